@@ -1,0 +1,74 @@
+"""The refusals of the product: what is wrong with a request, in billing words and stable codes.
+
+A refusal is not a bug: it names what the caller can change. HTTP statuses live in `platform/http.py` alone.
+"""
+
+from collections.abc import Mapping, Sequence
+
+
+class BillingError(Exception):
+    """Base of all refusals."""
+
+    def __init__(self, code: str) -> None:
+        super().__init__(code)
+        self.code = code
+
+
+class BadRequest(BillingError):
+    """The request cannot be read at all: malformed JSON, or the root key is missing."""
+
+
+class Unauthorized(BillingError):
+    """No key, or one that nobody knows (any more)."""
+
+    def __init__(self) -> None:
+        super().__init__("unauthorized")
+
+
+class Forbidden(BillingError):
+    """The caller is known, but may not do this."""
+
+
+class NotFound(BillingError):
+    """`<resource>_not_found`: there is no such live object in this organization."""
+
+    def __init__(self, resource: str) -> None:
+        super().__init__(f"{resource}_not_found")
+
+
+class NotAllowed(BillingError):
+    """The object's state forbids the action (405 in the API)."""
+
+
+class Conflict(BillingError):
+    """Something else is going on that excludes this for the moment (409 in the API)."""
+
+
+class TooLarge(BillingError):
+    """The body is over the limit (413 in the API)."""
+
+    def __init__(self) -> None:
+        super().__init__("request_too_large")
+
+
+class Invalid(BillingError):
+    """Fields with their codes, all wrong ones at once: `{"name": ["value_is_mandatory"]}`."""
+
+    def __init__(self, details: Mapping[str, object]) -> None:
+        super().__init__("validation_errors")
+        self.details = dict(details)
+
+    @classmethod
+    def field(cls, name: str, *codes: str) -> "Invalid":
+        """A refusal of one field."""
+        return cls({name: list(codes)})
+
+
+def merge(*details: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
+    """All fields of several findings, codes in order, none twice."""
+    merged: dict[str, list[str]] = {}
+    for finding in details:
+        for name, codes in finding.items():
+            known = merged.setdefault(name, [])
+            known.extend(code for code in codes if code not in known)
+    return merged

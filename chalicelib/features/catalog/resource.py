@@ -1,0 +1,62 @@
+"""The five routes that every catalog resource has."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from chalicelib.domain.errors import NotFound
+from chalicelib.platform import listing
+from chalicelib.platform.collection import Collection, Record
+from chalicelib.platform.http import Call, Routes
+
+R = TypeVar("R", bound=Record)
+
+
+@dataclass(frozen=True, slots=True)
+class Resource(Generic[R]):
+    """One catalog resource: `root` names it in bodies, `plural` in paths and lists.
+
+    `create`, `update` and `remove` hold its rules; `show` turns several records into the API's shapes at once, so that
+    what they refer to is read in one request.
+    """
+
+    root: str
+    plural: str
+    collection: Collection[R]
+    create: Callable[[Call, dict[str, Any]], R]
+    update: Callable[[Call, R, dict[str, Any]], R]
+    remove: Callable[[Call, R], R]
+    show: Callable[[str, Sequence[R]], list[dict[str, Any]]]
+
+    def find(self, call: Call) -> R:
+        """The live record that the path names.
+
+        Raises: NotFound.
+        """
+        record = self.collection.find(call.organization.id, call.path["code"])
+        if record is None:
+            raise NotFound(self.root)
+        return record
+
+    def answer(self, call: Call, record: R) -> dict[str, Any]:
+        """One record under its root."""
+        return {self.root: self.show(call.organization.id, [record])[0]}
+
+    def mount(self, routes: Routes) -> None:
+        """Register the five routes."""
+        path, single = f"/{self.plural}", f"/{self.plural}/{{code}}"
+        routes.post(path)(lambda call: self.answer(call, self.create(call, call.root(self.root))))
+        routes.get(path)(self._list)
+        routes.get(single)(lambda call: self.answer(call, self.find(call)))
+        routes.put(single)(lambda call: self.answer(call, self.update(call, self.find(call), call.root(self.root))))
+        routes.delete(single)(self._destroy)
+
+    def _list(self, call: Call) -> dict[str, Any]:
+        records, meta = self.collection.page(call.organization.id, listing.wanted(call), call.one("search_term"))
+        return {self.plural: self.show(call.organization.id, records), "meta": meta}
+
+    def _destroy(self, call: Call) -> dict[str, Any]:
+        record = self.find(call)
+        shown = self.answer(call, record)  # As it was: what it refers to may go with it.
+        self.remove(call, record)
+        return shown

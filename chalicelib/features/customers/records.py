@@ -1,0 +1,102 @@
+"""The customer as it is kept."""
+
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from pydantic import BaseModel, ConfigDict
+
+from chalicelib.platform.collection import Record
+
+
+class Metadata(BaseModel):
+    """One pair of a customer's metadata."""
+
+    model_config = ConfigDict(frozen=True)
+
+    id: str
+    key: str
+    value: str
+    display_in_invoice: bool
+    created_at: datetime
+
+
+class Address(BaseModel):
+    """Where goods go; all parts optional."""
+
+    model_config = ConfigDict(frozen=True)
+
+    address_line1: str | None = None
+    address_line2: str | None = None
+    city: str | None = None
+    country: str | None = None
+    state: str | None = None
+    zipcode: str | None = None
+
+
+class CustomerBillingConfiguration(BaseModel):
+    """The customer's own settings; null means the organization's. `invoice_grace_period` in days."""
+
+    model_config = ConfigDict(frozen=True)
+
+    invoice_grace_period: int | None = None
+    subscription_invoice_issuing_date_anchor: str | None = None
+    subscription_invoice_issuing_date_adjustment: str | None = None
+    payment_provider: str | None = None
+    payment_provider_code: str | None = None
+    provider_customer_id: str | None = None
+    sync: bool | None = None
+    sync_with_provider: bool | None = None
+    document_locale: str | None = None
+    provider_payment_methods: tuple[str, ...] = ()
+    vat_rate: str | None = None
+
+
+class Customer(Record):
+    """One customer. `sequential_id` numbers the organization's customers; `net_payment_term` in days."""
+
+    external_id: str
+    sequential_id: int
+    name: str | None = None
+    firstname: str | None = None
+    lastname: str | None = None
+    email: str | None = None
+    phone: str | None = None
+    url: str | None = None
+    logo_url: str | None = None
+    legal_name: str | None = None
+    legal_number: str | None = None
+    tax_identification_number: str | None = None
+    address_line1: str | None = None
+    address_line2: str | None = None
+    city: str | None = None
+    country: str | None = None
+    state: str | None = None
+    zipcode: str | None = None
+    currency: str | None = None
+    timezone: str | None = None
+    account_type: str = "customer"
+    customer_type: str | None = None
+    net_payment_term: int | None = None
+    finalize_zero_amount_invoice: str = "inherit"
+    skip_invoice_custom_sections: bool = False
+    tax_ids: tuple[str, ...] = ()
+    billing_configuration: CustomerBillingConfiguration = CustomerBillingConfiguration()
+    shipping_address: Address = Address()
+    metadata: tuple[Metadata, ...] = ()
+
+    def zone(self, organization_timezone: str) -> ZoneInfo:
+        """The applicable time zone: the customer's, else the organization's."""
+        return ZoneInfo(self.timezone or organization_timezone)
+
+
+class BillingState(BaseModel):
+    """What billing knows of a customer. `due_at`: when its billing task is due; `invoices`: numbers drawn so far;
+    `attached`: something with a currency belongs to the customer, so that the currency is fixed."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    customer_id: str
+    due_at: datetime | None = None
+    invoices: int = 0
+    attached: bool = False
+    version: int = 0

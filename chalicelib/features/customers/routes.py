@@ -1,0 +1,64 @@
+"""`/customers`."""
+
+from typing import Any
+
+from chalicelib.domain.errors import Invalid
+from chalicelib.features.billing import usage
+from chalicelib.features.customers import listings, serializer, service
+from chalicelib.features.customers.records import Customer
+from chalicelib.features.organizations import service as organizations
+from chalicelib.features.test_clock import service as test_clock
+from chalicelib.platform.http import Call, Routes
+
+routes = Routes(__name__)
+
+
+@routes.post("/customers")
+def upsert(call: Call) -> dict[str, Any]:
+    """Create or change."""
+    customer, tasks = service.upsert(call.organization, call.root("customer"), now=call.now)
+    test_clock.settle(call.organization, now=call.now, tasks=tasks)
+    return _answer(call, customer)
+
+
+@routes.get("/customers")
+def index(call: Call) -> dict[str, Any]:
+    """One page, newest first."""
+    customers, meta = listings.page(call)
+    shown = serializer.show_all(organizations.get(call.organization.id), customers)
+    return {"customers": shown, "meta": meta}
+
+
+@routes.get("/customers/{external_id}")
+def show(call: Call) -> dict[str, Any]:
+    """One customer."""
+    return _answer(call, service.find(call.organization.id, call.path["external_id"]))
+
+
+@routes.delete("/customers/{external_id}")
+def destroy(call: Call) -> dict[str, Any]:
+    """Delete; what is active ends in the background."""
+    shown = _answer(call, service.find(call.organization.id, call.path["external_id"]))
+    _, tasks = service.remove(call.organization, call.path["external_id"], now=call.now)
+    test_clock.settle(call.organization, now=call.now, tasks=tasks)
+    return shown
+
+
+@routes.get("/customers/{external_id}/current_usage")
+def current_usage(call: Call) -> dict[str, Any]:
+    """What the open period of one subscription has used, priced as its invoice would be."""
+    customer = service.find(call.organization.id, call.path["external_id"])
+    external_subscription_id = call.one("external_subscription_id")
+    if external_subscription_id is None:
+        raise Invalid.field("external_subscription_id", "value_is_mandatory")
+    apply_taxes = call.one("apply_taxes") != "false"
+    wanted = usage.Selection.of(call)
+    return {
+        "customer_usage": usage.current(
+            call.organization, customer, external_subscription_id, wanted, apply_taxes=apply_taxes, now=call.now
+        )
+    }
+
+
+def _answer(call: Call, customer: Customer) -> dict[str, Any]:
+    return {"customer": serializer.show_all(organizations.get(call.organization.id), [customer])[0]}

@@ -1,0 +1,72 @@
+"""Where customers are kept. What billing must read consistently stands under the customer's own key.
+
+Items
+    pk                              sk          what it is
+    <org>#customer#<id>             -           the customer (platform/collection.py)
+    <org>#customer#<id>             billing     its billing state, the lock of all that decides its money
+    <org>#customer#<id>             sub#<id>    its subscriptions (features/subscriptions/store.py)
+    <org>#customer-code#<external>  -           guard: one live customer per external id
+
+Access patterns
+    1 CUSTOMERS.*                 platform/collection.py
+    2 everything_of(org, id)      Query     consistent: customer, billing state and subscriptions at once
+    3 billing_action(...)         Put       conditional on the version read; part of a decision's transaction
+"""
+
+from chalicelib.features.customers.records import BillingState, Customer
+from chalicelib.platform.collection import Collection, dump
+from chalicelib.platform.table import Action, Item, core
+
+CUSTOMERS = Collection(
+    "customer",
+    Customer,
+    code=lambda customer: customer.external_id,
+    search=lambda c: "\n".join(
+        part or "" for part in (c.name, c.firstname, c.lastname, c.legal_name, c.external_id, c.email)
+    ),
+    code_field="external_id",
+)
+
+
+def everything_of(organization_id: str, customer_id: str) -> tuple[Customer | None, BillingState, list[Item]]:
+    """The customer, its billing state, and the items of its subscriptions, read consistently in one query."""
+    pk, _ = CUSTOMERS.key(organization_id, customer_id)
+    customer: Customer | None = None
+    state = BillingState(customer_id=customer_id)
+    subscriptions: list[Item] = []
+    for item in core.query(pk):
+        if item["sk"] == "-":
+            customer = CUSTOMERS.read(item)
+        elif item["sk"] == "billing":
+            state = _state(item)
+        elif item["sk"].startswith("sub#"):
+            subscriptions.append(item)
+    return customer, state, subscriptions
+
+
+def state_of(organization_id: str, customer_id: str) -> BillingState:
+    """The billing state, read consistently."""
+    item = core.get(CUSTOMERS.key(organization_id, customer_id)[0], "billing")
+    return BillingState(customer_id=customer_id) if item is None else _state(item)
+
+
+def first_state_action(organization_id: str, customer_id: str) -> Action:
+    """The billing state of a new customer."""
+    return core.create(_item(organization_id, BillingState(customer_id=customer_id)))
+
+
+def billing_action(organization_id: str, old: BillingState, new: BillingState) -> Action:
+    """Write a new billing state over the one read; refused if anything of the customer's money was decided meanwhile."""
+    written = new.model_copy(update={"version": old.version + 1})
+    return core.put(
+        _item(organization_id, written), condition="version = :version", values={":version": old.version}
+    )
+
+
+def _state(item: Item) -> BillingState:
+    return BillingState.model_validate(item["record"] | {"version": item["version"]})
+
+
+def _item(organization_id: str, state: BillingState) -> Item:
+    pk, _ = CUSTOMERS.key(organization_id, state.customer_id)
+    return {"pk": pk, "sk": "billing", "version": state.version, "record": dump(state)}

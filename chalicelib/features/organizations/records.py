@@ -1,0 +1,56 @@
+"""The organization as it is kept."""
+
+from datetime import datetime
+
+from pydantic import BaseModel, ConfigDict
+
+from chalicelib.platform.clock import OrganizationRef
+
+
+class BillingConfiguration(BaseModel):
+    """Defaults of billing and documents. `invoice_grace_period` in days; `vat_rate` in percent, as exact text."""
+
+    model_config = ConfigDict(frozen=True)
+
+    invoice_footer: str | None = None
+    invoice_grace_period: int = 0
+    document_locale: str = "en"
+    coupon_application: str = "after_tax"
+    vat_rate: str = "0"
+
+
+class Organization(BaseModel):
+    """One organization. `net_payment_term` in days; `customers_seen` numbers its customers, deleted ones included."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    id: str
+    name: str
+    sandbox: bool
+    created_at: datetime
+    updated_at: datetime
+    hmac_key: str
+    email: str | None = None
+    country: str | None = None
+    default_currency: str = "USD"
+    address_line1: str | None = None
+    address_line2: str | None = None
+    state: str | None = None
+    zipcode: str | None = None
+    city: str | None = None
+    legal_name: str | None = None
+    legal_number: str | None = None
+    tax_identification_number: str | None = None
+    timezone: str = "UTC"
+    net_payment_term: int = 0
+    document_numbering: str = "per_customer"
+    document_number_prefix: str = ""
+    email_settings: tuple[str, ...] = ()
+    finalize_zero_amount_invoice: bool = True
+    billing_configuration: BillingConfiguration = BillingConfiguration()
+    version: int = 0
+
+    @property
+    def ref(self) -> OrganizationRef:
+        """The organization as keys and clocks know it."""
+        return OrganizationRef(self.id, self.sandbox)

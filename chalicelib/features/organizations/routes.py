@@ -1,0 +1,52 @@
+"""`/admin/organizations` and `/api/v1/organizations`."""
+
+from typing import Any
+
+from chalicelib.features.customers import service as customers
+from chalicelib.features.organizations import schemas, service
+from chalicelib.features.organizations.records import Organization
+from chalicelib.features.taxes import service as taxes
+from chalicelib.features.webhooks import service as webhooks
+from chalicelib.platform.http import Answer, Call, Routes
+from chalicelib.platform.schema import parse
+
+routes = Routes(__name__)
+admin = Routes(f"{__name__}.admin", prefix="/admin")
+
+
+@admin.post("/organizations", key="admin")
+def create(call: Call) -> Answer:
+    """A new organization with its first key. The body has no root."""
+    body = call.json()
+    values = body.get("organization", body) if isinstance(body, dict) else {}
+    request = parse(schemas.OrganizationCreate, values if isinstance(values, dict) else {})
+    organization, api_key, invite_url = service.create(request, now=call.now)
+    shown = schemas.show(organization, urls=[], taxes=[])
+    return Answer({"organization": shown, "api_key": api_key, "invite_url": invite_url}, status=201)
+
+
+@routes.get("/organizations")
+def show(call: Call) -> dict[str, Any]:
+    """The organization of the key."""
+    return {"organization": _shown(service.get(call.organization.id))}
+
+
+@routes.put("/organizations")
+def update(call: Call) -> dict[str, Any]:
+    """Change settings; `webhook_url` makes or replaces the first webhook endpoint."""
+    request = parse(schemas.OrganizationUpdate, call.root("organization"))
+    before = service.get(call.organization.id)
+    organization = service.update(call.organization.id, request, now=call.now)
+    if "webhook_url" in request.model_fields_set:
+        webhooks.set_first_url(call.organization, request.webhook_url, now=call.now)
+    if organization.timezone != before.timezone:
+        customers.replan_all(organization, now=call.now)
+    return {"organization": _shown(organization)}
+
+
+def _shown(organization: Organization) -> dict[str, Any]:
+    return schemas.show(
+        organization,
+        urls=webhooks.urls(organization.id),
+        taxes=[taxes.show(tax) for tax in taxes.of_organization(organization.id)],
+    )

@@ -1,0 +1,90 @@
+"""Creating organizations, and reading and changing their settings."""
+
+import hashlib
+import re
+import secrets
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from chalicelib.domain.errors import Invalid, NotFound
+from chalicelib.features.organizations import store
+from chalicelib.features.organizations.records import BillingConfiguration, Organization
+from chalicelib.features.organizations.schemas import OrganizationCreate, OrganizationUpdate
+from chalicelib.platform import auth
+from chalicelib.platform.ids import new_id
+from chalicelib.platform.settings import settings
+from chalicelib.platform.table import Cancelled
+from chalicelib.platform.timestamps import stamp
+
+
+def create(request: OrganizationCreate, *, now: datetime) -> tuple[Organization, str, str]:
+    """A new organization, its first API key and the link that invites its first member. The key is shown only here.
+
+    Raises: Invalid, when the key asked for is taken.
+    """
+    organization_id = new_id()
+    organization = Organization(
+        id=organization_id,
+        name=request.name,
+        email=request.email,
+        sandbox=request.sandbox,
+        created_at=now,
+        updated_at=now,
+        hmac_key=secrets.token_hex(32),
+        document_number_prefix=default_prefix(request.name, organization_id),
+    )
+    api_key = request.api_key if request.api_key and settings().local else auth.new_key()
+    token = secrets.token_hex(20)
+    token_hash = hashlib.sha256(token.encode()).hexdigest()
+    invitation = store.invitation(token_hash, organization_id, request.email or "", stamp(now))
+    try:
+        store.create(organization, [auth.create_key(api_key, organization.ref, now), invitation])
+    except Cancelled as error:
+        raise Invalid.field("api_key", "value_already_exist") from error
+    return organization, api_key, f"{settings().public_url}/invitation/{token}"
+
+
+def get(organization_id: str) -> Organization:
+    """The organization.
+
+    Raises: NotFound.
+    """
+    organization = store.get(organization_id)
+    if organization is None:
+        raise NotFound("organization")
+    return organization
+
+
+def update(organization_id: str, request: OrganizationUpdate, *, now: datetime) -> Organization:
+    """Change the settings that the request names; the nested configuration key by key.
+
+    Raises: Conflict, when somebody else wrote in between.
+    """
+    old = get(organization_id)
+    values = request.given()
+    values.pop("webhook_url", None)
+    if "billing_configuration" in values:
+        given = request.billing_configuration.given()
+        merged = old.billing_configuration.model_dump() | _without_null_defaults(given)
+        values["billing_configuration"] = BillingConfiguration.model_validate(merged)
+    if values.get("net_payment_term", 0) is None:
+        values["net_payment_term"] = 0
+    return store.replace(old, old.model_copy(update={**values, "updated_at": now}))
+
+
+def hmac_key(organization_id: str) -> str:
+    """The key with which the organization's webhooks are signed where it asks for HMAC."""
+    return get(organization_id).hmac_key
+
+
+def default_prefix(name: str, organization_id: str) -> str:
+    """First three letters of the name and the last four of the id. Source: invoices.md section 9."""
+    letters = re.sub(r"[^A-Za-z0-9]", "", name)[:3] or "ORG"
+    return f"{letters}-{organization_id[-4:]}".upper()
+
+
+def _without_null_defaults(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Null clears a setting: what has a default goes back to it."""
+    defaults = BillingConfiguration().model_dump()
+    return {name: defaults[name] if value is None else value for name, value in given.items()}

@@ -1,0 +1,85 @@
+"""Where organizations are kept.
+
+Items
+    pk                      sk    what it is
+    <org>#organization      -     the organization
+    <org>#numbers           -     counters of its documents: customers, invoices
+    invitation#<sha256>     -     an invitation by its token's hash
+
+Access patterns
+    1 get(id)                       GetItem   consistent
+    2 create(organization, ...)     Transact  organization, first key and invitation together
+    3 replace(old, new)             Put       conditional on the version read
+    4 numbers(id)                   GetItem   consistent
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from chalicelib.domain.errors import Conflict
+from chalicelib.features.organizations.records import Organization
+from chalicelib.platform.collection import dump
+from chalicelib.platform.ids import key
+from chalicelib.platform.table import Action, ConditionFailed, Item, Key, core, transact
+
+
+def get(organization_id: str) -> Organization | None:
+    """The organization under an id."""
+    item = core.get(*_key(organization_id))
+    return None if item is None else Organization.model_validate(item["record"] | {"version": item["version"]})
+
+
+def create(organization: Organization, extra: Sequence[Action]) -> None:
+    """Store a new organization together with `extra`."""
+    numbers = core.create({"pk": numbers_key(organization.id)[0], "sk": "-", "customers": 0, "invoices": 0})
+    transact([core.create(_item(organization)), numbers, *extra])
+
+
+def replace(old: Organization, new: Organization) -> Organization:
+    """Write `new` over `old`.
+
+    Raises: Conflict, when somebody else wrote in between.
+    """
+    written = new.model_copy(update={"version": old.version + 1})
+    action = core.put(_item(written), condition="version = :version", values={":version": old.version})
+    try:
+        core.write(action)
+    except ConditionFailed as error:
+        raise Conflict("organization_changed_meanwhile") from error
+    return written
+
+
+def numbers_key(organization_id: str) -> Key:
+    """Where the counters of an organization's documents stand."""
+    return key(organization_id, "numbers"), "-"
+
+
+def numbers(organization_id: str) -> Item:
+    """The last numbers given out: {"customers", "invoices"}."""
+    return core.get(*numbers_key(organization_id)) or {"customers": 0, "invoices": 0}
+
+
+def number_action(organization_id: str, name: str, *, seen: int) -> Action:
+    """Draw the number after `seen`; refused if somebody else drew it meanwhile, so that no number is lost or doubled."""
+    return core.update(
+        numbers_key(organization_id),
+        "SET #n = :next",
+        names={"#n": name},
+        values={":next": seen + 1, ":seen": seen},
+        condition="#n = :seen",
+    )
+
+
+def invitation(token_hash: str, organization_id: str, email: str, created_at: str) -> Action:
+    """The action that stores an invitation."""
+    values: dict[str, Any] = {"organization_id": organization_id, "email": email, "status": "pending"}
+    return core.create({"pk": f"invitation#{token_hash}", "sk": "-", "created_at": created_at, **values})
+
+
+def _key(organization_id: str) -> Key:
+    return key(organization_id, "organization"), "-"
+
+
+def _item(organization: Organization) -> Item:
+    pk, sk = _key(organization.id)
+    return {"pk": pk, "sk": sk, "version": organization.version, "record": dump(organization)}

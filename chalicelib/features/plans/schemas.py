@@ -1,0 +1,118 @@
+"""What requests about plans hold. Source: catalog.md sections 2 and 3, usage.md section 5."""
+
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, model_validator
+
+from chalicelib.platform import schema
+
+# What is computed by now; other models are refused rather than accepted and mispriced.
+COMPUTED_MODELS = ("standard",)
+INTERVALS = ("weekly", "monthly", "quarterly", "semiannual", "yearly")
+
+
+def _trial(value: Any) -> str:
+    if value is None:
+        return "0"
+    days = schema.exact(value)
+    if days is None:
+        raise schema.refuse("value_is_invalid")
+    if not 0 <= days <= Decimal(36500):
+        raise schema.refuse("value_is_out_of_range")
+    return format(days.normalize(), "f")
+
+
+def _mapping(value: Any) -> dict[str, Any]:
+    if value is None:
+        return {}
+    if not isinstance(value, Mapping):
+        raise schema.refuse("value_is_invalid")
+    return dict(value)
+
+
+def _list_of_mappings(value: Any) -> list[dict[str, Any]]:
+    if value is None:
+        return []
+    if not isinstance(value, list) or not all(isinstance(entry, Mapping) for entry in value):
+        raise schema.refuse("value_is_invalid")
+    return value
+
+
+def _nothing_yet(value: Any) -> None:
+    """Parts of a plan that are not billed yet: an empty one is fine, any other is refused rather than not billed."""
+    if value:
+        raise schema.refuse("value_is_invalid")
+
+
+def _metadata(value: Any) -> dict[str, str | None]:
+    pairs = _mapping(value)
+    if len(pairs) > 50:
+        raise schema.refuse("invalid_count", "metadata")
+    for name, text in pairs.items():
+        if len(name) > 100:
+            raise schema.refuse("value_is_too_long", "key")
+        if text is not None and (not isinstance(text, str) or len(text) > 255):
+            raise schema.refuse("value_is_too_long", "value")
+    return pairs
+
+
+NotYet = Annotated[None, BeforeValidator(_nothing_yet)]
+
+
+class ChargeInput(schema.Request):
+    """One charge of a plan. `id` names an existing one on update."""
+
+    id: schema.OptionalName = None
+    billable_metric_id: schema.OptionalName = None
+    code: schema.OptionalName = None
+    charge_model: schema.one_of(*COMPUTED_MODELS)  # type: ignore[valid-type]
+    properties: Annotated[dict[str, Any], BeforeValidator(_mapping)] = {}
+    filters: NotYet = None
+    group_properties: NotYet = None
+    pay_in_advance: schema.Boolean = False
+    invoiceable: schema.Boolean = True
+    regroup_paid_fees: schema.optional_one_of("invoice") = None  # type: ignore[valid-type]
+    prorated: schema.Boolean = False
+    min_amount_cents: schema.OptionalCents = None
+    invoice_display_name: schema.OptionalName = None
+    tax_codes: schema.Codes = []
+
+    @model_validator(mode="before")
+    @classmethod
+    def _fill(cls, values: Any) -> Any:
+        # A missing model is no valid one; null switches are the defaults.
+        if not isinstance(values, Mapping):
+            return values
+        switches = ("pay_in_advance", "invoiceable", "prorated")
+        kept = {name: v for name, v in values.items() if not (name in switches and v is None)}
+        return {"charge_model": None, **kept}
+
+
+class PlanInput(schema.Request):
+    """The body of create and update; on update what is absent is filled from the plan before."""
+
+    name: schema.Name
+    code: schema.Code
+    interval: schema.one_of(*INTERVALS)  # type: ignore[valid-type]
+    amount_cents: schema.Cents
+    amount_currency: schema.Currency
+    invoice_display_name: schema.OptionalName = None
+    description: schema.OptionalText = None
+    pay_in_advance: schema.Boolean = False
+    bill_charges_monthly: schema.OptionalBoolean = None
+    bill_fixed_charges_monthly: schema.OptionalBoolean = None
+    trial_period: Annotated[str, BeforeValidator(_trial)] = "0"
+    tax_codes: schema.Codes = []
+    charges: Annotated[list[dict[str, Any]], BeforeValidator(_list_of_mappings)] = []
+    metadata: Annotated[dict[str, str | None], BeforeValidator(_metadata)] = {}
+    minimum_commitment: NotYet = None
+    fixed_charges: NotYet = None
+    usage_thresholds: NotYet = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _report_missing(cls, values: Any) -> Any:
+        # What is missing is reported with the code of what is wrong.
+        return {"interval": None, "amount_currency": None, **values} if isinstance(values, Mapping) else values

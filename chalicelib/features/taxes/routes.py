@@ -1,0 +1,10 @@
+"""`/taxes`."""
+
+from chalicelib.features.catalog.resource import Resource
+from chalicelib.features.taxes import service
+from chalicelib.features.taxes.store import TAXES
+from chalicelib.platform.http import Routes
+
+routes = Routes(__name__)
+
+Resource("tax", "taxes", TAXES, service.create, service.update, service.remove, service.show_all).mount(routes)

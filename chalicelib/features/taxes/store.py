@@ -1,0 +1,49 @@
+"""Where taxes are kept.
+
+Items
+    pk                      sk          what it is
+    <org>#tax#<id> ...      -           platform/collection.py
+    <org>#default-taxes     <tax id>    this tax is applied to the organization
+
+Access patterns
+    1 TAXES.*                   platform/collection.py
+    2 default_ids(org)          Query     consistent
+    3 default_actions(...)      part of the tax's own transaction
+"""
+
+from decimal import Decimal
+
+from chalicelib.platform.collection import Collection, Record
+from chalicelib.platform.ids import key
+from chalicelib.platform.table import Action, core
+
+
+class Tax(Record):
+    """A tax. `rate` in percent, exact."""
+
+    name: str
+    code: str
+    rate: Decimal
+    description: str | None = None
+    applied_to_organization: bool = False
+
+
+TAXES = Collection("tax", Tax, code=lambda tax: tax.code, search=lambda tax: f"{tax.name}\n{tax.code}")
+
+
+def default_ids(organization_id: str) -> list[str]:
+    """The ids of the taxes applied to the organization."""
+    return [item["sk"] for item in core.query(_defaults(organization_id))]
+
+
+def default_actions(organization_id: str, tax_id: str, *, before: bool, after: bool) -> list[Action]:
+    """Enter a tax in the default list, or take it out."""
+    if before == after:
+        return []
+    if after:
+        return [core.put({"pk": _defaults(organization_id), "sk": tax_id})]
+    return [core.delete((_defaults(organization_id), tax_id))]
+
+
+def _defaults(organization_id: str) -> str:
+    return key(organization_id, "default-taxes")

@@ -1,0 +1,32 @@
+"""`GET` and `PUT /api/v1/test_clock`."""
+
+from typing import Any
+
+from chalicelib.domain.errors import Forbidden
+from chalicelib.features.test_clock import service
+from chalicelib.platform import schema
+from chalicelib.platform.http import Call, Routes
+
+routes = Routes(__name__)
+
+
+class ClockUpdate(schema.Request):
+    """`now`: ISO 8601."""
+
+    now: schema.Instant
+
+
+@routes.get("/test_clock")
+def show(call: Call) -> dict[str, Any]:
+    """Where the clock stands."""
+    return {"test_clock": service.show(call.organization)}
+
+
+@routes.put("/test_clock")
+def update(call: Call) -> dict[str, Any]:
+    """Move it."""
+    if not call.organization.sandbox:
+        raise Forbidden("test_clock_not_allowed")
+    request = schema.parse(ClockUpdate, call.root("test_clock"))
+    service.advance(call.organization, request.now)
+    return {"test_clock": service.show(call.organization)}

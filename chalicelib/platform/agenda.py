@@ -1,0 +1,286 @@
+"""The agenda: the one mechanism for all that happens later.
+
+Whatever must happen at or after an instant is a task, an item of the core table. It is written in the same transaction
+as the change that calls for it, and removed or moved on in the same transaction as its effect: never lost, its effect
+once. `due_at` is the business instant, the job's now, and no retry changes it; `run_at` says when to try next.
+
+Items
+    pk                              sk                                  what it is
+    <org>#task#<kind>#<subject>     -                                   a task of the wall clock
+    <org>#clock                     task#<due>#<rank>#<kind>#<subject>  a task of a sandbox's test clock, in due order
+    index due: DUE#<00..15>         <run_at>                            what the tick finds (sparse)
+    index due: PARKED               <run_at>                            what failed too often: alarmed, never pushed
+
+Access patterns
+    1 find(key)                 GetItem   consistent; the index only proposes
+    2 first_of_clock(org, ...)  Query     consistent: the sandbox's tasks in due order
+    3 due(shard, until)         Query     index due
+    4 parked()                  Query     index due
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from chalicelib import limits
+from chalicelib.platform import clock, queues
+from chalicelib.platform.clock import OrganizationRef
+from chalicelib.platform.ids import key, shard
+from chalicelib.platform.settings import settings
+from chalicelib.platform.table import Action, Item, Key, core
+from chalicelib.platform.timestamps import stamp, unstamp
+
+PARKED = "PARKED"
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A sort of task. `rank` orders tasks of one instant under a test clock; a kind of the wall clock never holds one up."""
+
+    name: str
+    rank: int
+    wall_clock: bool = False
+    reads_usage: bool = False
+    queue: str = "jobs"
+    attempts_max: int = limits.TASK_ATTEMPTS_MAX
+
+    @property
+    def queue_name(self) -> str:
+        """The SQS queue that its messages go to."""
+        return str(getattr(settings(), f"{self.queue}_queue"))
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """Something to do for `subject` at `due_at`. A subject has at most one task of a kind."""
+
+    kind: Kind
+    organization: OrganizationRef
+    subject: str
+    due_at: datetime
+    run_at: datetime
+    attempts: int = 0
+    parked: bool = False
+    detail: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def in_clock(self) -> bool:
+        """Whether it belongs to a test clock, which alone decides when it runs."""
+        return self.organization.sandbox and not self.kind.wall_clock
+
+    @property
+    def key(self) -> Key:
+        """Where it stands in the core table."""
+        if not self.in_clock:
+            return key(self.organization.id, "task", self.kind.name, self.subject), "-"
+        order = f"{stamp(self.due_at)}#{self.kind.rank:02d}#{self.kind.name}"
+        return clock.clock_key(self.organization.id)[0], f"task#{order}#{key(self.subject)}"
+
+
+KINDS: dict[str, Kind] = {}
+
+
+def kind(name: str, **how: Any) -> Kind:
+    """Declare a kind of task (once, by the feature that owns it)."""
+    declared = KINDS[name] = Kind(name, **how)
+    return declared
+
+
+def task(
+    kind: Kind, organization: OrganizationRef, subject: str, due_at: datetime, detail: Mapping[str, Any] | None = None
+) -> Task:
+    """A new task, to be run as soon as it is due; one that reads usage waits for events still queued then."""
+    waits = kind.reads_usage and not organization.sandbox
+    run_at = due_at + limits.USAGE_GRACE if waits else due_at
+    return Task(kind, organization, subject, due_at, run_at, detail=detail or {})
+
+
+# Actions for the transaction of the change or of the effect.
+
+
+def put(new: Task, *, now: datetime) -> Action:
+    """Write a task. `now` is the organization's own."""
+    return core.put(_item(new, indexed=_indexed(new, now)))
+
+
+def done(old: Task) -> Action:
+    """Remove a task together with its effect; the transaction is refused if it is gone or was moved meanwhile."""
+    return core.delete(old.key, condition="due_at = :due", values={":due": stamp(old.due_at)})
+
+
+def move(old: Task, due_at: datetime, *, now: datetime) -> list[Action]:
+    """Give a task another due time, earlier or later; refused if it is gone or was moved meanwhile."""
+    new = task(old.kind, old.organization, old.subject, due_at, old.detail)
+    if new.key != old.key:
+        return [done(old), put(new, now=now)]
+    item = _item(new, indexed=_indexed(new, now))
+    return [core.put(item, condition="due_at = :due", values={":due": stamp(old.due_at)})]
+
+
+def reschedule(
+    kind: Kind,
+    organization: OrganizationRef,
+    subject: str,
+    *,
+    old_due_at: datetime | None,
+    new_due_at: datetime | None,
+    now: datetime,
+) -> list[Action]:
+    """Bring the task of a subject from one due time to another; None means that there is, or shall be, no task."""
+    old = None if old_due_at is None else task(kind, organization, subject, old_due_at)
+    if old is not None and new_due_at is not None:
+        return [] if old_due_at == new_due_at else move(old, new_due_at, now=now)
+    if old is not None:
+        return [done(old)]
+    return [] if new_due_at is None else [put(task(kind, organization, subject, new_due_at), now=now)]
+
+
+# After the commit.
+
+
+def push(tasks: Sequence[Task]) -> None:
+    """Send what runs within a quarter-hour to its queue, delayed to the second. Losing or doubling it changes nothing."""
+    by_queue: dict[str, list[tuple[Mapping[str, Any], int]]] = {}
+    real_now = clock.utc_now()
+    for each in tasks:
+        wait = max(timedelta(0), each.run_at - real_now)
+        if each.parked or wait >= limits.PUSH_AHEAD:
+            continue
+        delay = -(-wait // timedelta(seconds=1))  # Rounded up: a message that comes too early is dropped.
+        by_queue.setdefault(each.kind.queue_name, []).append((message(each.key), int(delay)))
+    for queue, bodies in by_queue.items():
+        queues.send_many(queue, bodies)
+
+
+def message(task_key: Key) -> Mapping[str, str]:
+    """What is sent: the key only, the item alone says what holds."""
+    return {"pk": task_key[0], "sk": task_key[1]}
+
+
+# Reading.
+
+
+def find(task_key: Key) -> Task | None:
+    """The task under a key, read consistently."""
+    item = core.get(*task_key)
+    return None if item is None else _task(item)
+
+
+def tasks_of_clock(organization: OrganizationRef, *, until: datetime) -> Iterator[Task]:
+    """A sandbox's tasks due up to and including `until`, in the order in which they must run, parked ones too."""
+    low, high = "task#", f"task#{stamp(until)}#~"
+    for item in core.query(clock.clock_key(organization.id)[0], between=(low, high), limit=20):
+        yield _task(item)
+
+
+def due(shard_number: int, *, until: datetime) -> Iterator[Task]:
+    """Tasks of one shard that run up to `until`, the longest waiting first. From an index, so it only proposes."""
+    for item in core.query(_due_pk(shard_number), index="due", between=("0", stamp(until))):
+        yield _task(item)
+
+
+def any_due(shard_number: int, *, until: datetime) -> bool:
+    """Whether a shard has anything that runs up to `until`: one query of one item."""
+    page, _ = core.page(_due_pk(shard_number), index="due", between=("0", stamp(until)), limit=1)
+    return bool(page.items)
+
+
+def parked() -> Iterator[Task]:
+    """Tasks that failed too often."""
+    for item in core.query(PARKED, index="due"):
+        yield _task(item)
+
+
+# When a task fails.
+
+
+def postpone(failed: Task, error: str, *, real_now: datetime) -> Task:
+    """Try again later, each time a longer while; after the kind's number of attempts park it."""
+    attempts = failed.attempts + 1
+    wait = min(limits.TASK_BACKOFF * 2 ** (attempts - 1), limits.TASK_BACKOFF_MAX)
+    later = replace(failed, attempts=attempts, run_at=real_now + wait, parked=attempts >= failed.kind.attempts_max)
+    item = _item(later, indexed=True)
+    action = core.update(
+        failed.key,
+        "SET attempts = :attempts, run_at = :run, due_pk = :due_pk, parked = :parked, last_error = :error",
+        condition="due_at = :due AND attempts = :before",
+        values={
+            ":attempts": attempts,
+            ":run": item["run_at"],
+            ":due_pk": item["due_pk"],
+            ":parked": later.parked,
+            ":error": error[:1000],
+            ":due": stamp(failed.due_at),
+            ":before": failed.attempts,
+        },
+    )
+    core.write(action)
+    return later
+
+
+def rearm(task_key: Key, *, real_now: datetime) -> Task | None:
+    """Give a parked task its attempts back and let it run now."""
+    old = find(task_key)
+    if old is None or not old.parked:
+        return None
+    fresh = replace(old, attempts=0, parked=False, run_at=real_now)
+    core.write(core.put(_item(fresh, indexed=True), condition="parked = :yes", values={":yes": True}))
+    return fresh
+
+
+def unindex(early: Task) -> None:
+    """Take a test clock's task that is not due out of the tick's index, where it would be pushed for ever."""
+    core.write(
+        core.update(
+            early.key, "REMOVE due_pk", condition="due_at = :due", values={":due": stamp(early.due_at)}
+        )
+    )
+
+
+def _indexed(new: Task, now: datetime) -> bool:
+    """Whether the tick shall find a task.
+
+    A test clock runs its own tasks in order. The tick only helps with one that was due when written (its push may get
+    lost) and with those of a sandbox whose clock was never set, which lives in real time.
+    """
+    return not new.in_clock or new.due_at <= now or new.due_at > clock.utc_now()
+
+
+def _due_pk(number: int) -> str:
+    return f"DUE#{number:02d}"
+
+
+def _item(of: Task, *, indexed: bool) -> Item:
+    pk, sk = of.key
+    item: Item = {
+        "pk": pk,
+        "sk": sk,
+        "kind": of.kind.name,
+        "organization_id": of.organization.id,
+        "sandbox": of.organization.sandbox,
+        "subject": of.subject,
+        "due_at": stamp(of.due_at),
+        "run_at": stamp(of.run_at),
+        "attempts": of.attempts,
+        "parked": of.parked,
+        "detail": dict(of.detail),
+    }
+    if of.parked:
+        item["due_pk"] = PARKED
+    elif indexed:
+        item["due_pk"] = _due_pk(shard(f"{of.organization.id}#{of.subject}", limits.DUE_SHARDS))
+    return item
+
+
+def _task(item: Item) -> Task:
+    return Task(
+        kind=KINDS[item["kind"]],
+        organization=OrganizationRef(item["organization_id"], item["sandbox"]),
+        subject=item["subject"],
+        due_at=unstamp(item["due_at"]),
+        run_at=unstamp(item["run_at"]),
+        attempts=item["attempts"],
+        parked=item["parked"],
+        detail=item["detail"],
+    )

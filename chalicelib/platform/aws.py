@@ -1,0 +1,45 @@
+"""AWS clients, one of each per process (they are thread-safe), made on first use so that importing stays cheap."""
+
+import threading
+from typing import Any
+
+from chalicelib.platform.settings import settings
+
+_clients: dict[tuple[str, str], Any] = {}
+_lock = threading.Lock()
+
+# How each use of a client waits and repeats. `single` never repeats by itself: the meter signs each attempt anew,
+# because folding relies on a transaction's signature being younger than five minutes (docs/architecture.md, usage).
+_USES: dict[str, dict[str, Any]] = {
+    "standard": {"retries": {"mode": "standard", "total_max_attempts": 4}},
+    "single": {"retries": {"mode": "standard", "total_max_attempts": 1}},
+}
+
+
+def client(service: str, use: str = "standard") -> Any:
+    """The process's client of `service`."""
+    found = _clients.get((service, use))
+    if found is None:
+        with _lock:
+            found = _clients.get((service, use))
+            if found is None:
+                found = _clients[(service, use)] = _make(service, use)
+    return found
+
+
+def reset() -> None:
+    """Forget all clients (tests change the endpoint between runs)."""
+    _clients.clear()
+
+
+def _make(service: str, use: str) -> Any:
+    import boto3
+    from botocore.config import Config
+
+    options: dict[str, Any] = {"connect_timeout": 3, "read_timeout": 25, "max_pool_connections": 64, **_USES[use]}
+    extra: dict[str, Any] = {}
+    if service == "s3":
+        options["signature_version"] = "s3v4"
+        if settings().local:
+            options["s3"] = {"addressing_style": "path"}
+    return boto3.session.Session().client(service, config=Config(**options), **extra)

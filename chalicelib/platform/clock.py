@@ -1,0 +1,59 @@
+"""What time it is, per organization: real UTC, or the frozen time of a sandbox's test clock.
+
+Nothing below the edge asks for the time; it is handed down as `now`. A job's now is its due time.
+"""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from chalicelib.platform import table
+from chalicelib.platform.ids import key
+from chalicelib.platform.timestamps import unstamp
+
+
+def utc_now() -> datetime:
+    """The real instant, aware UTC."""
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class OrganizationRef:
+    """What every call and task knows of its organization: whose keys to use, and which clock holds."""
+
+    id: str
+    sandbox: bool
+
+
+@dataclass(frozen=True, slots=True)
+class TestClock:
+    """The state of a sandbox's clock: `now` is the instant reached so far, `target` where it is moving to."""
+
+    __test__ = False  # Not a test class, whatever its name says.
+
+    now: datetime | None
+    target: datetime | None
+
+    @property
+    def advancing(self) -> bool:
+        """Whether it is on its way."""
+        return self.target is not None
+
+
+def clock_key(organization_id: str) -> tuple[str, str]:
+    """Where a sandbox's clock stands; its tasks lie under the same partition key."""
+    return key(organization_id, "clock"), "clock"
+
+
+def read(organization: OrganizationRef) -> TestClock:
+    """The organization's test clock; without one, a clock that was never set."""
+    if not organization.sandbox:
+        return TestClock(None, None)
+    item = table.core.get(*clock_key(organization.id))
+    if item is None:
+        return TestClock(None, None)
+    return TestClock(unstamp(item["now"]), unstamp(item["target"]) if item.get("target") else None)
+
+
+def now(organization: OrganizationRef) -> datetime:
+    """The organization's present: the test clock's instant where one is set, else real UTC."""
+    return read(organization).now or utc_now()

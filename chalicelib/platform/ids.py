@@ -1,0 +1,59 @@
+"""Ids, and user text inside keys.
+
+A `lago_id` is a UUIDv7, so that ids sort by age. Where a write must not happen twice the id is derived from what it
+stands for, so that the second write meets the first.
+"""
+
+import hashlib
+import os
+import time
+import uuid
+
+# Sort keys end at 1,024 bytes and hold several parts: longer texts stand as their hash.
+_LONGEST_PART_BYTES = 200
+
+
+def new_id() -> str:
+    """A fresh UUIDv7 in text."""
+    milliseconds = time.time_ns() // 1_000_000
+    random_bits = int.from_bytes(os.urandom(10), "big")
+    value = (milliseconds & ((1 << 48) - 1)) << 80
+    value |= 0x7 << 76 | ((random_bits >> 62) & 0xFFF) << 64
+    value |= 0b10 << 62 | (random_bits & ((1 << 62) - 1))
+    return str(uuid.UUID(int=value))
+
+
+def derived_id(*parts: str) -> str:
+    """The id of the one thing that `parts` stand for (a name-based UUID)."""
+    return str(uuid.uuid5(uuid.NAMESPACE_OID, "#".join(key_part(part) for part in parts)))
+
+
+def is_id(text: str) -> bool:
+    """Whether `text` is a UUID at all."""
+    try:
+        return str(uuid.UUID(text)) == text.lower()
+    except ValueError:
+        return False
+
+
+def key_part(text: str) -> str:
+    """User text as one part of a key: `#` separates parts, so it is escaped; long text becomes its hash.
+
+    Two different texts never give the same part: a hash begins with `~`, and a text's own leading `~` is escaped.
+    """
+    escaped = text.replace("%", "%25").replace("#", "%23")
+    if escaped.startswith("~"):
+        escaped = "%7E" + escaped[1:]
+    if len(escaped.encode()) > _LONGEST_PART_BYTES:
+        return "~" + hashlib.sha256(text.encode()).hexdigest()
+    return escaped
+
+
+def key(*parts: str) -> str:
+    """A key of several parts, each of them escaped."""
+    return "#".join(key_part(part) for part in parts)
+
+
+def shard(text: str, count: int) -> int:
+    """An even spread of `text` over `count` places, the same on every machine."""
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "big") % count

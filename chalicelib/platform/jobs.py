@@ -1,0 +1,61 @@
+"""Which function carries out which kind of task, and the one way a task is run.
+
+A handler takes the task and its now, and commits its effect together with `agenda.done(task)` (or `agenda.move`) in one
+transaction. It may run twice, in parallel and late; it may be killed between any two steps.
+"""
+
+from collections.abc import Callable
+from datetime import datetime
+
+from chalicelib.platform import agenda, clock
+from chalicelib.platform.agenda import Kind, Task
+from chalicelib.platform.log import logger
+from chalicelib.platform.table import Cancelled, ConditionFailed
+
+Handler = Callable[[Task, datetime], None]
+
+_handlers: dict[str, Handler] = {}
+
+# What a lost race looks like: somebody else changed what the handler had read. It is run again on what stands now.
+_RACES = 5
+
+
+def handles(kind: Kind) -> Callable[[Handler], Handler]:
+    """Declare a function as the handler of a kind."""
+
+    def declare(handler: Handler) -> Handler:
+        _handlers[kind.name] = handler
+        return handler
+
+    return declare
+
+
+def run(task: Task, *, now: datetime) -> Exception | None:
+    """Carry out a task, again if it lost a race; returns what went wrong, after postponing it, or None.
+
+    A task that has gone or was moved meanwhile is somebody else's doing, and no failure.
+    """
+    failure: Exception | None = None
+    current: Task | None = task
+    for _ in range(_RACES):
+        try:
+            _handlers[task.kind.name](current, now)
+            return None
+        except (Cancelled, ConditionFailed) as error:
+            failure = error
+            current = agenda.find(task.key)
+            if current is None or current.due_at != task.due_at:
+                return None
+        except Exception as error:  # noqa: BLE001  one task is isolated from the next, and its failure kept on it
+            failure = error
+            break
+    logger.error(
+        "task failed", extra={"kind": task.kind.name, "subject": task.subject, "attempts": task.attempts}, exc_info=failure
+    )
+    try:
+        later = agenda.postpone(task, repr(failure), real_now=clock.utc_now())
+    except ConditionFailed:
+        return None  # Another worker had it too, and was quicker.
+    if not later.parked:
+        agenda.push([later])
+    return failure

@@ -1,0 +1,137 @@
+"""Lists in pages, with the API's `meta`.
+
+DynamoDB pages by position, the API by number. The position where a page ended is kept for an hour under list and
+filter, so that walking in sequence costs the same per page; a leap walks there.
+
+Items
+    pk                                  sk      what it is
+    <org>#cursor#<hash of the list>     <page>  where page number <page> begins; expires
+"""
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from chalicelib import limits
+from chalicelib.platform import clock
+from chalicelib.platform.http import Call
+from chalicelib.platform.ids import key
+from chalicelib.platform.table import Item, core
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which page is asked for."""
+
+    number: int
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """What is listed: a key (of an index or the table itself), a filter, and how to know the total.
+
+    `total` None: count what the filter leaves.
+    """
+
+    organization_id: str
+    pk: str
+    index: str | None = "list"
+    begins: str | None = None
+    between: tuple[str, str] | None = None
+    where: Sequence[str] = ()
+    values: Mapping[str, Any] = field(default_factory=dict)
+    names: Mapping[str, str] = field(default_factory=dict)
+    total: Callable[[], int] | None = None
+    descending: bool = True
+
+    def how(self) -> dict[str, Any]:
+        """As arguments of a query."""
+        how: dict[str, Any] = {"index": self.index, "begins": self.begins, "between": self.between}
+        if self.where:
+            how |= {"where": " AND ".join(self.where), "values": self.values, "names": self.names}
+        return how | {"descending": self.descending}
+
+
+def wanted(call: Call) -> Wanted:
+    """The page that a call asks for; nonsense means the first, of the usual size."""
+    number, size = _positive(call.one("page"), 1), _positive(call.one("per_page"), limits.PAGE_SIZE_DEFAULT)
+    return Wanted(number, min(size, limits.PAGE_SIZE_MAX))
+
+
+def read(listing: Listing, page: Wanted) -> tuple[list[Item], dict[str, int | None]]:
+    """The items of a page, and its `meta`."""
+    total = listing.total() if listing.total else core.count(listing.pk, **listing.how())
+    if total == 0:
+        return [], meta(page, 0)
+    first = (page.number - 1) * page.size
+    if first >= total:
+        return [], meta(page, total)
+    start, skip = _begin(listing, page)
+    items, position = _collect(listing, start, skip + page.size)
+    if position is not None and first + page.size < total:
+        _remember(listing, Wanted(page.number + 1, page.size), position)
+    return items[skip:], meta(page, total)
+
+
+def meta(page: Wanted, total: int) -> dict[str, int | None]:
+    """The block that every list answers with; all zero when there is nothing."""
+    if total == 0:
+        return {"current_page": 0, "next_page": None, "prev_page": None, "total_pages": 0, "total_count": 0}
+    pages = -(-total // page.size)
+    return {
+        "current_page": page.number,
+        "next_page": page.number + 1 if page.number < pages else None,
+        "prev_page": page.number - 1 if 1 < page.number <= pages + 1 else None,
+        "total_pages": pages,
+        "total_count": total,
+    }
+
+
+def _positive(text: str | None, otherwise: int) -> int:
+    return int(text) if text and text.isascii() and text.isdigit() and 0 < len(text) < 9 and int(text) > 0 else otherwise
+
+
+def _collect(listing: Listing, start: dict[str, Any] | None, number: int) -> tuple[list[Item], dict[str, Any] | None]:
+    """`number` items from a position on, and the position after the last of them."""
+    found: list[Item] = []
+    while True:
+        limit = None if listing.where else number - len(found)
+        page, _ = core.page(listing.pk, position=start, limit=limit, **listing.how())
+        found += page.items
+        start = page.position
+        if len(found) >= number or start is None:
+            break
+    if len(found) > number or (start is None and len(found) == number):
+        found = found[:number]
+        start = _position_of(listing, found[-1]) if found else None
+    return found, start
+
+
+def _position_of(listing: Listing, item: Item) -> dict[str, Any]:
+    names = {None: (), "list": ("list_pk", "list_sk"), "owner": ("owner_pk", "owner_sk")}[listing.index]
+    return {name: {"S": item[name]} for name in ("pk", "sk", *names)}
+
+
+def _begin(listing: Listing, page: Wanted) -> tuple[dict[str, Any] | None, int]:
+    """Where to start reading, and how many items to skip from there."""
+    if page.number == 1:
+        return None, 0
+    kept = core.get(*_cursor(listing, page))
+    if kept is not None and kept["expires_at"] > clock.utc_now().timestamp():  # Expired items go hours later.
+        return json.loads(kept["position"]), 0
+    return None, (page.number - 1) * page.size
+
+
+def _remember(listing: Listing, page: Wanted, position: dict[str, Any]) -> None:
+    pk, sk = _cursor(listing, page)
+    expires = int((clock.utc_now() + limits.CURSOR_KEPT).timestamp())
+    core.write(core.put({"pk": pk, "sk": sk, "position": json.dumps(position), "expires_at": expires}))
+
+
+def _cursor(listing: Listing, page: Wanted) -> tuple[str, str]:
+    filters = [listing.pk, listing.index, listing.begins, listing.between, list(listing.where), dict(listing.values)]
+    name = hashlib.sha256(json.dumps([*filters, listing.descending, page.size], default=str).encode()).hexdigest()
+    return key(listing.organization_id, "cursor", name), str(page.number)

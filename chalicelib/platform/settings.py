@@ -1,0 +1,50 @@
+"""What the environment decides, read once into one validated model. The only reader of `os.environ`."""
+
+import os
+from functools import lru_cache
+
+from pydantic import BaseModel, ConfigDict
+
+
+class Settings(BaseModel):
+    """Names of resources and switches of one installation."""
+
+    model_config = ConfigDict(frozen=True)
+
+    stage: str = "local"
+    core_table: str = ""
+    usage_table: str = ""
+    events_queue: str = ""
+    jobs_queue: str = ""
+    documents_queue: str = ""
+    webhooks_queue: str = ""
+    files_bucket: str = ""
+    signing_key: str = ""
+    public_url: str = "http://127.0.0.1:8000"
+    files_url: str = ""
+    admin_api_key: str = ""
+    local: bool = False
+    log_level: str = "INFO"
+
+    def model_post_init(self, context: object) -> None:
+        """Names that are not given follow from the stage."""
+        prefix = f"tollgate-{self.stage}"
+        for name, default in {
+            "core_table": f"{prefix}-core",
+            "usage_table": f"{prefix}-usage",
+            "events_queue": f"{prefix}-events",
+            "jobs_queue": f"{prefix}-jobs",
+            "documents_queue": f"{prefix}-documents",
+            "webhooks_queue": f"{prefix}-webhooks",
+            "files_bucket": f"{prefix}-files",
+            "signing_key": f"alias/{prefix}",
+        }.items():
+            if not getattr(self, name):
+                object.__setattr__(self, name, default)
+
+
+@lru_cache(maxsize=1)
+def settings() -> Settings:
+    """The settings of this process."""
+    names = {name: os.environ[name.upper()] for name in Settings.model_fields if name.upper() in os.environ}
+    return Settings.model_validate(names)
