@@ -25,6 +25,7 @@ WEBHOOK_ENDPOINTS_MAX = 10
 EVENTS_PER_BATCH_MAX = 100
 EVENT_BYTES_MAX = 16 * 1024  # One event; 25 of the largest still fit one message.
 MESSAGE_BYTES_MAX = 250_000  # SQS takes 256 KB.
+EVENT_LOG_KEPT = timedelta(days=30)  # The debugger shows what came lately.
 EVENT_RETENTION = timedelta(days=2 * 365)  # Raw events older than this are gone, so duplicates could not be known.
 QUANTITY_DIGITS_BEFORE = 15  # A quantity is below 10^15 ...
 QUANTITY_DIGITS_AFTER = 15  # ... and brought to 15 decimals, so that no sum needs more than DynamoDB's 38 digits.

@@ -13,6 +13,7 @@ from decimal import Decimal
 from typing import Any
 from urllib.parse import unquote
 
+import simplejson
 from chalice.app import Blueprint, Response
 
 from chalicelib import limits
@@ -140,16 +141,16 @@ def read_json(raw: bytes) -> Any:
     try:
         value = json.loads(raw.decode("utf-8"), parse_float=Decimal, parse_constant=_no_constant)
         if b"\\u" in raw:
-            json.dumps(value, ensure_ascii=False, default=str).encode("utf-8")
+            to_json(value).encode("utf-8")
     except (ValueError, RecursionError, ArithmeticError) as error:
         raise errors.BadRequest("malformed JSON") from error
     return value
 
 
 def to_json(body: Any) -> str:
-    """An answer's text. Amounts are integers and decimal strings by now; what is left as `Decimal` are rates and days,
-    which the API shows as JSON numbers."""
-    return json.dumps(body, ensure_ascii=False, separators=(",", ":"), default=_json_number)
+    """An answer's text. Amounts are integers and decimal strings by now; what is left as `Decimal` (rates, days, numbers
+    inside an event's properties) becomes a JSON number with exactly these digits."""
+    return str(simplejson.dumps(body, ensure_ascii=False, separators=(",", ":"), use_decimal=True))
 
 
 def refusal(error: errors.BillingError) -> Response:
@@ -208,12 +209,6 @@ def _response(answer: Answer) -> Response:
         return Response(body="", status_code=answer.status, headers=headers)
     text = to_json(answer.body) if answer.content_type == "application/json" else answer.body
     return Response(body=text, status_code=answer.status, headers=headers)
-
-
-def _json_number(value: Any) -> float | int:
-    if isinstance(value, Decimal):
-        return float(value)
-    raise TypeError(f"not JSON: {type(value).__name__}")
 
 
 def _no_constant(name: str) -> Any:

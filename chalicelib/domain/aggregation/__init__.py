@@ -1,0 +1,1 @@
+"""From events to units. Source: usage.md section 3."""

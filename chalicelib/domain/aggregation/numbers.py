@@ -1,0 +1,35 @@
+"""Which property values count as quantities. Source: usage.md section 3, docs/architecture.md (exact numbers)."""
+
+import re
+from decimal import ROUND_HALF_UP, Decimal
+from typing import Any
+
+from chalicelib.domain.money import CONTEXT
+
+_NUMERIC = re.compile(r"-?\d+(\.\d+)?", re.ASCII)
+_BOUND = Decimal(10) ** 15
+_STEP = Decimal("0.000000000000001")
+
+
+def quantity(value: Any) -> Decimal | None:
+    """The exact number in a property's value; None for what is not numeric.
+
+    Texts and JSON numbers count alike. A quantity is below 10^15 and brought to 15 decimals, so that no sum of them needs
+    more digits than a counter can hold; what is larger counts as not numeric.
+    """
+    if isinstance(value, str):
+        if len(value) > 60 or not _NUMERIC.fullmatch(value):
+            return None
+        number = Decimal(value)
+    elif isinstance(value, bool) or not isinstance(value, (int, Decimal)):
+        return None
+    else:
+        number = Decimal(value)
+        if not number.is_finite():
+            return None
+    if abs(number) >= _BOUND:
+        return None
+    exponent = number.as_tuple().exponent
+    if isinstance(exponent, int) and exponent < -15:
+        number = number.quantize(_STEP, rounding=ROUND_HALF_UP, context=CONTEXT)
+    return number

@@ -1,0 +1,30 @@
+"""How often a plan is billed, and by which calendar. Source: billing-periods.md section 1."""
+
+from enum import StrEnum
+
+
+class Interval(StrEnum):
+    """The length of a plan's period."""
+
+    WEEKLY = "weekly"
+    MONTHLY = "monthly"
+    QUARTERLY = "quarterly"
+    SEMIANNUAL = "semiannual"
+    YEARLY = "yearly"
+
+    @property
+    def months(self) -> int:
+        """Months in a period; 0 for a week, which is no number of months."""
+        return {"weekly": 0, "monthly": 1, "quarterly": 3, "semiannual": 6, "yearly": 12}[self.value]
+
+    @property
+    def annual_factor(self) -> int:
+        """How many periods make the year by which plans are compared."""
+        return {"weekly": 52, "monthly": 12, "quarterly": 4, "semiannual": 2, "yearly": 1}[self.value]
+
+
+class BillingTime(StrEnum):
+    """Whether periods follow the calendar or the day on which the subscription began."""
+
+    CALENDAR = "calendar"
+    ANNIVERSARY = "anniversary"

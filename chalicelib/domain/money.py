@@ -1,0 +1,69 @@
+"""Exact amounts: one context, one rounding, the currencies and their minor units.
+
+Python's default context rounds a product to 28 digits in silence; everything of ours is computed in `CONTEXT`.
+Source: invoices.md, usage.md section 8 (half away from zero).
+"""
+
+from collections.abc import Sequence
+from decimal import ROUND_HALF_UP, Context, Decimal
+
+CONTEXT = Context(prec=60, rounding=ROUND_HALF_UP)
+
+_NO_MINOR_UNIT = frozenset("BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX VND VUV XAF XOF XPF".split())
+_THOUSANDTHS = frozenset("BHD IQD JOD KWD LYD OMR TND".split())
+
+CURRENCIES = frozenset(
+    """
+    AED AFN ALL AMD ANG AOA ARS AUD AWG AZN BAM BBD BDT BGN BHD BIF BMD BND BOB BRL BSD BTN BWP BYN BZD CAD CDF CHF CLF
+    CLP CNY COP CRC CUP CVE CZK DJF DKK DOP DZD EGP ERN ETB EUR FJD FKP GBP GEL GHS GIP GMD GNF GTQ GYD HKD HNL HRK HTG
+    HUF IDR ILS INR IQD IRR ISK JMD JOD JPY KES KGS KHR KMF KRW KWD KYD KZT LAK LBP LKR LRD LSL LYD MAD MDL MGA MKD MMK
+    MNT MOP MRO MRU MUR MVR MWK MXN MYR MZN NAD NGN NIO NOK NPR NZD OMR PAB PEN PGK PHP PKR PLN PYG QAR RON RSD RUB RWF
+    SAR SBD SCR SDG SEK SGD SHP SLE SLL SOS SRD SSP STD STN SYP SZL THB TJS TMT TND TOP TRY TTD TWD TZS UAH UGX USD UYU
+    UZS VES VND VUV WST XAF XCD XOF XPF YER ZAR ZMW ZWL
+    """.split()
+)
+
+
+def exponent(currency: str) -> int:
+    """How many decimals the currency's minor unit has: 0, 2 or 3."""
+    if currency in _NO_MINOR_UNIT:
+        return 0
+    return 3 if currency in _THOUSANDTHS else 2
+
+
+def round_half_up(amount: Decimal) -> int:
+    """The whole number nearest to an exact amount, halves away from zero: the one rounding of the product."""
+    return int(amount.quantize(Decimal(1), rounding=ROUND_HALF_UP, context=CONTEXT))
+
+
+def to_cents(amount: Decimal, currency: str) -> Decimal:
+    """An amount in currency units as exact minor units."""
+    return amount.scaleb(exponent(currency), context=CONTEXT)
+
+
+def from_cents(cents: Decimal, currency: str) -> Decimal:
+    """Exact minor units as an amount in currency units."""
+    return cents.scaleb(-exponent(currency), context=CONTEXT)
+
+
+def decimal_string(value: Decimal) -> str:
+    """Plain digits with at least one decimal and no idle zeros: `0.0`, `3.0`, `12.5`."""
+    text = format(value, "f")
+    if "." not in text:
+        text += ".0"
+    whole, fraction = text.split(".")
+    shown = f"{whole}.{fraction.rstrip('0') or '0'}"
+    return "0.0" if shown == "-0.0" else shown
+
+
+def allocate(total_cents: int, weights: Sequence[int]) -> list[int]:
+    """Split a total in proportion to the weights so that the parts add up exactly.
+
+    The cents that rounding leaves over go to the largest remainders, one each, the earliest first.
+    """
+    whole = sum(weights)
+    parts = [total_cents * weight // whole for weight in weights]
+    by_remainder = sorted(range(len(weights)), key=lambda i: -(total_cents * weights[i] % whole))
+    for i in by_remainder[: total_cents - sum(parts)]:
+        parts[i] += 1
+    return parts

@@ -1,0 +1,38 @@
+"""Parts of a period's price, by calendar days. Source: billing-periods.md sections 4 and 7."""
+
+from decimal import ROUND_DOWN, Decimal
+
+from chalicelib.domain.intervals import Interval
+from chalicelib.domain.money import CONTEXT
+
+
+def prorated(amount_cents: int | Decimal, *, days: int, of: int) -> Decimal:
+    """The exact part of an amount owed for `days` of a whole of `of` days; all of them give the amount itself.
+
+    Not rounded: that happens once, where it becomes a fee.
+    """
+    assert 0 <= days, "days are counted, not lent"
+    assert of > 0, "a period has a length"
+    return CONTEXT.divide(CONTEXT.multiply(Decimal(amount_cents), Decimal(days)), Decimal(of))
+
+
+def annual_cents(amount_cents: int, interval: Interval) -> int:
+    """A plan's base amount per year: the scale on which plans are compared."""
+    return amount_cents * interval.annual_factor
+
+
+def is_upgrade(*, current: tuple[int, Interval], new: tuple[int, Interval]) -> bool:
+    """Whether a new plan (base amount, interval) costs as much as the current one or more. Equal counts as an upgrade."""
+    return annual_cents(*new) >= annual_cents(*current)
+
+
+def unused_cents(
+    plan_amount_cents: int, *, days_left: int, of: int, fee_cents: int, credited_cents: int
+) -> Decimal:
+    """What a credit note gives back for the days left of a period paid in advance, exact, cut to five decimals.
+
+    Never more than the last fee less what was credited on it; 0 where nothing is left.
+    Source: billing-periods.md section 7.4.
+    """
+    unused = min(prorated(plan_amount_cents, days=days_left, of=of), Decimal(fee_cents)) - credited_cents
+    return max(Decimal(0), unused).quantize(Decimal("0.00001"), rounding=ROUND_DOWN, context=CONTEXT)

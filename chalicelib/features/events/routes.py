@@ -1,0 +1,37 @@
+"""`/events`."""
+
+from typing import Any
+
+from chalicelib.features.events import listings, schemas, service
+from chalicelib.platform.http import Call, Routes
+
+routes = Routes(__name__)
+
+
+@routes.post("/events")
+def create(call: Call) -> dict[str, Any]:
+    """Take in one event; a repeat is a success, and counted once."""
+    events = service.accept(call.organization, [call.root("event")], indexed=False, now=call.now)
+    return {"event": service.show_accepted(call.organization.id, events, now=call.now)[0]}
+
+
+@routes.post("/events/batch")
+def create_batch(call: Call) -> dict[str, Any]:
+    """Take in up to 100 events, all or none."""
+    entries = schemas.batch_of(call.json())
+    events = service.accept(call.organization, entries, indexed=True, now=call.now)
+    return {"events": service.show_accepted(call.organization.id, events, now=call.now)}
+
+
+@routes.get("/events")
+def index(call: Call) -> dict[str, Any]:
+    """One page, newest first."""
+    shown, meta = listings.page(call)
+    return {"events": shown, "meta": meta}
+
+
+@routes.get("/events/{transaction_id}")
+def show(call: Call) -> dict[str, Any]:
+    """One event by its transaction id."""
+    item = service.find(call.organization, call.path["transaction_id"], call.one("external_subscription_id"))
+    return {"event": service.show_items(call.organization.id, [item])[0]}

@@ -1,0 +1,147 @@
+"""What requests about events hold. Source: usage.md sections 1.1 to 1.3."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator
+
+from chalicelib import limits
+from chalicelib.domain.errors import BadRequest, Invalid
+from chalicelib.features.events.event import Event, instant_of, milliseconds_of
+from chalicelib.platform import schema
+from chalicelib.platform.http import to_json
+from chalicelib.platform.timestamps import iso, iso_millis
+
+_SECONDS = re.compile(r"\d{1,12}(\.\d{1,12})?", re.ASCII)
+_LATEST_MS = 253_370_764_800_000  # The year 9999: what lies behind cannot be written as an instant.
+
+
+def _timestamp(value: Any) -> int | None:
+    """Unix seconds, a number or its text, as whole milliseconds."""
+    if value is None:
+        return None
+    text = value.strip() if isinstance(value, str) else format(Decimal(value), "f") if _is_number(value) else ""
+    if not _SECONDS.fullmatch(text):
+        raise schema.refuse("invalid_format")
+    milliseconds = int(Decimal(text) * 1000)
+    if milliseconds >= _LATEST_MS:
+        raise schema.refuse("invalid_format")
+    return milliseconds
+
+
+def _is_number(value: Any) -> bool:
+    if isinstance(value, Decimal):
+        return value.is_finite() and abs(value.adjusted()) < 20
+    return isinstance(value, int) and not isinstance(value, bool) and abs(value) < 10**15
+
+
+def _properties(value: Any) -> dict[str, Any]:
+    if value is None:
+        return {}
+    if not isinstance(value, Mapping):
+        raise schema.refuse("value_is_invalid")
+    return dict(value)
+
+
+def _precise(value: Any) -> str | None:
+    if value is None:
+        return None
+    number = schema.exact(value)
+    if number is None:
+        raise schema.refuse("value_is_invalid")
+    return format(number, "f")
+
+
+class EventInput(schema.Request):
+    """One event. Every field may come as null, which means absent."""
+
+    transaction_id: schema.Code
+    code: schema.Code
+    external_subscription_id: schema.OptionalName = None
+    external_customer_id: schema.OptionalName = None
+    timestamp: Annotated[int | None, BeforeValidator(_timestamp)] = None
+    properties: Annotated[dict[str, Any], BeforeValidator(_properties)] = {}
+    precise_total_amount_cents: Annotated[str | None, BeforeValidator(_precise)] = None
+
+
+@dataclass(frozen=True, slots=True)
+class Unresolved:
+    """A sound event that names its customer instead of its subscription (the oldest form of the API)."""
+
+    event: Event
+    external_customer_id: str
+
+
+def read_event(values: Mapping[str, Any], *, now: datetime, keeps_raw_for_ever: bool) -> Event | Unresolved:
+    """One event of a request. `now` stands for a missing timestamp.
+
+    Raises: Invalid, with all wrong fields.
+    """
+    request, findings = schema.examine(EventInput, values)
+    subscription = values.get("external_subscription_id") or values.get("external_customer_id")
+    if subscription is None or not str(subscription).strip():
+        findings = {**findings, "external_subscription_id": ["value_is_mandatory"]}
+    if request is None or findings:
+        raise Invalid(findings)
+    event = Event(
+        transaction_id=request.transaction_id,
+        external_subscription_id=request.external_subscription_id or "",
+        code=request.code,
+        timestamp_ms=milliseconds_of(now) if request.timestamp is None else request.timestamp,
+        properties=request.properties,
+        precise_total_amount_cents=request.precise_total_amount_cents,
+    )
+    if not keeps_raw_for_ever and instant_of(event.timestamp_ms) < now - limits.EVENT_RETENTION:
+        # Its raw event would be gone, and with it the knowledge that it was counted.
+        raise Invalid.field("timestamp", "value_is_out_of_range")
+    if len(to_json(event.properties).encode()) + len(event.code) + len(event.transaction_id) > limits.EVENT_BYTES_MAX:
+        raise Invalid.field("properties", "value_is_too_long")
+    if request.external_subscription_id is None:
+        return Unresolved(event, str(request.external_customer_id))
+    return event
+
+
+def batch_of(body: Any) -> list[Mapping[str, Any]]:
+    """The events of a batch: `{"events": [...]}`, or the first API's one event for several subscriptions.
+
+    Raises: BadRequest; Invalid.
+    """
+    if isinstance(body, Mapping) and isinstance(body.get("event"), Mapping):
+        shared = dict(body["event"])
+        ids = shared.pop("external_subscription_ids", None)
+        if not isinstance(ids, list) or not ids:
+            raise Invalid.field("external_subscription_ids", "value_is_mandatory")
+        entries: Sequence[Any] = [{**shared, "external_subscription_id": subscription} for subscription in ids]
+    elif isinstance(body, Mapping) and "events" in body:
+        entries = body["events"] if isinstance(body["events"], list) else []
+    else:
+        raise BadRequest("param is missing or the value is empty or invalid: events")
+    if not entries:
+        raise Invalid.field("events", "no_events")
+    if len(entries) > limits.EVENTS_PER_BATCH_MAX:
+        raise Invalid.field("events", "too_many_events")
+    return [entry if isinstance(entry, Mapping) else {} for entry in entries]
+
+
+def show(
+    event: Event, *, lago_id: str, created_at: datetime, customer_id: str | None, subscription_id: str | None
+) -> dict[str, Any]:
+    """An event as the API shows it."""
+    return {
+        "lago_id": lago_id,
+        "transaction_id": event.transaction_id,
+        "lago_customer_id": customer_id,
+        "code": event.code,
+        "timestamp": iso_millis(event.at),
+        "precise_total_amount_cents": event.precise_total_amount_cents,
+        "properties": event.properties,
+        "lago_subscription_id": subscription_id,
+        "external_subscription_id": event.external_subscription_id,
+        "created_at": iso(created_at),
+    }
+
+

@@ -1,0 +1,154 @@
+"""Taking events in, and reading single ones back."""
+
+import time
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+import simplejson
+
+from chalicelib import limits
+from chalicelib.domain.errors import Invalid, NotFound
+from chalicelib.features.events import schemas
+from chalicelib.features.events.event import Event, event_id, to_message
+from chalicelib.features.metering import store as metered
+from chalicelib.features.subscriptions import service as subscriptions
+from chalicelib.features.subscriptions import store as subscription_store
+from chalicelib.platform import clock, queues
+from chalicelib.platform.clock import OrganizationRef
+from chalicelib.platform.ids import new_id
+from chalicelib.platform.settings import settings
+from chalicelib.platform.table import Item, usage
+from chalicelib.platform.timestamps import stamp, unstamp
+
+# Reads in a sandbox wait this long for events that are on their way, so that a test sees what it has just sent.
+_SANDBOX_READ_WAIT_SECONDS = 5.0
+_POLL_SECONDS = 0.02
+
+
+def accept(organization: OrganizationRef, entries: Sequence[Mapping[str, Any]], *, indexed: bool, now: datetime) -> list[Event]:
+    """Check all events of a request and hand them to the queue; all or none.
+
+    `indexed`: errors stand under the index of their event. Returns when the queue has them.
+    Raises: Invalid.
+    """
+    findings: dict[str, Any] = {}
+    events: list[Event] = []
+    for index, entry in enumerate(entries):
+        try:
+            read = schemas.read_event(entry, now=now, keeps_raw_for_ever=organization.sandbox)
+            events.append(_resolved(organization, read))
+        except Invalid as error:
+            if not indexed:
+                raise
+            findings[str(index)] = error.details
+    if findings:
+        raise Invalid(findings)
+    for part in _parts(events):
+        _send(organization, part, received_at=clock.utc_now())
+    return events
+
+
+def find(organization: OrganizationRef, transaction_id: str, external_subscription_id: str | None = None) -> Item:
+    """The stored event of a transaction id (the first received, where several subscriptions share it).
+
+    Raises: NotFound.
+    """
+    wait_for_events(organization)
+    found = metered.by_transaction(organization.id, transaction_id)
+    if external_subscription_id is not None:
+        found = [item for item in found if item["subscription"] == external_subscription_id]
+    if not found:
+        raise NotFound("event")
+    return min(found, key=lambda item: str(item["received"]))
+
+
+def show_items(organization_id: str, items: Sequence[Item]) -> list[dict[str, Any]]:
+    """Stored events as the API shows them, each with the live subscription of its external id."""
+    guards: dict[str, Item | None] = {}
+    for external_id in {item["subscription"] for item in items}:
+        guards[external_id] = subscription_store.guard(organization_id, external_id)
+    shown = []
+    for item in items:
+        owner = guards[item["subscription"]] or {}
+        shown.append(
+            schemas.show(
+                metered.read(item),
+                lago_id=item["id"],
+                created_at=unstamp(item["received"]),
+                customer_id=owner.get("customer_id"),
+                subscription_id=owner.get("subscription_id"),
+            )
+        )
+    return shown
+
+
+def show_accepted(organization_id: str, events: Sequence[Event], *, now: datetime) -> list[dict[str, Any]]:
+    """Events as they are answered on receipt: who they belong to is decided by their timestamps, when usage is read."""
+    return [
+        schemas.show(
+            event, lago_id=event_id(organization_id, event), created_at=now, customer_id=None, subscription_id=None
+        )
+        for event in events
+    ]
+
+
+def in_flight(organization: OrganizationRef) -> int:
+    """How many of a sandbox's messages are not metered yet (markers of dead ones go after an hour)."""
+    if not organization.sandbox:
+        return 0
+    now = clock.utc_now().timestamp()
+    pk = metered.in_flight_pk(organization.id)
+    return sum(1 for item in usage.query(pk) if item["expires_at"] > now)
+
+
+def wait_for_events(organization: OrganizationRef) -> None:
+    """In a sandbox, wait for events on their way; elsewhere reading never waits."""
+    end = time.monotonic() + _SANDBOX_READ_WAIT_SECONDS
+    while in_flight(organization) and time.monotonic() < end:
+        time.sleep(_POLL_SECONDS)
+
+
+def _resolved(organization: OrganizationRef, read: Event | schemas.Unresolved) -> Event:
+    """The event with its subscription; one that names its customer only belongs to that customer's one active one."""
+    if isinstance(read, Event):
+        return read
+    only = subscriptions.only_active_of(organization.id, read.external_customer_id)
+    if only is None:
+        raise Invalid.field("external_subscription_id", "value_is_mandatory")
+    event = read.event
+    return Event(
+        event.transaction_id,
+        only,
+        event.code,
+        event.timestamp_ms,
+        event.properties,
+        event.precise_total_amount_cents,
+    )
+
+
+def _parts(events: Sequence[Event]) -> list[list[str]]:
+    """The events as JSON texts, in groups that fit a message."""
+    parts: list[list[str]] = [[]]
+    size = 0
+    for event in events:
+        text = simplejson.dumps(to_message(event), ensure_ascii=False, separators=(",", ":"), use_decimal=True)
+        length = len(text.encode()) + 1
+        if parts[-1] and size + length > limits.MESSAGE_BYTES_MAX - 500:
+            parts.append([])
+            size = 0
+        parts[-1].append(text)
+        size += length
+    return parts
+
+
+def _send(organization: OrganizationRef, part: Sequence[str], *, received_at: datetime) -> None:
+    head: dict[str, Any] = {"org": organization.id, "sandbox": organization.sandbox, "received": stamp(received_at)}
+    if organization.sandbox:
+        # Written before sending: a marker too many only makes the test clock wait, one too few would lose events to it.
+        head["in_flight"] = new_id()
+        expires = int((received_at + limits.IN_FLIGHT_KEPT).timestamp())
+        marker = {"pk": metered.in_flight_pk(organization.id), "sk": head["in_flight"], "expires_at": expires}
+        usage.write(usage.put(marker))
+    text = simplejson.dumps(head, separators=(",", ":"))[:-1] + ',"events":[' + ",".join(part) + "]}"
+    queues.send(settings().events_queue, text)

@@ -1,0 +1,208 @@
+"""Invoices and fees as the API shows them: half-open ranges end a second earlier here, and only here."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from chalicelib.domain.money import CONTEXT, decimal_string, exponent
+from chalicelib.features.invoices.records import AppliedTaxPart, Fee, Invoice, PeriodPart
+from chalicelib.platform.timestamps import iso, iso_or_none
+
+
+def summary(invoice: Invoice, customer: Mapping[str, Any], *, file_url: str | None = None) -> dict[str, Any]:
+    """An invoice as lists show it."""
+    due = 0 if invoice.status == "voided" else invoice.total_amount_cents - invoice.total_paid_amount_cents
+    return {
+        "lago_id": invoice.id,
+        "billing_entity_code": "default",
+        "sequential_id": invoice.sequential_id,
+        "number": invoice.number,
+        "issuing_date": invoice.issuing_date.isoformat(),
+        "expected_finalization_date": invoice.finalize_on.isoformat(),
+        "payment_due_date": invoice.payment_due_date.isoformat(),
+        "net_payment_term": invoice.net_payment_term,
+        "payment_overdue": invoice.payment_overdue,
+        "payment_dispute_lost_at": None,
+        "invoice_type": invoice.invoice_type,
+        "status": invoice.status,
+        "payment_status": invoice.payment_status,
+        "currency": invoice.currency,
+        "fees_amount_cents": invoice.fees_amount_cents,
+        "coupons_amount_cents": invoice.coupons_amount_cents,
+        "credit_notes_amount_cents": invoice.credit_notes_amount_cents,
+        "prepaid_credit_amount_cents": invoice.prepaid_credit_amount_cents,
+        "prepaid_granted_credit_amount_cents": None,
+        "prepaid_purchased_credit_amount_cents": None,
+        "progressive_billing_credit_amount_cents": 0,
+        "taxes_amount_cents": invoice.taxes_amount_cents,
+        "taxes_rate": Decimal(invoice.taxes_rate),
+        "sub_total_excluding_taxes_amount_cents": invoice.sub_total_excluding_taxes_amount_cents,
+        "sub_total_including_taxes_amount_cents": invoice.sub_total_including_taxes_amount_cents,
+        "total_amount_cents": invoice.total_amount_cents,
+        "total_paid_amount_cents": invoice.total_paid_amount_cents,
+        "total_due_amount_cents": due,
+        "total_offsetted_credit_note_amount_cents": 0,
+        "version_number": invoice.version_number,
+        "self_billed": False,
+        "voided_at": iso_or_none(invoice.voided_at),
+        "file_url": file_url,
+        "web_url": None,
+        "xml_url": None,
+        "created_at": iso(invoice.created_at),
+        "updated_at": iso(invoice.updated_at),
+        "customer": dict(customer),
+        "metadata": [
+            {"lago_id": pair.id, "key": pair.key, "value": pair.value, "created_at": iso(pair.created_at)}
+            for pair in invoice.metadata
+        ],
+        "applied_taxes": [_invoice_tax(invoice, tax) for tax in invoice.applied_taxes],
+        "applied_invoice_custom_sections": [],
+        "applied_usage_thresholds": [],
+        **_legacy(invoice),
+    }
+
+
+def extended(
+    invoice: Invoice,
+    customer: Mapping[str, Any],
+    subscriptions: Sequence[Mapping[str, Any]],
+    fees: Sequence[Fee],
+    *,
+    file_url: str | None = None,
+) -> dict[str, Any]:
+    """An invoice as single answers and messages show it."""
+    return summary(invoice, customer, file_url=file_url) | {
+        "subscriptions": list(subscriptions),
+        "billing_periods": [_period(period) for period in invoice.periods],
+        "fees": [fee(each, invoice.payment_status) for each in fees],
+        "credits": [],
+        "error_details": [],
+        "preview_coupons": [],
+    }
+
+
+def fee(of: Fee, payment_status: str) -> dict[str, Any]:
+    """A fee."""
+    units_of_currency = Decimal(1).scaleb(-exponent(of.currency))
+    precise, taxes = Decimal(of.precise_amount_cents), Decimal(of.taxes_precise_cents)
+    return {
+        "lago_id": of.id,
+        "lago_charge_id": of.charge_id,
+        "lago_charge_filter_id": None,
+        "lago_fixed_charge_id": None,
+        "lago_invoice_id": of.invoice_id,
+        "lago_true_up_fee_id": None,
+        "lago_true_up_parent_fee_id": None,
+        "lago_subscription_id": of.subscription_id,
+        "lago_customer_id": of.customer_id,
+        "external_customer_id": of.external_customer_id,
+        "external_subscription_id": of.external_subscription_id,
+        "amount_cents": of.amount_cents,
+        "precise_amount": decimal_string(CONTEXT.multiply(precise, units_of_currency)),
+        "precise_total_amount": decimal_string(CONTEXT.multiply(precise + taxes, units_of_currency)),
+        "amount_currency": of.currency,
+        "taxes_amount_cents": of.taxes_amount_cents,
+        "taxes_precise_amount": decimal_string(CONTEXT.multiply(taxes, units_of_currency)),
+        "taxes_rate": Decimal(of.taxes_rate),
+        "total_amount_cents": of.amount_cents + of.taxes_amount_cents,
+        "total_amount_currency": of.currency,
+        "units": of.units,
+        "total_aggregated_units": of.total_units,
+        "precise_unit_amount": of.unit_amount,
+        "events_count": of.events_count,
+        "pay_in_advance": of.pay_in_advance,
+        "invoiceable": of.invoiceable,
+        "from_date": iso(of.start),
+        "to_date": _shown_end(of.start, of.end, exact=of.exact_end),
+        "payment_status": payment_status,
+        "created_at": iso(of.created_at),
+        "succeeded_at": None,
+        "failed_at": None,
+        "refunded_at": None,
+        "event_transaction_id": None,
+        "description": of.item_description,
+        "precise_coupons_amount_cents": "0.0",
+        "sub_total_excluding_taxes_amount_cents": of.amount_cents,
+        "sub_total_excluding_taxes_precise_amount_cents": decimal_string(precise),
+        "amount_details": of.details,
+        "self_billed": False,
+        "item": {
+            "type": of.type,
+            "code": of.item_code,
+            "name": of.item_name,
+            "description": of.item_description,
+            "invoice_display_name": of.display_name,
+            "filters": None,
+            "filter_invoice_display_name": None,
+            "lago_item_id": of.item_id,
+            "item_type": of.item_type,
+            "grouped_by": {},
+        },
+        "applied_taxes": [
+            _tax(tax, of.currency, of.created_at) | {"lago_fee_id": of.id} for tax in of.applied_taxes
+        ],
+        "vat_amount_cents": of.taxes_amount_cents,
+        "vat_amount_currency": of.currency,
+    }
+
+
+def _period(period: PeriodPart) -> dict[str, Any]:
+    charges = (
+        iso(period.charges_start),
+        _shown_end(period.charges_start, period.charges_end, exact=period.exact_end),
+    )
+    return {
+        "lago_subscription_id": period.subscription_id,
+        "external_subscription_id": period.external_subscription_id,
+        "lago_plan_id": period.plan_id,
+        "subscription_from_datetime": iso(period.start),
+        "subscription_to_datetime": _shown_end(period.start, period.end, exact=period.exact_end),
+        "charges_from_datetime": charges[0],
+        "charges_to_datetime": charges[1],
+        "fixed_charges_from_datetime": charges[0],
+        "fixed_charges_to_datetime": charges[1],
+        "invoicing_reason": period.reason,
+    }
+
+
+def _shown_end(start: datetime, end: datetime, *, exact: bool) -> str:
+    """The end of a half-open range as the API shows it: its last second, but the exact instant at which a subscription
+    ended; an empty range ends where it begins."""
+    return iso(end if exact else max(start, end - timedelta(seconds=1)))
+
+
+def _invoice_tax(invoice: Invoice, tax: AppliedTaxPart) -> dict[str, Any]:
+    shown = _tax(tax, invoice.currency, invoice.created_at)
+    return shown | {"lago_invoice_id": invoice.id, "fees_amount_cents": tax.base_cents}
+
+
+def _tax(tax: AppliedTaxPart, currency: str, created_at: datetime) -> dict[str, Any]:
+    return {
+        "lago_id": tax.id,
+        "lago_tax_id": tax.tax_id,
+        "tax_name": tax.name,
+        "tax_code": tax.code,
+        "tax_rate": Decimal(tax.rate),
+        "tax_description": tax.description,
+        "amount_cents": tax.amount_cents,
+        "amount_currency": currency,
+        "created_at": iso(created_at),
+    }
+
+
+def _legacy(invoice: Invoice) -> dict[str, Any]:
+    """The names of the first API, which old clients still read. Source: invoices.md section 3."""
+    currency = invoice.currency
+    return {
+        "legacy": False,
+        "amount_cents": invoice.fees_amount_cents,
+        "amount_currency": currency,
+        "vat_amount_cents": invoice.taxes_amount_cents,
+        "vat_amount_currency": currency,
+        "credit_amount_cents": invoice.coupons_amount_cents + invoice.credit_notes_amount_cents,
+        "credit_amount_currency": currency,
+        "total_amount_currency": currency,
+        "sub_total_vat_excluded_amount_cents": invoice.sub_total_excluding_taxes_amount_cents,
+        "sub_total_vat_included_amount_cents": invoice.sub_total_including_taxes_amount_cents,
+    }

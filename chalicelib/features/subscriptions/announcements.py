@@ -1,0 +1,25 @@
+"""What is told about subscriptions."""
+
+from datetime import datetime
+
+from chalicelib.features.customers import serializer as customer_serializer
+from chalicelib.features.customers.records import Customer
+from chalicelib.features.organizations.records import Organization
+from chalicelib.features.plans import serializer as plan_serializer
+from chalicelib.features.plans.store import Plan
+from chalicelib.features.subscriptions import serializer
+from chalicelib.features.subscriptions.records import Subscription
+from chalicelib.features.webhooks import service as webhooks
+from chalicelib.platform.agenda import Task
+
+
+def task(
+    organization: Organization, customer: Customer, subscription: Subscription, plan: Plan, name: str, *, now: datetime
+) -> Task:
+    """The announcement of a change of a subscription, with its plan and customer."""
+    payload = serializer.show(subscription, plan, zone=customer.zone(organization.timezone), now=now) | {
+        "plan": plan_serializer.show_all(organization.id, [plan])[0],
+        "customer": customer_serializer.base(organization, customer),
+    }
+    subject = f"{name}#{subscription.id}#{subscription.version}"
+    return webhooks.announcement(organization.ref, name, "subscription", payload, subject=subject, now=now)

@@ -1,0 +1,59 @@
+"""The list of subscriptions and its filters."""
+
+from typing import Any
+
+from chalicelib.features.customers import service as customers
+from chalicelib.features.subscriptions import store
+from chalicelib.features.subscriptions.records import Status, Subscription
+from chalicelib.platform import counters, listing
+from chalicelib.platform.http import Call
+from chalicelib.platform.ids import key
+
+
+def page(call: Call, external_customer_id: str | None = None) -> tuple[list[Subscription], dict[str, int | None]]:
+    """One page, newest first. `external_customer_id`: of that customer, which must exist.
+
+    Raises: NotFound.
+    """
+    organization_id = call.organization.id
+    statuses = store.statuses(call.many("status")) or [Status.ACTIVE.value]
+    where, values, names = _filters(call, statuses)
+    plain = len(where) == 1
+    if external_customer_id is not None:
+        customers.find(organization_id, external_customer_id)
+    external_customer_id = external_customer_id or call.one("external_customer_id")
+    if external_customer_id is not None:
+        where.append("#record.external_customer_id = :customer")
+        values[":customer"] = external_customer_id
+        plain = False
+
+    def total() -> int:
+        return sum(counters.total(organization_id, "subscription", f"status={status}") for status in statuses)
+
+    wanted = listing.Listing(
+        organization_id,
+        key(organization_id, "subscription"),
+        where=where,
+        values=values,
+        names=names,
+        total=total if plain else None,
+    )
+    items, meta = listing.read(wanted, listing.wanted(call))
+    return [store.read(item) for item in items], meta
+
+
+def _filters(call: Call, statuses: list[str]) -> tuple[list[str], dict[str, Any], dict[str, str]]:
+    places = [f":s{i}" for i in range(len(statuses))]
+    where = [f"#record.#status IN ({', '.join(places)})"]
+    values: dict[str, Any] = dict(zip(places, statuses, strict=True))
+    names = {"#record": "record", "#status": "status"}
+    for parameter, field in (("plan_code", "plan_code"), ("external_id", "external_id")):
+        wish = call.one(parameter)
+        if wish is not None:
+            where.append(f"#record.{field} = :{field}")
+            values[f":{field}"] = wish
+    term = call.one("search_term")
+    if term:
+        where.append("contains(search, :term)")
+        values[":term"] = term.lower()
+    return where, values, names

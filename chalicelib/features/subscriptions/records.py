@@ -1,0 +1,78 @@
+"""The subscription as it is kept."""
+
+from datetime import date, datetime
+from enum import StrEnum
+
+from pydantic import BaseModel, ConfigDict
+
+from chalicelib.platform.collection import Record
+
+
+class Status(StrEnum):
+    """Source: billing-periods.md section 10."""
+
+    PENDING = "pending"
+    ACTIVE = "active"
+    TERMINATED = "terminated"
+    CANCELED = "canceled"
+
+
+class Occasion(StrEnum):
+    """What is still to be billed for a subscription, beside its periods."""
+
+    STARTING = "subscription_starting"
+    TERMINATING = "subscription_terminating"
+
+
+class LastFee(BaseModel):
+    """The latest subscription fee, which a credit note for unused days stands on."""
+
+    model_config = ConfigDict(frozen=True)
+
+    invoice_id: str
+    fee_id: str
+    amount_cents: int
+    period_start: date
+    period_end: date
+    plan_amount_cents: int
+    credited_cents: int = 0
+
+
+class Subscription(Record):
+    """One subscription. `billed_until`: usage before this instant is invoiced (the period guard); `billed_on`: the last
+    billing day that was carried out, local; `occasions`: what its customer's billing still has to invoice."""
+
+    external_id: str
+    customer_id: str
+    external_customer_id: str
+    plan_id: str
+    plan_code: str
+    status: Status
+    billing_time: str
+    subscription_at: datetime
+    name: str | None = None
+    started_at: datetime | None = None
+    first_started_at: datetime | None = None
+    ending_at: datetime | None = None
+    terminated_at: datetime | None = None
+    canceled_at: datetime | None = None
+    trial_ended_at: datetime | None = None
+    previous_id: str | None = None
+    previous_plan_code: str | None = None
+    next_id: str | None = None
+    next_plan_code: str | None = None
+    upgraded: bool = False
+    consolidate_invoice: bool = True
+    on_termination_credit_note: str | None = None
+    on_termination_invoice: str = "generate"
+    billed_until: datetime | None = None
+    billed_on: date | None = None
+    occasions: tuple[Occasion, ...] = ()
+    last_fee: LastFee | None = None
+    invoiced: bool = False
+    zone: str | None = None
+
+    @property
+    def live(self) -> bool:
+        """Whether its external id is taken."""
+        return self.status in (Status.PENDING, Status.ACTIVE)

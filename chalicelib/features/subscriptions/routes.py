@@ -1,0 +1,93 @@
+"""`/subscriptions`."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from chalicelib.features.customers import store as customer_store
+from chalicelib.features.organizations import service as organizations
+from chalicelib.features.plans import serializer as plan_serializer
+from chalicelib.features.plans import service as plans
+from chalicelib.features.subscriptions import listings, serializer, service, store
+from chalicelib.features.subscriptions.records import Subscription
+from chalicelib.features.test_clock import service as test_clock
+from chalicelib.platform.http import Call, Routes
+
+routes = Routes(__name__)
+
+
+@routes.post("/subscriptions")
+def create(call: Call) -> dict[str, Any]:
+    """Start, or change the plan."""
+    subscription, tasks = service.create(call.organization, call.root("subscription"), now=call.now)
+    test_clock.settle(call.organization, now=call.now, tasks=tasks)
+    return _answer(call, subscription)
+
+
+@routes.get("/subscriptions")
+def index(call: Call) -> dict[str, Any]:
+    """One page, newest first; active ones unless `status[]` says otherwise."""
+    found, meta = listings.page(call)
+    return {"subscriptions": shown(call, found), "meta": meta}
+
+
+@routes.get("/customers/{external_id}/subscriptions")
+def index_of_customer(call: Call) -> dict[str, Any]:
+    """The same list for one customer, which must exist."""
+    found, meta = listings.page(call, external_customer_id=call.path["external_id"])
+    return {"subscriptions": shown(call, found), "meta": meta}
+
+
+@routes.get("/subscriptions/{external_id}")
+def show(call: Call) -> dict[str, Any]:
+    """The active one, or that of `status`."""
+    wanted = store.statuses(call.many("status", "subscription_status"))
+    return _answer(call, service.find(call.organization.id, call.path["external_id"], wanted))
+
+
+@routes.put("/subscriptions/{external_id}")
+def update(call: Call) -> dict[str, Any]:
+    """Change it."""
+    body = call.json()
+    wanted = store.statuses([*call.many("status"), str(body.get("status")) if isinstance(body, dict) else ""])
+    subscription, tasks = service.update(
+        call.organization, call.path["external_id"], call.root("subscription"), statuses=wanted, now=call.now
+    )
+    test_clock.settle(call.organization, now=call.now, tasks=tasks)
+    return _answer(call, subscription)
+
+
+@routes.delete("/subscriptions/{external_id}")
+def terminate(call: Call) -> dict[str, Any]:
+    """End it, or cancel a pending one."""
+    body = call.optional_body()
+    options = {**body, **{k: v for k in ("on_termination_credit_note", "on_termination_invoice") if (v := call.one(k))}}
+    subscription, tasks = service.terminate(
+        call.organization,
+        call.path["external_id"],
+        options,
+        statuses=store.statuses(call.many("status")),
+        now=call.now,
+    )
+    test_clock.settle(call.organization, now=call.now, tasks=tasks)
+    return _answer(call, subscription)
+
+
+def shown(call: Call, subscriptions: Sequence[Subscription]) -> list[dict[str, Any]]:
+    """Several subscriptions as the API shows them; customers and plans are read in one request each."""
+    own = organizations.get(call.organization.id) if subscriptions else None
+    customers = customer_store.CUSTOMERS.get_many(call.organization.id, list({s.customer_id for s in subscriptions}))
+    known = plans.by_ids(call.organization.id, [s.plan_id for s in subscriptions])
+    return [
+        serializer.show(s, known[s.plan_id], zone=customers[s.customer_id].zone(own.timezone), now=call.now)
+        for s in subscriptions
+        if own is not None
+    ]
+
+
+def _answer(call: Call, subscription: Subscription) -> dict[str, Any]:
+    current = store.get(call.organization.id, subscription.customer_id, subscription.id) or subscription
+    plan = plans.by_ids(call.organization.id, [current.plan_id])[current.plan_id]
+    return {
+        "subscription": shown(call, [current])[0]
+        | {"plan": plan_serializer.show_all(call.organization.id, [plan])[0], "applicable_usage_thresholds": []}
+    }

@@ -1,0 +1,49 @@
+"""What requests about subscriptions hold. Source: catalog.md section 7.3, billing-periods.md sections 1 and 5."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import model_validator
+
+from chalicelib.platform import schema
+
+CREDIT_NOTE_MODES = ("credit", "refund", "offset", "skip")
+INVOICE_MODES = ("generate", "skip")
+
+
+class SubscriptionInput(schema.Request):
+    """`POST /subscriptions`."""
+
+    external_customer_id: schema.Code
+    plan_code: schema.Code
+    external_id: schema.Code
+    name: schema.OptionalName = None
+    billing_time: schema.one_of("calendar", "anniversary") = "calendar"  # type: ignore[valid-type]
+    subscription_at: schema.OptionalInstant = None
+    ending_at: schema.OptionalInstant = None
+    consolidate_invoice: schema.OptionalBoolean = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _defaults(cls, values: Any) -> Any:
+        if isinstance(values, Mapping):
+            return {k: v for k, v in values.items() if not (k == "billing_time" and v is None)}
+        return values
+
+
+class SubscriptionUpdate(schema.Request):
+    """`PUT /subscriptions/:external_id`: what is absent stays."""
+
+    name: schema.OptionalName = None
+    ending_at: schema.OptionalInstant = None
+    subscription_at: schema.OptionalInstant = None
+    consolidate_invoice: schema.OptionalBoolean = None
+    on_termination_credit_note: schema.optional_one_of(*CREDIT_NOTE_MODES, code="invalid_value") = None  # type: ignore[valid-type]
+    on_termination_invoice: schema.optional_one_of(*INVOICE_MODES, code="invalid_value") = None  # type: ignore[valid-type]
+
+
+class Termination(schema.Request):
+    """The options of `DELETE /subscriptions/:external_id`, from query or body."""
+
+    on_termination_credit_note: schema.optional_one_of(*CREDIT_NOTE_MODES, code="invalid_value") = None  # type: ignore[valid-type]
+    on_termination_invoice: schema.optional_one_of(*INVOICE_MODES, code="invalid_value") = None  # type: ignore[valid-type]

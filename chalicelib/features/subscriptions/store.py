@@ -1,0 +1,125 @@
+"""Where subscriptions are kept: under their customer's key, so that billing reads them all at once.
+
+Items
+    pk                                      sk          what it is
+    <org>#customer#<id>                     sub#<id>    the subscription
+        index list:  <org>#subscription                 <created_at>#<id>   all of the organization
+        index owner: <org>#subscription-ext#<external>  <created_at>#<id>   all that ever had this external id
+    <org>#subscription-guard#<external>     -           one live chain per external id: {customer_id, subscription_id}
+
+Access patterns
+    1 guard(org, external)              GetItem   consistent: whose live subscription this is
+    2 get(org, customer, id)            GetItem   consistent
+    3 history(org, external)            Query     index owner: ended ones too, newest first
+    4 put_action / replace_action       part of a decision's transaction
+    5 guard_action / release_action     the same
+"""
+
+from typing import Any
+
+from chalicelib.features.subscriptions.records import Status, Subscription
+from chalicelib.platform import counters
+from chalicelib.platform.collection import dump
+from chalicelib.platform.ids import key
+from chalicelib.platform.table import Action, Item, core
+from chalicelib.platform.timestamps import stamp
+
+
+def guard(organization_id: str, external_id: str) -> Item | None:
+    """{customer_id, subscription_id} of the live subscription with this external id."""
+    return core.get(key(organization_id, "subscription-guard", external_id))
+
+
+def get(organization_id: str, customer_id: str, subscription_id: str) -> Subscription | None:
+    """The subscription, read consistently."""
+    item = core.get(key(organization_id, "customer", customer_id), f"sub#{subscription_id}")
+    return None if item is None else read(item)
+
+
+def history(organization_id: str, external_id: str) -> list[Subscription]:
+    """All subscriptions that have or had this external id, newest first."""
+    pk = key(organization_id, "subscription-ext", external_id)
+    found = [read(item) for item in core.query(pk, index="owner", descending=True)]
+    return sorted(found, key=lambda s: (s.created_at, s.id), reverse=True)
+
+
+def create_actions(organization_id: str, subscription: Subscription) -> list[Action]:
+    """Store a new subscription and count it."""
+    changes = {"all": 1, f"status={subscription.status}": 1}
+    counted = counters.moved(organization_id, "subscription", subscription.id, changes)
+    return [core.create(_item(organization_id, subscription)), *counted]
+
+
+def replace_actions(organization_id: str, old: Subscription, new: Subscription) -> list[Action]:
+    """Write `new` over `old`; refused if somebody else wrote in between."""
+    written = new.model_copy(update={"version": old.version + 1})
+    changes = {f"status={old.status}": -1, f"status={new.status}": 1} if old.status != new.status else {}
+    action = core.put(
+        _item(organization_id, written), condition="version = :version", values={":version": old.version}
+    )
+    return [action, *counters.moved(organization_id, "subscription", old.id, changes)]
+
+
+def guard_action(organization_id: str, subscription: Subscription) -> Action:
+    """Take the external id; refused where a live subscription has it."""
+    return core.create(_guard(organization_id, subscription))
+
+
+def move_guard_action(organization_id: str, old: Subscription, new: Subscription) -> Action:
+    """Hand the external id over to a successor."""
+    return core.put(
+        _guard(organization_id, new), condition="subscription_id = :old", values={":old": old.id}
+    )
+
+
+def release_action(organization_id: str, subscription: Subscription) -> Action:
+    """Free the external id."""
+    return core.delete(
+        (key(organization_id, "subscription-guard", subscription.external_id), "-"),
+        condition="subscription_id = :id",
+        values={":id": subscription.id},
+    )
+
+
+def read(item: Item) -> Subscription:
+    """The subscription in an item."""
+    return Subscription.model_validate(item["record"] | {"version": item["version"]})
+
+
+def statuses(names: list[str]) -> list[str]:
+    """Those of the names that are statuses."""
+    return [name for name in names if name in tuple(Status)]
+
+
+def _guard(organization_id: str, subscription: Subscription) -> Item:
+    return {
+        "pk": key(organization_id, "subscription-guard", subscription.external_id),
+        "sk": "-",
+        "customer_id": subscription.customer_id,
+        "subscription_id": subscription.id,
+    }
+
+
+def _item(organization_id: str, subscription: Subscription) -> Item:
+    order = f"{stamp(subscription.created_at)}#{subscription.id}"
+    values: dict[str, Any] = {
+        "pk": key(organization_id, "customer", subscription.customer_id),
+        "sk": f"sub#{subscription.id}",
+        "version": subscription.version,
+        "record": dump(subscription),
+        "list_pk": key(organization_id, "subscription"),
+        "list_sk": order,
+        "owner_pk": key(organization_id, "subscription-ext", subscription.external_id),
+        "owner_sk": order,
+        "search": "\n".join(
+            part or ""
+            for part in (
+                subscription.id,
+                subscription.name,
+                subscription.external_id,
+                subscription.external_customer_id,
+                subscription.plan_code,
+            )
+        ).lower(),
+    }
+    return values

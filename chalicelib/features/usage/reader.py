@@ -1,0 +1,222 @@
+"""Reading a range: closed days from day rows, other hours from hour rows, cut hours from raw events.
+
+The first read of a closed day folds its hours into one row, so that a month costs 31 small rows and not 744. A day row is
+trusted only if the late markers beside it are those that it names; else its hours are read and folded again.
+"""
+
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from chalicelib.domain.aggregation.numbers import quantity
+from chalicelib.domain.money import CONTEXT
+from chalicelib.domain.periods import Span
+from chalicelib.features.events.event import milliseconds_of
+from chalicelib.features.metering import store, tally
+from chalicelib.platform.ids import key_part
+from chalicelib.platform.table import Item, usage
+
+_HOUR, _DAY = timedelta(hours=1), timedelta(days=1)
+# Folding waits this long after a day's end: longer than any transaction that called the day open can still come in.
+FOLD_AFTER = timedelta(hours=1)
+# A day row stays well below DynamoDB's 400 KB; a day with more codes than this is read by its hours.
+_CODES_PER_DAY_MAX = 1000
+_INDEX_TRIES = 12
+
+Sums = dict[str, dict[str, int | Decimal]]
+
+
+class IndexBehind(Exception):
+    """The time index has not caught up with the rows; reading again a little later will do."""
+
+
+@dataclass(slots=True)
+class Counted:
+    """What a range counted: per code the same attributes as a row has, plus raw events where rows do not cover."""
+
+    rows: Sums = field(default_factory=dict)
+    uncovered: Callable[[str, str], tuple[Decimal, int]] | None = None
+
+    def add(self, code: str, row: Mapping[str, Any]) -> None:
+        """Take in what a row holds of a code."""
+        into = self.rows.setdefault(code, {})
+        for name, value in row.items():
+            if name in (store.COUNT, store.UNCOVERED) or name.startswith((store.SUM, store.HAVING)):
+                known = into.get(name, 0)
+                into[name] = CONTEXT.add(Decimal(known), Decimal(value)) if name.startswith(store.SUM) else known + value
+
+    def events(self, code: str) -> int:
+        """The number of events of a code."""
+        return int(self.rows.get(code, {}).get(store.COUNT, 0))
+
+    def sum(self, code: str, field_name: str) -> tuple[Decimal, int]:
+        """The sum of a property's numeric values, and how many events had one."""
+        row = self.rows.get(code, {})
+        if row.get(store.UNCOVERED):
+            assert self.uncovered is not None, "a range that rows do not cover can be recounted"
+            return self.uncovered(code, field_name)
+        return Decimal(row.get(store.SUM + field_name, 0)), int(row.get(store.HAVING + field_name, 0))
+
+
+def read(organization_id: str, subscription: str, span: Span, *, real_now: datetime) -> Counted:
+    """Everything that a subscription counted in a half-open range."""
+    counted = Counted(uncovered=lambda code, name: _recount(organization_id, subscription, span, code, name))
+    first_hour, last_hour = _ceil(span.start, _HOUR), _floor(span.end, _HOUR)
+    if first_hour > last_hour:  # Both ends lie within one hour.
+        _raw(organization_id, subscription, span, counted)
+        return counted
+    if span.start < first_hour:
+        _raw(organization_id, subscription, Span(span.start, first_hour), counted)
+    if last_hour < span.end:
+        _raw(organization_id, subscription, Span(last_hour, span.end), counted)
+    first_day, last_day = _ceil(first_hour, _DAY), _floor(last_hour, _DAY)
+    foldable_until = _floor(real_now - FOLD_AFTER, _DAY)
+    folded_end = max(first_day, min(last_day, foldable_until))
+    if first_day >= folded_end:
+        _hours(organization_id, subscription, first_hour, last_hour, counted)
+        return counted
+    _hours(organization_id, subscription, first_hour, first_day, counted)
+    _days(organization_id, subscription, first_day, folded_end, counted)
+    _hours(organization_id, subscription, folded_end, last_hour, counted)
+    return counted
+
+
+def _hours(organization_id: str, subscription: str, start: datetime, end: datetime, counted: Counted) -> None:
+    for _, code, row in _hour_rows(organization_id, subscription, start, end):
+        counted.add(code, row)
+
+
+def _hour_rows(
+    organization_id: str, subscription: str, start: datetime, end: datetime
+) -> list[tuple[str, str, Item]]:
+    """(hour, code as in keys, row) of a range of whole hours."""
+    if start >= end:
+        return []
+    pk = store.usage_pk(organization_id, subscription)
+    low, high = f"h#{store.hour_of(start)}", f"h#{store.hour_of(end - _HOUR)}#~~"
+    found = []
+    for row in store.rows(pk, low, high):
+        _, hour, code, _ = row["sk"].split("#")
+        found.append((hour, code, row))
+    return found
+
+
+def _days(organization_id: str, subscription: str, start: datetime, end: datetime, counted: Counted) -> None:
+    """Whole closed days: from day rows where these are current, the rest folded now."""
+    pk = store.usage_pk(organization_id, subscription)
+    folded: dict[str, Item] = {}
+    markers: dict[str, dict[str, int]] = {}
+    for row in store.rows(pk, f"d#{start:%Y-%m-%d}", f"d#{end - _DAY:%Y-%m-%d}#~~"):
+        _, day, *late = row["sk"].split("#")
+        if late:
+            markers.setdefault(day, {})["#".join(late)] = row[store.COUNT]
+        else:
+            folded[day] = row
+    stale: list[str] = []
+    for n in range((end - start).days):
+        day = f"{start + n * _DAY:%Y-%m-%d}"
+        row = folded.get(day, {})
+        if row and row["seen"] == markers.get(day, {}):
+            for code, sums in row["codes"].items():
+                counted.add(code, sums)
+        else:
+            stale.append(day)
+    _fold(organization_id, subscription, stale, markers, counted)
+
+
+def _fold(
+    organization_id: str,
+    subscription: str,
+    days: list[str],
+    markers: Mapping[str, Mapping[str, int]],
+    counted: Counted,
+) -> None:
+    """Read the hours of these days (after their markers were read), count them, and keep each day as one row."""
+    if not days:
+        return
+    start = datetime.fromisoformat(days[0]).replace(tzinfo=UTC)
+    end = datetime.fromisoformat(days[-1]).replace(tzinfo=UTC) + _DAY
+    sums: dict[str, Counted] = {day: Counted() for day in days}
+    for hour, code, row in _hour_rows(organization_id, subscription, start, end):
+        if hour[:10] in sums:
+            sums[hour[:10]].add(code, row)
+    rows: list[dict[str, Any]] = []
+    for day, of_day in sums.items():
+        for code, row in of_day.rows.items():
+            counted.add(code, row)
+        if len(of_day.rows) <= _CODES_PER_DAY_MAX:
+            pk = store.usage_pk(organization_id, subscription)
+            rows.append({"pk": pk, "sk": store.day_sk(day), "codes": of_day.rows, "seen": dict(markers.get(day, {}))})
+    usage.write_many(rows)
+
+
+def _raw(organization_id: str, subscription: str, span: Span, counted: Counted) -> None:
+    """A part of one hour, from raw events."""
+    for event in _events_of_hour(organization_id, subscription, _floor(span.start, _HOUR)):
+        if milliseconds_of(span.start) <= event["ms"] < _ceil_ms(span.end):
+            delta: tally.Delta = {store.COUNT: 0}
+            tally.add(delta, store.read(event))
+            counted.add(key_part(event["code"]), delta)
+
+
+def _events_of_hour(
+    organization_id: str, subscription: str, hour: datetime, sleep: Callable[[float], None] = time.sleep
+) -> list[Item]:
+    """All raw events of an hour, as many as its rows count: the index may lag, then it is read again.
+
+    Raises: IndexBehind.
+    """
+    low = milliseconds_of(hour)
+    for attempt in range(_INDEX_TRIES):
+        rows = _hour_rows(organization_id, subscription, hour, hour + _HOUR)
+        expected = sum(int(row[store.COUNT]) for _, _, row in rows)
+        if expected == 0:
+            return []
+        day = f"{hour:%Y-%m-%d}"
+        found = store.raw_of_day(
+            organization_id, subscription, day, low_ms=low, high_ms=low + tally.HOUR_MS - 1
+        )
+        if len(found) >= expected:
+            return found
+        sleep(0.02 * 2**attempt if attempt < 6 else 1.0)
+    raise IndexBehind(f"{len(found)} of {expected} events of {hour:%Y-%m-%dT%H}")
+
+
+def _recount(
+    organization_id: str, subscription: str, span: Span, code: str, field_name: str
+) -> tuple[Decimal, int]:
+    """The sum over raw events: for properties that rows do not cover."""
+    total, having = Decimal(0), 0
+    for event in _all_events(organization_id, subscription, span):
+        if key_part(event["code"]) != code:
+            continue
+        number = quantity(event["properties"].get(field_name))
+        if number is not None:
+            total, having = CONTEXT.add(total, number), having + 1
+    return total, having
+
+
+def _all_events(organization_id: str, subscription: str, span: Span) -> Iterable[Item]:
+    hours = {hour for hour, _, _ in _hour_rows(organization_id, subscription, _floor(span.start, _HOUR), _ceil(span.end, _HOUR))}
+    for name in sorted(hours):
+        hour = datetime.strptime(name, "%Y-%m-%dT%H").replace(tzinfo=UTC)
+        for event in _events_of_hour(organization_id, subscription, hour):
+            if milliseconds_of(span.start) <= event["ms"] < _ceil_ms(span.end):
+                yield event
+
+
+def _floor(at: datetime, step: timedelta) -> datetime:
+    return at - (at - datetime(1970, 1, 1, tzinfo=UTC)) % step
+
+
+def _ceil(at: datetime, step: timedelta) -> datetime:
+    low = _floor(at, step)
+    return low if low == at else low + step
+
+
+def _ceil_ms(at: datetime) -> int:
+    """The first whole millisecond not before an instant: ends of ranges may be finer than events."""
+    return milliseconds_of(at) + (1 if at.microsecond % 1000 else 0)
