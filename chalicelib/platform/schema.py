@@ -162,7 +162,8 @@ def _email(value: Any) -> str:
     return str(value)
 
 
-def _url(value: Any) -> str:
+def url_checked(value: Any) -> str:
+    """An http(s) address with a host."""
     try:
         parts = urlsplit(value) if isinstance(value, str) else None
         sound = parts is not None and parts.scheme in ("http", "https") and bool(parts.hostname)
@@ -268,8 +269,8 @@ OptionalCountry = Annotated[str | None, BeforeValidator(_blank_is_none(_country)
 Timezone = Annotated[str, BeforeValidator(_timezone)]
 OptionalTimezone = Annotated[str | None, BeforeValidator(_blank_is_none(_timezone))]
 OptionalEmail = Annotated[str | None, BeforeValidator(_blank_is_none(_email))]
-Url = Annotated[str, BeforeValidator(_url)]
-OptionalUrl = Annotated[str | None, BeforeValidator(_blank_is_none(_url))]
+Url = Annotated[str, BeforeValidator(url_checked)]
+OptionalUrl = Annotated[str | None, BeforeValidator(_blank_is_none(url_checked))]
 OptionalLocale = optional_one_of(*LOCALES, code="not_a_valid_language_code")
 OptionalDays = Annotated[int | None, BeforeValidator(_optional(_not_negative))]
 Cents = Annotated[int, BeforeValidator(_mandatory_cents)]
@@ -305,3 +306,19 @@ NC NE NF NG NI NL NO NP NR NU NZ OM PA PE PF PG PH PK PL PM PN PR PS PT PW PY QA
 SJ SK SL SM SN SO SR SS ST SV SX SY SZ TC TD TF TG TH TJ TK TL TM TN TO TR TT TV TW TZ UA UG UM US UY UZ VA VC VE VG VI
 VN VU WF WS YE YT ZA ZM ZW
 """
+
+
+def pair_findings(name: Any, value: Any, taken: set[str], *, value_max: int) -> dict[str, list[str]]:
+    """What is wrong with one pair of metadata, under the bare names `key` and `value`. Source: invoices.md section 11."""
+    wrong: dict[str, list[str]] = {}
+    if name is None or not str(name).strip():
+        wrong["key"] = ["value_is_mandatory"]
+    elif len(str(name)) > 20:
+        wrong["key"] = ["value_is_too_long"]
+    elif str(name) in taken:
+        wrong["key"] = ["value_already_exist"]
+    if value is None or not str(value).strip():
+        wrong["value"] = ["value_is_mandatory"]
+    elif len(str(value)) > value_max:
+        wrong["value"] = ["value_is_too_long"]
+    return wrong

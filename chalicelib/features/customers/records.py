@@ -91,7 +91,8 @@ class Customer(Record):
 
 class BillingState(BaseModel):
     """What billing knows of a customer. `due_at`: when its billing task is due; `invoices`: numbers drawn so far;
-    `attached`: something with a currency belongs to the customer, so that the currency is fixed."""
+    `attached`: something with a currency belongs to the customer, so that the currency is fixed. `made_at_instant`: how
+    many invoices billing made at `instant`, its latest one."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -99,4 +100,6 @@ class BillingState(BaseModel):
     due_at: datetime | None = None
     invoices: int = 0
     attached: bool = False
+    instant: datetime | None = None
+    made_at_instant: int = 0
     version: int = 0

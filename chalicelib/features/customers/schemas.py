@@ -120,7 +120,7 @@ def merged_metadata(
         old = known.get(str(entry.get("id")))
         name = entry.get("key", old.key if old else None)
         value = entry.get("value", old.value if old else None)
-        wrong = _pair_findings(name, value, {pair.key for pair in pairs})
+        wrong = schema.pair_findings(name, value, {pair.key for pair in pairs}, value_max=100)
         if wrong:
             findings = merge(findings, wrong)
             continue
@@ -137,17 +137,3 @@ def merged_metadata(
         raise Invalid(findings)
     return tuple(pairs)
 
-
-def _pair_findings(name: Any, value: Any, taken: set[str]) -> dict[str, list[str]]:
-    wrong: dict[str, list[str]] = {}
-    if name is None or not str(name).strip():
-        wrong["key"] = ["value_is_mandatory"]
-    elif len(str(name)) > 20:
-        wrong["key"] = ["value_is_too_long"]
-    elif str(name) in taken:
-        wrong["key"] = ["value_already_exist"]
-    if value is None or not str(value).strip():
-        wrong["value"] = ["value_is_mandatory"]
-    elif len(str(value)) > 100:
-        wrong["value"] = ["value_is_too_long"]
-    return wrong

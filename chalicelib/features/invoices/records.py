@@ -96,7 +96,8 @@ class Fee(Part):
 
 
 class Invoice(Record):
-    """One invoice. `build`: which set of fees counts; `timezone`: the customer's, as it was when billed."""
+    """One invoice. `build`: which set of fees counts; `timezone`: the customer's, as it was when billed;
+    `customer_search`: the customer's names, by which lists find it."""
 
     customer_id: str
     external_customer_id: str
@@ -130,6 +131,7 @@ class Invoice(Record):
     payment_overdue: bool = False
     metadata: tuple[MetadataPair, ...] = ()
     file_key: str | None = None
+    customer_search: str = ""
 
     @property
     def visible(self) -> bool:

@@ -91,7 +91,7 @@ def _item(organization_id: str, invoice: Invoice) -> Item:
             "list_sk": order,
             "owner_pk": key(organization_id, "invoice-of", invoice.customer_id),
             "owner_sk": order,
-            "search": f"{invoice.number}\n{invoice.id}\n{invoice.external_customer_id}".lower(),
+            "search": f"{invoice.number}\n{invoice.id}\n{invoice.customer_search}".lower(),
         }
     return item
 

@@ -1,0 +1,139 @@
+"""Current usage: the open period of one subscription, priced as its invoice would be, nothing stored."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from chalicelib.domain import money, periods, subscriptions
+from chalicelib.domain.errors import NotAllowed, NotFound
+from chalicelib.domain.invoicing.totals import TaxedFee, totals
+from chalicelib.domain.money import decimal_string
+from chalicelib.features.billing import issue, pricing
+from chalicelib.features.billing.issue import Account
+
+from chalicelib.features.customers.records import BillingState, Customer
+from chalicelib.features.events import service as events
+from chalicelib.features.organizations import service as organizations
+from chalicelib.features.plans import service as plans
+from chalicelib.features.plans.store import Charge
+from chalicelib.features.subscriptions import store as subscription_store
+from chalicelib.features.subscriptions import terms
+from chalicelib.features.subscriptions.records import Status, Subscription
+from chalicelib.platform.clock import OrganizationRef
+from chalicelib.platform.http import Call
+from chalicelib.platform.timestamps import iso
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Which charges are asked for; all of them when nothing is named."""
+
+    charge_id: str | None
+    charge_code: str | None
+    metric_code: str | None
+
+    @classmethod
+    def of(cls, call: Call) -> "Selection":
+        """From a query, by the present names and the older ones."""
+        return cls(
+            call.one("charge_id") or call.one("filter_by_charge_id"),
+            call.one("charge_code") or call.one("filter_by_charge_code"),
+            call.one("billable_metric_code") or call.one("filter_by_metric_code"),
+        )
+
+    @property
+    def names_a_charge(self) -> bool:
+        """Whether a charge is named, which then has to exist."""
+        return self.charge_id is not None or self.charge_code is not None
+
+    def keeps(self, charge: Charge, metric_code: str) -> bool:
+        """Whether a charge is among those asked for."""
+        return (
+            self.charge_id in (None, charge.id)
+            and self.charge_code in (None, charge.code)
+            and self.metric_code in (None, metric_code)
+        )
+
+
+def current(
+    organization: OrganizationRef,
+    customer: Customer,
+    external_subscription_id: str,
+    selection: Selection,
+    *,
+    apply_taxes: bool,
+    now: datetime,
+) -> dict[str, Any]:
+    """`customer_usage` of the period containing `now`. Source: usage.md section 9.
+
+    Raises: NotAllowed, `no_active_subscription`; NotFound, when a named charge matches none.
+    """
+    subscription = _active(organization.id, customer, external_subscription_id)
+    own = organizations.get(organization.id)
+    account = Account(own, customer, BillingState(customer_id=customer.id))
+    plan = plans.by_ids(organization.id, [subscription.plan_id])[subscription.plan_id]
+    span = subscriptions.open_usage(terms.terms_of(plan), terms.life_of(subscription), now, account.zone)
+    charges = plans.live_charges(plan, plans.metrics_of(organization.id, [plan]))
+    chosen = [(charge, metric) for charge, metric in charges if selection.keeps(charge, metric.code)]
+    if selection.names_a_charge and not chosen:
+        raise NotFound("charge")
+    events.wait_for_events(organization)
+    used = pricing.used_by(organization, subscription.external_id, chosen, span)
+    book = issue.tax_book(account, [plan])
+    shown: list[dict[str, Any]] = []
+    fees: list[TaxedFee] = []
+    for each in used:
+        amount_cents = money.round_half_up(money.to_cents(pricing.priced(each).amount, plan.amount_currency))
+        owed = book.of(each.charge.tax_ids, plan.tax_ids) if apply_taxes else ()
+        fees.append(TaxedFee(amount_cents, owed))
+        shown.append(_charge(each, amount_cents, plan.amount_currency))
+    sums = totals(fees)
+    return {
+        "from_datetime": iso(span.start),
+        "to_datetime": iso(max(span.start, span.end - timedelta(seconds=1))),
+        "issuing_date": periods.local_date(span.end - timedelta(microseconds=1), account.zone).isoformat(),
+        "lago_invoice_id": None,
+        "currency": plan.amount_currency,
+        "amount_cents": sums.fees_amount_cents,
+        "amount_currency": plan.amount_currency,
+        "taxes_amount_cents": sums.taxes.amount_cents,
+        "vat_amount_cents": sums.taxes.amount_cents,
+        "total_amount_cents": sums.sub_total_including_taxes_amount_cents,
+        "total_amount_currency": plan.amount_currency,
+        "charges_usage": shown,
+    }
+
+
+def _active(organization_id: str, customer: Customer, external_id: str) -> Subscription:
+    guard = subscription_store.guard(organization_id, external_id)
+    if guard is not None and guard["customer_id"] == customer.id:
+        found = subscription_store.get(organization_id, customer.id, guard["subscription_id"])
+        if found is not None and found.status == Status.ACTIVE:
+            return found
+    raise NotAllowed("no_active_subscription")
+
+
+def _charge(used: pricing.Used, amount_cents: int, currency: str) -> dict[str, Any]:
+    units = decimal_string(used.units)
+    return {
+        "units": units,
+        "total_aggregated_units": units,
+        "events_count": used.events_count,
+        "amount_cents": amount_cents,
+        "amount_currency": currency,
+        "pricing_unit_details": None,
+        "charge": {
+            "lago_id": used.charge.id,
+            "code": used.charge.code,
+            "charge_model": used.charge.charge_model,
+            "invoice_display_name": used.charge.invoice_display_name,
+        },
+        "billable_metric": {
+            "lago_id": used.metric.id,
+            "name": used.metric.name,
+            "code": used.metric.code,
+            "aggregation_type": used.metric.aggregation_type,
+        },
+        "filters": [],
+        "grouped_usage": [],
+    }

@@ -1,0 +1,43 @@
+"""Printing: the job that turns a finalized invoice into its file."""
+
+from datetime import datetime
+
+from chalicelib.features.customers.store import CUSTOMERS
+from chalicelib.features.documents.render import InvoiceDocument, invoice_pdf
+from chalicelib.features.invoices import service as invoices
+from chalicelib.features.invoices import store as invoice_store
+from chalicelib.features.organizations import schemas as organization_schemas
+from chalicelib.features.organizations import service as organizations
+from chalicelib.features.webhooks import service as webhooks
+from chalicelib.platform import agenda, files, jobs
+from chalicelib.platform.agenda import Task
+from chalicelib.platform.table import core, transact
+
+
+@jobs.handles(invoices.PRINT)
+def print_invoice(task: Task, now: datetime) -> None:
+    """Draw the file under a name of the invoice's own (drawing it again replaces it), then let the invoice name it."""
+    organization_id = task.organization.id
+    invoice = invoice_store.get(organization_id, task.subject)
+    if invoice is None or invoice.file_key is not None or invoice.status not in ("finalized", "voided"):
+        core.write(agenda.done(task))
+        return
+    own = organizations.get(organization_id)
+    customer = CUSTOMERS.get(organization_id, invoice.customer_id)
+    own_locale = customer.billing_configuration.document_locale if customer else None
+    shown = invoices.show(organization_id, invoice, now=now)
+    document = InvoiceDocument(
+        invoice=shown,
+        organization=organization_schemas.show(own, urls=[], taxes=[]),
+        locale=own_locale or own.billing_configuration.document_locale,
+    )
+    name = f"{organization_id}/invoices/{invoice.id}.pdf"
+    files.put(name, invoice_pdf(document), "application/pdf")
+    printed = invoice.model_copy(update={"file_key": name})
+    payload = shown | {"file_url": files.link(name, f"{invoice.number}.pdf")}
+    told = webhooks.announcement(
+        own.ref, "invoice.generated", "invoice", payload, subject=f"invoice.generated#{invoice.id}", now=now
+    )
+    actions = invoice_store.replace_actions(organization_id, invoice, printed)
+    transact([*actions, agenda.put(told, now=now), agenda.done(task)])
+    agenda.push([told])

@@ -1,0 +1,36 @@
+"""What follows the issue of an invoice: its message to the webhooks, and the order to print it."""
+
+from datetime import datetime
+
+from chalicelib.features.invoices import service, store
+from chalicelib.features.organizations import service as organizations
+from chalicelib.features.webhooks import service as webhooks
+from chalicelib.platform import agenda, jobs
+from chalicelib.platform.agenda import Task
+from chalicelib.platform.table import core, transact
+
+_MESSAGES = {"draft": "invoice.drafted", "finalized": "invoice.created"}
+
+
+@jobs.handles(service.ISSUED)
+def issued(task: Task, now: datetime) -> None:
+    """Fan out, all together with the end of the task: messages to every endpoint, and the print order of a final one."""
+    organization_id = task.organization.id
+    invoice_id, _, status = task.subject.partition("#")
+    invoice = store.get(organization_id, invoice_id)
+    if invoice is None:
+        core.write(agenda.done(task))
+        return
+    own = organizations.get(organization_id)
+    payload = service.show(organization_id, invoice, now=now)
+    name = _MESSAGES[status]
+    happening = webhooks.announcement(
+        own.ref, name, "invoice", payload, subject=f"{name}#{invoice_id}", now=invoice.created_at
+    )
+    actions, tasks = webhooks.messages_for(happening)
+    if status == "finalized":
+        order = agenda.task(service.PRINT, own.ref, invoice_id, now)
+        actions.append(agenda.put(order, now=now))
+        tasks.append(order)
+    transact([*actions, agenda.done(task)])
+    agenda.push(tasks)

@@ -1,0 +1,125 @@
+"""The list of invoices and its filters. Source: api-inventory.md, Invoices."""
+
+from collections.abc import Callable, Sequence
+from datetime import date
+from typing import Any
+
+from chalicelib.domain.errors import Invalid
+from chalicelib.features.customers.store import CUSTOMERS
+from chalicelib.features.invoices import store
+from chalicelib.features.invoices.records import VISIBLE, Invoice
+from chalicelib.features.invoices.service import PAYMENT_STATUSES
+from chalicelib.platform import counters, listing
+from chalicelib.platform.http import Call
+from chalicelib.platform.ids import key
+
+_TYPES = ("subscription", "add_on", "credit", "one_off", "advance_charges", "progressive_billing")
+
+
+class _Filter:
+    """Conditions as they gather, with their values and names."""
+
+    def __init__(self) -> None:
+        self.where: list[str] = []
+        self.values: dict[str, Any] = {}
+
+    def one_of(self, field: str, wanted: Sequence[Any]) -> None:
+        places = [f":{field}{i}" for i in range(len(wanted))]
+        self.where.append(f"#record.#{field} IN ({', '.join(places)})")
+        self.values |= dict(zip(places, wanted, strict=True))
+
+    def compare(self, field: str, sign: str, value: Any, place: str) -> None:
+        self.where.append(f"#record.#{field} {sign} :{place}")
+        self.values[f":{place}"] = value
+
+    def names(self) -> dict[str, str]:
+        text = " ".join(self.where)
+        fields = {part[1:] for part in text.replace(".", " ").replace("(", " ").split() if part.startswith("#")}
+        return {f"#{field}": field for field in fields}
+
+
+def page(call: Call, customer_id: str | None = None) -> tuple[list[Invoice], dict[str, int | None]]:
+    """One page of the visible invoices, newest issuing date first.
+
+    Raises: Invalid, for values outside the enumerations.
+    """
+    organization_id = call.organization.id
+    external_id = call.one("external_customer_id") or call.one("customer_external_id")
+    if customer_id is None and external_id is not None:
+        customer = CUSTOMERS.find(organization_id, external_id)
+        if customer is None:
+            return [], listing.meta(listing.wanted(call), 0)
+        customer_id = customer.id
+    statuses = _enumerated(call, ("status", "statuses"), VISIBLE, "status")
+    payment_statuses = _enumerated(call, ("payment_status", "payment_statuses"), PAYMENT_STATUSES, "payment_status")
+    chosen = _filters(call)
+    narrowed = bool(chosen.where)
+    if statuses:
+        chosen.one_of("status", statuses)
+    if payment_statuses:
+        chosen.one_of("payment_status", payment_statuses)
+    total: Callable[[], int] | None = None
+    if customer_id is None and not narrowed and not (statuses and payment_statuses):
+        names = [f"status={s}" for s in statuses] or [f"payment_status={s}" for s in payment_statuses] or ["all"]
+        total = lambda: sum(counters.total(organization_id, "invoice", name) for name in names)  # noqa: E731
+    place = key(organization_id, "invoice") if customer_id is None else key(organization_id, "invoice-of", customer_id)
+    wanted = listing.Listing(
+        organization_id,
+        place,
+        index="list" if customer_id is None else "owner",
+        where=chosen.where,
+        values=chosen.values,
+        names=chosen.names(),
+        total=total,
+    )
+    items, meta = listing.read(wanted, listing.wanted(call))
+    return [store.read(item) for item in items], meta
+
+
+def _filters(call: Call) -> _Filter:
+    chosen = _Filter()
+    for field, known in (("invoice_type", _TYPES),):
+        wanted = _enumerated(call, (field,), known, field)
+        if wanted:
+            chosen.one_of(field, wanted)
+    if call.one("currency"):
+        chosen.one_of("currency", [call.one("currency")])
+    overdue = call.one("payment_overdue")
+    if overdue is not None:
+        if overdue not in ("true", "false"):
+            raise Invalid.field("payment_overdue", "value_is_invalid")
+        chosen.one_of("payment_overdue", [overdue == "true"])
+    for parameter, field, sign in (
+        ("issuing_date_from", "issuing_date", ">="),
+        ("issuing_date_to", "issuing_date", "<="),
+        ("amount_from", "total_amount_cents", ">="),
+        ("amount_to", "total_amount_cents", "<="),
+    ):
+        text = call.one(parameter)
+        if text is not None:
+            chosen.compare(field, sign, _day(parameter, text) if "date" in field else _cents(parameter, text), parameter)
+    term = call.one("search_term")
+    if term:
+        chosen.where.append("contains(search, :term)")
+        chosen.values[":term"] = term.lower()
+    return chosen
+
+
+def _enumerated(call: Call, names: tuple[str, ...], known: Sequence[str], field: str) -> list[str]:
+    wanted = call.many(*names)
+    if any(value not in known for value in wanted):
+        raise Invalid.field(field, "value_is_invalid")
+    return list(dict.fromkeys(wanted))
+
+
+def _day(parameter: str, text: str) -> str:
+    try:
+        return date.fromisoformat(text[:10]).isoformat()
+    except ValueError:
+        raise Invalid.field(parameter, "invalid_date") from None
+
+
+def _cents(parameter: str, text: str) -> int:
+    if not text.lstrip("-").isdigit() or len(text) > 16:
+        raise Invalid.field(parameter, "value_is_invalid")
+    return int(text)

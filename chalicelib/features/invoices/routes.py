@@ -1,0 +1,96 @@
+"""`/invoices`."""
+
+import time
+from typing import Any
+
+from chalicelib.domain.errors import Forbidden, NotFound
+from chalicelib.features.customers import service as customers
+from chalicelib.features.invoices import listings, service
+from chalicelib.features.invoices.records import Invoice
+from chalicelib.features.organizations import service as organizations
+from chalicelib.features.test_clock import service as test_clock
+from chalicelib.platform.http import Answer, Call, Routes
+
+routes = Routes(__name__)
+
+# A download asked for right after the issue waits a moment for the printer, below the official clients' 5 s.
+_PRINTER_WAIT_SECONDS = 3.0
+
+
+@routes.get("/invoices")
+def index(call: Call) -> dict[str, Any]:
+    """One page, newest issuing date first."""
+    found, meta = listings.page(call)
+    return {"invoices": service.show_many(call.organization.id, found), "meta": meta}
+
+
+@routes.get("/customers/{external_id}/invoices")
+def index_of_customer(call: Call) -> dict[str, Any]:
+    """The same list for one customer, which must exist."""
+    customer = customers.find(call.organization.id, call.path["external_id"])
+    found, meta = listings.page(call, customer.id)
+    return {"invoices": service.show_many(call.organization.id, found), "meta": meta}
+
+
+@routes.get("/invoices/{lago_id}")
+def show(call: Call) -> dict[str, Any]:
+    """One, with everything."""
+    return _answer(call, service.find(call.organization.id, call.path["lago_id"]))
+
+
+@routes.put("/invoices/{lago_id}")
+def update(call: Call) -> dict[str, Any]:
+    """Payment status and metadata."""
+    invoice, tasks = service.update(
+        call.organization.id, call.path["lago_id"], call.root("invoice"), now=call.now
+    )
+    test_clock.settle(call.organization, now=call.now, tasks=tasks)
+    return _answer(call, invoice)
+
+
+@routes.post("/invoices/{lago_id}/download")
+def download(call: Call) -> Any:
+    """The invoice with a link to its document, or an empty answer while it is being printed."""
+    own = organizations.get(call.organization.id)
+    invoice = service.download(own, call.path["lago_id"])
+    end = time.monotonic() + _PRINTER_WAIT_SECONDS
+    while invoice.file_key is None and time.monotonic() < end:
+        time.sleep(0.1)
+        invoice = service.find(call.organization.id, invoice.id)
+    return Answer(None) if invoice.file_key is None else _answer(call, invoice)
+
+
+@routes.post("/invoices/{lago_id}/download_pdf")
+def download_pdf(call: Call) -> Any:
+    """The same under its newer name."""
+    return download(call)
+
+
+@routes.put("/invoices/{lago_id}/refresh")
+def refresh(call: Call) -> dict[str, Any]:
+    """Compute a draft again; any other status is returned unchanged."""
+    invoice = service.find(call.organization.id, call.path["lago_id"])
+    if invoice.invoice_type != "subscription":
+        raise Forbidden("invalid_type_or_status")
+    if invoice.status == "draft":
+        from chalicelib.features.billing import drafts
+
+        invoice = drafts.refresh(call.organization.id, invoice, now=call.now)
+    return _answer(call, invoice)
+
+
+@routes.put("/invoices/{lago_id}/finalize")
+def finalize(call: Call) -> dict[str, Any]:
+    """Make a draft final now."""
+    invoice = service.find(call.organization.id, call.path["lago_id"])
+    if invoice.status != "draft":
+        raise NotFound("invoice")
+    from chalicelib.features.billing import drafts
+
+    tasks = drafts.finalize_now(call.organization, invoice, now=call.now)
+    test_clock.settle(call.organization, now=call.now, tasks=tasks)
+    return _answer(call, service.find(call.organization.id, invoice.id))
+
+
+def _answer(call: Call, invoice: Invoice) -> dict[str, Any]:
+    return {"invoice": service.show(call.organization.id, invoice, now=call.now)}

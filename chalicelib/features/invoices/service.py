@@ -1,0 +1,164 @@
+"""Reading and changing issued invoices, and what follows an issue."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from chalicelib import limits
+from chalicelib.domain.errors import Invalid, NotAllowed, NotFound, merge
+from chalicelib.features.customers import serializer as customer_serializer
+from chalicelib.features.customers.records import Customer
+from chalicelib.features.customers.store import CUSTOMERS
+from chalicelib.features.invoices import serializer, store
+from chalicelib.features.invoices.records import Fee, Invoice, MetadataPair
+from chalicelib.features.organizations import service as organizations
+from chalicelib.features.organizations.records import Organization
+from chalicelib.features.plans import service as plans
+from chalicelib.features.subscriptions import serializer as subscription_serializer
+from chalicelib.features.subscriptions import store as subscription_store
+from chalicelib.features.taxes import service as taxes
+from chalicelib.features.webhooks import service as webhooks
+from chalicelib.platform import agenda, clock, files, schema
+from chalicelib.platform.agenda import Task
+from chalicelib.platform.ids import new_id
+from chalicelib.platform.table import Cancelled, transact
+
+# What follows an issue: telling, and printing. In real time whatever clock the organization has.
+ISSUED = agenda.kind("invoice_issued", rank=85, wall_clock=True)
+PRINT = agenda.kind("print_invoice", rank=95, wall_clock=True, queue="documents")
+
+PAYMENT_STATUSES = ("pending", "succeeded", "failed")
+
+
+def find(organization_id: str, invoice_id: str) -> Invoice:
+    """A visible invoice.
+
+    Raises: NotFound.
+    """
+    invoice = store.get(organization_id, invoice_id)
+    if invoice is None or not invoice.visible:
+        raise NotFound("invoice")
+    return invoice
+
+
+def tasks_of_issue(
+    organization: Organization, customer: Customer, invoice: Invoice, fees: Sequence[Fee], *, now: datetime
+) -> list[Task]:
+    """The one announcement of an invoice, which fans out after the commit; a closed one is told to nobody."""
+    if not invoice.visible:
+        return []
+    return [agenda.task(ISSUED, organization.ref, f"{invoice.id}#{invoice.status}", clock.utc_now())]
+
+
+def show(organization_id: str, invoice: Invoice, *, now: datetime) -> dict[str, Any]:
+    """An invoice with everything, as single answers and messages have it."""
+    own = organizations.get(organization_id)
+    customer = CUSTOMERS.get(organization_id, invoice.customer_id)
+    assert customer is not None, "an invoice has a customer, deleted or not"
+    subscriptions = []
+    for period in {p.subscription_id: p for p in invoice.periods}.values():
+        subscription = subscription_store.get(organization_id, invoice.customer_id, period.subscription_id)
+        if subscription is not None:
+            plan = plans.by_ids(organization_id, [subscription.plan_id])[subscription.plan_id]
+            zone = customer.zone(own.timezone)
+            subscriptions.append(subscription_serializer.show(subscription, plan, zone=zone, now=now))
+    fees = store.fees_of(organization_id, invoice)
+    shown = customer_serializer.show_all(own, [customer])[0]
+    return serializer.extended(invoice, shown, subscriptions, fees, file_url=file_url(invoice))
+
+
+def show_many(organization_id: str, invoices: Sequence[Invoice]) -> list[dict[str, Any]]:
+    """Invoices as lists show them; their customers are read in one request."""
+    if not invoices:
+        return []
+    own = organizations.get(organization_id)
+    found = CUSTOMERS.get_many(organization_id, list({invoice.customer_id for invoice in invoices}))
+    known = {tax.id: tax for tax in taxes.live(organization_id, {i for c in found.values() for i in c.tax_ids})}
+    shown = {customer_id: customer_serializer.show(own, c, known) for customer_id, c in found.items()}
+    return [serializer.summary(i, shown[i.customer_id], file_url=file_url(i)) for i in invoices]
+
+
+def file_url(invoice: Invoice) -> str | None:
+    """A fresh link to the document, once it is printed."""
+    return None if invoice.file_key is None else files.link(invoice.file_key, f"{invoice.number}.pdf")
+
+
+def update(organization_id: str, invoice_id: str, values: Mapping[str, Any], *, now: datetime) -> tuple[Invoice, list[Task]]:
+    """Set the payment status or the metadata. Source: invoices.md sections 1 and 11.
+
+    Raises: NotFound; NotAllowed; Invalid.
+    """
+    for _ in range(5):
+        old = find(organization_id, invoice_id)
+        new = _updated(old, values, now=now)
+        tasks: list[Task] = []
+        if new.payment_status != old.payment_status:
+            organization = organizations.get(organization_id)
+            payload = show(organization_id, new, now=now)
+            subject = f"invoice.payment_status_updated#{old.id}#{old.version}"
+            tasks = [
+                webhooks.announcement(
+                    organization.ref, "invoice.payment_status_updated", "invoice", payload, subject=subject, now=now
+                )
+            ]
+        try:
+            actions = store.replace_actions(organization_id, old, new)
+            transact([*actions, *(agenda.put(task, now=now) for task in tasks)])
+        except Cancelled:
+            continue  # Printed or paid meanwhile.
+        return new, tasks
+    raise AssertionError("an invoice does not change that often")
+
+
+def _updated(old: Invoice, values: Mapping[str, Any], *, now: datetime) -> Invoice:
+    if old.status == "voided":
+        raise NotAllowed("update_on_voided_invoice")
+    fields: dict[str, Any] = {}
+    if "payment_status" in values:
+        if values["payment_status"] not in PAYMENT_STATUSES:
+            raise Invalid.field("payment_status", "value_is_invalid")
+        if old.status == "draft":
+            raise NotAllowed("payment_status_update_on_draft_invoice")
+        fields["payment_status"] = values["payment_status"]
+    if "metadata" in values:
+        if old.status == "draft":
+            raise NotAllowed("metadata_on_draft_invoice")
+        fields["metadata"] = _metadata(old, values["metadata"], now=now)
+    return old.model_copy(update={**fields, "updated_at": now})
+
+
+def _metadata(old: Invoice, entries: Any, *, now: datetime) -> tuple[MetadataPair, ...]:
+    if not isinstance(entries, list) or not all(isinstance(entry, Mapping) for entry in entries or []):
+        raise Invalid.field("metadata", "invalid_type")
+    if len(entries) > limits.METADATA_PAIRS_MAX:
+        raise Invalid.field("metadata", "invalid_count")
+    known = {pair.id: pair for pair in old.metadata}
+    pairs: list[MetadataPair] = []
+    findings: dict[str, list[str]] = {}
+    for entry in entries:
+        before = known.get(str(entry.get("id")))
+        name = entry.get("key", before.key if before else None)
+        value = entry.get("value", before.value if before else None)
+        wrong = schema.pair_findings(name, value, {pair.key for pair in pairs}, value_max=140)
+        findings = merge(findings, wrong)
+        if not wrong:
+            made = before or MetadataPair(id=new_id(), key="", value="", created_at=now)
+            pairs.append(made.model_copy(update={"key": str(name), "value": str(value)}))
+    if findings:
+        raise Invalid(findings)
+    return tuple(pairs)
+
+
+def download(organization: Organization, invoice_id: str) -> Invoice:
+    """The finalized invoice whose document is wanted; one not printed yet is pushed to the printer once more.
+
+    Raises: NotFound, also for drafts.
+    """
+    invoice = find(organization.id, invoice_id)
+    if invoice.status not in ("finalized", "voided"):
+        raise NotFound("invoice")
+    if invoice.file_key is None:
+        task = agenda.find(agenda.task(PRINT, organization.ref, invoice_id, clock.utc_now()).key)
+        if task is not None:
+            agenda.push([task])
+    return invoice

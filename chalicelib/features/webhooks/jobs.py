@@ -1,0 +1,87 @@
+"""The jobs of webhooks: an announcement becomes messages, a message is delivered."""
+
+import random
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+from chalicelib import limits
+from chalicelib.features.webhooks import delivery, service, store
+from chalicelib.features.webhooks.store import ENDPOINTS, Message
+from chalicelib.platform import agenda, clock, jobs
+from chalicelib.platform.agenda import Task
+from chalicelib.platform.table import ConditionFailed, core, transact
+
+# Longer than an attempt may take; a worker that died in it delays the next attempt by no more.
+_LEASE = timedelta(seconds=limits.WEBHOOK_TIMEOUT_SECONDS + 30)
+
+
+@jobs.handles(service.ANNOUNCE)
+def announce(task: Task, now: datetime) -> None:
+    """Make the messages, all together with the end of the announcement."""
+    actions, deliveries = service.messages_for(task)
+    transact([*actions, agenda.done(task)])
+    agenda.push(deliveries)
+
+
+@jobs.handles(service.DELIVER)
+def deliver(task: Task, now: datetime) -> None:
+    """One attempt. The lease is taken first, so that two workers with the same message make one call."""
+    message = store.get(task.organization.id, task.subject)
+    endpoint = None if message is None else ENDPOINTS.get(task.organization.id, message.endpoint_id)
+    if message is None or message.status in ("succeeded", "failed"):
+        core.write(agenda.done(task))
+        return
+    if endpoint is None or endpoint.deleted_at is not None:
+        given_up = message.model_copy(update={"status": "failed", "updated_at": _later(message)})
+        transact([store.replace_action(message, given_up), agenda.done(task)])
+        return
+    real_now = clock.utc_now()
+    if message.leased_until is not None and message.leased_until > real_now:
+        _next_attempt(task, at=message.leased_until)
+        return
+    leased = message.model_copy(update={"leased_until": real_now + _LEASE, "updated_at": _later(message)})
+    try:
+        core.write(store.replace_action(message, leased))
+    except ConditionFailed:
+        return  # Another worker has it.
+    verdict = delivery.attempt(leased, endpoint, service.body_of(leased))
+    _note(task, leased, verdict)
+
+
+def wait_after(failures: int, draw: Callable[[], float] = random.random) -> timedelta:
+    """How long to wait after the n-th failure: n^4 + 2 seconds, and up to 15 % of n^4 more. Source: catalog.md section 9."""
+    base = failures**4
+    return timedelta(seconds=base + 2 + draw() * 0.15 * base)
+
+
+def _note(task: Task, message: Message, verdict: delivery.Verdict) -> None:
+    real_now = clock.utc_now()
+    seen = {
+        "http_status": verdict.http_status,
+        "response": verdict.response,
+        "leased_until": None,
+        "updated_at": _later(message),
+    }
+    if verdict.delivered:
+        transact([store.replace_action(message, message.model_copy(update={**seen, "status": "succeeded"})), agenda.done(task)])
+        return
+    failures = message.retries + 1
+    seen |= {"retries": failures, "last_retried_at": real_now}
+    if failures >= limits.WEBHOOK_ATTEMPTS_MAX:
+        transact([store.replace_action(message, message.model_copy(update={**seen, "status": "failed"})), agenda.done(task)])
+        return
+    core.write(store.replace_action(message, message.model_copy(update={**seen, "status": "retrying"})))
+    _next_attempt(task, at=real_now + wait_after(failures))
+
+
+def _next_attempt(task: Task, *, at: datetime) -> None:
+    """Move the task on. Its due time is the attempt's own: nothing of the business hangs on it."""
+    later = agenda.task(task.kind, task.organization, task.subject, at, task.detail)
+    for action in agenda.move(task, at, now=clock.utc_now()):
+        core.write(action)
+    agenda.push([later])
+
+
+def _later(message: Message) -> datetime:
+    """A stamp that differs from the message's last one, so that of two writers one is refused."""
+    return max(clock.utc_now(), message.updated_at + timedelta(microseconds=1))

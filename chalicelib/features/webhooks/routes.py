@@ -1,0 +1,58 @@
+"""`/webhook_endpoints` and the public key."""
+
+from typing import Any
+
+from chalicelib.features.webhooks import service, signing
+from chalicelib.features.webhooks.store import ENDPOINTS
+from chalicelib.platform import listing
+from chalicelib.platform.http import Answer, Call, Routes
+
+routes = Routes(__name__)
+
+
+@routes.post("/webhook_endpoints")
+def create(call: Call) -> dict[str, Any]:
+    """A new endpoint."""
+    endpoint = service.create(call.organization, call.root("webhook_endpoint"), now=call.now)
+    return {"webhook_endpoint": service.show(call.organization.id, endpoint)}
+
+
+@routes.get("/webhook_endpoints")
+def index(call: Call) -> dict[str, Any]:
+    """All of them, a page at a time."""
+    endpoints, meta = ENDPOINTS.page(call.organization.id, listing.wanted(call))
+    return {"webhook_endpoints": [service.show(call.organization.id, e) for e in endpoints], "meta": meta}
+
+
+@routes.get("/webhook_endpoints/{lago_id}")
+def show(call: Call) -> dict[str, Any]:
+    """One."""
+    endpoint = service.find(call.organization.id, call.path["lago_id"])
+    return {"webhook_endpoint": service.show(call.organization.id, endpoint)}
+
+
+@routes.put("/webhook_endpoints/{lago_id}")
+def update(call: Call) -> dict[str, Any]:
+    """Change it."""
+    values = call.root("webhook_endpoint")
+    endpoint = service.update(call.organization, call.path["lago_id"], values, now=call.now)
+    return {"webhook_endpoint": service.show(call.organization.id, endpoint)}
+
+
+@routes.delete("/webhook_endpoints/{lago_id}")
+def destroy(call: Call) -> dict[str, Any]:
+    """Remove it."""
+    endpoint = service.remove(call.organization, call.path["lago_id"], now=call.now)
+    return {"webhook_endpoint": service.show(call.organization.id, endpoint)}
+
+
+@routes.get("/webhooks/json_public_key")
+def json_public_key(call: Call) -> dict[str, Any]:
+    """The key that verifies JWT signatures."""
+    return {"webhook": {"public_key": signing.public_key_base64()}}
+
+
+@routes.get("/webhooks/public_key")
+def public_key(call: Call) -> Answer:
+    """The same as bare text."""
+    return Answer(signing.public_key_base64(), content_type="text/plain")

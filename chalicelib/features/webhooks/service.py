@@ -1,0 +1,242 @@
+"""Endpoints, announcements, and the messages that they become."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator
+
+from chalicelib import limits
+from chalicelib.domain.errors import Invalid, NotAllowed, NotFound
+from chalicelib.features.webhooks import store
+from chalicelib.features.webhooks.store import ENDPOINTS, Endpoint, Message
+from chalicelib.features.webhooks.types import TYPES, subscribed
+from chalicelib.platform import agenda, clock, files, schema
+from chalicelib.platform.agenda import Task
+from chalicelib.platform.clock import OrganizationRef
+from chalicelib.platform.http import to_json
+from chalicelib.platform.ids import derived_id, new_id
+from chalicelib.platform.table import Action, transact
+from chalicelib.platform.timestamps import iso
+
+ANNOUNCE = agenda.kind("announce", rank=80, wall_clock=True)
+DELIVER = agenda.kind(
+    "deliver_webhook", rank=90, wall_clock=True, queue="webhooks", attempts_max=limits.WEBHOOK_ATTEMPTS_MAX + 3
+)
+
+
+def _url(value: Any) -> str:
+    if value is None or value == "":
+        raise schema.refuse("value_is_mandatory")
+    checked: str = schema.url_checked(value)
+    return checked
+
+
+def _event_types(value: Any) -> tuple[str, ...] | None:
+    if value is None or value == ["*"]:
+        return None
+    if not isinstance(value, list):
+        raise schema.refuse("value_is_invalid")
+    wrong = [str(name) for name in value if name not in TYPES]
+    if wrong:
+        raise schema.refuse(f"contains invalid types: {', '.join(wrong)}")
+    return tuple(value)
+
+
+class EndpointInput(schema.Request):
+    """The body of create and update."""
+
+    webhook_url: Annotated[str, BeforeValidator(_url)]
+    signature_algo: schema.optional_one_of("jwt", "hmac") = None  # type: ignore[valid-type]
+    name: schema.OptionalName = None
+    event_types: Annotated[tuple[str, ...] | None, BeforeValidator(_event_types)] = None
+
+
+def create(organization: OrganizationRef, values: Mapping[str, Any], *, now: datetime) -> Endpoint:
+    """A new endpoint.
+
+    Raises: Invalid.
+    """
+    request = schema.parse(EndpointInput, values)
+    if len(store.live(organization.id)) >= limits.WEBHOOK_ENDPOINTS_MAX:
+        raise Invalid.field("base", "exceeded_limit")
+    endpoint = Endpoint(
+        id=new_id(),
+        created_at=now,
+        updated_at=now,
+        webhook_url=request.webhook_url,
+        signature_algo=request.signature_algo or "jwt",
+        name=request.name,
+        event_types=request.event_types,
+    )
+    return ENDPOINTS.create(organization.id, endpoint, [store.enter_action(organization.id, endpoint.id)])
+
+
+def find(organization_id: str, endpoint_id: str) -> Endpoint:
+    """A live endpoint.
+
+    Raises: NotFound.
+    """
+    endpoint = ENDPOINTS.get(organization_id, endpoint_id)
+    if endpoint is None or endpoint.deleted_at is not None:
+        raise NotFound("webhook_endpoint")
+    return endpoint
+
+
+def update(organization: OrganizationRef, endpoint_id: str, values: Mapping[str, Any], *, now: datetime) -> Endpoint:
+    """Change the fields present.
+
+    Raises: Invalid; NotFound; Conflict.
+    """
+    old = find(organization.id, endpoint_id)
+    request = schema.parse(EndpointInput, {"webhook_url": old.webhook_url, **values})
+    fields = {name: value for name, value in request.given().items() if name in values}
+    if "signature_algo" in fields:
+        fields["signature_algo"] = fields["signature_algo"] or "jwt"
+    return ENDPOINTS.replace(organization.id, old, old.changed(now=now, **fields))
+
+
+def remove(organization: OrganizationRef, endpoint_id: str, *, now: datetime) -> Endpoint:
+    """Delete an endpoint; its messages still on their way are given up.
+
+    Raises: NotFound; Conflict.
+    """
+    old = find(organization.id, endpoint_id)
+    return ENDPOINTS.remove(organization.id, old, now=now, extra=[store.leave_action(organization.id, old.id)])
+
+
+def urls(organization_id: str) -> list[str]:
+    """The addresses of all endpoints, the oldest first."""
+    return [endpoint.webhook_url for endpoint in store.live(organization_id)]
+
+
+def set_first_url(organization: OrganizationRef, url: str | None, *, now: datetime) -> None:
+    """The organization's `webhook_url` shortcut: make or replace the first endpoint; null removes it.
+
+    Raises: Invalid, when another endpoint has the URL.
+    """
+    known = store.live(organization.id)
+    if url is None:
+        if known:
+            remove(organization, known[0].id, now=now)
+    elif not known:
+        create(organization, {"webhook_url": url}, now=now)
+    elif known[0].webhook_url != url:
+        update(organization, known[0].id, {"webhook_url": url}, now=now)
+
+
+def show(organization_id: str, endpoint: Endpoint) -> dict[str, Any]:
+    """An endpoint as the API shows it."""
+    return {
+        "lago_id": endpoint.id,
+        "lago_organization_id": organization_id,
+        "webhook_url": endpoint.webhook_url,
+        "signature_algo": endpoint.signature_algo,
+        "name": endpoint.name,
+        "event_types": None if endpoint.event_types is None else list(endpoint.event_types),
+        "created_at": iso(endpoint.created_at),
+    }
+
+
+# Announcing.
+
+
+def announcement(
+    organization: OrganizationRef,
+    webhook_type: str,
+    object_type: str,
+    payload: Mapping[str, Any],
+    *,
+    subject: str,
+    now: datetime,
+) -> Task:
+    """The task that tells of a happening: the caller writes it together with what happened, and pushes it afterwards.
+
+    `subject` names the happening, so that announcing it twice makes one message. `payload` is the API's representation.
+    """
+    body = to_json(payload)
+    detail = {"webhook_type": webhook_type, "object_type": object_type, "created_at": iso(now)}
+    detail["object_id"] = str(payload.get("lago_id") or "")
+    if len(body.encode()) > limits.WEBHOOK_PAYLOAD_INLINE_BYTES:
+        detail["payload_key"] = f"{organization.id}/announcements/{derived_id(organization.id, subject)}.json"
+        files.put(detail["payload_key"], body.encode(), "application/json")
+    else:
+        detail["payload"] = body
+    # In real time whatever clock the organization has: the outside world has no other.
+    return agenda.task(ANNOUNCE, organization, subject, clock.utc_now(), detail)
+
+
+def messages_for(task: Task) -> tuple[list[Action], list[Task]]:
+    """The messages that an announcement becomes: one per endpoint that wants its type, each with its delivery."""
+    detail = task.detail
+    endpoints = [e for e in store.live(task.organization.id) if subscribed(e.event_types, detail["webhook_type"])]
+    if not endpoints:
+        return [], []
+    payload = detail.get("payload") or files.get(detail["payload_key"]).decode()
+    body = _body(task.organization.id, detail["webhook_type"], detail["object_type"], payload)
+    now = clock.utc_now()
+    actions: list[Action] = []
+    tasks: list[Task] = []
+    for endpoint in endpoints:
+        message_id = derived_id(task.organization.id, task.subject, endpoint.id)
+        inline, payload_key = _stored(task.organization.id, message_id, body)
+        message = Message(
+            id=message_id,
+            organization_id=task.organization.id,
+            endpoint_id=endpoint.id,
+            webhook_type=detail["webhook_type"],
+            object_type=detail["object_type"],
+            object_id=detail["object_id"] or None,
+            payload=inline,
+            payload_key=payload_key,
+            status="pending",
+            created_at=now,
+            updated_at=now,
+        )
+        delivery = agenda.task(DELIVER, task.organization, message_id, now)
+        actions += [store.create_action(message), agenda.put(delivery, now=now)]
+        tasks.append(delivery)
+    return actions, tasks
+
+
+def retry(organization: OrganizationRef, message_id: str) -> Message:
+    """Send a failed message again: the stored payload, a fresh signature, the endpoint's present address.
+
+    Raises: NotFound; NotAllowed, for one that succeeded.
+    """
+    message = store.get(organization.id, message_id)
+    if message is None:
+        raise NotFound("webhook")
+    if message.status == "succeeded":
+        raise NotAllowed("is_succeeded")
+    now = clock.utc_now()
+    again = message.model_copy(update={"status": "pending", "retries": 0, "updated_at": now})
+    delivery = agenda.task(DELIVER, organization, message_id, now)
+    transact([store.replace_action(message, again), agenda.put(delivery, now=now)])
+    agenda.push([delivery])
+    return again
+
+
+def body_of(message: Message) -> str:
+    """The exact body of a message."""
+    if message.payload is not None:
+        return message.payload
+    assert message.payload_key is not None, "a body lies here or there"
+    return files.get(message.payload_key).decode()
+
+
+def _body(organization_id: str, webhook_type: str, object_type: str, payload: str) -> str:
+    """Serialized once: these bytes are signed, and these are sent."""
+    head = to_json(
+        {"webhook_type": webhook_type, "object_type": object_type, "organization_id": organization_id}
+    )
+    return f"{head[:-1]},{to_json(object_type)}:{payload}}}"
+
+
+def _stored(organization_id: str, message_id: str, body: str) -> tuple[str | None, str | None]:
+    if len(body.encode()) <= limits.WEBHOOK_PAYLOAD_INLINE_BYTES:
+        return body, None
+    name = f"{organization_id}/webhooks/{message_id}.json"
+    files.put(name, body.encode(), "application/json")
+    return None, name
+

@@ -1,0 +1,126 @@
+"""Where endpoints and messages are kept.
+
+Items
+    pk                                  sk      what it is
+    <org>#webhook_endpoint#<id> ...     -       an endpoint (platform/collection.py; unique by its URL)
+    <org>#webhook-endpoints             <id>    the endpoints that count, for reading all of them consistently
+    <org>#webhook#<id>                  -       a message to one endpoint; expires after 90 days
+        index list: <org>#webhook       <created_at>#<id>
+
+Access patterns
+    1 ENDPOINTS.*                   platform/collection.py
+    2 live(org)                     Query     consistent: all endpoints, at most ten
+    3 get(org, id) / page(...)      GetItem, Query
+    4 message_action / outcome      Put, Update
+"""
+
+from datetime import datetime
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+from chalicelib import limits
+from chalicelib.platform.collection import Collection, Record, dump
+from chalicelib.platform.ids import key
+from chalicelib.platform.table import Action, Item, core
+from chalicelib.platform.timestamps import stamp
+
+
+class Endpoint(Record):
+    """Where messages go. `event_types` None means all."""
+
+    webhook_url: str
+    signature_algo: str = "jwt"
+    name: str | None = None
+    event_types: tuple[str, ...] | None = None
+
+
+class Message(BaseModel):
+    """One message to one endpoint. `payload` is the exact body (or `payload_key` names it in the file store)."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    id: str
+    organization_id: str
+    endpoint_id: str
+    webhook_type: str
+    object_type: str
+    object_id: str | None
+    payload: str | None
+    payload_key: str | None
+    status: str
+    http_status: int | None = None
+    response: str | None = None
+    retries: int = 0
+    last_retried_at: datetime | None = None
+    leased_until: datetime | None = None
+    created_at: datetime
+    updated_at: datetime
+
+
+ENDPOINTS = Collection(
+    "webhook_endpoint", Endpoint, code=lambda endpoint: endpoint.webhook_url, code_field="webhook_url"
+)
+
+
+def live(organization_id: str) -> list[Endpoint]:
+    """All endpoints of an organization, oldest first."""
+    ids = [item["sk"] for item in core.query(_live_pk(organization_id))]
+    found = ENDPOINTS.get_many(organization_id, ids) if ids else {}
+    return sorted((e for e in found.values() if e.deleted_at is None), key=lambda e: (e.created_at, e.id))
+
+
+def enter_action(organization_id: str, endpoint_id: str) -> Action:
+    """Let an endpoint count."""
+    return core.put({"pk": _live_pk(organization_id), "sk": endpoint_id})
+
+
+def leave_action(organization_id: str, endpoint_id: str) -> Action:
+    """Let an endpoint count no more."""
+    return core.delete((_live_pk(organization_id), endpoint_id))
+
+
+def get(organization_id: str, message_id: str) -> Message | None:
+    """A message, read consistently."""
+    item = core.get(key(organization_id, "webhook", message_id))
+    return None if item is None else Message.model_validate(item["record"])
+
+
+def messages(organization_id: str, status: str | None = None) -> list[Message]:
+    """Messages of the last 90 days, newest first."""
+    found = core.query(key(organization_id, "webhook"), index="list", descending=True)
+    kept = [Message.model_validate(item["record"]) for item in found]
+    return [message for message in kept if status is None or message.status == status]
+
+
+def create_action(message: Message) -> Action:
+    """Store a new message; refused if it was made before."""
+    return core.create(_item(message))
+
+
+def replace_action(old: Message, new: Message) -> Action:
+    """Write a message's next state; refused if another delivery of it wrote meanwhile."""
+    return core.put(
+        _item(new),
+        condition="updated = :before",
+        values={":before": stamp(old.updated_at)},
+    )
+
+
+def _item(message: Message) -> Item:
+    expires = message.created_at + limits.WEBHOOK_LOG_KEPT
+    values: dict[str, Any] = {
+        "pk": key(message.organization_id, "webhook", message.id),
+        "sk": "-",
+        "record": dump(message),
+        "updated": stamp(message.updated_at),
+        "list_pk": key(message.organization_id, "webhook"),
+        "list_sk": f"{stamp(message.created_at)}#{message.id}",
+        "search": f"{message.id}\n{message.object_id or ''}".lower(),
+        "expires_at": int(expires.timestamp()),
+    }
+    return values
+
+
+def _live_pk(organization_id: str) -> str:
+    return key(organization_id, "webhook-endpoints")

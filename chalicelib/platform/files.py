@@ -1,0 +1,43 @@
+"""S3: documents and large payloads, and links to them that end by themselves."""
+
+from functools import lru_cache
+from typing import Any
+
+from chalicelib import limits
+from chalicelib.platform import aws
+from chalicelib.platform.settings import settings
+
+
+def put(name: str, content: bytes, content_type: str) -> None:
+    """Store a file under a name; storing it again replaces it."""
+    aws.client("s3").put_object(
+        Bucket=settings().files_bucket, Key=name, Body=content, ContentType=content_type
+    )
+
+
+def get(name: str) -> bytes:
+    """A file's content."""
+    return bytes(aws.client("s3").get_object(Bucket=settings().files_bucket, Key=name)["Body"].read())
+
+
+def link(name: str, filename: str) -> str:
+    """An address at which clients may read a file for a quarter of an hour, at the host that they see."""
+    parameters = {
+        "Bucket": settings().files_bucket,
+        "Key": name,
+        "ResponseContentDisposition": f'inline; filename="{filename}"',
+    }
+    url = _linker().generate_presigned_url("get_object", Params=parameters, ExpiresIn=limits.LINK_SECONDS)
+    return str(url)
+
+
+@lru_cache(maxsize=1)
+def _linker() -> Any:
+    """A client that signs for the address that clients see: the host is part of the signature."""
+    if not settings().files_url:
+        return aws.client("s3")
+    import boto3
+    from botocore.config import Config
+
+    config = Config(signature_version="s3v4", s3={"addressing_style": "path"})
+    return boto3.session.Session().client("s3", endpoint_url=settings().files_url, config=config)
