@@ -1,0 +1,119 @@
+"""`make run`: the whole system on 127.0.0.1, with a demo organization."""
+
+import json
+import os
+import secrets
+import signal
+import sys
+import threading
+from pathlib import Path
+from typing import Any
+from urllib.request import Request, urlopen
+
+from infra.local.emulator import Emulator, environment, free_port, taken
+
+FOLDER = Path(".local")
+
+
+def main() -> int:
+    """Run until interrupted."""
+    port = int(os.environ.get("PORT", "8000"))
+    if taken(port):
+        print(f"Port {port} is in use. Is Tollgate running already? PORT=... changes it.", file=sys.stderr)
+        return 1
+    FOLDER.mkdir(exist_ok=True)
+    admin_key = os.environ.get("ADMIN_API_KEY") or _kept("admin_api_key")
+    # Also a key that was given, so that the demo finds it.
+    (FOLDER / "admin_api_key").write_text(admin_key)
+    emulator = Emulator(_emulator_port(), FOLDER / "emulator", FOLDER / "emulator.log")
+    emulator.wait_until_up()
+    os.environ.update(environment(emulator.url, port, ADMIN_API_KEY=admin_key))
+    from infra.local.stack import Stack
+
+    stack = Stack(emulator, port=port, folder=FOLDER)
+    stack.start()
+    stop = threading.Event()
+    for name in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(name, lambda *_: stop.set())
+    try:
+        api_key = _demo_organization(port, admin_key)
+        _greet(port, admin_key, api_key)
+        stop.wait()
+        print("Stopping; what was sent is kept in .local/ ...", flush=True)
+    finally:
+        stack.stop()
+    return 0
+
+
+def _kept(name: str) -> str:
+    """A secret made once and kept in `.local/`."""
+    place = FOLDER / name
+    if not place.exists():
+        place.write_text(secrets.token_hex(24))
+        place.chmod(0o600)
+    return place.read_text().strip()
+
+
+def _emulator_port() -> int:
+    """The same port each time, so that links made before a restart stay good; another one where it is taken."""
+    place = FOLDER / "emulator_port"
+    port = int(place.read_text()) if place.exists() else free_port()
+    if taken(port):
+        port = free_port()
+    place.write_text(str(port))
+    return port
+
+
+def _demo_organization(port: int, admin_key: str) -> str:
+    """The demo organization's key; made at the first start, with `API_KEY` as its key where that is set."""
+    wanted = os.environ.get("API_KEY") or _stored_key()
+    base = f"http://127.0.0.1:{port}"
+    if wanted and _answers(f"{base}/api/v1/organizations", wanted):
+        return wanted
+    body: dict[str, Any] = {"name": "Demo", "email": "demo@example.com", "sandbox": True}
+    if wanted:
+        body["api_key"] = wanted
+    request = Request(
+        f"{base}/admin/organizations",
+        data=json.dumps(body).encode(),
+        headers={"Content-Type": "application/json", "X-Admin-API-Key": admin_key},
+    )
+    with urlopen(request, timeout=60) as answer:
+        api_key = str(json.load(answer)["api_key"])
+    (FOLDER / "api_key").write_text(api_key)
+    return api_key
+
+
+def _stored_key() -> str | None:
+    place = FOLDER / "api_key"
+    return place.read_text().strip() if place.exists() else None
+
+
+def _answers(url: str, api_key: str) -> bool:
+    try:
+        with urlopen(Request(url, headers={"Authorization": f"Bearer {api_key}"}), timeout=60):
+            return True
+    except OSError:
+        return False
+
+
+def _greet(port: int, admin_key: str, api_key: str) -> None:
+    print(
+        f"""
+Tollgate is running.
+
+  API        http://127.0.0.1:{port}/api/v1
+  API key    {api_key}      (demo organization, a sandbox with a test clock)
+  Admin key  {admin_key}
+
+Try it:
+  curl -s http://127.0.0.1:{port}/api/v1/organizations -H "Authorization: Bearer {api_key}"
+
+Ctrl-C stops it; what was sent is kept in .local/ (for trying, not for keeping: a kill loses what came since the last stop).
+""",
+        flush=True,
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

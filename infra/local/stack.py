@@ -1,0 +1,71 @@
+"""The whole system in this process: emulator, HTTP server, queue workers, tick."""
+
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from typing import Any
+
+import waitress
+
+from infra.local import provision
+from infra.local.emulator import Emulator
+from infra.local.gateway import Gateway
+from infra.local.workers import QueueWorker, Ticker
+
+# Above our own limit of a body, so that it is our 413 that answers.
+_SERVER_BODY_MAX = 64 * 1024 * 1024
+
+
+class Stack:
+    """Everything that runs. The environment must name the emulator before this is made."""
+
+    def __init__(self, emulator: Emulator, *, port: int, folder: Path) -> None:
+        # Only now: the app reads its settings when it is imported.
+        from app import app, deliver, meter, worker
+        from chalicelib.features import registry
+        from chalicelib.platform import aws, queues
+        from chalicelib.platform.settings import settings
+
+        self._emulator, self._stop = emulator, threading.Event()
+        own, sqs = settings(), aws.client("sqs")
+        provision.tables(aws.client("dynamodb"), own.stage)
+        provision.queues(sqs, own.stage)
+        provision.files(aws.client("s3"), own.stage, own.files_bucket)
+        provision.key(aws.client("kms"), own.stage)
+        self._server: Any = waitress.create_server(
+            Gateway(app), host="127.0.0.1", port=port, threads=16, max_request_body_size=_SERVER_BODY_MAX, ident=None
+        )
+        handlers = ((own.events_queue, meter, 2), (own.jobs_queue, worker, 2), (own.webhooks_queue, deliver, 2))
+        self._threads: list[threading.Thread] = [
+            QueueWorker(sqs, queues.url(name), f"arn:aws:sqs:us-east-1:000000000000:{name}", handler, self._stop)
+            for name, handler, number in handlers
+            for _ in range(number)
+        ]
+        self._threads.append(Ticker(registry.tick, self._stop))
+        self._printer: subprocess.Popen[bytes] | None = None
+        self._log = (folder / "printer.log").open("ab")
+
+    def start(self) -> None:
+        """Start everything in the background."""
+        self._printer = subprocess.Popen(
+            [sys.executable, "-m", "infra.local.printer"], stdout=self._log, stderr=subprocess.STDOUT
+        )
+        for thread in self._threads:
+            thread.start()
+        threading.Thread(target=self._server.run, daemon=True).start()
+
+    def stop(self) -> None:
+        """A clean stop: the server first, the emulator (which saves its state) last."""
+        self._server.close()
+        self._stop.set()
+        if self._printer is not None:
+            self._printer.terminate()
+            try:
+                self._printer.wait(30)
+            except subprocess.TimeoutExpired:
+                self._printer.kill()
+        for thread in self._threads:
+            thread.join(10)
+        self._emulator.stop()
+        self._log.close()
