@@ -32,14 +32,18 @@ QUANTITY_DIGITS_AFTER = 15  # ... and brought to 15 decimals, so that no sum nee
 
 # The agenda.
 DUE_SHARDS = 16  # Index partitions of due tasks; the tick reads each once.
-USAGE_GRACE = timedelta(minutes=5)  # Events accepted before an instant may still be queued at it: billing waits so long.
+USAGE_GRACE = timedelta(
+    minutes=5
+)  # Events accepted before an instant may still be queued at it: billing waits so long.
 PUSH_AHEAD = timedelta(minutes=15)  # What SQS can delay, and the pause between two ticks.
 TASK_ATTEMPTS_MAX = 8  # Then a task is parked and alarmed.
 TASK_BACKOFF = timedelta(seconds=10)  # The first wait; it doubles with every attempt.
 TASK_BACKOFF_MAX = timedelta(hours=1)
 
 # The test clock.
-CLOCK_INLINE_SECONDS = 20  # A call moves the clock itself for so long (API Gateway ends calls at 29 s), then a job goes on.
+CLOCK_INLINE_SECONDS = (
+    20  # A call moves the clock itself for so long (API Gateway ends calls at 29 s), then a job goes on.
+)
 CLOCK_EVENTS_WAIT_SECONDS = 60  # How long it waits for events in flight.
 IN_FLIGHT_KEPT = timedelta(hours=1)  # A message that died must not hold the clock up at each later move.
 

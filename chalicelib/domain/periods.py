@@ -49,9 +49,7 @@ class Span:
 
 def nth_period(anchor: date, interval: Interval, billing_time: BillingTime, n: int) -> Period:
     """The n-th period; number 0 contains the anchor, earlier ones have negative numbers."""
-    return Period(
-        _nth_start(anchor, interval, billing_time, n), _nth_start(anchor, interval, billing_time, n + 1)
-    )
+    return Period(_nth_start(anchor, interval, billing_time, n), _nth_start(anchor, interval, billing_time, n + 1))
 
 
 def period_containing(anchor: date, interval: Interval, billing_time: BillingTime, on: date) -> Period:

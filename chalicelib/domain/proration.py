@@ -11,7 +11,7 @@ def prorated(amount_cents: int | Decimal, *, days: int, of: int) -> Decimal:
 
     Not rounded: that happens once, where it becomes a fee.
     """
-    assert 0 <= days, "days are counted, not lent"
+    assert days >= 0, "days are counted, not lent"
     assert of > 0, "a period has a length"
     return CONTEXT.divide(CONTEXT.multiply(Decimal(amount_cents), Decimal(days)), Decimal(of))
 
@@ -26,9 +26,7 @@ def is_upgrade(*, current: tuple[int, Interval], new: tuple[int, Interval]) -> b
     return annual_cents(*new) >= annual_cents(*current)
 
 
-def unused_cents(
-    plan_amount_cents: int, *, days_left: int, of: int, fee_cents: int, credited_cents: int
-) -> Decimal:
+def unused_cents(plan_amount_cents: int, *, days_left: int, of: int, fee_cents: int, credited_cents: int) -> Decimal:
     """What a credit note gives back for the days left of a period paid in advance, exact, cut to five decimals.
 
     Never more than the last fee less what was credited on it; 0 where nothing is left.

@@ -231,11 +231,7 @@ def rearm(task_key: Key, *, real_now: datetime) -> Task | None:
 
 def unindex(early: Task) -> None:
     """Take a test clock's task that is not due out of the tick's index, where it would be pushed for ever."""
-    core.write(
-        core.update(
-            early.key, "REMOVE due_pk", condition="due_at = :due", values={":due": stamp(early.due_at)}
-        )
-    )
+    core.write(core.update(early.key, "REMOVE due_pk", condition="due_at = :due", values={":due": stamp(early.due_at)}))
 
 
 def _indexed(new: Task, now: datetime) -> bool:

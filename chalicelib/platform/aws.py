@@ -37,9 +37,9 @@ def _make(service: str, use: str) -> Any:
     from botocore.config import Config
 
     options: dict[str, Any] = {"connect_timeout": 3, "read_timeout": 25, "max_pool_connections": 64, **_USES[use]}
-    extra: dict[str, Any] = {}
     if service == "s3":
         options["signature_version"] = "s3v4"
         if settings().local:
             options["s3"] = {"addressing_style": "path"}
-    return boto3.session.Session().client(service, config=Config(**options), **extra)
+    session: Any = boto3.session.Session()
+    return session.client(service, config=Config(**options))

@@ -10,9 +10,7 @@ from chalicelib.platform.settings import settings
 
 def put(name: str, content: bytes, content_type: str) -> None:
     """Store a file under a name; storing it again replaces it."""
-    aws.client("s3").put_object(
-        Bucket=settings().files_bucket, Key=name, Body=content, ContentType=content_type
-    )
+    aws.client("s3").put_object(Bucket=settings().files_bucket, Key=name, Body=content, ContentType=content_type)
 
 
 def get(name: str) -> bytes:
@@ -40,4 +38,5 @@ def _linker() -> Any:
     from botocore.config import Config
 
     config = Config(signature_version="s3v4", s3={"addressing_style": "path"})
-    return boto3.session.Session().client("s3", endpoint_url=settings().files_url, config=config)
+    session: Any = boto3.session.Session()
+    return session.client("s3", endpoint_url=settings().files_url, config=config)

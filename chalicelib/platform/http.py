@@ -93,7 +93,11 @@ class Call:
     def nested(self, name: str) -> dict[str, str]:
         """Parameters of the form `name[key]=value`."""
         start = f"{name}["
-        return {k[len(start) : -1]: v[-1] for k, v in self.query.items() if k.startswith(start) and k.endswith("]") and k != f"{name}[]"}
+        return {
+            k[len(start) : -1]: v[-1]
+            for k, v in self.query.items()
+            if k.startswith(start) and k.endswith("]") and k != f"{name}[]"
+        }
 
 
 class Routes:
@@ -119,12 +123,16 @@ class Routes:
         """A view that removes."""
         return self._route("DELETE", path, **how)
 
-    def _route(self, method: str, path: str, *, key: str = "organization", while_advancing: bool = False) -> Callable[[View], View]:
+    def _route(
+        self, method: str, path: str, *, key: str = "organization", while_advancing: bool = False
+    ) -> Callable[[View], View]:
         """`key`: whose key opens it (`organization`, `admin`, `none`). `while_advancing`: also when the clock moves."""
 
         def register(view: View) -> View:
             def handle(**path_values: str) -> Response:
-                return _answered(self.blueprint.current_request, view, path_values, key, while_advancing)
+                return _answered(
+                    self.blueprint.current_request, view, path_values, key, while_advancing=while_advancing
+                )
 
             handle.__name__ = f"{method.lower()}_{view.__module__}_{view.__name__}".replace(".", "_")
             self.blueprint.route(self._prefix + path, methods=[method], content_types=["*/*"])(handle)
@@ -166,20 +174,20 @@ def refusal(error: errors.BillingError) -> Response:
     return _response(Answer(body, status))
 
 
-def _answered(request: Any, view: View, path: dict[str, str], key: str, while_advancing: bool) -> Response:
+def _answered(request: Any, view: View, path: dict[str, str], key: str, *, while_advancing: bool) -> Response:
     try:
         if len(request.raw_body) > limits.BODY_BYTES_MAX:
             raise errors.TooLarge
-        result = view(_call(request, path, key, while_advancing))
+        result = view(_call(request, path, key, while_advancing=while_advancing))
     except errors.BillingError as error:
         return refusal(error)
-    except Exception:
+    except Exception:  # noqa: BLE001  a bug is answered with a bare 500, and logged here, once
         logger.exception("bug", extra={"path": request.context.get("resourcePath"), "method": request.method})
         return _response(Answer({"status": 500, "error": "Internal Error"}, 500))
     return _response(result if isinstance(result, Answer) else Answer(result))
 
 
-def _call(request: Any, path: dict[str, str], key: str, while_advancing: bool) -> Call:
+def _call(request: Any, path: dict[str, str], key: str, *, while_advancing: bool) -> Call:
     if key == "organization":
         organization = auth.identify(request.headers)
         state = clock.read(organization)

@@ -36,21 +36,24 @@ def run(task: Task, *, now: datetime) -> Exception | None:
     A task that has gone or was moved meanwhile is somebody else's doing, and no failure.
     """
     failure: Exception | None = None
-    current: Task | None = task
+    current = task
     for _ in range(_RACES):
         try:
             _handlers[task.kind.name](current, now)
             return None
         except (Cancelled, ConditionFailed) as error:
             failure = error
-            current = agenda.find(task.key)
-            if current is None or current.due_at != task.due_at:
+            standing = agenda.find(task.key)
+            if standing is None or standing.due_at != task.due_at:
                 return None
+            current = standing
         except Exception as error:  # noqa: BLE001  one task is isolated from the next, and its failure kept on it
             failure = error
             break
     logger.error(
-        "task failed", extra={"kind": task.kind.name, "subject": task.subject, "attempts": task.attempts}, exc_info=failure
+        "task failed",
+        extra={"kind": task.kind.name, "subject": task.subject, "attempts": task.attempts},
+        exc_info=failure,
     )
     try:
         later = agenda.postpone(task, repr(failure), real_now=clock.utc_now())

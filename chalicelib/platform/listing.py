@@ -91,7 +91,9 @@ def meta(page: Wanted, total: int) -> dict[str, int | None]:
 
 
 def _positive(text: str | None, otherwise: int) -> int:
-    return int(text) if text and text.isascii() and text.isdigit() and 0 < len(text) < 9 and int(text) > 0 else otherwise
+    return (
+        int(text) if text and text.isascii() and text.isdigit() and 0 < len(text) < 9 and int(text) > 0 else otherwise
+    )
 
 
 def _collect(listing: Listing, start: dict[str, Any] | None, number: int) -> tuple[list[Item], dict[str, Any] | None]:

@@ -42,7 +42,5 @@ def send_many(queue: str, bodies: Sequence[tuple[Mapping[str, Any], int]]) -> No
 
 def backlog(queue: str) -> int:
     """About how many messages wait."""
-    answer = aws.client("sqs").get_queue_attributes(
-        QueueUrl=url(queue), AttributeNames=["ApproximateNumberOfMessages"]
-    )
+    answer = aws.client("sqs").get_queue_attributes(QueueUrl=url(queue), AttributeNames=["ApproximateNumberOfMessages"])
     return int(answer["Attributes"]["ApproximateNumberOfMessages"])

@@ -30,7 +30,9 @@ class Request(BaseModel):
 
     def given(self, *names: str) -> dict[str, Any]:
         """The fields among `names` (all, when none is named) that the request holds, null ones included."""
-        return {name: getattr(self, name) for name in (names or type(self).model_fields) if name in self.model_fields_set}
+        return {
+            name: getattr(self, name) for name in (names or type(self).model_fields) if name in self.model_fields_set
+        }
 
 
 R = TypeVar("R", bound=BaseModel)
@@ -75,7 +77,7 @@ def findings(error: ValidationError) -> dict[str, list[str]]:
 
 def refuse(code: str, field: str | None = None) -> PydanticCustomError:
     """A finding of ours: the code that the API gives, under another name than the field's own where `field` says so."""
-    return PydanticCustomError(code, code, {"ours": True, "field": field})  # type: ignore[arg-type]
+    return PydanticCustomError(code, code, {"ours": True, "field": field})
 
 
 def _text(value: Any) -> str:

@@ -48,7 +48,7 @@ class ConditionFailed(Exception):
     """A single write's condition did not hold; nothing was written."""
 
 
-def to_attribute(value: Any) -> dict[str, Any]:  # noqa: C901  one line per type, nothing to name
+def to_attribute(value: Any) -> dict[str, Any]:
     """A Python value in DynamoDB's form."""
     if value is None:
         return {"NULL": True}
@@ -194,9 +194,7 @@ class Table:
             if position is None:
                 return total
 
-    def _query(
-        self, pk: str, index: str | None, begins: str | None, between: tuple[str, str] | None
-    ) -> dict[str, Any]:
+    def _query(self, pk: str, index: str | None, begins: str | None, between: tuple[str, str] | None) -> dict[str, Any]:
         pk_name, sk_name = KEYS_OF_INDEX[index]
         condition = "#pk = :pk"
         names = {"#pk": pk_name}

@@ -18,9 +18,7 @@ _local = threading.local()
 
 
 def _per_thread(name: str) -> property:
-    return property(
-        lambda self: getattr(_local, name, None), lambda self, value: setattr(_local, name, value)
-    )
+    return property(lambda self: getattr(_local, name, None), lambda self, value: setattr(_local, name, value))
 
 
 class ThreadedChalice(Chalice):

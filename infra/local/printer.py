@@ -22,7 +22,9 @@ def main() -> int:
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     name = settings().documents_queue
-    worker = QueueWorker(aws.client("sqs"), queues.url(name), f"arn:aws:sqs:us-east-1:000000000000:{name}", print_documents, stop)
+    worker = QueueWorker(
+        aws.client("sqs"), queues.url(name), f"arn:aws:sqs:us-east-1:000000000000:{name}", print_documents, stop
+    )
     worker.start()
     while not stop.wait(1):
         if os.getppid() == 1:  # The stack was killed: nobody is left to stop this.

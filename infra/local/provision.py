@@ -36,7 +36,9 @@ def queues(sqs: Any, stage: str) -> None:
     for logical, properties in sorted(_of_type(stage, "AWS::SQS::Queue"), key=lambda pair: "Dead" not in pair[0]):
         url = sqs.create_queue(QueueName=properties["QueueName"])["QueueUrl"]
         attributes = {
-            name: str(properties[name]) for name in ("VisibilityTimeout", "MessageRetentionPeriod") if name in properties
+            name: str(properties[name])
+            for name in ("VisibilityTimeout", "MessageRetentionPeriod")
+            if name in properties
         }
         if "RedrivePolicy" in properties:
             dead = properties["RedrivePolicy"]["deadLetterTargetArn"]["Fn::GetAtt"][0]

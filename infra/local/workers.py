@@ -38,7 +38,7 @@ class QueueWorker(threading.Thread):
             return
         try:
             result = self._handler({"Records": [self._record(message) for message in messages]}, None) or {}
-        except Exception:  # A handler that fails leaves all its messages to be delivered again, as on Lambda.
+        except Exception:  # noqa: BLE001  A handler that fails leaves all its messages to be delivered again, as on Lambda.
             _log.exception("%s failed", self.name)
             return
         failed = {failure["itemIdentifier"] for failure in result.get("batchItemFailures", [])}

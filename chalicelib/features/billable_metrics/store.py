@@ -54,9 +54,7 @@ def attached(organization_id: str, metric_id: str) -> bool:
     return bool(page.items)
 
 
-def usage_actions(
-    organization_id: str, plan_id: str, *, before: Iterable[str], after: Iterable[str]
-) -> list[Action]:
+def usage_actions(organization_id: str, plan_id: str, *, before: Iterable[str], after: Iterable[str]) -> list[Action]:
     """Bring the lists of the metrics in line with what a plan uses now."""
     old, new = set(before), set(after)
     entered = [core.put({"pk": _plans(organization_id, m), "sk": plan_id}) for m in sorted(new - old)]

@@ -32,9 +32,7 @@ class Outcome:
         return replace(self, rows=(*self.rows, row)).then(billed_until=billed_until)
 
 
-def decide(
-    subscription: Subscription, plan: Plan, *, closing: bool, now: datetime, zone: ZoneInfo
-) -> Outcome | None:
+def decide(subscription: Subscription, plan: Plan, *, closing: bool, now: datetime, zone: ZoneInfo) -> Outcome | None:
     """What is due for a subscription by `now`; None when nothing is. `closing`: its customer was deleted.
 
     At most one billing day is carried out at a time, the earliest first, so that a late run bills what punctual ones would

@@ -33,7 +33,6 @@ from chalicelib.platform import counters
 from chalicelib.platform.ids import derived_id, new_id
 from chalicelib.platform.table import Action
 
-
 # Invoices numbered per customer, counted for the day on which an organization goes over to one sequence.
 NUMBERED = "invoices-numbered-per-customer"
 
@@ -126,9 +125,7 @@ def _charge_fees(
     fees = []
     for each in used:
         owed = book.of(each.charge.tax_ids, line.plan.tax_ids)
-        fee = pricing.charge_fee(
-            each, line.subscription, line.plan, line.period, owed, invoice_id=invoice_id, now=now
-        )
+        fee = pricing.charge_fee(each, line.subscription, line.plan, line.period, owed, invoice_id=invoice_id, now=now)
         fees += [fee] if fee else []
     return fees
 
@@ -226,9 +223,7 @@ def amounts(sums: Totals, invoice_id: str) -> dict[str, object]:
     }
 
 
-def finalized(
-    account: Account, draft: Invoice, *, now: datetime
-) -> tuple[Invoice, BillingState, list[Action]]:
+def finalized(account: Account, draft: Invoice, *, now: datetime) -> tuple[Invoice, BillingState, list[Action]]:
     """The invoice made final: number, sequence and payment status; with the billing state that drew the number.
 
     Both sequences count every numbered invoice, whichever mode numbered it. Source: invoices.md section 9.

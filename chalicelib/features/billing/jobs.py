@@ -68,7 +68,9 @@ def _next_group(outcomes: Sequence[Outcome]) -> tuple[list[Outcome], list[Outcom
     alone = next((o for o in outcomes if not o.after.consolidate_invoice), None)
     if alone is not None:
         return [alone], [o for o in outcomes if o is not alone]
-    return list(outcomes[: limits.SUBSCRIPTIONS_PER_INVOICE_MAX]), list(outcomes[limits.SUBSCRIPTIONS_PER_INVOICE_MAX :])
+    return list(outcomes[: limits.SUBSCRIPTIONS_PER_INVOICE_MAX]), list(
+        outcomes[limits.SUBSCRIPTIONS_PER_INVOICE_MAX :]
+    )
 
 
 def _due_at(subscriptions: Sequence[Subscription], known: dict[str, Plan], account: Account) -> datetime | None:
@@ -90,7 +92,7 @@ def _commit(task: Task, account: Account, chosen: Sequence[Outcome], *, due_at: 
     if lines:
         invoice_id = derived_id(account.customer.id, stamp(now), "billing", str(state.made_at_instant))
         state = state.model_copy(update={"made_at_instant": state.made_at_instant + 1})
-        invoice, state, actions, tasks, fees_of = _issue(replace(account, state=state), lines, invoice_id, now=now)
+        state, actions, tasks, fees_of = _issue(replace(account, state=state), lines, invoice_id, now=now)
     for outcome in chosen:
         after = outcome.after
         if after.id in fees_of:
@@ -120,10 +122,11 @@ def _counted_state(state: BillingState, now: datetime) -> BillingState:
 
 def _issue(
     account: Account, lines: Sequence[Line], invoice_id: str, *, now: datetime
-) -> tuple[Invoice, BillingState, list[Action], list[Task], dict[str, LastFee]]:
+) -> tuple[BillingState, list[Action], list[Task], dict[str, LastFee]]:
     fees = issue.fees_of(account, lines, invoice_id=invoice_id, now=now)
     draft = issue.drafted(account, lines, fees, invoice_id=invoice_id, now=now)
-    invoice, state, extra = draft, account.state, []
+    invoice, state = draft, account.state
+    extra: list[Action] = []
     if account.grace_days == 0:
         invoice, state, extra = issue.finalized(account, draft, now=now)
     invoice_store.write_fees(account.organization.id, invoice_id, invoice.build, fees)
@@ -142,9 +145,12 @@ def _issue(
         )
         for line in lines
         for fee in fees
-        if fee.type == "subscription" and fee.subscription_id == line.subscription.id and line.period.fee_period_start and line.period.fee_period_end
+        if fee.type == "subscription"
+        and fee.subscription_id == line.subscription.id
+        and line.period.fee_period_start
+        and line.period.fee_period_end
     }
-    return invoice, state, [*invoice_store.create_actions(account.organization.id, invoice), *extra], tasks, last_fees
+    return state, [*invoice_store.create_actions(account.organization.id, invoice), *extra], tasks, last_fees
 
 
 @jobs.handles(FINALIZE)

@@ -83,7 +83,13 @@ def priced(used: Used) -> Priced:
 
 
 def subscription_fee(
-    subscription: Subscription, plan: Plan, period: PeriodPart, taxes: Sequence[TaxRate], *, invoice_id: str, now: datetime
+    subscription: Subscription,
+    plan: Plan,
+    period: PeriodPart,
+    taxes: Sequence[TaxRate],
+    *,
+    invoice_id: str,
+    now: datetime,
 ) -> Fee | None:
     """The base amount of a period, by the days owed of it; None where the row has none.
 

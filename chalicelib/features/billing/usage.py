@@ -10,7 +10,6 @@ from chalicelib.domain.invoicing.totals import TaxedFee, totals
 from chalicelib.domain.money import decimal_string
 from chalicelib.features.billing import issue, pricing
 from chalicelib.features.billing.issue import Account
-
 from chalicelib.features.customers.records import BillingState, Customer
 from chalicelib.features.events import service as events
 from chalicelib.features.organizations import service as organizations

@@ -31,7 +31,10 @@ def page(call: Call) -> tuple[list[Customer], dict[str, int | None]]:
             where.append(f"#record.#{field} IN ({', '.join(places)})")
             values |= dict(zip(places, wanted, strict=True))
             names[f"#{field}"] = field
-    for parameter, field in (("has_tax_identification_number", "tax_identification_number"), ("has_customer_type", "customer_type")):
+    for parameter, field in (
+        ("has_tax_identification_number", "tax_identification_number"),
+        ("has_customer_type", "customer_type"),
+    ):
         wish = call.one(parameter)
         if wish in ("true", "false"):
             # Absent values are stored as null.

@@ -136,4 +136,3 @@ def merged_metadata(
     if findings:
         raise Invalid(findings)
     return tuple(pairs)
-

@@ -37,7 +37,9 @@ def upsert(organization: OrganizationRef, values: Mapping[str, Any], *, now: dat
     """
     request = schema.parse(CustomerInput, values)
     own = organizations.get(organization.id)
-    tax_ids = tuple(taxes.ids_of(organization.id, request.tax_codes)) if "tax_codes" in request.model_fields_set else None
+    tax_ids = (
+        tuple(taxes.ids_of(organization.id, request.tax_codes)) if "tax_codes" in request.model_fields_set else None
+    )
 
     def attempt() -> tuple[Customer, list[Task]]:
         old = CUSTOMERS.find(organization.id, request.external_id)
@@ -45,7 +47,7 @@ def upsert(organization: OrganizationRef, values: Mapping[str, Any], *, now: dat
             blank = new_customer(own, request.external_id, now=now)
             customer = _with(blank, request, tax_ids, now=now)
             actions, tasks = creation(own, customer, now=now)
-            transact(actions)
+            transact([*actions, *(agenda.put(task, now=now) for task in tasks)])
             return customer, tasks
         return _change(own, old, _with(old, request, tax_ids, now=now), now=now)
 
@@ -86,17 +88,14 @@ def new_customer(organization: Organization, external_id: str, *, now: datetime)
 
 
 def creation(organization: Organization, customer: Customer, *, now: datetime) -> tuple[list[Action], list[Task]]:
-    """The actions that store a new customer and announce it. Refused if its number or external id was taken meanwhile."""
+    """The actions that store a new customer, and the tasks that go with them. Refused if its number or external id was
+    taken meanwhile."""
     shown = serializer.show_all(organization, [customer])[0]
     subject = f"customer.created#{customer.id}"
-    task = webhooks.announcement(
-        organization.ref, "customer.created", "customer", shown, subject=subject, now=now
-    )
+    task = webhooks.announcement(organization.ref, "customer.created", "customer", shown, subject=subject, now=now)
     actions = [
         *CUSTOMERS.create_actions(organization.id, customer),
-        store.first_state_action(organization.id, customer.id),
         organization_store.number_action(organization.id, "customers", seen=customer.sequential_id - 1),
-        agenda.put(task, now=now),
     ]
     return actions, [task]
 
@@ -111,20 +110,19 @@ def remove(organization: OrganizationRef, external_id: str, *, now: datetime) ->
         old = find(organization.id, external_id)
         state = store.state_of(organization.id, old.id)
         new_state = state.model_copy(update={"due_at": now})
-        actions = [store.billing_action(organization.id, state, new_state), *due_actions(organization, state, new_state, now=now)]
+        actions = [
+            store.billing_action(organization.id, state, new_state),
+            *due_actions(organization, state, new_state, now=now),
+        ]
         gone = CUSTOMERS.remove(organization.id, old, now=now, extra=actions)
         return gone, [agenda.task(BILL, organization, old.id, now)]
 
     return retrying(attempt, "customer")
 
 
-def due_actions(
-    organization: OrganizationRef, old: BillingState, new: BillingState, *, now: datetime
-) -> list[Action]:
+def due_actions(organization: OrganizationRef, old: BillingState, new: BillingState, *, now: datetime) -> list[Action]:
     """The move of the customer's billing task that a change of its billing state calls for."""
-    return agenda.reschedule(
-        BILL, organization, old.customer_id, old_due_at=old.due_at, new_due_at=new.due_at, now=now
-    )
+    return agenda.reschedule(BILL, organization, old.customer_id, old_due_at=old.due_at, new_due_at=new.due_at, now=now)
 
 
 def check_currency(customer: Customer, currency: str) -> Customer:
@@ -155,7 +153,10 @@ def _change(organization: Organization, old: Customer, new: Customer, *, now: da
     if new.timezone != old.timezone and state.due_at is not None:
         # Billing itself knows when the next billing day begins in the new zone: let it look now.
         earlier = state.model_copy(update={"due_at": min(now, state.due_at)})
-        extra = [store.billing_action(organization.id, state, earlier), *due_actions(organization.ref, state, earlier, now=now)]
+        extra = [
+            store.billing_action(organization.id, state, earlier),
+            *due_actions(organization.ref, state, earlier, now=now),
+        ]
         tasks.append(agenda.task(BILL, organization.ref, old.id, now))
     shown = serializer.show_all(organization, [new])[0]
     subject = f"customer.updated#{old.id}#{old.version + 1}"
@@ -183,4 +184,3 @@ def _with(old: Customer, request: CustomerInput, tax_ids: tuple[str, ...] | None
         if name in request.model_fields_set:
             fields[name] = getattr(old, name).model_copy(update=getattr(request, name).given())
     return old.model_copy(update={**fields, "updated_at": now})
-

@@ -17,6 +17,9 @@ from chalicelib.features.customers.records import BillingState, Customer
 from chalicelib.platform.collection import Collection, dump
 from chalicelib.platform.table import Action, Item, core
 
+# The version of a billing state that no item holds yet.
+NOT_WRITTEN = -1
+
 CUSTOMERS = Collection(
     "customer",
     Customer,
@@ -32,7 +35,7 @@ def everything_of(organization_id: str, customer_id: str) -> tuple[Customer | No
     """The customer, its billing state, and the items of its subscriptions, read consistently in one query."""
     pk, _ = CUSTOMERS.key(organization_id, customer_id)
     customer: Customer | None = None
-    state = BillingState(customer_id=customer_id)
+    state = BillingState(customer_id=customer_id, version=NOT_WRITTEN)
     subscriptions: list[Item] = []
     for item in core.query(pk):
         if item["sk"] == "-":
@@ -47,20 +50,15 @@ def everything_of(organization_id: str, customer_id: str) -> tuple[Customer | No
 def state_of(organization_id: str, customer_id: str) -> BillingState:
     """The billing state, read consistently."""
     item = core.get(CUSTOMERS.key(organization_id, customer_id)[0], "billing")
-    return BillingState(customer_id=customer_id) if item is None else _state(item)
-
-
-def first_state_action(organization_id: str, customer_id: str) -> Action:
-    """The billing state of a new customer."""
-    return core.create(_item(organization_id, BillingState(customer_id=customer_id)))
+    return BillingState(customer_id=customer_id, version=NOT_WRITTEN) if item is None else _state(item)
 
 
 def billing_action(organization_id: str, old: BillingState, new: BillingState) -> Action:
     """Write a new billing state over the one read; refused if anything of the customer's money was decided meanwhile."""
     written = new.model_copy(update={"version": old.version + 1})
-    return core.put(
-        _item(organization_id, written), condition="version = :version", values={":version": old.version}
-    )
+    if old.version == NOT_WRITTEN:
+        return core.create(_item(organization_id, written))
+    return core.put(_item(organization_id, written), condition="version = :version", values={":version": old.version})
 
 
 def _state(item: Item) -> BillingState:

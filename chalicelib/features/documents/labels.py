@@ -2,12 +2,49 @@
 
 from collections.abc import Mapping
 
-_NAMES = (
-    "invoice tax_invoice advance_invoice draft number issue_date payment_term days due_date from to email tax_id "
-    "due summary subscription fees item units unit_price tax_rate amount events subtotal_excl tax on subtotal_incl credit_notes coupons "
-    "prepaid total_due total period interval_weekly interval_monthly interval_quarterly interval_semiannual interval_yearly "
-    "page of legal_number"
-).split()
+_NAMES = [
+    "invoice",
+    "tax_invoice",
+    "advance_invoice",
+    "draft",
+    "number",
+    "issue_date",
+    "payment_term",
+    "days",
+    "due_date",
+    "from",
+    "to",
+    "email",
+    "tax_id",
+    "due",
+    "summary",
+    "subscription",
+    "fees",
+    "item",
+    "units",
+    "unit_price",
+    "tax_rate",
+    "amount",
+    "events",
+    "subtotal_excl",
+    "tax",
+    "on",
+    "subtotal_incl",
+    "credit_notes",
+    "coupons",
+    "prepaid",
+    "total_due",
+    "total",
+    "period",
+    "interval_weekly",
+    "interval_monthly",
+    "interval_quarterly",
+    "interval_semiannual",
+    "interval_yearly",
+    "page",
+    "of",
+    "legal_number",
+]
 
 _TEXTS = {
     "en": (

@@ -65,7 +65,14 @@ def _context(document: InvoiceDocument) -> dict[str, Any]:
         "sections": _sections(invoice, words),
         "logo": _data_url(document.logo),
         "show": show,
+        "css_string": _css_string,
     }
+
+
+def _css_string(text: str) -> str:
+    """A text as a CSS string: every character that could end it, or the style element, as its number."""
+    plain = "".join(c if c.isalnum() or c in " -_./" else f"\\{ord(c):x} " for c in text)
+    return f'"{plain}"'
 
 
 def _title(invoice: Mapping[str, Any], organization: Mapping[str, Any], words: Mapping[str, str]) -> str:
@@ -136,7 +143,7 @@ class _Formats:
         from babel.numbers import format_currency
 
         amount = from_cents(Decimal(cents), self._currency)
-        return format_currency(amount, self._currency, locale=self._locale, currency_digits=True)
+        return str(format_currency(amount, self._currency, locale=self._locale, currency_digits=True))
 
     def price(self, amount: str) -> str:
         """A price in currency units with all its decimals, at least as many as the currency has."""
@@ -144,8 +151,8 @@ class _Formats:
         from babel.numbers import format_currency
 
         pattern = "¤#,##0." + "0" * digits if digits else "¤#,##0"
-        return format_currency(
-            Decimal(amount), self._currency, format=pattern, locale=self._locale, currency_digits=False
+        return str(
+            format_currency(Decimal(amount), self._currency, format=pattern, locale=self._locale, currency_digits=False)
         )
 
     def number(self, text: str | int | float | Decimal) -> str:
@@ -154,13 +161,13 @@ class _Formats:
 
         number = Decimal(str(text))
         digits = max(0, -int(number.normalize().as_tuple().exponent or 0))
-        return format_decimal(number, format="#,##0." + "0" * digits if digits else "#,##0", locale=self._locale)
+        return str(format_decimal(number, format="#,##0." + "0" * digits if digits else "#,##0", locale=self._locale))
 
     def day(self, text: str) -> str:
         """A date, or the date of an instant."""
         from babel.dates import format_date
 
-        return format_date(date.fromisoformat(text[:10]), format="medium", locale=self._locale)
+        return str(format_date(date.fromisoformat(text[:10]), format="medium", locale=self._locale))
 
     def local_day(self, text: str, timezone: str) -> str:
         """The day of an instant in a customer's zone."""

@@ -107,8 +107,7 @@ def _of_log(organization_id: str, filter_: Filter, wanted: Wanted) -> tuple[list
 def _references(organization_id: str) -> Iterator[tuple[str, str, str, int]]:
     seen = 0
     for item in usage.query(metered.log_pk(organization_id), descending=True):
-        for transaction_id, subscription, code, ms in item["events"]:
-            yield transaction_id, subscription, code, ms
+        yield from (tuple(reference) for reference in item["events"])
         seen += len(item["events"])
         if seen >= _LOG_EVENTS_MAX:
             return

@@ -143,5 +143,3 @@ def show(
         "external_subscription_id": event.external_subscription_id,
         "created_at": iso(created_at),
     }
-
-

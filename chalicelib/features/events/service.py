@@ -26,7 +26,9 @@ _SANDBOX_READ_WAIT_SECONDS = 5.0
 _POLL_SECONDS = 0.02
 
 
-def accept(organization: OrganizationRef, entries: Sequence[Mapping[str, Any]], *, indexed: bool, now: datetime) -> list[Event]:
+def accept(
+    organization: OrganizationRef, entries: Sequence[Mapping[str, Any]], *, indexed: bool, now: datetime
+) -> list[Event]:
     """Check all events of a request and hand them to the queue; all or none.
 
     `indexed`: errors stand under the index of their event. Returns when the queue has them.

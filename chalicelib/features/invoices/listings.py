@@ -97,7 +97,9 @@ def _filters(call: Call) -> _Filter:
     ):
         text = call.one(parameter)
         if text is not None:
-            chosen.compare(field, sign, _day(parameter, text) if "date" in field else _cents(parameter, text), parameter)
+            chosen.compare(
+                field, sign, _day(parameter, text) if "date" in field else _cents(parameter, text), parameter
+            )
     term = call.one("search_term")
     if term:
         chosen.where.append("contains(search, :term)")

@@ -41,9 +41,7 @@ def show(call: Call) -> dict[str, Any]:
 @routes.put("/invoices/{lago_id}")
 def update(call: Call) -> dict[str, Any]:
     """Payment status and metadata."""
-    invoice, tasks = service.update(
-        call.organization.id, call.path["lago_id"], call.root("invoice"), now=call.now
-    )
+    invoice, tasks = service.update(call.organization.id, call.path["lago_id"], call.root("invoice"), now=call.now)
     test_clock.settle(call.organization, now=call.now, tasks=tasks)
     return _answer(call, invoice)
 

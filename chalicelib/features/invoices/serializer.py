@@ -139,9 +139,7 @@ def fee(of: Fee, payment_status: str) -> dict[str, Any]:
             "item_type": of.item_type,
             "grouped_by": {},
         },
-        "applied_taxes": [
-            _tax(tax, of.currency, of.created_at) | {"lago_fee_id": of.id} for tax in of.applied_taxes
-        ],
+        "applied_taxes": [_tax(tax, of.currency, of.created_at) | {"lago_fee_id": of.id} for tax in of.applied_taxes],
         "vat_amount_cents": of.taxes_amount_cents,
         "vat_amount_currency": of.currency,
     }

@@ -83,7 +83,9 @@ def file_url(invoice: Invoice) -> str | None:
     return None if invoice.file_key is None else files.link(invoice.file_key, f"{invoice.number}.pdf")
 
 
-def update(organization_id: str, invoice_id: str, values: Mapping[str, Any], *, now: datetime) -> tuple[Invoice, list[Task]]:
+def update(
+    organization_id: str, invoice_id: str, values: Mapping[str, Any], *, now: datetime
+) -> tuple[Invoice, list[Task]]:
     """Set the payment status or the metadata. Source: invoices.md sections 1 and 11.
 
     Raises: NotFound; NotAllowed; Invalid.

@@ -41,9 +41,7 @@ def fees_of(organization_id: str, invoice: Invoice) -> list[Fee]:
 def write_fees(organization_id: str, invoice_id: str, build: str, fees: Sequence[Fee]) -> None:
     """Write the fees of a build. Nobody reads them before an invoice names the build."""
     pk, _ = invoice_key(organization_id, invoice_id)
-    core.write_many(
-        [{"pk": pk, "sk": f"fee#{build}#{n:05d}", "record": dump(fee)} for n, fee in enumerate(fees)]
-    )
+    core.write_many([{"pk": pk, "sk": f"fee#{build}#{n:05d}", "record": dump(fee)} for n, fee in enumerate(fees)])
 
 
 def create_actions(organization_id: str, invoice: Invoice) -> list[Action]:
@@ -55,9 +53,7 @@ def create_actions(organization_id: str, invoice: Invoice) -> list[Action]:
 def replace_actions(organization_id: str, old: Invoice, new: Invoice) -> list[Action]:
     """Write `new` over `old`; refused if somebody else wrote in between."""
     written = new.model_copy(update={"version": old.version + 1})
-    action = core.put(
-        _item(organization_id, written), condition="version = :version", values={":version": old.version}
-    )
+    action = core.put(_item(organization_id, written), condition="version = :version", values={":version": old.version})
     before, after = _totals(old, -1), _totals(new, 1)
     changes = {name: before.get(name, 0) + after.get(name, 0) for name in {**before, **after}}
     return [action, *counters.moved(organization_id, "invoice", old.id, changes)]
@@ -78,7 +74,7 @@ def _totals(invoice: Invoice, number: int) -> dict[str, int]:
     if not invoice.visible:
         return {}
     names = ("all", f"status={invoice.status}", f"payment_status={invoice.payment_status}")
-    return {name: number for name in names}
+    return dict.fromkeys(names, number)
 
 
 def _item(organization_id: str, invoice: Invoice) -> Item:
@@ -94,4 +90,3 @@ def _item(organization_id: str, invoice: Invoice) -> Item:
             "search": f"{invoice.number}\n{invoice.id}\n{invoice.customer_search}".lower(),
         }
     return item
-

@@ -22,8 +22,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 from chalicelib.features.events.event import Event, instant_of
 from chalicelib.features.metering import store, tally
 from chalicelib.platform import clock
-from chalicelib.platform.table import Table, reasons_of, to_item
 from chalicelib.platform.settings import settings
+from chalicelib.platform.table import Table, reasons_of, to_item
 
 # DynamoDB takes 100 actions in a transaction.
 _ACTIONS_MAX = 100
@@ -168,7 +168,10 @@ def _admitted(organization_id: str, code: str, delta: tally.Delta) -> bool:
 
 def _add(table: Table, pk: str, sk: str, delta: Mapping[str, int | Decimal]) -> dict[str, Any]:
     names = {f"#{i}": name for i, name in enumerate(delta)}
-    values = {f":{i}": {"N": format(value, "f") if isinstance(value, Decimal) else str(value)} for i, value in enumerate(delta.values())}
+    values = {
+        f":{i}": {"N": format(value, "f") if isinstance(value, Decimal) else str(value)}
+        for i, value in enumerate(delta.values())
+    }
     return {
         "Update": {
             "TableName": table.name,

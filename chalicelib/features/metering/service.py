@@ -52,7 +52,7 @@ def handle(records: Sequence[Mapping[str, Any]]) -> list[str]:
     for group, members in _groups(messages).items():
         try:
             _count_group(group, members, log_keys)
-        except Exception:
+        except Exception:  # noqa: BLE001  one part of a batch is isolated from the next
             logger.exception("group not counted", extra={"organization": group[0]})
             failed += [message.id for message, _ in members if message.id not in failed]
     for message in messages:

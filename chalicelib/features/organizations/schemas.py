@@ -15,7 +15,9 @@ EMAIL_SETTINGS = frozenset({"invoice.finalized", "credit_note.created", "payment
 
 def _prefix(value: Any) -> str:
     if not isinstance(value, str) or not 1 <= len(value.strip()) <= 10:
-        raise schema.refuse("value_is_invalid" if not isinstance(value, str) or not value.strip() else "value_is_too_long")
+        raise schema.refuse(
+            "value_is_invalid" if not isinstance(value, str) or not value.strip() else "value_is_too_long"
+        )
     return value.strip().upper()
 
 

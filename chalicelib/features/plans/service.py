@@ -8,7 +8,7 @@ from chalicelib.domain.errors import Invalid, NotFound, merge
 from chalicelib.features.billable_metrics import service as metrics
 from chalicelib.features.billable_metrics import store as metric_store
 from chalicelib.features.billable_metrics.store import Metric
-from chalicelib.features.plans import charges, schemas, store
+from chalicelib.features.plans import charges, schemas
 from chalicelib.features.plans.store import PLANS, Charge, Plan
 from chalicelib.features.taxes import service as taxes
 from chalicelib.platform import schema
@@ -66,9 +66,7 @@ def update(call: Call, old: Plan, values: dict[str, Any]) -> Plan:
         fields["charges"] = built
     new: Plan = old.changed(now=call.now, **fields)
     _check_size(new)
-    used = metric_store.usage_actions(
-        call.organization.id, old.id, before=_metric_ids(old), after=_metric_ids(new)
-    )
+    used = metric_store.usage_actions(call.organization.id, old.id, before=_metric_ids(old), after=_metric_ids(new))
     return PLANS.replace(call.organization.id, old, new, used)
 
 

@@ -72,7 +72,9 @@ class Change:
         return [*tasks, *billing]
 
 
-def create(organization: OrganizationRef, values: Mapping[str, Any], *, now: datetime) -> tuple[Subscription, list[Task]]:
+def create(
+    organization: OrganizationRef, values: Mapping[str, Any], *, now: datetime
+) -> tuple[Subscription, list[Task]]:
     """Start a subscription, or change the plan of the one that has this external id.
 
     Raises: Invalid; NotFound for an unknown plan; Conflict.
@@ -147,10 +149,8 @@ def _customer_for(
     if known is None:
         fresh = customers.check_currency(customers.new_customer(own, external_id, now=now), plan.amount_currency)
         actions, tasks = customers.creation(own, fresh, now=now)
-        # The billing state is written by the change itself, so it must not be created beside it.
-        state = BillingState(customer_id=fresh.id)
-        first_state = customer_store.first_state_action(own.id, fresh.id)
-        return Change(own, fresh, state, now), [a for a in actions if a != first_state], tasks
+        state = BillingState(customer_id=fresh.id, version=customer_store.NOT_WRITTEN)
+        return Change(own, fresh, state, now), actions, tasks
     customer, state, _ = customer_store.everything_of(own.id, known.id)
     if customer is None or customer.deleted_at is not None:
         raise NotFound("customer")
@@ -214,9 +214,13 @@ def update(
         new = _updated(change, old, plan, request)
         tasks: list[Task] = []
         if new.status == Status.ACTIVE and old.status == Status.PENDING:
-            tasks.append(announcements.task(change.organization, change.customer, new, plan, "subscription.started", now=now))
+            tasks.append(
+                announcements.task(change.organization, change.customer, new, plan, "subscription.started", now=now)
+            )
         else:
-            tasks.append(announcements.task(change.organization, change.customer, new, plan, "subscription.updated", now=now))
+            tasks.append(
+                announcements.task(change.organization, change.customer, new, plan, "subscription.updated", now=now)
+            )
         pushed = change.commit(replaced=[(old, new, plan)], tasks=tasks)
         return new.model_copy(update={"version": old.version + 1}), pushed
 
@@ -293,7 +297,9 @@ def terminate(
         new = ended(old, plan, request, at=now)
         name = "subscription.terminated" if new.status == Status.TERMINATED else "subscription.updated"
         task = announcements.task(change.organization, change.customer, new, plan, name, now=now)
-        release = [] if old.previous_id and old.status == Status.PENDING else [store.release_action(organization.id, old)]
+        release = (
+            [] if old.previous_id and old.status == Status.PENDING else [store.release_action(organization.id, old)]
+        )
         pushed = change.commit(replaced=[(old, new, plan)], extra=release, tasks=[task])
         return new, pushed
 

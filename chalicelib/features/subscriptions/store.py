@@ -54,9 +54,7 @@ def replace_actions(organization_id: str, old: Subscription, new: Subscription) 
     """Write `new` over `old`; refused if somebody else wrote in between."""
     written = new.model_copy(update={"version": old.version + 1})
     changes = {f"status={old.status}": -1, f"status={new.status}": 1} if old.status != new.status else {}
-    action = core.put(
-        _item(organization_id, written), condition="version = :version", values={":version": old.version}
-    )
+    action = core.put(_item(organization_id, written), condition="version = :version", values={":version": old.version})
     return [action, *counters.moved(organization_id, "subscription", old.id, changes)]
 
 
@@ -67,9 +65,7 @@ def guard_action(organization_id: str, subscription: Subscription) -> Action:
 
 def move_guard_action(organization_id: str, old: Subscription, new: Subscription) -> Action:
     """Hand the external id over to a successor."""
-    return core.put(
-        _guard(organization_id, new), condition="subscription_id = :old", values={":old": old.id}
-    )
+    return core.put(_guard(organization_id, new), condition="subscription_id = :old", values={":old": old.id})
 
 
 def release_action(organization_id: str, subscription: Subscription) -> Action:

@@ -81,6 +81,8 @@ def wants_starting_invoice(plan: Plan, subscription: Subscription, *, now: datet
     return end is None or periods.local_date(end, zone) <= today
 
 
-def occasions_at_start(plan: Plan, subscription: Subscription, *, now: datetime, zone: ZoneInfo) -> tuple[Occasion, ...]:
+def occasions_at_start(
+    plan: Plan, subscription: Subscription, *, now: datetime, zone: ZoneInfo
+) -> tuple[Occasion, ...]:
     """What is to be invoiced right when a subscription starts."""
     return (Occasion.STARTING,) if wants_starting_invoice(plan, subscription, now=now, zone=zone) else ()

@@ -12,6 +12,7 @@ Access patterns
     4 arrive(org, ...)     Transact  final instant, job gone
 """
 
+import contextlib
 import time
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
@@ -151,7 +152,8 @@ def _set_out(organization: OrganizationRef, now: datetime | None, to: datetime) 
 
 
 def _reach(organization: OrganizationRef, instant: datetime) -> None:
-    try:
+    # Refused where it is there already, or for a task born with its due time past: the clock never goes back.
+    with contextlib.suppress(ConditionFailed):
         core.write(
             core.update(
                 clock.clock_key(organization.id),
@@ -161,8 +163,6 @@ def _reach(organization: OrganizationRef, instant: datetime) -> None:
                 condition="#now < :now AND target <> :none",
             )
         )
-    except ConditionFailed:
-        pass  # Already there, or a task born with its due time past: the clock never goes back.
 
 
 def _arrive(organization: OrganizationRef, target: datetime) -> None:

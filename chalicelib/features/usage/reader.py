@@ -46,7 +46,9 @@ class Counted:
         for name, value in row.items():
             if name in (store.COUNT, store.UNCOVERED) or name.startswith((store.SUM, store.HAVING)):
                 known = into.get(name, 0)
-                into[name] = CONTEXT.add(Decimal(known), Decimal(value)) if name.startswith(store.SUM) else known + value
+                into[name] = (
+                    CONTEXT.add(Decimal(known), Decimal(value)) if name.startswith(store.SUM) else known + value
+                )
 
     def events(self, code: str) -> int:
         """The number of events of a code."""
@@ -89,9 +91,7 @@ def _hours(organization_id: str, subscription: str, start: datetime, end: dateti
         counted.add(code, row)
 
 
-def _hour_rows(
-    organization_id: str, subscription: str, start: datetime, end: datetime
-) -> list[tuple[str, str, Item]]:
+def _hour_rows(organization_id: str, subscription: str, start: datetime, end: datetime) -> list[tuple[str, str, Item]]:
     """(hour, code as in keys, row) of a range of whole hours."""
     if start >= end:
         return []
@@ -176,18 +176,14 @@ def _events_of_hour(
         if expected == 0:
             return []
         day = f"{hour:%Y-%m-%d}"
-        found = store.raw_of_day(
-            organization_id, subscription, day, low_ms=low, high_ms=low + tally.HOUR_MS - 1
-        )
+        found = store.raw_of_day(organization_id, subscription, day, low_ms=low, high_ms=low + tally.HOUR_MS - 1)
         if len(found) >= expected:
             return found
         sleep(0.02 * 2**attempt if attempt < 6 else 1.0)
     raise IndexBehind(f"{len(found)} of {expected} events of {hour:%Y-%m-%dT%H}")
 
 
-def _recount(
-    organization_id: str, subscription: str, span: Span, code: str, field_name: str
-) -> tuple[Decimal, int]:
+def _recount(organization_id: str, subscription: str, span: Span, code: str, field_name: str) -> tuple[Decimal, int]:
     """The sum over raw events: for properties that rows do not cover."""
     total, having = Decimal(0), 0
     for event in _all_events(organization_id, subscription, span):
@@ -200,7 +196,10 @@ def _recount(
 
 
 def _all_events(organization_id: str, subscription: str, span: Span) -> Iterable[Item]:
-    hours = {hour for hour, _, _ in _hour_rows(organization_id, subscription, _floor(span.start, _HOUR), _ceil(span.end, _HOUR))}
+    hours = {
+        hour
+        for hour, _, _ in _hour_rows(organization_id, subscription, _floor(span.start, _HOUR), _ceil(span.end, _HOUR))
+    }
     for name in sorted(hours):
         hour = datetime.strptime(name, "%Y-%m-%dT%H").replace(tzinfo=UTC)
         for event in _events_of_hour(organization_id, subscription, hour):

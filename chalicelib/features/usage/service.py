@@ -30,7 +30,11 @@ class Units:
 
 
 def read(
-    organization: OrganizationRef, external_subscription_id: str, wanted: Sequence[Wanted], *, now: datetime | None = None
+    organization: OrganizationRef,
+    external_subscription_id: str,
+    wanted: Sequence[Wanted],
+    *,
+    now: datetime | None = None,
 ) -> list[Units]:
     """The answers to several questions about one subscription; those of one range cost the same requests as one.
 

@@ -63,12 +63,19 @@ def _note(task: Task, message: Message, verdict: delivery.Verdict) -> None:
         "updated_at": _later(message),
     }
     if verdict.delivered:
-        transact([store.replace_action(message, message.model_copy(update={**seen, "status": "succeeded"})), agenda.done(task)])
+        transact(
+            [
+                store.replace_action(message, message.model_copy(update={**seen, "status": "succeeded"})),
+                agenda.done(task),
+            ]
+        )
         return
     failures = message.retries + 1
     seen |= {"retries": failures, "last_retried_at": real_now}
     if failures >= limits.WEBHOOK_ATTEMPTS_MAX:
-        transact([store.replace_action(message, message.model_copy(update={**seen, "status": "failed"})), agenda.done(task)])
+        transact(
+            [store.replace_action(message, message.model_copy(update={**seen, "status": "failed"})), agenda.done(task)]
+        )
         return
     core.write(store.replace_action(message, message.model_copy(update={**seen, "status": "retrying"})))
     _next_attempt(task, at=real_now + wait_after(failures))

@@ -227,9 +227,7 @@ def body_of(message: Message) -> str:
 
 def _body(organization_id: str, webhook_type: str, object_type: str, payload: str) -> str:
     """Serialized once: these bytes are signed, and these are sent."""
-    head = to_json(
-        {"webhook_type": webhook_type, "object_type": object_type, "organization_id": organization_id}
-    )
+    head = to_json({"webhook_type": webhook_type, "object_type": object_type, "organization_id": organization_id})
     return f"{head[:-1]},{to_json(object_type)}:{payload}}}"
 
 
@@ -239,4 +237,3 @@ def _stored(organization_id: str, message_id: str, body: str) -> tuple[str | Non
     name = f"{organization_id}/webhooks/{message_id}.json"
     files.put(name, body.encode(), "application/json")
     return None, name
-

@@ -35,9 +35,7 @@ def public_key_base64() -> str:
     from cryptography.hazmat.primitives import serialization
 
     private = serialization.load_pem_private_key(private_pem().encode(), password=None)
-    pem = private.public_key().public_bytes(
-        serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
-    )
+    pem = private.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
     return base64.b64encode(pem).decode()
 
 

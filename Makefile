@@ -1,0 +1,56 @@
+# `make` alone lists the targets.
+.DEFAULT_GOAL := help
+PY := .venv/bin/python
+PYTEST := .venv/bin/python -m pytest
+
+help: ## List the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  %-14s %s\n", $$1, $$2}'
+
+setup: ## What running needs (make run does it by itself)
+	@infra/setup.sh run
+
+setup-test: ## What testing needs (make test does it by itself)
+	@infra/setup.sh test
+
+run: setup ## The whole system on 127.0.0.1:8000 (PORT, ADMIN_API_KEY, API_KEY)
+	@exec $(PY) -m infra.local.run
+
+demo: setup ## Bill the airlines of New York's airports for January 2013 (MONTHS=12 for the year)
+	@$(PY) -m scripts.demo
+
+test: setup-test ## All tests
+	$(PYTEST) -n 2 --dist loadgroup
+
+test-domain: setup ## The rules of billing alone, in seconds
+	$(PYTEST) tests/domain
+
+lint: setup ## Style and the arrows between rooms
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+	.venv/bin/lint-imports --no-cache
+
+types: setup ## mypy --strict
+	.venv/bin/mypy
+
+check: lint types test ## All that CI runs, in its order
+
+fmt: setup ## Format
+	.venv/bin/ruff check --fix .
+	.venv/bin/ruff format .
+
+bench: setup-test ## Count requests and capacity units, and profile metering
+	$(PY) -m scripts.bench
+
+package: setup ## Build build/package for CloudFormation
+	$(PY) -m infra.package
+
+deploy: package ## Deploy on AWS (STAGE=...)
+	$(PY) -m infra.deploy
+
+tasks: setup ## List parked tasks (ARM=1 lets them run again)
+	$(PY) -m scripts.tasks
+
+dead-letters: setup ## Look at dead letters (QUEUE=events REDRIVE=1 sends them again)
+	$(PY) -m scripts.dead_letters
+
+.PHONY: help setup setup-test run demo test test-domain lint types check fmt bench package deploy tasks dead-letters

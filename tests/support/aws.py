@@ -1,0 +1,43 @@
+"""AWS in memory for a test: moto, with the resources of `infra/resources.json`, and the app's own clients."""
+
+import contextlib
+from collections.abc import Iterator
+
+from moto import mock_aws
+
+from chalicelib.features.webhooks import signing
+from chalicelib.platform import auth, aws, files, queues
+from chalicelib.platform.settings import settings
+from infra.local import provision
+from infra.local.emulator import CREDENTIALS
+
+ADMIN_KEY = "admin-key-of-the-tests"
+
+
+def variables(**more: str) -> dict[str, str]:
+    """The environment of the tests."""
+    return {**CREDENTIALS, "STAGE": "test", "LOCAL": "1", "ADMIN_API_KEY": ADMIN_KEY, "LOG_LEVEL": "CRITICAL", **more}
+
+
+def forget() -> None:
+    """Drop what the process remembers of the AWS before."""
+    settings.cache_clear()
+    aws.reset()
+    queues.url.cache_clear()
+    auth.forget()
+    signing.private_pem.cache_clear()
+    files._linker.cache_clear()
+
+
+@contextlib.contextmanager
+def in_memory() -> Iterator[None]:
+    """Moto with everything provisioned."""
+    with mock_aws():
+        forget()
+        own = settings()
+        provision.tables(aws.client("dynamodb"), own.stage)
+        provision.queues(aws.client("sqs"), own.stage)
+        provision.files(aws.client("s3"), own.stage, own.files_bucket)
+        provision.key(aws.client("kms"), own.stage)
+        yield
+    forget()
