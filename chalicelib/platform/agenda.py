@@ -169,7 +169,7 @@ def find(task_key: Key) -> Task | None:
 
 def tasks_of_clock(organization: OrganizationRef, *, until: datetime) -> Iterator[Task]:
     """A sandbox's tasks due up to and including `until`, in the order in which they must run, parked ones too."""
-    low, high = "task#", f"task#{stamp(until)}#~"
+    low, high = "task#", f"task#{stamp(until)}$"
     for item in core.query(clock.clock_key(organization.id)[0], between=(low, high), limit=20):
         yield _task(item)
 

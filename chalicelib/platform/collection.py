@@ -85,7 +85,7 @@ class Collection(Generic[R]):
         """One page of the live records, newest first, and its `meta`."""
         where: dict[str, Any] = {}
         if search_term:
-            where = {"where": ["contains(search, :term)"], "values": {":term": search_term.lower()}}
+            where = {"where": ["contains(words, :term)"], "values": {":term": search_term.lower()}}
         else:
             where = {"total": lambda: counters.total(organization_id, self.name)}
         items, meta = listing.read(listing.Listing(organization_id, key(organization_id, self.name), **where), wanted)
@@ -169,7 +169,7 @@ class Collection(Generic[R]):
         if record.deleted_at is None:
             item["list_pk"] = key(organization_id, self.name)
             item["list_sk"] = f"{stamp(record.created_at)}#{record.id}"
-            item["search"] = self.search(record).lower()
+            item["words"] = self.search(record).lower()
         return item
 
     def read(self, item: Mapping[str, Any]) -> R:

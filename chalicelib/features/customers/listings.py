@@ -45,7 +45,7 @@ def page(call: Call) -> tuple[list[Customer], dict[str, int | None]]:
         names["#record"] = "record"
     term = call.one("search_term")
     if term:
-        where.append("contains(search, :term)")
+        where.append("contains(words, :term)")
         values[":term"] = term.lower()
     organization_id = call.organization.id
     total = None if where else lambda: counters.total(organization_id, "customer")

@@ -102,7 +102,7 @@ def _filters(call: Call) -> _Filter:
             )
     term = call.one("search_term")
     if term:
-        chosen.where.append("contains(search, :term)")
+        chosen.where.append("contains(words, :term)")
         chosen.values[":term"] = term.lower()
     return chosen
 

@@ -87,6 +87,6 @@ def _item(organization_id: str, invoice: Invoice) -> Item:
             "list_sk": order,
             "owner_pk": key(organization_id, "invoice-of", invoice.customer_id),
             "owner_sk": order,
-            "search": f"{invoice.number}\n{invoice.id}\n{invoice.customer_search}".lower(),
+            "words": f"{invoice.number}\n{invoice.id}\n{invoice.customer_search}".lower(),
         }
     return item

@@ -68,6 +68,11 @@ def late_sk(day: str) -> str:
     return f"d#{day}#late#{PART}"
 
 
+def after(part: str) -> str:
+    """A sort key behind all that begin with `part` and `#`, whatever characters follow: `$` comes right after `#`."""
+    return f"{part}$"
+
+
 def rows(pk: str, low: str, high: str) -> list[Item]:
     """The rows between two sort keys, both included, read consistently."""
     return list(usage.query(pk, between=(low, high)))
@@ -78,7 +83,7 @@ def raw_of_day(
 ) -> list[Item]:
     """Raw events of one UTC day between two milliseconds, both included, oldest first. From an index, which may lag."""
     pk = time_pk(organization_id, external_subscription_id, day)
-    return list(usage.query(pk, index="time", between=(f"{low_ms:015d}#", f"{high_ms:015d}#~~")))
+    return list(usage.query(pk, index="time", between=(f"{low_ms:015d}#", after(f"{high_ms:015d}"))))
 
 
 def by_transaction(organization_id: str, transaction_id: str) -> list[Item]:

@@ -54,6 +54,6 @@ def _filters(call: Call, statuses: list[str]) -> tuple[list[str], dict[str, Any]
             values[f":{field}"] = wish
     term = call.one("search_term")
     if term:
-        where.append("contains(search, :term)")
+        where.append("contains(words, :term)")
         values[":term"] = term.lower()
     return where, values, names

@@ -107,7 +107,7 @@ def _item(organization_id: str, subscription: Subscription) -> Item:
         "list_sk": order,
         "owner_pk": key(organization_id, "subscription-ext", subscription.external_id),
         "owner_sk": order,
-        "search": "\n".join(
+        "words": "\n".join(
             part or ""
             for part in (
                 subscription.id,

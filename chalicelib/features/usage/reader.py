@@ -96,7 +96,7 @@ def _hour_rows(organization_id: str, subscription: str, start: datetime, end: da
     if start >= end:
         return []
     pk = store.usage_pk(organization_id, subscription)
-    low, high = f"h#{store.hour_of(start)}", f"h#{store.hour_of(end - _HOUR)}#~~"
+    low, high = f"h#{store.hour_of(start)}", store.after(f"h#{store.hour_of(end - _HOUR)}")
     found = []
     for row in store.rows(pk, low, high):
         _, hour, code, _ = row["sk"].split("#")
@@ -109,7 +109,7 @@ def _days(organization_id: str, subscription: str, start: datetime, end: datetim
     pk = store.usage_pk(organization_id, subscription)
     folded: dict[str, Item] = {}
     markers: dict[str, dict[str, int]] = {}
-    for row in store.rows(pk, f"d#{start:%Y-%m-%d}", f"d#{end - _DAY:%Y-%m-%d}#~~"):
+    for row in store.rows(pk, f"d#{start:%Y-%m-%d}", store.after(f"d#{end - _DAY:%Y-%m-%d}")):
         _, day, *late = row["sk"].split("#")
         if late:
             markers.setdefault(day, {})["#".join(late)] = row[store.COUNT]

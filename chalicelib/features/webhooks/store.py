@@ -116,7 +116,7 @@ def _item(message: Message) -> Item:
         "updated": stamp(message.updated_at),
         "list_pk": key(message.organization_id, "webhook"),
         "list_sk": f"{stamp(message.created_at)}#{message.id}",
-        "search": f"{message.id}\n{message.object_id or ''}".lower(),
+        "words": f"{message.id}\n{message.object_id or ''}".lower(),
         "expires_at": int(expires.timestamp()),
     }
     return values

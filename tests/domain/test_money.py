@@ -1,0 +1,94 @@
+"""Exact amounts and parts of them. Source: billing-periods.md sections 4 and 7."""
+
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chalicelib.domain import money, proration
+from chalicelib.domain.intervals import Interval
+
+
+@pytest.mark.parametrize(
+    ("amount", "days", "of", "cents"),
+    [
+        pytest.param(5000, 22, 31, 3548, id="$50 from 10 August: 3548.387"),
+        pytest.param(1000, 16, 30, 533, id="10 from 15 April: 533.33"),
+        pytest.param(7000, 4, 7, 4000, id="$70 a week from Thursday"),
+        pytest.param(120000, 261, 365, 85808, id="$1200 a year from 15 April"),
+        pytest.param(120000, 261, 366, 85574, id="the same in a leap year"),
+        pytest.param(91000, 42, 91, 42000, id="$910 a quarter from 20 May"),
+        pytest.param(2000, 10, 31, 645, id="upgrade on 11 May, old plan"),
+        pytest.param(4000, 21, 31, 2710, id="upgrade on 11 May, new plan"),
+        pytest.param(2000, 11, 31, 710, id="ended on 11 May"),
+        pytest.param(5000000, 17, 31, 2741935, id="after a trial of ten days"),
+        pytest.param(120000, 235, 365, 77260, id="monthly to yearly on 11 May"),
+    ],
+)
+def test_a_part_of_a_period_is_rounded_once(amount, days, of, cents):
+    assert money.round_half_up(proration.prorated(amount, days=days, of=of)) == cents
+
+
+@pytest.mark.parametrize(
+    ("current", "new", "upgrade"),
+    [
+        ((2000, "monthly"), (4000, "monthly"), True),
+        ((2000, "monthly"), (1500, "monthly"), False),
+        ((2000, "monthly"), (30000, "yearly"), True),
+        ((2000, "monthly"), (18000, "yearly"), False),
+        ((1000, "weekly"), (4300, "monthly"), False),
+        ((2000, "monthly"), (2000, "monthly"), True),
+    ],
+)
+def test_plans_are_compared_by_their_price_per_year(current, new, upgrade):
+    assert (
+        proration.is_upgrade(current=(current[0], Interval(current[1])), new=(new[0], Interval(new[1]))) is upgrade
+    )
+
+
+@pytest.mark.parametrize(
+    ("plan", "left", "of", "fee", "credited", "unused"),
+    [
+        pytest.param(2000, 20, 31, 2000, 0, "1290.32258", id="ended on 11 May"),
+        pytest.param(2000, 21, 31, 2000, 0, "1354.83870", id="upgraded on 11 May, cut and not rounded"),
+        pytest.param(4000, 11, 31, 2710, 0, "1419.35483", id="a second upgrade"),
+        pytest.param(4000, 31, 31, 2710, 710, "2000.00000", id="never more than the fee less what was credited"),
+        pytest.param(4000, 5, 31, 100, 100, "0.00000", id="nothing left"),
+    ],
+)
+def test_what_is_given_back_never_exceeds_what_was_billed(plan, left, of, fee, credited, unused):
+    found = proration.unused_cents(plan, days_left=left, of=of, fee_cents=fee, credited_cents=credited)
+    assert found == Decimal(unused)
+
+
+@pytest.mark.parametrize(
+    ("amount", "cents"),
+    [("0.175", 18), ("0.174", 17), ("1.005", 101), ("0.999999999999999", 100), ("-0.005", -1), ("33.333333333", 3333)],
+)
+def test_halves_round_away_from_zero(amount, cents):
+    assert money.round_half_up(money.to_cents(Decimal(amount), "EUR")) == cents
+
+
+@pytest.mark.parametrize(("currency", "exponent"), [("EUR", 2), ("JPY", 0), ("KRW", 0), ("XOF", 0), ("BHD", 3), ("KWD", 3)])
+def test_minor_units(currency, exponent):
+    assert money.exponent(currency) == exponent
+
+
+@pytest.mark.parametrize(("value", "text"), [("0", "0.0"), ("3", "3.0"), ("12.50", "12.5"), ("1E+3", "1000.0"), ("-0.0", "0.0")])
+def test_decimals_are_shown_in_plain_digits(value, text):
+    assert money.decimal_string(Decimal(value)) == text
+
+
+@given(st.integers(0, 10**9), st.lists(st.integers(1, 40), min_size=1, max_size=12))
+def test_parts_of_a_period_add_up_to_the_whole_within_a_cent_a_part(amount, days):
+    whole = sum(days)
+    parts = [proration.prorated(amount, days=part, of=whole) for part in days]
+    assert abs(sum(parts) - amount) < Decimal("0.0000001")
+    assert all(0 <= part <= amount + Decimal("0.0000001") for part in parts)
+    assert proration.prorated(amount, days=whole, of=whole) == amount
+
+
+@given(st.integers(-(10**9), 10**9), st.lists(st.integers(1, 10**6), min_size=1, max_size=10))
+def test_shares_add_up(total, weights):
+    assert sum(money.allocate(total, weights)) == total

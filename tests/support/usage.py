@@ -1,0 +1,39 @@
+"""Messages of events as the queue brings them, and usage as it is read."""
+
+import itertools
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+import simplejson
+
+from chalicelib.domain.periods import Span
+from chalicelib.features.events.event import Event, to_message
+from chalicelib.features.usage import service
+from chalicelib.platform.clock import OrganizationRef
+from chalicelib.platform.timestamps import stamp
+
+ORG = OrganizationRef("org-1", sandbox=False)
+MARCH = Span(datetime(2024, 3, 1, tzinfo=UTC), datetime(2024, 4, 1, tzinfo=UTC))
+_numbers = itertools.count(1)
+
+
+def event(transaction: str, at: datetime, *, code: str = "calls", sub: str = "sub", **properties: Any) -> Event:
+    """One event."""
+    return Event(transaction, sub, code, int(at.timestamp() * 1000), properties)
+
+
+def message(events: Sequence[Event], organization: OrganizationRef = ORG) -> dict[str, Any]:
+    """One SQS record."""
+    body = {"org": organization.id, "sandbox": organization.sandbox, "received": stamp(datetime(2024, 3, 1, tzinfo=UTC))}
+    text = simplejson.dumps({**body, "events": [to_message(e) for e in events]}, use_decimal=True)
+    return {"messageId": f"m-{next(_numbers)}", "body": text}
+
+
+def units(
+    code: str = "calls", field: str | None = None, span: Span = MARCH, *, now: datetime | None = None, sub: str = "sub"
+) -> Decimal:
+    """Units of one metric in a range."""
+    (answer,) = service.read(ORG, sub, [service.Wanted(code, field, span)], now=now)
+    return answer.units
