@@ -9,7 +9,7 @@ from chalicelib.features.invoices import store as invoice_store
 from chalicelib.features.organizations import schemas as organization_schemas
 from chalicelib.features.organizations import service as organizations
 from chalicelib.features.webhooks import service as webhooks
-from chalicelib.platform import agenda, files, jobs
+from chalicelib.platform import agenda, clock, files, jobs
 from chalicelib.platform.agenda import Task
 from chalicelib.platform.table import core, transact
 
@@ -25,7 +25,7 @@ def print_invoice(task: Task, now: datetime) -> None:
     own = organizations.get(organization_id)
     customer = CUSTOMERS.get(organization_id, invoice.customer_id)
     own_locale = customer.billing_configuration.document_locale if customer else None
-    shown = invoices.show(organization_id, invoice, now=now)
+    shown = invoices.show(organization_id, invoice, now=clock.now(task.organization))
     document = InvoiceDocument(
         invoice=shown,
         organization=organization_schemas.show(own, urls=[], taxes=[]),

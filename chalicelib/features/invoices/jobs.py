@@ -5,7 +5,7 @@ from datetime import datetime
 from chalicelib.features.invoices import service, store
 from chalicelib.features.organizations import service as organizations
 from chalicelib.features.webhooks import service as webhooks
-from chalicelib.platform import agenda, jobs
+from chalicelib.platform import agenda, clock, jobs
 from chalicelib.platform.agenda import Task
 from chalicelib.platform.table import core, transact
 
@@ -22,7 +22,7 @@ def issued(task: Task, now: datetime) -> None:
         core.write(agenda.done(task))
         return
     own = organizations.get(organization_id)
-    payload = service.show(organization_id, invoice, now=now)
+    payload = service.show(organization_id, invoice, now=clock.now(task.organization))
     name = _MESSAGES[status]
     happening = webhooks.announcement(
         own.ref, name, "invoice", payload, subject=f"{name}#{invoice_id}", now=invoice.created_at
