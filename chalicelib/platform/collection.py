@@ -30,7 +30,7 @@ from chalicelib.platform.timestamps import stamp
 class Record(BaseModel):
     """Base of everything stored under an id. `created_at` is the organization's time. Never changed in place."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = ConfigDict(defer_build=True, frozen=True, extra="ignore")
 
     id: str
     created_at: datetime

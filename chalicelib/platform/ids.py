@@ -6,8 +6,12 @@ stands for, so that the second write meets the first.
 
 import hashlib
 import os
+import re
 import time
 import uuid
+
+# Most texts are ids of letters and digits, which are their own parts: one look tells.
+_PLAIN = re.compile(r"[A-Za-z0-9_.:@+-]{0,200}").fullmatch
 
 # Sort keys end at 1,024 bytes and hold several parts: longer texts stand as their hash.
 _LONGEST_PART_BYTES = 200
@@ -41,6 +45,8 @@ def key_part(text: str) -> str:
 
     Two different texts never give the same part: a hash begins with `~`, and a text's own leading `~` is escaped.
     """
+    if _PLAIN(text):
+        return text
     escaped = text.replace("%", "%25").replace("#", "%23")
     if escaped.startswith("~"):
         escaped = "%7E" + escaped[1:]

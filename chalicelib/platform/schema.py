@@ -26,7 +26,7 @@ LOCALES = ("en", "fr", "de", "nb", "it", "es", "sv", "pt-BR", "zh-TW")
 class Request(BaseModel):
     """Base of all request schemas: unknown keys are dropped, as the API does."""
 
-    model_config = ConfigDict(extra="ignore", frozen=True)
+    model_config = ConfigDict(defer_build=True, extra="ignore", frozen=True)
 
     def given(self, *names: str) -> dict[str, Any]:
         """The fields among `names` (all, when none is named) that the request holds, null ones included."""

@@ -22,7 +22,7 @@ class Stack:
 
     def __init__(self, emulator: Emulator, *, port: int, folder: Path) -> None:
         # Only now: the app reads its settings when it is imported.
-        from app import app, deliver, meter, worker
+        from app import app, deliver, worker
         from chalicelib.features import registry
         from chalicelib.platform import aws, queues
         from chalicelib.platform.settings import settings
@@ -36,21 +36,21 @@ class Stack:
         self._server: Any = waitress.create_server(
             Gateway(app), host="127.0.0.1", port=port, threads=16, max_request_body_size=_SERVER_BODY_MAX, ident=None
         )
-        handlers = ((own.events_queue, meter, 2), (own.jobs_queue, worker, 2), (own.webhooks_queue, deliver, 2))
+        handlers = ((own.jobs_queue, worker, 2), (own.webhooks_queue, deliver, 2))
         self._threads: list[threading.Thread] = [
             QueueWorker(sqs, queues.url(name), f"arn:aws:sqs:us-east-1:000000000000:{name}", handler, self._stop)
             for name, handler, number in handlers
             for _ in range(number)
         ]
         self._threads.append(Ticker(registry.tick, self._stop))
-        self._printer: subprocess.Popen[bytes] | None = None
-        self._log = (folder / "printer.log").open("ab")
+        self._consumers: list[subprocess.Popen[bytes]] = []
+        self._log = (folder / "consumers.log").open("ab")
 
     def start(self) -> None:
         """Start everything in the background."""
-        self._printer = subprocess.Popen(
-            [sys.executable, "-m", "infra.local.printer"], stdout=self._log, stderr=subprocess.STDOUT
-        )
+        for queue, handler in (("events", "meter"), ("documents", "print_documents")):
+            command = [sys.executable, "-m", "infra.local.consumer", queue, handler]
+            self._consumers.append(subprocess.Popen(command, stdout=self._log, stderr=subprocess.STDOUT))
         for thread in self._threads:
             thread.start()
         threading.Thread(target=self._server.run, daemon=True).start()
@@ -59,12 +59,13 @@ class Stack:
         """A clean stop: the server first, the emulator (which saves its state) last."""
         self._server.close()
         self._stop.set()
-        if self._printer is not None:
-            self._printer.terminate()
+        for consumer in self._consumers:
+            consumer.terminate()
+        for consumer in self._consumers:
             try:
-                self._printer.wait(30)
+                consumer.wait(30)
             except subprocess.TimeoutExpired:
-                self._printer.kill()
+                consumer.kill()
         for thread in self._threads:
             thread.join(10)
         self._emulator.stop()

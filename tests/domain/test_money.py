@@ -42,9 +42,7 @@ def test_a_part_of_a_period_is_rounded_once(amount, days, of, cents):
     ],
 )
 def test_plans_are_compared_by_their_price_per_year(current, new, upgrade):
-    assert (
-        proration.is_upgrade(current=(current[0], Interval(current[1])), new=(new[0], Interval(new[1]))) is upgrade
-    )
+    assert proration.is_upgrade(current=(current[0], Interval(current[1])), new=(new[0], Interval(new[1]))) is upgrade
 
 
 @pytest.mark.parametrize(
@@ -70,12 +68,16 @@ def test_halves_round_away_from_zero(amount, cents):
     assert money.round_half_up(money.to_cents(Decimal(amount), "EUR")) == cents
 
 
-@pytest.mark.parametrize(("currency", "exponent"), [("EUR", 2), ("JPY", 0), ("KRW", 0), ("XOF", 0), ("BHD", 3), ("KWD", 3)])
+@pytest.mark.parametrize(
+    ("currency", "exponent"), [("EUR", 2), ("JPY", 0), ("KRW", 0), ("XOF", 0), ("BHD", 3), ("KWD", 3)]
+)
 def test_minor_units(currency, exponent):
     assert money.exponent(currency) == exponent
 
 
-@pytest.mark.parametrize(("value", "text"), [("0", "0.0"), ("3", "3.0"), ("12.50", "12.5"), ("1E+3", "1000.0"), ("-0.0", "0.0")])
+@pytest.mark.parametrize(
+    ("value", "text"), [("0", "0.0"), ("3", "3.0"), ("12.50", "12.5"), ("1E+3", "1000.0"), ("-0.0", "0.0")]
+)
 def test_decimals_are_shown_in_plain_digits(value, text):
     assert money.decimal_string(Decimal(value)) == text
 

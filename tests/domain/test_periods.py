@@ -26,9 +26,13 @@ billing_times = st.sampled_from(list(BillingTime))
         pytest.param("2023-01-31", "monthly", "2023-01-31 2023-02-28 2023-03-31 2023-04-30 2023-05-31", id="31st"),
         pytest.param("2024-01-30", "monthly", "2024-01-30 2024-02-29 2024-03-30 2024-04-30", id="30th in a leap year"),
         pytest.param("2023-01-29", "monthly", "2023-01-29 2023-02-28 2023-03-29 2023-04-29", id="29th"),
-        pytest.param("2022-11-30", "quarterly", "2022-11-30 2023-02-28 2023-05-30 2023-08-30 2023-11-30", id="quarters"),
+        pytest.param(
+            "2022-11-30", "quarterly", "2022-11-30 2023-02-28 2023-05-30 2023-08-30 2023-11-30", id="quarters"
+        ),
         pytest.param("2023-08-31", "semiannual", "2023-08-31 2024-02-29 2024-08-31 2025-02-28", id="half-years"),
-        pytest.param("2024-02-29", "yearly", "2024-02-29 2025-02-28 2026-02-28 2027-02-28 2028-02-29", id="29 February"),
+        pytest.param(
+            "2024-02-29", "yearly", "2024-02-29 2025-02-28 2026-02-28 2027-02-28 2028-02-29", id="29 February"
+        ),
         pytest.param("2023-03-15", "weekly", "2023-03-15 2023-03-22 2023-03-29", id="weeks from a Wednesday"),
     ],
 )

@@ -27,7 +27,9 @@ def test_numbers_and_their_texts_count(value, number):
     assert quantity(value) == Decimal(number)
 
 
-@pytest.mark.parametrize("value", ["", "1,5", "1e3", " 1", "abc", "+1", ".5", "1.", None, True, [], {}, "1000000000000000", "٣", "9" * 70])
+@pytest.mark.parametrize(
+    "value", ["", "1,5", "1e3", " 1", "abc", "+1", ".5", "1.", None, True, [], {}, "1000000000000000", "٣", "9" * 70]
+)
 def test_anything_else_does_not(value):
     assert quantity(value) is None
 
@@ -41,14 +43,16 @@ def test_a_quantity_always_fits_a_counter(value):
 
 
 @pytest.mark.parametrize(
-    ("function", "precision", "units"), [("ceil", 1, "5.4"), ("floor", 0, "5"), ("round", 2, "5.33"), (None, None, "5.333")]
+    ("function", "precision", "units"),
+    [("ceil", 1, "5.4"), ("floor", 0, "5"), ("round", 2, "5.33"), (None, None, "5.333")],
 )
 def test_units_are_rounded_by_the_metrics_function(function, precision, units):
     assert rounded(Decimal("5.333"), function, precision) == Decimal(units)
 
 
 @pytest.mark.parametrize(
-    ("units", "amount", "result"), [("1000", "0.05", "50.00"), ("3", "0.333333333333333", "0.999999999999999"), ("0", "9", "0")]
+    ("units", "amount", "result"),
+    [("1000", "0.05", "50.00"), ("3", "0.333333333333333", "0.999999999999999"), ("0", "9", "0")],
 )
 def test_standard_prices_every_unit_alike(units, amount, result):
     parsed = properties.parse(ChargeModel.STANDARD, {"amount": amount})

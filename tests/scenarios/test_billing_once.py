@@ -18,7 +18,10 @@ FEBRUARY = datetime(2024, 2, 1, tzinfo=UTC)
 def subscribed(sandbox: bool = True) -> tuple[Story, OrganizationRef]:
     story = Story.begin()
     metric = story.metric()
-    story.plan(amount_cents=1000, charges=[{"billable_metric_id": metric["lago_id"], "charge_model": "standard", "properties": {"amount": "1"}}])
+    story.plan(
+        amount_cents=1000,
+        charges=[{"billable_metric_id": metric["lago_id"], "charge_model": "standard", "properties": {"amount": "1"}}],
+    )
     story.subscribe()
     story.use(at=1704300000)
     meter()
@@ -81,7 +84,7 @@ def test_two_workers_with_the_same_task_make_one_invoice(aws, monkeypatch):
 
 
 def test_a_failing_task_is_parked_listed_and_can_be_armed_again(aws, monkeypatch):
-    story, organization = subscribed()
+    story, _ = subscribed()
 
     def broken(*args, **how):
         raise RuntimeError("broken")

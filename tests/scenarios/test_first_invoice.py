@@ -47,7 +47,11 @@ def test_a_month_in_arrears_is_billed_at_local_midnight_with_its_usage(story):
     assert invoice["fees_amount_cents"] == 2246
     assert invoice["taxes_amount_cents"] == 449  # 20 % of 22.46 = 4.492
     assert invoice["total_amount_cents"] == 2695
-    assert (invoice["issuing_date"], invoice["status"], invoice["payment_status"]) == ("2024-02-01", "finalized", "pending")
+    assert (invoice["issuing_date"], invoice["status"], invoice["payment_status"]) == (
+        "2024-02-01",
+        "finalized",
+        "pending",
+    )
     assert invoice["number"].endswith("-001-001")
     (period,) = invoice["billing_periods"]
     assert period["charges_from_datetime"] == "2024-01-01T00:00:00Z"

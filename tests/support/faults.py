@@ -8,7 +8,15 @@ from botocore.exceptions import ClientError, EndpointConnectionError
 
 from chalicelib.platform import aws
 
-WRITES = ("put_item", "update_item", "delete_item", "transact_write_items", "batch_write_item", "send_message", "put_object")
+WRITES = (
+    "put_item",
+    "update_item",
+    "delete_item",
+    "transact_write_items",
+    "batch_write_item",
+    "send_message",
+    "put_object",
+)
 
 
 class Killed(BaseException):
@@ -86,7 +94,9 @@ def conflicting(times: int) -> Iterator[dict[str, int]]:
                 raise kind(error, "TransactWriteItems")
             return self._client.transact_write_items(**request)
 
-    aws.client = lambda service, use="standard": Conflicting(real(service, use)) if service == "dynamodb" else real(service, use)  # type: ignore[assignment]
+    aws.client = lambda service, use="standard": (
+        Conflicting(real(service, use)) if service == "dynamodb" else real(service, use)
+    )  # type: ignore[assignment]
     try:
         yield left
     finally:

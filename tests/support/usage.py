@@ -26,7 +26,11 @@ def event(transaction: str, at: datetime, *, code: str = "calls", sub: str = "su
 
 def message(events: Sequence[Event], organization: OrganizationRef = ORG) -> dict[str, Any]:
     """One SQS record."""
-    body = {"org": organization.id, "sandbox": organization.sandbox, "received": stamp(datetime(2024, 3, 1, tzinfo=UTC))}
+    body = {
+        "org": organization.id,
+        "sandbox": organization.sandbox,
+        "received": stamp(datetime(2024, 3, 1, tzinfo=UTC)),
+    }
     text = simplejson.dumps({**body, "events": [to_message(e) for e in events]}, use_decimal=True)
     return {"messageId": f"m-{next(_numbers)}", "body": text}
 

@@ -6,8 +6,9 @@ from typing import Any
 
 from chalicelib.domain.money import CONTEXT
 
-_NUMERIC = re.compile(r"-?\d+(\.\d+)?", re.ASCII)
-_BOUND = Decimal(10) ** 15
+_NUMERIC = re.compile(r"-?\d+(\.\d+)?", re.ASCII).fullmatch
+_LIMIT = 10**15
+_BOUND = Decimal(_LIMIT)
 _STEP = Decimal("0.000000000000001")
 
 
@@ -17,11 +18,15 @@ def quantity(value: Any) -> Decimal | None:
     Texts and JSON numbers count alike. A quantity is below 10^15 and brought to 15 decimals, so that no sum of them needs
     more digits than a counter can hold; what is larger counts as not numeric.
     """
+    if type(value) is int:  # By far the most frequent, with short texts: this runs for every property of every event.
+        return Decimal(value) if -_LIMIT < value < _LIMIT else None
     if isinstance(value, str):
-        if len(value) > 60 or not _NUMERIC.fullmatch(value):
+        if len(value) > 60 or not _NUMERIC(value):
             return None
         number = Decimal(value)
-    elif isinstance(value, bool) or not isinstance(value, (int, Decimal)):
+        if len(value) < 15:
+            return number
+    elif isinstance(value, bool) or not isinstance(value, Decimal):
         return None
     else:
         number = Decimal(value)

@@ -23,7 +23,7 @@ from chalicelib.platform.table import Action, core
 class MetricFilter(BaseModel):
     """One dimension: a property and the values that count."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(defer_build=True, frozen=True)
 
     key: str
     values: tuple[str, ...]

@@ -11,7 +11,7 @@ from chalicelib.platform.collection import Record
 class Metadata(BaseModel):
     """One pair of a customer's metadata."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(defer_build=True, frozen=True)
 
     id: str
     key: str
@@ -23,7 +23,7 @@ class Metadata(BaseModel):
 class Address(BaseModel):
     """Where goods go; all parts optional."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(defer_build=True, frozen=True)
 
     address_line1: str | None = None
     address_line2: str | None = None
@@ -36,7 +36,7 @@ class Address(BaseModel):
 class CustomerBillingConfiguration(BaseModel):
     """The customer's own settings; null means the organization's. `invoice_grace_period` in days."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(defer_build=True, frozen=True)
 
     invoice_grace_period: int | None = None
     subscription_invoice_issuing_date_anchor: str | None = None
@@ -94,7 +94,7 @@ class BillingState(BaseModel):
     `attached`: something with a currency belongs to the customer, so that the currency is fixed. `made_at_instant`: how
     many invoices billing made at `instant`, its latest one."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = ConfigDict(defer_build=True, frozen=True, extra="ignore")
 
     customer_id: str
     due_at: datetime | None = None

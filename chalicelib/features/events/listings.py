@@ -1,5 +1,6 @@
 """Lists of events: of one subscription from the time index, of a whole organization from the log."""
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -107,7 +108,8 @@ def _of_log(organization_id: str, filter_: Filter, wanted: Wanted) -> tuple[list
 def _references(organization_id: str) -> Iterator[tuple[str, str, str, int]]:
     seen = 0
     for item in usage.query(metered.log_pk(organization_id), descending=True):
-        yield from (tuple(reference) for reference in item["events"])
-        seen += len(item["events"])
+        references = json.loads(item["events"])
+        yield from (tuple(reference) for reference in references)
+        seen += len(references)
         if seen >= _LOG_EVENTS_MAX:
             return

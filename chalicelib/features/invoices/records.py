@@ -11,7 +11,7 @@ from chalicelib.platform.collection import Record
 class Part(BaseModel):
     """Base of what is nested in an invoice."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = ConfigDict(defer_build=True, frozen=True, extra="ignore")
 
 
 class AppliedTaxPart(Part):

@@ -23,7 +23,7 @@ from chalicelib.features.events.event import Event, instant_of
 from chalicelib.features.metering import store, tally
 from chalicelib.platform import clock
 from chalicelib.platform.settings import settings
-from chalicelib.platform.table import Table, reasons_of, to_item
+from chalicelib.platform.table import Table, reasons_of
 
 # DynamoDB takes 100 actions in a transaction.
 _ACTIONS_MAX = 100
@@ -42,7 +42,7 @@ usage_once = Table(lambda: settings().usage_table, use="single")
 
 @dataclass(frozen=True, slots=True)
 class Sealed:
-    """An event with the item that stores it."""
+    """An event with the item that stores it, in DynamoDB's form."""
 
     event: Event
     item: Mapping[str, Any]
@@ -102,10 +102,11 @@ def _commit(
     draw: Callable[[], float] = random.random,
 ) -> None:
     table = usage_once
+    put = {"TableName": table.name, "ConditionExpression": "attribute_not_exists(pk)"}
     for attempt in range(_ATTEMPTS):
         if not part:
             return
-        actions = [_event_action(table, sealed) for sealed in part]
+        actions = [{"Put": {**put, "Item": sealed.item}} for sealed in part]
         actions += _row_actions(table, organization_id, subscription, part, signed_at=clock.utc_now())
         try:
             table.client.transact_write_items(TransactItems=actions)
@@ -128,16 +129,6 @@ def _commit(
             pass
         sleep(draw() * 0.01 * 2 ** min(attempt, 6))
     raise NotCounted("conflicts did not end")
-
-
-def _event_action(table: Table, sealed: Sealed) -> dict[str, Any]:
-    return {
-        "Put": {
-            "TableName": table.name,
-            "Item": to_item(sealed.item),
-            "ConditionExpression": "attribute_not_exists(pk)",
-        }
-    }
 
 
 def _row_actions(

@@ -23,6 +23,7 @@ Access patterns
 """
 
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 from chalicelib.features.events.event import Event, instant_of
@@ -115,7 +116,12 @@ def in_flight_pk(organization_id: str) -> str:
 
 def day_of(milliseconds: int) -> str:
     """The UTC day of an instant."""
-    return instant_of(milliseconds).strftime("%Y-%m-%d")
+    return _day_name(milliseconds // 86_400_000)
+
+
+@lru_cache(maxsize=4096)
+def _day_name(number: int) -> str:
+    return instant_of(number * 86_400_000).strftime("%Y-%m-%d")
 
 
 Row = dict[str, Any]

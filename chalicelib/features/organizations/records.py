@@ -10,7 +10,7 @@ from chalicelib.platform.clock import OrganizationRef
 class BillingConfiguration(BaseModel):
     """Defaults of billing and documents. `invoice_grace_period` in days; `vat_rate` in percent, as exact text."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(defer_build=True, frozen=True)
 
     invoice_footer: str | None = None
     invoice_grace_period: int = 0
@@ -22,7 +22,7 @@ class BillingConfiguration(BaseModel):
 class Organization(BaseModel):
     """One organization. `net_payment_term` in days; `customers_seen` numbers its customers, deleted ones included."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = ConfigDict(defer_build=True, frozen=True, extra="ignore")
 
     id: str
     name: str

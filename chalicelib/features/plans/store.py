@@ -21,7 +21,7 @@ from chalicelib.platform.table import Action, core
 class ChargeFilter(BaseModel):
     """A part of a charge with its own properties, for events of certain dimensions."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(defer_build=True, frozen=True)
 
     id: str
     invoice_display_name: str | None = None
@@ -32,7 +32,7 @@ class ChargeFilter(BaseModel):
 class Charge(BaseModel):
     """The price of one metric. Amounts and rates in `properties` are exact decimal texts."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = ConfigDict(defer_build=True, frozen=True, extra="ignore")
 
     id: str
     code: str

@@ -27,7 +27,7 @@ class Occasion(StrEnum):
 class LastFee(BaseModel):
     """The latest subscription fee, which a credit note for unused days stands on."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(defer_build=True, frozen=True)
 
     invoice_id: str
     fee_id: str

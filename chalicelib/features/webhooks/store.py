@@ -38,7 +38,7 @@ class Endpoint(Record):
 class Message(BaseModel):
     """One message to one endpoint. `payload` is the exact body (or `payload_key` names it in the file store)."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = ConfigDict(defer_build=True, frozen=True, extra="ignore")
 
     id: str
     organization_id: str

@@ -68,7 +68,8 @@ def test_an_answer_lost_after_the_commit_counts_once(aws, at, monkeypatch):
 
 def test_conflicts_are_retried_with_jitter(aws):
     waits: list[float] = []
-    sealed = [commit.Sealed(e, service._item(ORG.id, service._read(message([e])), e, "log")) for e in TEN]
+    sealer = service._Sealer(ORG.id, "sub", "log")
+    sealed = [sealer.seal(service._read(message([e])), e) for e in TEN]
     with conflicting(3) as left:
         commit._commit(ORG.id, "sub", sealed, sleep=waits.append, draw=lambda: 0.5)
     assert left["times"] == 0

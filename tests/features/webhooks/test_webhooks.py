@@ -88,7 +88,9 @@ def test_a_message_is_signed_over_the_bytes_that_are_sent(story, receiver):
 
 
 def test_hmac_is_over_the_raw_body():
-    body = b'{"webhook_type":"invoice.created","object_type":"invoice","organization_id":"o1","invoice":{"lago_id":"i1"}}'
+    body = (
+        b'{"webhook_type":"invoice.created","object_type":"invoice","organization_id":"o1","invoice":{"lago_id":"i1"}}'
+    )
     assert signing.hmac_signature(body, "key-123") == "hfQtjdp6SEMVI07oq1D9uyXFbp5AiHv22zpGkv6+IP4="
 
 
@@ -199,7 +201,9 @@ def test_endpoints_have_their_rules(story):
 
     assert post(name="x").body["error_details"] == {"webhook_url": ["value_is_mandatory"]}
     assert post(webhook_url="ftp://x").body["error_details"] == {"webhook_url": ["url_is_invalid"]}
-    assert post(webhook_url="http://e.com", signature_algo="md5").body["error_details"] == {"signature_algo": ["value_is_invalid"]}
+    assert post(webhook_url="http://e.com", signature_algo="md5").body["error_details"] == {
+        "signature_algo": ["value_is_invalid"]
+    }
     wrong = post(webhook_url="http://e.com", event_types=["no.such"])
     assert wrong.body["error_details"]["event_types"][0].startswith("contains invalid types")
     made = post(webhook_url="http://e.com/0", event_types=["*"]).body["webhook_endpoint"]

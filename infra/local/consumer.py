@@ -1,0 +1,41 @@
+"""One queue's worker as a process of its own: metering and printing take a processor, and must not slow the API.
+
+python -m infra.local.consumer events meter
+python -m infra.local.consumer documents print_documents
+"""
+
+import os
+import signal
+import sys
+import threading
+
+
+def main(queue: str, handler: str) -> int:
+    """Poll the queue until told to stop."""
+    import app
+    from chalicelib.platform import aws, queues
+    from chalicelib.platform.settings import settings
+    from infra.local.workers import QueueWorker
+
+    if handler == "print_documents":
+        os.nice(10)
+        try:
+            import weasyprint  # noqa: F401  only to see whether its native libraries are there
+        except OSError:
+            return 3
+    stop = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: stop.set())
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    name = str(getattr(settings(), f"{queue}_queue"))
+    arn = f"arn:aws:sqs:us-east-1:000000000000:{name}"
+    worker = QueueWorker(aws.client("sqs"), queues.url(name), arn, getattr(app, handler), stop)
+    worker.start()
+    while not stop.wait(0.5):
+        if os.getppid() == 1:  # The stack was killed: nobody is left to stop this.
+            return 0
+    worker.join(30)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:3]))

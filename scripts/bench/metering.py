@@ -1,0 +1,134 @@
+"""What metering costs: write units, events per second on ministack, and our own Python per event with its profile."""
+
+import cProfile
+import io
+import pstats
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from datetime import timedelta
+
+from chalicelib.features import registry
+from chalicelib.features.metering import commit
+from chalicelib.platform import clock
+from scripts.bench.tables import Row
+from tests.support.capacity import counting
+from tests.support.usage import event, message
+
+
+def costs() -> list[Row]:
+    """Write units per event, counted; on whatever endpoint is set."""
+    hour = clock.utc_now().replace(minute=0, second=0, microsecond=0)
+    one = [event(f"one-{n}", hour + timedelta(seconds=n), sub="one", value=n) for n in range(100)]
+    with counting() as first:
+        assert registry.metering.handle([message(one)]) == []
+    mixed = [
+        event(f"mixed-{n}", hour + timedelta(milliseconds=5 * n), sub="half" if n % 2 else f"s{n % 1998}", value=n)
+        for n in range(1000)
+    ]
+    records = [message(mixed[n : n + 10]) for n in range(0, 1000, 10)]
+    with counting() as second:
+        assert registry.metering.handle(records) == []
+    with counting() as flood:
+        assert (
+            registry.metering.handle(
+                [message([*one, *[event(f"new-{n}", hour, sub="one", value=1) for n in range(100)]])]
+            )
+            == []
+        )
+    with counting() as plain:
+        assert (
+            registry.metering.handle([message([event(f"plain-{n}", hour, sub="one", value=1) for n in range(100)])])
+            == []
+        )
+    late = [event(f"late-{n}", hour - timedelta(days=40), sub="late", value=n) for n in range(97)]
+    open_day = [event(f"open-{n}", hour, sub="open", value=n) for n in range(97)]
+    with counting() as today:
+        assert registry.metering.handle([message(open_day)]) == []
+    with counting() as third:
+        assert registry.metering.handle([message(late)]) == []
+    ratio = _cost(flood.write_units, flood.read_units) / _cost(plain.write_units, plain.read_units)
+    return [
+        Row(
+            "metering 100 events of one subscription, metric and hour",
+            "write units per event",
+            first.write_units / 100,
+            3.3,
+        ),
+        Row("metering 1,000 events, half of one subscription", "write units per event", second.write_units / 1000, 4.4),
+        Row(
+            "metering one transaction of a day already closed",
+            "write units more",
+            third.write_units - today.write_units,
+            2,
+        ),
+        Row("a 50 % duplicate flood", "price per new event, ratio", ratio, 1.3),
+    ]
+
+
+def _cost(write_units: float, read_units: float) -> float:
+    """In millionths of a dollar by list price: 1.25 a million writes, 0.25 a million reads."""
+    return write_units * 1.25 + read_units * 0.25
+
+
+def speed() -> tuple[list[Row], str]:
+    """Events per second through `meter`, our own Python per event, and the profile's top."""
+    hour = clock.utc_now().replace(minute=0, second=0, microsecond=0)
+    batches = [
+        [
+            message([event(f"v{b}-{m}-{n}", hour + timedelta(seconds=n), sub=f"v{m % 4}", value=n) for n in range(100)])
+            for m in range(10)
+        ]
+        for b in range(6)
+    ]
+    started = time.perf_counter()
+    for records in batches[:3]:
+        assert registry.metering.handle(records) == []
+    rate = 3000 / (time.perf_counter() - started)
+    # In a process of its own, as on Lambda: the benchmark's own objects would be counted with every garbage collection.
+    alone = subprocess.run([sys.executable, "-m", "scripts.bench.metering"], capture_output=True, text=True, check=True)
+    own = float(alone.stdout)
+    profile = cProfile.Profile()
+    profile.enable()
+    for records in batches[4:]:
+        assert registry.metering.handle(records) == []
+    profile.disable()
+    text = io.StringIO()
+    pstats.Stats(profile, stream=text).sort_stats("tottime").print_stats(14)
+    rows = [
+        Row("events through `meter` on ministack", "events per second", rate, None),
+        Row("our own Python in `meter`, SDK apart", "µs per event", own, 20),
+    ]
+    return rows, "\n".join(line for line in text.getvalue().splitlines() if line.strip())
+
+
+def _own_python(records: list[dict[str, object]]) -> float:
+    """The CPU time of `handle` with a client that answers at once: what is left is ours."""
+    from chalicelib.platform import aws
+
+    class Answering:
+        exceptions = aws.client("dynamodb").exceptions
+
+        def __getattr__(self, name: str) -> Callable[..., dict[str, object]]:
+            return lambda **request: {"Responses": {}, "UnprocessedItems": {}}
+
+    real = aws.client
+    aws.client = lambda name, use="standard": Answering()  # type: ignore[assignment]
+    try:
+        commit._fields.clear()
+        registry.metering.handle(records)
+        started = time.process_time()
+        for _ in range(5):
+            registry.metering.handle(records)
+        return (time.process_time() - started) / 5 / 1000 * 1e6
+    finally:
+        aws.client = real
+
+
+if __name__ == "__main__":
+    _hour = clock.utc_now().replace(minute=0, second=0, microsecond=0)
+    _events = [
+        [event(f"v-{m}-{n}", _hour + timedelta(seconds=n), sub=f"v{m % 4}", value=n) for n in range(100)] for m in range(10)
+    ]
+    print(min(_own_python([message(events) for events in _events]) for _ in range(5)))
