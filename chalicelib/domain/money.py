@@ -4,7 +4,7 @@ Python's default context rounds a product to 28 digits in silence; everything of
 Source: invoices.md, usage.md section 8 (half away from zero).
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from decimal import ROUND_HALF_UP, Context, Decimal
 
 CONTEXT = Context(prec=60, rounding=ROUND_HALF_UP)
@@ -188,6 +188,14 @@ def exponent(currency: str) -> int:
 def round_half_up(amount: Decimal) -> int:
     """The whole number nearest to an exact amount, halves away from zero: the one rounding of the product."""
     return int(amount.quantize(Decimal(1), rounding=ROUND_HALF_UP, context=CONTEXT))
+
+
+def total(amounts: Iterable[Decimal]) -> Decimal:
+    """The exact sum."""
+    result = Decimal(0)
+    for amount in amounts:
+        result = CONTEXT.add(result, amount)
+    return result
 
 
 def to_cents(amount: Decimal, currency: str) -> Decimal:

@@ -32,5 +32,6 @@ def unused_cents(plan_amount_cents: int, *, days_left: int, of: int, fee_cents: 
     Never more than the last fee less what was credited on it; 0 where nothing is left.
     Source: billing-periods.md section 7.4.
     """
-    unused = min(prorated(plan_amount_cents, days=days_left, of=of), Decimal(fee_cents)) - credited_cents
+    whole = min(prorated(plan_amount_cents, days=days_left, of=of), Decimal(fee_cents))
+    unused = CONTEXT.subtract(whole, Decimal(credited_cents))
     return max(Decimal(0), unused).quantize(Decimal("0.00001"), rounding=ROUND_DOWN, context=CONTEXT)

@@ -129,6 +129,7 @@ def _own_python(records: list[dict[str, object]]) -> float:
 if __name__ == "__main__":
     _hour = clock.utc_now().replace(minute=0, second=0, microsecond=0)
     _events = [
-        [event(f"v-{m}-{n}", _hour + timedelta(seconds=n), sub=f"v{m % 4}", value=n) for n in range(100)] for m in range(10)
+        [event(f"v-{m}-{n}", _hour + timedelta(seconds=n), sub=f"v{m % 4}", value=n) for n in range(100)]
+        for m in range(10)
     ]
     print(min(_own_python([message(events) for events in _events]) for _ in range(5)))

@@ -21,6 +21,7 @@ from chalicelib.domain.charges.models import ChargeModel, ChargeUsage, price
         (Decimal("0.1"), "0.1"),
         ("0.0000000000000014", "0.000000000000001"),
         ("999999999999999", "999999999999999"),
+        ("999999999999999.999999999999999", "999999999999999.999999999999999"),
     ],
 )
 def test_numbers_and_their_texts_count(value, number):

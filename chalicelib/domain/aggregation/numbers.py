@@ -32,7 +32,7 @@ def quantity(value: Any) -> Decimal | None:
         number = Decimal(value)
         if not number.is_finite():
             return None
-    if abs(number) >= _BOUND:
+    if number.copy_abs() >= _BOUND:  # `abs` would round to the default context first.
         return None
     exponent = number.as_tuple().exponent
     if isinstance(exponent, int) and exponent < -15:

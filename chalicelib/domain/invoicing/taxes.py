@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
-from chalicelib.domain.money import CONTEXT, round_half_up
+from chalicelib.domain.money import CONTEXT, round_half_up, total
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,9 +48,9 @@ def tax_cents(base_cents: Decimal, rate: Decimal) -> Decimal:
 def fee_taxes(base_cents: Decimal, taxes: Sequence[TaxRate]) -> FeeTaxes:
     """The taxes of a fee; taxes of one level add up, and the fee's tax is rounded once, over all of them."""
     parts = [(tax, tax_cents(base_cents, tax.rate)) for tax in taxes]
-    exact = sum((part for _, part in parts), Decimal(0))
+    exact = total(part for _, part in parts)
     applied = tuple(AppliedTax(tax, base_cents, round_half_up(part)) for tax, part in parts)
-    return FeeTaxes(round_half_up(exact), exact, sum((t.rate for t in taxes), Decimal(0)), applied)
+    return FeeTaxes(round_half_up(exact), exact, total(t.rate for t in taxes), applied)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,19 +74,19 @@ def invoice_taxes(fees: Sequence[tuple[Decimal, Sequence[TaxRate]]]) -> InvoiceT
     subtotal = Decimal(0)
     exact = Decimal(0)
     for base, taxes in fees:
-        subtotal += base
+        subtotal = CONTEXT.add(subtotal, base)
         for tax in taxes:
             name = (tax.id, tax.code)
             order.setdefault(name, tax)
-            bases[name] = bases.get(name, Decimal(0)) + base
+            bases[name] = CONTEXT.add(bases.get(name, Decimal(0)), base)
             counts[name] = counts.get(name, 0) + 1
-            exact += tax_cents(base, tax.rate)
+            exact = CONTEXT.add(exact, tax_cents(base, tax.rate))
     lines = tuple(
         AppliedTax(tax, bases[name], round_half_up(tax_cents(bases[name], tax.rate))) for name, tax in order.items()
     )
     rate = Decimal(0)
     for name, tax in order.items():
         weight = (bases[name], subtotal) if subtotal else (Decimal(counts[name]), Decimal(len(fees)))
-        rate += CONTEXT.divide(CONTEXT.multiply(tax.rate, weight[0]), weight[1])
+        rate = CONTEXT.add(rate, CONTEXT.divide(CONTEXT.multiply(tax.rate, weight[0]), weight[1]))
     rounded = CONTEXT.quantize(rate, Decimal("0.00001"))
     return InvoiceTaxes(round_half_up(exact), rounded, lines)

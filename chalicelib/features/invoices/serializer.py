@@ -100,7 +100,7 @@ def fee(of: Fee, payment_status: str) -> dict[str, Any]:
         "external_subscription_id": of.external_subscription_id,
         "amount_cents": of.amount_cents,
         "precise_amount": decimal_string(CONTEXT.multiply(precise, units_of_currency)),
-        "precise_total_amount": decimal_string(CONTEXT.multiply(precise + taxes, units_of_currency)),
+        "precise_total_amount": decimal_string(CONTEXT.multiply(CONTEXT.add(precise, taxes), units_of_currency)),
         "amount_currency": of.currency,
         "taxes_amount_cents": of.taxes_amount_cents,
         "taxes_precise_amount": decimal_string(CONTEXT.multiply(taxes, units_of_currency)),

@@ -1,0 +1,150 @@
+"""`make package`: the template and the zip that CloudFormation deploys.
+
+Chalice makes the functions and the API from app.py; the rest of the template is `infra/resources.json`. What Chalice cannot
+say is set here: dependencies on the queues, partial batch failures, concurrency, roles, environment. The zip holds the
+code and its libraries, compiled, for Lambda's Python 3.11 on x86_64.
+"""
+
+import compileall
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from infra import policies
+
+ROOT = Path(__file__).parents[1]
+TARGET = ROOT / "build" / "package"
+
+# Per function: timeout (s), memory (MB), queue it consumes, most at once. A tick is one short walk over 16 shards.
+FUNCTIONS: dict[str, tuple[int, int, str | None, int | None]] = {
+    "APIHandler": (29, 1024, None, None),
+    "Meter": (60, 1024, "EventsQueue", 50),
+    "Worker": (900, 1024, "JobsQueue", 50),
+    "PrintDocuments": (120, 2048, "DocumentsQueue", 10),
+    "Deliver": (60, 512, "WebhooksQueue", 20),
+    "Tick": (60, 512, None, None),
+}
+_ROLES = {"APIHandler": "ApiHandlerRole"}
+# botocore describes every service of AWS; only these are called.
+_SERVICES = ("dynamodb", "sqs", "s3", "kms", "sts", "cloudwatch")
+
+
+def main() -> int:
+    """Build for the stage in STAGE."""
+    stage = os.environ.get("STAGE", "dev")
+    template = build(TARGET, stage)
+    print(f"{template} and {TARGET / 'code.zip'} are ready for stage {stage}.")
+    return 0
+
+
+def build(target: Path, stage: str, *, libraries: bool = True, environment: Mapping[str, str] | None = None) -> Path:
+    """Template and zip in a folder; returns the template's path.
+
+    `libraries`: put the pinned libraries into the zip (a machine that has them may leave them out). `environment`: more
+    variables for every function.
+    """
+    shutil.rmtree(target, ignore_errors=True)
+    target.mkdir(parents=True)
+    code = target / "code"
+    _copy_code(code)
+    template = _chalice_template(code, stage)
+    _complete(template, stage, environment or {})
+    if libraries:
+        _install(code)
+    compileall.compile_dir(code, quiet=2, workers=os.cpu_count() or 1)
+    _zip(code, target / "code.zip")
+    path = target / "template.json"
+    path.write_text(json.dumps(template, indent=1))
+    return path
+
+
+def _copy_code(code: Path) -> None:
+    shutil.copytree(ROOT / "chalicelib", code / "chalicelib", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "app.py", code / "app.py")
+
+
+def _chalice_template(code: Path, stage: str) -> dict[str, Any]:
+    """What Chalice makes of app.py, in a folder of its own without requirements: they are installed once, by us."""
+    with tempfile.TemporaryDirectory() as folder:
+        project = Path(folder) / "project"
+        shutil.copytree(code, project)
+        shutil.copytree(ROOT / ".chalice", project / ".chalice", ignore=shutil.ignore_patterns("deploy*"))
+        (project / "requirements.txt").touch()
+        command = [sys.executable, "-c", "from chalice.cli import main; main()", "package", "--stage", "package", "out"]
+        variables = {**os.environ, "STAGE": stage, "AWS_DEFAULT_REGION": "us-east-1", "LOCAL": "0"}
+        subprocess.run(command, cwd=project, env=variables, check=True, stdout=subprocess.DEVNULL)
+        made: dict[str, Any] = json.loads((project / "out" / "sam.json").read_text())
+        return made
+
+
+def _complete(template: dict[str, Any], stage: str, environment: Mapping[str, str]) -> None:
+    own = json.loads((ROOT / "infra" / "resources.json").read_text())
+    template["Resources"] |= own["Resources"]
+    template["Parameters"] = {
+        "Stage": {**own["Parameters"]["Stage"], "Default": stage},
+        "AdminApiKey": {"Type": "String", "NoEcho": True, "Default": ""},
+        "PublicUrl": {"Type": "String", "Default": ""},
+        "PrintLayerArn": {"Type": "String", "Default": ""},
+    }
+    template["Conditions"] = {"HasPrintLayer": {"Fn::Not": [{"Fn::Equals": [{"Ref": "PrintLayerArn"}, ""]}]}}
+    for name, (timeout, memory, queue, most) in FUNCTIONS.items():
+        function = template["Resources"][name]
+        properties = function["Properties"]
+        properties |= {"Timeout": timeout, "MemorySize": memory, "CodeUri": "code.zip"}
+        properties["Environment"] = {"Variables": _variables(stage) | dict(environment)}
+        role = template["Resources"][_ROLES.get(name, f"{name}Role")]["Properties"]
+        role["Policies"] = [{"PolicyName": "own", "PolicyDocument": policies.document(name)}]
+        if queue is not None:
+            function["DependsOn"] = [queue]
+            (source,) = properties["Events"].values()
+            source["Properties"] |= {
+                "FunctionResponseTypes": ["ReportBatchItemFailures"],
+                "ScalingConfig": {"MaximumConcurrency": most},
+            }
+            if source["Properties"]["BatchSize"] > 10:
+                source["Properties"]["MaximumBatchingWindowInSeconds"] = 1
+            else:
+                source["Properties"].pop("MaximumBatchingWindowInSeconds", None)
+    template["Resources"]["PrintDocuments"]["Properties"]["Layers"] = {
+        "Fn::If": ["HasPrintLayer", [{"Ref": "PrintLayerArn"}], {"Ref": "AWS::NoValue"}]
+    }
+
+
+def _variables(stage: str) -> dict[str, Any]:
+    return {
+        "STAGE": stage,
+        "FILES_BUCKET": {"Ref": "FilesBucket"},
+        "ADMIN_API_KEY": {"Ref": "AdminApiKey"},
+        "PUBLIC_URL": {"Ref": "PublicUrl"},
+    }
+
+
+def _install(code: Path) -> None:
+    platforms = ("manylinux2014_x86_64", "manylinux_2_17_x86_64", "manylinux_2_28_x86_64")
+    command = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--target", str(code)]
+    command += ["--only-binary=:all:", "--python-version", "3.11", "--implementation", "cp"]
+    command += [word for name in platforms for word in ("--platform", name)]
+    subprocess.run([*command, "-r", str(ROOT / "requirements.txt")], check=True)
+    for useless in ("pip", "bin", "wheel", "setuptools"):
+        shutil.rmtree(code / useless, ignore_errors=True)
+    for service in (code / "botocore" / "data").iterdir():
+        if service.is_dir() and service.name not in _SERVICES:
+            shutil.rmtree(service)
+
+
+def _zip(folder: Path, target: Path) -> None:
+    with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED, compresslevel=6) as archive:
+        for path in sorted(folder.rglob("*")):
+            if path.is_file():
+                archive.write(path, path.relative_to(folder))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,105 @@
+"""What each function may do: no more than its part of the work."""
+
+from typing import Any
+
+_READ_TABLE = ["dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:Query"]
+_WRITE_TABLE = ["dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem", "dynamodb:BatchWriteItem"]
+_CONDITION = ["dynamodb:ConditionCheckItem"]
+
+
+def document(function: str) -> dict[str, Any]:
+    """The policy of a function by its logical name."""
+    statements = [_allow(["logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents"], [_arn("logs", "*")])]
+    statements += _OWN[function]()
+    return {"Version": "2012-10-17", "Statement": statements}
+
+
+def _api() -> list[dict[str, Any]]:
+    return [
+        _table("CoreTable", *_READ_TABLE, *_WRITE_TABLE, *_CONDITION),
+        # Reading usage folds closed days, and the API marks a sandbox's messages in flight.
+        _table("UsageTable", *_READ_TABLE, *_WRITE_TABLE),
+        _send("EventsQueue", "JobsQueue", "DocumentsQueue", "WebhooksQueue"),
+        _files("s3:GetObject", "s3:PutObject"),
+        _key("kms:Encrypt", "kms:Decrypt"),
+    ]
+
+
+def _meter() -> list[dict[str, Any]]:
+    return [_table("UsageTable", *_READ_TABLE, *_WRITE_TABLE), _consume("EventsQueue")]
+
+
+def _worker() -> list[dict[str, Any]]:
+    return [
+        _table("CoreTable", *_READ_TABLE, *_WRITE_TABLE, *_CONDITION),
+        _table("UsageTable", *_READ_TABLE, *_WRITE_TABLE),
+        _consume("JobsQueue"),
+        _send("JobsQueue", "DocumentsQueue", "WebhooksQueue"),
+        _files("s3:GetObject", "s3:PutObject"),
+    ]
+
+
+def _print() -> list[dict[str, Any]]:
+    return [
+        _table("CoreTable", *_READ_TABLE, *_WRITE_TABLE),
+        _consume("DocumentsQueue"),
+        _send("JobsQueue", "DocumentsQueue"),
+        _files("s3:GetObject", "s3:PutObject"),
+    ]
+
+
+def _deliver() -> list[dict[str, Any]]:
+    return [
+        _table("CoreTable", *_READ_TABLE, *_WRITE_TABLE),
+        _consume("WebhooksQueue"),
+        _send("WebhooksQueue"),
+        _files("s3:GetObject"),
+        _key("kms:Encrypt", "kms:Decrypt"),
+    ]
+
+
+def _tick() -> list[dict[str, Any]]:
+    metric = _allow(["cloudwatch:PutMetricData"], ["*"])
+    metric["Condition"] = {"StringEquals": {"cloudwatch:namespace": "Tollgate"}}
+    return [_table("CoreTable", "dynamodb:Query"), _send("JobsQueue"), metric]
+
+
+_OWN = {
+    "APIHandler": _api,
+    "Meter": _meter,
+    "Worker": _worker,
+    "PrintDocuments": _print,
+    "Deliver": _deliver,
+    "Tick": _tick,
+}
+
+
+def _allow(actions: list[str], resources: list[Any]) -> dict[str, Any]:
+    return {"Effect": "Allow", "Action": actions, "Resource": resources}
+
+
+def _table(name: str, *actions: str) -> dict[str, Any]:
+    arn = {"Fn::GetAtt": [name, "Arn"]}
+    return _allow(sorted(actions), [arn, {"Fn::Join": ["/", [arn, "index", "*"]]}])
+
+
+def _send(*queues: str) -> dict[str, Any]:
+    actions = ["sqs:GetQueueUrl", "sqs:SendMessage", "sqs:GetQueueAttributes"]
+    return _allow(actions, [{"Fn::GetAtt": [queue, "Arn"]} for queue in queues])
+
+
+def _consume(queue: str) -> dict[str, Any]:
+    actions = ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"]
+    return _allow(actions, [{"Fn::GetAtt": [queue, "Arn"]}])
+
+
+def _files(*actions: str) -> dict[str, Any]:
+    return _allow(list(actions), [{"Fn::Join": ["/", [{"Fn::GetAtt": ["FilesBucket", "Arn"]}, "*"]]}])
+
+
+def _key(*actions: str) -> dict[str, Any]:
+    return _allow(list(actions), [{"Fn::GetAtt": ["SigningKey", "Arn"]}])
+
+
+def _arn(service: str, rest: str) -> dict[str, str]:
+    return {"Fn::Sub": f"arn:${{AWS::Partition}}:{service}:${{AWS::Region}}:${{AWS::AccountId}}:{rest}"}

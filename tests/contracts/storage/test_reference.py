@@ -1,0 +1,106 @@
+"""What moto cannot show: threads on one row, small decimals, limits and numbers, on Amazon's own DynamoDB Local."""
+
+import os
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+import pytest
+
+from chalicelib.features.metering import service
+from chalicelib.platform import aws, table
+from chalicelib.platform.table import Cancelled, core, transact
+from infra.local import provision
+from tests.support import aws as support
+from tests.support.dynamodb_local import running
+from tests.support.usage import event, message, units
+
+pytestmark = [pytest.mark.local_dynamodb, pytest.mark.xdist_group("local_dynamodb")]
+
+NOON = datetime(2024, 3, 10, 12, tzinfo=UTC)
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[str]:
+    with running() as url:
+        yield url
+
+
+@pytest.fixture
+def tables(server: str, environment: None, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Iterator[None]:
+    """Fresh tables for each test, told apart by the stage."""
+    stage = f"t{abs(hash(request.node.name)) % 10**8}"
+    monkeypatch.setenv("AWS_ENDPOINT_URL", server)
+    monkeypatch.setenv("STAGE", stage)
+    support.forget()
+    provision.tables(aws.client("dynamodb"), stage)
+    yield
+    support.forget()
+
+
+def test_sixteen_workers_on_one_subscription_lose_and_double_nothing(tables: None) -> None:
+    sent = [event(f"t{n}", NOON + timedelta(seconds=n), miles=1) for n in range(640)]
+    records = [message(sent[n : n + 40]) for n in range(0, 640, 20)]  # Each event in two messages.
+    with ThreadPoolExecutor(16) as pool:
+        failed = [one for ids in pool.map(lambda record: service.handle([record]), records) for one in ids]
+    for record in records:
+        if record["messageId"] in failed:
+            assert service.handle([record]) == []
+    assert (units(), units(field="miles")) == (640, 640)
+
+
+def test_the_smallest_decimals_add_up_exactly(tables: None) -> None:
+    small = Decimal("0.000000000000001")
+    sent = [event(f"t{n}", NOON, v=format(small, "f") if n % 2 else "999999999999999.999999999999999") for n in range(60)]
+    for n in range(0, 60, 7):
+        assert service.handle([message(sent[n : n + 7])]) == []
+    assert units(field="v") == 30 * small + 30 * Decimal("999999999999999.999999999999999")
+
+
+def test_a_full_transaction_of_late_events_goes_through(tables: None) -> None:
+    sent = [event(f"t{n}", NOON + timedelta(hours=n), code=f"c{n % 3}") for n in range(100)]
+    assert service.handle([message(sent)]) == []
+    assert sum(units(f"c{n}") for n in range(3)) == 100
+
+
+def test_items_and_conditions_behave_as_the_stores_rely_on(tables: None) -> None:
+    item = {"pk": "a", "sk": "-", "n": Decimal("1.50"), "text": "", "none": None, "deep": {"list": [1, True, "x"]}}
+    core.write(core.create(item))
+    assert core.get("a") == item
+    with pytest.raises(table.ConditionFailed):
+        core.write(core.create(item))
+    check = core.update(("b", "-"), "SET x = :x", values={":x": 1}, condition="attribute_exists(pk)")
+    with pytest.raises(Cancelled) as refused:
+        transact([core.put({"pk": "c", "sk": "-"}), core.create(item), check])
+    assert [reason.failed for reason in refused.value.reasons] == [False, True, True]
+    assert refused.value.reasons[1].item == item
+    assert core.get("c") is None
+
+
+def test_the_app_tells_its_story_on_the_reference_too(tables: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every expression of the stores is one that DynamoDB itself takes."""
+    from chalicelib.features.events import service as events
+    from chalicelib.features.metering import service as metering
+    from chalicelib.platform import agenda, queues
+    from tests.support.story import Story
+
+    sent: list[str] = []
+    monkeypatch.setattr(queues, "send", lambda queue, body, delay_seconds=0: sent.append(str(body)) or "id")
+    monkeypatch.setattr(agenda, "push", lambda tasks: None)
+    monkeypatch.setattr("tests.support.story.meter", lambda: None)
+    story = Story.begin()
+    metric = story.metric()
+    charge = {"billable_metric_id": metric["lago_id"], "charge_model": "standard", "properties": {"amount": "2"}}
+    story.plan(amount_cents=1000, charges=[charge])
+    story.customer(metadata=[{"key": "k", "value": "v"}])
+    story.subscribe()
+    story.use(at=1704300000)
+    assert metering.handle([{"messageId": "m", "body": sent[0]}]) == []
+    story.travel("2024-02-01T00:00:00Z")
+    (invoice,) = story.invoices("&currency=EUR&search_term=cust&amount_from=1&status=finalized")
+    assert invoice["total_amount_cents"] == 1200
+    assert story.ok("GET", "/subscriptions?plan_code=plan&search_term=sub")["meta"]["total_count"] == 1
+    assert story.ok("GET", "/customers?currencies[]=EUR&has_customer_type=false")["meta"]["total_count"] == 1
+    assert events.in_flight is not None
+    assert os.environ["AWS_ENDPOINT_URL"]
