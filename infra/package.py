@@ -33,7 +33,7 @@ FUNCTIONS: dict[str, tuple[int, int, str | None, int | None]] = {
 }
 _ROLES = {"APIHandler": "ApiHandlerRole"}
 # botocore describes every service of AWS; only these are called.
-_SERVICES = ("dynamodb", "sqs", "s3", "kms", "sts", "cloudwatch")
+_SERVICES = ("dynamodb", "sqs", "s3", "kms", "sts")
 
 
 def main() -> int:
@@ -112,9 +112,10 @@ def _complete(template: dict[str, Any], stage: str, environment: Mapping[str, st
                 source["Properties"]["MaximumBatchingWindowInSeconds"] = 1
             else:
                 source["Properties"].pop("MaximumBatchingWindowInSeconds", None)
-    template["Resources"]["PrintDocuments"]["Properties"]["Layers"] = {
-        "Fn::If": ["HasPrintLayer", [{"Ref": "PrintLayerArn"}], {"Ref": "AWS::NoValue"}]
-    }
+    # The layer brings fonts beside the libraries; /opt/lib is on the loader's path already.
+    printing = template["Resources"]["PrintDocuments"]["Properties"]
+    printing["Environment"]["Variables"]["FONTCONFIG_FILE"] = "/opt/fonts/fonts.conf"
+    printing["Layers"] = {"Fn::If": ["HasPrintLayer", [{"Ref": "PrintLayerArn"}], {"Ref": "AWS::NoValue"}]}
 
 
 def _variables(stage: str) -> dict[str, Any]:

@@ -59,9 +59,7 @@ def _deliver() -> list[dict[str, Any]]:
 
 
 def _tick() -> list[dict[str, Any]]:
-    metric = _allow(["cloudwatch:PutMetricData"], ["*"])
-    metric["Condition"] = {"StringEquals": {"cloudwatch:namespace": "Tollgate"}}
-    return [_table("CoreTable", "dynamodb:Query"), _send("JobsQueue"), metric]
+    return [_table("CoreTable", "dynamodb:Query"), _send("JobsQueue")]
 
 
 _OWN = {

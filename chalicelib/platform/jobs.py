@@ -59,6 +59,17 @@ def run(task: Task, *, now: datetime) -> Exception | None:
         later = agenda.postpone(task, repr(failure), real_now=clock.utc_now())
     except ConditionFailed:
         return None  # Another worker had it too, and was quicker.
-    if not later.parked:
+    if later.parked:
+        _alarm(later)
+    else:
         agenda.push([later])
     return failure
+
+
+def _alarm(parked: Task) -> None:
+    """Count a parked task in the metric that raises the alarm (a line of the log that CloudWatch reads)."""
+    from aws_lambda_powertools.metrics import MetricUnit, single_metric
+
+    with single_metric(name="ParkedTasks", unit=MetricUnit.Count, value=1, namespace="Tollgate") as metric:
+        metric.add_metadata("kind", parked.kind.name)
+        metric.add_metadata("subject", parked.subject)

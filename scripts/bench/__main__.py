@@ -3,7 +3,7 @@
 import os
 import subprocess
 import sys
-from datetime import date
+from datetime import UTC, datetime
 from pathlib import Path
 
 from infra.local.emulator import Emulator, environment, free_port
@@ -59,9 +59,9 @@ def _import_ratio() -> object:
 def _page(counted: str, timed: str, profile: str) -> str:
     return f"""# Benchmarks
 
-Written by `make bench` on {date.today().isoformat()}. Requests and capacity units are counted at the client by AWS's documented rules
-(1 KB per write unit, 4 KB per read unit, twice in a transaction, once more per index touched); they do not depend on the machine.
-The bounds are those of the architecture.
+Written by `make bench` on {datetime.now(UTC).date().isoformat()}. Requests and capacity units are counted at the client by
+AWS's documented rules (1 KB per write unit, 4 KB per read unit, twice in a transaction, once more per index touched); they do
+not depend on the machine. The bounds are those of docs/architecture.md.
 
 {counted}
 

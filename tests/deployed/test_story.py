@@ -46,7 +46,9 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 def test_from_an_event_to_an_invoice_on_the_deployed_system(base: str) -> None:
     organization = {"name": "Deployed", "email": "d@example.com", "sandbox": True}
-    made = requests.post(f"{base}/admin/organizations", json=organization, headers={"X-Admin-API-Key": ADMIN_KEY}, timeout=60)
+    made = requests.post(
+        f"{base}/admin/organizations", json=organization, headers={"X-Admin-API-Key": ADMIN_KEY}, timeout=60
+    )
     assert made.status_code == 201, made.text
     key = made.json()["api_key"]
     headers = {"Authorization": f"Bearer {key}"}
@@ -93,7 +95,9 @@ def test_from_an_event_to_an_invoice_on_the_deployed_system(base: str) -> None:
         ("pro", "1.0", 2000),
         ("calls", "20.0", 250),
     ]
-    endpoint = client.webhook_endpoints.create(WebhookEndpoint(webhook_url="https://example.com/hook", signature_algo="jwt"))
+    endpoint = client.webhook_endpoints.create(
+        WebhookEndpoint(webhook_url="https://example.com/hook", signature_algo="jwt")
+    )
     assert client.webhook_endpoints.find(endpoint.lago_id).webhook_url == "https://example.com/hook"
     public = client.webhooks.public_key()
     assert jwt.get_algorithm_by_name("RS256").prepare_key(public) is not None
@@ -107,6 +111,8 @@ def test_from_an_event_to_an_invoice_on_the_deployed_system(base: str) -> None:
 
 def test_several_statuses_and_unknown_keys_pass_the_gateway(base: str) -> None:
     wrong = requests.get(
-        f"{base}/api/v1/subscriptions?status[]=active&status[]=pending", headers={"Authorization": "Bearer x"}, timeout=60
+        f"{base}/api/v1/subscriptions?status[]=active&status[]=pending",
+        headers={"Authorization": "Bearer x"},
+        timeout=60,
     )
     assert (wrong.status_code, wrong.json()) == (401, {"status": 401, "error": "Unauthorized"})

@@ -28,7 +28,9 @@ def server() -> Iterator[str]:
 
 
 @pytest.fixture
-def tables(server: str, environment: None, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Iterator[None]:
+def tables(
+    server: str, environment: None, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> Iterator[None]:
     """Fresh tables for each test, told apart by the stage."""
     stage = f"t{abs(hash(request.node.name)) % 10**8}"
     monkeypatch.setenv("AWS_ENDPOINT_URL", server)
@@ -52,7 +54,9 @@ def test_sixteen_workers_on_one_subscription_lose_and_double_nothing(tables: Non
 
 def test_the_smallest_decimals_add_up_exactly(tables: None) -> None:
     small = Decimal("0.000000000000001")
-    sent = [event(f"t{n}", NOON, v=format(small, "f") if n % 2 else "999999999999999.999999999999999") for n in range(60)]
+    sent = [
+        event(f"t{n}", NOON, v=format(small, "f") if n % 2 else "999999999999999.999999999999999") for n in range(60)
+    ]
     for n in range(0, 60, 7):
         assert service.handle([message(sent[n : n + 7])]) == []
     assert units(field="v") == 30 * small + 30 * Decimal("999999999999999.999999999999999")
