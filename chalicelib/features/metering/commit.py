@@ -32,9 +32,7 @@ _REPEATABLE = {
     "ThrottlingException",
     "ProvisionedThroughputExceededException",
     "RequestLimitExceeded",
-    "InternalServerError",
     "TransactionInProgressException",
-    "ServiceUnavailable",
 }
 
 usage_once = Table(lambda: settings().usage_table, use="single")
@@ -122,13 +120,19 @@ def _commit(
             retries.conflicts += 1
             retries.repeated_events += len(part)
         except ClientError as error:
-            if error.response.get("Error", {}).get("Code") not in _REPEATABLE:
+            if not _repeatable(error):
                 raise NotCounted(str(error)) from error
         except BotoCoreError:
             # The answer may be lost after the commit: then the next attempt finds all its events known.
             pass
         sleep(draw() * 0.01 * 2 ** min(attempt, 6))
     raise NotCounted("conflicts did not end")
+
+
+def _repeatable(error: ClientError) -> bool:
+    """Whether another attempt may get through: the service was busy, or failed itself."""
+    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+    return status >= 500 or error.response.get("Error", {}).get("Code") in _REPEATABLE
 
 
 def _row_actions(
