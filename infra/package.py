@@ -93,6 +93,8 @@ def _complete(template: dict[str, Any], stage: str, environment: Mapping[str, st
         "PublicUrl": {"Type": "String", "Default": ""},
         "PrintLayerArn": {"Type": "String", "Default": ""},
     }
+    # Large answers go zipped: without this the gateway would send their base64.
+    template["Resources"]["RestAPI"]["Properties"]["DefinitionBody"]["x-amazon-apigateway-binary-media-types"] = ["*/*"]
     template["Conditions"] = {"HasPrintLayer": {"Fn::Not": [{"Fn::Equals": [{"Ref": "PrintLayerArn"}, ""]}]}}
     for name, (timeout, memory, queue, most) in FUNCTIONS.items():
         function = template["Resources"][name]

@@ -88,10 +88,17 @@ def kind(name: str, **how: Any) -> Kind:
 
 
 def task(
-    kind: Kind, organization: OrganizationRef, subject: str, due_at: datetime, detail: Mapping[str, Any] | None = None
+    kind: Kind,
+    organization: OrganizationRef,
+    subject: str,
+    due_at: datetime,
+    detail: Mapping[str, Any] | None = None,
+    *,
+    at_once: bool = False,
 ) -> Task:
-    """A new task, to be run as soon as it is due; one that reads usage waits for events still queued then."""
-    waits = kind.reads_usage and not organization.sandbox
+    """A new task, to be run as soon as it is due; one that reads usage waits for events still queued then, unless this
+    time it reads none (`at_once`)."""
+    waits = kind.reads_usage and not organization.sandbox and not at_once
     run_at = due_at + limits.USAGE_GRACE if waits else due_at
     return Task(kind, organization, subject, due_at, run_at, detail=detail or {})
 
@@ -109,9 +116,9 @@ def done(old: Task) -> Action:
     return core.delete(old.key, condition="due_at = :due", values={":due": stamp(old.due_at)})
 
 
-def move(old: Task, due_at: datetime, *, now: datetime) -> list[Action]:
+def move(old: Task, due_at: datetime, *, now: datetime, at_once: bool = False) -> list[Action]:
     """Give a task another due time, earlier or later; refused if it is gone or was moved meanwhile."""
-    new = task(old.kind, old.organization, old.subject, due_at, old.detail)
+    new = task(old.kind, old.organization, old.subject, due_at, old.detail, at_once=at_once)
     if new.key != old.key:
         return [done(old), put(new, now=now)]
     item = _item(new, indexed=_indexed(new, now))
@@ -126,14 +133,17 @@ def reschedule(
     old_due_at: datetime | None,
     new_due_at: datetime | None,
     now: datetime,
+    at_once: bool = False,
 ) -> list[Action]:
     """Bring the task of a subject from one due time to another; None means that there is, or shall be, no task."""
     old = None if old_due_at is None else task(kind, organization, subject, old_due_at)
     if old is not None and new_due_at is not None:
-        return [] if old_due_at == new_due_at else move(old, new_due_at, now=now)
+        return [] if old_due_at == new_due_at else move(old, new_due_at, now=now, at_once=at_once)
     if old is not None:
         return [done(old)]
-    return [] if new_due_at is None else [put(task(kind, organization, subject, new_due_at), now=now)]
+    if new_due_at is None:
+        return []
+    return [put(task(kind, organization, subject, new_due_at, at_once=at_once), now=now)]
 
 
 # After the commit.

@@ -5,6 +5,8 @@ Chalice's middleware would see it, so refusals are translated here, in one table
 bug: it is logged and answered with a bare 500.
 """
 
+import base64
+import gzip
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -184,7 +186,8 @@ def _answered(request: Any, view: View, path: dict[str, str], key: str, *, while
     except Exception:  # noqa: BLE001  a bug is answered with a bare 500, and logged here, once
         logger.exception("bug", extra={"path": request.context.get("resourcePath"), "method": request.method})
         return _response(Answer({"status": 500, "error": "Internal Error"}, 500))
-    return _response(result if isinstance(result, Answer) else Answer(result))
+    answer = result if isinstance(result, Answer) else Answer(result)
+    return _response(answer, request.headers.get("accept-encoding") or "")
 
 
 def _call(request: Any, path: dict[str, str], key: str, *, while_advancing: bool) -> Call:
@@ -211,12 +214,29 @@ def _call(request: Any, path: dict[str, str], key: str, *, while_advancing: bool
     )
 
 
-def _response(answer: Answer) -> Response:
+def _response(answer: Answer, accepted: str = "") -> Response:
     headers = {"Content-Type": answer.content_type, **answer.headers}
     if answer.body is None:
         return Response(body="", status_code=answer.status, headers=headers)
     text = to_json(answer.body) if answer.content_type == "application/json" else answer.body
+    if len(text) > limits.GZIP_ABOVE_BYTES and "gzip" in accepted:
+        return _Zipped(body=text, status_code=answer.status, headers={**headers, "Content-Encoding": "gzip"})
     return Response(body=text, status_code=answer.status, headers=headers)
+
+
+class _Zipped(Response):  # type: ignore[misc]
+    """An answer too large to go as it is: Lambda answers at most 6 MB, and an invoice may have 5,000 fees."""
+
+    def to_dict(self, binary_types: Any = None) -> dict[str, Any]:
+        """In the form of a binary answer, whatever its content type."""
+        zipped = gzip.compress(str(self.body).encode(), compresslevel=6, mtime=0)
+        return {
+            "statusCode": self.status_code,
+            "headers": self.headers,
+            "multiValueHeaders": {},
+            "body": base64.b64encode(zipped).decode(),
+            "isBase64Encoded": True,
+        }
 
 
 def _no_constant(name: str) -> Any:

@@ -1,5 +1,6 @@
 """The house: template, gateway, dead letters, documentation."""
 
+import gzip
 import json
 import re
 import threading
@@ -44,6 +45,27 @@ def test_two_keys_shot_in_parallel_never_mix(aws):
 
     with ThreadPoolExecutor(8) as pool:
         assert all(pool.map(shoot, range(8)))
+
+
+def test_large_answers_are_zipped_for_clients_that_accept_it(aws, monkeypatch):
+    from chalicelib import limits
+
+    monkeypatch.setattr(limits, "GZIP_ABOVE_BYTES", 100)
+    story = Story.begin()
+    gateway = Gateway(app)
+    seen: list[list[tuple[str, str]]] = []
+    for accepted in ("", "gzip, deflate"):
+        environ: dict[str, object] = {
+            "REQUEST_METHOD": "GET",
+            "REQUEST_URI": "/api/v1/organizations",
+            "HTTP_AUTHORIZATION": f"Bearer {story.api_key}",
+            "HTTP_ACCEPT_ENCODING": accepted,
+        }
+        setup_testing_defaults(environ)
+        body = b"".join(gateway(environ, lambda line, headers: seen.append(headers)))
+        plain = gzip.decompress(body) if accepted else body
+        assert json.loads(plain)["organization"]["name"] == "Acme"
+    assert [("Content-Encoding", "gzip") in headers for headers in seen] == [False, True]
 
 
 def test_unknown_routes_and_methods_answer_in_our_format(aws):

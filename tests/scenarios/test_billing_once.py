@@ -130,3 +130,25 @@ def test_a_real_organizations_task_waits_for_events_still_queued(aws):
     ref = OrganizationRef("o", sandbox=False)
     task = agenda.task(customers.BILL, ref, "c", FEBRUARY)
     assert (task.due_at, task.run_at) == (FEBRUARY, FEBRUARY + timedelta(minutes=5))
+
+
+def test_in_real_time_a_first_invoice_is_made_at_once_and_the_tick_finds_what_a_lost_message_left(aws):
+    """An organization that is no sandbox: messages carry tasks to the worker, and the tick stands in for lost ones."""
+    from chalicelib.features.work import service as work
+    from chalicelib.platform import clock
+    from chalicelib.platform.settings import settings
+    from tests.support.story import received
+    from tests.support.story import work as work_off
+
+    story = Story.begin(sandbox=False)
+    story.plan(amount_cents=3100, pay_in_advance=True)
+    story.subscribe()
+    assert received(settings().jobs_queue) != []  # Lost.
+    assert received(settings().jobs_queue) == []
+    assert story.invoices() == []
+    assert work.tick(real_now=clock.utc_now()) > 0
+    while work_off("jobs"):
+        pass
+    (invoice,) = story.invoices()
+    assert invoice["billing_periods"][0]["invoicing_reason"] == "subscription_starting"
+    assert work.tick(real_now=clock.utc_now()) in (0, 1)  # What is left is the order to print.

@@ -120,9 +120,20 @@ def remove(organization: OrganizationRef, external_id: str, *, now: datetime) ->
     return retrying(attempt, "customer")
 
 
-def due_actions(organization: OrganizationRef, old: BillingState, new: BillingState, *, now: datetime) -> list[Action]:
-    """The move of the customer's billing task that a change of its billing state calls for."""
-    return agenda.reschedule(BILL, organization, old.customer_id, old_due_at=old.due_at, new_due_at=new.due_at, now=now)
+def due_actions(
+    organization: OrganizationRef, old: BillingState, new: BillingState, *, now: datetime, at_once: bool = False
+) -> list[Action]:
+    """The move of the customer's billing task that a change of its billing state calls for. `at_once`: what is due then
+    bills no usage, so that it need not wait for events."""
+    return agenda.reschedule(
+        BILL,
+        organization,
+        old.customer_id,
+        old_due_at=old.due_at,
+        new_due_at=new.due_at,
+        now=now,
+        at_once=at_once,
+    )
 
 
 def check_currency(customer: Customer, currency: str) -> Customer:

@@ -8,6 +8,8 @@ from decimal import Decimal
 from functools import lru_cache
 from typing import Any
 
+import simplejson
+
 from chalicelib import limits
 from chalicelib.features.events.event import Event, from_message, milliseconds_of
 from chalicelib.features.metering import commit, store
@@ -15,7 +17,7 @@ from chalicelib.platform import clock
 from chalicelib.platform.clock import OrganizationRef
 from chalicelib.platform.ids import derived_id, key_part
 from chalicelib.platform.log import logger
-from chalicelib.platform.table import to_attribute, usage
+from chalicelib.platform.table import usage
 from chalicelib.platform.timestamps import stamp, unstamp
 
 # One log item holds this many references; at some 150 bytes each it stays below DynamoDB's 400 KB.
@@ -139,7 +141,7 @@ class _Sealer:
             "transaction_id": {"S": event.transaction_id},
             "code": {"S": event.code},
             "ms": {"N": str(ms)},
-            "properties": to_attribute(event.properties),
+            "properties": {"S": simplejson.dumps(event.properties, separators=(",", ":"), use_decimal=True)},
             "received": {"S": message.received_at},
         }
         if not message.organization.sandbox:

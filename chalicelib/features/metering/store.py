@@ -12,7 +12,9 @@ Items
 
 A row holds `n`, the number of events, and for each numeric property p of theirs `s:p`, the exact sum, and `c:p`, how many
 events had it. `x` counts events whose properties the row does not cover (too many, or with very long names): for such an
-hour a reader recounts raw events. Part is `0` everywhere by now: hot subscriptions will write several.
+hour a reader recounts raw events. A raw event keeps its properties as JSON text: whatever numbers, names and depths clients
+send, DynamoDB's own limits of these never turn an accepted event into one that cannot be stored. Part is `0` everywhere by
+now: hot subscriptions will write several.
 
 Access patterns
     1 known(keys)                   BatchGet  eventually consistent: only a look before the leap
@@ -22,7 +24,9 @@ Access patterns
     5 by_transaction(org, id)       Query     consistent
 """
 
+import json
 from datetime import datetime
+from decimal import Decimal
 from functools import lru_cache
 from typing import Any
 
@@ -99,7 +103,7 @@ def read(item: Item) -> Event:
         external_subscription_id=item["subscription"],
         code=item["code"],
         timestamp_ms=item["ms"],
-        properties=item["properties"],
+        properties=json.loads(item["properties"], parse_float=Decimal),
         precise_total_amount_cents=item.get("precise"),
     )
 

@@ -61,14 +61,21 @@ class Change:
         # Something may be due before now only for what was written late: the clock never goes back for it.
         state = self.state.model_copy(update={"due_at": min(instants, default=None), "attached": True})
         actions: list[Action] = [customer_store.billing_action(ref.id, self.state, state)]
-        actions += customers.due_actions(ref, self.state, state, now=self.now)
+        # A first invoice bills no usage: it is made at once, where others wait for events still queued.
+        changed = [*(s for s, _ in created), *(new for _, new, _ in replaced)]
+        at_once = self.state.due_at is None and all(s.occasions == (Occasion.STARTING,) for s in changed)
+        actions += customers.due_actions(ref, self.state, state, now=self.now, at_once=at_once)
         for subscription, _ in created:
             actions += store.create_actions(ref.id, subscription)
         for old, new, _ in replaced:
             actions += store.replace_actions(ref.id, old, new)
         actions += [agenda.put(task, now=self.now) for task in tasks]
         transact([*actions, *extra])
-        billing = [] if state.due_at is None else [agenda.task(customers.BILL, ref, self.customer.id, state.due_at)]
+        billing = (
+            []
+            if state.due_at is None
+            else [agenda.task(customers.BILL, ref, self.customer.id, state.due_at, at_once=at_once)]
+        )
         return [*tasks, *billing]
 
 

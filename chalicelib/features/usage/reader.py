@@ -189,7 +189,7 @@ def _recount(organization_id: str, subscription: str, span: Span, code: str, fie
     for event in _all_events(organization_id, subscription, span):
         if key_part(event["code"]) != code:
             continue
-        number = quantity(event["properties"].get(field_name))
+        number = quantity(store.read(event).properties.get(field_name))
         if number is not None:
             total, having = CONTEXT.add(total, number), having + 1
     return total, having

@@ -212,3 +212,22 @@ def test_one_month_of_several_metrics_is_read_in_few_requests(aws, monkeypatch):
     monkeypatch.setattr(table.usage.client, "_make_api_call", lambda name, p: requests.append(name) or real(name, p))
     assert units(span=MARCH) == 10
     assert requests == ["Query"]
+
+
+@pytest.mark.parametrize(
+    "properties",
+    [
+        pytest.param({"n": 10**60}, id="more digits than DynamoDB holds"),
+        pytest.param({"n": Decimal("1e-300")}, id="a smaller number than DynamoDB holds"),
+        pytest.param({"": 1, "x": {"": []}}, id="names without a letter"),
+        pytest.param(
+            {"deep": [[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[1]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]}, id="deep"
+        ),
+    ],
+)
+def test_no_property_that_was_accepted_can_keep_an_event_from_counting(aws, properties):
+    odd = event("t", NOON)
+    odd.properties.update(properties)
+    assert service.handle([message([odd, event("u", NOON, v=2)])]) == []
+    assert (units(), units(field="v")) == (2, 2)
+    assert store.read(store.by_transaction(ORG.id, "t")[0]).properties == properties
