@@ -14,7 +14,8 @@ from chalicelib.features.usage import service
 from chalicelib.platform.clock import OrganizationRef
 from chalicelib.platform.timestamps import stamp
 
-ORG = OrganizationRef("org-1", sandbox=False)
+# A sandbox: its events of 2024 do not expire, while the reference store really removes what has expired.
+ORG = OrganizationRef("org-1", sandbox=True)
 MARCH = Span(datetime(2024, 3, 1, tzinfo=UTC), datetime(2024, 4, 1, tzinfo=UTC))
 _numbers = itertools.count(1)
 

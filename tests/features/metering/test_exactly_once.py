@@ -11,6 +11,7 @@ from chalicelib.domain.aggregation.numbers import quantity
 from chalicelib.domain.periods import Span
 from chalicelib.features.metering import commit, service, store
 from chalicelib.platform import table
+from chalicelib.platform.clock import OrganizationRef
 from tests.support import aws as support
 from tests.support.faults import Killed, Plan, conflicting, failing
 from tests.support.usage import MARCH, ORG, event, message, units
@@ -109,8 +110,10 @@ def test_an_hour_whose_properties_no_row_can_hold_is_recounted_from_raw_events(a
 
 
 def test_raw_events_of_a_production_organization_expire_and_those_of_a_sandbox_do_not(aws):
-    service.handle([message(TEN[:1])])
-    item = store.by_transaction(ORG.id, "t0")[0]
+    production = OrganizationRef("org-2", sandbox=False)
+    service.handle([message(TEN[:1]), message(TEN[:1], production)])
+    assert "expires_at" not in store.by_transaction(ORG.id, "t0")[0]
+    item = store.by_transaction(production.id, "t0")[0]
     assert item["expires_at"] > NOON.timestamp() + 2 * 365 * 86400 - 86400
 
 
