@@ -18,6 +18,7 @@ KEY_LAST_USE_STEP = timedelta(hours=1)  # "Last used" is kept to the hour, so th
 # Catalog.
 CHARGES_PER_PLAN_MAX = 500  # A plan is one item of at most 400 KB.
 METRICS_PER_PLAN_MAX = 40  # The plan enters each metric's list in one transaction, and leaves those it used before.
+CHILDREN_READ_AT_ONCE = 25  # Children of a plan, up to ITEM_BYTES_MAX each: one request answers 16 MB at most.
 ITEM_BYTES_MAX = 380_000  # DynamoDB's 400 KB less room for keys and index attributes.
 METADATA_PAIRS_MAX = 5
 WEBHOOK_ENDPOINTS_MAX = 10
@@ -50,6 +51,7 @@ IN_FLIGHT_KEPT = timedelta(hours=1)  # A message that died must not hold the clo
 
 # Issuing: shares of the last transaction's 100 places.
 SUBSCRIPTIONS_PER_INVOICE_MAX = 40
+OUTCOME_PLACES_MAX = 50  # Changed subscriptions, what is told of them and what their ends free.
 COUPONS_PER_INVOICE_MAX = 15
 WALLETS_PER_INVOICE_MAX = 10
 CREDIT_NOTES_PER_INVOICE_MAX = 15

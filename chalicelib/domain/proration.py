@@ -26,7 +26,9 @@ def is_upgrade(*, current: tuple[int, Interval], new: tuple[int, Interval]) -> b
     return annual_cents(*new) >= annual_cents(*current)
 
 
-def unused_cents(plan_amount_cents: int, *, days_left: int, of: int, fee_cents: int, credited_cents: int) -> Decimal:
+def unused_cents(
+    plan_amount_cents: int, *, days_left: int, of: int, fee_cents: int, credited_cents: int | Decimal
+) -> Decimal:
     """What a credit note gives back for the days left of a period paid in advance, exact, cut to five decimals.
 
     Never more than the last fee less what was credited on it; 0 where nothing is left.

@@ -7,7 +7,7 @@ half-open UTC instants.
 Source: billing-periods.md sections 3 to 7.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from zoneinfo import ZoneInfo
@@ -19,20 +19,30 @@ from chalicelib.domain.periods import Period, Span
 PERIODIC = "subscription_periodic"
 STARTING = "subscription_starting"
 TERMINATING = "subscription_terminating"
+IN_ADVANCE_CHARGE = "in_advance_charge"
 
 # A changed time zone moves boundaries by less than this; usage then goes on where the last invoice ended.
 _ZONE_MOVE = timedelta(hours=26)
+_DAY = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """What billing needs of a plan. `charges_monthly`: usage of a long period is billed by the month."""
+    """What billing needs of a plan. `charges_monthly`, `fixed_monthly`: usage, or fixed charges, of a long period are
+    billed by the month; `fixed_in_advance`: it has fixed charges that are paid at the period's beginning."""
 
     interval: Interval
     amount_cents: int
     pay_in_advance: bool
     charges_monthly: bool = False
+    fixed_monthly: bool = False
+    fixed_in_advance: bool = False
     trial_days: Decimal = Decimal(0)
+
+    @property
+    def runs_monthly(self) -> bool:
+        """Whether each month of a long period has a billing day."""
+        return self.charges_monthly or self.fixed_monthly
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +50,7 @@ class Life:
     """What billing needs of a subscription. `anchor_at` decides its periods, `started_at` from when it owes.
 
     `trial_started_at`: the first start ever under its external id. `billed_until`: usage before it is invoiced.
-    `upgraded`: it ended because a dearer plan took its place on that day.
+    `upgraded`: it ended because a dearer plan took its place on that day; `successor`: it took another one's place.
     """
 
     billing_time: BillingTime
@@ -49,7 +59,23 @@ class Life:
     trial_started_at: datetime
     ended_at: datetime | None = None
     upgraded: bool = False
+    successor: bool = False
     billed_until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Days:
+    """Local days from `first` to `last`, both included, of a `whole` period; `span` as it is shown."""
+
+    span: Span
+    first: date
+    last: date
+    whole: Period
+
+    @property
+    def number(self) -> int:
+        """How many they are."""
+        return max(0, (self.last - self.first).days + 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,15 +91,22 @@ class FeeRange:
 @dataclass(frozen=True, slots=True)
 class Row:
     """One subscription on one invoice. `period`: the range shown for the subscription even without a fee;
-    `charges`: the range shown for usage; `bills_usage` tells whether usage of it is billed. `exact_end`: the ranges end
-    at the instant at which the subscription ended, and are shown so."""
+    `charges`: the range shown for usage (None where months bill fixed charges only); `bills_usage` tells whether usage of
+    it is billed. `exact_end`: the ranges end at the instant at which the subscription ended, and are shown so.
+
+    `fixed`: the range shown for fixed charges; `fixed_arrears`, `fixed_advance`: the days that they are billed for.
+    `commitment`: the days of the period whose minimum is settled here."""
 
     reason: str
     period: Span
     fee: FeeRange | None
-    charges: Span
+    charges: Span | None
     bills_usage: bool
     exact_end: bool = False
+    fixed: Span | None = None
+    fixed_arrears: Days | None = None
+    fixed_advance: Days | None = None
+    commitment: Days | None = None
 
 
 def trial_end(terms: Terms, life: Life) -> datetime | None:
@@ -103,41 +136,93 @@ def charges_period_on(terms: Terms, life: Life, on: date, zone: ZoneInfo) -> Per
     )
 
 
+def fixed_period_on(terms: Terms, life: Life, on: date, zone: ZoneInfo) -> Period:
+    """The period by which fixed charges are billed: the subscription's own, or its month."""
+    anchor = periods.local_date(life.anchor_at, zone)
+    return periods.charges_period_containing(anchor, terms.interval, life.billing_time, on, monthly=terms.fixed_monthly)
+
+
 def is_billing_day(terms: Terms, life: Life, on: date, zone: ZoneInfo) -> bool:
-    """Whether a local day opens a period of fee or usage."""
-    return charges_period_on(terms, life, on, zone).start == on or period_on(terms, life, on, zone).start == on
+    """Whether a local day opens a period of fee, usage or fixed charges."""
+    anchor = periods.local_date(life.anchor_at, zone)
+    return periods.is_billing_day(anchor, terms.interval, life.billing_time, on, monthly=terms.runs_monthly)
+
+
+def opens_period(terms: Terms, life: Life, on: date, zone: ZoneInfo) -> bool:
+    """Whether a local day opens a period of the plan's own interval, on which a waiting change of plan comes true."""
+    return period_on(terms, life, on, zone).start == on
 
 
 def next_billing_at(terms: Terms, life: Life, *, after: date, zone: ZoneInfo) -> datetime:
     """The local midnight, in UTC, of the first billing day after a local day."""
     anchor = periods.local_date(life.anchor_at, zone)
-    on = periods.next_billing_day(anchor, terms.interval, life.billing_time, after, monthly=terms.charges_monthly)
+    on = periods.next_billing_day(anchor, terms.interval, life.billing_time, after, monthly=terms.runs_monthly)
     return periods.start_of_day(on, zone)
 
 
 def periodic(terms: Terms, life: Life, on: date, zone: ZoneInfo) -> Row:
     """The row of a billing day: usage of the period that ended, the fee of that one (in arrears) or of the new one."""
     opening = period_on(terms, life, on, zone)
-    closed = period_on(terms, life, opening.start - timedelta(days=1), zone)
+    closed = period_on(terms, life, opening.start - _DAY, zone)
     opens_long_period = opening.start == on
     billed = opening if terms.pay_in_advance else closed
     shown = billed if opens_long_period or terms.pay_in_advance else opening
     fee: FeeRange | None = None
     if opens_long_period and not in_trial(terms, life, on, zone):
-        fee = _fee(terms, life, billed, first=billed.start, last=billed.end - timedelta(days=1), zone=zone)
-    used = charges_period_on(terms, life, on, zone)
-    usage = charges_period_on(terms, life, used.start - timedelta(days=1), zone) if used.start == on else used
-    end = periods.start_of_day(on, zone)
-    return Row(PERIODIC, _clamped(life, shown, zone), fee, _usage(life, usage, end, zone), bills_usage=True)
+        fee = _fee(terms, life, billed, first=billed.start, last=billed.last, zone=zone)
+    charges = _closed_usage(terms, life, on, zone)
+    fixed_opening = fixed_period_on(terms, life, on, zone)
+    arrears = advance = None
+    if fixed_opening.start == on:
+        fixed_closed = fixed_period_on(terms, life, on - _DAY, zone)
+        same = charges if fixed_closed == charges_period_on(terms, life, on - _DAY, zone) else None
+        arrears = _days(life, fixed_closed, last=fixed_closed.last, zone=zone, shown=same)
+        advance = _days(life, fixed_opening, last=fixed_opening.last, zone=zone)
+    return Row(
+        PERIODIC,
+        _clamped(life, shown, zone),
+        fee,
+        charges,
+        bills_usage=charges is not None,
+        fixed=arrears.span if arrears else None,
+        fixed_arrears=arrears,
+        fixed_advance=advance,
+        commitment=_settled(terms, life, closed, fee, zone) if opens_long_period else None,
+    )
 
 
 def starting(terms: Terms, life: Life, zone: ZoneInfo) -> Row:
-    """The row of a start in advance: the fee of the rest of the running period, no usage yet."""
+    """The row of a start: what is paid in advance for the rest of the running period, the plan's fee (out of trial) and
+    its fixed charges; no usage yet.
+
+    A start that owes no fee is an invoice of fixed charges alone, but where it takes another plan's place.
+    """
     on = periods.local_date(life.started_at, zone)
     whole = period_on(terms, life, on, zone)
-    fee = _fee(terms, life, whole, first=whole.start, last=whole.end - timedelta(days=1), zone=zone)
+    fee: FeeRange | None = None
+    if terms.pay_in_advance and not in_trial(terms, life, on, zone):
+        fee = _fee(terms, life, whole, first=whole.start, last=whole.last, zone=zone)
+    fixed = fixed_period_on(terms, life, on, zone)
     empty = Span(life.started_at, life.started_at)
-    return Row(STARTING, _clamped(life, whole, zone), fee, empty, bills_usage=False)
+    return Row(
+        STARTING if fee or life.successor else IN_ADVANCE_CHARGE,
+        _clamped(life, whole, zone),
+        fee,
+        empty,
+        bills_usage=False,
+        fixed=empty,
+        fixed_advance=_days(life, fixed, last=fixed.last, zone=zone),
+    )
+
+
+def units_changed(terms: Terms, life: Life, now: datetime, zone: ZoneInfo) -> Row:
+    """The row of more units of fixed charges in advance within a period: from the day of `now` to the period's end."""
+    on = periods.local_date(now, zone)
+    fixed = fixed_period_on(terms, life, on, zone)
+    days = _days(life, Period(on, fixed.end), last=fixed.last, zone=zone, whole=fixed)
+    shown = _clamped(life, period_on(terms, life, on, zone), zone)
+    empty = Span(now, now)
+    return Row(IN_ADVANCE_CHARGE, shown, None, empty, bills_usage=False, fixed=empty, fixed_advance=days)
 
 
 def trial_ended(terms: Terms, life: Life, zone: ZoneInfo) -> Row:
@@ -145,44 +230,128 @@ def trial_ended(terms: Terms, life: Life, zone: ZoneInfo) -> Row:
     end = trial_end(terms, life)
     assert end is not None, "only a plan with a trial has its end"
     whole = period_on(terms, life, periods.local_date(end, zone), zone)
-    fee = _fee(terms, life, whole, first=whole.start, last=whole.end - timedelta(days=1), zone=zone)
-    return Row(PERIODIC, _clamped(life, whole, zone), fee, Span(end, end), bills_usage=False)
+    fee = _fee(terms, life, whole, first=whole.start, last=whole.last, zone=zone)
+    empty = Span(end, end)
+    return Row(PERIODIC, _clamped(life, whole, zone), fee, empty, bills_usage=False, fixed=empty)
 
 
 def ending(terms: Terms, life: Life, zone: ZoneInfo) -> Row:
     """The last row: usage up to the exact end, and in arrears the fee up to and including the day of the end.
 
-    An upgrade's day belongs to the new plan, and is not counted here; so does usage of its very second, while an end
-    without a successor includes it.
+    An upgrade's day belongs to the new plan, and is not counted in the fee; so does usage of its very second, while an
+    end without a successor includes it. Fixed charges in arrears and a commitment count the day in both cases.
     """
-    assert life.ended_at is not None, "only a subscription that ended has a last row"
-    end = life.ended_at if life.upgraded else life.ended_at.replace(microsecond=0) + timedelta(seconds=1)
-    on = periods.local_date(life.ended_at, zone)
+    end = _shown_end(life)
+    on = periods.local_date(end[1], zone)
     whole = period_on(terms, life, on, zone)
     fee: FeeRange | None = None
     if not terms.pay_in_advance and not in_trial(terms, life, on, zone):
-        last = on - timedelta(days=1) if life.upgraded else on
-        fee = _fee(terms, life, whole, first=whole.start, last=last, zone=zone, shown_until=end)
-    period = Span(min(_clamped(life, whole, zone).start, end), end)
-    charges = _usage(life, charges_period_on(terms, life, on, zone), end, zone)
-    return Row(TERMINATING, period, fee, charges, bills_usage=True, exact_end=life.upgraded)
+        last = on - _DAY if life.upgraded else on
+        fee = _fee(terms, life, whole, first=whole.start, last=last, zone=zone, shown_until=end[0])
+    period = Span(min(_clamped(life, whole, zone).start, end[0]), end[0])
+    charges = _usage(life, charges_period_on(terms, life, on, zone), end[0], zone)
+    fixed = fixed_period_on(terms, life, on, zone)
+    same = charges if fixed == charges_period_on(terms, life, on, zone) else None
+    arrears = _days(life, fixed, last=on, zone=zone, shown=same, shown_until=end[0])
+    settled = None
+    if not in_trial(terms, life, on, zone):
+        settled = _days(life, whole, last=on, zone=zone, shown_until=end[0], from_midnight=True)
+    return Row(
+        TERMINATING,
+        period,
+        fee,
+        charges,
+        bills_usage=True,
+        exact_end=life.upgraded,
+        fixed=arrears.span,
+        fixed_arrears=arrears,
+        commitment=settled,
+    )
 
 
 def ending_with_period(terms: Terms, life: Life, on: date, zone: ZoneInfo) -> Row:
-    """The last row of a subscription that ends by its date on a billing day not carried out yet: the closed period as
-    a whole in arrears, in advance only its usage; nothing of the new period.
+    """The last row of a subscription that ends on a billing day not carried out yet, or gives way to a cheaper plan on
+    it: the closed period as a whole in arrears, in advance only its usage; nothing of the new period.
 
-    Source: billing-periods.md section 5 (`ending_at`).
+    Where the day opens a month only, the long period goes on to it, and its fee counts that day.
+    Source: billing-periods.md sections 5 (`ending_at`), 7.2 and 7.3.
     """
     row = periodic(terms, life, on, zone)
-    fee = None if terms.pay_in_advance else row.fee
-    return Row(TERMINATING, row.period, fee, row.charges, bills_usage=True, exact_end=False)
+    if opens_period(terms, life, on, zone):
+        fee = None if terms.pay_in_advance else row.fee
+        closed = _clamped(life, period_on(terms, life, on - _DAY, zone), zone)
+        used = row.charges or Span(closed.end, closed.end)
+        return replace(row, reason=TERMINATING, period=closed, fee=fee, fixed_advance=None, charges=used)
+    last = ending(terms, life, zone)
+    arrears = row.fixed_arrears or last.fixed_arrears
+    charges = Span(row.charges.start, last.period.end) if row.charges else last.charges
+    shown = arrears.span if arrears else None
+    return replace(last, charges=charges, fixed_arrears=arrears, fixed=shown)
 
 
 def open_usage(terms: Terms, life: Life, now: datetime, zone: ZoneInfo) -> Span:
     """The range of usage not billed yet that contains `now`, up to the end of its period."""
     usage = charges_period_on(terms, life, periods.local_date(now, zone), zone)
     return _usage(life, usage, periods.start_of_day(usage.end, zone), zone)
+
+
+def unused_days(terms: Terms, life: Life, period_end: date, zone: ZoneInfo) -> int:
+    """Days left of a period paid in advance, after the day of the end (an upgrade's own day is left too).
+
+    A trial that ends on that day or later was never paid for up to its last day: what is left begins with it.
+    Source: billing-periods.md section 7.4.
+    """
+    on = periods.local_date(_shown_end(life)[1], zone)
+    first = on if life.upgraded else on + _DAY
+    end = trial_end(terms, life)
+    if end is not None and periods.local_date(end, zone) >= on:
+        first = periods.local_date(end, zone)
+    return max(0, (period_end - first).days)
+
+
+def _shown_end(life: Life) -> tuple[datetime, datetime]:
+    """Where the last range ends, and the instant whose day counts."""
+    assert life.ended_at is not None, "only a subscription that ended has a last row"
+    if life.upgraded:
+        return life.ended_at, life.ended_at
+    return life.ended_at.replace(microsecond=0) + timedelta(seconds=1), life.ended_at
+
+
+def _closed_usage(terms: Terms, life: Life, on: date, zone: ZoneInfo) -> Span | None:
+    """Usage of the period that ends with a billing day; None on a day that closes fixed charges only."""
+    if charges_period_on(terms, life, on, zone).start != on:
+        return None
+    closed = charges_period_on(terms, life, on - _DAY, zone)
+    return _usage(life, closed, periods.start_of_day(on, zone), zone)
+
+
+def _settled(terms: Terms, life: Life, closed: Period, fee: FeeRange | None, zone: ZoneInfo) -> Days | None:
+    """The closed period for a minimum commitment: none while nothing of it was owed. Source: section 12."""
+    if not terms.pay_in_advance and (fee is None or fee.days == 0):
+        return None
+    days = _days(life, closed, last=closed.last, zone=zone, from_midnight=True)
+    return days if days.number else None
+
+
+def _days(
+    life: Life,
+    period: Period,
+    *,
+    last: date,
+    zone: ZoneInfo,
+    whole: Period | None = None,
+    shown: Span | None = None,
+    shown_until: datetime | None = None,
+    from_midnight: bool = False,
+) -> Days:
+    """Days of a period up to `last`, never before the start; shown from the exact start, or from its day's midnight."""
+    first = max(period.start, periods.local_date(life.started_at, zone))
+    span = _clamped(life, period, zone)
+    if not from_midnight:
+        span = Span(max(span.start, life.started_at), max(span.end, life.started_at))
+    if shown_until is not None:
+        span = Span(min(span.start, shown_until), shown_until)
+    return Days(shown or span, first, last, whole or period)
 
 
 def _fee(

@@ -6,8 +6,11 @@ Importing this module imports every `jobs.py`, so that each kind of task has its
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from chalicelib.features.add_ons import routes as add_ons
 from chalicelib.features.billable_metrics import routes as billable_metrics
 from chalicelib.features.billing import jobs as billing_jobs
+from chalicelib.features.credit_notes import jobs as credit_note_jobs
+from chalicelib.features.credit_notes import routes as credit_notes
 from chalicelib.features.customers import jobs as customer_jobs
 from chalicelib.features.customers import routes as customers
 from chalicelib.features.documents import jobs as document_jobs
@@ -17,6 +20,7 @@ from chalicelib.features.invoices import jobs as invoice_jobs
 from chalicelib.features.invoices import routes as invoices
 from chalicelib.features.metering import service as metering
 from chalicelib.features.organizations import routes as organizations
+from chalicelib.features.plans import jobs as plan_jobs
 from chalicelib.features.plans import routes as plans
 from chalicelib.features.subscriptions import routes as subscriptions
 from chalicelib.features.taxes import routes as taxes
@@ -27,7 +31,7 @@ from chalicelib.features.webhooks import routes as webhooks
 from chalicelib.features.work import service as work_service
 from chalicelib.platform import clock
 
-JOBS = (billing_jobs, clock_jobs, customer_jobs, document_jobs, invoice_jobs, webhook_jobs)
+JOBS = (billing_jobs, clock_jobs, credit_note_jobs, customer_jobs, document_jobs, invoice_jobs, plan_jobs, webhook_jobs)
 
 BLUEPRINTS = [
     routes.blueprint
@@ -38,11 +42,13 @@ BLUEPRINTS = [
         test_clock.routes,
         taxes.routes,
         billable_metrics.routes,
+        add_ons.routes,
         plans.routes,
         customers.routes,
         subscriptions.routes,
         events.routes,
         invoices.routes,
+        credit_notes.routes,
         webhooks.routes,
     )
 ]

@@ -2,7 +2,7 @@
 
 Items
     pk                          sk    what it is
-    <org>#<name>#<id>           -     the record; index list: <org>#<name> / <created_at>#<id>, live ones only (sparse)
+    <org>#<name>#<id>           -     the record; index list: <org>#<name> / <created_at>#<id>, live and listed ones (sparse)
     <org>#<name>-code#<code>    -     guard: one live record per code, names its id
 
 Access patterns
@@ -11,9 +11,10 @@ Access patterns
     3 page(org, ...)          Query     index list
     4 all(org)                Query     index list, then 1 for each: consistent for what the list knows
     5 create, replace, remove Transact  record, guard and totals together
+    6 get_together(org, ...)  BatchGet  consistent, records of several collections at once
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Generic, TypeVar
@@ -48,13 +49,15 @@ R = TypeVar("R", bound=Record)
 
 @dataclass(frozen=True, slots=True)
 class Collection(Generic[R]):
-    """The records of one resource. `code` tells a record's unique code (None: it has none)."""
+    """The records of one resource. `code` tells a record's unique code (None: it has none); `listed` whether it belongs
+    to the list, and counts there, while it lives."""
 
     name: str
     record: type[R]
     code: Callable[[R], str | None]
     search: Callable[[R], str] = lambda record: ""
     code_field: str = "code"
+    listed: Callable[[R], bool] = lambda record: True
 
     def get(self, organization_id: str, record_id: str) -> R | None:
         """The record under an id, deleted or not."""
@@ -102,7 +105,7 @@ class Collection(Generic[R]):
         """Record, guard and total of a new record; the guard's refusal means that the code is taken."""
         code = self.code(record)
         guard = [] if code is None else [core.create(self._guard_item(organization_id, code, record.id))]
-        total = counters.moved(organization_id, self.name, record.id, {"all": 1})
+        total = self._counted(organization_id, record, 1)
         return [*guard, core.create(self.item(organization_id, record)), *total]
 
     def create(self, organization_id: str, record: R, extra: Sequence[Action] = ()) -> R:
@@ -149,7 +152,7 @@ class Collection(Generic[R]):
         gone = old.model_copy(update={"deleted_at": now})
         code = self.code(old)
         guard = [] if code is None else [core.delete(self._guard(organization_id, code))]
-        total = counters.moved(organization_id, self.name, old.id, {"all": -1})
+        total = self._counted(organization_id, old, -1)
         try:
             transact([self.replace_action(organization_id, old, gone), *guard, *total, *extra])
         except Cancelled as error:
@@ -166,7 +169,7 @@ class Collection(Generic[R]):
         """A record as an item."""
         pk, sk = self.key(organization_id, record.id)
         item: Item = {"pk": pk, "sk": sk, "version": record.version, "record": dump(record)}
-        if record.deleted_at is None:
+        if record.deleted_at is None and self.listed(record):
             item["list_pk"] = key(organization_id, self.name)
             item["list_sk"] = f"{stamp(record.created_at)}#{record.id}"
             item["words"] = self.search(record).lower()
@@ -176,12 +179,24 @@ class Collection(Generic[R]):
         """The record in an item."""
         return self.record.model_validate(item["record"] | {"version": item["version"]})
 
+    def _counted(self, organization_id: str, record: R, change: int) -> list[Action]:
+        changes = {"all": change if self.listed(record) else 0}
+        return counters.moved(organization_id, self.name, record.id, changes)
+
     def _guard(self, organization_id: str, code: str) -> Key:
         return key(organization_id, f"{self.name}-code", code), "-"
 
     def _guard_item(self, organization_id: str, code: str, record_id: str) -> Item:
         pk, sk = self._guard(organization_id, code)
         return {"pk": pk, "sk": sk, "id": record_id}
+
+
+def get_together(organization_id: str, *wanted: tuple[Collection[Any], Iterable[str]]) -> list[dict[str, Any]]:
+    """The records under these ids of several collections, deleted or not, each by id; read in one request."""
+    keys = [[of.key(organization_id, record_id) for record_id in dict.fromkeys(ids)] for of, ids in wanted]
+    items = core.get_many([each for some in keys for each in some])
+    found = [[of.read(items[k]) for k in some if k in items] for (of, _), some in zip(wanted, keys, strict=True)]
+    return [{record.id: record for record in records} for records in found]
 
 
 def dump(record: BaseModel) -> dict[str, Any]:

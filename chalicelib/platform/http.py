@@ -121,6 +121,10 @@ class Routes:
         """A view that changes."""
         return self._route("PUT", path, **how)
 
+    def patch(self, path: str, **how: Any) -> Callable[[View], View]:
+        """A view that merges."""
+        return self._route("PATCH", path, **how)
+
     def delete(self, path: str, **how: Any) -> Callable[[View], View]:
         """A view that removes."""
         return self._route("DELETE", path, **how)

@@ -27,3 +27,8 @@ def markdown(rows: Sequence[Row]) -> str:
         value = f"{row.value:,.2f}".rstrip("0").rstrip(".")
         lines.append(f"| {row.work} | {value} {row.unit} | {bound} | {'' if row.kept else '**not kept**'} |")
     return "\n".join(lines)
+
+
+def dollars(write_units: float, read_units: float) -> float:
+    """By the list price of on-demand tables: $1.25 a million writes, $0.25 a million reads."""
+    return (write_units * 1.25 + read_units * 0.25) / 1e6

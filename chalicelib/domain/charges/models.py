@@ -11,6 +11,8 @@ class ChargeModel(StrEnum):
     """A way to price units. A model joins this list together with its module; others are refused at the door."""
 
     STANDARD = "standard"
+    GRADUATED = "graduated"
+    VOLUME = "volume"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,10 +34,14 @@ class Priced:
 
 def price(model: ChargeModel, usage: ChargeUsage, properties: Any) -> Priced:
     """The price of usage under a model, not rounded. `properties` is what `properties.parse` gave for the same model."""
-    from chalicelib.domain.charges import standard
+    from chalicelib.domain.charges import graduated, standard, volume
 
     match model:
         case ChargeModel.STANDARD:
             return standard.price(usage, properties)
+        case ChargeModel.GRADUATED:
+            return graduated.price(usage, properties)
+        case ChargeModel.VOLUME:
+            return volume.price(usage, properties)
         case _:
             assert_never(model)

@@ -1,7 +1,7 @@
 """From fees to the total due: the order of steps stands here, and nowhere else.
 
-Source: invoices.md section 3. Coupons, credit notes and prepaid credits take their places in this order; without any,
-both modes give the same figures.
+Source: invoices.md section 3. Coupons and prepaid credits take their places in this order; without any, both modes give
+the same figures.
 """
 
 from collections.abc import Sequence
@@ -25,7 +25,7 @@ class TaxedFee:
 
 @dataclass(frozen=True, slots=True)
 class Totals:
-    """All amounts of an invoice, in whole cents of its currency."""
+    """All amounts of an invoice, in whole cents of its currency. `taken_from_notes`: what it took of each credit note."""
 
     fees_amount_cents: int
     coupons_amount_cents: int
@@ -35,20 +35,27 @@ class Totals:
     credit_notes_amount_cents: int
     prepaid_credit_amount_cents: int
     total_amount_cents: int
+    taken_from_notes: tuple[int, ...] = ()
 
 
-def totals(fees: Sequence[TaxedFee]) -> Totals:
-    """The amounts of an invoice of these fees."""
+def totals(fees: Sequence[TaxedFee], notes: Sequence[int] = ()) -> Totals:
+    """The amounts of an invoice of these fees. `notes`: balances of credit notes, the oldest first, used after tax."""
     fees_amount = sum(fee.amount_cents for fee in fees)
     taxes = invoice_taxes([(Decimal(fee.amount_cents), fee.taxes) for fee in fees])
     including_taxes = fees_amount + taxes.amount_cents
+    left = including_taxes
+    taken = []
+    for balance in notes:
+        taken.append(min(balance, left))
+        left -= taken[-1]
     return Totals(
         fees_amount_cents=fees_amount,
         coupons_amount_cents=0,
         sub_total_excluding_taxes_amount_cents=fees_amount,
         taxes=taxes,
         sub_total_including_taxes_amount_cents=including_taxes,
-        credit_notes_amount_cents=0,
+        credit_notes_amount_cents=sum(taken),
         prepaid_credit_amount_cents=0,
-        total_amount_cents=including_taxes,
+        total_amount_cents=left,
+        taken_from_notes=tuple(taken),
     )

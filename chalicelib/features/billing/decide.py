@@ -1,26 +1,32 @@
-"""What happens to a subscription at an instant, in a fixed order: start, periods, end. Nothing is written here."""
+"""What happens to a subscription at an instant: the earliest thing that is due, one at a time. Nothing is written here."""
 
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import date, datetime, timedelta
+from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from chalicelib.domain import periods, subscriptions
 from chalicelib.domain.subscriptions import Row
 from chalicelib.features.plans.store import Plan
-from chalicelib.features.subscriptions import schemas, service, terms
+from chalicelib.features.subscriptions import change, schemas, service, terms
 from chalicelib.features.subscriptions.records import Occasion, Status, Subscription
+from chalicelib.features.subscriptions.terms import Happening
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """One subscription before and after, what is billed for it, and what is told about it."""
+    """One subscription before and after, what is billed for it, and what is told about it. `unused_days`: days of its
+    last fee that a credit note shall give back; `opens_period`: fees from here on belong to a new period; `next_plan`: the
+    plan that follows an upgrade."""
 
     before: Subscription
     after: Subscription
     plan: Plan
     rows: tuple[Row, ...] = ()
     news: tuple[str, ...] = ()
-    released: bool = False
+    unused_days: int = 0
+    opens_period: bool = False
+    next_plan: Plan | None = None
 
     def then(self, **values: object) -> "Outcome":
         """The outcome with the subscription changed further."""
@@ -28,110 +34,217 @@ class Outcome:
 
     def billing(self, row: Row) -> "Outcome":
         """The outcome with one row more, usage billed up to its end."""
-        billed_until = row.charges.end if row.bills_usage else self.after.billed_until
+        billed_until = row.charges.end if row.bills_usage and row.charges else self.after.billed_until
         return replace(self, rows=(*self.rows, row)).then(billed_until=billed_until)
 
+    def telling(self, *news: str) -> "Outcome":
+        """The outcome with more to tell."""
+        return replace(self, news=(*self.news, *news))
 
-def decide(subscription: Subscription, plan: Plan, *, closing: bool, now: datetime, zone: ZoneInfo) -> Outcome | None:
-    """What is due for a subscription by `now`; None when nothing is. `closing`: its customer was deleted.
 
-    At most one billing day is carried out at a time, the earliest first, so that a late run bills what punctual ones would
-    have billed. Source: billing-periods.md sections 4 to 7 and 9.
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """One subscription's outcome, with that of the one that takes its place or waited for it. `apart`: its invoice is its
+    own; billing days of a customer's subscriptions share one."""
+
+    outcomes: tuple[Outcome, ...]
+    apart: bool
+
+    @property
+    def bills(self) -> bool:
+        """Whether anything goes on an invoice."""
+        return any(outcome.rows for outcome in self.outcomes)
+
+
+@dataclass(frozen=True, slots=True)
+class _Case:
+    """A subscription to decide on. `next`: its successor, waiting or just started, as it stands now."""
+
+    now: datetime
+    zone: ZoneInfo
+    plan: Plan
+    next: Subscription | None
+    next_plan: Plan | None
+
+
+def decide_all(
+    subscriptions_of: Sequence[Subscription],
+    plans: Mapping[str, Plan],
+    *,
+    closing: bool,
+    now: datetime,
+    zone: ZoneInfo,
+) -> list[Decision]:
+    """What is due for a customer's subscriptions by `now`. `closing`: the customer was deleted.
+
+    One thing per subscription, the earliest first, so that a late run bills what punctual ones would have billed: who
+    calls comes back until nothing is due. Source: billing-periods.md sections 4 to 9.
     """
-    outcome = Outcome(subscription, subscription, plan)
-    outcome = _start(outcome, now, zone)
-    if closing and outcome.after.live:
-        outcome = _end(outcome, now)
-    outcome = _starting_invoice(outcome, zone)
-    outcome = _period_or_dated_end(outcome, now, zone)
-    outcome = _trial(outcome, now, zone)
-    outcome = _last_invoice(outcome, now, zone)
-    return None if outcome.after == outcome.before else outcome
+    by_id = {s.id: s for s in subscriptions_of}
+    waits = waiting_for_an_end(subscriptions_of)
+    decided = []
+    for of in subscriptions_of:
+        if of.id in waits:
+            continue
+        following = by_id.get(of.next_id or "")
+        next_plan = plans[following.plan_id] if following else None
+        case = _Case(now, zone, plans[of.plan_id], following, next_plan)
+        decision = _decide(of, case, closing=closing)
+        if decision is not None:
+            decided.append(decision)
+    return decided
 
 
-def _start(outcome: Outcome, now: datetime, zone: ZoneInfo) -> Outcome:
-    pending = outcome.after
-    if pending.status != Status.PENDING or pending.previous_id is not None or pending.subscription_at > now:
-        return outcome
-    started = service.activated(
-        pending, outcome.plan, started_at=pending.subscription_at, now=pending.subscription_at, zone=zone
-    )
-    return replace(outcome, after=started, news=(*outcome.news, "subscription.started"))
+def waiting_for_an_end(subscriptions_of: Sequence[Subscription]) -> set[str]:
+    """The ids of those that took a place by an upgrade whose end is still to be billed: they start on its invoice."""
+    return {
+        s.next_id
+        for s in subscriptions_of
+        if s.upgraded and s.next_id is not None and Occasion.TERMINATING in s.occasions
+    }
 
 
-def _end(outcome: Outcome, at: datetime) -> Outcome:
-    ended = service.ended(outcome.after, outcome.plan, schemas.Termination(), at=at)
-    news = ("subscription.terminated",) if ended.status == Status.TERMINATED else ()
-    return replace(outcome, after=ended, news=(*outcome.news, *news), released=True)
+def _decide(of: Subscription, case: _Case, *, closing: bool) -> Decision | None:
+    if closing and of.live:
+        waits = of.status == Status.PENDING and of.previous_id is not None
+        return None if waits else Decision(_ended(Outcome(of, of, case.plan), case, case.now), apart=False)
+    due = [(at, what) for at, what in terms.happenings(of, case.plan, zone=case.zone) if at <= case.now]
+    if not due:
+        return None
+    order = list(Happening)
+    at, what = min(due, key=lambda each: (each[0], order.index(each[1])))
+    return _STEPS[what](Outcome(of, of, case.plan), case, at)
 
 
-def _starting_invoice(outcome: Outcome, zone: ZoneInfo) -> Outcome:
-    if Occasion.STARTING not in outcome.after.occasions:
-        return outcome
+def _start(outcome: Outcome, case: _Case, at: datetime) -> Decision:
+    started = change.started(outcome.after, case.plan, started_at=at, now=at, zone=case.zone)
+    outcome = replace(outcome, after=started).telling("subscription.started")
+    if Occasion.STARTING in started.occasions:
+        return _starting(outcome, case, at)
+    return Decision((outcome,), apart=False)
+
+
+def _starting(outcome: Outcome, case: _Case, at: datetime) -> Decision:
+    return Decision((_started(outcome, case.zone),), apart=True)
+
+
+def _started(outcome: Outcome, zone: ZoneInfo) -> Outcome:
     row = subscriptions.starting(terms.terms_of(outcome.plan), terms.life_of(outcome.after), zone)
     left = tuple(occasion for occasion in outcome.after.occasions if occasion != Occasion.STARTING)
-    return outcome.billing(row).then(occasions=left)
+    return replace(outcome.billing(row).then(occasions=left), opens_period=True)
 
 
-def _period_or_dated_end(outcome: Outcome, now: datetime, zone: ZoneInfo) -> Outcome:
-    """The earliest billing day not carried out, or the day on which the subscription ends by its date."""
-    of = outcome.after
-    if of.started_at is None or of.status not in (Status.ACTIVE, Status.TERMINATED):
-        return outcome
-    if of.status == Status.TERMINATED and Occasion.TERMINATING not in of.occasions:
-        return outcome
+def _alert(outcome: Outcome, case: _Case, at: datetime) -> Decision:
+    left = tuple(day for day in outcome.after.alerts_on if periods.start_of_day(day, case.zone) > case.now)
+    return Decision((outcome.then(alerts_on=left).telling("subscription.termination_alert"),), apart=False)
+
+
+def _dated_end(outcome: Outcome, case: _Case, at: datetime) -> Decision:
+    return Decision(_ended(outcome, case, at), apart=False)
+
+
+def _ended(outcome: Outcome, case: _Case, at: datetime) -> tuple[Outcome, ...]:
+    """The end of a subscription, and of the change of plan that waited for its period's end."""
+    ended = service.ended(outcome.after, outcome.plan, schemas.Termination(), at=at)
+    news = ("subscription.terminated",) if ended.status == Status.TERMINATED else ()
+    outcomes = [replace(outcome, after=ended).telling(*news)]
+    if case.next is not None and case.next.status == Status.PENDING:
+        assert case.next_plan is not None
+        canceled = service.ended(case.next, case.next_plan, schemas.Termination(), at=at)
+        outcomes = [outcomes[0].then(next_id=None, next_plan_code=None), Outcome(case.next, canceled, case.next_plan)]
+    return tuple(outcomes)
+
+
+def _period(outcome: Outcome, case: _Case, at: datetime) -> Decision:
+    of, zone = outcome.after, case.zone
     plan_terms, life = terms.terms_of(outcome.plan), terms.life_of(of)
-    due_at = subscriptions.next_billing_at(plan_terms, life, after=terms.last_day(of, zone), zone=zone)
-    limit = now if of.terminated_at is None else min(now, of.terminated_at - timedelta(microseconds=1))
-    ends_at = _dated_end(of, zone)
-    if ends_at is not None and ends_at <= now and ends_at <= due_at:
-        ended = _end(outcome, ends_at)
-        if ends_at == due_at and of.billed_on != periods.local_date(due_at, zone):
-            on = periods.local_date(due_at, zone)
-            row = subscriptions.ending_with_period(plan_terms, life, on, zone)
-            return ended.billing(row).then(occasions=(), billed_on=on)
-        return ended
-    if due_at > limit:
-        return outcome
-    on = periods.local_date(due_at, zone)
+    on = periods.local_date(at, zone)
+    opens = subscriptions.opens_period(plan_terms, life, on, zone)
+    waiting = case.next if case.next is not None and case.next.status == Status.PENDING else None
+    if waiting is not None and opens and of.status == Status.ACTIVE:
+        return _rotation(outcome, case, at)
     row = subscriptions.periodic(plan_terms, life, on, zone)
-    return outcome.billing(row).then(billed_on=on)
+    billed = replace(outcome.billing(row).then(billed_on=on), opens_period=opens)
+    return Decision((billed,), apart=not of.consolidate_invoice)
 
 
-def _dated_end(of: Subscription, zone: ZoneInfo) -> datetime | None:
-    if of.ending_at is None or of.status != Status.ACTIVE:
-        return None
-    return periods.start_of_day(periods.local_date(of.ending_at, zone), zone)
+def _rotation(outcome: Outcome, case: _Case, at: datetime) -> Decision:
+    """A cheaper plan takes its turn: the old one's last period and the new one's first, on an invoice of their own.
+
+    Both change hands at the local midnight that opens the period, so that no usage lies between them.
+    Source: billing-periods.md section 7.2.
+    """
+    assert case.next is not None
+    assert case.next_plan is not None
+    on = periods.local_date(at, case.zone)
+    row = subscriptions.ending_with_period(terms.terms_of(outcome.plan), terms.life_of(outcome.after), on, case.zone)
+    ended = {"status": Status.TERMINATED, "terminated_at": at, "updated_at": at, "billed_on": on}
+    old = outcome.billing(row).then(**ended).telling("subscription.terminated")
+    started = change.started(case.next, case.next_plan, started_at=at, now=at, zone=case.zone)
+    new = Outcome(case.next, started, case.next_plan).telling("subscription.started")
+    if Occasion.STARTING in started.occasions:
+        new = _started(new, case.zone)
+    return Decision((old, new), apart=True)
 
 
-def _trial(outcome: Outcome, now: datetime, zone: ZoneInfo) -> Outcome:
-    of = outcome.after
-    if of.status != Status.ACTIVE or of.started_at is None or of.trial_ended_at is not None:
-        return outcome
-    plan_terms, life = terms.terms_of(outcome.plan), terms.life_of(of)
-    end = subscriptions.trial_end(plan_terms, life)
-    if end is None or end > now:
-        return outcome
-    outcome = replace(outcome, news=(*outcome.news, "subscription.trial_ended")).then(trial_ended_at=end)
-    if _fee_has_been_owed(outcome, periods.local_date(end, zone), zone):
-        return outcome
-    return outcome.billing(subscriptions.trial_ended(plan_terms, life, zone))
+def _units(outcome: Outcome, case: _Case, at: datetime) -> Decision:
+    row = subscriptions.units_changed(terms.terms_of(outcome.plan), terms.life_of(outcome.after), at, case.zone)
+    return Decision((outcome.billing(row).then(units_changed_at=None),), apart=True)
 
 
-def _fee_has_been_owed(outcome: Outcome, on: date, zone: ZoneInfo) -> bool:
+def _trial(outcome: Outcome, case: _Case, at: datetime) -> Decision:
+    outcome = outcome.then(trial_ended_at=at).telling("subscription.trial_ended")
+    if _fee_has_been_owed(outcome, at, case.zone):
+        return Decision((outcome,), apart=False)
+    row = subscriptions.trial_ended(terms.terms_of(outcome.plan), terms.life_of(outcome.after), case.zone)
+    return Decision((outcome.billing(row),), apart=True)
+
+
+def _fee_has_been_owed(outcome: Outcome, at: datetime, zone: ZoneInfo) -> bool:
     """Whether the trial's end makes no invoice of its own: in arrears, or where that day's start or run billed the fee."""
-    of = outcome.after
+    of, on = outcome.after, periods.local_date(at, zone)
     assert of.started_at is not None
     if not outcome.plan.pay_in_advance or of.billed_on == on or of.last_fee is not None:
         return True
     return on <= periods.local_date(of.started_at, zone)
 
 
-def _last_invoice(outcome: Outcome, now: datetime, zone: ZoneInfo) -> Outcome:
+def _last(outcome: Outcome, case: _Case, at: datetime) -> Decision:
+    """The final invoice: in full where it takes the place of a billing day's run, and with the first one of the plan that
+    follows an upgrade."""
+    of, zone = outcome.after, case.zone
+    plan_terms, life = terms.terms_of(outcome.plan), terms.life_of(of)
+    on = periods.local_date(at, zone)
+    billing_at = subscriptions.next_billing_at(plan_terms, life, after=terms.last_day(of, zone), zone=zone)
+    outcome = replace(outcome.then(occasions=()), unused_days=_unused_days(outcome, zone))
+    if not of.upgraded and periods.local_date(billing_at, zone) == on:
+        outcome = outcome.billing(subscriptions.ending_with_period(plan_terms, life, on, zone)).then(billed_on=on)
+    elif of.upgraded or of.on_termination_invoice != "skip":
+        outcome = outcome.billing(subscriptions.ending(plan_terms, life, zone))
+    outcomes = [outcome]
+    if of.upgraded and case.next is not None and case.next_plan is not None:
+        outcomes = [replace(outcome, next_plan=case.next_plan)]
+        if Occasion.STARTING in case.next.occasions:
+            outcomes.append(_started(Outcome(case.next, case.next, case.next_plan), zone))
+    return Decision(tuple(outcomes), apart=True)
+
+
+def _unused_days(outcome: Outcome, zone: ZoneInfo) -> int:
+    """Days that were paid in advance and are left. Source: billing-periods.md section 7.4."""
     of = outcome.after
-    if Occasion.TERMINATING not in of.occasions or of.terminated_at is None or of.terminated_at > now:
-        return outcome
-    done = outcome.then(occasions=())
-    if of.on_termination_invoice == "skip" or of.started_at is None:
-        return done
-    return done.billing(subscriptions.ending(terms.terms_of(outcome.plan), terms.life_of(of), zone))
+    if not outcome.plan.pay_in_advance or of.last_fee is None or of.on_termination_credit_note == "skip":
+        return 0
+    end = of.last_fee.period_end
+    return subscriptions.unused_days(terms.terms_of(outcome.plan), terms.life_of(of), end, zone)
+
+
+_STEPS: dict[Happening, Callable[[Outcome, _Case, datetime], Decision]] = {
+    Happening.START: _start,
+    Happening.STARTING: _starting,
+    Happening.ALERT: _alert,
+    Happening.END: _dated_end,
+    Happening.PERIOD: _period,
+    Happening.UNITS: _units,
+    Happening.TRIAL: _trial,
+    Happening.LAST: _last,
+}

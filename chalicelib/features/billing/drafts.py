@@ -1,12 +1,20 @@
-"""Drafts by hand: computing one again, and making it final before its grace period is over."""
+"""Drafts: computing one again, and making it final before its grace period is over."""
 
-from datetime import datetime
+from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from chalicelib.domain import periods
-from chalicelib.features.billing import jobs
+from chalicelib.domain.invoicing import dates
+from chalicelib.domain.invoicing.totals import VERSION_NUMBERS
+from chalicelib.features.billing import commit, fees, issue
+from chalicelib.features.billing.account import Account
+from chalicelib.features.billing.fees import Line
+from chalicelib.features.customers import store as customer_store
 from chalicelib.features.invoices import store
-from chalicelib.features.invoices.records import Invoice
+from chalicelib.features.invoices.records import Fee, Invoice
+from chalicelib.features.organizations import service as organizations
+from chalicelib.features.plans import service as plans
+from chalicelib.features.subscriptions import store as subscription_store
 from chalicelib.platform import agenda
 from chalicelib.platform.agenda import Task
 from chalicelib.platform.clock import OrganizationRef
@@ -14,11 +22,23 @@ from chalicelib.platform.ids import new_id
 from chalicelib.platform.table import transact
 
 
+def recomputed(organization_id: str, old: Invoice, *, now: datetime) -> tuple[Account, Invoice, list[Fee]]:
+    """A draft computed again from its boundaries, under a new build; nothing is written yet."""
+    own = organizations.get(organization_id)
+    everything = customer_store.everything_of(organization_id, old.customer_id)
+    account = commit.account_of(own, everything)
+    by_id = {s.id: s for s in map(subscription_store.read, everything.subscriptions)}
+    known = plans.by_ids(organization_id, [period.plan_id for period in old.periods])
+    lines = [Line(by_id[p.subscription_id], known[p.plan_id], p) for p in old.periods]
+    found = fees.fees_of(account, lines, invoice_id=old.id, now=old.created_at)
+    amounts = issue.amounts(issue.sums_of(found), old.id)
+    return account, old.model_copy(update={**amounts, "build": new_id(), "updated_at": now}), found
+
+
 def refresh(organization_id: str, draft: Invoice, *, now: datetime) -> Invoice:
     """The draft computed again, with all events of its period so far, under a new build."""
-    _, fresh, fees = jobs.recomputed(organization_id, draft, now=now)
-    fresh = fresh.model_copy(update={"build": new_id()})
-    store.write_fees(organization_id, draft.id, fresh.build, fees)
+    _, fresh, found = recomputed(organization_id, draft, now=now)
+    store.write_fees(organization_id, draft.id, fresh.build, found)
     transact(store.replace_actions(organization_id, draft, fresh))
     return fresh
 
@@ -26,6 +46,18 @@ def refresh(organization_id: str, draft: Invoice, *, now: datetime) -> Invoice:
 def finalize_now(organization: OrganizationRef, draft: Invoice, *, now: datetime) -> list[Task]:
     """Move the draft's finalization to now; it is carried out like at the end of the grace period."""
     due_at = periods.start_of_day(draft.finalize_on, ZoneInfo(draft.timezone))
-    task = agenda.task(jobs.FINALIZE, organization, draft.id, due_at)
+    task = agenda.task(commit.FINALIZE, organization, draft.id, due_at)
     transact(agenda.move(task, now, now=now))
-    return [agenda.task(jobs.FINALIZE, organization, draft.id, now)]
+    return [agenda.task(commit.FINALIZE, organization, draft.id, now)]
+
+
+def dates_at_end(account: Account, draft: Invoice, on: date) -> dict[str, object]:
+    """The dates of a draft that becomes final on a day. Source: invoices.md section 2."""
+    adjustment = account.customer.billing_configuration.subscription_invoice_issuing_date_adjustment
+    issuing = draft.issuing_date if adjustment == dates.KEEP else on
+    return {
+        "issuing_date": issuing,
+        "payment_due_date": issuing + timedelta(days=draft.net_payment_term),
+        "finalize_on": on,
+        "version_number": VERSION_NUMBERS[account.organization.billing_configuration.coupon_application],
+    }

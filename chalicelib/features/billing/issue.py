@@ -5,30 +5,28 @@ billing state with its number, the next task, totals and the announcement. A cra
 after it, nothing is missing.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
+from chalicelib import limits
 from chalicelib.domain import money, periods
+from chalicelib.domain.fixed_charges import already_paid_cents
 from chalicelib.domain.invoicing import dates, numbers
 from chalicelib.domain.invoicing.taxes import TaxRate
 from chalicelib.domain.invoicing.totals import VERSION_NUMBERS, TaxedFee, Totals, totals
-from chalicelib.domain.subscriptions import Row
-from chalicelib.features.billable_metrics.store import Metric
-from chalicelib.features.billing import pricing
-from chalicelib.features.billing.pricing import TaxBook
-from chalicelib.features.customers.records import BillingState, Customer
+from chalicelib.domain.subscriptions import IN_ADVANCE_CHARGE, Days, Row
+from chalicelib.features.billing.account import Account
+from chalicelib.features.billing.decide import Outcome
+from chalicelib.features.billing.fees import Line
+from chalicelib.features.credit_notes.records import CreditNote
+from chalicelib.features.customers.records import BillingState
 from chalicelib.features.customers.store import CUSTOMERS
-from chalicelib.features.invoices.records import AppliedTaxPart, Fee, Invoice, PeriodPart
+from chalicelib.features.invoices.records import AppliedTaxPart, CreditPart, DaysPart, Fee, Invoice, PeriodPart
 from chalicelib.features.organizations import store as organization_store
-from chalicelib.features.organizations.records import Organization
-from chalicelib.features.plans import service as plans
-from chalicelib.features.plans.store import Plan
-from chalicelib.features.subscriptions.records import Subscription
-from chalicelib.features.taxes import service as taxes
-from chalicelib.features.taxes.store import Tax
+from chalicelib.features.subscriptions.records import FixedPaid
 from chalicelib.platform import counters
 from chalicelib.platform.ids import derived_id, new_id
 from chalicelib.platform.table import Action
@@ -37,59 +35,20 @@ from chalicelib.platform.table import Action
 NUMBERED = "invoices-numbered-per-customer"
 
 
-@dataclass(frozen=True, slots=True)
-class Account:
-    """Whom an invoice is for, as everything of it was read."""
-
-    organization: Organization
-    customer: Customer
-    state: BillingState
-
-    @property
-    def zone(self) -> ZoneInfo:
-        """The customer's applicable time zone."""
-        return self.customer.zone(self.organization.timezone)
-
-    @property
-    def grace_days(self) -> int:
-        """The customer's grace period, else the organization's."""
-        own = self.customer.billing_configuration.invoice_grace_period
-        return self.organization.billing_configuration.invoice_grace_period if own is None else own
-
-    @property
-    def net_payment_term(self) -> int:
-        """The customer's payment term, else the organization's, in days."""
-        own = self.customer.net_payment_term
-        return self.organization.net_payment_term if own is None else own
-
-    @property
-    def skips_zero_invoices(self) -> bool:
-        """Whether invoices of nothing are not issued. Source: invoices.md section 1."""
-        own = self.customer.finalize_zero_amount_invoice
-        return own == "skip" or (own == "inherit" and not self.organization.finalize_zero_amount_invoice)
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """One subscription on an invoice to be issued."""
-
-    subscription: Subscription
-    plan: Plan
-    period: PeriodPart
-
-
-def period_part(subscription: Subscription, plan: Plan, row: Row) -> PeriodPart:
-    """A row of billing as an invoice keeps it."""
-    fee = row.fee
+def period_part(outcome: Outcome, row: Row, *, kept_metric_ids: Sequence[str] = ()) -> PeriodPart:
+    """A row of billing as an invoice keeps it. `kept_metric_ids`: metrics of the plan that follows an upgrade."""
+    subscription, fee = outcome.after, row.fee
+    delta = row.reason == IN_ADVANCE_CHARGE and outcome.before.units_changed_at is not None
+    paid = subscription.fixed_paid
     return PeriodPart(
         subscription_id=subscription.id,
         external_subscription_id=subscription.external_id,
-        plan_id=plan.id,
+        plan_id=outcome.plan.id,
         reason=row.reason,
         start=row.period.start,
         end=row.period.end,
-        charges_start=row.charges.start,
-        charges_end=row.charges.end,
+        charges_start=row.charges.start if row.charges else None,
+        charges_end=row.charges.end if row.charges else None,
         bills_usage=row.bills_usage,
         exact_end=row.exact_end,
         fee_start=fee.span.start if fee else None,
@@ -98,60 +57,49 @@ def period_part(subscription: Subscription, plan: Plan, row: Row) -> PeriodPart:
         fee_of_days=fee.of_days if fee else None,
         fee_period_start=fee.whole.start if fee else None,
         fee_period_end=fee.whole.end if fee else None,
+        fixed_start=row.fixed.start if row.fixed else None,
+        fixed_end=row.fixed.end if row.fixed else None,
+        fixed_arrears=_days_part(row.fixed_arrears),
+        fixed_advance=_days_part(row.fixed_advance),
+        fixed_paid_units=_paid_units(paid, row.fixed_advance) if delta else None,
+        fixed_deductions=_deductions(subscription.fixed_carried, row.fixed_advance),
+        commitment=_days_part(row.commitment),
+        kept_metric_ids=tuple(kept_metric_ids),
+        earlier_invoices=subscription.period_invoices if row.commitment else (),
     )
 
 
-def fees_of(account: Account, lines: Sequence[Line], *, invoice_id: str, now: datetime) -> list[Fee]:
-    """All fees of an invoice in their order: per subscription its base amount, then its charges in the plan's order."""
-    metrics = plans.metrics_of(account.organization.id, [line.plan for line in lines])
-    book = tax_book(account, [line.plan for line in lines])
-    fees: list[Fee] = []
-    for line in lines:
-        base = pricing.subscription_fee(
-            line.subscription, line.plan, line.period, book.of(line.plan.tax_ids), invoice_id=invoice_id, now=now
-        )
-        fees += [base] if base else []
-        if line.period.bills_usage:
-            fees += _charge_fees(account, line, metrics, book, invoice_id=invoice_id, now=now)
-    return fees
+def _days_part(days: Days | None) -> DaysPart | None:
+    if days is None:
+        return None
+    return DaysPart(
+        start=days.span.start,
+        end=days.span.end,
+        first=days.first,
+        last=days.last,
+        whole_start=days.whole.start,
+        whole_end=days.whole.end,
+    )
 
 
-def _charge_fees(
-    account: Account, line: Line, metrics: Mapping[str, Metric], book: TaxBook, *, invoice_id: str, now: datetime
-) -> list[Fee]:
-    charges = plans.live_charges(line.plan, metrics)
-    span = periods.Span(line.period.charges_start, line.period.charges_end)
-    used = pricing.used_by(account.organization.ref, line.subscription.external_id, charges, span)
-    fees = []
-    for each in used:
-        owed = book.of(each.charge.tax_ids, line.plan.tax_ids)
-        fee = pricing.charge_fee(each, line.subscription, line.plan, line.period, owed, invoice_id=invoice_id, now=now)
-        fees += [fee] if fee else []
-    return fees
+def _paid_units(paid: Sequence[FixedPaid], days: Days | None) -> dict[str, str]:
+    """The most units of each fixed charge that were paid for in the running period."""
+    units: dict[str, str] = {}
+    for each in paid:
+        if days is not None and each.end == days.whole.end:
+            units[each.charge_id] = str(max(Decimal(each.units), Decimal(units.get(each.charge_id, "0"))))
+    return units
 
 
-def tax_book(account: Account, of_plans: Sequence[Plan]) -> TaxBook:
-    """The taxes that may count, read in one request beside the organization's list."""
-    defaults = taxes.of_organization(account.organization.id)
-    wanted = {*account.customer.tax_ids}
-    for plan in of_plans:
-        wanted |= {*plan.tax_ids, *(i for charge in plan.charges for i in charge.tax_ids)}
-    known = {tax.id: rate_of(tax) for tax in taxes.live(account.organization.id, wanted)}
-    vat = Decimal(account.organization.billing_configuration.vat_rate)
-    organization = tuple(rate_of(tax) for tax in defaults) or _anonymous(vat)
-    own_vat = account.customer.billing_configuration.vat_rate
-    customer = tuple(known[i] for i in account.customer.tax_ids if i in known)
-    return TaxBook(known, customer or _anonymous(Decimal(own_vat or 0)), organization)
-
-
-def rate_of(tax: Tax) -> TaxRate:
-    """A tax as it counts on documents."""
-    return TaxRate(tax.id, tax.code, tax.name, tax.rate, tax.description)
-
-
-def _anonymous(rate: Decimal) -> tuple[TaxRate, ...]:
-    """The first API's `vat_rate`: a tax without an object. Source: invoices.md section 4.1."""
-    return (TaxRate(None, "vat", "VAT", rate),) if rate else ()
+def _deductions(carried: Sequence[FixedPaid], days: Days | None) -> dict[str, int]:
+    """By add-on, what the plan before an upgrade was paid for the days that are left."""
+    sums: dict[str, int] = {}
+    for each in carried if days is not None else ():
+        assert days is not None
+        left, paid_days = (each.end - days.first).days, (each.end - each.first).days
+        cents = already_paid_cents(each.amount_cents, days_left=left, paid_days=paid_days)
+        sums[each.add_on_id] = sums.get(each.add_on_id, 0) + cents
+    return sums
 
 
 def drafted(account: Account, lines: Sequence[Line], fees: Sequence[Fee], *, invoice_id: str, now: datetime) -> Invoice:
@@ -190,9 +138,10 @@ def drafted(account: Account, lines: Sequence[Line], fees: Sequence[Fee], *, inv
     )
 
 
-def sums_of(fees: Sequence[Fee]) -> Totals:
-    """The totals of these fees."""
-    return totals([TaxedFee(fee.amount_cents, tuple(_rate(tax) for tax in fee.applied_taxes)) for fee in fees])
+def sums_of(fees: Sequence[Fee], notes: Sequence[CreditNote] = ()) -> Totals:
+    """The totals of these fees, less what these credit notes hold."""
+    taxed = [TaxedFee(fee.amount_cents, tuple(_rate(tax) for tax in fee.applied_taxes)) for fee in fees]
+    return totals(taxed, [note.balance_amount_cents for note in notes])
 
 
 def amounts(sums: Totals, invoice_id: str) -> dict[str, object]:
@@ -223,17 +172,32 @@ def amounts(sums: Totals, invoice_id: str) -> dict[str, object]:
     }
 
 
-def finalized(account: Account, draft: Invoice, *, now: datetime) -> tuple[Invoice, BillingState, list[Action]]:
-    """The invoice made final: number, sequence and payment status; with the billing state that drew the number.
+@dataclass(frozen=True, slots=True)
+class Finalized:
+    """An invoice made final, and what changes with it: the billing state that drew its number, the actions of the number,
+    and what it took of which credit notes."""
 
-    Both sequences count every numbered invoice, whichever mode numbered it. Source: invoices.md section 9.
+    invoice: Invoice
+    state: BillingState
+    actions: tuple[Action, ...] = ()
+    taken: tuple[tuple[str, int], ...] = ()
+
+
+def finalized(account: Account, draft: Invoice, fees: Sequence[Fee], *, now: datetime) -> Finalized:
+    """The invoice made final: credits taken, number, sequence and payment status.
+
+    Both sequences count every numbered invoice, whichever mode numbered it. Source: invoices.md sections 3, 7.3 and 9.
     """
     organization, state = account.organization, account.state
     if draft.fees_amount_cents == 0 and account.skips_zero_invoices:
-        return draft.model_copy(update={"status": "closed", "finalized_at": now, "updated_at": now}), state, []
+        closed = draft.model_copy(update={"status": "closed", "finalized_at": now, "updated_at": now})
+        return Finalized(closed, state)
+    usable = [n for n in account.notes if n.currency == draft.currency and n.invoice_id != draft.id]
+    usable = usable[: limits.CREDIT_NOTES_PER_INVOICE_MAX]
+    sums = sums_of(fees, usable)
+    taken = [(note, cents) for note, cents in zip(usable, sums.taken_from_notes, strict=True) if cents]
     sequence = state.invoices + 1
     number = numbers.per_customer(organization.document_number_prefix, account.customer.sequential_id, sequence)
-    actions: list[Action] = []
     if organization.document_numbering == "per_organization":
         # One sequence: it goes on from all that were numbered before, in either mode.
         per_customer = counters.total(organization.id, NUMBERED)
@@ -249,12 +213,25 @@ def finalized(account: Account, draft: Invoice, *, now: datetime) -> tuple[Invoi
             "status": "finalized",
             "number": number,
             "sequential_id": sequence,
-            "payment_status": "succeeded" if draft.total_amount_cents == 0 else "pending",
+            **amounts(sums, draft.id),
+            "credits": tuple(_credit(draft.id, note, cents) for note, cents in taken),
+            "payment_status": "succeeded" if sums.total_amount_cents == 0 else "pending",
             "finalized_at": now,
             "updated_at": now,
         }
     )
-    return final, state.model_copy(update={"invoices": sequence}), actions
+    numbered = state.model_copy(update={"invoices": sequence})
+    return Finalized(final, numbered, tuple(actions), tuple((note.id, cents) for note, cents in taken))
+
+
+def _credit(invoice_id: str, note: CreditNote, cents: int) -> CreditPart:
+    return CreditPart(
+        id=derived_id(invoice_id, "credit", note.id),
+        amount_cents=cents,
+        note_id=note.id,
+        note_number=note.number,
+        note_invoice_number=note.invoice_number,
+    )
 
 
 def _rate(part: AppliedTaxPart) -> TaxRate:

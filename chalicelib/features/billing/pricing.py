@@ -1,7 +1,7 @@
-"""From a subscription's row to its fees: the subscription fee, and a fee per charge for what was used."""
+"""From what a row owes to its fees: the subscription fee, charges for what was used, fixed charges and the commitment."""
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -10,13 +10,15 @@ from chalicelib.domain import money
 from chalicelib.domain.aggregation.rounding import rounded
 from chalicelib.domain.charges import properties as charge_properties
 from chalicelib.domain.charges.models import ChargeModel, ChargeUsage, Priced, price
+from chalicelib.domain.fixed_charges import Billed
 from chalicelib.domain.invoicing.taxes import FeeTaxes, TaxRate, fee_taxes
 from chalicelib.domain.money import decimal_string
 from chalicelib.domain.periods import Span
 from chalicelib.domain.proration import prorated
+from chalicelib.features.add_ons.store import AddOn
 from chalicelib.features.billable_metrics.store import Metric
-from chalicelib.features.invoices.records import AppliedTaxPart, Fee, PeriodPart
-from chalicelib.features.plans.store import Charge, Plan
+from chalicelib.features.invoices.records import AppliedTaxPart, DaysPart, Fee, PeriodPart
+from chalicelib.features.plans.store import Charge, FixedCharge, Plan
 from chalicelib.features.subscriptions.records import Subscription
 from chalicelib.features.usage import service as usage
 from chalicelib.platform.clock import OrganizationRef
@@ -25,12 +27,14 @@ from chalicelib.platform.ids import derived_id
 
 @dataclass(frozen=True, slots=True)
 class Used:
-    """What a charge's metric counted in a range: exact units, and the number of events."""
+    """What a charge's metric counted in a range: exact units, and the number of events. `below_zero`: the sum was
+    negative, which is billed as nothing at all, flat amounts included."""
 
     charge: Charge
     metric: Metric
     units: Decimal
     events_count: int
+    below_zero: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,15 +57,43 @@ class TaxBook:
         return self.customer or self.organization
 
 
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """Whose fee it is: one row of one invoice."""
+
+    subscription: Subscription
+    plan: Plan
+    period: PeriodPart
+    invoice_id: str
+    now: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class _Item:
+    """What a fee is for, as it is named on the invoice. `subject`: what tells it from the others of its row."""
+
+    type: str
+    id: str
+    kind: str
+    code: str
+    name: str
+    description: str | None
+    display_name: str
+    subject: tuple[str, ...]
+    charge_id: str | None = None
+    fixed_charge_id: str | None = None
+    details: Mapping[str, Any] = field(default_factory=dict)
+
+
 def used_by(
     organization: OrganizationRef,
     external_subscription_id: str,
     charges: Sequence[tuple[Charge, Metric]],
     span: Span,
 ) -> list[Used]:
-    """What each charge's metric counted in a range, all of them read at once."""
+    """What each charge's metric counted in a range, all of them read at once; nothing at all in an empty range."""
     if not charges or span.start == span.end:
-        return [Used(charge, metric, Decimal(0), 0) for charge, metric in charges]
+        return []
     wanted = [usage.Wanted(code=metric.code, field_name=metric.field_name, span=span) for _, metric in charges]
     counted = usage.read(organization, external_subscription_id, wanted)
     return [
@@ -70,6 +102,7 @@ def used_by(
             metric,
             rounded(max(each.units, Decimal(0)), metric.rounding_function, metric.rounding_precision),
             each.events_count,
+            below_zero=each.units < 0,
         )
         for (charge, metric), each in zip(charges, counted, strict=True)
     ]
@@ -77,103 +110,141 @@ def used_by(
 
 def priced(used: Used) -> Priced:
     """The price of what was used, exact, in currency units."""
+    if used.below_zero:
+        return Priced(Decimal(0), Decimal(0), {})
     model = ChargeModel(used.charge.charge_model)
     parsed = charge_properties.parse(model, used.charge.properties)
     return price(model, ChargeUsage(units=used.units, events_count=used.events_count), parsed)
 
 
-def subscription_fee(
-    subscription: Subscription,
-    plan: Plan,
-    period: PeriodPart,
-    taxes: Sequence[TaxRate],
-    *,
-    invoice_id: str,
-    now: datetime,
-) -> Fee | None:
+def subscription_fee(owner: Owner, taxes: Sequence[TaxRate]) -> Fee | None:
     """The base amount of a period, by the days owed of it; None where the row has none.
 
     Source: billing-periods.md section 4.
     """
+    subscription, plan, period = owner.subscription, owner.plan, owner.period
     if period.fee_days is None or period.fee_of_days is None or period.fee_start is None or period.fee_end is None:
         return None
     precise = prorated(plan.amount_cents, days=period.fee_days, of=period.fee_of_days)
-    amount_cents = money.round_half_up(precise)
-    return Fee(
-        id=derived_id(invoice_id, "subscription", subscription.id),
-        invoice_id=invoice_id,
-        customer_id=subscription.customer_id,
-        external_customer_id=subscription.external_customer_id,
-        subscription_id=subscription.id,
-        external_subscription_id=subscription.external_id,
-        charge_id=None,
+    item = _Item(
         type="subscription",
-        item_id=subscription.id,
-        item_type="Subscription",
-        item_code=plan.code,
-        item_name=plan.name,
-        item_description=plan.description,
+        id=subscription.id,
+        kind="Subscription",
+        code=plan.code,
+        name=plan.name,
+        description=plan.description,
         display_name=subscription.name or plan.invoice_display_name or plan.name,
-        units="1.0",
-        total_units="1.0",
-        unit_amount=decimal_string(money.from_cents(Decimal(amount_cents), plan.amount_currency)),
-        events_count=None,
+        subject=("subscription",),
         details={"plan_amount_cents": plan.amount_cents},
-        pay_in_advance=plan.pay_in_advance,
-        invoiceable=True,
-        start=period.fee_start,
-        end=period.fee_end,
-        exact_end=period.exact_end,
-        created_at=now,
-        **_money(amount_cents, precise, plan.amount_currency, taxes, invoice_id, f"subscription#{subscription.id}"),
     )
+    span = Span(period.fee_start, period.fee_end)
+    amount_cents = money.round_half_up(precise)
+    return _once(owner, item, span, amount_cents, precise, taxes, pay_in_advance=plan.pay_in_advance)
 
 
-def charge_fee(
-    used: Used,
-    subscription: Subscription,
-    plan: Plan,
-    period: PeriodPart,
-    taxes: Sequence[TaxRate],
-    *,
-    invoice_id: str,
-    now: datetime,
-) -> Fee | None:
+def charge_fee(used: Used, owner: Owner, taxes: Sequence[TaxRate]) -> Fee | None:
     """The fee of a charge; None where nothing was used and nothing is owed. Source: usage.md section 8."""
+    period, charge, metric = owner.period, used.charge, used.metric
+    assert period.charges_start is not None
+    assert period.charges_end is not None
     result = priced(used)
-    precise = money.to_cents(result.amount, plan.amount_currency)
+    precise = money.to_cents(result.amount, owner.plan.amount_currency)
     amount_cents = money.round_half_up(precise)
     if not used.units and not amount_cents and not used.events_count:
         return None
-    charge, metric = used.charge, used.metric
-    return Fee(
-        id=derived_id(invoice_id, "charge", subscription.id, charge.id),
-        invoice_id=invoice_id,
-        customer_id=subscription.customer_id,
-        external_customer_id=subscription.external_customer_id,
-        subscription_id=subscription.id,
-        external_subscription_id=subscription.external_id,
-        charge_id=charge.id,
+    item = _Item(
         type="charge",
-        item_id=metric.id,
-        item_type="BillableMetric",
-        item_code=metric.code,
-        item_name=metric.name,
-        item_description=metric.description,
+        id=metric.id,
+        kind="BillableMetric",
+        code=metric.code,
+        name=metric.name,
+        description=metric.description,
         display_name=charge.invoice_display_name or metric.name,
-        units=decimal_string(used.units),
-        total_units=decimal_string(used.units),
-        unit_amount=decimal_string(result.unit_amount),
-        events_count=used.events_count,
+        subject=("charge", charge.id),
+        charge_id=charge.id,
         details=dict(result.details),
+    )
+    return _fee(
+        owner,
+        item,
+        Span(period.charges_start, period.charges_end),
+        amount_cents,
+        precise,
+        taxes,
+        units=used.units,
+        unit_amount=result.unit_amount,
+        events_count=used.events_count,
         pay_in_advance=charge.pay_in_advance,
         invoiceable=charge.invoiceable,
-        start=period.charges_start,
-        end=period.charges_end,
-        exact_end=period.exact_end,
-        created_at=now,
-        **_money(amount_cents, precise, plan.amount_currency, taxes, invoice_id, f"{subscription.id}#{charge.id}"),
     )
+
+
+def fixed_charge_fee(
+    billed: Billed,
+    fixed: FixedCharge,
+    add_on: AddOn,
+    days: DaysPart,
+    owner: Owner,
+    taxes: Sequence[TaxRate],
+    *,
+    deducted_cents: int,
+) -> Fee | None:
+    """The fee of a fixed charge; None where units and amount are 0. `deducted_cents`: what an earlier plan's fee for the
+    same add-on paid of it already.
+
+    Source: billing-periods.md section 11.
+    """
+    precise = money.to_cents(billed.priced.amount, owner.plan.amount_currency)
+    amount_cents = max(0, money.round_half_up(precise) - deducted_cents)
+    if not billed.units and not amount_cents:
+        return None
+    item = _Item(
+        type="fixed_charge",
+        id=add_on.id,
+        kind="AddOn",
+        code=add_on.code,
+        name=add_on.name,
+        description=add_on.description,
+        display_name=fixed.invoice_display_name or add_on.invoice_display_name or add_on.name,
+        subject=("fixed_charge", fixed.id),
+        fixed_charge_id=fixed.id,
+        details=dict(billed.priced.details),
+    )
+    return _fee(
+        owner,
+        item,
+        Span(days.start, days.end),
+        amount_cents,
+        max(Decimal(0), precise - deducted_cents),
+        taxes,
+        units=billed.units,
+        unit_amount=billed.priced.unit_amount,
+        events_count=None,
+        pay_in_advance=fixed.pay_in_advance,
+        invoiceable=True,
+    )
+
+
+def commitment_fee(true_up_cents: int, owner: Owner, taxes: Sequence[TaxRate]) -> Fee | None:
+    """What a period lacks of the plan's minimum commitment; None where it lacks nothing.
+
+    Source: billing-periods.md section 12.
+    """
+    commitment, days = owner.plan.minimum_commitment, owner.period.commitment
+    if not true_up_cents or commitment is None or days is None:
+        return None
+    name = commitment.invoice_display_name or "Minimum commitment - True up"
+    item = _Item(
+        type="commitment",
+        id=commitment.id,
+        kind="Commitment",
+        code=owner.plan.code,
+        name=name,
+        description=None,
+        display_name=name,
+        subject=("commitment",),
+    )
+    return _once(owner, item, Span(days.start, days.end), true_up_cents, Decimal(true_up_cents), taxes)
 
 
 def applied_parts(found: FeeTaxes, owner: str) -> tuple[AppliedTaxPart, ...]:
@@ -193,16 +264,81 @@ def applied_parts(found: FeeTaxes, owner: str) -> tuple[AppliedTaxPart, ...]:
     )
 
 
-def _money(
-    amount_cents: int, precise: Decimal, currency: str, taxes: Sequence[TaxRate], invoice_id: str, subject: str
-) -> dict[str, Any]:
+def _once(
+    owner: Owner,
+    item: _Item,
+    span: Span,
+    amount_cents: int,
+    precise: Decimal,
+    taxes: Sequence[TaxRate],
+    *,
+    pay_in_advance: bool = False,
+) -> Fee:
+    """A fee of one unit, whose price is its amount."""
+    return _fee(
+        owner,
+        item,
+        span,
+        amount_cents,
+        precise,
+        taxes,
+        units=Decimal(1),
+        unit_amount=money.from_cents(Decimal(amount_cents), owner.plan.amount_currency),
+        events_count=None,
+        pay_in_advance=pay_in_advance,
+        invoiceable=True,
+    )
+
+
+def _fee(
+    owner: Owner,
+    item: _Item,
+    span: Span,
+    amount_cents: int,
+    precise: Decimal,
+    taxes: Sequence[TaxRate],
+    *,
+    units: Decimal,
+    unit_amount: Decimal,
+    events_count: int | None,
+    pay_in_advance: bool,
+    invoiceable: bool,
+) -> Fee:
+    subscription = owner.subscription
+    fee_id = derived_id(owner.invoice_id, item.subject[0], subscription.id, *item.subject[1:])
     found = fee_taxes(Decimal(amount_cents), taxes)
-    return {
-        "amount_cents": amount_cents,
-        "precise_amount_cents": format(precise, "f"),
-        "currency": currency,
-        "taxes_amount_cents": found.amount_cents,
-        "taxes_precise_cents": format(found.precise_cents, "f"),
-        "taxes_rate": format(found.rate, "f"),
-        "applied_taxes": applied_parts(found, f"{invoice_id}#{subject}"),
-    }
+    return Fee(
+        id=fee_id,
+        invoice_id=owner.invoice_id,
+        customer_id=subscription.customer_id,
+        external_customer_id=subscription.external_customer_id,
+        subscription_id=subscription.id,
+        external_subscription_id=subscription.external_id,
+        charge_id=item.charge_id,
+        fixed_charge_id=item.fixed_charge_id,
+        type=item.type,
+        item_id=item.id,
+        item_type=item.kind,
+        item_code=item.code,
+        item_name=item.name,
+        item_description=item.description,
+        display_name=item.display_name,
+        amount_cents=amount_cents,
+        precise_amount_cents=format(precise, "f"),
+        currency=owner.plan.amount_currency,
+        units=decimal_string(units),
+        total_units=decimal_string(units),
+        unit_amount=decimal_string(unit_amount),
+        events_count=events_count,
+        details=dict(item.details),
+        taxes_amount_cents=found.amount_cents,
+        taxes_precise_cents=format(found.precise_cents, "f"),
+        taxes_rate=format(found.rate, "f"),
+        applied_taxes=applied_parts(found, fee_id),
+        pay_in_advance=pay_in_advance,
+        invoiceable=invoiceable,
+        start=span.start,
+        end=span.end,
+        exact_end=owner.period.exact_end,
+        created_at=owner.now,
+    )

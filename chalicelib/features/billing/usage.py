@@ -8,8 +8,9 @@ from chalicelib.domain import money, periods, subscriptions
 from chalicelib.domain.errors import NotAllowed, NotFound
 from chalicelib.domain.invoicing.totals import TaxedFee, totals
 from chalicelib.domain.money import decimal_string
-from chalicelib.features.billing import issue, pricing
-from chalicelib.features.billing.issue import Account
+from chalicelib.features.billing import fees as fees_of_plan
+from chalicelib.features.billing import pricing
+from chalicelib.features.billing.account import Account
 from chalicelib.features.customers.records import BillingState, Customer
 from chalicelib.features.events import service as events
 from chalicelib.features.organizations import service as organizations
@@ -78,7 +79,7 @@ def current(
         raise NotFound("charge")
     events.wait_for_events(organization)
     used = pricing.used_by(organization, subscription.external_id, chosen, span)
-    book = issue.tax_book(account, [plan])
+    book = fees_of_plan.tax_book(account, [plan])
     shown: list[dict[str, Any]] = []
     fees: list[TaxedFee] = []
     for each in used:

@@ -2,14 +2,30 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Any, Concatenate, Generic, ParamSpec, TypeVar
 
 from chalicelib.domain.errors import NotFound
+from chalicelib.features.test_clock import service as test_clock
 from chalicelib.platform import listing
+from chalicelib.platform.agenda import Task
 from chalicelib.platform.collection import Collection, Record
 from chalicelib.platform.http import Call, Routes
 
 R = TypeVar("R", bound=Record)
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+def settled(change: Callable[Concatenate[Call, P], tuple[T, Sequence[Task]]]) -> Callable[Concatenate[Call, P], T]:
+    """A change that leaves tasks, as a resource takes it: they are pushed, and in a sandbox what is due by now is done
+    before the answer."""
+
+    def carry_out(call: Call, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        result, tasks = change(call, *args, **kwargs)
+        test_clock.settle(call.organization, now=call.now, tasks=tasks)
+        return result
+
+    return carry_out
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,13 +5,16 @@ Items
     <org>#customer#<id>             -           the customer (platform/collection.py)
     <org>#customer#<id>             billing     its billing state, the lock of all that decides its money
     <org>#customer#<id>             sub#<id>    its subscriptions (features/subscriptions/store.py)
+    <org>#customer#<id>             note#...    its credit notes with a balance (features/credit_notes/store.py)
     <org>#customer-code#<external>  -           guard: one live customer per external id
 
 Access patterns
     1 CUSTOMERS.*                 platform/collection.py
-    2 everything_of(org, id)      Query     consistent: customer, billing state and subscriptions at once
+    2 everything_of(org, id)      Query     consistent: all that decides the customer's money, at once
     3 billing_action(...)         Put       conditional on the version read; part of a decision's transaction
 """
+
+from dataclasses import dataclass
 
 from chalicelib.features.customers.records import BillingState, Customer
 from chalicelib.platform.collection import Collection, dump
@@ -31,12 +34,24 @@ CUSTOMERS = Collection(
 )
 
 
-def everything_of(organization_id: str, customer_id: str) -> tuple[Customer | None, BillingState, list[Item]]:
-    """The customer, its billing state, and the items of its subscriptions, read consistently in one query."""
+@dataclass(frozen=True, slots=True)
+class Everything:
+    """What stands under a customer's key: all that decides its money. Items are read by the features that own them."""
+
+    customer: Customer | None
+    state: BillingState
+    subscriptions: list[Item]
+    notes: list[Item]
+
+
+def everything_of(organization_id: str, customer_id: str) -> Everything:
+    """The customer, its billing state, the items of its subscriptions and of its credit notes with a balance, read
+    consistently in one query."""
     pk, _ = CUSTOMERS.key(organization_id, customer_id)
     customer: Customer | None = None
     state = BillingState(customer_id=customer_id, version=NOT_WRITTEN)
     subscriptions: list[Item] = []
+    notes: list[Item] = []
     for item in core.query(pk):
         if item["sk"] == "-":
             customer = CUSTOMERS.read(item)
@@ -44,7 +59,9 @@ def everything_of(organization_id: str, customer_id: str) -> tuple[Customer | No
             state = _state(item)
         elif item["sk"].startswith("sub#"):
             subscriptions.append(item)
-    return customer, state, subscriptions
+        elif item["sk"].startswith("note#"):
+            notes.append(item)
+    return Everything(customer, state, subscriptions, notes)
 
 
 def state_of(organization_id: str, customer_id: str) -> BillingState:

@@ -27,8 +27,24 @@ class AppliedTaxPart(Part):
     base_cents: int
 
 
+class DaysPart(Part):
+    """Local days from `first` to `last`, both included, of a whole period [whole_start, whole_end); shown as instants."""
+
+    start: datetime
+    end: datetime
+    first: date
+    last: date
+    whole_start: date
+    whole_end: date
+
+
 class PeriodPart(Part):
-    """One subscription's boundaries on an invoice: half-open instants, and what is needed to compute its fees again."""
+    """One subscription's boundaries on an invoice: half-open instants, and what is needed to compute its fees again.
+
+    `charges_start` None: no usage belongs to the row. `fixed_paid_units`: units by fixed charge that were paid for
+    before, where only what exceeds them is billed; `fixed_deductions`: cents by add-on that an upgrade takes off;
+    `kept_metric_ids`: recurring metrics that the next plan bills; `earlier_invoices`: those with other fees of the
+    period whose commitment is settled here."""
 
     subscription_id: str
     external_subscription_id: str
@@ -36,8 +52,8 @@ class PeriodPart(Part):
     reason: str
     start: datetime
     end: datetime
-    charges_start: datetime
-    charges_end: datetime
+    charges_start: datetime | None
+    charges_end: datetime | None
     bills_usage: bool
     exact_end: bool = False
     fee_start: datetime | None = None
@@ -46,6 +62,25 @@ class PeriodPart(Part):
     fee_of_days: int | None = None
     fee_period_start: date | None = None
     fee_period_end: date | None = None
+    fixed_start: datetime | None = None
+    fixed_end: datetime | None = None
+    fixed_arrears: DaysPart | None = None
+    fixed_advance: DaysPart | None = None
+    fixed_paid_units: dict[str, str] | None = None
+    fixed_deductions: dict[str, int] = {}
+    commitment: DaysPart | None = None
+    kept_metric_ids: tuple[str, ...] = ()
+    earlier_invoices: tuple[str, ...] = ()
+
+
+class CreditPart(Part):
+    """What an invoice took from a credit note."""
+
+    id: str
+    amount_cents: int
+    note_id: str
+    note_number: str
+    note_invoice_number: str
 
 
 class MetadataPair(Part):
@@ -68,6 +103,7 @@ class Fee(Part):
     subscription_id: str | None
     external_subscription_id: str | None
     charge_id: str | None
+    fixed_charge_id: str | None = None
     type: str
     item_id: str
     item_type: str
@@ -97,7 +133,8 @@ class Fee(Part):
 
 class Invoice(Record):
     """One invoice. `build`: which set of fees counts; `timezone`: the customer's, as it was when billed;
-    `customer_search`: the customer's names, by which lists find it."""
+    `customer_search`: the customer's names, by which lists find it; `note_ids`: the credit notes on it, in their order;
+    `credited`: exact cents given back so far by fee; `credits`: what it took from other invoices' notes."""
 
     customer_id: str
     external_customer_id: str
@@ -132,6 +169,10 @@ class Invoice(Record):
     metadata: tuple[MetadataPair, ...] = ()
     file_key: str | None = None
     customer_search: str = ""
+    note_ids: tuple[str, ...] = ()
+    credited: dict[str, str] = {}
+    offset_amount_cents: int = 0
+    credits: tuple[CreditPart, ...] = ()
 
     @property
     def visible(self) -> bool:

@@ -6,13 +6,14 @@ from decimal import Decimal
 from typing import Any
 
 from chalicelib.domain.money import CONTEXT, decimal_string, exponent
-from chalicelib.features.invoices.records import AppliedTaxPart, Fee, Invoice, PeriodPart
+from chalicelib.features.invoices.records import AppliedTaxPart, CreditPart, Fee, Invoice, PeriodPart
 from chalicelib.platform.timestamps import iso, iso_or_none
 
 
 def summary(invoice: Invoice, customer: Mapping[str, Any], *, file_url: str | None = None) -> dict[str, Any]:
     """An invoice as lists show it."""
-    due = 0 if invoice.status == "voided" else invoice.total_amount_cents - invoice.total_paid_amount_cents
+    left = invoice.total_amount_cents - invoice.total_paid_amount_cents - invoice.offset_amount_cents
+    due = 0 if invoice.status == "voided" else left
     return {
         "lago_id": invoice.id,
         "billing_entity_code": "default",
@@ -42,7 +43,7 @@ def summary(invoice: Invoice, customer: Mapping[str, Any], *, file_url: str | No
         "total_amount_cents": invoice.total_amount_cents,
         "total_paid_amount_cents": invoice.total_paid_amount_cents,
         "total_due_amount_cents": due,
-        "total_offsetted_credit_note_amount_cents": 0,
+        "total_offsetted_credit_note_amount_cents": invoice.offset_amount_cents,
         "version_number": invoice.version_number,
         "self_billed": False,
         "voided_at": iso_or_none(invoice.voided_at),
@@ -76,7 +77,7 @@ def extended(
         "subscriptions": list(subscriptions),
         "billing_periods": [_period(period) for period in invoice.periods],
         "fees": [fee(each, invoice.payment_status) for each in fees],
-        "credits": [],
+        "credits": [_credit(credit, invoice) for credit in invoice.credits],
         "error_details": [],
         "preview_coupons": [],
     }
@@ -90,7 +91,7 @@ def fee(of: Fee, payment_status: str) -> dict[str, Any]:
         "lago_id": of.id,
         "lago_charge_id": of.charge_id,
         "lago_charge_filter_id": None,
-        "lago_fixed_charge_id": None,
+        "lago_fixed_charge_id": of.fixed_charge_id,
         "lago_invoice_id": of.invoice_id,
         "lago_true_up_fee_id": None,
         "lago_true_up_parent_fee_id": None,
@@ -145,23 +146,41 @@ def fee(of: Fee, payment_status: str) -> dict[str, Any]:
     }
 
 
+def _credit(credit: CreditPart, invoice: Invoice) -> dict[str, Any]:
+    return {
+        "lago_id": credit.id,
+        "amount_cents": credit.amount_cents,
+        "amount_currency": invoice.currency,
+        "before_taxes": False,
+        "item": {
+            "lago_item_id": credit.note_id,
+            "type": "credit_note",
+            "code": credit.note_number,
+            "name": credit.note_invoice_number,
+            "description": None,
+        },
+        "invoice": {"lago_id": invoice.id, "payment_status": invoice.payment_status},
+    }
+
+
 def _period(period: PeriodPart) -> dict[str, Any]:
-    charges = (
-        iso(period.charges_start),
-        _shown_end(period.charges_start, period.charges_end, exact=period.exact_end),
-    )
+    exact = period.exact_end
     return {
         "lago_subscription_id": period.subscription_id,
         "external_subscription_id": period.external_subscription_id,
         "lago_plan_id": period.plan_id,
         "subscription_from_datetime": iso(period.start),
-        "subscription_to_datetime": _shown_end(period.start, period.end, exact=period.exact_end),
-        "charges_from_datetime": charges[0],
-        "charges_to_datetime": charges[1],
-        "fixed_charges_from_datetime": charges[0],
-        "fixed_charges_to_datetime": charges[1],
+        "subscription_to_datetime": _shown_end(period.start, period.end, exact=exact),
+        "charges_from_datetime": iso_or_none(period.charges_start),
+        "charges_to_datetime": _end_or_none(period.charges_start, period.charges_end, exact=exact),
+        "fixed_charges_from_datetime": iso_or_none(period.fixed_start),
+        "fixed_charges_to_datetime": _end_or_none(period.fixed_start, period.fixed_end, exact=exact),
         "invoicing_reason": period.reason,
     }
+
+
+def _end_or_none(start: datetime | None, end: datetime | None, *, exact: bool) -> str | None:
+    return None if start is None or end is None else _shown_end(start, end, exact=exact)
 
 
 def _shown_end(start: datetime, end: datetime, *, exact: bool) -> str:

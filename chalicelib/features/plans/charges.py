@@ -1,6 +1,7 @@
 """Building a plan's charges from a request."""
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from chalicelib.domain.charges import properties as charge_properties
@@ -8,11 +9,11 @@ from chalicelib.domain.charges.models import ChargeModel
 from chalicelib.domain.errors import NotFound, merge
 from chalicelib.features.billable_metrics import service as metrics
 from chalicelib.features.billable_metrics.store import Metric
+from chalicelib.features.plans import codes
 from chalicelib.features.plans.schemas import ChargeInput
 from chalicelib.features.plans.store import Charge
 from chalicelib.features.taxes import service as taxes
 from chalicelib.platform import schema
-from chalicelib.platform.http import Call
 from chalicelib.platform.ids import new_id
 
 # What decides how a charge is computed: fixed once a subscription has taken the plan. Source: catalog.md section 2.
@@ -28,19 +29,27 @@ FIXED_WHEN_TAKEN = (
 
 
 def build(
-    call: Call, raw: Sequence[Mapping[str, Any]], *, before: Sequence[Charge], fixed: bool
+    organization_id: str,
+    raw: Sequence[Mapping[str, Any]],
+    *,
+    before: Sequence[Charge],
+    beside: Sequence[Charge] = (),
+    fixed: bool,
+    now: datetime,
 ) -> tuple[tuple[Charge, ...], dict[str, list[str]]]:
-    """The charges that a request describes, and what is wrong with it. Entries with a known `id` change that charge.
+    """The charges that a request describes, and what is wrong with it. Entries with an `id` of `before` change that
+    charge; `beside` are charges of the plan that stay whatever the request says.
 
     Raises: NotFound, for metrics or taxes that do not exist.
     """
     known = {charge.id: charge for charge in before}
-    entries = [_completed(entry, known.get(str(entry.get("id"))), fixed=fixed) for entry in raw]
-    found = metrics.by_ids(call.organization.id, [str(entry.get("billable_metric_id") or "-") for entry in entries])
-    codes = {charge.code for charge in before}
+    olds = [known.pop(str(entry.get("id")), None) for entry in raw]  # A second entry of an id is a new charge.
+    entries = [_completed(entry, old, fixed=fixed) for entry, old in zip(raw, olds, strict=True)]
+    found = metrics.by_ids(organization_id, [str(entry.get("billable_metric_id") or "-") for entry in entries])
+    taken = {charge.code for charge in (*beside, *(old for old in olds if old))}
     built: list[Charge] = []
     findings: dict[str, list[str]] = {}
-    for entry in entries:
+    for entry, old in zip(entries, olds, strict=True):
         metric = found.get(str(entry.get("billable_metric_id") or "-"))
         if metric is None or metric.deleted_at is not None:
             raise NotFound("billable_metrics")
@@ -48,15 +57,28 @@ def build(
         if request is None:
             findings = merge(findings, wrong)
             continue
-        wrong = _combination(request, metric)
-        parsed, wrong_properties = _properties(request)
-        findings = merge(findings, wrong, wrong_properties)
-        if wrong or wrong_properties:
+        parsed, wrong_properties = checked_properties(request.charge_model, request.properties)
+        wrong = merge(_combination(request, metric), wrong_properties)
+        code = codes.chosen(request.code, metric.code, taken, old.code if old else None)
+        if code is None:
+            wrong = merge(wrong, {"code": ["value_already_exist"]})
+        if wrong or code is None:
+            findings = merge(findings, wrong)
             continue
-        charge = _charge(call, request, metric, parsed, known.get(str(entry.get("id"))), codes)
-        codes.add(charge.code)
-        built.append(charge)
+        taken.add(code)
+        built.append(_charge(organization_id, request, metric, parsed, old, code=code, now=now))
     return tuple(built), findings
+
+
+def checked_properties(model_name: str, given: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, list[str]]]:
+    """A model's properties as they are kept (its defaults where none are given), and what is wrong with them."""
+    model = ChargeModel(model_name)
+    properties = dict(given) or charge_properties.defaults(model)
+    try:
+        charge_properties.parse(model, properties)
+    except charge_properties.PropertyErrors as error:
+        return {}, {name: list(codes) for name, codes in error.details.items()}
+    return properties, {}
 
 
 def _completed(entry: Mapping[str, Any], old: Charge | None, *, fixed: bool) -> dict[str, Any]:
@@ -67,16 +89,6 @@ def _completed(entry: Mapping[str, Any], old: Charge | None, *, fixed: bool) -> 
     before |= {"billable_metric_id": old.metric_id, "id": old.id}
     changes = {name: value for name, value in entry.items() if not (fixed and name in FIXED_WHEN_TAKEN)}
     return before | changes | {"id": old.id}
-
-
-def _properties(request: ChargeInput) -> tuple[dict[str, Any], dict[str, list[str]]]:
-    model = ChargeModel(request.charge_model)
-    given = request.properties or charge_properties.defaults(model)
-    try:
-        charge_properties.parse(model, given)
-    except charge_properties.PropertyErrors as error:
-        return {}, {name: list(codes) for name, codes in error.details.items()}
-    return dict(given), {}
 
 
 def _combination(request: ChargeInput, metric: Metric) -> dict[str, list[str]]:
@@ -101,18 +113,27 @@ def _combination(request: ChargeInput, metric: Metric) -> dict[str, list[str]]:
 
 
 def _charge(
-    call: Call, request: ChargeInput, metric: Metric, parsed: dict[str, Any], old: Charge | None, codes: set[str]
+    organization_id: str,
+    request: ChargeInput,
+    metric: Metric,
+    parsed: dict[str, Any],
+    old: Charge | None,
+    *,
+    code: str,
+    now: datetime,
 ) -> Charge:
     tax_ids = old.tax_ids if old else ()
     if "tax_codes" in request.model_fields_set:
-        tax_ids = tuple(taxes.ids_of(call.organization.id, request.tax_codes))
+        tax_ids = tuple(taxes.ids_of(organization_id, request.tax_codes))
     return Charge(
         id=old.id if old else new_id(),
-        created_at=old.created_at if old else call.now,
-        code=old.code if old and not request.code else _free_code(request.code or metric.code, codes, old),
+        created_at=old.created_at if old else now,
+        parent_id=old.parent_id if old else None,
+        code=code,
         metric_id=metric.id,
         charge_model=request.charge_model,
         properties=parsed,
+        filters=old.filters if old else (),
         pay_in_advance=request.pay_in_advance,
         invoiceable=request.invoiceable,
         regroup_paid_fees=request.regroup_paid_fees,
@@ -121,13 +142,3 @@ def _charge(
         invoice_display_name=request.invoice_display_name,
         tax_ids=tax_ids,
     )
-
-
-def _free_code(code: str, taken: set[str], old: Charge | None) -> str:
-    """Codes are unique within a plan; a second charge of a metric gets a number."""
-    if old is not None and old.code == code:
-        return code
-    number, free = 2, code
-    while free in taken:
-        free, number = f"{code}_{number}", number + 1
-    return free

@@ -1,10 +1,19 @@
-"""`/plans`."""
+"""`/plans`, and the parts of a plan below it."""
 
-from chalicelib.features.catalog.resource import Resource
-from chalicelib.features.plans import serializer, service
+from chalicelib.features.catalog.resource import Resource, settled
+from chalicelib.features.plans import part_routes, serializer, service
 from chalicelib.features.plans.store import PLANS
 from chalicelib.platform.http import Routes
 
 routes = Routes(__name__)
 
-Resource("plan", "plans", PLANS, service.create, service.update, service.remove, serializer.show_all).mount(routes)
+Resource(
+    "plan",
+    "plans",
+    PLANS,
+    settled(service.create),
+    settled(service.update),
+    settled(service.remove),
+    serializer.show_all,
+).mount(routes)
+part_routes.mount(routes)

@@ -6,10 +6,12 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, model_validator
 
+from chalicelib import limits
 from chalicelib.platform import schema
 
 # What is computed by now; other models are refused rather than accepted and mispriced.
-COMPUTED_MODELS = ("standard",)
+COMPUTED_MODELS = ("standard", "graduated", "volume")
+FIXED_CHARGE_MODELS = ("standard", "graduated", "volume")
 INTERVALS = ("weekly", "monthly", "quarterly", "semiannual", "yearly")
 
 
@@ -30,6 +32,33 @@ def _mapping(value: Any) -> dict[str, Any]:
     if not isinstance(value, Mapping):
         raise schema.refuse("value_is_invalid")
     return dict(value)
+
+
+def _mapping_or_none(value: Any) -> dict[str, Any] | None:
+    return None if value is None else _mapping(value)
+
+
+def _units(value: Any) -> str:
+    if value is None:
+        return "0"
+    units = schema.exact(value)
+    if units is None:
+        raise schema.refuse("value_is_invalid")
+    plain = units.normalize()
+    exponent = plain.as_tuple().exponent
+    if not isinstance(exponent, int) or exponent < -limits.QUANTITY_DIGITS_AFTER:
+        raise schema.refuse("value_is_invalid")
+    if plain < 0 or plain >= Decimal(10) ** limits.QUANTITY_DIGITS_BEFORE:
+        raise schema.refuse("value_is_out_of_range")
+    return format(plain, "f") if plain else "0"
+
+
+def _without_null(values: Any, *switches: str) -> Any:
+    """Null switches are the defaults; a missing model is no valid one."""
+    if not isinstance(values, Mapping):
+        return values
+    kept = {name: value for name, value in values.items() if not (name in switches and value is None)}
+    return {"charge_model": None, **kept}
 
 
 def _list_of_mappings(value: Any) -> list[dict[str, Any]]:
@@ -82,12 +111,37 @@ class ChargeInput(schema.Request):
     @model_validator(mode="before")
     @classmethod
     def _fill(cls, values: Any) -> Any:
-        # A missing model is no valid one; null switches are the defaults.
-        if not isinstance(values, Mapping):
-            return values
-        switches = ("pay_in_advance", "invoiceable", "prorated")
-        kept = {name: v for name, v in values.items() if not (name in switches and v is None)}
-        return {"charge_model": None, **kept}
+        return _without_null(values, "pay_in_advance", "invoiceable", "prorated")
+
+
+class FixedChargeInput(schema.Request):
+    """One fixed charge of a plan. `id` names an existing one on update."""
+
+    id: schema.OptionalName = None
+    add_on_id: schema.OptionalName = None
+    add_on_code: schema.OptionalName = None
+    code: schema.OptionalName = None
+    charge_model: schema.one_of(*FIXED_CHARGE_MODELS)  # type: ignore[valid-type]
+    properties: Annotated[dict[str, Any], BeforeValidator(_mapping)] = {}
+    units: Annotated[str, BeforeValidator(_units)] = "0"
+    apply_units_immediately: schema.Boolean = False
+    pay_in_advance: schema.Boolean = False
+    prorated: schema.Boolean = False
+    invoice_display_name: schema.OptionalName = None
+    tax_codes: schema.Codes = []
+
+    @model_validator(mode="before")
+    @classmethod
+    def _fill(cls, values: Any) -> Any:
+        return _without_null(values, "pay_in_advance", "prorated", "apply_units_immediately")
+
+
+class CommitmentInput(schema.Request):
+    """The minimum commitment of a plan. `amount_cents` 0 means none."""
+
+    amount_cents: schema.Cents
+    invoice_display_name: schema.OptionalName = None
+    tax_codes: schema.Codes = []
 
 
 class PlanInput(schema.Request):
@@ -107,12 +161,25 @@ class PlanInput(schema.Request):
     tax_codes: schema.Codes = []
     charges: Annotated[list[dict[str, Any]], BeforeValidator(_list_of_mappings)] = []
     metadata: Annotated[dict[str, str | None], BeforeValidator(_metadata)] = {}
-    minimum_commitment: NotYet = None
-    fixed_charges: NotYet = None
+    minimum_commitment: Annotated[dict[str, Any] | None, BeforeValidator(_mapping_or_none)] = None
+    fixed_charges: Annotated[list[dict[str, Any]], BeforeValidator(_list_of_mappings)] = []
     usage_thresholds: NotYet = None
+    cascade_updates: schema.OptionalBoolean = None
 
     @model_validator(mode="before")
     @classmethod
     def _report_missing(cls, values: Any) -> Any:
         # What is missing is reported with the code of what is wrong.
         return {"interval": None, "amount_currency": None, **values} if isinstance(values, Mapping) else values
+
+
+class Cascade(schema.Request):
+    """What the body of a change of a part says beside it."""
+
+    cascade_updates: schema.OptionalBoolean = None
+
+
+class MetadataInput(schema.Request):
+    """Pairs of metadata alone."""
+
+    metadata: Annotated[dict[str, str | None], BeforeValidator(_metadata)] = {}

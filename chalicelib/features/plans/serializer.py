@@ -1,26 +1,48 @@
-"""Plans and charges as the API shows them."""
+"""Plans and their parts as the API shows them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from chalicelib.features.billable_metrics.store import Metric
-from chalicelib.features.plans import service
-from chalicelib.features.plans.store import Charge, Plan
+from chalicelib.domain.money import decimal_string
+from chalicelib.features.add_ons.store import ADD_ONS, AddOn
+from chalicelib.features.billable_metrics.store import METRICS, Metric
+from chalicelib.features.plans import live
+from chalicelib.features.plans.store import Charge, FixedCharge, MinimumCommitment, Plan
 from chalicelib.features.taxes import service as taxes
-from chalicelib.features.taxes.store import Tax
+from chalicelib.features.taxes.store import TAXES, Tax
+from chalicelib.platform.collection import get_together
 from chalicelib.platform.timestamps import iso
 
 
+@dataclass(frozen=True, slots=True)
+class Book:
+    """What plans refer to, by id."""
+
+    metrics: Mapping[str, Metric]
+    add_ons: Mapping[str, AddOn]
+    taxes: Mapping[str, Tax]
+
+    @classmethod
+    def of(cls, organization_id: str, plans: Sequence[Plan]) -> "Book":
+        """All that these plans refer to, read in one request."""
+        metrics, add_ons, known = get_together(
+            organization_id,
+            (METRICS, (charge.metric_id for plan in plans for charge in plan.charges)),
+            (ADD_ONS, (charge.add_on_id for plan in plans for charge in plan.fixed_charges)),
+            (TAXES, (tax_id for plan in plans for tax_id in _tax_ids(plan))),
+        )
+        return cls(metrics, add_ons, {tax.id: tax for tax in known.values() if tax.deleted_at is None})
+
+
 def show_all(organization_id: str, plans: Sequence[Plan]) -> list[dict[str, Any]]:
-    """Several plans; their metrics and taxes are read in one request each."""
-    metrics = service.metrics_of(organization_id, plans)
-    tax_ids = {i for plan in plans for i in (*plan.tax_ids, *(t for c in plan.charges for t in c.tax_ids))}
-    known = {tax.id: tax for tax in taxes.live(organization_id, tax_ids)}
-    return [show(plan, metrics, known) for plan in plans]
+    """Several plans."""
+    book = Book.of(organization_id, plans)
+    return [show(plan, book) for plan in plans]
 
 
-def show(plan: Plan, metrics: Mapping[str, Metric], known: Mapping[str, Tax]) -> dict[str, Any]:
+def show(plan: Plan, book: Book) -> dict[str, Any]:
     """One plan."""
     shown: dict[str, Any] = {
         "lago_id": plan.id,
@@ -41,14 +63,21 @@ def show(plan: Plan, metrics: Mapping[str, Metric], known: Mapping[str, Tax]) ->
         "draft_invoices_count": 0,
         "parent_id": plan.parent_id,
         "pending_deletion": False,
-        "charges": [show_charge(c, m, known) for c, m in service.live_charges(plan, metrics)],
-        "fixed_charges": [],
+        "charges": show_charges(plan, book),
+        "fixed_charges": show_fixed_charges(plan, book),
         "usage_thresholds": [],
-        "taxes": [taxes.show(known[i]) for i in plan.tax_ids if i in known],
+        "taxes": _taxes(plan.tax_ids, book.taxes),
     }
+    if plan.minimum_commitment is not None:
+        shown["minimum_commitment"] = _show_commitment(plan, plan.minimum_commitment, book.taxes)
     if plan.metadata:
         shown["metadata"] = dict(plan.metadata)
     return shown
+
+
+def show_charges(plan: Plan, book: Book) -> list[dict[str, Any]]:
+    """The charges of a plan that count."""
+    return [show_charge(charge, metric, book.taxes) for charge, metric in live.live_charges(plan, book.metrics)]
 
 
 def show_charge(charge: Charge, metric: Metric, known: Mapping[str, Tax]) -> dict[str, Any]:
@@ -71,8 +100,59 @@ def show_charge(charge: Charge, metric: Metric, known: Mapping[str, Tax]) -> dic
             {"invoice_display_name": f.invoice_display_name, "properties": f.properties, "values": dict(f.values)}
             for f in charge.filters
         ],
-        "taxes": [taxes.show(known[i]) for i in charge.tax_ids if i in known],
+        "taxes": _taxes(charge.tax_ids, known),
         "lago_parent_id": charge.parent_id,
         "accepts_target_wallet": None,
         "applied_pricing_unit": None,
     }
+
+
+def show_fixed_charges(plan: Plan, book: Book) -> list[dict[str, Any]]:
+    """The fixed charges of a plan that count."""
+    return [show_fixed_charge(c, add_on, book.taxes) for c, add_on in live.live_fixed_charges(plan, book.add_ons)]
+
+
+def show_fixed_charge(charge: FixedCharge, add_on: AddOn, known: Mapping[str, Tax]) -> dict[str, Any]:
+    """One fixed charge. Its display name is never null: callers rely on it."""
+    return {
+        "lago_id": charge.id,
+        "lago_add_on_id": add_on.id,
+        "add_on_code": add_on.code,
+        "code": charge.code,
+        "invoice_display_name": charge.invoice_display_name or add_on.invoice_display_name or add_on.name,
+        "created_at": iso(charge.created_at),
+        "charge_model": charge.charge_model,
+        "pay_in_advance": charge.pay_in_advance,
+        "prorated": charge.prorated,
+        "properties": charge.properties,
+        "units": decimal_string(Decimal(charge.units)),
+        "lago_parent_id": charge.parent_id,
+        "taxes": _taxes(charge.tax_ids, known),
+    }
+
+
+def _show_commitment(plan: Plan, commitment: MinimumCommitment, known: Mapping[str, Tax]) -> dict[str, Any]:
+    return {
+        "lago_id": commitment.id,
+        "plan_code": plan.code,
+        "amount_cents": commitment.amount_cents,
+        "invoice_display_name": commitment.invoice_display_name,
+        "interval": plan.interval,
+        "created_at": iso(commitment.created_at),
+        "updated_at": iso(commitment.updated_at),
+        "taxes": _taxes(commitment.tax_ids, known),
+    }
+
+
+def _taxes(ids: Iterable[str], known: Mapping[str, Tax]) -> list[dict[str, Any]]:
+    return [taxes.show(known[tax_id]) for tax_id in ids if tax_id in known]
+
+
+def _tax_ids(plan: Plan) -> Iterable[str]:
+    yield from plan.tax_ids
+    for charge in plan.charges:
+        yield from charge.tax_ids
+    for fixed_charge in plan.fixed_charges:
+        yield from fixed_charge.tax_ids
+    if plan.minimum_commitment is not None:
+        yield from plan.minimum_commitment.tax_ids

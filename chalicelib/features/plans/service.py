@@ -3,17 +3,18 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from chalicelib import limits
 from chalicelib.domain.errors import Invalid, NotFound, merge
-from chalicelib.features.billable_metrics import service as metrics
 from chalicelib.features.billable_metrics import store as metric_store
-from chalicelib.features.billable_metrics.store import Metric
-from chalicelib.features.plans import charges, schemas
-from chalicelib.features.plans.store import PLANS, Charge, Plan
+from chalicelib.features.plans import changes, charges, commitments, fixed_charges, schemas
+from chalicelib.features.plans.live import add_ons_of as add_ons_of
+from chalicelib.features.plans.live import live_charges as live_charges
+from chalicelib.features.plans.live import live_fixed_charges as live_fixed_charges
+from chalicelib.features.plans.live import metrics_of as metrics_of
+from chalicelib.features.plans.store import PLANS, Plan
 from chalicelib.features.taxes import service as taxes
-from chalicelib.platform import schema
-from chalicelib.platform.collection import dump
-from chalicelib.platform.http import Call, to_json
+from chalicelib.platform import agenda, schema
+from chalicelib.platform.agenda import Task
+from chalicelib.platform.http import Call
 from chalicelib.platform.ids import new_id
 
 # What decides periods and the kind of amounts: fixed once a subscription has taken the plan. Source: catalog.md section 2.
@@ -29,51 +30,50 @@ FIXED_WHEN_TAKEN = frozenset(
     }
 )
 _MONTHLY_PARTS = ("yearly", "semiannual")
+_PARTS = frozenset({"charges", "fixed_charges", "minimum_commitment"})
 
 
-def create(call: Call, values: dict[str, Any]) -> Plan:
-    """A new plan with its charges.
+def create(call: Call, values: dict[str, Any]) -> tuple[Plan, list[Task]]:
+    """A new plan with its charges; returns it and the tasks to push.
 
-    Raises: Invalid; NotFound for an unknown tax or metric.
+    Raises: Invalid; NotFound for an unknown tax, metric or add-on.
     """
-    request, built = _checked(call, values, before=None)
+    request, parts = _checked(call, values, before=None)
     plan = Plan(
         id=new_id(),
         created_at=call.now,
         updated_at=call.now,
-        charges=built,
         tax_ids=tuple(taxes.ids_of(call.organization.id, request.tax_codes)),
+        **parts,
         **_own_fields(request),
     )
-    _check_size(plan)
-    used = metric_store.usage_actions(call.organization.id, plan.id, before=(), after=_metric_ids(plan))
-    return PLANS.create(call.organization.id, plan, used)
+    changes.check_size(plan)
+    task = changes.announcement(call.organization, plan, "plan.created", now=call.now)
+    extra = [*changes.usage_actions(call.organization.id, None, plan), agenda.put(task, now=call.now)]
+    return PLANS.create(call.organization.id, plan, extra), [task]
 
 
-def update(call: Call, old: Plan, values: dict[str, Any]) -> Plan:
-    """Change a plan; what is fixed by now is ignored silently. `charges` replaces the whole set, absent it stays.
+def update(call: Call, old: Plan, values: dict[str, Any]) -> tuple[Plan, list[Task]]:
+    """Change a plan; what is fixed by now is ignored silently. `charges` and `fixed_charges` replace the whole set,
+    absent they stay; with `cascade_updates` the plan's children follow. Returns it and the tasks to push.
 
-    Raises: Invalid; NotFound for an unknown tax or metric; Conflict.
+    Raises: Invalid; NotFound for an unknown tax, metric or add-on; Conflict.
     """
     if old.taken:
         values = {name: value for name, value in values.items() if name not in FIXED_WHEN_TAKEN}
-    before = old.model_dump(mode="json", include=set(schemas.PlanInput.model_fields) - {"charges"})
-    request, built = _checked(call, {**before, **values}, before=old)
-    fields = _own_fields(request)
+    before = old.model_dump(mode="json", include=set(schemas.PlanInput.model_fields) - _PARTS)
+    request, parts = _checked(call, {**before, **values}, before=old)
+    fields = _own_fields(request) | {name: part for name, part in parts.items() if name in values}
     if "tax_codes" in values:
         fields["tax_ids"] = tuple(taxes.ids_of(call.organization.id, request.tax_codes))
-    if "charges" in values:
-        fields["charges"] = built
     new: Plan = old.changed(now=call.now, **fields)
-    _check_size(new)
-    used = metric_store.usage_actions(call.organization.id, old.id, before=_metric_ids(old), after=_metric_ids(new))
-    return PLANS.replace(call.organization.id, old, new, used)
+    return changes.replace(call.organization, old, new, cascade=bool(request.cascade_updates), now=call.now)
 
 
-def remove(call: Call, old: Plan) -> Plan:
+def remove(call: Call, old: Plan) -> tuple[Plan, list[Task]]:
     """Delete a plan: its code is free at once; its subscriptions end in the background."""
-    used = metric_store.usage_actions(call.organization.id, old.id, before=_metric_ids(old), after=())
-    return PLANS.remove(call.organization.id, old, now=call.now, extra=used)
+    used = metric_store.usage_actions(call.organization.id, old.id, before=changes.metric_ids(old), after=())
+    return PLANS.remove(call.organization.id, old, now=call.now, extra=used), []
 
 
 def find(organization_id: str, code: str) -> Plan:
@@ -88,51 +88,53 @@ def find(organization_id: str, code: str) -> Plan:
 
 
 def by_ids(organization_id: str, ids: Sequence[str]) -> dict[str, Plan]:
-    """Plans by id, deleted ones too."""
+    """Plans by id, deleted ones and children too."""
     return PLANS.get_many(organization_id, list(dict.fromkeys(ids)))
 
 
-def live_charges(plan: Plan, known: Mapping[str, Metric]) -> list[tuple[Charge, Metric]]:
-    """The charges that count, each with its metric: those of deleted metrics have left the plan."""
-    pairs = [(charge, known.get(charge.metric_id)) for charge in plan.charges]
-    return [(charge, metric) for charge, metric in pairs if metric is not None and metric.deleted_at is None]
+def _checked(call: Call, values: Mapping[str, Any], before: Plan | None) -> tuple[schemas.PlanInput, dict[str, Any]]:
+    """The request, and the plan's parts that it describes.
 
-
-def metrics_of(organization_id: str, plans: Sequence[Plan]) -> dict[str, Metric]:
-    """The metrics of the plans' charges, in one request."""
-    return metrics.by_ids(organization_id, [charge.metric_id for plan in plans for charge in plan.charges])
-
-
-def _checked(
-    call: Call, values: Mapping[str, Any], before: Plan | None
-) -> tuple[schemas.PlanInput, tuple[Charge, ...]]:
+    Raises: Invalid, with all findings; NotFound.
+    """
+    organization_id, now = call.organization.id, call.now
+    taken = bool(before and before.taken)
     request, findings = schema.examine(schemas.PlanInput, values)
-    raw = values.get("charges")
-    built: tuple[Charge, ...] = ()
-    if isinstance(raw, list) and all(isinstance(entry, Mapping) for entry in raw):
-        known = before.charges if before else ()
-        taken = bool(before and before.taken)
-        built, wrong = charges.build(call, raw, before=known, fixed=taken)
-        findings = merge(findings, wrong)
+    own_charges, wrong_charges = charges.build(
+        organization_id,
+        _entries(values.get("charges")),
+        before=before.charges if before else (),
+        fixed=taken,
+        now=now,
+    )
+    own_fixed, wrong_fixed = fixed_charges.build(
+        organization_id,
+        _entries(values.get("fixed_charges")),
+        before=before.fixed_charges if before else (),
+        fixed=taken,
+        now=now,
+    )
+    raw = values.get("minimum_commitment")
+    commitment, wrong_commitment = commitments.build(
+        organization_id,
+        raw if isinstance(raw, Mapping) else None,
+        before=before.minimum_commitment if before else None,
+        now=now,
+    )
+    findings = merge(findings, wrong_charges, wrong_fixed, wrong_commitment)
     if request is None or findings:
         raise Invalid(findings)
-    return request, built
+    return request, {"charges": own_charges, "fixed_charges": own_fixed, "minimum_commitment": commitment}
+
+
+def _entries(raw: Any) -> list[Mapping[str, Any]]:
+    """The entries of a list of parts; none where it is no such list, which the schema reports."""
+    return raw if isinstance(raw, list) and all(isinstance(entry, Mapping) for entry in raw) else []
 
 
 def _own_fields(request: schemas.PlanInput) -> dict[str, Any]:
-    names = set(schemas.PlanInput.model_fields) & set(Plan.model_fields) - {"charges"}
+    names = set(schemas.PlanInput.model_fields) & set(Plan.model_fields) - _PARTS
     fields = {name: getattr(request, name) for name in names}
     if request.interval not in _MONTHLY_PARTS:
         fields |= {"bill_charges_monthly": None, "bill_fixed_charges_monthly": None}
     return fields
-
-
-def _metric_ids(plan: Plan) -> set[str]:
-    return {charge.metric_id for charge in plan.charges}
-
-
-def _check_size(plan: Plan) -> None:
-    if len(_metric_ids(plan)) > limits.METRICS_PER_PLAN_MAX or len(plan.charges) > limits.CHARGES_PER_PLAN_MAX:
-        raise Invalid.field("charges", "invalid_count")
-    if len(to_json(dump(plan)).encode()) > limits.ITEM_BYTES_MAX:
-        raise Invalid.field("base", "value_is_too_long")

@@ -1,20 +1,33 @@
-"""Where plans are kept, each with its charges in one item.
+"""Where plans are kept, each with its charges and fixed charges in one item.
 
 Items
-    pk                      sk    what it is
-    <org>#plan#<id> ...     -     platform/collection.py
+    pk                              sk                                  what it is
+    <org>#plan#<id> ...             -                                   platform/collection.py; children: no code, not listed
+    <org>#plan-children#<plan id>   <child id>                          a plan that overrides this one for a subscription
+    <org>#plan-subscriptions#<id>   <customer id>#<subscription id>     a subscription that has this plan
+    <org>#plan-cascade#<id>         <version>#before, #after            a change on its way to the children, as two plans
 
 Access patterns
-    1 PLANS.*               platform/collection.py
-    2 taken_action(plan)    Update    the plan has a subscription; part of the subscription's transaction
+    1 PLANS.*                                   platform/collection.py
+    2 taken_action(plan)                        Update    the plan has a subscription; part of the subscription's transaction
+    3 current_action(plan)                      Check     the plan stands as it was read; the same
+    4 children_ids(org, id)                     Query     consistent
+    5 child_actions(org, child)                 part of the transaction that makes the child
+    6 subscribers(org, id)                      Query     consistent
+    7 subscribed_action, unsubscribed_action    part of the subscription's transaction
+    8 step_actions(before, after)               part of the plan's own transaction
+    9 steps(org, id, until)                     Query     consistent, the oldest first
+   10 step_done_actions(after)                  part of the cascade's last transaction
 """
 
+from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from chalicelib.platform.collection import Collection, Record
+from chalicelib.platform.collection import Collection, Record, dump
+from chalicelib.platform.ids import key
 from chalicelib.platform.table import Action, core
 
 
@@ -30,7 +43,8 @@ class ChargeFilter(BaseModel):
 
 
 class Charge(BaseModel):
-    """The price of one metric. Amounts and rates in `properties` are exact decimal texts."""
+    """The price of one metric. Amounts and rates in `properties` are exact decimal texts. `parent_id`: in a child, the
+    charge of the parent that it stands for."""
 
     model_config = ConfigDict(defer_build=True, frozen=True, extra="ignore")
 
@@ -51,8 +65,58 @@ class Charge(BaseModel):
     parent_id: str | None = None
 
 
+class UnitsChange(BaseModel):
+    """A change of a fixed charge's units, asked for at `at`. `immediately`: they hold from then on, not from the next
+    period. Source: billing-periods.md section 11."""
+
+    model_config = ConfigDict(defer_build=True, frozen=True)
+
+    units: str
+    at: datetime
+    immediately: bool
+
+
+class FixedCharge(BaseModel):
+    """Units of an add-on that every period owes. `units`: as last set; `first_units`: at creation; `changes`: all that
+    came later, the oldest first. Units and the amounts in `properties` are exact decimal texts."""
+
+    model_config = ConfigDict(defer_build=True, frozen=True, extra="ignore")
+
+    id: str
+    code: str
+    add_on_id: str
+    charge_model: str
+    created_at: datetime
+    properties: dict[str, Any]
+    units: str = "0"
+    first_units: str = "0"
+    changes: tuple[UnitsChange, ...] = ()
+    pay_in_advance: bool = False
+    prorated: bool = False
+    invoice_display_name: str | None = None
+    tax_ids: tuple[str, ...] = ()
+    parent_id: str | None = None
+
+
+class MinimumCommitment(BaseModel):
+    """The amount that every period of a plan must reach. Source: billing-periods.md section 12."""
+
+    model_config = ConfigDict(defer_build=True, frozen=True, extra="ignore")
+
+    id: str
+    amount_cents: int
+    invoice_display_name: str | None = None
+    tax_ids: tuple[str, ...] = ()
+    created_at: datetime
+    updated_at: datetime
+
+
 class Plan(Record):
-    """A plan. `trial_period` in days, exact text; `taken`: a subscription of any status has or had it."""
+    """A plan. `trial_period` in days, exact text; `taken`: a subscription of any status has or had it.
+
+    `parent_id`: it is a child, made for one subscription, and overrides that plan; `parent_version`: what its parent
+    passed on to its children up to this version is in it.
+    """
 
     name: str
     code: str
@@ -67,12 +131,21 @@ class Plan(Record):
     trial_period: str = "0"
     tax_ids: tuple[str, ...] = ()
     charges: tuple[Charge, ...] = ()
+    fixed_charges: tuple[FixedCharge, ...] = ()
+    minimum_commitment: MinimumCommitment | None = None
     metadata: dict[str, str | None] = {}
     parent_id: str | None = None
+    parent_version: int = 0
     taken: bool = False
 
 
-PLANS = Collection("plan", Plan, code=lambda plan: plan.code, search=lambda plan: f"{plan.name}\n{plan.code}")
+PLANS = Collection(
+    "plan",
+    Plan,
+    code=lambda plan: None if plan.parent_id else plan.code,
+    search=lambda plan: f"{plan.name}\n{plan.code}",
+    listed=lambda plan: plan.parent_id is None,
+)
 
 
 def taken_action(organization_id: str, plan: Plan) -> list[Action]:
@@ -87,3 +160,87 @@ def taken_action(organization_id: str, plan: Plan) -> list[Action]:
         condition="version = :seen",
     )
     return [action]
+
+
+def current_action(organization_id: str, plan: Plan) -> Action:
+    """Refuse the transaction if the plan has changed since it was read: for what copies it, where `taken_action` (which
+    asks the same) has nothing to write."""
+    return core.check(PLANS.key(organization_id, plan.id), "version = :seen", {":seen": plan.version})
+
+
+def children_ids(organization_id: str, parent_id: str) -> list[str]:
+    """The ids of the plans that override a plan, read consistently."""
+    return [item["sk"] for item in core.query(_children(organization_id, parent_id))]
+
+
+def child_actions(organization_id: str, child: Plan) -> list[Action]:
+    """Enter a child under its parent."""
+    assert child.parent_id is not None, "only a child has a parent"
+    return [core.put({"pk": _children(organization_id, child.parent_id), "sk": child.id})]
+
+
+def subscribed_action(organization_id: str, plan_id: str, customer_id: str, subscription_id: str) -> Action:
+    """Enter a subscription under its plan."""
+    return core.put({"pk": _subscriptions(organization_id, plan_id), "sk": key(customer_id, subscription_id)})
+
+
+def unsubscribed_action(organization_id: str, plan_id: str, customer_id: str, subscription_id: str) -> Action:
+    """Take a subscription out of its plan's list, whether it stands there or not."""
+    return core.delete((_subscriptions(organization_id, plan_id), key(customer_id, subscription_id)))
+
+
+def subscribers(organization_id: str, plan_id: str) -> Iterator[tuple[str, str]]:
+    """(customer id, subscription id) of all subscriptions under a plan, read consistently."""
+    for item in core.query(_subscriptions(organization_id, plan_id)):
+        customer_id, subscription_id = item["sk"].split("#")
+        yield customer_id, subscription_id
+
+
+def step_actions(organization_id: str, before: Plan, after: Plan) -> list[Action]:
+    """Keep a change for the children; `after` has the version that it is written with."""
+    halves = {"before": before, "after": after}
+    return [
+        core.put(
+            {
+                "pk": _steps(organization_id, after.id),
+                "sk": _step(after.version, half),
+                "version": plan.version,
+                "record": dump(plan),
+            }
+        )
+        for half, plan in halves.items()
+    ]
+
+
+def steps(organization_id: str, parent_id: str, *, until: int) -> Iterator[tuple[Plan, Plan]]:
+    """The changes on their way to a plan's children, up to a version: (before, after), the oldest first."""
+    after: Plan | None = None
+    for item in core.query(_steps(organization_id, parent_id), between=("0", _step(until, "before"))):
+        plan = PLANS.read(item)
+        if item["sk"].endswith("#after"):  # Sorts before its `before`.
+            after = plan
+        else:
+            assert after is not None, "both halves are written together"
+            yield plan, after
+
+
+def step_done_actions(organization_id: str, after: Plan) -> list[Action]:
+    """Forget a change that all children have."""
+    pk = _steps(organization_id, after.id)
+    return [core.delete((pk, _step(after.version, half))) for half in ("before", "after")]
+
+
+def _steps(organization_id: str, parent_id: str) -> str:
+    return key(organization_id, "plan-cascade", parent_id)
+
+
+def _step(version: int, half: str) -> str:
+    return f"{version:010d}#{half}"
+
+
+def _children(organization_id: str, parent_id: str) -> str:
+    return key(organization_id, "plan-children", parent_id)
+
+
+def _subscriptions(organization_id: str, plan_id: str) -> str:
+    return key(organization_id, "plan-subscriptions", plan_id)

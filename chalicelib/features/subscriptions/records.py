@@ -35,12 +35,28 @@ class LastFee(BaseModel):
     period_start: date
     period_end: date
     plan_amount_cents: int
-    credited_cents: int = 0
+
+
+class FixedPaid(BaseModel):
+    """Units of a fixed charge that were paid in advance for the local days from `first` up to, not including, `end`."""
+
+    model_config = ConfigDict(defer_build=True, frozen=True)
+
+    charge_id: str
+    add_on_id: str
+    units: str
+    amount_cents: int
+    first: date
+    end: date
 
 
 class Subscription(Record):
     """One subscription. `billed_until`: usage before this instant is invoiced (the period guard); `billed_on`: the last
-    billing day that was carried out, local; `occasions`: what its customer's billing still has to invoice."""
+    billing day that was carried out, local; `occasions`: what its customer's billing still has to invoice.
+
+    `alerts_on`: local days on which its end is still to be announced; `units_changed_at`: units of fixed charges in
+    advance changed and are still to be billed; `fixed_paid`: what was paid in advance for the running period, by its
+    predecessor too (`fixed_carried`); `period_invoices`: the invoices with fees of the running period."""
 
     external_id: str
     customer_id: str
@@ -69,6 +85,11 @@ class Subscription(Record):
     billed_on: date | None = None
     occasions: tuple[Occasion, ...] = ()
     last_fee: LastFee | None = None
+    alerts_on: tuple[date, ...] = ()
+    units_changed_at: datetime | None = None
+    fixed_paid: tuple[FixedPaid, ...] = ()
+    fixed_carried: tuple[FixedPaid, ...] = ()
+    period_invoices: tuple[str, ...] = ()
     invoiced: bool = False
     zone: str | None = None
 

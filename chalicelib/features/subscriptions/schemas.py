@@ -1,14 +1,22 @@
 """What requests about subscriptions hold. Source: catalog.md section 7.3, billing-periods.md sections 1 and 5."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import model_validator
+from pydantic import BeforeValidator, model_validator
 
 from chalicelib.platform import schema
 
 CREDIT_NOTE_MODES = ("credit", "refund", "offset", "skip")
 INVOICE_MODES = ("generate", "skip")
+
+
+def _overrides(value: Any) -> dict[str, Any]:
+    if value is None:
+        return {}
+    if not isinstance(value, Mapping):
+        raise schema.refuse("value_is_invalid")
+    return dict(value)
 
 
 class SubscriptionInput(schema.Request):
@@ -22,6 +30,7 @@ class SubscriptionInput(schema.Request):
     subscription_at: schema.OptionalInstant = None
     ending_at: schema.OptionalInstant = None
     consolidate_invoice: schema.OptionalBoolean = None
+    plan_overrides: Annotated[dict[str, Any], BeforeValidator(_overrides)] = {}
 
     @model_validator(mode="before")
     @classmethod
@@ -38,6 +47,7 @@ class SubscriptionUpdate(schema.Request):
     ending_at: schema.OptionalInstant = None
     subscription_at: schema.OptionalInstant = None
     consolidate_invoice: schema.OptionalBoolean = None
+    plan_overrides: Annotated[dict[str, Any], BeforeValidator(_overrides)] = {}
     on_termination_credit_note: schema.optional_one_of(*CREDIT_NOTE_MODES, code="invalid_value") = None  # type: ignore[valid-type]
     on_termination_invoice: schema.optional_one_of(*INVOICE_MODES, code="invalid_value") = None  # type: ignore[valid-type]
 

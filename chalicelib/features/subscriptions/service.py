@@ -5,78 +5,30 @@ and the move of its billing task in one transaction. What is owed is invoiced by
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import replace
+from datetime import datetime, timedelta
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from chalicelib.domain import periods
 from chalicelib.domain.errors import Invalid, NotFound
 from chalicelib.features.customers import service as customers
 from chalicelib.features.customers import store as customer_store
-from chalicelib.features.customers.records import BillingState, Customer
+from chalicelib.features.customers.records import BillingState
 from chalicelib.features.customers.store import CUSTOMERS
 from chalicelib.features.organizations import service as organizations
 from chalicelib.features.organizations.records import Organization
+from chalicelib.features.plans import overrides
 from chalicelib.features.plans import service as plans
 from chalicelib.features.plans import store as plan_store
-from chalicelib.features.plans.store import Plan
-from chalicelib.features.subscriptions import announcements, schemas, store, terms
+from chalicelib.features.plans.store import PLANS, Plan
+from chalicelib.features.subscriptions import plan_changes, schemas, store, terms
+from chalicelib.features.subscriptions.change import Change, change_of, started
 from chalicelib.features.subscriptions.records import Occasion, Status, Subscription
-from chalicelib.platform import agenda, schema
+from chalicelib.platform import schema
 from chalicelib.platform.agenda import Task
 from chalicelib.platform.clock import OrganizationRef
 from chalicelib.platform.ids import new_id
-from chalicelib.platform.table import Action, transact
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """What one use case writes: subscriptions before and after, and what goes with them."""
-
-    organization: Organization
-    customer: Customer
-    state: BillingState
-    now: datetime
-
-    @property
-    def zone(self) -> ZoneInfo:
-        """The customer's applicable time zone."""
-        return self.customer.zone(self.organization.timezone)
-
-    def commit(
-        self,
-        *,
-        created: Sequence[tuple[Subscription, Plan]] = (),
-        replaced: Sequence[tuple[Subscription, Subscription, Plan]] = (),
-        extra: Sequence[Action] = (),
-        tasks: Sequence[Task] = (),
-        due_now: bool = False,
-    ) -> list[Task]:
-        """Write it all together; returns the tasks to push. Refused if anything read has changed since."""
-        ref = self.organization.ref
-        due = [terms.next_due_at(s, plan, zone=self.zone) for s, plan in created]
-        due += [terms.next_due_at(new, plan, zone=self.zone) for _, new, plan in replaced]
-        instants = [at for at in (*due, self.state.due_at, self.now if due_now else None) if at is not None]
-        # Something may be due before now only for what was written late: the clock never goes back for it.
-        state = self.state.model_copy(update={"due_at": min(instants, default=None), "attached": True})
-        actions: list[Action] = [customer_store.billing_action(ref.id, self.state, state)]
-        # A first invoice bills no usage: it is made at once, where others wait for events still queued.
-        changed = [*(s for s, _ in created), *(new for _, new, _ in replaced)]
-        at_once = self.state.due_at is None and all(s.occasions == (Occasion.STARTING,) for s in changed)
-        actions += customers.due_actions(ref, self.state, state, now=self.now, at_once=at_once)
-        for subscription, _ in created:
-            actions += store.create_actions(ref.id, subscription)
-        for old, new, _ in replaced:
-            actions += store.replace_actions(ref.id, old, new)
-        actions += [agenda.put(task, now=self.now) for task in tasks]
-        transact([*actions, *extra])
-        billing = (
-            []
-            if state.due_at is None
-            else [agenda.task(customers.BILL, ref, self.customer.id, state.due_at, at_once=at_once)]
-        )
-        return [*tasks, *billing]
+from chalicelib.platform.table import Action
 
 
 def create(
@@ -95,27 +47,60 @@ def _create(
 ) -> tuple[Subscription, list[Task]]:
     own = organizations.get(organization.id)
     plan = plans.find(organization.id, request.plan_code)
-    change, extra, tasks = _customer_for(own, request.external_customer_id, plan, now=now)
-    _check_dates(request.subscription_at, request.ending_at, now=now, zone=change.zone)
+    extra = plan_store.taken_action(organization.id, plan)
     guard = store.guard(organization.id, request.external_id)
+    if guard is not None and guard["external_customer_id"] == request.external_customer_id:
+        change, adopted = _customer_of_guard(own, guard, plan, now=now)
+        change.check_dates(None, request.ending_at)
+        return _change_plan(change, guard["subscription_id"], plan, request, [*extra, *adopted])
+    if request.plan_overrides:
+        plan, written = _child(own.id, plan, request.plan_overrides, now=now)
+        extra = [*extra, *written]
+    change, adopted, tasks = _customer_for(own, request.external_customer_id, plan, now=now)
+    change.check_dates(request.subscription_at, request.ending_at)
     if guard is not None:
-        if guard["customer_id"] != change.customer.id:
-            raise Invalid.field("external_id", "value_already_exist")
-        current = store.get(organization.id, guard["customer_id"], guard["subscription_id"])
-        assert current is not None
-        if current.plan_id == plan.id:
-            return current, []
-        raise Invalid.field("plan_code", "value_is_invalid")
+        raise Invalid.field("external_id", "value_already_exist")
     subscription = _new(change, request, plan)
-    extra += plan_store.taken_action(organization.id, plan)
     if subscription.status == Status.ACTIVE:
-        tasks += [announcements.task(own, change.customer, subscription, plan, "subscription.started", now=now)]
+        tasks += [change.told(subscription, plan, "subscription.started")]
     pushed = change.commit(
         created=[(subscription, plan)],
-        extra=[*extra, store.guard_action(organization.id, subscription)],
+        extra=[*extra, *adopted, store.guard_action(organization.id, subscription)],
         tasks=tasks,
     )
     return subscription, pushed
+
+
+def _change_plan(
+    change: Change, subscription_id: str, plan: Plan, request: schemas.SubscriptionInput, extra: Sequence[Action]
+) -> tuple[Subscription, list[Task]]:
+    """Another plan for a subscription: at once where it costs as much or more, else with its next period; for one that
+    has not begun, simply another one. The same plan again changes nothing."""
+    organization_id = change.organization.id
+    current = change.of_id(subscription_id)
+    assert current is not None, "a guard names a subscription of its customer"
+    waiting = change.of_id(current.next_id)
+    known = plans.by_ids(organization_id, [current.plan_id, *([waiting.plan_id] if waiting else [])])
+    current_plan = known[current.plan_id]
+    if plan.id in (current_plan.id, current_plan.parent_id):
+        return current, []
+    if waiting is not None and waiting.status == Status.PENDING:
+        waiting_plan = known[waiting.plan_id]
+        if plan.id in (waiting_plan.id, waiting_plan.parent_id):
+            return current, []
+    if request.plan_overrides:
+        plan, written = _child(organization_id, plan, request.plan_overrides, now=change.now)
+        extra = [*extra, *written]
+    if current.status == Status.PENDING:
+        fields = {"plan_id": plan.id, "plan_code": plan.code, "updated_at": change.now, **request.given("name")}
+        fields["on_termination_credit_note"] = "credit" if plan.pay_in_advance else None
+        other = current.model_copy(update=fields)
+        told = change.told(other, plan, "subscription.updated")
+        return other, change.commit(replaced=[(current, other, plan)], extra=extra, tasks=[told])
+    carry_out = plan_changes.upgrade if plan_changes.is_dearer(plan, current_plan) else plan_changes.downgrade
+    new = plan_changes.successor(current, plan, request, now=change.now)
+    dropped = plan_changes.dropped(change, waiting, known[waiting.plan_id] if waiting else None)
+    return carry_out(change, current, current_plan, new, plan, dropped, extra)
 
 
 def _new(change: Change, request: schemas.SubscriptionInput, plan: Plan) -> Subscription:
@@ -123,6 +108,7 @@ def _new(change: Change, request: schemas.SubscriptionInput, plan: Plan) -> Subs
     subscription_at = (request.subscription_at or change.now).replace(microsecond=0)
     today = periods.local_date(change.now, change.zone)
     future = periods.local_date(subscription_at, change.zone) > today
+    before = [s for s in change.known if s.external_id == request.external_id]
     subscription = Subscription(
         id=new_id(),
         created_at=change.now,
@@ -132,11 +118,10 @@ def _new(change: Change, request: schemas.SubscriptionInput, plan: Plan) -> Subs
         external_customer_id=change.customer.external_id,
         plan_id=plan.id,
         plan_code=plan.code,
-        status=Status.PENDING if future else Status.ACTIVE,
+        status=Status.PENDING,
         billing_time=request.billing_time,
         subscription_at=subscription_at,
-        started_at=None if future else subscription_at,
-        first_started_at=None if future else subscription_at,
+        first_started_at=min((s.first_started_at for s in before if s.first_started_at), default=None),
         ending_at=request.ending_at,
         name=request.name,
         consolidate_invoice=request.consolidate_invoice is not False,
@@ -144,8 +129,41 @@ def _new(change: Change, request: schemas.SubscriptionInput, plan: Plan) -> Subs
     )
     if future:
         return subscription
-    occasions = terms.occasions_at_start(plan, subscription, now=change.now, zone=change.zone)
-    return subscription.model_copy(update={"occasions": occasions})
+    # What an earlier one with this external id was invoiced for is not billed again. Source: billing-periods.md section 5.
+    ended_at = max((s.terminated_at for s in before if _was_billed_to_its_end(s) and s.terminated_at), default=None)
+    started_at = subscription_at
+    if ended_at is not None and ended_at >= subscription_at:
+        started_at = ended_at.replace(microsecond=0)
+        subscription = subscription.model_copy(update={"billed_until": started_at + timedelta(seconds=1)})
+    return started(subscription, plan, started_at=started_at, now=change.now, zone=change.zone)
+
+
+def _was_billed_to_its_end(subscription: Subscription) -> bool:
+    return subscription.status == Status.TERMINATED and subscription.on_termination_invoice != "skip"
+
+
+def _child(
+    organization_id: str, parent: Plan, values: Mapping[str, Any], *, now: datetime
+) -> tuple[Plan, list[Action]]:
+    """A plan of the subscription's own, and what writes it together with it."""
+    child = overrides.child(organization_id, parent, values, now=now)
+    return child, _writing(organization_id, child, parent)
+
+
+def _writing(organization_id: str, child: Plan, parent: Plan) -> list[Action]:
+    # A parent without subscriptions so far is marked as taken, which refuses as well if it has changed.
+    unchanged = [plan_store.current_action(organization_id, parent)] if parent.taken else []
+    return [*overrides.create_actions(organization_id, child), *unchanged]
+
+
+def _customer_of_guard(
+    own: Organization, guard: Mapping[str, Any], plan: Plan, *, now: datetime
+) -> tuple[Change, list[Action]]:
+    change = change_of(own.id, guard["customer_id"], now=now)
+    with_currency = customers.check_currency(change.customer, plan.amount_currency)
+    if with_currency == change.customer:
+        return change, []
+    return replace(change, customer=with_currency), [CUSTOMERS.replace_action(own.id, change.customer, with_currency)]
 
 
 def _customer_for(
@@ -157,28 +175,11 @@ def _customer_for(
         fresh = customers.check_currency(customers.new_customer(own, external_id, now=now), plan.amount_currency)
         actions, tasks = customers.creation(own, fresh, now=now)
         state = BillingState(customer_id=fresh.id, version=customer_store.NOT_WRITTEN)
-        return Change(own, fresh, state, now), actions, tasks
-    customer, state, _ = customer_store.everything_of(own.id, known.id)
-    if customer is None or customer.deleted_at is not None:
+        return Change(own, fresh, state, (), now), actions, tasks
+    change, adopted = _customer_of_guard(own, {"customer_id": known.id}, plan, now=now)
+    if change.customer.deleted_at is not None:
         raise NotFound("customer")
-    with_currency = customers.check_currency(customer, plan.amount_currency)
-    extra = [] if with_currency == customer else [CUSTOMERS.replace_action(own.id, customer, with_currency)]
-    return Change(own, with_currency, state, now), extra, []
-
-
-def _check_dates(
-    subscription_at: datetime | None, ending_at: datetime | None, *, now: datetime, zone: ZoneInfo
-) -> None:
-    """`ending_at` is later than today and later than the start, by local dates.
-
-    Raises: Invalid, `invalid_date`.
-    """
-    if ending_at is None:
-        return
-    ends_on = periods.local_date(ending_at, zone)
-    starts_on = periods.local_date(subscription_at or now, zone)
-    if ends_on <= periods.local_date(now, zone) or ends_on <= starts_on:
-        raise Invalid.field("ending_at", "invalid_date")
+    return change, adopted, []
 
 
 def find(organization_id: str, external_id: str, statuses: Sequence[str] = ()) -> Subscription:
@@ -216,22 +217,30 @@ def update(
 
     def attempt() -> tuple[Subscription, list[Task]]:
         old = _updatable(organization.id, external_id, statuses)
-        change = _change_of(organization.id, old, now=now)
+        change = change_of(organization.id, old.customer_id, now=now)
         plan = plans.by_ids(organization.id, [old.plan_id])[old.plan_id]
+        extra: list[Action] = []
+        if request.plan_overrides:
+            plan, extra = _overridden(organization.id, plan, request.plan_overrides, now=now)
         new = _updated(change, old, plan, request)
-        tasks: list[Task] = []
-        if new.status == Status.ACTIVE and old.status == Status.PENDING:
-            tasks.append(
-                announcements.task(change.organization, change.customer, new, plan, "subscription.started", now=now)
-            )
-        else:
-            tasks.append(
-                announcements.task(change.organization, change.customer, new, plan, "subscription.updated", now=now)
-            )
-        pushed = change.commit(replaced=[(old, new, plan)], tasks=tasks)
+        began = new.status == Status.ACTIVE and old.status == Status.PENDING
+        told = change.told(new, plan, "subscription.started" if began else "subscription.updated")
+        pushed = change.commit(replaced=[(old, new, plan)], extra=extra, tasks=[told])
         return new.model_copy(update={"version": old.version + 1}), pushed
 
     return customers.retrying(attempt, "subscription")
+
+
+def _overridden(
+    organization_id: str, plan: Plan, values: Mapping[str, Any], *, now: datetime
+) -> tuple[Plan, list[Action]]:
+    """The plan of a running subscription with other values: its own child, made where it has none."""
+    if plan.parent_id is not None:
+        changed = overrides.changed(organization_id, plan, values, now=now)
+        return changed, [PLANS.replace_action(organization_id, plan, changed)]
+    blank = overrides.child(organization_id, plan, {}, now=now)
+    child = overrides.changed(organization_id, blank, values, now=now)
+    return child, _writing(organization_id, child, plan)
 
 
 def _updatable(organization_id: str, external_id: str, statuses: Sequence[str]) -> Subscription:
@@ -261,26 +270,32 @@ def _updated(change: Change, old: Subscription, plan: Plan, request: schemas.Sub
         assert request.subscription_at is not None
         new = _moved_start(change, new, plan, request.subscription_at)
     if "ending_at" in request.model_fields_set:
-        _check_dates(new.subscription_at, request.ending_at, now=change.now, zone=change.zone)
+        change.check_dates(new.subscription_at, request.ending_at)
+        if new.status == Status.ACTIVE:
+            alerts = terms.alerts_on(new.ending_at, now=change.now, zone=change.zone)
+            new = new.model_copy(update={"alerts_on": alerts})
+    if plan.id != old.plan_id:
+        new = new.model_copy(update={"plan_id": plan.id, "plan_code": plan.code})
+    if new.status == Status.ACTIVE and old.status == Status.ACTIVE and _bills_units_now(plan, change.now):
+        new = new.model_copy(update={"units_changed_at": change.now})
     return new
 
 
-def _moved_start(change: Change, pending: Subscription, plan: Plan, subscription_at: datetime) -> Subscription:
-    moved = pending.model_copy(update={"subscription_at": subscription_at})
-    if periods.local_date(subscription_at, change.zone) > periods.local_date(change.now, change.zone):
-        return moved
-    return activated(moved, plan, started_at=subscription_at, now=change.now, zone=change.zone)
-
-
-def activated(
-    pending: Subscription, plan: Plan, *, started_at: datetime, now: datetime, zone: ZoneInfo
-) -> Subscription:
-    """A pending subscription that starts, with what it owes at once."""
-    first = pending.first_started_at or started_at
-    started = pending.model_copy(
-        update={"status": Status.ACTIVE, "started_at": started_at, "first_started_at": first, "updated_at": now}
+def _bills_units_now(plan: Plan, now: datetime) -> bool:
+    """Whether units of a fixed charge in advance changed just now, and hold at once."""
+    return any(
+        fixed.pay_in_advance and change.immediately and change.at == now
+        for fixed in plan.fixed_charges
+        for change in fixed.changes[-1:]
     )
-    return started.model_copy(update={"occasions": terms.occasions_at_start(plan, started, now=now, zone=zone)})
+
+
+def _moved_start(change: Change, pending: Subscription, plan: Plan, subscription_at: datetime) -> Subscription:
+    at = subscription_at.replace(microsecond=0)
+    moved = pending.model_copy(update={"subscription_at": at})
+    if periods.local_date(at, change.zone) > periods.local_date(change.now, change.zone):
+        return moved
+    return started(moved, plan, started_at=at, now=change.now, zone=change.zone)
 
 
 def terminate(
@@ -299,18 +314,39 @@ def terminate(
 
     def attempt() -> tuple[Subscription, list[Task]]:
         old = find(organization.id, external_id, statuses)
-        change = _change_of(organization.id, old, now=now)
-        plan = plans.by_ids(organization.id, [old.plan_id])[old.plan_id]
-        new = ended(old, plan, request, at=now)
-        name = "subscription.terminated" if new.status == Status.TERMINATED else "subscription.updated"
-        task = announcements.task(change.organization, change.customer, new, plan, name, now=now)
-        release = (
-            [] if old.previous_id and old.status == Status.PENDING else [store.release_action(organization.id, old)]
-        )
-        pushed = change.commit(replaced=[(old, new, plan)], extra=release, tasks=[task])
-        return new, pushed
+        change = change_of(organization.id, old.customer_id, now=now)
+        return end(change, old, request)
 
     return customers.retrying(attempt, "subscription")
+
+
+def end(change: Change, old: Subscription, request: schemas.Termination) -> tuple[Subscription, list[Task]]:
+    """Carry out the end of an active subscription, with the change of plan that waited for its period's end; or cancel
+    one that has not begun."""
+    organization_id = change.organization.id
+    linked = [s for s in (change.of_id(old.next_id), change.of_id(old.previous_id)) if s is not None]
+    known = plans.by_ids(organization_id, [s.plan_id for s in (old, *linked)])
+    new = ended(old, known[old.plan_id], request, at=change.now)
+    replaced = [(old, new, known[old.plan_id])]
+    extra: list[Action] = []
+    if old.status == Status.PENDING and old.previous_id is not None:
+        # The plan before goes on as if no change had been asked for.
+        before = change.of_id(old.previous_id)
+        assert before is not None
+        kept = before.model_copy(update={"next_id": None, "next_plan_code": None, "updated_at": change.now})
+        replaced.append((before, kept, known[before.plan_id]))
+    else:
+        extra = [store.release_action(organization_id, old)]
+    waiting = change.of_id(old.next_id)
+    if waiting is not None and waiting.status == Status.PENDING:
+        replaced += plan_changes.dropped(change, waiting, known[waiting.plan_id])
+        new = new.model_copy(update={"next_id": None, "next_plan_code": None})
+        replaced[0] = (old, new, known[old.plan_id])
+    name = "subscription.terminated" if new.status == Status.TERMINATED else "subscription.updated"
+    told = [change.told(after, plan, name) for _, after, plan in replaced[:1]]
+    if old.status == Status.PENDING and old.previous_id is not None:
+        told = [change.told(replaced[1][1], replaced[1][2], "subscription.updated")]
+    return new, change.commit(replaced=replaced, extra=extra, tasks=told)
 
 
 def ended(old: Subscription, plan: Plan, request: schemas.Termination, *, at: datetime) -> Subscription:
@@ -331,19 +367,12 @@ def ended(old: Subscription, plan: Plan, request: schemas.Termination, *, at: da
     )
 
 
-def _change_of(organization_id: str, subscription: Subscription, *, now: datetime) -> Change:
-    own = organizations.get(organization_id)
-    customer, state, _ = customer_store.everything_of(organization_id, subscription.customer_id)
-    assert customer is not None
-    return Change(own, customer, state, now)
-
-
 def only_active_of(organization_id: str, external_customer_id: str) -> str | None:
     """The external id of a customer's active subscription, where it has exactly one."""
     customer = CUSTOMERS.find(organization_id, external_customer_id)
     if customer is None:
         return None
-    _, _, items = customer_store.everything_of(organization_id, customer.id)
+    items = customer_store.everything_of(organization_id, customer.id).subscriptions
     active = [s.external_id for s in map(store.read, items) if s.status == Status.ACTIVE]
     return active[0] if len(active) == 1 else None
 

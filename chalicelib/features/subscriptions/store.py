@@ -5,16 +5,18 @@ Items
     <org>#customer#<id>                     sub#<id>    the subscription
         index list:  <org>#subscription                 <created_at>#<id>   all of the organization
         index owner: <org>#subscription-ext#<external>  <created_at>#<id>   all that ever had this external id
-    <org>#subscription-guard#<external>     -           one live chain per external id: {customer_id, subscription_id}
+    <org>#subscription-guard#<external>     -           one live chain per external id: whose and which
 
 Access patterns
     1 guard(org, external)              GetItem   consistent: whose live subscription this is
     2 get(org, customer, id)            GetItem   consistent
     3 history(org, external)            Query     index owner: ended ones too, newest first
-    4 put_action / replace_action       part of a decision's transaction
-    5 guard_action / release_action     the same
+    4 together                          part of a decision's transaction
+    5 guard_action, move_guard_action, release_action   the same
 """
 
+from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 from chalicelib.features.subscriptions.records import Status, Subscription
@@ -26,7 +28,7 @@ from chalicelib.platform.timestamps import stamp
 
 
 def guard(organization_id: str, external_id: str) -> Item | None:
-    """{customer_id, subscription_id} of the live subscription with this external id."""
+    """{customer_id, external_customer_id, subscription_id} of the live subscription with this external id."""
     return core.get(key(organization_id, "subscription-guard", external_id))
 
 
@@ -43,19 +45,28 @@ def history(organization_id: str, external_id: str) -> list[Subscription]:
     return sorted(found, key=lambda s: (s.created_at, s.id), reverse=True)
 
 
-def create_actions(organization_id: str, subscription: Subscription) -> list[Action]:
-    """Store a new subscription and count it."""
-    changes = {"all": 1, f"status={subscription.status}": 1}
-    counted = counters.moved(organization_id, "subscription", subscription.id, changes)
-    return [core.create(_item(organization_id, subscription)), *counted]
+def together(
+    organization_id: str,
+    *,
+    created: Sequence[Subscription] = (),
+    replaced: Sequence[tuple[Subscription, Subscription]] = (),
+) -> list[Action]:
+    """Store new subscriptions and write others over what was read; refused if somebody else wrote in between.
 
-
-def replace_actions(organization_id: str, old: Subscription, new: Subscription) -> list[Action]:
-    """Write `new` over `old`; refused if somebody else wrote in between."""
-    written = new.model_copy(update={"version": old.version + 1})
-    changes = {f"status={old.status}": -1, f"status={new.status}": 1} if old.status != new.status else {}
-    action = core.put(_item(organization_id, written), condition="version = :version", values={":version": old.version})
-    return [action, *counters.moved(organization_id, "subscription", old.id, changes)]
+    All of one transaction go together: their totals move in one row, which no transaction may touch twice.
+    """
+    actions = [core.create(_item(organization_id, each)) for each in created]
+    changes = Counter(f"status={each.status}" for each in created)
+    for old, new in replaced:
+        written = new.model_copy(update={"version": old.version + 1})
+        item = _item(organization_id, written)
+        actions.append(core.put(item, condition="version = :version", values={":version": old.version}))
+        changes.update({f"status={new.status}": 1})
+        changes.subtract({f"status={old.status}": 1})
+    if created:
+        changes["all"] = len(created)
+    first = created[0].id if created else replaced[0][0].id if replaced else ""
+    return [*actions, *counters.moved(organization_id, "subscription", first, changes)]
 
 
 def guard_action(organization_id: str, subscription: Subscription) -> Action:
@@ -92,6 +103,7 @@ def _guard(organization_id: str, subscription: Subscription) -> Item:
         "pk": key(organization_id, "subscription-guard", subscription.external_id),
         "sk": "-",
         "customer_id": subscription.customer_id,
+        "external_customer_id": subscription.external_customer_id,
         "subscription_id": subscription.id,
     }
 

@@ -1,7 +1,8 @@
-"""Subscriptions and plans as the rules of billing see them."""
+"""Subscriptions and plans as the rules of billing see them, and what is to happen to a subscription at which instant."""
 
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal
+from enum import StrEnum
 from zoneinfo import ZoneInfo
 
 from chalicelib.domain import periods, subscriptions
@@ -18,6 +19,8 @@ def terms_of(plan: Plan) -> Terms:
         amount_cents=plan.amount_cents,
         pay_in_advance=plan.pay_in_advance,
         charges_monthly=bool(plan.bill_charges_monthly),
+        fixed_monthly=bool(plan.bill_fixed_charges_monthly),
+        fixed_in_advance=any(fixed.pay_in_advance and Decimal(fixed.units) for fixed in plan.fixed_charges),
         trial_days=Decimal(plan.trial_period),
     )
 
@@ -32,30 +35,76 @@ def life_of(subscription: Subscription) -> Life:
         trial_started_at=subscription.first_started_at or subscription.started_at,
         ended_at=subscription.terminated_at,
         upgraded=subscription.upgraded,
+        successor=subscription.previous_id is not None,
         billed_until=subscription.billed_until,
     )
 
 
+class Happening(StrEnum):
+    """What may happen to a subscription; of those at one instant the first of this list comes first."""
+
+    START = "start"
+    STARTING = "starting invoice"
+    ALERT = "announcement of the end"
+    END = "end by its date"
+    PERIOD = "billing day"
+    UNITS = "more units of fixed charges"
+    TRIAL = "end of the trial"
+    LAST = "last invoice"
+
+
+def happenings(subscription: Subscription, plan: Plan, *, zone: ZoneInfo) -> list[tuple[datetime, Happening]]:
+    """What is to happen next, each with its instant; empty for a subscription that is over and billed."""
+    of = subscription
+    if of.status == Status.CANCELED:
+        return []
+    if of.status == Status.PENDING:
+        # A successor that waits for the period's end starts with its predecessor's run, not by itself.
+        return [] if of.previous_id else [(of.subscription_at, Happening.START)]
+    assert of.started_at is not None
+    if Occasion.STARTING in of.occasions:
+        return [(of.started_at, Happening.STARTING)]
+    billing_at = subscriptions.next_billing_at(terms_of(plan), life_of(of), after=last_day(of, zone), zone=zone)
+    if of.status == Status.TERMINATED:
+        return _of_ended(of, billing_at, zone)
+    found = [(billing_at, Happening.PERIOD)]
+    found += [(periods.start_of_day(day, zone), Happening.ALERT) for day in of.alerts_on]
+    if of.ending_at is not None:
+        found.append((periods.start_of_day(periods.local_date(of.ending_at, zone), zone), Happening.END))
+    if of.units_changed_at is not None:
+        found.append((of.units_changed_at, Happening.UNITS))
+    end = subscriptions.trial_end(terms_of(plan), life_of(of))
+    if end is not None and of.trial_ended_at is None:
+        found.append((end, Happening.TRIAL))
+    return found
+
+
+def _of_ended(of: Subscription, billing_at: datetime, zone: ZoneInfo) -> list[tuple[datetime, Happening]]:
+    if Occasion.TERMINATING not in of.occasions or of.terminated_at is None:
+        return []
+    found = [(of.terminated_at, Happening.LAST)]
+    # An end on a billing day not carried out takes its place; an upgrade leaves the day to the old plan's run.
+    same_day = periods.local_date(billing_at, zone) == periods.local_date(of.terminated_at, zone)
+    if billing_at <= of.terminated_at and (of.upgraded or not same_day):
+        found.append((billing_at, Happening.PERIOD))
+    return found
+
+
 def next_due_at(subscription: Subscription, plan: Plan, *, zone: ZoneInfo) -> datetime | None:
     """The next instant at which something happens to a subscription; None for one that is over and billed."""
-    if subscription.status == Status.CANCELED:
-        return None
-    if subscription.status == Status.PENDING:
-        # A successor that waits for the period's end starts with its predecessor's run, not by itself.
-        return None if subscription.previous_id else subscription.subscription_at
-    if subscription.status == Status.TERMINATED:
-        return subscription.terminated_at if subscription.occasions else None
-    if subscription.occasions:
-        return subscription.started_at
-    terms, life = terms_of(plan), life_of(subscription)
-    after = last_day(subscription, zone)
-    instants = [subscriptions.next_billing_at(terms, life, after=after, zone=zone)]
-    if subscription.ending_at is not None:
-        instants.append(periods.start_of_day(periods.local_date(subscription.ending_at, zone), zone))
-    end = subscriptions.trial_end(terms, life)
-    if end is not None and subscription.trial_ended_at is None:
-        instants.append(end)
-    return min(instants)
+    return min((at for at, _ in happenings(subscription, plan, zone=zone)), default=None)
+
+
+# How many days ahead the end of a subscription is announced. Source: billing-periods.md section 5.
+_ALERT_DAYS = (45, 15)
+
+
+def alerts_on(ending_at: datetime | None, *, now: datetime, zone: ZoneInfo) -> tuple[date, ...]:
+    """The local days, from today on, on which the end is announced."""
+    if ending_at is None:
+        return ()
+    ends_on, today = periods.local_date(ending_at, zone), periods.local_date(now, zone)
+    return tuple(day for n in _ALERT_DAYS if (day := ends_on - timedelta(days=n)) >= today)
 
 
 def last_day(subscription: Subscription, zone: ZoneInfo) -> date:
@@ -68,17 +117,19 @@ def last_day(subscription: Subscription, zone: ZoneInfo) -> date:
 
 
 def wants_starting_invoice(plan: Plan, subscription: Subscription, *, now: datetime, zone: ZoneInfo) -> bool:
-    """Whether a start owes its first fee at once: in advance, today (not backdated), and out of trial.
+    """Whether a start owes something at once: today (not backdated), the fee in advance out of trial, or fixed charges in
+    advance, in a trial too.
 
-    Source: billing-periods.md sections 5 and 6.
+    Source: billing-periods.md sections 5, 6 and 11.
     """
-    if not plan.pay_in_advance or subscription.started_at is None:
+    if subscription.started_at is None:
         return False
     today = periods.local_date(now, zone)
     if periods.local_date(subscription.started_at, zone) != today:
         return False
-    end = subscriptions.trial_end(terms_of(plan), life_of(subscription))
-    return end is None or periods.local_date(end, zone) <= today
+    terms, life = terms_of(plan), life_of(subscription)
+    owes_fee = terms.pay_in_advance and not subscriptions.in_trial(terms, life, today, zone)
+    return owes_fee or terms.fixed_in_advance
 
 
 def occasions_at_start(
@@ -86,3 +137,9 @@ def occasions_at_start(
 ) -> tuple[Occasion, ...]:
     """What is to be invoiced right when a subscription starts."""
     return (Occasion.STARTING,) if wants_starting_invoice(plan, subscription, now=now, zone=zone) else ()
+
+
+def trial_over_at(plan: Plan, subscription: Subscription, *, now: datetime) -> datetime | None:
+    """When a trial ended that is over already as a subscription starts: nothing follows from it any more."""
+    end = subscriptions.trial_end(terms_of(plan), life_of(subscription))
+    return end if end is not None and end <= now else None

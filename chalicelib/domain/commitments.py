@@ -1,0 +1,18 @@
+"""Minimum commitments: an amount that each period must reach.
+
+Source: billing-periods.md section 12.
+"""
+
+from chalicelib.domain.money import round_half_up
+from chalicelib.domain.proration import prorated
+
+
+def committed_cents(amount_cents: int, *, days: int, of_days: int) -> int:
+    """The part of a commitment that `days` of a period of `of_days` must reach, rounded once."""
+    return round_half_up(prorated(amount_cents, days=min(days, of_days), of=of_days))
+
+
+def true_up_cents(amount_cents: int, *, days: int, of_days: int, fees_cents: int) -> int:
+    """What is missing of a commitment, 0 where fees reach it. `fees_cents`: all that was billed for the period, before
+    taxes, coupons and credits."""
+    return max(0, committed_cents(amount_cents, days=days, of_days=of_days) - fees_cents)

@@ -1,0 +1,98 @@
+"""What a credit note is worth, and how it is given: as credit, as a refund, or against an unpaid invoice.
+
+Source: billing-periods.md section 7.4; invoices.md section 7.1.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+
+from chalicelib.domain.invoicing.taxes import AppliedTax, TaxRate, invoice_taxes, tax_cents
+from chalicelib.domain.money import CONTEXT, round_half_up, total
+
+CREDIT, REFUND, OFFSET = "credit", "refund", "offset"
+MODES = (CREDIT, REFUND, OFFSET)
+
+
+@dataclass(frozen=True, slots=True)
+class CreditItem:
+    """What is credited of one fee: exact cents before tax and coupons, the coupons' share of it, and the fee's taxes."""
+
+    amount_cents: Decimal
+    coupon_share_cents: Decimal
+    taxes: tuple[TaxRate, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CreditAmounts:
+    """All amounts of a credit note. `item_cents` and the precise ones are exact; `taxes_rate` in percent."""
+
+    item_cents: Decimal
+    sub_total_cents: int
+    taxes_cents: int
+    precise_taxes_cents: Decimal
+    precise_total_cents: Decimal
+    coupons_adjustment_cents: int
+    applied: tuple[AppliedTax, ...]
+    taxes_rate: Decimal
+
+    @property
+    def total_cents(self) -> int:
+        """What is given back: the sum of the rounded parts, not the rounded sum."""
+        return self.sub_total_cents + self.taxes_cents
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """How a total is given, in whole cents; the parts add up to it."""
+
+    credit_cents: int
+    refund_cents: int
+    offset_cents: int
+
+
+def amounts(items: Sequence[CreditItem]) -> CreditAmounts:
+    """The amounts of a note of these items: net and tax are rounded each, once over all items."""
+    bases = [(CONTEXT.subtract(item.amount_cents, item.coupon_share_cents), item.taxes) for item in items]
+    net = total(base for base, _ in bases)
+    precise_taxes = total(tax_cents(base, tax.rate) for base, taxes in bases for tax in taxes)
+    taxes = invoice_taxes(bases)
+    return CreditAmounts(
+        item_cents=total(item.amount_cents for item in items),
+        sub_total_cents=round_half_up(net),
+        taxes_cents=taxes.amount_cents,
+        precise_taxes_cents=precise_taxes,
+        precise_total_cents=CONTEXT.add(net, precise_taxes),
+        coupons_adjustment_cents=round_half_up(total(item.coupon_share_cents for item in items)),
+        applied=taxes.applied,
+        taxes_rate=taxes.rate,
+    )
+
+
+def split(total_cents: int, *, mode: str, paid_cents: int, used_cents: int) -> Split:
+    """How a note of `total_cents` is given on a fee of which `paid_cents` are paid and `used_cents` stay owed, all with tax.
+
+    What was paid beyond the used part is refunded, unless all is credited; the rest is credited, or offset.
+    """
+    if mode not in MODES:
+        raise ValueError(mode)
+    if mode == CREDIT:
+        return Split(total_cents, 0, 0)
+    refund = min(total_cents, max(0, paid_cents - used_cents))
+    rest = total_cents - refund
+    return Split(rest, refund, 0) if mode == REFUND else Split(0, refund, rest)
+
+
+def paid_share_cents(paid_cents: int, *, part_cents: int, whole_cents: int) -> int:
+    """What was paid of a part, when `paid_cents` were paid of the whole: in proportion, never more than was paid.
+
+    Cut, not rounded, so that the shares of all parts together are never more than was paid.
+    """
+    if whole_cents <= 0:
+        return 0
+    return min(paid_cents, paid_cents * part_cents // whole_cents)
+
+
+def number(invoice_number: str, sequence: int) -> str:
+    """`LAG-1A2B-005-012-CN001`: the invoice's own sequence of notes. Source: invoices.md section 9."""
+    return f"{invoice_number}-CN{sequence:03d}"

@@ -1,0 +1,10 @@
+"""`/add_ons`."""
+
+from chalicelib.features.add_ons import service
+from chalicelib.features.add_ons.store import ADD_ONS
+from chalicelib.features.catalog.resource import Resource
+from chalicelib.platform.http import Routes
+
+routes = Routes(__name__)
+
+Resource("add_on", "add_ons", ADD_ONS, service.create, service.update, service.remove, service.show_all).mount(routes)

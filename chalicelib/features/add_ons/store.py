@@ -1,0 +1,26 @@
+"""Where add-ons are kept.
+
+Items
+    pk                      sk    what it is
+    <org>#add_on#<id> ...   -     platform/collection.py
+
+Access patterns
+    1 ADD_ONS.*             platform/collection.py
+"""
+
+from chalicelib.platform.collection import Collection, Record
+
+
+class AddOn(Record):
+    """An add-on. `amount_cents`: the price of one unit."""
+
+    name: str
+    code: str
+    amount_cents: int
+    amount_currency: str
+    invoice_display_name: str | None = None
+    description: str | None = None
+    tax_ids: tuple[str, ...] = ()
+
+
+ADD_ONS = Collection("add_on", AddOn, code=lambda a: a.code, search=lambda a: f"{a.name}\n{a.code}")

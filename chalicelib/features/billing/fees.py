@@ -1,0 +1,180 @@
+"""All fees of an invoice, in their order; computed alike when it is made, when a draft is made again, and for a preview."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from zoneinfo import ZoneInfo
+
+from chalicelib.domain import commitments, fixed_charges, periods
+from chalicelib.domain.charges import properties as charge_properties
+from chalicelib.domain.charges.models import ChargeModel
+from chalicelib.domain.invoicing.taxes import TaxRate
+from chalicelib.domain.subscriptions import Days
+from chalicelib.features.add_ons.store import AddOn
+from chalicelib.features.billable_metrics.store import Metric
+from chalicelib.features.billing import pricing
+from chalicelib.features.billing.account import Account
+from chalicelib.features.billing.pricing import Owner, TaxBook
+from chalicelib.features.invoices import store as invoice_store
+from chalicelib.features.invoices.records import DaysPart, Fee, PeriodPart
+from chalicelib.features.plans import live
+from chalicelib.features.plans.store import FixedCharge, Plan
+from chalicelib.features.subscriptions import terms
+from chalicelib.features.subscriptions.records import Subscription
+from chalicelib.features.taxes import service as taxes
+from chalicelib.features.taxes.store import Tax
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One subscription on an invoice to be issued."""
+
+    subscription: Subscription
+    plan: Plan
+    period: PeriodPart
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What fees refer to, read once for all lines."""
+
+    metrics: Mapping[str, Metric]
+    add_ons: Mapping[str, AddOn]
+    book: TaxBook
+
+
+def fees_of(account: Account, lines: Sequence[Line], *, invoice_id: str, now: datetime) -> list[Fee]:
+    """All fees of an invoice: per subscription its base amount, its charges and fixed charges in the plan's order, and
+    what it lacks of its commitment."""
+    plans = [line.plan for line in lines]
+    known = _Known(
+        live.metrics_of(account.organization.id, plans),
+        live.add_ons_of(account.organization.id, plans),
+        tax_book(account, plans),
+    )
+    fees: list[Fee] = []
+    for line in lines:
+        owner = Owner(line.subscription, line.plan, line.period, invoice_id, now)
+        base = pricing.subscription_fee(owner, known.book.of(line.plan.tax_ids))
+        own = [base] if base else []
+        if line.period.bills_usage:
+            own += _charge_fees(account, owner, known)
+        own += _fixed_charge_fees(account, owner, known)
+        own += _commitment_fees(account, owner, known, own)
+        fees += own
+    return fees
+
+
+def _charge_fees(account: Account, owner: Owner, known: _Known) -> list[Fee]:
+    period = owner.period
+    assert period.charges_start is not None
+    assert period.charges_end is not None
+    charges = [
+        (charge, metric)
+        for charge, metric in live.live_charges(owner.plan, known.metrics)
+        # What the next plan counts on is billed by it. Source: billing-periods.md section 7.1.
+        if not (metric.recurring and not charge.prorated and metric.id in period.kept_metric_ids)
+    ]
+    span = periods.Span(period.charges_start, period.charges_end)
+    used = pricing.used_by(account.organization.ref, owner.subscription.external_id, charges, span)
+    fees = []
+    for each in used:
+        owed = known.book.of(each.charge.tax_ids, owner.plan.tax_ids)
+        fee = pricing.charge_fee(each, owner, owed)
+        fees += [fee] if fee else []
+    return fees
+
+
+def _fixed_charge_fees(account: Account, owner: Owner, known: _Known) -> list[Fee]:
+    deductions = dict(owner.period.fixed_deductions)
+    fees = []
+    for fixed, add_on in live.live_fixed_charges(owner.plan, known.add_ons):
+        days = owner.period.fixed_advance if fixed.pay_in_advance else owner.period.fixed_arrears
+        if days is None:
+            continue
+        billed = _billed(fixed, days, owner, account.zone)
+        deducted = deductions.pop(add_on.id, 0) if fixed.prorated and fixed.pay_in_advance else 0
+        owed = known.book.of(fixed.tax_ids, owner.plan.tax_ids)
+        fee = pricing.fixed_charge_fee(billed, fixed, add_on, days, owner, owed, deducted_cents=deducted)
+        fees += [fee] if fee else []
+    return fees
+
+
+def _billed(fixed: FixedCharge, part: DaysPart, owner: Owner, zone: ZoneInfo) -> fixed_charges.Billed:
+    model = ChargeModel(fixed.charge_model)
+    charge = fixed_charges.FixedCharge(
+        model=model,
+        properties=charge_properties.parse(model, fixed.properties),
+        prorated=fixed.prorated,
+        first_units=Decimal(fixed.first_units),
+        changes=tuple(
+            fixed_charges.UnitsChange(Decimal(change.units), change.at, change.immediately) for change in fixed.changes
+        ),
+    )
+    whole = periods.Period(part.whole_start, part.whole_end)
+    days = Days(periods.Span(part.start, part.end), part.first, part.last, whole)
+    plan_terms, life = terms.terms_of(owner.plan), terms.life_of(owner.subscription)
+    paid = owner.period.fixed_paid_units
+    if paid is None:
+        return fixed_charges.billed(charge, plan_terms, life, days, known_at=owner.now, zone=zone)
+    # What was paid before the subscription got a plan of its own was paid for the plan's charge.
+    units = Decimal(paid.get(fixed.id) or paid.get(fixed.parent_id or "") or "0")
+    return fixed_charges.exceeding(charge, plan_terms, life, days, paid_units=units, known_at=owner.now, zone=zone)
+
+
+def _commitment_fees(account: Account, owner: Owner, known: _Known, own: Sequence[Fee]) -> list[Fee]:
+    """The true-up of the period settled here, over all fees that were billed for it, on earlier invoices too."""
+    commitment, days = owner.plan.minimum_commitment, owner.period.commitment
+    if commitment is None or days is None:
+        return []
+    earlier: list[Fee] = []
+    for invoice_id in owner.period.earlier_invoices:
+        invoice = invoice_store.get(account.organization.id, invoice_id)
+        if invoice is not None and invoice.status != "voided":
+            earlier += invoice_store.fees_of(account.organization.id, invoice)
+    counted = [fee for fee in (*earlier, *own) if _counts(fee, owner.subscription, days, account.zone)]
+    if not any(fee.type == "subscription" for fee in counted):
+        return []  # Nothing was owed yet: a trial over the whole of it, or a start in the past.
+    lacks = commitments.true_up_cents(
+        commitment.amount_cents,
+        days=(days.last - days.first).days + 1,
+        of_days=(days.whole_end - days.whole_start).days,
+        fees_cents=sum(fee.amount_cents for fee in counted),
+    )
+    fee = pricing.commitment_fee(lacks, owner, known.book.of(commitment.tax_ids, owner.plan.tax_ids))
+    return [fee] if fee else []
+
+
+def _counts(fee: Fee, subscription: Subscription, days: DaysPart, zone: ZoneInfo) -> bool:
+    """Whether a fee was billed for a period. Its middle tells, which a change of time zone does not move out of it."""
+    if fee.subscription_id != subscription.id or fee.type not in ("subscription", "charge", "fixed_charge"):
+        return False
+    middle = periods.local_date(fee.start + (fee.end - fee.start) / 2, zone)
+    return days.whole_start <= middle < days.whole_end
+
+
+def tax_book(account: Account, of_plans: Sequence[Plan]) -> TaxBook:
+    """The taxes that may count, read in one request beside the organization's list."""
+    defaults = taxes.of_organization(account.organization.id)
+    wanted = {*account.customer.tax_ids}
+    for plan in of_plans:
+        wanted |= {*plan.tax_ids, *(i for charge in plan.charges for i in charge.tax_ids)}
+        wanted |= {i for fixed in plan.fixed_charges for i in fixed.tax_ids}
+        wanted |= set(plan.minimum_commitment.tax_ids if plan.minimum_commitment else ())
+    known = {tax.id: rate_of(tax) for tax in taxes.live(account.organization.id, wanted)}
+    vat = Decimal(account.organization.billing_configuration.vat_rate)
+    organization = tuple(rate_of(tax) for tax in defaults) or _anonymous(vat)
+    own_vat = account.customer.billing_configuration.vat_rate
+    customer = tuple(known[i] for i in account.customer.tax_ids if i in known)
+    return TaxBook(known, customer or _anonymous(Decimal(own_vat or 0)), organization)
+
+
+def rate_of(tax: Tax) -> TaxRate:
+    """A tax as it counts on documents."""
+    return TaxRate(tax.id, tax.code, tax.name, tax.rate, tax.description)
+
+
+def _anonymous(rate: Decimal) -> tuple[TaxRate, ...]:
+    """The first API's `vat_rate`: a tax without an object. Source: invoices.md section 4.1."""
+    return (TaxRate(None, "vat", "VAT", rate),) if rate else ()

@@ -1,0 +1,33 @@
+"""What follows the issue of a credit note: its message to the webhooks."""
+
+from datetime import datetime
+
+from chalicelib.features.credit_notes import service, store
+from chalicelib.features.webhooks import service as webhooks
+from chalicelib.platform import agenda, jobs
+from chalicelib.platform.agenda import Task
+from chalicelib.platform.table import core, transact
+from chalicelib.platform.timestamps import unstamp
+
+_MESSAGE = "credit_note.created"
+
+
+@jobs.handles(service.ISSUED)
+def issued(task: Task, now: datetime) -> None:
+    """Tell every endpoint, together with the end of the task."""
+    organization_id = task.organization.id
+    note = store.get(organization_id, task.subject)
+    if note is None or not note.visible:
+        core.write(agenda.done(task))
+        return
+    happening = webhooks.announcement(
+        task.organization,
+        _MESSAGE,
+        "credit_note",
+        service.show(organization_id, note),
+        subject=f"{_MESSAGE}#{note.id}",
+        now=unstamp(task.detail["issued_at"]),
+    )
+    actions, tasks = webhooks.messages_for(happening)
+    transact([*actions, agenda.done(task)])
+    agenda.push(tasks)

@@ -1,0 +1,119 @@
+"""The list of credit notes and its filters. Source: api-inventory.md, Credit notes."""
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Any
+
+from chalicelib.domain.errors import Invalid
+from chalicelib.features.credit_notes import store
+from chalicelib.features.credit_notes.records import CREDIT_STATUSES, REASONS, REFUND_STATUSES, CreditNote
+from chalicelib.features.customers.store import CUSTOMERS
+from chalicelib.platform import counters, listing
+from chalicelib.platform.http import Call
+from chalicelib.platform.ids import key
+
+_CHOICES = {"reason": REASONS, "credit_status": CREDIT_STATUSES, "refund_status": REFUND_STATUSES}
+
+
+@dataclass(slots=True)
+class _Filter:
+    """Conditions on the fields of the record as they gather, with their values and names."""
+
+    where: list[str] = field(default_factory=list)
+    values: dict[str, Any] = field(default_factory=dict)
+    names: dict[str, str] = field(default_factory=dict)
+
+    def one_of(self, name: str, wanted: Sequence[str]) -> None:
+        places = [f":{name}{i}" for i in range(len(wanted))]
+        self._add(name, f"IN ({', '.join(places)})", dict(zip(places, wanted, strict=True)))
+
+    def compare(self, name: str, sign: str, value: Any, place: str) -> None:
+        self._add(name, f"{sign} :{place}", {f":{place}": value})
+
+    def _add(self, name: str, condition: str, values: dict[str, Any]) -> None:
+        self.where.append(f"#record.#{name} {condition}")
+        self.values |= values
+        self.names |= {"#record": "record", f"#{name}": name}
+
+
+def page(call: Call, customer_id: str | None = None) -> tuple[list[CreditNote], dict[str, int | None]]:
+    """One page of the final notes, newest first.
+
+    Raises: Invalid, for values outside the enumerations.
+    """
+    organization_id = call.organization.id
+    chosen = _filters(call)
+    external_id = call.one("external_customer_id")
+    nobody = _of_another_entity(call)
+    if customer_id is None and external_id is not None:
+        customer = CUSTOMERS.find(organization_id, external_id)
+        nobody = nobody or customer is None
+        customer_id = customer.id if customer else None
+    if nobody:
+        return [], listing.meta(listing.wanted(call), 0)
+    total: Callable[[], int] | None = None
+    if customer_id is None and not chosen.where:
+        total = lambda: counters.total(organization_id, store.LIST)  # noqa: E731
+    wanted = listing.Listing(
+        organization_id,
+        key(organization_id, store.LIST) if customer_id is None else store.owner_pk(organization_id, customer_id),
+        index="list" if customer_id is None else "owner",
+        where=chosen.where,
+        values=chosen.values,
+        names=chosen.names,
+        total=total,
+    )
+    items, meta = listing.read(wanted, listing.wanted(call))
+    return [store.read(item) for item in items], meta
+
+
+def _filters(call: Call) -> _Filter:
+    chosen = _Filter()
+    for name, known in _CHOICES.items():
+        wanted = list(dict.fromkeys(call.many(name)))
+        if any(value not in known for value in wanted):
+            raise Invalid.field(name, "value_is_invalid")
+        if wanted:
+            chosen.one_of(name, wanted)
+    for name in ("currency", "invoice_number"):
+        text = call.one(name)
+        if text is not None:
+            chosen.one_of(name, [text])
+    for parameter, name, sign, read in (
+        ("issuing_date_from", "issuing_date", ">=", _day),
+        ("issuing_date_to", "issuing_date", "<=", _day),
+        ("amount_from", "total_amount_cents", ">=", _cents),
+        ("amount_to", "total_amount_cents", "<=", _cents),
+    ):
+        text = call.one(parameter)
+        if text is not None:
+            chosen.compare(name, sign, read(parameter, text), parameter)
+    term = call.one("search_term")
+    if term:
+        chosen.where.append("contains(words, :term)")
+        chosen.values[":term"] = term.lower()
+    return chosen
+
+
+def _of_another_entity(call: Call) -> bool:
+    """Whether only notes are wanted that nobody has: all are of the one default entity, and none is self-billed."""
+    self_billed = call.one("self_billed")
+    if self_billed not in (None, "true", "false"):
+        raise Invalid.field("self_billed", "value_is_invalid")
+    entities = call.many("billing_entity_codes")
+    return self_billed == "true" or (bool(entities) and "default" not in entities)
+
+
+def _day(parameter: str, text: str) -> str:
+    try:
+        return date.fromisoformat(text[:10]).isoformat()
+    except ValueError:
+        raise Invalid.field(parameter, "invalid_date") from None
+
+
+def _cents(parameter: str, text: str) -> int:
+    if not re.fullmatch(r"-?[0-9]{1,15}", text):
+        raise Invalid.field(parameter, "value_is_invalid")
+    return int(text)

@@ -1,0 +1,48 @@
+"""`/credit_notes`."""
+
+from typing import Any
+
+from chalicelib.features.credit_notes import listings, service
+from chalicelib.features.credit_notes.records import CreditNote
+from chalicelib.features.customers import service as customers
+from chalicelib.platform.http import Call, Routes
+
+routes = Routes(__name__)
+
+
+@routes.get("/credit_notes")
+def index(call: Call) -> dict[str, Any]:
+    """One page, newest first."""
+    found, meta = listings.page(call)
+    return {"credit_notes": service.show_many(call.organization.id, found), "meta": meta}
+
+
+@routes.get("/customers/{external_id}/credit_notes")
+def index_of_customer(call: Call) -> dict[str, Any]:
+    """The same list for one customer, which must exist."""
+    customer = customers.find(call.organization.id, call.path["external_id"])
+    found, meta = listings.page(call, customer.id)
+    return {"credit_notes": service.show_many(call.organization.id, found), "meta": meta}
+
+
+@routes.get("/credit_notes/{lago_id}")
+def show(call: Call) -> dict[str, Any]:
+    """One."""
+    return _answer(call, service.find(call.organization.id, call.path["lago_id"]))
+
+
+@routes.put("/credit_notes/{lago_id}")
+def update(call: Call) -> dict[str, Any]:
+    """The refund's status, and metadata."""
+    values = call.root("credit_note")
+    return _answer(call, service.update(call.organization.id, call.path["lago_id"], values, now=call.now))
+
+
+@routes.put("/credit_notes/{lago_id}/void")
+def void(call: Call) -> dict[str, Any]:
+    """Give up what is left of the balance."""
+    return _answer(call, service.void(call.organization.id, call.path["lago_id"], now=call.now))
+
+
+def _answer(call: Call, note: CreditNote) -> dict[str, Any]:
+    return {"credit_note": service.show(call.organization.id, note)}

@@ -1,0 +1,222 @@
+"""Making, finding and changing credit notes, and what follows their issue."""
+
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+
+from chalicelib.domain import money
+from chalicelib.domain.errors import Invalid, NotAllowed, NotFound
+from chalicelib.domain.invoicing import credit_notes
+from chalicelib.domain.invoicing.credit_notes import CreditAmounts, CreditItem
+from chalicelib.domain.invoicing.taxes import TaxRate
+from chalicelib.features.credit_notes import serializer, store
+from chalicelib.features.credit_notes.records import CreditNote, CreditNoteItem
+from chalicelib.features.credit_notes.schemas import METADATA_KEYS_MAX, CreditNoteUpdate
+from chalicelib.features.customers import serializer as customer_serializer
+from chalicelib.features.customers.service import retrying
+from chalicelib.features.customers.store import CUSTOMERS
+from chalicelib.features.invoices import serializer as invoice_serializer
+from chalicelib.features.invoices.records import AppliedTaxPart, Fee, Invoice
+from chalicelib.features.organizations import service as organizations
+from chalicelib.platform import agenda, clock, schema
+from chalicelib.platform.agenda import Task
+from chalicelib.platform.clock import OrganizationRef
+from chalicelib.platform.ids import derived_id
+from chalicelib.platform.table import transact
+from chalicelib.platform.timestamps import stamp
+
+# Telling of an issue. In real time whatever clock the organization has.
+ISSUED = agenda.kind("credit_note_issued", rank=86, wall_clock=True)
+
+
+# Notes as values: billing writes them, in the transaction of what calls for them.
+
+
+def draft_or_final(
+    invoice: Invoice,
+    fee: Fee,
+    item_cents: Decimal,
+    *,
+    mode: str,
+    used_cents: int,
+    note_id: str,
+    customer_search: str,
+    today: date,
+    now: datetime,
+) -> CreditNote:
+    """The automatic note for what a subscription does not use of a fee it paid in advance; not yet written.
+
+    `item_cents` exact, before tax; `used_cents` what stays owed of the fee, with tax; `mode` credit, refund or offset.
+    It is a draft on a draft invoice, and final on any other. Source: billing-periods.md section 7.4.
+    """
+    taxes = tuple(_rate(tax) for tax in fee.applied_taxes)
+    found = credit_notes.amounts([CreditItem(item_cents, Decimal(0), taxes)])
+    paid = credit_notes.paid_share_cents(
+        invoice.total_paid_amount_cents,
+        part_cents=fee.amount_cents + fee.taxes_amount_cents,
+        whole_cents=invoice.sub_total_including_taxes_amount_cents,
+    )
+    parts = credit_notes.split(found.total_cents, mode=mode, paid_cents=paid, used_cents=used_cents)
+    sequence = len(invoice.note_ids) + 1
+    return CreditNote(
+        id=note_id,
+        created_at=now,
+        updated_at=now,
+        invoice_id=invoice.id,
+        invoice_number=invoice.number,
+        customer_id=invoice.customer_id,
+        external_customer_id=invoice.external_customer_id,
+        customer_search=customer_search,
+        number=credit_notes.number(invoice.number, sequence),
+        sequential_id=sequence,
+        status="draft" if invoice.status == "draft" else "finalized",
+        credit_status="available",
+        refund_status="pending" if parts.refund_cents else None,
+        reason="order_cancellation",
+        currency=invoice.currency,
+        issuing_date=today,
+        credit_amount_cents=parts.credit_cents,
+        refund_amount_cents=parts.refund_cents,
+        offset_amount_cents=parts.offset_cents,
+        balance_amount_cents=parts.credit_cents,
+        items=(
+            CreditNoteItem(
+                id=derived_id(note_id, "item", fee.id),
+                fee_id=fee.id,
+                amount_cents=money.round_half_up(item_cents),
+                precise_amount_cents=format(item_cents, "f"),
+            ),
+        ),
+        **_amounts(found, note_id),
+    )
+
+
+def finalized(note: CreditNote, invoice: Invoice, *, today: date, now: datetime) -> CreditNote:
+    """A draft note made final with its invoice, whose number it takes."""
+    return note.model_copy(
+        update={
+            "status": "finalized",
+            "number": credit_notes.number(invoice.number, note.sequential_id),
+            "invoice_number": invoice.number,
+            "issuing_date": today,
+            "updated_at": now,
+        }
+    )
+
+
+def consumed(note: CreditNote, amount_cents: int, *, now: datetime) -> CreditNote:
+    """A note of whose balance an invoice took `amount_cents`; at 0 it is consumed."""
+    left = note.balance_amount_cents - amount_cents
+    assert amount_cents > 0, "nothing is no use"
+    assert left >= 0, "no more is taken than there is"
+    status = "consumed" if left == 0 else note.credit_status
+    return note.model_copy(update={"balance_amount_cents": left, "credit_status": status, "updated_at": now})
+
+
+def issued_task(organization: OrganizationRef, note: CreditNote, now: datetime) -> Task:
+    """The task that tells of a final note; the caller writes it together with the note, and pushes it afterwards."""
+    return agenda.task(ISSUED, organization, note.id, clock.utc_now(), {"issued_at": stamp(now)})
+
+
+# Reading.
+
+
+def find(organization_id: str, note_id: str) -> CreditNote:
+    """A final note.
+
+    Raises: NotFound, also for drafts.
+    """
+    note = store.get(organization_id, note_id)
+    if note is None or not note.visible:
+        raise NotFound("credit_note")
+    return note
+
+
+def show(organization_id: str, note: CreditNote) -> dict[str, Any]:
+    """A note with everything, as single answers and messages have it."""
+    return show_many(organization_id, [note])[0]
+
+
+def show_many(organization_id: str, notes: Sequence[CreditNote]) -> list[dict[str, Any]]:
+    """Notes with everything: their customers and invoices are read in one request each, fees in one per invoice."""
+    if not notes:
+        return []
+    own = organizations.get(organization_id)
+    customers = CUSTOMERS.get_many(organization_id, list({note.customer_id for note in notes}))
+    shown = {customer.id: customer_serializer.base(own, customer) for customer in customers.values()}
+    found = store.fees_of(organization_id, notes)
+    fees = {fee.id: invoice_serializer.fee(fee, invoice.payment_status) for invoice, fee in found}
+    return [serializer.show(note, shown[note.customer_id], fees) for note in notes]
+
+
+# Changing.
+
+
+def update(organization_id: str, note_id: str, values: Mapping[str, Any], *, now: datetime) -> CreditNote:
+    """Set the refund's status, and merge metadata. Source: invoices.md sections 7.3 and 11.
+
+    Raises: NotFound; Invalid; Conflict.
+    """
+
+    def attempt() -> CreditNote:
+        old = find(organization_id, note_id)
+        request = schema.parse(CreditNoteUpdate, values)
+        metadata = {**old.metadata, **request.metadata}
+        if len(metadata) > METADATA_KEYS_MAX:
+            raise Invalid.field("metadata", "invalid_count")
+        fields = request.given("refund_status")
+        return _replaced(organization_id, old, old.changed(now=now, **fields, metadata=metadata))
+
+    return retrying(attempt, "credit_note")
+
+
+def void(organization_id: str, note_id: str, *, now: datetime) -> CreditNote:
+    """Give up what is left of a note's balance.
+
+    Raises: NotFound; NotAllowed, when nothing is left; Conflict.
+    """
+
+    def attempt() -> CreditNote:
+        old = find(organization_id, note_id)
+        if not old.open:
+            raise NotAllowed("no_voidable_amount")
+        gone = old.changed(now=now, balance_amount_cents=0, credit_status="voided", voided_at=now)
+        return _replaced(organization_id, old, gone)
+
+    return retrying(attempt, "credit_note")
+
+
+def _replaced(organization_id: str, old: CreditNote, new: CreditNote) -> CreditNote:
+    transact(store.replace_actions(organization_id, old, new))
+    return new.model_copy(update={"version": old.version + 1})
+
+
+def _amounts(found: CreditAmounts, note_id: str) -> dict[str, Any]:
+    """Amounts as a note keeps them."""
+    return {
+        "total_amount_cents": found.total_cents,
+        "taxes_amount_cents": found.taxes_cents,
+        "precise_taxes_amount_cents": format(found.precise_taxes_cents, "f"),
+        "precise_total_amount_cents": format(found.precise_total_cents, "f"),
+        "taxes_rate": format(found.taxes_rate.normalize(), "f"),
+        "sub_total_excluding_taxes_amount_cents": found.sub_total_cents,
+        "coupons_adjustment_amount_cents": found.coupons_adjustment_cents,
+        "applied_taxes": tuple(
+            AppliedTaxPart(
+                id=derived_id(note_id, "tax", each.tax.id or each.tax.code),
+                tax_id=each.tax.id,
+                code=each.tax.code,
+                name=each.tax.name,
+                rate=format(each.tax.rate, "f"),
+                description=each.tax.description,
+                amount_cents=each.amount_cents,
+                base_cents=money.round_half_up(each.base_cents),
+            )
+            for each in found.applied
+        ),
+    }
+
+
+def _rate(part: AppliedTaxPart) -> TaxRate:
+    return TaxRate(part.tax_id, part.code, part.name, Decimal(part.rate), part.description)

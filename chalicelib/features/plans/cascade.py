@@ -1,0 +1,141 @@
+"""What a child of a plan takes over when the plan changes. Source: catalog.md section 2.1.
+
+A value of the child that still equals the plan's value before is nobody's own: it follows. What the child's subscription
+has overridden stays. Charges and fixed charges are matched by the parent's ids; added ones are added, removed ones go.
+"""
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import Any, TypeVar
+
+from pydantic import BaseModel
+
+from chalicelib.features.plans import children, codes
+from chalicelib.features.plans.store import Charge, FixedCharge, MinimumCommitment, Plan
+
+_PLAN = (
+    "amount_cents",
+    "amount_currency",
+    "name",
+    "invoice_display_name",
+    "description",
+    "trial_period",
+    "tax_ids",
+    "metadata",
+)
+_CHARGE = (
+    "code",
+    "metric_id",
+    "charge_model",
+    "properties",
+    "pay_in_advance",
+    "invoiceable",
+    "regroup_paid_fees",
+    "prorated",
+    "min_amount_cents",
+    "invoice_display_name",
+    "tax_ids",
+)
+_FIXED_CHARGE = (
+    "code",
+    "add_on_id",
+    "charge_model",
+    "properties",
+    "units",
+    "pay_in_advance",
+    "prorated",
+    "invoice_display_name",
+    "tax_ids",
+)
+_COMMITMENT = ("amount_cents", "invoice_display_name", "tax_ids")
+
+P = TypeVar("P", Charge, FixedCharge)
+
+
+def followed(child: Plan, before: Plan, after: Plan, *, now: datetime) -> Plan:
+    """The child once it has followed its parent from `before` to `after`."""
+    values = _moved(child, before, after, _PLAN)
+    values["charges"] = _parts(child.charges, before.charges, after.charges, _charge, children.charge_copy)
+    values["fixed_charges"] = _parts(
+        child.fixed_charges, before.fixed_charges, after.fixed_charges, _fixed_charge, children.fixed_charge_copy
+    )
+    values["minimum_commitment"] = _commitment(
+        child.minimum_commitment, before.minimum_commitment, after.minimum_commitment, now=now
+    )
+    new: Plan = child.changed(now=now, **values, parent_version=after.version)
+    return new
+
+
+def _moved(own: BaseModel, before: BaseModel, after: BaseModel, names: Sequence[str]) -> dict[str, Any]:
+    """The new values of those fields that changed and that `own` has not changed itself."""
+    return {
+        name: getattr(after, name)
+        for name in names
+        if getattr(before, name) != getattr(after, name) and getattr(own, name) == getattr(before, name)
+    }
+
+
+def _parts(
+    own: Sequence[P],
+    before: Sequence[P],
+    after: Sequence[P],
+    follow: Callable[[P, P, P], P],
+    copy: Callable[[P], P],
+) -> tuple[P, ...]:
+    olds, news = {part.id: part for part in before}, {part.id: part for part in after}
+    kept: list[P] = []
+    for part in own:
+        old, new = olds.get(str(part.parent_id)), news.get(str(part.parent_id))
+        if old is None:
+            kept.append(part)  # It left the parent before, at a time when that was not passed on.
+        elif new is not None:
+            kept.append(follow(part, old, new))
+    known = {part.parent_id for part in own}
+    taken = {part.code for part in kept}
+    for part in after:
+        if part.id not in olds and part.id not in known:
+            code = codes.free(part.code, taken)
+            taken.add(code)
+            kept.append(copy(part).model_copy(update={"code": code}))
+    return tuple(kept)
+
+
+def _charge(own: Charge, before: Charge, after: Charge) -> Charge:
+    values = _moved(own, before, after, _CHARGE)
+    filters_moved = _bare(before) != _bare(after) and _bare(own) == _bare(before)
+    if "charge_model" in values:  # Properties of another model would make no sense.
+        values["properties"], filters_moved = after.properties, True
+    if filters_moved:
+        values["filters"] = children.filter_copies(after.filters, own.filters)
+    return own.model_copy(update=values)
+
+
+def _bare(charge: Charge) -> list[dict[str, Any]]:
+    return [each.model_dump(exclude={"id"}) for each in charge.filters]
+
+
+def _fixed_charge(own: FixedCharge, before: FixedCharge, after: FixedCharge) -> FixedCharge:
+    values = _moved(own, before, after, _FIXED_CHARGE)
+    if "charge_model" in values:
+        values["properties"] = after.properties
+    if "units" in values:
+        values["changes"] = (*own.changes, *after.changes[len(before.changes) :])
+    return own.model_copy(update=values)
+
+
+def _commitment(
+    own: MinimumCommitment | None,
+    before: MinimumCommitment | None,
+    after: MinimumCommitment | None,
+    *,
+    now: datetime,
+) -> MinimumCommitment | None:
+    if before is None:
+        return own or children.commitment_copy(after, now=now)
+    if own is None:
+        return None  # The subscription has none of its own accord.
+    if after is None:
+        untouched = all(getattr(own, name) == getattr(before, name) for name in _COMMITMENT)
+        return None if untouched else own
+    values = _moved(own, before, after, _COMMITMENT)
+    return own.model_copy(update={**values, "updated_at": now}) if values else own

@@ -1,0 +1,70 @@
+"""Writing a changed plan: with the lists of its metrics, its announcement, and what its children shall take over."""
+
+from datetime import datetime
+
+from chalicelib import limits
+from chalicelib.domain.errors import Invalid
+from chalicelib.features.billable_metrics import store as metric_store
+from chalicelib.features.plans import serializer, store
+from chalicelib.features.plans.store import PLANS, Plan
+from chalicelib.features.webhooks import service as webhooks
+from chalicelib.platform import agenda
+from chalicelib.platform.agenda import Task
+from chalicelib.platform.clock import OrganizationRef
+from chalicelib.platform.collection import dump
+from chalicelib.platform.http import to_json
+from chalicelib.platform.table import Action
+
+# Carries a change of a plan to its children. Before the billing of the same instant, which shall find it done.
+CASCADE = agenda.kind("cascade_plan", rank=6)
+
+
+def replace(
+    organization: OrganizationRef, old: Plan, new: Plan, *, cascade: bool, now: datetime
+) -> tuple[Plan, list[Task]]:
+    """Write `new` over `old`; returns it and the tasks to push. `cascade`: its children follow, in the background.
+
+    Raises: Invalid, when it is too large or its new code is taken; Conflict.
+    """
+    check_size(new)
+    written = new.model_copy(update={"version": old.version + 1})
+    tasks = [announcement(organization, written, "plan.updated", now=now)]
+    extra = usage_actions(organization.id, old, new)
+    if cascade:
+        # What is passed on must not depend on when that happens: the plan may change again before.
+        extra += store.step_actions(organization.id, old, written)
+        detail = {"plan_id": old.id, "version": written.version}
+        tasks.append(agenda.task(CASCADE, organization, f"{old.id}#{written.version}", now, detail))
+    PLANS.replace(organization.id, old, new, [*extra, *(agenda.put(task, now=now) for task in tasks)])
+    return written, tasks
+
+
+def announcement(organization: OrganizationRef, plan: Plan, name: str, *, now: datetime) -> Task:
+    """What is told about a plan."""
+    payload = serializer.show_all(organization.id, [plan])[0]
+    subject = f"{name}#{plan.id}#{plan.version}"
+    return webhooks.announcement(organization, name, "plan", payload, subject=subject, now=now)
+
+
+def usage_actions(organization_id: str, old: Plan | None, new: Plan) -> list[Action]:
+    """Bring the lists of the metrics in line with what a plan uses now."""
+    before = set() if old is None else metric_ids(old)
+    return metric_store.usage_actions(organization_id, new.id, before=before, after=metric_ids(new))
+
+
+def metric_ids(plan: Plan) -> set[str]:
+    """The metrics of a plan's charges."""
+    return {charge.metric_id for charge in plan.charges}
+
+
+def check_size(plan: Plan) -> None:
+    """A plan is one item, and enters the lists of its metrics in one transaction.
+
+    Raises: Invalid.
+    """
+    if len(metric_ids(plan)) > limits.METRICS_PER_PLAN_MAX or len(plan.charges) > limits.CHARGES_PER_PLAN_MAX:
+        raise Invalid.field("charges", "invalid_count")
+    if len(plan.fixed_charges) > limits.CHARGES_PER_PLAN_MAX:
+        raise Invalid.field("fixed_charges", "invalid_count")
+    if len(to_json(dump(plan)).encode()) > limits.ITEM_BYTES_MAX:
+        raise Invalid.field("base", "value_is_too_long")

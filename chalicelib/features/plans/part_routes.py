@@ -1,0 +1,109 @@
+"""`/plans/:code/charges`, `/fixed_charges` and `/metadata`."""
+
+from typing import Any
+
+from chalicelib.domain.errors import BadRequest
+from chalicelib.features.plans import parts, service
+from chalicelib.features.plans.parts import PartKind
+from chalicelib.features.plans.store import Plan
+from chalicelib.features.test_clock import service as test_clock
+from chalicelib.platform import listing
+from chalicelib.platform.http import Call, Routes
+
+
+def mount(routes: Routes) -> None:
+    """Register all routes below a plan."""
+    _mount_parts(routes, parts.CHARGES, "charge_code")
+    _mount_parts(routes, parts.FIXED_CHARGES, "fixed_charge_code")
+    metadata = "/plans/{code}/metadata"
+    routes.post(metadata)(_replace_metadata)
+    routes.patch(metadata)(_merge_metadata)
+    routes.delete(metadata)(_remove_metadata)
+    routes.delete(f"{metadata}/{{key}}")(_remove_pair)
+
+
+def _mount_parts(routes: Routes, kind: PartKind[Any], name: str) -> None:
+    """The five routes of a kind of part; `name` is that of its code in the path."""
+
+    def create(call: Call) -> dict[str, Any]:
+        plan = _plan(call)
+        written, part, tasks = kind.add(call, plan, call.root(kind.root))
+        test_clock.settle(call.organization, now=call.now, tasks=tasks)
+        return {kind.root: kind.show(call.organization.id, written, part)}
+
+    def index(call: Call) -> dict[str, Any]:
+        shown = kind.show_all(call.organization.id, _plan(call))
+        shown.sort(key=lambda part: (part["created_at"], part["lago_id"]), reverse=True)
+        page = listing.wanted(call)
+        first = (page.number - 1) * page.size
+        return {kind.plural: shown[first : first + page.size], "meta": listing.meta(page, len(shown))}
+
+    def show(call: Call) -> dict[str, Any]:
+        plan = _plan(call)
+        return _answer(call, plan)
+
+    def update(call: Call) -> dict[str, Any]:
+        plan = _plan(call)
+        kind.find(call.organization.id, plan, call.path[name])
+        written, part, tasks = kind.change(call, plan, call.path[name], call.root(kind.root))
+        test_clock.settle(call.organization, now=call.now, tasks=tasks)
+        return {kind.root: kind.show(call.organization.id, written, part)}
+
+    def destroy(call: Call) -> dict[str, Any]:
+        plan = _plan(call)
+        answer = _answer(call, plan)
+        options = call.optional_body().get(kind.root)
+        tasks = kind.remove(call, plan, call.path[name], options if isinstance(options, dict) else {})
+        test_clock.settle(call.organization, now=call.now, tasks=tasks)
+        return answer
+
+    def _answer(call: Call, plan: Plan) -> dict[str, Any]:
+        part = kind.find(call.organization.id, plan, call.path[name])
+        return {kind.root: kind.show(call.organization.id, plan, part)}
+
+    path, single = f"/plans/{{code}}/{kind.plural}", f"/plans/{{code}}/{kind.plural}/{{{name}}}"
+    routes.post(path)(create)
+    routes.get(path)(index)
+    routes.get(single)(show)
+    routes.put(single)(update)
+    routes.delete(single)(destroy)
+
+
+def _replace_metadata(call: Call) -> dict[str, Any]:
+    plan = _plan(call)
+    return _metadata(call, *parts.replace_metadata(call, plan, _pairs(call)))
+
+
+def _merge_metadata(call: Call) -> dict[str, Any]:
+    plan = _plan(call)
+    return _metadata(call, *parts.merge_metadata(call, plan, _pairs(call)))
+
+
+def _remove_metadata(call: Call) -> dict[str, Any]:
+    _metadata(call, *parts.remove_metadata(call, _plan(call)))
+    return {"metadata": None}
+
+
+def _remove_pair(call: Call) -> dict[str, Any]:
+    return _metadata(call, *parts.remove_metadata(call, _plan(call), call.path["key"]))
+
+
+def _metadata(call: Call, plan: Plan, tasks: Any) -> dict[str, Any]:
+    test_clock.settle(call.organization, now=call.now, tasks=tasks)
+    return {"metadata": dict(plan.metadata)}
+
+
+def _pairs(call: Call) -> dict[str, Any]:
+    """The body's pairs; there may be none, but the key must be there.
+
+    Raises: BadRequest.
+    """
+    body = call.optional_body()
+    if not isinstance(body.get("metadata"), dict):
+        raise BadRequest("param is missing or the value is empty or invalid: metadata")
+    pairs: dict[str, Any] = body["metadata"]
+    return pairs
+
+
+def _plan(call: Call) -> Plan:
+    return service.find(call.organization.id, call.path["code"])

@@ -1,0 +1,131 @@
+"""Changing a subscription's plan: a dearer one at once, a cheaper one with the next period.
+
+Source: billing-periods.md section 7.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from chalicelib.domain.intervals import Interval
+from chalicelib.domain.proration import is_upgrade
+from chalicelib.features.plans.store import Plan
+from chalicelib.features.subscriptions import schemas, store
+from chalicelib.features.subscriptions.change import Change, started
+from chalicelib.features.subscriptions.records import Occasion, Status, Subscription
+from chalicelib.platform.agenda import Task
+from chalicelib.platform.ids import new_id
+from chalicelib.platform.table import Action
+
+Replaced = tuple[Subscription, Subscription, Plan]
+
+
+def is_dearer(plan: Plan, current: Plan) -> bool:
+    """Whether a change to `plan` is an upgrade: it costs as much per year as the current one, or more."""
+    return is_upgrade(
+        current=(current.amount_cents, Interval(current.interval)), new=(plan.amount_cents, Interval(plan.interval))
+    )
+
+
+def successor(
+    current: Subscription, plan: Plan, request: schemas.SubscriptionInput | None, *, now: datetime
+) -> Subscription:
+    """The pending subscription of another plan that follows `current`: same external id, anchor and first start."""
+    given = request.model_fields_set if request else frozenset()
+    return Subscription(
+        id=new_id(),
+        created_at=now,
+        updated_at=now,
+        external_id=current.external_id,
+        customer_id=current.customer_id,
+        external_customer_id=current.external_customer_id,
+        plan_id=plan.id,
+        plan_code=plan.code,
+        status=Status.PENDING,
+        billing_time=current.billing_time,
+        subscription_at=current.subscription_at,
+        first_started_at=current.first_started_at,
+        ending_at=request.ending_at if request and "ending_at" in given else current.ending_at,
+        name=request.name if request and "name" in given else current.name,
+        previous_id=current.id,
+        previous_plan_code=current.plan_code,
+        consolidate_invoice=current.consolidate_invoice,
+        on_termination_credit_note="credit" if plan.pay_in_advance else None,
+    )
+
+
+def upgrade(
+    change: Change,
+    current: Subscription,
+    current_plan: Plan,
+    new: Subscription,
+    plan: Plan,
+    waiting: Sequence[Replaced],
+    extra: Sequence[Action],
+) -> tuple[Subscription, list[Task]]:
+    """`current` ends and `new` begins, both now; a change that waited is dropped. Billing makes the credit note for what
+    was paid in advance, and one invoice for both."""
+    assert current.started_at is not None
+    # To the second, as all starts; usage of this very second is the new plan's.
+    at = max(change.now.replace(microsecond=0), current.started_at)
+    new = new.model_copy(update={"fixed_carried": current.fixed_paid})
+    new = started(new, plan, started_at=at, now=change.now, zone=change.zone)
+    old = current.model_copy(
+        update={
+            "status": Status.TERMINATED,
+            "terminated_at": at,
+            "updated_at": change.now,
+            "upgraded": True,
+            "next_id": new.id,
+            "next_plan_code": new.plan_code,
+            "occasions": (*current.occasions, Occasion.TERMINATING),
+            "on_termination_credit_note": "credit" if current_plan.pay_in_advance else None,
+        }
+    )
+    tasks = [
+        change.told(old, current_plan, "subscription.terminated"),
+        change.told(new, plan, "subscription.started"),
+    ]
+    pushed = change.commit(
+        created=[(new, plan)],
+        replaced=[(current, old, current_plan), *waiting],
+        extra=[*extra, store.move_guard_action(change.organization.id, current, new)],
+        tasks=tasks,
+    )
+    return new, pushed
+
+
+def downgrade(
+    change: Change,
+    current: Subscription,
+    current_plan: Plan,
+    new: Subscription,
+    plan: Plan,
+    waiting: Sequence[Replaced],
+    extra: Sequence[Action],
+) -> tuple[Subscription, list[Task]]:
+    """`new` waits for the end of the running period; a change that waited before is dropped."""
+    announced = current.model_copy(
+        update={"next_id": new.id, "next_plan_code": new.plan_code, "updated_at": change.now}
+    )
+    pushed = change.commit(
+        created=[(new, plan)],
+        replaced=[(current, announced, current_plan), *waiting],
+        extra=extra,
+        tasks=[change.told(announced, current_plan, "subscription.updated")],
+    )
+    return announced, pushed
+
+
+def dropped(change: Change, waiting: Subscription | None, plan: Plan | None) -> list[Replaced]:
+    """A change of plan that waited and will not come true."""
+    if waiting is None or plan is None or waiting.status != Status.PENDING:
+        return []
+    canceled = waiting.model_copy(
+        update={
+            "status": Status.CANCELED,
+            "canceled_at": change.now,
+            "updated_at": change.now,
+            "on_termination_credit_note": None,
+        }
+    )
+    return [(waiting, canceled, plan)]

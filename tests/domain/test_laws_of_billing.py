@@ -1,0 +1,156 @@
+"""Laws of what a subscription is billed for from its start to its end. Source: billing-periods.md sections 2 to 5."""
+
+from dataclasses import replace
+from datetime import UTC, date, datetime
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from chalicelib.domain import periods, subscriptions
+from chalicelib.domain.intervals import BillingTime, Interval
+from chalicelib.domain.periods import Span
+from chalicelib.domain.subscriptions import Life, Terms
+from tests.support.billing_time import DAY, Billed, Case, billed, cases, days
+
+law = settings(max_examples=400)
+
+
+def at(text: str) -> datetime:
+    return datetime.fromisoformat(text).replace(tzinfo=UTC)
+
+
+def usage(rows: list[Billed]) -> list[Span]:
+    return [each.row.charges for each in rows if each.row.bills_usage and each.row.charges is not None]
+
+
+def assert_tiles(spans: list[Span], start: datetime, end: datetime) -> None:
+    """Each range begins where the one before it ends, from `start` to `end`."""
+    assert spans[0].start == start
+    assert [span.end for span in spans] == [*(span.start for span in spans[1:]), end]
+
+
+def clocks_went_back(instant: datetime, zone: ZoneInfo) -> bool:
+    """Whether clocks show a day again of which the end was reached already."""
+    return periods.start_of_day(periods.local_date(instant, zone) + DAY, zone) <= instant
+
+
+@law
+@given(cases())
+def test_usage_is_billed_from_the_start_to_the_end_and_once(case):
+    assume(not clocks_went_back(case.ended_at, case.zone))
+    rows = billed(case)
+    last = rows[-1].row
+    assert_tiles(usage(rows), case.life.started_at, last.period.end)
+    # Up to the upgrade, or to the end of the second of any other end.
+    beyond = (last.period.end - case.ended_at).total_seconds()
+    assert beyond == 0 if case.life.upgraded else 0 < beyond <= 1
+
+
+@law
+@given(cases(in_advance=False))
+def test_fees_in_arrears_are_owed_for_each_day_of_the_life_once(case):
+    assume(not clocks_went_back(case.ended_at, case.zone))
+    fees = [each.row.fee for each in billed(case) if each.row.fee is not None]
+    first, last = (periods.local_date(x, case.zone) for x in (case.life.started_at, case.ended_at))
+    # The day of an upgrade is the new plan's.
+    assert sum(fee.days for fee in fees) == (last - first).days + (0 if case.life.upgraded else 1)
+    assert all(0 <= fee.days <= fee.of_days == fee.whole.days for fee in fees)
+    assert all(fee.days == fee.of_days for fee in fees[1:-1])
+    assert_tiles([fee.span for fee in fees], periods.start_of_day(first, case.zone), fees[-1].span.end)
+
+
+@law
+@given(cases(in_advance=True))
+def test_fees_in_advance_are_owed_up_to_the_end_of_the_last_period_begun(case):
+    fees = [each.row.fee for each in billed(case) if each.row.fee is not None]
+    first, last = periods.local_date(case.life.started_at, case.zone), fees[-1].whole
+    assert sum(fee.days for fee in fees) == (last.end - first).days
+    assert all(fee.days == fee.of_days for fee in fees[1:])
+    assert_tiles(
+        [fee.span for fee in fees],
+        periods.start_of_day(first, case.zone),
+        periods.start_of_day(last.end, case.zone),
+    )
+
+
+@law
+@given(cases(in_advance=False), cases(in_advance=False))
+def test_an_upgrade_leaves_no_day_and_no_instant_unbilled_nor_bills_it_twice(old, after):
+    """The successor takes over the anchor, and starts at the instant at which its predecessor ends."""
+    old = replace(old, life=replace(old.life, upgraded=True))
+    lasts = after.ended_at - after.life.started_at
+    life = replace(after.life, anchor_at=old.life.anchor_at, billing_time=old.life.billing_time, upgraded=False)
+    life = replace(life, started_at=old.ended_at, ended_at=old.ended_at + lasts)
+    new = replace(after, life=life, zone=old.zone)
+    assume(not clocks_went_back(old.ended_at, old.zone) and not clocks_went_back(new.ended_at, old.zone))
+    rows = [*billed(old), *billed(new)]
+    assert_tiles(usage(rows), old.life.started_at, rows[-1].row.period.end)
+    first, last = (periods.local_date(x, old.zone) for x in (old.life.started_at, new.ended_at))
+    assert sum(each.row.fee.days for each in rows if each.row.fee) == (last - first).days + 1
+
+
+@law
+@given(cases(), st.integers(0, 100))
+def test_open_usage_goes_from_the_last_invoice_over_now_to_the_next_billing_day(case, percent):
+    now = case.life.started_at + (case.ended_at - case.life.started_at) * percent / 100
+    assume(not clocks_went_back(now, case.zone))
+    life = billed(replace(case, life=replace(case.life, ended_at=now)))[-1].life
+    found = subscriptions.open_usage(case.terms, life, now, case.zone)
+    assert found.start == (life.billed_until or life.started_at)
+    assert found.start <= now < found.end
+    today = periods.local_date(now, case.zone)
+    assert found.end == subscriptions.next_billing_at(case.terms, life, after=today, zone=case.zone)
+
+
+@law
+@given(st.data(), cases())
+def test_billing_days_open_the_periods_of_the_anchors_local_day(data, case):
+    terms, life, zone = case.terms, case.life, case.zone
+    on = data.draw(days(zone))
+    anchor = periods.local_date(life.anchor_at, zone)
+    whole = subscriptions.period_on(terms, life, on, zone)
+    charges = subscriptions.charges_period_on(terms, life, on, zone)
+    assert whole == periods.period_containing(anchor, terms.interval, life.billing_time, on)
+    assert charges.end == whole.end if not terms.charges_monthly else 28 <= charges.days <= 31
+    assert subscriptions.is_billing_day(terms, life, on, zone) == (on in (whole.start, charges.start))
+    due_at = subscriptions.next_billing_at(terms, life, after=on, zone=zone)
+    assert due_at == periods.start_of_day(charges.end, zone)
+
+
+# When the customer's zone changes
+
+
+@law
+@given(cases(moves=True))
+def test_usage_goes_on_where_it_ended_when_the_zone_changes(case):
+    assume(not clocks_went_back(case.ended_at, case.last_zone))
+    rows = billed(case)
+    assert_tiles(usage(rows), case.life.started_at, rows[-1].row.period.end)
+    runs = [each.on for each in rows if each.on is not None]
+    assert all(later - earlier > 5 * DAY for earlier, later in zip(runs, runs[1:], strict=False))
+
+
+@law
+@given(cases(moves=True, in_advance=False))
+def test_fees_in_arrears_lose_or_gain_no_period_when_the_zone_changes(case):
+    """Boundaries move by a day, where the 28th becomes the 1st by up to four: so many days may be lost or come twice."""
+    assume(not clocks_went_back(case.ended_at, case.last_zone))
+    owed = sum(each.row.fee.days for each in billed(case) if each.row.fee is not None)
+    first = periods.local_date(case.life.started_at, case.zone)
+    last = periods.local_date(case.ended_at, case.last_zone)
+    assert abs(owed - (last - first).days - (0 if case.life.upgraded else 1)) <= 4
+
+
+def test_usage_after_a_move_from_tokyo_to_los_angeles_has_no_hole():
+    terms = Terms(interval=Interval.MONTHLY, amount_cents=0, pay_in_advance=False)
+    life = Life(
+        billing_time=BillingTime.CALENDAR,
+        anchor_at=at("2022-01-01T00:00:00"),
+        started_at=at("2022-01-01T00:00:00"),
+        trial_started_at=at("2022-01-01T00:00:00"),
+        billed_until=at("2022-01-31T15:00:00"),
+    )
+    row = subscriptions.periodic(terms, life, date(2022, 3, 1), ZoneInfo("America/Los_Angeles"))
+    assert row.charges == Span(at("2022-01-31T15:00:00"), at("2022-03-01T08:00:00"))
