@@ -22,6 +22,7 @@ from chalicelib.features.metering import service as metering
 from chalicelib.features.organizations import routes as organizations
 from chalicelib.features.plans import jobs as plan_jobs
 from chalicelib.features.plans import routes as plans
+from chalicelib.features.subscriptions import jobs as subscription_jobs
 from chalicelib.features.subscriptions import routes as subscriptions
 from chalicelib.features.taxes import routes as taxes
 from chalicelib.features.test_clock import jobs as clock_jobs
@@ -31,7 +32,17 @@ from chalicelib.features.webhooks import routes as webhooks
 from chalicelib.features.work import service as work_service
 from chalicelib.platform import clock
 
-JOBS = (billing_jobs, clock_jobs, credit_note_jobs, customer_jobs, document_jobs, invoice_jobs, plan_jobs, webhook_jobs)
+JOBS = (
+    billing_jobs,
+    clock_jobs,
+    credit_note_jobs,
+    customer_jobs,
+    document_jobs,
+    invoice_jobs,
+    plan_jobs,
+    subscription_jobs,
+    webhook_jobs,
+)
 
 BLUEPRINTS = [
     routes.blueprint

@@ -12,7 +12,7 @@ from datetime import timedelta
 from chalicelib.features import registry
 from chalicelib.features.metering import commit
 from chalicelib.platform import clock
-from scripts.bench.tables import Row
+from scripts.bench.tables import Row, dollars
 from tests.support.capacity import counting
 from tests.support.usage import event, message
 
@@ -48,7 +48,7 @@ def costs() -> list[Row]:
         assert registry.metering.handle([message(open_day)]) == []
     with counting() as third:
         assert registry.metering.handle([message(late)]) == []
-    ratio = _cost(flood.write_units, flood.read_units) / _cost(plain.write_units, plain.read_units)
+    ratio = dollars(flood.write_units, flood.read_units) / dollars(plain.write_units, plain.read_units)
     return [
         Row(
             "metering 100 events of one subscription, metric and hour",
@@ -65,11 +65,6 @@ def costs() -> list[Row]:
         ),
         Row("a 50 % duplicate flood", "price per new event, ratio", ratio, 1.3),
     ]
-
-
-def _cost(write_units: float, read_units: float) -> float:
-    """In millionths of a dollar by list price: 1.25 a million writes, 0.25 a million reads."""
-    return write_units * 1.25 + read_units * 0.25
 
 
 def speed() -> tuple[list[Row], str]:

@@ -13,10 +13,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from chalicelib import limits
 from chalicelib.features import registry
 from chalicelib.features.customers import service as customers
-from chalicelib.platform import agenda, auth
+from chalicelib.platform import agenda, auth, queues
 from chalicelib.platform.settings import settings
 from chalicelib.platform.table import core, to_item
 from tests.support import capacity
@@ -25,14 +24,17 @@ from tests.support.story import Story, request
 from tests.support.usage import event, message
 
 # From the first to the last place on Earth at which a day begins: whole hours, halves and quarters.
-ZONES = """
-Pacific/Kiritimati Pacific/Chatham Pacific/Auckland Pacific/Fiji Pacific/Norfolk Australia/Sydney Pacific/Noumea
-Australia/Adelaide Australia/Brisbane Australia/Darwin Asia/Tokyo Australia/Eucla Asia/Shanghai Asia/Bangkok Asia/Yangon
-Asia/Dhaka Asia/Kathmandu Asia/Kolkata Asia/Karachi Asia/Kabul Asia/Dubai Asia/Tehran Europe/Moscow Africa/Cairo
-Europe/Paris Europe/London Atlantic/Azores America/Noronha America/Sao_Paulo America/St_Johns America/Halifax
-America/New_York America/Chicago America/Denver America/Los_Angeles America/Anchorage Pacific/Marquesas Pacific/Honolulu
-Pacific/Pago_Pago Etc/GMT+12
-""".split()
+# fmt: off
+ZONES = (
+    "Pacific/Kiritimati", "Pacific/Chatham", "Pacific/Auckland", "Pacific/Fiji", "Pacific/Norfolk",
+    "Australia/Sydney", "Pacific/Noumea", "Australia/Adelaide", "Australia/Brisbane", "Australia/Darwin",
+    "Asia/Tokyo", "Australia/Eucla", "Asia/Shanghai", "Asia/Bangkok", "Asia/Yangon", "Asia/Dhaka", "Asia/Kathmandu",
+    "Asia/Kolkata", "Asia/Karachi", "Asia/Kabul", "Asia/Dubai", "Asia/Tehran", "Europe/Moscow", "Africa/Cairo",
+    "Europe/Paris", "Europe/London", "Atlantic/Azores", "America/Noronha", "America/Sao_Paulo", "America/St_Johns",
+    "America/Halifax", "America/New_York", "America/Chicago", "America/Denver", "America/Los_Angeles",
+    "America/Anchorage", "Pacific/Marquesas", "Pacific/Honolulu", "Pacific/Pago_Pago", "Etc/GMT+12",
+)
+# fmt: on
 _YEAR = 2030  # Any; far enough for no event to expire meanwhile.
 _MONTH_CENTS, _EVENT_CENTS, _EVENTS, _TAX_PERCENT = 3100, 25, 2, 20
 _SILENCE = timedelta(hours=6)  # How long the scheduler is out in a disturbed night.
@@ -111,6 +113,7 @@ class Findings:
     `twice` with 2 N due. `wrong`: invoices that are not as they must be; `differing`: those that came out otherwise in
     the disturbed night; `sequence`: the numbers of one sequence drawn in it."""
 
+    zones: Sequence[str]
     customers: int
     subscriptions: int
     once: Costs
@@ -133,6 +136,8 @@ def simulate(number: int, zones: Sequence[str] = ZONES) -> Findings:
     """Three calm midnights of one organization, then a disturbed one of two others, the first of them with the same
     customers as the calm one had at its first midnight."""
     begin = datetime(_YEAR, 1, 5, tzinfo=UTC)
+    for queue in ("jobs", "documents", "webhooks"):
+        queues.url(str(getattr(settings(), f"{queue}_queue")))  # Looked up once per process, not part of any night.
     with simulated(begin) as simulation:
         calm = Seller.begin(zones)
         calm.subscribe(number)
@@ -158,6 +163,7 @@ def simulate(number: int, zones: Sequence[str] = ZONES) -> Findings:
     wrong += [f"{task.kind.name} of {task.subject} is parked" for task in agenda.parked()]
     pairs = itertools.zip_longest(map(comparable, found), map(comparable, found_again))
     return Findings(
+        zones=zones,
         customers=number,
         subscriptions=subscriptions,
         once=once,
@@ -254,6 +260,3 @@ def _task_bytes(seller: Seller) -> int:
 def idle_tick_requests(costs: Costs) -> float:
     """What a tick asked for that found nothing due."""
     return costs.of("idle tick").total / costs.number["idle tick"]
-
-
-assert limits.PUSH_AHEAD == QUARTER, "a tick pushes what comes before the next one"

@@ -116,7 +116,8 @@ def cases(draw: st.DrawFn, *, in_advance: bool | None = None, moves: bool = Fals
     started_at = draw(instants(zone).filter(lambda at: FIRST + 800 * DAY < at.date() < LAST - 800 * DAY))
     # A successor keeps the anchor of the first plan.
     age = draw(st.just(0) | st.integers(0, 700))
-    lasted = draw(st.integers(0, 9) | st.integers(0, 60) | st.integers(0, 800))
+    longest = 150 if interval is Interval.WEEKLY else 800
+    lasted = draw(st.integers(0, 9) | st.integers(0, 60) | st.integers(0, longest))
     ended_at = draw(instants(zone, periods.local_date(started_at, zone) + lasted * DAY))
     ended_at = max(started_at, ended_at) + timedelta(microseconds=draw(st.sampled_from((0, 1, 400_000))))
     terms = Terms(

@@ -16,6 +16,7 @@ from typing import Any
 
 import simplejson
 
+from chalicelib import limits
 from chalicelib.features import registry
 from chalicelib.features.documents import jobs as documents
 from chalicelib.platform import aws, clock
@@ -24,8 +25,8 @@ from tests.support.capacity import Meter, counting
 _NO_CALLS = ("exceptions", "meta", "generate_presigned_url")
 # What a worker takes at once: as many messages as Lambda hands it.
 _BATCH = 10
-# How long the scheduler waits, and how many more ticks lost messages may need.
-QUARTER = timedelta(minutes=15)
+# The pause between two ticks, and how many more of them lost messages may need.
+QUARTER = limits.PUSH_AHEAD
 _TICKS_AFTER = 60
 
 
@@ -260,7 +261,7 @@ class _Client:
 class _Queues(_Client):
     """SQS in simulated time."""
 
-    def send_message_batch(self, *, QueueUrl: str, Entries: Sequence[dict[str, Any]]) -> dict[str, Any]:  # noqa: N803
+    def send_message_batch(self, *, QueueUrl: str, Entries: Sequence[dict[str, Any]]) -> dict[str, Any]:
         self._simulation.pause()
         for entry in Entries:
             self._simulation.take(entry["MessageBody"], timedelta(seconds=entry["DelaySeconds"]))

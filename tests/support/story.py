@@ -31,14 +31,14 @@ class Story:
     ids: itertools.count = field(default_factory=lambda: itertools.count(1))  # type: ignore[type-arg]
 
     @classmethod
-    def begin(cls, **organization: Any) -> "Story":
-        """A new sandbox organization at 1 January 2024, UTC."""
+    def begin(cls, at: str = "2024-01-01T00:00:00Z", **organization: Any) -> "Story":
+        """A new sandbox organization, its clock at an instant (1 January 2024, UTC)."""
         body = {"name": "Acme", "email": "acme@example.com", "sandbox": True, **organization}
         made = request("POST", "/admin/organizations", body, {"X-Admin-API-Key": ADMIN_KEY})
         assert made.status == 201, made
         story = cls(made.body["api_key"])
         if body["sandbox"]:
-            story.travel("2024-01-01T00:00:00Z")
+            story.travel(at)
         return story
 
     def call(self, method: str, path: str, body: Any = None) -> Answer:
@@ -102,6 +102,11 @@ class Story:
         meter()
         path = f"/customers/{customer}/current_usage?external_subscription_id={subscription}"
         return self.ok("GET", path)["customer_usage"]
+
+    def notes(self) -> list[Any]:
+        """All final credit notes, oldest first."""
+        found = self.ok("GET", "/credit_notes?per_page=1000")["credit_notes"]
+        return sorted(found, key=lambda note: (note["created_at"], note["number"]))
 
     def invoices(self, query: str = "") -> list[Any]:
         """All invoices, oldest first, each with everything."""

@@ -163,11 +163,17 @@ def _issued(account: Account, decisions: Sequence[Decision], *, now: datetime) -
     if not fees and all(line.period.reason == IN_ADVANCE_CHARGE for line in lines):
         return None  # Fixed charges in advance of which nothing is owed are no billing day.
     draft = issue.drafted(account, lines, fees, invoice_id=invoice_id, now=now)
-    immediate = account.grace_days == 0 or all(line.period.reason == IN_ADVANCE_CHARGE for line in lines)
-    if not immediate:
+    if account.grace_days and not _without_grace(account, lines):
         return _Issued(draft, fees, None)
     final = issue.finalized(account, draft, fees, now=now)
     return _Issued(final.invoice, fees, final)
+
+
+def _without_grace(account: Account, lines: Sequence[Line]) -> bool:
+    """Charges in advance are final at once, and so is what ends with its plan or customer. Source: invoices.md section 1,
+    catalog.md section 2.2."""
+    gone = account.customer.deleted_at is not None or any(line.plan.deleted_at is not None for line in lines)
+    return gone or all(line.period.reason == IN_ADVANCE_CHARGE for line in lines)
 
 
 def _kept(outcome: Outcome) -> tuple[str, ...]:

@@ -1,5 +1,6 @@
 """Drafts: computing one again, and making it final before its grace period is over."""
 
+import contextlib
 from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -19,7 +20,7 @@ from chalicelib.platform import agenda
 from chalicelib.platform.agenda import Task
 from chalicelib.platform.clock import OrganizationRef
 from chalicelib.platform.ids import new_id
-from chalicelib.platform.table import transact
+from chalicelib.platform.table import Cancelled, transact
 
 
 def recomputed(organization_id: str, old: Invoice, *, now: datetime) -> tuple[Account, Invoice, list[Fee]]:
@@ -61,3 +62,27 @@ def dates_at_end(account: Account, draft: Invoice, on: date) -> dict[str, object
         "finalize_on": on,
         "version_number": VERSION_NUMBERS[account.organization.billing_configuration.coupon_application],
     }
+
+
+def refresh_all(organization_id: str, customer_id: str, *, plan_id: str, now: datetime) -> None:
+    """Compute a customer's drafts again that stand on a plan."""
+    for draft in store.drafts_of(organization_id, customer_id):
+        if _stands_on(draft, plan_id):
+            with contextlib.suppress(Cancelled):  # Made final, or computed again, by somebody else meanwhile.
+                refresh(organization_id, draft, now=now)
+
+
+def finalize_all(
+    organization: OrganizationRef, customer_id: str, *, now: datetime, plan_id: str | None = None
+) -> list[Task]:
+    """Move the finalization of a customer's drafts (only those on a plan, where one is named) to now."""
+    tasks: list[Task] = []
+    for draft in store.drafts_of(organization.id, customer_id):
+        if plan_id is None or _stands_on(draft, plan_id):
+            with contextlib.suppress(Cancelled):
+                tasks += finalize_now(organization, draft, now=now)
+    return tasks
+
+
+def _stands_on(draft: Invoice, plan_id: str) -> bool:
+    return any(period.plan_id == plan_id for period in draft.periods)

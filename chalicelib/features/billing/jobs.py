@@ -103,3 +103,11 @@ def finalize(task: Task, now: datetime) -> None:
         ]
     )
     agenda.push(tasks)
+
+
+@jobs.handles(customers.CLOSE)
+def close(task: Task, now: datetime) -> None:
+    """Some minutes after a customer's deletion: what is left of its drafts becomes final."""
+    pushed = drafts.finalize_all(task.organization, task.subject, now=now)
+    core.write(agenda.done(task))
+    agenda.push([each for each in pushed if not each.in_clock])

@@ -1,7 +1,7 @@
 """The five routes that every catalog resource has."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Concatenate, Generic, ParamSpec, TypeVar
 
 from chalicelib.domain.errors import NotFound
@@ -33,7 +33,7 @@ class Resource(Generic[R]):
     """One catalog resource: `root` names it in bodies, `plural` in paths and lists.
 
     `create`, `update` and `remove` hold its rules; `show` turns several records into the API's shapes at once, so that
-    what they refer to is read in one request.
+    what they refer to is read in one request; `removed`: how the answer to a removal differs from the record before.
     """
 
     root: str
@@ -43,6 +43,7 @@ class Resource(Generic[R]):
     update: Callable[[Call, R, dict[str, Any]], R]
     remove: Callable[[Call, R], R]
     show: Callable[[str, Sequence[R]], list[dict[str, Any]]]
+    removed: Mapping[str, Any] = field(default_factory=dict)
 
     def find(self, call: Call) -> R:
         """The live record that the path names.
@@ -75,4 +76,4 @@ class Resource(Generic[R]):
         record = self.find(call)
         shown = self.answer(call, record)  # As it was: what it refers to may go with it.
         self.remove(call, record)
-        return shown
+        return {self.root: shown[self.root] | dict(self.removed)}

@@ -34,8 +34,8 @@ def show(call: Call) -> dict[str, Any]:
 @routes.put("/credit_notes/{lago_id}")
 def update(call: Call) -> dict[str, Any]:
     """The refund's status, and metadata."""
-    values = call.root("credit_note")
-    return _answer(call, service.update(call.organization.id, call.path["lago_id"], values, now=call.now))
+    note = service.find(call.organization.id, call.path["lago_id"])
+    return _answer(call, service.update(call.organization.id, note.id, call.root("credit_note"), now=call.now))
 
 
 @routes.put("/credit_notes/{lago_id}/void")

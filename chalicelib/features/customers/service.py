@@ -1,7 +1,7 @@
 """Creating and changing customers by their external id."""
 
 from collections.abc import Callable, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
 from chalicelib.domain.errors import Conflict, Invalid, NotFound
@@ -24,6 +24,9 @@ from chalicelib.platform.table import Action, Cancelled, transact
 # for events still queued. Ranks: nothing of one instant relies on their order but that invoices end after billing began.
 BILL = agenda.kind("bill_customer", rank=10, reads_usage=True)
 REPLAN = agenda.kind("replan_customers", rank=5, wall_clock=True)
+# A deleted customer's drafts are made final a little later. Source: catalog.md section 2.2.
+CLOSE = agenda.kind("close_customer", rank=15)
+_DRAFTS_KEPT = timedelta(minutes=5)
 
 _TRIES = 6
 
@@ -114,8 +117,9 @@ def remove(organization: OrganizationRef, external_id: str, *, now: datetime) ->
             store.billing_action(organization.id, state, new_state),
             *due_actions(organization, state, new_state, now=now),
         ]
-        gone = CUSTOMERS.remove(organization.id, old, now=now, extra=actions)
-        return gone, [agenda.task(BILL, organization, old.id, now)]
+        close = agenda.task(CLOSE, organization, old.id, now + _DRAFTS_KEPT)
+        gone = CUSTOMERS.remove(organization.id, old, now=now, extra=[*actions, agenda.put(close, now=now)])
+        return gone, [agenda.task(BILL, organization, old.id, now), close]
 
     return retrying(attempt, "customer")
 

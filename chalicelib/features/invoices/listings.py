@@ -1,5 +1,6 @@
 """The list of invoices and its filters. Source: api-inventory.md, Invoices."""
 
+import re
 from collections.abc import Callable, Sequence
 from datetime import date
 from typing import Any
@@ -122,6 +123,6 @@ def _day(parameter: str, text: str) -> str:
 
 
 def _cents(parameter: str, text: str) -> int:
-    if not text.lstrip("-").isdigit() or len(text) > 16:
+    if not re.fullmatch(r"-?[0-9]{1,15}", text):
         raise Invalid.field(parameter, "value_is_invalid")
     return int(text)

@@ -13,6 +13,7 @@ Access patterns
     3 write_fees(...)           BatchWrite under a build nobody reads yet; what a crash left is never read
     4 create_actions / replace_actions    part of the issuing transaction, with totals
     5 lists                     Query     index list or owner
+    6 drafts_of(org, customer)  Query     index owner, then 1 for each
 """
 
 from collections.abc import Sequence
@@ -36,6 +37,15 @@ def fees_of(organization_id: str, invoice: Invoice) -> list[Fee]:
     """The fees that count, in their order on the invoice."""
     pk, _ = invoice_key(organization_id, invoice.id)
     return [Fee.model_validate(item["record"]) for item in core.query(pk, begins=f"fee#{invoice.build}#")]
+
+
+def drafts_of(organization_id: str, customer_id: str) -> list[Invoice]:
+    """A customer's drafts, each read again consistently; the list itself is an index's."""
+    pk = key(organization_id, "invoice-of", customer_id)
+    where = {"where": "#record.#status = :draft", "names": {"#record": "record", "#status": "status"}}
+    found = core.query(pk, index="owner", values={":draft": "draft"}, **where)
+    current = [get(organization_id, read(item).id) for item in found]
+    return [invoice for invoice in current if invoice is not None and invoice.status == "draft"]
 
 
 def write_fees(organization_id: str, invoice_id: str, build: str, fees: Sequence[Fee]) -> None:

@@ -1,5 +1,7 @@
-"""Plans: what a subscription costs per interval, and the charges for what is used.
+"""Plans: what a subscription costs per interval, the charges for what is used, fixed charges and minimum commitments.
 
-Owns plans with their charges. Does not own metrics (named by id) or subscriptions. Keeps true: once a subscription has
-taken a plan, what decides its periods does not change; a metric knows which live plans use it.
+Owns plans with their parts, and the children that override a plan for one subscription. Does not own metrics and add-ons
+(named by id) or subscriptions, though it knows which have a plan. Keeps true: once a subscription has taken a plan, what
+decides its periods does not change; a metric knows which live plans use it; a child follows its parent only where the
+parent's change says so and nothing was overridden.
 """

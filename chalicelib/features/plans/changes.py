@@ -17,6 +17,9 @@ from chalicelib.platform.table import Action
 
 # Carries a change of a plan to its children. Before the billing of the same instant, which shall find it done.
 CASCADE = agenda.kind("cascade_plan", rank=6)
+# Carries a change of a plan, or its end, to the subscriptions that have it (features/subscriptions/jobs.py).
+FOLLOW = agenda.kind("follow_plan", rank=7)
+DELETE = agenda.kind("delete_plan", rank=7)
 
 
 def replace(
@@ -30,6 +33,7 @@ def replace(
     written = new.model_copy(update={"version": old.version + 1})
     tasks = [announcement(organization, written, "plan.updated", now=now)]
     extra = usage_actions(organization.id, old, new)
+    tasks += following(organization, written, now=now)
     if cascade:
         # What is passed on must not depend on when that happens: the plan may change again before.
         extra += store.step_actions(organization.id, old, written)
@@ -37,6 +41,13 @@ def replace(
         tasks.append(agenda.task(CASCADE, organization, f"{old.id}#{written.version}", now, detail))
     PLANS.replace(organization.id, old, new, [*extra, *(agenda.put(task, now=now) for task in tasks)])
     return written, tasks
+
+
+def following(organization: OrganizationRef, plan: Plan, *, now: datetime) -> list[Task]:
+    """What brings the subscriptions of a changed plan in line with it; `plan` as it is written."""
+    if not plan.taken:
+        return []
+    return [agenda.task(FOLLOW, organization, f"{plan.id}#{plan.version}", now, {"plan_id": plan.id})]
 
 
 def announcement(organization: OrganizationRef, plan: Plan, name: str, *, now: datetime) -> Task:

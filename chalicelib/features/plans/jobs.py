@@ -9,6 +9,7 @@ from chalicelib.features.plans import cascade, changes, store
 from chalicelib.features.plans.store import PLANS, Plan
 from chalicelib.platform import agenda, jobs
 from chalicelib.platform.agenda import Task
+from chalicelib.platform.clock import OrganizationRef
 from chalicelib.platform.table import transact
 
 _TRIES = 6
@@ -21,7 +22,7 @@ def pass_on(task: Task, now: datetime) -> None:
     organization_id, plan_id = task.organization.id, task.detail["plan_id"]
     for before, after in store.steps(organization_id, plan_id, until=task.detail["version"]):
         for child in _children(organization_id, plan_id):
-            _follow(organization_id, child, before, after, now)
+            agenda.push(_follow(task.organization, child, before, after, now))
         transact(store.step_done_actions(organization_id, after))
     transact([agenda.done(task)])
 
@@ -32,15 +33,21 @@ def _children(organization_id: str, plan_id: str) -> Iterator[Plan]:
         yield from PLANS.get_many(organization_id, ids[start : start + limits.CHILDREN_READ_AT_ONCE]).values()
 
 
-def _follow(organization_id: str, child: Plan | None, before: Plan, after: Plan, now: datetime) -> None:
+def _follow(organization: OrganizationRef, child: Plan | None, before: Plan, after: Plan, now: datetime) -> list[Task]:
     """Raises: Conflict, when somebody else keeps writing the child."""
     for _ in range(_TRIES):
         if child is None or child.deleted_at is not None or child.parent_version >= after.version:
-            return
+            return []
         new = cascade.followed(child, before, after, now=now)
+        tasks = changes.following(organization, new.model_copy(update={"version": child.version + 1}), now=now)
+        extra = [
+            *changes.usage_actions(organization.id, child, new),
+            *(agenda.put(task, now=now) for task in tasks),
+        ]
         try:
-            PLANS.replace(organization_id, child, new, changes.usage_actions(organization_id, child, new))
-            return
+            PLANS.replace(organization.id, child, new, extra)
         except Conflict:
-            child = PLANS.get(organization_id, child.id)
+            child = PLANS.get(organization.id, child.id)
+            continue
+        return tasks
     raise Conflict("plan_changed_meanwhile")

@@ -15,5 +15,6 @@ Resource(
     settled(service.update),
     settled(service.remove),
     serializer.show_all,
+    removed={"pending_deletion": True},
 ).mount(routes)
 part_routes.mount(routes)

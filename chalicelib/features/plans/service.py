@@ -73,7 +73,9 @@ def update(call: Call, old: Plan, values: dict[str, Any]) -> tuple[Plan, list[Ta
 def remove(call: Call, old: Plan) -> tuple[Plan, list[Task]]:
     """Delete a plan: its code is free at once; its subscriptions end in the background."""
     used = metric_store.usage_actions(call.organization.id, old.id, before=changes.metric_ids(old), after=())
-    return PLANS.remove(call.organization.id, old, now=call.now, extra=used), []
+    task = agenda.task(changes.DELETE, call.organization, old.id, call.now)
+    gone = PLANS.remove(call.organization.id, old, now=call.now, extra=[*used, agenda.put(task, now=call.now)])
+    return gone, [task]
 
 
 def find(organization_id: str, code: str) -> Plan:

@@ -189,11 +189,18 @@ def unsubscribed_action(organization_id: str, plan_id: str, customer_id: str, su
     return core.delete((_subscriptions(organization_id, plan_id), key(customer_id, subscription_id)))
 
 
-def subscribers(organization_id: str, plan_id: str) -> Iterator[tuple[str, str]]:
-    """(customer id, subscription id) of all subscriptions under a plan, read consistently."""
-    for item in core.query(_subscriptions(organization_id, plan_id)):
+def subscribers(organization_id: str, plan_id: str, *, after: str = "") -> Iterator[tuple[str, str]]:
+    """(customer id, subscription id) of all subscriptions under a plan, read consistently, in the order of customers.
+    `after`: only those that follow a `subscriber_key`."""
+    bounds = (f"{after}\0" if after else "\0", "\U0010ffff")
+    for item in core.query(_subscriptions(organization_id, plan_id), between=bounds):
         customer_id, subscription_id = item["sk"].split("#")
         yield customer_id, subscription_id
+
+
+def subscriber_key(customer_id: str, subscription_id: str) -> str:
+    """Where a subscription stands in its plan's list."""
+    return key(customer_id, subscription_id)
 
 
 def step_actions(organization_id: str, before: Plan, after: Plan) -> list[Action]:

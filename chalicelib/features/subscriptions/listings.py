@@ -47,11 +47,14 @@ def _filters(call: Call, statuses: list[str]) -> tuple[list[str], dict[str, Any]
     where = [f"#record.#status IN ({', '.join(places)})"]
     values: dict[str, Any] = dict(zip(places, statuses, strict=True))
     names = {"#record": "record", "#status": "status"}
-    for parameter, field in (("plan_code", "plan_code"), ("external_id", "external_id")):
-        wish = call.one(parameter)
+    for field in ("plan_code", "external_id", "currency"):
+        wish = call.one(field)
         if wish is not None:
             where.append(f"#record.{field} = :{field}")
             values[f":{field}"] = wish
+    entities = call.many("billing_entity_codes")
+    if entities and "default" not in entities:
+        where.append("attribute_not_exists(pk)")  # All are of the one default entity.
     term = call.one("search_term")
     if term:
         where.append("contains(words, :term)")

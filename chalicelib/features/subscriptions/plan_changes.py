@@ -40,6 +40,7 @@ def successor(
         external_customer_id=current.external_customer_id,
         plan_id=plan.id,
         plan_code=plan.code,
+        currency=plan.amount_currency,
         status=Status.PENDING,
         billing_time=current.billing_time,
         subscription_at=current.subscription_at,

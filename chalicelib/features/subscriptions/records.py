@@ -55,14 +55,16 @@ class Subscription(Record):
     billing day that was carried out, local; `occasions`: what its customer's billing still has to invoice.
 
     `alerts_on`: local days on which its end is still to be announced; `units_changed_at`: units of fixed charges in
-    advance changed and are still to be billed; `fixed_paid`: what was paid in advance for the running period, by its
-    predecessor too (`fixed_carried`); `period_invoices`: the invoices with fees of the running period."""
+    advance changed and are still to be billed (`units_seen_at`: the latest such change); `fixed_paid`: what was paid in
+    advance for the running period, by its predecessor too (`fixed_carried`); `period_invoices`: the invoices with fees of
+    the running period."""
 
     external_id: str
     customer_id: str
     external_customer_id: str
     plan_id: str
     plan_code: str
+    currency: str | None = None
     status: Status
     billing_time: str
     subscription_at: datetime
@@ -87,6 +89,7 @@ class Subscription(Record):
     last_fee: LastFee | None = None
     alerts_on: tuple[date, ...] = ()
     units_changed_at: datetime | None = None
+    units_seen_at: datetime | None = None
     fixed_paid: tuple[FixedPaid, ...] = ()
     fixed_carried: tuple[FixedPaid, ...] = ()
     period_invoices: tuple[str, ...] = ()

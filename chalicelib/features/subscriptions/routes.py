@@ -7,7 +7,7 @@ from chalicelib.features.customers import store as customer_store
 from chalicelib.features.organizations import service as organizations
 from chalicelib.features.plans import serializer as plan_serializer
 from chalicelib.features.plans import service as plans
-from chalicelib.features.subscriptions import listings, serializer, service, store
+from chalicelib.features.subscriptions import listings, part_routes, serializer, service, store
 from chalicelib.features.subscriptions.records import Subscription
 from chalicelib.features.test_clock import service as test_clock
 from chalicelib.platform.http import Call, Routes
@@ -70,6 +70,9 @@ def terminate(call: Call) -> dict[str, Any]:
     )
     test_clock.settle(call.organization, now=call.now, tasks=tasks)
     return _answer(call, subscription)
+
+
+part_routes.mount(routes)
 
 
 def shown(call: Call, subscriptions: Sequence[Subscription]) -> list[dict[str, Any]]:

@@ -20,6 +20,7 @@ from chalicelib.features.organizations.records import Organization
 from chalicelib.features.plans import overrides
 from chalicelib.features.plans import service as plans
 from chalicelib.features.plans import store as plan_store
+from chalicelib.features.plans.changes import following
 from chalicelib.features.plans.store import PLANS, Plan
 from chalicelib.features.subscriptions import plan_changes, schemas, store, terms
 from chalicelib.features.subscriptions.change import Change, change_of, started
@@ -92,7 +93,13 @@ def _change_plan(
         plan, written = _child(organization_id, plan, request.plan_overrides, now=change.now)
         extra = [*extra, *written]
     if current.status == Status.PENDING:
-        fields = {"plan_id": plan.id, "plan_code": plan.code, "updated_at": change.now, **request.given("name")}
+        fields = {
+            "plan_id": plan.id,
+            "plan_code": plan.code,
+            "currency": plan.amount_currency,
+            "updated_at": change.now,
+            **request.given("name"),
+        }
         fields["on_termination_credit_note"] = "credit" if plan.pay_in_advance else None
         other = current.model_copy(update=fields)
         told = change.told(other, plan, "subscription.updated")
@@ -118,6 +125,7 @@ def _new(change: Change, request: schemas.SubscriptionInput, plan: Plan) -> Subs
         external_customer_id=change.customer.external_id,
         plan_id=plan.id,
         plan_code=plan.code,
+        currency=plan.amount_currency,
         status=Status.PENDING,
         billing_time=request.billing_time,
         subscription_at=subscription_at,
@@ -225,7 +233,8 @@ def update(
         new = _updated(change, old, plan, request)
         began = new.status == Status.ACTIVE and old.status == Status.PENDING
         told = change.told(new, plan, "subscription.started" if began else "subscription.updated")
-        pushed = change.commit(replaced=[(old, new, plan)], extra=extra, tasks=[told])
+        tasks = [told, *(following(organization, plan, now=now) if request.plan_overrides else ())]
+        pushed = change.commit(replaced=[(old, new, plan)], extra=extra, tasks=tasks)
         return new.model_copy(update={"version": old.version + 1}), pushed
 
     return customers.retrying(attempt, "subscription")
@@ -237,7 +246,8 @@ def _overridden(
     """The plan of a running subscription with other values: its own child, made where it has none."""
     if plan.parent_id is not None:
         changed = overrides.changed(organization_id, plan, values, now=now)
-        return changed, [PLANS.replace_action(organization_id, plan, changed)]
+        written = changed.model_copy(update={"version": plan.version + 1})
+        return written, [PLANS.replace_action(organization_id, plan, changed)]
     blank = overrides.child(organization_id, plan, {}, now=now)
     child = overrides.changed(organization_id, blank, values, now=now)
     return child, _writing(organization_id, child, plan)
@@ -276,18 +286,7 @@ def _updated(change: Change, old: Subscription, plan: Plan, request: schemas.Sub
             new = new.model_copy(update={"alerts_on": alerts})
     if plan.id != old.plan_id:
         new = new.model_copy(update={"plan_id": plan.id, "plan_code": plan.code})
-    if new.status == Status.ACTIVE and old.status == Status.ACTIVE and _bills_units_now(plan, change.now):
-        new = new.model_copy(update={"units_changed_at": change.now})
     return new
-
-
-def _bills_units_now(plan: Plan, now: datetime) -> bool:
-    """Whether units of a fixed charge in advance changed just now, and hold at once."""
-    return any(
-        fixed.pay_in_advance and change.immediately and change.at == now
-        for fixed in plan.fixed_charges
-        for change in fixed.changes[-1:]
-    )
 
 
 def _moved_start(change: Change, pending: Subscription, plan: Plan, subscription_at: datetime) -> Subscription:

@@ -114,7 +114,7 @@ def test_the_story_of_an_invoice_is_told(story, receiver):
     story.travel("2024-02-01T00:00:00Z")
     deliver_all()
     told = [json.loads(body)["webhook_type"] for _, body in receiver.calls]
-    assert sorted(told) == ["customer.created", "invoice.created", "subscription.started"]
+    assert sorted(told) == ["customer.created", "invoice.created", "plan.created", "subscription.started"]
     invoice = next(m["invoice"] for _, b in receiver.calls if (m := json.loads(b))["object_type"] == "invoice")
     assert invoice == story.invoices()[0] | {"file_url": None}
 

@@ -1,0 +1,149 @@
+"""What a changed or deleted plan means for the subscriptions that have it: one customer after the other.
+
+A plan may have more subscriptions than one run has time for: the task keeps how far it came, and goes on from there.
+Twice is harmless: each step looks at what the subscription is now.
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime
+
+from chalicelib.features.billable_metrics import store as metric_store
+from chalicelib.features.billing import drafts
+from chalicelib.features.customers import service as customers
+from chalicelib.features.plans import changes
+from chalicelib.features.plans import service as plans
+from chalicelib.features.plans import store as plan_store
+from chalicelib.features.plans.store import PLANS, Plan
+from chalicelib.features.subscriptions import plan_changes, schemas, service
+from chalicelib.features.subscriptions.change import Change, change_of
+from chalicelib.features.subscriptions.records import Status, Subscription
+from chalicelib.platform import agenda, jobs
+from chalicelib.platform.agenda import Task
+from chalicelib.platform.table import core, transact
+
+# One run stays well below the worker's 15 minutes.
+_RUN_SECONDS = 300
+
+
+@jobs.handles(changes.FOLLOW)
+def follow(task: Task, now: datetime) -> None:
+    """After a change of a plan: changes of plan that waited are looked at again, more units of fixed charges in advance
+    are billed, drafts are computed again. Source: catalog.md section 2, billing-periods.md section 11."""
+    plan = plans.by_ids(task.organization.id, [task.detail["plan_id"]]).get(task.detail["plan_id"])
+    if plan is None or plan.deleted_at is not None:
+        core.write(agenda.done(task))
+        return
+
+    def one(customer_id: str, subscription_id: str) -> list[Task]:
+        pushed = customers.retrying(
+            lambda: _follow(change_of(task.organization.id, customer_id, now=now), subscription_id, plan),
+            "subscription",
+        )
+        drafts.refresh_all(task.organization.id, customer_id, plan_id=plan.id, now=now)
+        return pushed
+
+    if _each_subscriber(task, plan.id, one, now):
+        core.write(agenda.done(task))
+
+
+def _follow(change: Change, subscription_id: str, plan: Plan) -> list[Task]:
+    of = change.of_id(subscription_id)
+    if of is None or not of.live or of.plan_id != plan.id:
+        return []
+    pushed = _waiting_again(change, of, plan)
+    if pushed is not None:
+        return pushed
+    if of.status != Status.ACTIVE or not _bills_units(plan, of, change.now):
+        return []
+    seen = of.model_copy(update={"units_changed_at": change.now, "units_seen_at": change.now})
+    return change.commit(replaced=[(of, seen, plan)])
+
+
+def _waiting_again(change: Change, of: Subscription, plan: Plan) -> list[Task] | None:
+    """A waiting change to this plan that would be an upgrade by now is carried out; one from it that is no downgrade any
+    more is dropped. None where neither is so."""
+    current = change.of_id(of.previous_id) if of.status == Status.PENDING else of
+    waiting = of if of.status == Status.PENDING else change.of_id(of.next_id)
+    if current is None or waiting is None or waiting.status != Status.PENDING or current.status != Status.ACTIVE:
+        return None
+    known = plans.by_ids(change.organization.id, [current.plan_id, waiting.plan_id])
+    current_plan, waiting_plan = known[current.plan_id], known[waiting.plan_id]
+    if not plan_changes.is_dearer(waiting_plan, current_plan):
+        return None
+    dropped = plan_changes.dropped(change, waiting, waiting_plan)
+    if of is waiting:
+        new = plan_changes.successor(current, waiting_plan, None, now=change.now)
+        new = new.model_copy(update={"name": waiting.name, "ending_at": waiting.ending_at})
+        return plan_changes.upgrade(change, current, current_plan, new, waiting_plan, dropped, ())[1]
+    kept = current.model_copy(update={"next_id": None, "next_plan_code": None, "updated_at": change.now})
+    told = change.told(kept, current_plan, "subscription.updated")
+    return change.commit(replaced=[(current, kept, current_plan), *dropped], tasks=[told])
+
+
+def _bills_units(plan: Plan, of: Subscription, now: datetime) -> bool:
+    """Whether units of a fixed charge in advance changed at once while the subscription ran, and nobody has seen it."""
+    assert of.started_at is not None
+    since = max(of.started_at, of.units_seen_at or of.started_at)
+    return any(
+        fixed.pay_in_advance and change.immediately and since < change.at <= now
+        for fixed in plan.fixed_charges
+        for change in fixed.changes
+    )
+
+
+@jobs.handles(changes.DELETE)
+def delete(task: Task, now: datetime) -> None:
+    """After the deletion of a plan: its subscriptions end with their documents, drafts on it become final, and so for its
+    children. Source: catalog.md section 2.2."""
+    organization_id = task.organization.id
+    plan = PLANS.get(organization_id, task.subject)
+    assert plan is not None, "deletion keeps the record"
+
+    def one_of(plan_id: str) -> Callable[[str, str], list[Task]]:
+        def one(customer_id: str, subscription_id: str) -> list[Task]:
+            ended = customers.retrying(
+                lambda: _end(change_of(organization_id, customer_id, now=now), subscription_id), "subscription"
+            )
+            return [*ended, *drafts.finalize_all(task.organization, customer_id, plan_id=plan_id, now=now)]
+
+        return one
+
+    for child_id in plan_store.children_ids(organization_id, plan.id):
+        child = PLANS.get(organization_id, child_id)
+        if child is None:
+            continue
+        if child.deleted_at is None:
+            used = metric_store.usage_actions(organization_id, child_id, before=changes.metric_ids(child), after=())
+            PLANS.remove(organization_id, child, now=now, extra=used)
+        for customer_id, subscription_id in list(plan_store.subscribers(organization_id, child_id)):
+            pushed = one_of(child_id)(customer_id, subscription_id)
+            agenda.push([each for each in pushed if not each.in_clock])
+    if not _each_subscriber(task, plan.id, one_of(plan.id), now):
+        return
+    told = changes.announcement(task.organization, plan, "plan.deleted", now=now)
+    transact([agenda.put(told, now=now), agenda.done(task)])
+    agenda.push([told])
+
+
+def _end(change: Change, subscription_id: str) -> list[Task]:
+    of = change.of_id(subscription_id)
+    if of is None or not of.live:
+        return []
+    return service.end(change, of, schemas.Termination())[1]
+
+
+def _each_subscriber(task: Task, plan_id: str, one: Callable[[str, str], list[Task]], now: datetime) -> bool:
+    """Carry out `one` for each subscription of a plan; False when the time was up before, and the task goes on later."""
+    give_up_at = time.monotonic() + _RUN_SECONDS
+    after = task.detail.get("after", "")
+    for customer_id, subscription_id in plan_store.subscribers(task.organization.id, plan_id, after=after):
+        agenda.push([each for each in one(customer_id, subscription_id) if not each.in_clock])
+        after = plan_store.subscriber_key(customer_id, subscription_id)
+        if time.monotonic() > give_up_at:
+            rest = replace(task, detail={**task.detail, "after": after})
+            core.write(agenda.put(rest, now=now))
+            agenda.push([rest])
+            return False
+    return True
