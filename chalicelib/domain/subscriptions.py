@@ -153,11 +153,15 @@ def opens_period(terms: Terms, life: Life, on: date, zone: ZoneInfo) -> bool:
     return period_on(terms, life, on, zone).start == on
 
 
+def next_billing_day(terms: Terms, life: Life, *, after: date, zone: ZoneInfo) -> date:
+    """The first billing day after a local day. It may be a day that the zone leaves out: it is billed with the next."""
+    anchor = periods.local_date(life.anchor_at, zone)
+    return periods.next_billing_day(anchor, terms.interval, life.billing_time, after, monthly=terms.runs_monthly)
+
+
 def next_billing_at(terms: Terms, life: Life, *, after: date, zone: ZoneInfo) -> datetime:
     """The local midnight, in UTC, of the first billing day after a local day."""
-    anchor = periods.local_date(life.anchor_at, zone)
-    on = periods.next_billing_day(anchor, terms.interval, life.billing_time, after, monthly=terms.runs_monthly)
-    return periods.start_of_day(on, zone)
+    return periods.start_of_day(next_billing_day(terms, life, after=after, zone=zone), zone)
 
 
 def periodic(terms: Terms, life: Life, on: date, zone: ZoneInfo) -> Row:
@@ -232,7 +236,7 @@ def trial_ended(terms: Terms, life: Life, zone: ZoneInfo) -> Row:
     whole = period_on(terms, life, periods.local_date(end, zone), zone)
     fee = _fee(terms, life, whole, first=whole.start, last=whole.last, zone=zone)
     empty = Span(end, end)
-    return Row(PERIODIC, _clamped(life, whole, zone), fee, empty, bills_usage=False, fixed=empty)
+    return Row(STARTING, _clamped(life, whole, zone), fee, empty, bills_usage=False, fixed=empty)
 
 
 def ending(terms: Terms, life: Life, zone: ZoneInfo) -> Row:

@@ -48,7 +48,7 @@ def bounds(found: Findings) -> list[Row]:
         ),
         # 20 for the invoice itself; the message's task, the push of what follows, and every third has two subscriptions.
         Row("billing a customer, from the message to the push of what follows", "requests", bill.total / n, 24),
-        Row("the same", "transactions", bill.requests["transact_write_items"] / n, 1),
+        Row("billing a customer", "transactions", bill.requests["transact_write_items"] / n, 1),
         Row(whole, "requests", _work(once).total / n, 60),
         Row(f"{whole}, where twice as many are due", "times", _ratio(_work(twice), _work(once)), 1.02),
         Row("finding and pushing it, where twice as many are due", "times", _ratio(_push(twice), _push(once)), 1.02),
@@ -90,10 +90,10 @@ def at_scale(found: Findings) -> list[Row]:
         Row("requests to DynamoDB", "requests", tables, None),
         Row("requests to SQS", "requests", sends, None),
         Row("documents stored in S3", "requests", puts, None),
-        Row("write units", "write units", work.write_units * each, None),
-        Row("read units", "read units", reads, None),
+        Row("units written", "write units", work.write_units * each, None),
+        Row("units read", "read units", round(reads), None),
         Row("all requests by list price (Lambda's time apart)", "$", price, None),
-        Row("an invoice by list price", "$", price / DUE, 0.001),
+        Row("a thousand invoices by list price", "$", price / DUE * 1000, 1),
         Row("finding and pushing: requests per subscription", "requests", pushed.total / DUE, 0.3),
         Row("all in one zone: the fullest shard against their mean", "times", fullest * limits.DUE_SHARDS / DUE, 1.05),
         Row(

@@ -5,6 +5,7 @@ PDFs, which costs no request. Everything else is asked of whatever endpoint is s
 """
 
 import contextlib
+import functools
 import heapq
 import random
 import threading
@@ -154,7 +155,7 @@ class Simulation:
         for (single,) in (messages for messages in found.values() if len(messages) == 1):
             chance.choice(batches).append(single)
         with counting() as meter:
-            self._in_parallel([lambda batch=batch: _work(batch) for batch in batches], chance)
+            self._in_parallel([functools.partial(_work, batch) for batch in batches], chance)
         self.costs.add("disturbed", meter)
 
     def _in_parallel(self, works: Sequence[Callable[[], None]], chance: random.Random) -> None:

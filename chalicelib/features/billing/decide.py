@@ -2,14 +2,14 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
 from chalicelib.domain import periods, subscriptions
 from chalicelib.domain.subscriptions import Row
 from chalicelib.features.plans.store import Plan
 from chalicelib.features.subscriptions import change, schemas, service, terms
-from chalicelib.features.subscriptions.records import Occasion, Status, Subscription
+from chalicelib.features.subscriptions.records import FixedPaid, Occasion, Status, Subscription
 from chalicelib.features.subscriptions.terms import Happening
 
 
@@ -158,7 +158,7 @@ def _ended(outcome: Outcome, case: _Case, at: datetime) -> tuple[Outcome, ...]:
 def _period(outcome: Outcome, case: _Case, at: datetime) -> Decision:
     of, zone = outcome.after, case.zone
     plan_terms, life = terms.terms_of(outcome.plan), terms.life_of(of)
-    on = periods.local_date(at, zone)
+    on = _billing_day(outcome, zone)
     opens = subscriptions.opens_period(plan_terms, life, on, zone)
     waiting = case.next if case.next is not None and case.next.status == Status.PENDING else None
     if waiting is not None and opens and of.status == Status.ACTIVE:
@@ -166,6 +166,14 @@ def _period(outcome: Outcome, case: _Case, at: datetime) -> Decision:
     row = subscriptions.periodic(plan_terms, life, on, zone)
     billed = replace(outcome.billing(row).then(billed_on=on), opens_period=opens)
     return Decision((billed,), apart=not of.consolidate_invoice)
+
+
+def _billing_day(outcome: Outcome, zone: ZoneInfo) -> date:
+    """The earliest billing day not carried out."""
+    after = terms.last_day(outcome.after, zone)
+    return subscriptions.next_billing_day(
+        terms.terms_of(outcome.plan), terms.life_of(outcome.after), after=after, zone=zone
+    )
 
 
 def _rotation(outcome: Outcome, case: _Case, at: datetime) -> Decision:
@@ -176,7 +184,7 @@ def _rotation(outcome: Outcome, case: _Case, at: datetime) -> Decision:
     """
     assert case.next is not None
     assert case.next_plan is not None
-    on = periods.local_date(at, case.zone)
+    on = _billing_day(outcome, case.zone)
     row = subscriptions.ending_with_period(terms.terms_of(outcome.plan), terms.life_of(outcome.after), on, case.zone)
     ended = {"status": Status.TERMINATED, "terminated_at": at, "updated_at": at, "billed_on": on}
     old = outcome.billing(row).then(**ended).telling("subscription.terminated")
@@ -214,10 +222,11 @@ def _last(outcome: Outcome, case: _Case, at: datetime) -> Decision:
     follows an upgrade."""
     of, zone = outcome.after, case.zone
     plan_terms, life = terms.terms_of(outcome.plan), terms.life_of(of)
-    on = periods.local_date(at, zone)
-    billing_at = subscriptions.next_billing_at(plan_terms, life, after=terms.last_day(of, zone), zone=zone)
+    on = _billing_day(outcome, zone)
     outcome = replace(outcome.then(occasions=()), unused_days=_unused_days(outcome, zone))
-    if not of.upgraded and periods.local_date(billing_at, zone) == on:
+    # The same local day, as `terms.happenings` has it: a billing day that the zone leaves out is billed on the next.
+    same_day = periods.local_date(periods.start_of_day(on, zone), zone) == periods.local_date(at, zone)
+    if same_day and not of.upgraded:
         outcome = outcome.billing(subscriptions.ending_with_period(plan_terms, life, on, zone)).then(billed_on=on)
     elif of.upgraded or of.on_termination_invoice != "skip":
         outcome = outcome.billing(subscriptions.ending(plan_terms, life, zone))
@@ -225,8 +234,14 @@ def _last(outcome: Outcome, case: _Case, at: datetime) -> Decision:
     if of.upgraded and case.next is not None and case.next_plan is not None:
         outcomes = [replace(outcome, next_plan=case.next_plan)]
         if Occasion.STARTING in case.next.occasions:
-            outcomes.append(_started(Outcome(case.next, case.next, case.next_plan), zone))
+            starting = case.next.model_copy(update={"fixed_carried": _still_paid(of, periods.local_date(at, zone))})
+            outcomes.append(_started(Outcome(case.next, starting, case.next_plan), zone))
     return Decision(tuple(outcomes), apart=True)
+
+
+def _still_paid(of: Subscription, on: date) -> tuple[FixedPaid, ...]:
+    """Fixed charges paid in advance beyond a day, by the plans before as well: of those only the rest was deducted."""
+    return tuple(paid for paid in (*of.fixed_carried, *of.fixed_paid) if paid.end > on)
 
 
 def _unused_days(outcome: Outcome, zone: ZoneInfo) -> int:

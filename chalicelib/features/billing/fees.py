@@ -119,7 +119,7 @@ def _billed(fixed: FixedCharge, part: DaysPart, owner: Owner, zone: ZoneInfo) ->
     if paid is None:
         return fixed_charges.billed(charge, plan_terms, life, days, known_at=owner.now, zone=zone)
     # What was paid before the subscription got a plan of its own was paid for the plan's charge.
-    units = Decimal(paid.get(fixed.id) or paid.get(fixed.parent_id or "") or "0")
+    units = max(Decimal(paid.get(charge_id or "", "0")) for charge_id in (fixed.id, fixed.parent_id))
     return fixed_charges.exceeding(charge, plan_terms, life, days, paid_units=units, known_at=owner.now, zone=zone)
 
 

@@ -237,10 +237,10 @@ def commitment_fee(true_up_cents: int, owner: Owner, taxes: Sequence[TaxRate]) -
     item = _Item(
         type="commitment",
         id=commitment.id,
-        kind="Commitment",
+        kind="Subscription",
         code=owner.plan.code,
-        name=name,
-        description=None,
+        name=owner.plan.name,
+        description=owner.plan.description,
         display_name=name,
         subject=("commitment",),
     )

@@ -68,7 +68,6 @@ def upgrade(
     assert current.started_at is not None
     # To the second, as all starts; usage of this very second is the new plan's.
     at = max(change.now.replace(microsecond=0), current.started_at)
-    new = new.model_copy(update={"fixed_carried": current.fixed_paid})
     new = started(new, plan, started_at=at, now=change.now, zone=change.zone)
     old = current.model_copy(
         update={
