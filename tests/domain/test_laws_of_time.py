@@ -195,16 +195,21 @@ def test_the_next_billing_day_is_the_least_later_one(anchor, interval, billing_t
 
 
 @law
-@given(days(), st.sampled_from([i for i in Interval if i.months]), billing_times, days(), st.booleans(), st.data())
-def test_a_billing_day_opens_a_period_or_a_month_of_the_anchor(anchor, interval, billing_time, on, monthly, data):
-    if opens := data.draw(st.booleans()):
-        on = periods.period_containing(anchor, interval, billing_time, on).start
-    opens = opens or _is_due(anchor, interval, billing_time, on)
-    opens_month = monthly and _is_due(anchor, Interval.MONTHLY, billing_time, on)
-    assert periods.is_billing_day(anchor, interval, billing_time, on, monthly=monthly) == (opens or opens_month)
-    charges = periods.charges_period_containing(anchor, interval, billing_time, on, monthly=monthly)
+@given(st.data(), days(), st.sampled_from([i for i in Interval if i.months]), billing_times, days())
+def test_a_billing_day_opens_a_period_or_a_month_of_the_anchor(data, anchor, interval, billing_time, on):
+    opened = data.draw(st.sampled_from((interval, Interval.MONTHLY, None)))
+    if opened:
+        on = periods.period_containing(anchor, opened, billing_time, on).start
+    opens, opens_month = (_is_due(anchor, each, billing_time, on) for each in (interval, Interval.MONTHLY))
+    # Long periods open on a day that opens a month.
+    assert opens_month or not opens
+    assert periods.is_billing_day(anchor, interval, billing_time, on) == opens
+    assert periods.is_billing_day(anchor, interval, billing_time, on, monthly=True) == opens_month
     whole = periods.period_containing(anchor, interval, billing_time, on)
-    assert whole.start <= charges.start <= on < charges.end <= whole.end
+    month = periods.charges_period_containing(anchor, interval, billing_time, on, monthly=True)
+    assert periods.charges_period_containing(anchor, interval, billing_time, on, monthly=False) == whole
+    assert whole.start <= month.start <= on < month.end <= whole.end
+    assert 28 <= month.days <= 31
 
 
 @law

@@ -212,7 +212,9 @@ def _fee_has_been_owed(outcome: Outcome, at: datetime, zone: ZoneInfo) -> bool:
     """Whether the trial's end makes no invoice of its own: in arrears, or where that day's start or run billed the fee."""
     of, on = outcome.after, periods.local_date(at, zone)
     assert of.started_at is not None
-    if not outcome.plan.pay_in_advance or of.billed_on == on or of.last_fee is not None:
+    # A day without an invoice is that of a start in the past, not of a run.
+    ran_today = of.billed_on == on and of.invoiced
+    if not outcome.plan.pay_in_advance or ran_today or of.last_fee is not None:
         return True
     return on <= periods.local_date(of.started_at, zone)
 

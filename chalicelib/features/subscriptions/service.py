@@ -292,8 +292,11 @@ def _updated(change: Change, old: Subscription, plan: Plan, request: schemas.Sub
 def _moved_start(change: Change, pending: Subscription, plan: Plan, subscription_at: datetime) -> Subscription:
     at = subscription_at.replace(microsecond=0)
     moved = pending.model_copy(update={"subscription_at": at})
-    if periods.local_date(at, change.zone) > periods.local_date(change.now, change.zone):
+    on, today = (periods.local_date(instant, change.zone) for instant in (at, change.now))
+    if on > today:
         return moved
+    # What lies before today was never billed and never will be, as if it had been created today.
+    moved = moved.model_copy(update={"billed_on": today if on < today else None})
     return started(moved, plan, started_at=at, now=change.now, zone=change.zone)
 
 

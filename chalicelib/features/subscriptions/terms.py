@@ -63,7 +63,8 @@ def happenings(subscription: Subscription, plan: Plan, *, zone: ZoneInfo) -> lis
         return [] if of.previous_id else [(of.subscription_at, Happening.START)]
     assert of.started_at is not None
     if Occasion.STARTING in of.occasions:
-        return [(of.started_at, Happening.STARTING)]
+        # At once, where it starts later on the day on which it was made.
+        return [(min(of.started_at, of.updated_at), Happening.STARTING)]
     billing_at = subscriptions.next_billing_at(terms_of(plan), life_of(of), after=last_day(of, zone), zone=zone)
     if of.status == Status.TERMINATED:
         return _of_ended(of, billing_at, zone)
