@@ -7,6 +7,7 @@ half-open UTC instants.
 Source: billing-periods.md sections 3 to 7.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -21,8 +22,9 @@ STARTING = "subscription_starting"
 TERMINATING = "subscription_terminating"
 IN_ADVANCE_CHARGE = "in_advance_charge"
 
-# A changed time zone moves boundaries by less than this; usage then goes on where the last invoice ended.
-_ZONE_MOVE = timedelta(hours=26)
+# A changed time zone moves a boundary by less than this: by 26 hours, and by up to four days where the anchor's day moves
+# over the end of a month (the 28th becomes the 1st). Boundaries of different periods stay further apart.
+_ZONE_MOVE = timedelta(days=5)
 _DAY = timedelta(days=1)
 
 
@@ -49,7 +51,8 @@ class Terms:
 class Life:
     """What billing needs of a subscription. `anchor_at` decides its periods, `started_at` from when it owes.
 
-    `trial_started_at`: the first start ever under its external id. `billed_until`: usage before it is invoiced.
+    `trial_started_at`: the first start ever under its external id. `billed_until`: usage before it is invoiced;
+    `paid_until`: the day after the last one of the last fee in advance.
     `upgraded`: it ended because a dearer plan took its place on that day; `successor`: it took another one's place.
     """
 
@@ -61,6 +64,7 @@ class Life:
     upgraded: bool = False
     successor: bool = False
     billed_until: datetime | None = None
+    paid_until: date | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,14 +158,35 @@ def opens_period(terms: Terms, life: Life, on: date, zone: ZoneInfo) -> bool:
 
 
 def next_billing_day(terms: Terms, life: Life, *, after: date, zone: ZoneInfo) -> date:
-    """The first billing day after a local day. It may be a day that the zone leaves out: it is billed with the next."""
+    """The first billing day after a local day, but none that was billed already where it lay in another zone.
+
+    It may be a day that the zone leaves out: it is billed with the next.
+    """
     anchor = periods.local_date(life.anchor_at, zone)
-    return periods.next_billing_day(anchor, terms.interval, life.billing_time, after, monthly=terms.runs_monthly)
+    on = periods.next_billing_day(anchor, terms.interval, life.billing_time, after, monthly=terms.runs_monthly)
+    if _is_billed(life, on, zone) or _is_paid(terms, life, on, zone):
+        on = periods.next_billing_day(anchor, terms.interval, life.billing_time, on, monthly=terms.runs_monthly)
+    return on
 
 
 def next_billing_at(terms: Terms, life: Life, *, after: date, zone: ZoneInfo) -> datetime:
     """The local midnight, in UTC, of the first billing day after a local day."""
     return periods.start_of_day(next_billing_day(terms, life, after=after, zone=zone), zone)
+
+
+def _is_billed(life: Life, boundary: date, zone: ZoneInfo) -> bool:
+    """Whether the last invoice ended with this boundary, as it lay before the zone changed."""
+    # A start where an earlier subscription ended has that second billed: it is no boundary.
+    if life.billed_until is None or life.billed_until <= life.started_at + timedelta(seconds=1):
+        return False
+    return life.billed_until > periods.start_of_day(boundary, zone) - _ZONE_MOVE
+
+
+def _is_paid(terms: Terms, life: Life, on: date, zone: ZoneInfo) -> bool:
+    """Whether the period that begins on a day was paid in advance, as it lay before the zone changed."""
+    if life.paid_until is None or not terms.pay_in_advance or not opens_period(terms, life, on, zone):
+        return False
+    return life.paid_until > period_on(terms, life, on, zone).end - _ZONE_MOVE
 
 
 def periodic(terms: Terms, life: Life, on: date, zone: ZoneInfo) -> Row:
@@ -247,13 +272,13 @@ def ending(terms: Terms, life: Life, zone: ZoneInfo) -> Row:
     """
     end = _shown_end(life)
     on = periods.local_date(end[1], zone)
-    whole = period_on(terms, life, on, zone)
+    whole = _open(period_on, terms, life, on, zone)
     fee: FeeRange | None = None
     if not terms.pay_in_advance and not in_trial(terms, life, on, zone):
         last = on - _DAY if life.upgraded else on
         fee = _fee(terms, life, whole, first=whole.start, last=last, zone=zone, shown_until=end[0])
     period = Span(min(_clamped(life, whole, zone).start, end[0]), end[0])
-    charges = _usage(life, charges_period_on(terms, life, on, zone), end[0], zone)
+    charges = _usage(life, _open(charges_period_on, terms, life, on, zone), end[0], zone)
     fixed = fixed_period_on(terms, life, on, zone)
     same = charges if fixed == charges_period_on(terms, life, on, zone) else None
     arrears = _days(life, fixed, last=on, zone=zone, shown=same, shown_until=end[0])
@@ -295,7 +320,7 @@ def ending_with_period(terms: Terms, life: Life, on: date, zone: ZoneInfo) -> Ro
 
 def open_usage(terms: Terms, life: Life, now: datetime, zone: ZoneInfo) -> Span:
     """The range of usage not billed yet that contains `now`, up to the end of its period."""
-    usage = charges_period_on(terms, life, periods.local_date(now, zone), zone)
+    usage = _open(charges_period_on, terms, life, periods.local_date(now, zone), zone)
     return _usage(life, usage, periods.start_of_day(usage.end, zone), zone)
 
 
@@ -358,6 +383,14 @@ def _days(
     return Days(shown or span, first, last, whole or period)
 
 
+def _open(
+    kind: Callable[[Terms, Life, date, ZoneInfo], Period], terms: Terms, life: Life, on: date, zone: ZoneInfo
+) -> Period:
+    """The period on a local day, or the next one where it is billed already: zone or clocks went back over its end."""
+    found = kind(terms, life, on, zone)
+    return kind(terms, life, found.end, zone) if _is_billed(life, found.end, zone) else found
+
+
 def _fee(
     terms: Terms,
     life: Life,
@@ -391,6 +424,6 @@ def _usage(life: Life, period: Period, end: datetime, zone: ZoneInfo) -> Span:
     Source: billing-periods.md section 2 (changed time zones).
     """
     start = max(periods.start_of_day(period.start, zone), life.started_at)
-    if life.billed_until is not None and abs(life.billed_until - start) < _ZONE_MOVE:
-        start = life.billed_until
+    if life.billed_until is not None and life.billed_until > start - _ZONE_MOVE:
+        start = max(life.billed_until, life.started_at)
     return Span(min(start, end), end)

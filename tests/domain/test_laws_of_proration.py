@@ -17,7 +17,7 @@ from chalicelib.domain.proration import prorated, unused_cents
 from chalicelib.domain.subscriptions import FeeRange, Life, Terms
 from tests.support.billing_time import DAY, billing_times, days, intervals
 
-law = settings(max_examples=500)
+law = settings(max_examples=300)
 # Sixty digits are exact for what terminates; a third is cut far behind the last digit that any amount could have.
 EXACT = Decimal("1e-40")
 amounts = st.integers(0, 100) | st.integers(0, 10**13)

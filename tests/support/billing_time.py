@@ -152,39 +152,35 @@ class Billed:
 
 def billed(case: Case) -> list[Billed]:
     """All rows of a subscription: of its start in advance, of each billing day, of its end."""
-    first = []
+    life, first = case.life, []
     if case.terms.pay_in_advance:
-        first = [Billed(subscriptions.starting(case.terms, case.life, case.zone), None, case.life, case.zone)]
-    runs = list(_runs(case))
-    life = _continued(runs[-1], case.life) if runs else case.life
+        first = [Billed(subscriptions.starting(case.terms, life, case.zone), None, life, case.zone)]
+        life = _continued(first[0], life)
+    runs = list(_runs(case, life))
+    life = _continued(runs[-1], runs[-1].life) if runs else life
     last = subscriptions.ending(case.terms, life, case.last_zone)
     return [*first, *runs, Billed(last, None, life, case.last_zone)]
 
 
-def _runs(case: Case) -> Iterator[Billed]:
+def _runs(case: Case, life: Life) -> Iterator[Billed]:
     """The billing days, each carried out at its instant, or at the move where it is past then."""
-    life, zone, moves = case.life, case.zone, case.moved_at is not None
+    zone, moves = case.zone, case.moved_at is not None
     billed_on = date.min
     while True:
         after = max(periods.local_date(life.started_at, zone), billed_on)
+        on = subscriptions.next_billing_day(case.terms, life, after=after, zone=zone)
         due_at = subscriptions.next_billing_at(case.terms, life, after=after, zone=zone)
-        if moves and case.moved_at is not None and case.then is not None and due_at >= case.moved_at:
-            zone, moves = case.then, False
+        if moves and case.moved_at is not None and due_at >= case.moved_at:
+            zone, moves = case.last_zone, False
             continue
         if due_at > case.ended_at:
             return
-        billed_on = _day_opened_at(due_at, case, zone)
-        run = Billed(subscriptions.periodic(case.terms, life, billed_on, zone), billed_on, life, zone)
-        life = _continued(run, life)
+        run = Billed(subscriptions.periodic(case.terms, life, on, zone), on, life, zone)
+        life, billed_on = _continued(run, life), on
         yield run
 
 
 def _continued(run: Billed, life: Life) -> Life:
     assert run.row.charges is not None
-    return replace(life, billed_until=run.row.charges.end)
-
-
-def _day_opened_at(due_at: datetime, case: Case, zone: ZoneInfo) -> date:
-    """The billing day that begins at an instant; clocks show the day after it where it is left out."""
-    shown = periods.local_date(due_at, zone)
-    return shown if subscriptions.is_billing_day(case.terms, case.life, shown, zone) else shown - DAY
+    life = replace(life, billed_until=run.row.charges.end)
+    return life if run.row.fee is None else replace(life, paid_until=run.row.fee.whole.end)

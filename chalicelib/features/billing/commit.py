@@ -11,7 +11,6 @@ from decimal import Decimal
 
 from chalicelib.domain import money, periods
 from chalicelib.domain.proration import unused_cents
-from chalicelib.domain.subscriptions import IN_ADVANCE_CHARGE
 from chalicelib.features.billing import issue
 from chalicelib.features.billing.account import Account
 from chalicelib.features.billing.decide import Decision, Outcome
@@ -160,20 +159,13 @@ def _issued(account: Account, decisions: Sequence[Decision], *, now: datetime) -
     number = str(account.state.made_at_instant)
     invoice_id = derived_id(account.customer.id, stamp(now), "billing", number)
     fees = fees_of(account, lines, invoice_id=invoice_id, now=now)
-    if not fees and all(line.period.reason == IN_ADVANCE_CHARGE for line in lines):
+    if not fees and issue.bills_in_advance_only(lines):
         return None  # Fixed charges in advance of which nothing is owed are no billing day.
     draft = issue.drafted(account, lines, fees, invoice_id=invoice_id, now=now)
-    if account.grace_days and not _without_grace(account, lines):
+    if not issue.has_no_grace(account, lines):
         return _Issued(draft, fees, None)
     final = issue.finalized(account, draft, fees, now=now)
     return _Issued(final.invoice, fees, final)
-
-
-def _without_grace(account: Account, lines: Sequence[Line]) -> bool:
-    """Charges in advance are final at once, and so is what ends with its plan or customer. Source: invoices.md section 1,
-    catalog.md section 2.2."""
-    gone = account.customer.deleted_at is not None or any(line.plan.deleted_at is not None for line in lines)
-    return gone or all(line.period.reason == IN_ADVANCE_CHARGE for line in lines)
 
 
 def _kept(outcome: Outcome) -> tuple[str, ...]:

@@ -131,7 +131,9 @@ def _starting(outcome: Outcome, case: _Case, at: datetime) -> Decision:
 def _started(outcome: Outcome, zone: ZoneInfo) -> Outcome:
     row = subscriptions.starting(terms.terms_of(outcome.plan), terms.life_of(outcome.after), zone)
     left = tuple(occasion for occasion in outcome.after.occasions if occasion != Occasion.STARTING)
-    return replace(outcome.billing(row).then(occasions=left), opens_period=True)
+    # Usage is open from here on, wherever a move of the customer puts the boundaries.
+    since = outcome.after.billed_until or outcome.after.started_at
+    return replace(outcome.billing(row).then(occasions=left, billed_until=since), opens_period=True)
 
 
 def _alert(outcome: Outcome, case: _Case, at: datetime) -> Decision:
@@ -161,7 +163,8 @@ def _period(outcome: Outcome, case: _Case, at: datetime) -> Decision:
     on = _billing_day(outcome, zone)
     opens = subscriptions.opens_period(plan_terms, life, on, zone)
     waiting = case.next if case.next is not None and case.next.status == Status.PENDING else None
-    if waiting is not None and opens and of.status == Status.ACTIVE:
+    # A change asked for after the day began, and before this run of it, waits for the next period.
+    if waiting is not None and waiting.created_at < at and opens and of.status == Status.ACTIVE:
         return _rotation(outcome, case, at)
     row = subscriptions.periodic(plan_terms, life, on, zone)
     billed = replace(outcome.billing(row).then(billed_on=on), opens_period=opens)

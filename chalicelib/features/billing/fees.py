@@ -94,6 +94,8 @@ def _fixed_charge_fees(account: Account, owner: Owner, known: _Known) -> list[Fe
         if days is None:
             continue
         billed = _billed(fixed, days, owner, account.zone)
+        if billed.units == _last_units(fixed, owner.period):
+            continue  # Other units changed, not these.
         deducted = deductions.pop(add_on.id, 0) if fixed.prorated and fixed.pay_in_advance else 0
         owed = known.book.of(fixed.tax_ids, owner.plan.tax_ids)
         fee = pricing.fixed_charge_fee(billed, fixed, add_on, days, owner, owed, deducted_cents=deducted)
@@ -121,6 +123,13 @@ def _billed(fixed: FixedCharge, part: DaysPart, owner: Owner, zone: ZoneInfo) ->
     # What was paid before the subscription got a plan of its own was paid for the plan's charge.
     units = max(Decimal(paid.get(charge_id or "", "0")) for charge_id in (fixed.id, fixed.parent_id))
     return fixed_charges.exceeding(charge, plan_terms, life, days, paid_units=units, known_at=owner.now, zone=zone)
+
+
+def _last_units(fixed: FixedCharge, period: PeriodPart) -> Decimal | None:
+    """The units for which a fixed charge was billed last, on a row of changed units only."""
+    known = period.fixed_last_units
+    units = known.get(fixed.id, known.get(fixed.parent_id or ""))
+    return None if units is None else Decimal(units)
 
 
 def _commitment_fees(account: Account, owner: Owner, known: _Known, own: Sequence[Fee]) -> list[Fee]:

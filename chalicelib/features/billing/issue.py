@@ -62,6 +62,7 @@ def period_part(outcome: Outcome, row: Row, *, kept_metric_ids: Sequence[str] = 
         fixed_arrears=_days_part(row.fixed_arrears),
         fixed_advance=_days_part(row.fixed_advance),
         fixed_paid_units=_paid_units(paid, row.fixed_advance) if delta else None,
+        fixed_last_units={each.charge_id: each.units for each in paid} if delta else {},
         fixed_deductions={} if delta else _deductions(subscription.fixed_carried, row.fixed_advance),
         commitment=_days_part(row.commitment),
         kept_metric_ids=tuple(kept_metric_ids),
@@ -102,15 +103,30 @@ def _deductions(carried: Sequence[FixedPaid], days: Days | None) -> dict[str, in
     return sums
 
 
+def bills_in_advance_only(lines: Sequence[Line]) -> bool:
+    """Whether an invoice has fixed charges in advance and nothing of a billing day."""
+    return all(line.period.reason == IN_ADVANCE_CHARGE for line in lines)
+
+
+def has_no_grace(account: Account, lines: Sequence[Line]) -> bool:
+    """Whether an invoice is final at once: charges in advance are, and what ends with its plan or customer.
+
+    Source: invoices.md section 1, catalog.md section 2.2.
+    """
+    gone = account.customer.deleted_at is not None or any(line.plan.deleted_at is not None for line in lines)
+    return account.grace_days == 0 or gone or bills_in_advance_only(lines)
+
+
 def drafted(account: Account, lines: Sequence[Line], fees: Sequence[Fee], *, invoice_id: str, now: datetime) -> Invoice:
     """The invoice before anything is decided about its number and state: amounts, dates and boundaries."""
     sums = sums_of(fees)
     configuration = account.customer.billing_configuration
+    anchor = configuration.subscription_invoice_issuing_date_anchor or dates.NEXT_PERIOD_START
     day = dates.document_dates(
         periods.local_date(now, account.zone),
-        grace_days=account.grace_days,
+        grace_days=0 if has_no_grace(account, lines) else account.grace_days,
         net_payment_term_days=account.net_payment_term,
-        anchor=configuration.subscription_invoice_issuing_date_anchor or dates.NEXT_PERIOD_START,
+        anchor=dates.NEXT_PERIOD_START if bills_in_advance_only(lines) else anchor,
         adjustment=configuration.subscription_invoice_issuing_date_adjustment or dates.ALIGN,
     )
     return Invoice(

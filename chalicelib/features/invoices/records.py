@@ -42,9 +42,9 @@ class PeriodPart(Part):
     """One subscription's boundaries on an invoice: half-open instants, and what is needed to compute its fees again.
 
     `charges_start` None: no usage belongs to the row. `fixed_paid_units`: units by fixed charge that were paid for
-    before, where only what exceeds them is billed; `fixed_deductions`: cents by add-on that an upgrade takes off;
-    `kept_metric_ids`: recurring metrics that the next plan bills; `earlier_invoices`: those with other fees of the
-    period whose commitment is settled here."""
+    before, where only what exceeds them is billed (`fixed_last_units`: as they were billed last); `fixed_deductions`:
+    cents by add-on that an upgrade takes off; `kept_metric_ids`: recurring metrics that the next plan bills;
+    `earlier_invoices`: those with other fees of the period whose commitment is settled here."""
 
     subscription_id: str
     external_subscription_id: str
@@ -67,6 +67,7 @@ class PeriodPart(Part):
     fixed_arrears: DaysPart | None = None
     fixed_advance: DaysPart | None = None
     fixed_paid_units: dict[str, str] | None = None
+    fixed_last_units: dict[str, str] = {}
     fixed_deductions: dict[str, int] = {}
     commitment: DaysPart | None = None
     kept_metric_ids: tuple[str, ...] = ()

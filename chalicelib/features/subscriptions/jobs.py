@@ -85,9 +85,10 @@ def _waiting_again(change: Change, of: Subscription, plan: Plan) -> list[Task] |
 def _bills_units(plan: Plan, of: Subscription, now: datetime) -> bool:
     """Whether units of a fixed charge in advance changed at once while the subscription ran, and nobody has seen it."""
     assert of.started_at is not None
-    since = max(of.started_at, of.units_seen_at or of.started_at)
+    # Those of the very instant that was seen are looked at again: what has been billed is not billed twice.
+    seen_at = of.units_seen_at or of.started_at
     return any(
-        fixed.pay_in_advance and change.immediately and since < change.at <= now
+        fixed.pay_in_advance and change.immediately and of.started_at < change.at and seen_at <= change.at <= now
         for fixed in plan.fixed_charges
         for change in fixed.changes
     )

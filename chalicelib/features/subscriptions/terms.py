@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 from chalicelib.domain import periods, subscriptions
 from chalicelib.domain.intervals import BillingTime, Interval
 from chalicelib.domain.subscriptions import Life, Terms
-from chalicelib.features.plans.store import Plan
+from chalicelib.features.plans.store import FixedCharge, Plan
 from chalicelib.features.subscriptions.records import Occasion, Status, Subscription
 
 
@@ -20,9 +20,14 @@ def terms_of(plan: Plan) -> Terms:
         pay_in_advance=plan.pay_in_advance,
         charges_monthly=bool(plan.bill_charges_monthly),
         fixed_monthly=bool(plan.bill_fixed_charges_monthly),
-        fixed_in_advance=any(fixed.pay_in_advance and Decimal(fixed.units) for fixed in plan.fixed_charges),
+        fixed_in_advance=any(fixed.pay_in_advance and _costs(fixed) for fixed in plan.fixed_charges),
         trial_days=Decimal(plan.trial_period),
     )
+
+
+def _costs(fixed: FixedCharge) -> bool:
+    """Whether a fixed charge may cost something: of no units only a first range's flat amount is owed."""
+    return bool(Decimal(fixed.units)) or fixed.charge_model == "graduated"
 
 
 def life_of(subscription: Subscription) -> Life:
@@ -37,6 +42,7 @@ def life_of(subscription: Subscription) -> Life:
         upgraded=subscription.upgraded,
         successor=subscription.previous_id is not None,
         billed_until=subscription.billed_until,
+        paid_until=subscription.last_fee.period_end if subscription.last_fee else None,
     )
 
 
