@@ -7,14 +7,23 @@ half-open UTC instants.
 Source: billing-periods.md sections 3 to 7.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
-from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 from chalicelib.domain import periods
-from chalicelib.domain.intervals import BillingTime, Interval
+from chalicelib.domain.lives import ZONE_MOVE, open_period
+from chalicelib.domain.lives import Life as Life
+from chalicelib.domain.lives import Terms as Terms
+from chalicelib.domain.lives import charges_period_on as charges_period_on
+from chalicelib.domain.lives import fixed_period_on as fixed_period_on
+from chalicelib.domain.lives import in_trial as in_trial
+from chalicelib.domain.lives import is_billing_day as is_billing_day
+from chalicelib.domain.lives import next_billing_at as next_billing_at
+from chalicelib.domain.lives import next_billing_day as next_billing_day
+from chalicelib.domain.lives import opens_period as opens_period
+from chalicelib.domain.lives import period_on as period_on
+from chalicelib.domain.lives import trial_end as trial_end
 from chalicelib.domain.periods import Period, Span
 
 PERIODIC = "subscription_periodic"
@@ -22,49 +31,7 @@ STARTING = "subscription_starting"
 TERMINATING = "subscription_terminating"
 IN_ADVANCE_CHARGE = "in_advance_charge"
 
-# A changed time zone moves a boundary by less than this: by 26 hours, and by up to four days where the anchor's day moves
-# over the end of a month (the 28th becomes the 1st). Boundaries of different periods stay further apart.
-_ZONE_MOVE = timedelta(days=5)
 _DAY = timedelta(days=1)
-
-
-@dataclass(frozen=True, slots=True)
-class Terms:
-    """What billing needs of a plan. `charges_monthly`, `fixed_monthly`: usage, or fixed charges, of a long period are
-    billed by the month; `fixed_in_advance`: it has fixed charges that are paid at the period's beginning."""
-
-    interval: Interval
-    amount_cents: int
-    pay_in_advance: bool
-    charges_monthly: bool = False
-    fixed_monthly: bool = False
-    fixed_in_advance: bool = False
-    trial_days: Decimal = Decimal(0)
-
-    @property
-    def runs_monthly(self) -> bool:
-        """Whether each month of a long period has a billing day."""
-        return self.charges_monthly or self.fixed_monthly
-
-
-@dataclass(frozen=True, slots=True)
-class Life:
-    """What billing needs of a subscription. `anchor_at` decides its periods, `started_at` from when it owes.
-
-    `trial_started_at`: the first start ever under its external id. `billed_until`: usage before it is invoiced;
-    `paid_until`: the day after the last one of the last fee in advance.
-    `upgraded`: it ended because a dearer plan took its place on that day; `successor`: it took another one's place.
-    """
-
-    billing_time: BillingTime
-    anchor_at: datetime
-    started_at: datetime
-    trial_started_at: datetime
-    ended_at: datetime | None = None
-    upgraded: bool = False
-    successor: bool = False
-    billed_until: datetime | None = None
-    paid_until: date | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,8 +65,9 @@ class Row:
     `charges`: the range shown for usage (None where months bill fixed charges only); `bills_usage` tells whether usage of
     it is billed. `exact_end`: the ranges end at the instant at which the subscription ended, and are shown so.
 
-    `fixed`: the range shown for fixed charges; `fixed_arrears`, `fixed_advance`: the days that they are billed for.
-    `commitment`: the days of the period whose minimum is settled here."""
+    `usage_days`: the days of `charges`, by which units are prorated. `fixed`: the range shown for fixed charges;
+    `fixed_arrears`, `fixed_advance`: the days that they are billed for. `commitment`: the days of the period whose minimum
+    is settled here."""
 
     reason: str
     period: Span
@@ -107,86 +75,11 @@ class Row:
     charges: Span | None
     bills_usage: bool
     exact_end: bool = False
+    usage_days: Days | None = None
     fixed: Span | None = None
     fixed_arrears: Days | None = None
     fixed_advance: Days | None = None
     commitment: Days | None = None
-
-
-def trial_end(terms: Terms, life: Life) -> datetime | None:
-    """The instant from which the base amount is owed; None without a trial."""
-    if not terms.trial_days:
-        return None
-    return life.trial_started_at + timedelta(seconds=int(terms.trial_days * 86400))
-
-
-def in_trial(terms: Terms, life: Life, on: date, zone: ZoneInfo) -> bool:
-    """Whether the trial still runs when the local day `on` is over: then no base amount is billed on it."""
-    end = trial_end(terms, life)
-    return end is not None and periods.local_date(end, zone) > on
-
-
-def period_on(terms: Terms, life: Life, on: date, zone: ZoneInfo) -> Period:
-    """The subscription's period that contains a local day."""
-    anchor = periods.local_date(life.anchor_at, zone)
-    return periods.period_containing(anchor, terms.interval, life.billing_time, on)
-
-
-def charges_period_on(terms: Terms, life: Life, on: date, zone: ZoneInfo) -> Period:
-    """The period by which usage is billed: the subscription's own, or its month."""
-    anchor = periods.local_date(life.anchor_at, zone)
-    return periods.charges_period_containing(
-        anchor, terms.interval, life.billing_time, on, monthly=terms.charges_monthly
-    )
-
-
-def fixed_period_on(terms: Terms, life: Life, on: date, zone: ZoneInfo) -> Period:
-    """The period by which fixed charges are billed: the subscription's own, or its month."""
-    anchor = periods.local_date(life.anchor_at, zone)
-    return periods.charges_period_containing(anchor, terms.interval, life.billing_time, on, monthly=terms.fixed_monthly)
-
-
-def is_billing_day(terms: Terms, life: Life, on: date, zone: ZoneInfo) -> bool:
-    """Whether a local day opens a period of fee, usage or fixed charges."""
-    anchor = periods.local_date(life.anchor_at, zone)
-    return periods.is_billing_day(anchor, terms.interval, life.billing_time, on, monthly=terms.runs_monthly)
-
-
-def opens_period(terms: Terms, life: Life, on: date, zone: ZoneInfo) -> bool:
-    """Whether a local day opens a period of the plan's own interval, on which a waiting change of plan comes true."""
-    return period_on(terms, life, on, zone).start == on
-
-
-def next_billing_day(terms: Terms, life: Life, *, after: date, zone: ZoneInfo) -> date:
-    """The first billing day after a local day, but none that was billed already where it lay in another zone.
-
-    It may be a day that the zone leaves out: it is billed with the next.
-    """
-    anchor = periods.local_date(life.anchor_at, zone)
-    on = periods.next_billing_day(anchor, terms.interval, life.billing_time, after, monthly=terms.runs_monthly)
-    if _is_billed(life, on, zone) or _is_paid(terms, life, on, zone):
-        on = periods.next_billing_day(anchor, terms.interval, life.billing_time, on, monthly=terms.runs_monthly)
-    return on
-
-
-def next_billing_at(terms: Terms, life: Life, *, after: date, zone: ZoneInfo) -> datetime:
-    """The local midnight, in UTC, of the first billing day after a local day."""
-    return periods.start_of_day(next_billing_day(terms, life, after=after, zone=zone), zone)
-
-
-def _is_billed(life: Life, boundary: date, zone: ZoneInfo) -> bool:
-    """Whether the last invoice ended with this boundary, as it lay before the zone changed."""
-    # A start where an earlier subscription ended has that second billed: it is no boundary.
-    if life.billed_until is None or life.billed_until <= life.started_at + timedelta(seconds=1):
-        return False
-    return life.billed_until > periods.start_of_day(boundary, zone) - _ZONE_MOVE
-
-
-def _is_paid(terms: Terms, life: Life, on: date, zone: ZoneInfo) -> bool:
-    """Whether the period that begins on a day was paid in advance, as it lay before the zone changed."""
-    if life.paid_until is None or not terms.pay_in_advance or not opens_period(terms, life, on, zone):
-        return False
-    return life.paid_until > period_on(terms, life, on, zone).end - _ZONE_MOVE
 
 
 def periodic(terms: Terms, life: Life, on: date, zone: ZoneInfo) -> Row:
@@ -213,6 +106,7 @@ def periodic(terms: Terms, life: Life, on: date, zone: ZoneInfo) -> Row:
         fee,
         charges,
         bills_usage=charges is not None,
+        usage_days=_closed_days(terms, life, on, zone, charges),
         fixed=arrears.span if arrears else None,
         fixed_arrears=arrears,
         fixed_advance=advance,
@@ -272,13 +166,14 @@ def ending(terms: Terms, life: Life, zone: ZoneInfo) -> Row:
     """
     end = _shown_end(life)
     on = periods.local_date(end[1], zone)
-    whole = _open(period_on, terms, life, on, zone)
+    whole = open_period(period_on, terms, life, on, zone)
     fee: FeeRange | None = None
     if not terms.pay_in_advance and not in_trial(terms, life, on, zone):
         last = on - _DAY if life.upgraded else on
         fee = _fee(terms, life, whole, first=whole.start, last=last, zone=zone, shown_until=end[0])
     period = Span(min(_clamped(life, whole, zone).start, end[0]), end[0])
-    charges = _usage(life, _open(charges_period_on, terms, life, on, zone), end[0], zone)
+    used = open_period(charges_period_on, terms, life, on, zone)
+    charges = _usage(life, used, end[0], zone)
     fixed = fixed_period_on(terms, life, on, zone)
     same = charges if fixed == charges_period_on(terms, life, on, zone) else None
     arrears = _days(life, fixed, last=on, zone=zone, shown=same, shown_until=end[0])
@@ -292,6 +187,7 @@ def ending(terms: Terms, life: Life, zone: ZoneInfo) -> Row:
         charges,
         bills_usage=True,
         exact_end=life.upgraded,
+        usage_days=_days(life, used, last=on, zone=zone, shown=charges),
         fixed=arrears.span,
         fixed_arrears=arrears,
         commitment=settled,
@@ -315,13 +211,20 @@ def ending_with_period(terms: Terms, life: Life, on: date, zone: ZoneInfo) -> Ro
     arrears = row.fixed_arrears or last.fixed_arrears
     charges = Span(row.charges.start, last.period.end) if row.charges else last.charges
     shown = arrears.span if arrears else None
-    return replace(last, charges=charges, fixed_arrears=arrears, fixed=shown)
+    days = row.usage_days or last.usage_days
+    return replace(last, charges=charges, usage_days=days, fixed_arrears=arrears, fixed=shown)
 
 
 def open_usage(terms: Terms, life: Life, now: datetime, zone: ZoneInfo) -> Span:
     """The range of usage not billed yet that contains `now`, up to the end of its period."""
-    usage = _open(charges_period_on, terms, life, periods.local_date(now, zone), zone)
+    usage = open_period(charges_period_on, terms, life, periods.local_date(now, zone), zone)
     return _usage(life, usage, periods.start_of_day(usage.end, zone), zone)
+
+
+def open_days(terms: Terms, life: Life, now: datetime, zone: ZoneInfo) -> Days:
+    """The days of the range of usage that contains `now`, to the end of its period."""
+    usage = open_period(charges_period_on, terms, life, periods.local_date(now, zone), zone)
+    return _days(life, usage, last=usage.last, zone=zone, shown=open_usage(terms, life, now, zone))
 
 
 def unused_days(terms: Terms, life: Life, period_end: date, zone: ZoneInfo) -> int:
@@ -354,6 +257,13 @@ def _closed_usage(terms: Terms, life: Life, on: date, zone: ZoneInfo) -> Span | 
     return _usage(life, closed, periods.start_of_day(on, zone), zone)
 
 
+def _closed_days(terms: Terms, life: Life, on: date, zone: ZoneInfo, charges: Span | None) -> Days | None:
+    if charges is None:
+        return None
+    closed = charges_period_on(terms, life, on - _DAY, zone)
+    return _days(life, closed, last=closed.last, zone=zone, shown=charges)
+
+
 def _settled(terms: Terms, life: Life, closed: Period, fee: FeeRange | None, zone: ZoneInfo) -> Days | None:
     """The closed period for a minimum commitment: none while nothing of it was owed. Source: section 12."""
     if not terms.pay_in_advance and (fee is None or fee.days == 0):
@@ -381,14 +291,6 @@ def _days(
     if shown_until is not None:
         span = Span(min(span.start, shown_until), shown_until)
     return Days(shown or span, first, last, whole or period)
-
-
-def _open(
-    kind: Callable[[Terms, Life, date, ZoneInfo], Period], terms: Terms, life: Life, on: date, zone: ZoneInfo
-) -> Period:
-    """The period on a local day, or the next one where it is billed already: zone or clocks went back over its end."""
-    found = kind(terms, life, on, zone)
-    return kind(terms, life, found.end, zone) if _is_billed(life, found.end, zone) else found
 
 
 def _fee(
@@ -424,6 +326,6 @@ def _usage(life: Life, period: Period, end: datetime, zone: ZoneInfo) -> Span:
     Source: billing-periods.md section 2 (changed time zones).
     """
     start = max(periods.start_of_day(period.start, zone), life.started_at)
-    if life.billed_until is not None and life.billed_until > start - _ZONE_MOVE:
+    if life.billed_until is not None and life.billed_until > start - ZONE_MOVE:
         start = max(life.billed_until, life.started_at)
     return Span(min(start, end), end)

@@ -8,6 +8,7 @@ from chalicelib.domain.money import CONTEXT
 
 _DECIMAL = re.compile(r"\d{1,15}(\.\d{1,15})?", re.ASCII)
 _SHOWN = Decimal("1E-15")
+_WHOLE_MAX = 10**15  # As many digits as an amount has before its point.
 
 
 def decimal_text(value: Any) -> Decimal | None:
@@ -15,6 +16,11 @@ def decimal_text(value: Any) -> Decimal | None:
     if not isinstance(value, str) or not _DECIMAL.fullmatch(value):
         return None
     return Decimal(value)
+
+
+def is_whole(value: Any) -> bool:
+    """Whether a bound or a number of units is a whole number from 0 on, of at most 15 digits."""
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < _WHOLE_MAX
 
 
 def amount_per_unit(amount: Decimal, units: Decimal) -> Decimal:

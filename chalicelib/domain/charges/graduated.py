@@ -1,47 +1,57 @@
 """Graduated: every unit at the price of the tier it falls in. Source: usage.md section 6.2."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
 from chalicelib.domain.charges.amounts import amount_per_unit
 from chalicelib.domain.charges.models import ChargeUsage, Priced
 from chalicelib.domain.charges.ranges import Tier, TieredProperties
-from chalicelib.domain.money import CONTEXT, decimal_string
+from chalicelib.domain.money import CONTEXT, decimal_string, total
+
+
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """The part of the units that falls in a tier, and its price in currency units without and with the flat amount."""
+
+    tier: Tier
+    units: Decimal
+    for_units: Decimal
+    together: Decimal
 
 
 def price(usage: ChargeUsage, properties: TieredProperties) -> Priced:
-    """Each tier's part of the units at its price, and the flat amount of every tier reached.
+    """Each tier's part of the units at its price, and the flat amount of every tier reached."""
+    reached = slices(usage.units, properties.tiers)
+    amount = total(each.together for each in reached)
+    return Priced(amount, amount_per_unit(amount, usage.units), {"graduated_ranges": [_shown(s) for s in reached]})
+
+
+def slices(units: Decimal, tiers: Sequence[Tier]) -> list[Slice]:
+    """The units by tier, up to the last tier reached.
 
     The first tier is always reached, also without units. Source: usage.md section 6.8.
     """
-    amount = Decimal(0)
-    shown: list[dict[str, Any]] = []
-    for tier in properties.tiers:
-        inside = _part(tier, usage.units)
+    found: list[Slice] = []
+    for tier in tiers:
+        inside = tier.between(Decimal(0), units)
         for_units = CONTEXT.multiply(inside, tier.per_unit_amount)
-        together = CONTEXT.add(for_units, tier.flat_amount)
-        amount = CONTEXT.add(amount, together)
-        shown.append(_shown(tier, inside, for_units, together))
-        if not tier.ends_before(usage.units):
+        found.append(Slice(tier, inside, for_units, CONTEXT.add(for_units, tier.flat_amount)))
+        if not tier.ends_before(units):
             break
-    return Priced(amount, amount_per_unit(amount, usage.units), {"graduated_ranges": shown})
+    return found
 
 
-def _part(tier: Tier, units: Decimal) -> Decimal:
-    """How many of the units fall in a tier that they reach."""
-    top = Decimal(tier.to_value) if tier.to_value is not None and tier.ends_before(units) else units
-    return CONTEXT.subtract(top, Decimal(tier.above))
-
-
-def _shown(tier: Tier, inside: Decimal, for_units: Decimal, together: Decimal) -> dict[str, Any]:
+def _shown(part: Slice) -> dict[str, Any]:
     # A tier without units shows no price. Source: usage.md section 8.
-    per_unit_amount = tier.per_unit_amount if inside else Decimal(0)
+    per_unit_amount = part.tier.per_unit_amount if part.units else Decimal(0)
     return {
-        "from_value": tier.from_value,
-        "to_value": tier.to_value,
-        "units": decimal_string(inside),
+        "from_value": part.tier.from_value,
+        "to_value": part.tier.to_value,
+        "units": decimal_string(part.units),
         "per_unit_amount": decimal_string(per_unit_amount),
-        "per_unit_total_amount": decimal_string(for_units),
-        "flat_unit_amount": decimal_string(tier.flat_amount),
-        "total_with_flat_amount": decimal_string(together),
+        "per_unit_total_amount": decimal_string(part.for_units),
+        "flat_unit_amount": decimal_string(part.tier.flat_amount),
+        "total_with_flat_amount": decimal_string(part.together),
     }

@@ -1,4 +1,4 @@
-"""The charge models that are computed, and the one place that picks one."""
+"""The charge models, and the one place that picks one."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,19 +8,29 @@ from typing import Any, assert_never
 
 
 class ChargeModel(StrEnum):
-    """A way to price units. A model joins this list together with its module; others are refused at the door."""
+    """A way to price units, by its module."""
 
     STANDARD = "standard"
     GRADUATED = "graduated"
     VOLUME = "volume"
+    PACKAGE = "package"
+    PERCENTAGE = "percentage"
+    GRADUATED_PERCENTAGE = "graduated_percentage"
+    DYNAMIC = "dynamic"
 
 
 @dataclass(frozen=True, slots=True)
 class ChargeUsage:
-    """What was used: exact units (never negative) and the number of events."""
+    """What was used: exact units (never negative) and the number of events.
+
+    `values`: what each event adds to the units, in the order of their timestamps; only where `properties.needs_values`
+    says so. `precise_total_cents`: the sum of the events' own amounts, in cents; only for the dynamic model.
+    """
 
     units: Decimal
     events_count: int
+    values: tuple[Decimal, ...] | None = None
+    precise_total_cents: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +44,15 @@ class Priced:
 
 def price(model: ChargeModel, usage: ChargeUsage, properties: Any) -> Priced:
     """The price of usage under a model, not rounded. `properties` is what `properties.parse` gave for the same model."""
-    from chalicelib.domain.charges import graduated, standard, volume
+    from chalicelib.domain.charges import (
+        dynamic,
+        graduated,
+        graduated_percentage,
+        package,
+        percentage,
+        standard,
+        volume,
+    )
 
     match model:
         case ChargeModel.STANDARD:
@@ -43,5 +61,13 @@ def price(model: ChargeModel, usage: ChargeUsage, properties: Any) -> Priced:
             return graduated.price(usage, properties)
         case ChargeModel.VOLUME:
             return volume.price(usage, properties)
+        case ChargeModel.PACKAGE:
+            return package.price(usage, properties)
+        case ChargeModel.PERCENTAGE:
+            return percentage.price(usage, properties)
+        case ChargeModel.GRADUATED_PERCENTAGE:
+            return graduated_percentage.price(usage, properties)
+        case ChargeModel.DYNAMIC:
+            return dynamic.price(usage, properties)
         case _:
             assert_never(model)

@@ -4,16 +4,20 @@ Amounts and rates are decimal texts of at most 15 decimals; a JSON number, a neg
 """
 
 from collections.abc import Mapping
-from typing import Any, assert_never
+from typing import Any, TypeVar, assert_never
 
-from chalicelib.domain.charges import ranges
+from chalicelib.domain.charges import graduated_percentage, package, percentage, ranges
 from chalicelib.domain.charges.amounts import decimal_text
+from chalicelib.domain.charges.dynamic import DynamicProperties
 from chalicelib.domain.charges.models import ChargeModel
 from chalicelib.domain.charges.standard import StandardProperties
+
+P = TypeVar("P")
 
 _NOT_IN_ADVANCE = frozenset({"max_agg", "latest_agg", "weighted_sum_agg"})
 _PRORATED_IN_ARREARS = frozenset({ChargeModel.STANDARD, ChargeModel.GRADUATED, ChargeModel.VOLUME})
 _PRORATED_IN_ADVANCE = frozenset({ChargeModel.STANDARD})
+_RATES = frozenset({ChargeModel.PERCENTAGE, ChargeModel.GRADUATED_PERCENTAGE})
 
 
 class PropertyErrors(Exception):
@@ -36,9 +40,17 @@ def parse(model: ChargeModel, properties: Mapping[str, Any]) -> Any:
                 raise PropertyErrors({"amount": ["invalid_amount"]})
             return StandardProperties(amount)
         case ChargeModel.GRADUATED:
-            return _tiers("graduated_ranges", properties, may_share_bounds=True)
+            return _sound(ranges.read("graduated_ranges", properties.get("graduated_ranges"), may_share_bounds=True))
         case ChargeModel.VOLUME:
-            return _tiers("volume_ranges", properties, may_share_bounds=False)
+            return _sound(ranges.read("volume_ranges", properties.get("volume_ranges"), may_share_bounds=False))
+        case ChargeModel.PACKAGE:
+            return _sound(package.read(properties))
+        case ChargeModel.PERCENTAGE:
+            return _sound(percentage.read(properties))
+        case ChargeModel.GRADUATED_PERCENTAGE:
+            return _sound(graduated_percentage.read(properties))
+        case ChargeModel.DYNAMIC:
+            return DynamicProperties()
         case _:
             assert_never(model)
 
@@ -52,8 +64,22 @@ def defaults(model: ChargeModel) -> dict[str, Any]:
             return ranges.default("graduated_ranges")
         case ChargeModel.VOLUME:
             return ranges.default("volume_ranges")
+        case ChargeModel.PACKAGE:
+            return package.default()
+        case ChargeModel.PERCENTAGE:
+            return {"rate": "0"}
+        case ChargeModel.GRADUATED_PERCENTAGE:
+            return graduated_percentage.default()
+        case ChargeModel.DYNAMIC:
+            return {}
         case _:
             assert_never(model)
+
+
+def needs_values(model: ChargeModel, properties: Any) -> bool:
+    """Whether the price depends on each event, so that `ChargeUsage.values` has to be there. `properties`: what `parse`
+    gave."""
+    return model is ChargeModel.PERCENTAGE and (properties.frees_usage or properties.bounds_transactions)
 
 
 def check_combination(
@@ -69,6 +95,10 @@ def check_combination(
 ) -> dict[str, list[str]]:
     """Which of a charge's switches do not go together: field -> codes."""
     found: dict[str, list[str]] = {}
+    if model in _RATES and aggregation_type == "latest_agg":
+        found["billable_metric"] = ["invalid_value"]
+    if model is ChargeModel.DYNAMIC and aggregation_type != "sum_agg":
+        found["charge_model"] = ["invalid_aggregation_type_or_charge_model"]
     if pay_in_advance and (aggregation_type in _NOT_IN_ADVANCE or model is ChargeModel.VOLUME):
         found["pay_in_advance"] = ["invalid_aggregation_type_or_charge_model"]
     if pay_in_advance and min_amount_cents:
@@ -88,8 +118,8 @@ def _may_prorate(model: ChargeModel, aggregation_type: str, *, recurring: bool, 
     return recurring and aggregation_type != "weighted_sum_agg" and model in allowed
 
 
-def _tiers(name: str, properties: Mapping[str, Any], *, may_share_bounds: bool) -> ranges.TieredProperties:
-    tiered, wrong = ranges.read(name, properties.get(name), may_share_bounds=may_share_bounds)
-    if tiered is None:
+def _sound(read: tuple[P | None, dict[str, list[str]]]) -> P:
+    properties, wrong = read
+    if properties is None:
         raise PropertyErrors(wrong)
-    return tiered
+    return properties

@@ -1,17 +1,34 @@
-"""What requests about billable metrics hold, and how one is shown. Source: catalog.md section 3, usage.md section 2."""
+"""What requests about billable metrics hold, and how one is shown. Source: catalog.md section 3, usage.md sections 2 to 4."""
 
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator, model_validator
+from pydantic_core import PydanticCustomError
 
-from chalicelib.features.billable_metrics.store import Metric, MetricFilter
+from chalicelib.domain.aggregation import expressions
+from chalicelib.domain.aggregation.dimensions import ALL_VALUES
+from chalicelib.domain.errors import Invalid
+from chalicelib.features.billable_metrics import groups
+from chalicelib.features.billable_metrics.store import SEED_RECURRING_COUNT, Metric, MetricFilter
 from chalicelib.platform import schema
 from chalicelib.platform.timestamps import iso
 
-# What is computed by now. The rest of the field's aggregations is refused rather than accepted and mispriced.
-COMPUTED = ("count_agg", "sum_agg")
+# What is computed by now. The rest of what can be defined is refused rather than accepted and mispriced.
+COMPUTED_AGGREGATIONS = frozenset({"count_agg", "sum_agg"})
+COMPUTED_RECURRING: frozenset[str] = frozenset()  # Of these, also recurring ones.
+COMPUTED_EXPRESSIONS = False
+
 ROUNDING = ("round", "ceil", "floor")
+_NEVER_RECURRING = frozenset({"count_agg", "max_agg", "latest_agg"})
+_LONGEST = 255
+
+
+def _aggregation(value: Any) -> str:
+    if not isinstance(value, str) or value not in COMPUTED_AGGREGATIONS:
+        raise schema.refuse("value_is_invalid")
+    return value
 
 
 def _filters(value: Any) -> tuple[MetricFilter, ...]:
@@ -21,15 +38,34 @@ def _filters(value: Any) -> tuple[MetricFilter, ...]:
         raise schema.refuse("value_is_invalid")
     filters: dict[str, MetricFilter] = {}
     for entry in value:
-        name = entry.get("key") if isinstance(entry, dict) else None
-        values = entry.get("values") if isinstance(entry, dict) else None
+        name = entry.get("key") if isinstance(entry, Mapping) else None
+        values = entry.get("values") if isinstance(entry, Mapping) else None
         if not isinstance(name, str) or not name.strip():
             raise schema.refuse("value_is_mandatory", "key")
         if not isinstance(values, list) or not values or not all(isinstance(v, str) and v for v in values):
             raise schema.refuse("value_is_mandatory", "values")
+        if len(name) > _LONGEST or any(len(v) > _LONGEST for v in values):
+            raise schema.refuse("value_is_too_long", "key" if len(name) > _LONGEST else "values")
+        if ALL_VALUES in values:  # It would name all the others as well.
+            raise schema.refuse("value_is_invalid", "values")
         known = filters[name].values if name in filters else ()
         filters[name] = MetricFilter(key=name, values=tuple(dict.fromkeys((*known, *values))))
     return tuple(filters.values())
+
+
+def _group(value: Any) -> dict[str, Any] | None:
+    """A group as it was given, once it has proved to be one."""
+    if value is None or value == {}:
+        return None
+    try:
+        filters = groups.filters_of(value)
+        _filters([{"key": each.key, "values": list(each.values)} for each in filters])
+    except (Invalid, PydanticCustomError) as error:  # What is wrong as filters is wrong as a group.
+        raise schema.refuse("value_is_invalid") from error
+    values = [
+        v if isinstance(v, str) else {name: v[name] for name in ("name", "key", "values")} for v in value["values"]
+    ]
+    return {"key": value["key"], "values": values}
 
 
 def _precision(value: Any) -> int | None:
@@ -40,12 +76,19 @@ def _precision(value: Any) -> int | None:
     return value
 
 
-class MetricInput(schema.Request):
+class DimensionsInput(schema.Request):
+    """The two forms in which a metric's dimensions may be given."""
+
+    filters: Annotated[tuple[MetricFilter, ...], BeforeValidator(_filters)] = ()
+    group: Annotated[dict[str, Any] | None, BeforeValidator(_group)] = None
+
+
+class MetricInput(DimensionsInput):
     """The body of create and update. Defaults stand for what is absent; the service reports what is mandatory."""
 
     name: schema.Name
     code: schema.Code
-    aggregation_type: schema.one_of(*COMPUTED)  # type: ignore[valid-type]
+    aggregation_type: Annotated[str, BeforeValidator(_aggregation)]
     description: schema.OptionalText = None
     field_name: schema.OptionalName = None
     recurring: schema.Boolean = False
@@ -53,7 +96,6 @@ class MetricInput(schema.Request):
     rounding_precision: Annotated[int | None, BeforeValidator(_precision)] = None
     weighted_interval: schema.optional_one_of("seconds") = None  # type: ignore[valid-type]
     expression: schema.OptionalText = None
-    filters: Annotated[tuple[MetricFilter, ...], BeforeValidator(_filters)] = ()
 
     @model_validator(mode="before")
     @classmethod
@@ -69,25 +111,39 @@ class MetricInput(schema.Request):
 def combination(metric: Mapping[str, Any]) -> dict[str, list[str]]:
     """Findings that need several fields of the whole metric, which may hold wrong ones."""
     found: dict[str, list[str]] = {}
-    field_name = metric.get("field_name")
-    if metric.get("aggregation_type") != "count_agg" and not (isinstance(field_name, str) and field_name.strip()):
+    kind, field_name, expression = (metric.get(name) for name in ("aggregation_type", "field_name", "expression"))
+    if kind != "count_agg" and not (isinstance(field_name, str) and field_name.strip()):
         found["field_name"] = ["value_is_mandatory"]
-    if metric.get("recurring") is True:
-        not_computed_yet = metric.get("aggregation_type") == "sum_agg"
-        found["recurring"] = ["value_is_invalid" if not_computed_yet else "not_compatible_with_aggregation_type"]
-    if metric.get("expression"):
-        found["expression"] = ["value_is_invalid"]  # Not evaluated yet, so not accepted.
+    if kind in COMPUTED_AGGREGATIONS and metric.get("recurring") is True:
+        if kind in _NEVER_RECURRING:
+            found["recurring"] = ["not_compatible_with_aggregation_type"]
+        elif kind != SEED_RECURRING_COUNT and kind not in COMPUTED_RECURRING:
+            found["recurring"] = ["value_is_invalid"]
+    if kind in COMPUTED_AGGREGATIONS and kind == "weighted_sum_agg" and metric.get("weighted_interval") is None:
+        found["weighted_interval"] = ["value_is_invalid"]
+    if isinstance(expression, str) and expression.strip() and kind != "count_agg":
+        found |= _expression(expression)
     return found
 
 
+def _expression(text: str) -> dict[str, list[str]]:
+    if not COMPUTED_EXPRESSIONS:
+        return {"expression": ["value_is_invalid"]}
+    try:
+        expressions.check(text)
+    except expressions.ExpressionError:
+        return {"expression": ["invalid_expression"]}
+    return {}
+
+
 def show(metric: Metric) -> dict[str, Any]:
-    """A billable metric as the API shows it."""
-    return {
+    """A billable metric as the API shows it; `group` only where it was declared with one."""
+    shown = {
         "lago_id": metric.id,
         "name": metric.name,
         "code": metric.code,
         "description": metric.description,
-        "aggregation_type": metric.aggregation_type,
+        "aggregation_type": metric.declared_type,
         "weighted_interval": metric.weighted_interval,
         "recurring": metric.recurring,
         "rounding_function": metric.rounding_function,
@@ -100,3 +156,47 @@ def show(metric: Metric) -> dict[str, Any]:
         "draft_invoices_count": 0,
         "plans_count": 0,
     }
+    return shown if metric.group is None else shown | {"group": metric.group}
+
+
+# Trying a formula.
+
+
+def _properties(value: Any) -> dict[str, Any]:
+    if value is None:
+        return {}
+    if not isinstance(value, Mapping):
+        raise schema.refuse("value_is_invalid")
+    return dict(value)
+
+
+def _seconds(value: Any) -> Decimal | None:
+    if value is None:
+        return None
+    seconds = schema.exact(value)
+    if seconds is None or seconds < 0:
+        raise schema.refuse("invalid_format")
+    return seconds
+
+
+def _formula(value: Any) -> str:
+    if value is None or (isinstance(value, str) and not value.strip()):
+        raise schema.refuse("value_is_mandatory")
+    if not isinstance(value, str):
+        raise schema.refuse("value_is_invalid")
+    return value
+
+
+class SampleEvent(schema.Request):
+    """The event to try a formula on. `timestamp`: Unix seconds."""
+
+    code: schema.OptionalName = None
+    timestamp: Annotated[Decimal | None, BeforeValidator(_seconds)] = None
+    properties: Annotated[dict[str, Any], BeforeValidator(_properties)] = {}
+
+
+class EvaluationInput(schema.Request):
+    """A formula and an event."""
+
+    expression: Annotated[str, BeforeValidator(_formula)]
+    event: SampleEvent = SampleEvent()

@@ -1,13 +1,21 @@
-"""Creating, changing and deleting billable metrics."""
+"""Creating, changing and deleting billable metrics, and trying a formula."""
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
-from chalicelib.domain.errors import Invalid, merge
-from chalicelib.features.billable_metrics import schemas, store
-from chalicelib.features.billable_metrics.store import METRICS, Metric
+from chalicelib import limits
+from chalicelib.domain.aggregation import expressions
+from chalicelib.domain.errors import Invalid, NotFound, merge
+from chalicelib.features.billable_metrics import groups, schemas, store
+from chalicelib.features.billable_metrics.groups import Dimensions as Dimensions
+from chalicelib.features.billable_metrics.groups import canonical as canonical
+from chalicelib.features.billable_metrics.groups import groups_of as groups_of
+from chalicelib.features.billable_metrics.store import METRICS, SEED_RECURRING_COUNT, Metric, MetricFilter
 from chalicelib.platform import schema
-from chalicelib.platform.http import Call
+from chalicelib.platform.collection import dump
+from chalicelib.platform.http import Call, to_json
 from chalicelib.platform.ids import new_id
 
 # What decides a metric's units: fixed once a live plan uses it. Source: catalog.md section 2.
@@ -30,8 +38,9 @@ def create(call: Call, values: dict[str, Any]) -> Metric:
 
     Raises: Invalid.
     """
-    fields = _checked(values)
+    fields = _checked(values) | _dimensions(values, None)
     metric = Metric(id=new_id(), created_at=call.now, updated_at=call.now, **fields)
+    _check_size(metric)
     return METRICS.create(call.organization.id, metric)
 
 
@@ -43,13 +52,27 @@ def update(call: Call, old: Metric, values: dict[str, Any]) -> Metric:
     if store.attached(call.organization.id, old.id):
         values = {name: value for name, value in values.items() if name not in FIXED_WHEN_USED}
     before = old.model_dump(include=set(schemas.MetricInput.model_fields), mode="json")
-    fields = _checked(before | values)
-    return METRICS.replace(call.organization.id, old, old.changed(now=call.now, **fields))
+    before["aggregation_type"] = old.declared_type
+    fields = _checked(before | values) | _dimensions(values, old)
+    new: Metric = old.changed(now=call.now, **fields)
+    _check_size(new)
+    return METRICS.replace(call.organization.id, old, new)
 
 
 def remove(call: Call, old: Metric) -> Metric:
     """Delete a metric. Charges that use it leave their plans with it: readers pass over charges of deleted metrics."""
     return METRICS.remove(call.organization.id, old, now=call.now)
+
+
+def find(organization_id: str, code: str) -> Metric:
+    """The live metric of a code.
+
+    Raises: NotFound.
+    """
+    metric = METRICS.find(organization_id, code)
+    if metric is None:
+        raise NotFound("billable_metric")
+    return metric
 
 
 def by_ids(organization_id: str, ids: Sequence[str]) -> dict[str, Metric]:
@@ -67,13 +90,76 @@ def show_all(organization_id: str, metrics: Sequence[Metric]) -> list[dict[str, 
     return [schemas.show(metric) for metric in metrics]
 
 
+def evaluated(values: Mapping[str, Any], *, now: datetime) -> Decimal | str:
+    """What a formula gives for an event, neither of which is kept. `now` stands for a missing timestamp.
+
+    Raises: Invalid.
+    """
+    request = schema.parse(schemas.EvaluationInput, {name: v for name, v in values.items() if v is not None})
+    sample = request.event
+    seconds = Decimal(int(now.timestamp())) if sample.timestamp is None else sample.timestamp
+    try:
+        expressions.check(request.expression)
+    except expressions.ExpressionError as error:
+        raise Invalid.field("expression", "invalid_expression") from error
+    try:
+        return expressions.evaluate(
+            request.expression, expressions.Facts(sample.code or "", seconds, sample.properties)
+        )
+    except expressions.ExpressionError as error:
+        raise Invalid.field("event", "invalid_event") from error
+
+
 def _checked(values: Mapping[str, Any]) -> dict[str, Any]:
-    """All fields of a metric.
+    """All fields of a metric but its dimensions.
 
     Raises: Invalid, with all findings at once.
     """
-    fields, findings = schema.examine(schemas.MetricInput, values)
+    request, findings = schema.examine(schemas.MetricInput, values)
     findings = merge(findings, schemas.combination(values))
-    if fields is None or findings:
+    if request is None or findings:
         raise Invalid(findings)
-    return {**dict(fields), **({"field_name": None} if fields.aggregation_type == "count_agg" else {})}
+    fields = {name: value for name, value in dict(request).items() if name not in ("filters", "group")}
+    fields["seed_type"] = None
+    if request.aggregation_type == "count_agg":  # It reads no property, so no formula stands for one.
+        fields |= {"field_name": None, "expression": None}
+    if request.aggregation_type == SEED_RECURRING_COUNT:
+        fields |= {"aggregation_type": "unique_count_agg", "recurring": True, "seed_type": SEED_RECURRING_COUNT}
+    if not (request.expression or "").strip():
+        fields["expression"] = None
+    return fields
+
+
+def _dimensions(values: Mapping[str, Any], old: Metric | None) -> dict[str, Any]:
+    """Filters and group after a request that `_checked` has passed. The two are one thing in two forms: a group brings its
+    filters, and goes with them.
+
+    Raises: Invalid, when both are given and say different things.
+    """
+    request = schemas.DimensionsInput.model_validate(values)
+    kept = old.filters if old is not None else ()
+    before = old.group if old is not None else None
+    if request.group is not None:
+        filters = groups.filters_of(request.group)
+        if request.filters and not _alike(request.filters, filters):
+            raise Invalid.field("group", "value_is_invalid")
+        return {"filters": filters, "group": request.group}
+    if "filters" in values:
+        still = before is not None and "group" not in values and _alike(request.filters, kept)
+        return {"filters": request.filters, "group": before if still else None}
+    if "group" in values:
+        return {"filters": () if before is not None else kept, "group": None}
+    return {"filters": kept, "group": before}
+
+
+def _alike(one: Sequence[MetricFilter], other: Sequence[MetricFilter]) -> bool:
+    return canonical({each.key: each.values for each in one}) == canonical({each.key: each.values for each in other})
+
+
+def _check_size(metric: Metric) -> None:
+    """A metric is one item.
+
+    Raises: Invalid.
+    """
+    if len(to_json(dump(metric)).encode()) > limits.ITEM_BYTES_MAX:
+        raise Invalid.field("base", "value_is_too_long")

@@ -12,12 +12,16 @@ Access patterns
 """
 
 from collections.abc import Iterable
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
 from chalicelib.platform.collection import Collection, Record
 from chalicelib.platform.ids import key
 from chalicelib.platform.table import Action, core
+
+# The first API's name of a recurring unique count, whose charges are prorated. Source: usage.md section 3.
+SEED_RECURRING_COUNT = "recurring_count_agg"
 
 
 class MetricFilter(BaseModel):
@@ -30,7 +34,8 @@ class MetricFilter(BaseModel):
 
 
 class Metric(Record):
-    """A billable metric."""
+    """A billable metric. `seed_type`: the first API's name of its aggregation, where it was declared by that; `group`: the
+    first API's form of its filters, where they were given so (features/billable_metrics/groups.py)."""
 
     name: str
     code: str
@@ -43,6 +48,13 @@ class Metric(Record):
     weighted_interval: str | None = None
     expression: str | None = None
     filters: tuple[MetricFilter, ...] = ()
+    seed_type: str | None = None
+    group: dict[str, Any] | None = None
+
+    @property
+    def declared_type(self) -> str:
+        """Its aggregation by the name under which it was declared."""
+        return self.seed_type or self.aggregation_type
 
 
 METRICS = Collection("billable_metric", Metric, code=lambda m: m.code, search=lambda m: f"{m.name}\n{m.code}")

@@ -2,24 +2,27 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 from chalicelib.domain import commitments, fixed_charges, periods
+from chalicelib.domain.aggregation.window import Window
+from chalicelib.domain.charges import minimum
 from chalicelib.domain.charges import properties as charge_properties
 from chalicelib.domain.charges.models import ChargeModel
 from chalicelib.domain.invoicing.taxes import TaxRate
 from chalicelib.domain.subscriptions import Days
 from chalicelib.features.add_ons.store import AddOn
 from chalicelib.features.billable_metrics.store import Metric
-from chalicelib.features.billing import pricing
+from chalicelib.features.billing import metered, pricing
 from chalicelib.features.billing.account import Account
+from chalicelib.features.billing.metered import Used
 from chalicelib.features.billing.pricing import Owner, TaxBook
 from chalicelib.features.invoices import store as invoice_store
 from chalicelib.features.invoices.records import DaysPart, Fee, PeriodPart
 from chalicelib.features.plans import live
-from chalicelib.features.plans.store import FixedCharge, Plan
+from chalicelib.features.plans.store import Charge, FixedCharge, Plan
 from chalicelib.features.subscriptions import terms
 from chalicelib.features.subscriptions.records import Subscription
 from chalicelib.features.taxes import service as taxes
@@ -76,14 +79,56 @@ def _charge_fees(account: Account, owner: Owner, known: _Known) -> list[Fee]:
         # What the next plan counts on is billed by it. Source: billing-periods.md section 7.1.
         if not (metric.recurring and not charge.prorated and metric.id in period.kept_metric_ids)
     ]
-    span = periods.Span(period.charges_start, period.charges_end)
-    used = pricing.used_by(account.organization.ref, owner.subscription.external_id, charges, span)
+    window = window_of(period, account.zone)
+    used = metered.used_by(account.organization.ref, owner.subscription.external_id, charges, window)
     fees = []
-    for each in used:
-        owed = known.book.of(each.charge.tax_ids, owner.plan.tax_ids)
-        fee = pricing.charge_fee(each, owner, owed)
-        fees += [fee] if fee else []
+    for charge, _ in charges:
+        owed = known.book.of(charge.tax_ids, owner.plan.tax_ids)
+        fees += _fees_of_charge(charge, [each for each in used if each.charge.id == charge.id], window, owner, owed)
     return fees
+
+
+def _fees_of_charge(
+    charge: Charge, used: Sequence[Used], window: Window, owner: Owner, taxes: Sequence[TaxRate]
+) -> list[Fee]:
+    """A fee for each filter and group, and what they lack of the charge's minimum, on the fee without a filter.
+
+    Source: usage.md section 8.1.
+    """
+    parent = next((each for each in used if each.filter is None), None) if charge.min_amount_cents else None
+    found = [(each, pricing.charge_fee(each, owner, taxes, kept=each is parent)) for each in used]
+    fees = [fee for _, fee in found if fee is not None]
+    if parent is None:
+        return fees
+    last = window.last_day - timedelta(days=1) if window.upgraded else window.last_day
+    lacks = minimum.true_up_cents(
+        charge.min_amount_cents,
+        days=max(0, (last - window.first_day).days + 1),
+        of_days=window.of_days,
+        fees_cents=sum(fee.amount_cents for fee in fees),
+    )
+    stands_on = next(fee for each, fee in found if each is parent and fee is not None)
+    if not lacks:
+        return [fee for fee in fees if fee is not stands_on or _is_shown(parent, fee)]
+    true_up = pricing.true_up_fee(stands_on, lacks, owner, taxes)
+    linked = stands_on.model_copy(update={"true_up_fee_id": true_up.id})
+    return [*(linked if fee is stands_on else fee for fee in fees), true_up]
+
+
+def _is_shown(used: Used, fee: Fee) -> bool:
+    return bool(used.units or fee.amount_cents or used.events_count)
+
+
+def window_of(period: PeriodPart, zone: ZoneInfo) -> Window:
+    """The range of usage that a row bills."""
+    assert period.charges_start is not None
+    assert period.charges_end is not None
+    span = periods.Span(period.charges_start, period.charges_end)
+    days = period.usage_days
+    first = days.first if days else periods.local_date(span.start, zone)
+    last = days.last if days else periods.local_date(span.end, zone)
+    of_days = (days.whole_end - days.whole_start).days if days else (last - first).days + 1
+    return Window(span, zone, of_days, first, last, upgraded=period.exact_end)
 
 
 def _fixed_charge_fees(account: Account, owner: Owner, known: _Known) -> list[Fee]:

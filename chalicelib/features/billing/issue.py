@@ -57,6 +57,7 @@ def period_part(outcome: Outcome, row: Row, *, kept_metric_ids: Sequence[str] = 
         fee_of_days=fee.of_days if fee else None,
         fee_period_start=fee.whole.start if fee else None,
         fee_period_end=fee.whole.end if fee else None,
+        usage_days=_days_part(row.usage_days),
         fixed_start=row.fixed.start if row.fixed else None,
         fixed_end=row.fixed.end if row.fixed else None,
         fixed_arrears=_days_part(row.fixed_arrears),

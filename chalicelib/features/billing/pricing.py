@@ -7,34 +7,17 @@ from decimal import Decimal
 from typing import Any
 
 from chalicelib.domain import money
-from chalicelib.domain.aggregation.rounding import rounded
-from chalicelib.domain.charges import properties as charge_properties
-from chalicelib.domain.charges.models import ChargeModel, ChargeUsage, Priced, price
 from chalicelib.domain.fixed_charges import Billed
 from chalicelib.domain.invoicing.taxes import FeeTaxes, TaxRate, fee_taxes
 from chalicelib.domain.money import decimal_string
 from chalicelib.domain.periods import Span
 from chalicelib.domain.proration import prorated
 from chalicelib.features.add_ons.store import AddOn
-from chalicelib.features.billable_metrics.store import Metric
+from chalicelib.features.billing.metered import Used
 from chalicelib.features.invoices.records import AppliedTaxPart, DaysPart, Fee, PeriodPart
-from chalicelib.features.plans.store import Charge, FixedCharge, Plan
+from chalicelib.features.plans.store import ChargeFilter, FixedCharge, Plan
 from chalicelib.features.subscriptions.records import Subscription
-from chalicelib.features.usage import service as usage
-from chalicelib.platform.clock import OrganizationRef
 from chalicelib.platform.ids import derived_id
-
-
-@dataclass(frozen=True, slots=True)
-class Used:
-    """What a charge's metric counted in a range: exact units, and the number of events. `below_zero`: the sum was
-    negative, which is billed as nothing at all, flat amounts included."""
-
-    charge: Charge
-    metric: Metric
-    units: Decimal
-    events_count: int
-    below_zero: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,39 +65,9 @@ class _Item:
     subject: tuple[str, ...]
     charge_id: str | None = None
     fixed_charge_id: str | None = None
+    filter: ChargeFilter | None = None
+    grouped_by: Mapping[str, str | None] = field(default_factory=dict)
     details: Mapping[str, Any] = field(default_factory=dict)
-
-
-def used_by(
-    organization: OrganizationRef,
-    external_subscription_id: str,
-    charges: Sequence[tuple[Charge, Metric]],
-    span: Span,
-) -> list[Used]:
-    """What each charge's metric counted in a range, all of them read at once; nothing at all in an empty range."""
-    if not charges or span.start == span.end:
-        return []
-    wanted = [usage.Wanted(code=metric.code, field_name=metric.field_name, span=span) for _, metric in charges]
-    counted = usage.read(organization, external_subscription_id, wanted)
-    return [
-        Used(
-            charge,
-            metric,
-            rounded(max(each.units, Decimal(0)), metric.rounding_function, metric.rounding_precision),
-            each.events_count,
-            below_zero=each.units < 0,
-        )
-        for (charge, metric), each in zip(charges, counted, strict=True)
-    ]
-
-
-def priced(used: Used) -> Priced:
-    """The price of what was used, exact, in currency units."""
-    if used.below_zero:
-        return Priced(Decimal(0), Decimal(0), {})
-    model = ChargeModel(used.charge.charge_model)
-    parsed = charge_properties.parse(model, used.charge.properties)
-    return price(model, ChargeUsage(units=used.units, events_count=used.events_count), parsed)
 
 
 def subscription_fee(owner: Owner, taxes: Sequence[TaxRate]) -> Fee | None:
@@ -142,16 +95,17 @@ def subscription_fee(owner: Owner, taxes: Sequence[TaxRate]) -> Fee | None:
     return _once(owner, item, span, amount_cents, precise, taxes, pay_in_advance=plan.pay_in_advance)
 
 
-def charge_fee(used: Used, owner: Owner, taxes: Sequence[TaxRate]) -> Fee | None:
-    """The fee of a charge; None where nothing was used and nothing is owed. Source: usage.md section 8."""
+def charge_fee(used: Used, owner: Owner, taxes: Sequence[TaxRate], *, kept: bool = False) -> Fee | None:
+    """The fee of a charge, or of one of its filters and groups; None where nothing was used and nothing is owed, unless it
+    is `kept` for a true-up to stand on. Source: usage.md section 8."""
     period, charge, metric = owner.period, used.charge, used.metric
     assert period.charges_start is not None
     assert period.charges_end is not None
-    result = priced(used)
-    precise = money.to_cents(result.amount, owner.plan.amount_currency)
+    precise = money.to_cents(used.priced.amount, owner.plan.amount_currency)
     amount_cents = money.round_half_up(precise)
-    if not used.units and not amount_cents and not used.events_count:
+    if not used.units and not amount_cents and not used.events_count and not kept:
         return None
+    group = tuple(f"{key}={'' if value is None else value}#{value is None}" for key, value in used.group)
     item = _Item(
         type="charge",
         id=metric.id,
@@ -160,9 +114,11 @@ def charge_fee(used: Used, owner: Owner, taxes: Sequence[TaxRate]) -> Fee | None
         name=metric.name,
         description=metric.description,
         display_name=charge.invoice_display_name or metric.name,
-        subject=("charge", charge.id),
+        subject=("charge", charge.id, *((used.filter.id,) if used.filter else ()), *group),
         charge_id=charge.id,
-        details=dict(result.details),
+        filter=used.filter,
+        grouped_by=dict(used.group),
+        details=dict(used.priced.details),
     )
     return _fee(
         owner,
@@ -172,11 +128,30 @@ def charge_fee(used: Used, owner: Owner, taxes: Sequence[TaxRate]) -> Fee | None
         precise,
         taxes,
         units=used.units,
-        unit_amount=result.unit_amount,
+        total_units=used.total_units,
+        unit_amount=used.priced.unit_amount,
         events_count=used.events_count,
-        pay_in_advance=charge.pay_in_advance,
+        pay_in_advance=False,
         invoiceable=charge.invoiceable,
     )
+
+
+def true_up_fee(parent: Fee, true_up_cents: int, owner: Owner, taxes: Sequence[TaxRate]) -> Fee:
+    """What a charge lacks of its minimum, beside the fee that it stands on. Source: usage.md section 8.1."""
+    assert parent.charge_id is not None, "only a charge has a minimum"
+    item = _Item(
+        type="charge",
+        id=parent.item_id,
+        kind=parent.item_type,
+        code=parent.item_code,
+        name=parent.item_name,
+        description=parent.item_description,
+        display_name=f"{parent.display_name} - True-up",
+        subject=("true_up", parent.charge_id),
+        charge_id=parent.charge_id,
+    )
+    fee = _once(owner, item, Span(parent.start, parent.end), true_up_cents, Decimal(true_up_cents), taxes)
+    return fee.model_copy(update={"true_up_parent_id": parent.id, "events_count": 0})
 
 
 def fixed_charge_fee(
@@ -303,6 +278,7 @@ def _fee(
     events_count: int | None,
     pay_in_advance: bool,
     invoiceable: bool,
+    total_units: Decimal | None = None,
 ) -> Fee:
     subscription = owner.subscription
     fee_id = derived_id(owner.invoice_id, item.subject[0], subscription.id, *item.subject[1:])
@@ -315,6 +291,10 @@ def _fee(
         subscription_id=subscription.id,
         external_subscription_id=subscription.external_id,
         charge_id=item.charge_id,
+        charge_filter_id=item.filter.id if item.filter else None,
+        filter_values=dict(item.filter.values) if item.filter else None,
+        filter_display_name=item.filter.invoice_display_name if item.filter else None,
+        grouped_by=dict(item.grouped_by),
         fixed_charge_id=item.fixed_charge_id,
         type=item.type,
         item_id=item.id,
@@ -327,7 +307,7 @@ def _fee(
         precise_amount_cents=format(precise, "f"),
         currency=owner.plan.amount_currency,
         units=decimal_string(units),
-        total_units=decimal_string(units),
+        total_units=decimal_string(units if total_units is None else total_units),
         unit_amount=decimal_string(unit_amount),
         events_count=events_count,
         details=dict(item.details),

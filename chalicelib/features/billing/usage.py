@@ -1,16 +1,19 @@
 """Current usage: the open period of one subscription, priced as its invoice would be, nothing stored."""
 
-from dataclasses import dataclass
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
 from chalicelib.domain import money, periods, subscriptions
+from chalicelib.domain.aggregation.window import Window
 from chalicelib.domain.errors import NotAllowed, NotFound
 from chalicelib.domain.invoicing.totals import TaxedFee, totals
-from chalicelib.domain.money import decimal_string
 from chalicelib.features.billing import fees as fees_of_plan
-from chalicelib.features.billing import pricing
+from chalicelib.features.billing import metered, usage_shape
 from chalicelib.features.billing.account import Account
+from chalicelib.features.billing.usage_shape import Billed
 from chalicelib.features.customers.records import BillingState, Customer
 from chalicelib.features.events import service as events
 from chalicelib.features.organizations import service as organizations
@@ -23,14 +26,17 @@ from chalicelib.platform.clock import OrganizationRef
 from chalicelib.platform.http import Call
 from chalicelib.platform.timestamps import iso
 
+_GROUP = re.compile(r"group\[[^\]]+\]")
+
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Which charges are asked for; all of them when nothing is named."""
+    """Which charges are asked for; all of them when nothing is named. `group`: only events with these properties."""
 
     charge_id: str | None
     charge_code: str | None
     metric_code: str | None
+    group: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
     def of(cls, call: Call) -> "Selection":
@@ -39,6 +45,7 @@ class Selection:
             call.one("charge_id") or call.one("filter_by_charge_id"),
             call.one("charge_code") or call.one("filter_by_charge_code"),
             call.one("billable_metric_code") or call.one("filter_by_metric_code"),
+            {name[6:-1]: values[0] for name, values in call.query.items() if _GROUP.fullmatch(name) and values},
         )
 
     @property
@@ -72,21 +79,27 @@ def current(
     own = organizations.get(organization.id)
     account = Account(own, customer, BillingState(customer_id=customer.id))
     plan = plans.by_ids(organization.id, [subscription.plan_id])[subscription.plan_id]
-    span = subscriptions.open_usage(terms.terms_of(plan), terms.life_of(subscription), now, account.zone)
+    days = subscriptions.open_days(terms.terms_of(plan), terms.life_of(subscription), now, account.zone)
+    span = days.span
+    window = Window(span, account.zone, days.whole.days, days.first, days.last)
     charges = plans.live_charges(plan, plans.metrics_of(organization.id, [plan]))
     chosen = [(charge, metric) for charge, metric in charges if selection.keeps(charge, metric.code)]
     if selection.names_a_charge and not chosen:
         raise NotFound("charge")
     events.wait_for_events(organization)
-    used = pricing.used_by(organization, subscription.external_id, chosen, span)
+    used = metered.used_by(organization, subscription.external_id, chosen, window, only=selection.group)
     book = fees_of_plan.tax_book(account, [plan])
-    shown: list[dict[str, Any]] = []
-    fees: list[TaxedFee] = []
-    for each in used:
-        amount_cents = money.round_half_up(money.to_cents(pricing.priced(each).amount, plan.amount_currency))
-        owed = book.of(each.charge.tax_ids, plan.tax_ids) if apply_taxes else ()
-        fees.append(TaxedFee(amount_cents, owed))
-        shown.append(_charge(each, amount_cents, plan.amount_currency))
+    billed = [
+        Billed(each, money.round_half_up(money.to_cents(each.priced.amount, plan.amount_currency))) for each in used
+    ]
+    shown = [
+        usage_shape.charge_usage(charge, metric, [b for b in billed if b.used.charge == charge], plan.amount_currency)
+        for charge, metric in chosen
+    ]
+    fees = [
+        TaxedFee(each.amount_cents, book.of(each.used.charge.tax_ids, plan.tax_ids) if apply_taxes else ())
+        for each in billed
+    ]
     sums = totals(fees)
     return {
         "from_datetime": iso(span.start),
@@ -111,29 +124,3 @@ def _active(organization_id: str, customer: Customer, external_id: str) -> Subsc
         if found is not None and found.status == Status.ACTIVE:
             return found
     raise NotAllowed("no_active_subscription")
-
-
-def _charge(used: pricing.Used, amount_cents: int, currency: str) -> dict[str, Any]:
-    units = decimal_string(used.units)
-    return {
-        "units": units,
-        "total_aggregated_units": units,
-        "events_count": used.events_count,
-        "amount_cents": amount_cents,
-        "amount_currency": currency,
-        "pricing_unit_details": None,
-        "charge": {
-            "lago_id": used.charge.id,
-            "code": used.charge.code,
-            "charge_model": used.charge.charge_model,
-            "invoice_display_name": used.charge.invoice_display_name,
-        },
-        "billable_metric": {
-            "lago_id": used.metric.id,
-            "name": used.metric.name,
-            "code": used.metric.code,
-            "aggregation_type": used.metric.aggregation_type,
-        },
-        "filters": [],
-        "grouped_usage": [],
-    }

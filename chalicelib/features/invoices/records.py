@@ -62,6 +62,7 @@ class PeriodPart(Part):
     fee_of_days: int | None = None
     fee_period_start: date | None = None
     fee_period_end: date | None = None
+    usage_days: DaysPart | None = None
     fixed_start: datetime | None = None
     fixed_end: datetime | None = None
     fixed_arrears: DaysPart | None = None
@@ -104,7 +105,14 @@ class Fee(Part):
     subscription_id: str | None
     external_subscription_id: str | None
     charge_id: str | None
+    charge_filter_id: str | None = None
+    filter_values: dict[str, tuple[str, ...]] | None = None
+    filter_display_name: str | None = None
+    grouped_by: dict[str, str | None] = {}
     fixed_charge_id: str | None = None
+    true_up_fee_id: str | None = None
+    true_up_parent_id: str | None = None
+    event_transaction_id: str | None = None
     type: str
     item_id: str
     item_type: str

@@ -1,7 +1,8 @@
 """What a child of a plan takes over when the plan changes. Source: catalog.md section 2.1.
 
 A value of the child that still equals the plan's value before is nobody's own: it follows. What the child's subscription
-has overridden stays. Charges and fixed charges are matched by the parent's ids; added ones are added, removed ones go.
+has overridden stays. Charges, their filters and fixed charges are matched by the parent's ids; added ones are added,
+removed ones go.
 """
 
 from collections.abc import Callable, Sequence
@@ -10,8 +11,9 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel
 
+from chalicelib.features.billable_metrics import service as metrics
 from chalicelib.features.plans import children, codes
-from chalicelib.features.plans.store import Charge, FixedCharge, MinimumCommitment, Plan
+from chalicelib.features.plans.store import Charge, ChargeFilter, FixedCharge, MinimumCommitment, Plan
 
 _PLAN = (
     "amount_cents",
@@ -28,6 +30,7 @@ _CHARGE = (
     "metric_id",
     "charge_model",
     "properties",
+    "default_fee",
     "pay_in_advance",
     "invoiceable",
     "regroup_paid_fees",
@@ -36,6 +39,7 @@ _CHARGE = (
     "invoice_display_name",
     "tax_ids",
 )
+_FILTER = ("invoice_display_name", "properties", "values", "group_id")
 _FIXED_CHARGE = (
     "code",
     "add_on_id",
@@ -102,16 +106,32 @@ def _parts(
 
 def _charge(own: Charge, before: Charge, after: Charge) -> Charge:
     values = _moved(own, before, after, _CHARGE)
-    filters_moved = _bare(before) != _bare(after) and _bare(own) == _bare(before)
     if "charge_model" in values:  # Properties of another model would make no sense.
-        values["properties"], filters_moved = after.properties, True
-    if filters_moved:
+        values |= {"properties": after.properties, "default_fee": after.default_fee}
+    if values.keys() & {"charge_model", "metric_id"}:  # Nor would filters, whose values are the metric's.
         values["filters"] = children.filter_copies(after.filters, own.filters)
+    else:
+        values["filters"] = _filters(own.filters, before.filters, after.filters)
     return own.model_copy(update=values)
 
 
-def _bare(charge: Charge) -> list[dict[str, Any]]:
-    return [each.model_dump(exclude={"id"}) for each in charge.filters]
+def _filters(
+    own: Sequence[ChargeFilter], before: Sequence[ChargeFilter], after: Sequence[ChargeFilter]
+) -> tuple[ChargeFilter, ...]:
+    """Filters follow one by one, as charges do; an added one only where the child has none of its own for these values."""
+    olds, news = {f.id: f for f in before}, {f.id: f for f in after}
+    kept: list[ChargeFilter] = []
+    for each in own:
+        old, new = olds.get(str(each.parent_id)), news.get(str(each.parent_id))
+        if old is None:
+            kept.append(each)
+        elif new is not None:
+            kept.append(each.model_copy(update=_moved(each, old, new, _FILTER)))
+    known = {f.parent_id for f in own}
+    taken = {metrics.canonical(f.values) for f in kept}
+    new_ones = [f for f in after if f.id not in olds and f.id not in known]
+    added = [f for f in new_ones if metrics.canonical(f.values) not in taken]
+    return (*kept, *children.filter_copies(added))
 
 
 def _fixed_charge(own: FixedCharge, before: FixedCharge, after: FixedCharge) -> FixedCharge:

@@ -9,9 +9,12 @@ from chalicelib.domain.charges.models import ChargeModel
 from chalicelib.domain.errors import NotFound, merge
 from chalicelib.features.billable_metrics import service as metrics
 from chalicelib.features.billable_metrics.store import Metric
-from chalicelib.features.plans import codes
+from chalicelib.features.plans import charge_filters, codes, schemas
+from chalicelib.features.plans.charge_filters import OneFilter
+from chalicelib.features.plans.properties import checked_properties as checked_properties
+from chalicelib.features.plans.properties import checked_usage_properties
 from chalicelib.features.plans.schemas import ChargeInput
-from chalicelib.features.plans.store import Charge
+from chalicelib.features.plans.store import Charge, ChargeFilter
 from chalicelib.features.taxes import service as taxes
 from chalicelib.platform import schema
 from chalicelib.platform.ids import new_id
@@ -26,6 +29,8 @@ FIXED_WHEN_TAKEN = (
     "code",
     "billable_metric_id",
 )
+# The models that price the days for which units were held. Source: usage.md section 5.
+_PRORATED = (ChargeModel.STANDARD, ChargeModel.GRADUATED, ChargeModel.VOLUME)
 
 
 def build(
@@ -49,16 +54,17 @@ def build(
     taken = {charge.code for charge in (*beside, *(old for old in olds if old))}
     built: list[Charge] = []
     findings: dict[str, list[str]] = {}
-    for entry, old in zip(entries, olds, strict=True):
+    for given, entry, old in zip(raw, entries, olds, strict=True):
         metric = found.get(str(entry.get("billable_metric_id") or "-"))
         if metric is None or metric.deleted_at is not None:
             raise NotFound("billable_metrics")
-        request, wrong = schema.examine(ChargeInput, entry)
+        request, wrong = schema.examine(ChargeInput, _prorated(entry, metric, old))
         if request is None:
             findings = merge(findings, wrong)
             continue
-        parsed, wrong_properties = checked_properties(request.charge_model, request.properties)
-        wrong = merge(_combination(request, metric), wrong_properties)
+        parsed, wrong_properties = checked_usage_properties(request.charge_model, request.properties)
+        filters, wrong_filters = charge_filters.build(request, metric, old)
+        wrong = merge(_combination(request, metric), wrong_properties, wrong_filters)
         code = codes.chosen(request.code, metric.code, taken, old.code if old else None)
         if code is None:
             wrong = merge(wrong, {"code": ["value_already_exist"]})
@@ -66,19 +72,10 @@ def build(
             findings = merge(findings, wrong)
             continue
         taken.add(code)
-        built.append(_charge(organization_id, request, metric, parsed, old, code=code, now=now))
+        charge = _charge(organization_id, request, metric, parsed, old, code=code, now=now)
+        default_fee = _has_default_fee(given, request, filters, old)
+        built.append(charge.model_copy(update={"filters": filters, "default_fee": default_fee}))
     return tuple(built), findings
-
-
-def checked_properties(model_name: str, given: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, list[str]]]:
-    """A model's properties as they are kept (its defaults where none are given), and what is wrong with them."""
-    model = ChargeModel(model_name)
-    properties = dict(given) or charge_properties.defaults(model)
-    try:
-        charge_properties.parse(model, properties)
-    except charge_properties.PropertyErrors as error:
-        return {}, {name: list(codes) for name, codes in error.details.items()}
-    return properties, {}
 
 
 def _completed(entry: Mapping[str, Any], old: Charge | None, *, fixed: bool) -> dict[str, Any]:
@@ -87,8 +84,30 @@ def _completed(entry: Mapping[str, Any], old: Charge | None, *, fixed: bool) -> 
         return {name: value for name, value in entry.items() if name != "id"}
     before = old.model_dump(mode="json", exclude={"filters", "tax_ids", "metric_id", "id"})
     before |= {"billable_metric_id": old.metric_id, "id": old.id}
+    if not old.default_fee:
+        before["properties"] = {}  # None were given: the defaults of whatever model it has.
     changes = {name: value for name, value in entry.items() if not (fixed and name in FIXED_WHEN_TAKEN)}
+    if isinstance(entry.get("filters"), OneFilter):
+        changes["filters"] = entry["filters"].entries(old.filters)
     return before | changes | {"id": old.id}
+
+
+def _prorated(entry: Mapping[str, Any], metric: Metric, old: Charge | None) -> Mapping[str, Any]:
+    """The first API's recurring counts are prorated without saying so. Source: usage.md section 3."""
+    unsaid = old is None and metric.seed_type is not None and entry.get("prorated") is None
+    return {**entry, "prorated": True} if unsaid and entry.get("charge_model") in _PRORATED else entry
+
+
+def _has_default_fee(
+    given: Mapping[str, Any], request: ChargeInput, filters: Sequence[ChargeFilter], old: Charge | None
+) -> bool:
+    """Whether what no filter takes is billed: not where only groups of the first API were given a price.
+
+    Source: usage.md section 4.3.
+    """
+    if given.get("properties") or not filters:
+        return True
+    return not request.group_properties if old is None else old.default_fee
 
 
 def _combination(request: ChargeInput, metric: Metric) -> dict[str, list[str]]:
@@ -102,12 +121,13 @@ def _combination(request: ChargeInput, metric: Metric) -> dict[str, list[str]]:
         regroup_paid_fees=request.regroup_paid_fees,
         min_amount_cents=request.min_amount_cents or 0,
     )
-    # Charges in advance and spending minimums are not billed yet, so they are refused, not ignored.
-    if request.pay_in_advance:
+    if request.pay_in_advance and metric.seed_type is not None:
+        found = merge(found, {"pay_in_advance": ["invalid_aggregation_type_or_charge_model"]})
+    if request.pay_in_advance and not schemas.COMPUTED_IN_ADVANCE:
         found = merge(found, {"pay_in_advance": ["value_is_invalid"]})
-    if request.min_amount_cents:
+    if request.min_amount_cents and not schemas.COMPUTED_MINIMUM:
         found = merge(found, {"min_amount_cents": ["value_is_invalid"]})
-    if request.prorated:
+    if request.prorated and not schemas.COMPUTED_PRORATION:
         found = merge(found, {"prorated": ["value_is_invalid"]})
     return dict(found)
 
@@ -133,7 +153,6 @@ def _charge(
         metric_id=metric.id,
         charge_model=request.charge_model,
         properties=parsed,
-        filters=old.filters if old else (),
         pay_in_advance=request.pay_in_advance,
         invoiceable=request.invoiceable,
         regroup_paid_fees=request.regroup_paid_fees,

@@ -14,11 +14,9 @@ def charge_copy(charge: Charge) -> Charge:
 
 
 def filter_copies(filters: Sequence[ChargeFilter], before: Sequence[ChargeFilter] = ()) -> tuple[ChargeFilter, ...]:
-    """Filters of the parent as those of a child; one of the same values as `before` keeps its id."""
-    return tuple(
-        f.model_copy(update={"id": next((old.id for old in before if old.values == f.values), None) or new_id()})
-        for f in filters
-    )
+    """Filters of the parent as those of a child; one that `before` has a copy of keeps the copy's id."""
+    known = {f.parent_id: f.id for f in before if f.parent_id}
+    return tuple(f.model_copy(update={"id": known.get(f.id) or new_id(), "parent_id": f.id}) for f in filters)
 
 
 def fixed_charge_copy(charge: FixedCharge) -> FixedCharge:

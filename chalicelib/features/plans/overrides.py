@@ -28,7 +28,7 @@ _SCALARS = (
 # A running subscription's amounts stay of one kind, and its trial as it began. Source: catalog.md section 2.
 _FIXED_WHEN_RUNNING = frozenset({"amount_currency", "trial_period"})
 _OTHERS = ("tax_codes", "charges", "fixed_charges", "minimum_commitment", "usage_thresholds")
-_CHARGE = ("properties", "min_amount_cents", "invoice_display_name", "tax_codes", "filters")
+_CHARGE = ("properties", "min_amount_cents", "invoice_display_name", "tax_codes", "filters", "group_properties")
 _FIXED_CHARGE = ("units", "apply_units_immediately", "properties", "invoice_display_name", "tax_codes")
 
 P = TypeVar("P", bound=Charge | FixedCharge)

@@ -1,11 +1,13 @@
-"""`/plans/:code/charges`, `/fixed_charges` and `/metadata`."""
+"""`/plans/:code/charges` with their filters, `/fixed_charges` and `/metadata`."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from chalicelib.domain.errors import BadRequest
-from chalicelib.features.plans import parts, service
+from chalicelib.features.plans import charge_filters, filter_parts, parts, service
+from chalicelib.features.plans.charge_filters import OneFilter
 from chalicelib.features.plans.parts import PartKind
-from chalicelib.features.plans.store import Plan
+from chalicelib.features.plans.store import Charge, Plan
 from chalicelib.features.test_clock import service as test_clock
 from chalicelib.platform import listing
 from chalicelib.platform.http import Call, Routes
@@ -15,6 +17,7 @@ def mount(routes: Routes) -> None:
     """Register all routes below a plan."""
     _mount_parts(routes, parts.CHARGES, "charge_code")
     _mount_parts(routes, parts.FIXED_CHARGES, "fixed_charge_code")
+    _mount_filters(routes)
     metadata = "/plans/{code}/metadata"
     routes.post(metadata)(_replace_metadata)
     routes.patch(metadata)(_merge_metadata)
@@ -67,6 +70,54 @@ def _mount_parts(routes: Routes, kind: PartKind[Any], name: str) -> None:
     routes.get(single)(show)
     routes.put(single)(update)
     routes.delete(single)(destroy)
+
+
+def _mount_filters(routes: Routes) -> None:
+    """The five routes of a charge's filters."""
+
+    def create(call: Call) -> dict[str, Any]:
+        plan, charge = _charge(call)
+        fields = call.root(filter_parts.ROOT)
+        return _changed(call, plan, charge, OneFilter(None, fields), fields)
+
+    def index(call: Call) -> dict[str, Any]:
+        return filter_parts.listed(_charge(call)[1], listing.wanted(call))
+
+    def show(call: Call) -> dict[str, Any]:
+        return filter_parts.answer(_charge(call)[1], call.path["filter_id"])
+
+    def update(call: Call) -> dict[str, Any]:
+        plan, charge = _charge(call)
+        charge_filters.find(charge.filters, call.path["filter_id"])
+        fields = call.root(filter_parts.ROOT)
+        return _changed(call, plan, charge, OneFilter(call.path["filter_id"], fields), fields)
+
+    def destroy(call: Call) -> dict[str, Any]:
+        plan, charge = _charge(call)
+        shown = filter_parts.answer(charge, call.path["filter_id"])
+        options = call.optional_body().get(filter_parts.ROOT)
+        fields = options if isinstance(options, dict) else {}
+        _changed(call, plan, charge, OneFilter(call.path["filter_id"], None), fields)
+        return shown
+
+    path = f"/plans/{{code}}/charges/{{charge_code}}/{filter_parts.PLURAL}"
+    routes.post(path)(create)
+    routes.get(path)(index)
+    routes.get(f"{path}/{{filter_id}}")(show)
+    routes.put(f"{path}/{{filter_id}}")(update)
+    routes.delete(f"{path}/{{filter_id}}")(destroy)
+
+
+def _changed(call: Call, plan: Plan, charge: Charge, change: OneFilter, fields: Mapping[str, Any]) -> dict[str, Any]:
+    values = {"filters": change, "cascade_updates": fields.get("cascade_updates")}
+    _, after, tasks = parts.CHARGES.change(call, plan, charge.code, values)
+    test_clock.settle(call.organization, now=call.now, tasks=tasks)
+    return filter_parts.answer_after(after, change)
+
+
+def _charge(call: Call) -> tuple[Plan, Charge]:
+    plan = _plan(call)
+    return plan, parts.CHARGES.find(call.organization.id, plan, call.path["charge_code"])
 
 
 def _replace_metadata(call: Call) -> dict[str, Any]:

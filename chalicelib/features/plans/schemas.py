@@ -10,7 +10,13 @@ from chalicelib import limits
 from chalicelib.platform import schema
 
 # What is computed by now; other models are refused rather than accepted and mispriced.
-COMPUTED_MODELS = ("standard", "graduated", "volume")
+COMPUTED_MODELS = ("standard", "graduated", "volume", "package", "graduated_percentage")
+# The rest of what can be defined of a usage charge and is not billed yet: refused, not ignored.
+COMPUTED_FILTERS = False  # `filters` and `group_properties`.
+COMPUTED_GROUPING = False  # `pricing_group_keys`, `grouped_by`.
+COMPUTED_IN_ADVANCE = False
+COMPUTED_PRORATION = False
+COMPUTED_MINIMUM = False
 FIXED_CHARGE_MODELS = ("standard", "graduated", "volume")
 INTERVALS = ("weekly", "monthly", "quarterly", "semiannual", "yearly")
 
@@ -69,6 +75,27 @@ def _list_of_mappings(value: Any) -> list[dict[str, Any]]:
     return value
 
 
+def _filters(value: Any) -> list[dict[str, Any]]:
+    entries = _list_of_mappings(value)
+    if entries and not COMPUTED_FILTERS:
+        raise schema.refuse("value_is_invalid")
+    return entries
+
+
+def _filter_values(value: Any) -> dict[str, tuple[str, ...]]:
+    """Keys with the values that each may have, each once."""
+    if value is None or value == {}:
+        raise schema.refuse("value_is_mandatory")
+    if not isinstance(value, Mapping):
+        raise schema.refuse("value_is_invalid")
+    for listed in value.values():
+        if listed is None or listed == []:
+            raise schema.refuse("value_is_mandatory")
+        if not isinstance(listed, list | tuple) or not all(isinstance(entry, str) for entry in listed):
+            raise schema.refuse("value_is_invalid")
+    return {str(name): tuple(dict.fromkeys(listed)) for name, listed in value.items()}
+
+
 def _nothing_yet(value: Any) -> None:
     """Parts of a plan that are not billed yet: an empty one is fine, any other is refused rather than not billed."""
     if value:
@@ -98,8 +125,8 @@ class ChargeInput(schema.Request):
     code: schema.OptionalName = None
     charge_model: schema.one_of(*COMPUTED_MODELS)  # type: ignore[valid-type]
     properties: Annotated[dict[str, Any], BeforeValidator(_mapping)] = {}
-    filters: NotYet = None
-    group_properties: NotYet = None
+    filters: Annotated[list[dict[str, Any]], BeforeValidator(_filters)] = []
+    group_properties: Annotated[list[dict[str, Any]], BeforeValidator(_filters)] = []
     pay_in_advance: schema.Boolean = False
     invoiceable: schema.Boolean = True
     regroup_paid_fees: schema.optional_one_of("invoice") = None  # type: ignore[valid-type]
@@ -112,6 +139,23 @@ class ChargeInput(schema.Request):
     @classmethod
     def _fill(cls, values: Any) -> Any:
         return _without_null(values, "pay_in_advance", "invoiceable", "prorated")
+
+
+class ChargeFilterInput(schema.Request):
+    """One filter of a charge; its properties and values are checked against the charge's model and metric. `id`, which the
+    API shows as `lago_id`, names an existing one."""
+
+    id: schema.OptionalName = None
+    invoice_display_name: schema.OptionalName = None
+    properties: Annotated[dict[str, Any], BeforeValidator(_mapping)] = {}
+    values: Annotated[dict[str, tuple[str, ...]], BeforeValidator(_filter_values)]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _named(cls, values: Any) -> Any:
+        # A missing mapping is an empty one, and both are refused with the same code.
+        named = {"id": values.get("lago_id"), "values": None} if isinstance(values, Mapping) else {}
+        return {**named, **values}
 
 
 class FixedChargeInput(schema.Request):

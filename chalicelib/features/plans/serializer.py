@@ -9,7 +9,7 @@ from chalicelib.domain.money import decimal_string
 from chalicelib.features.add_ons.store import ADD_ONS, AddOn
 from chalicelib.features.billable_metrics.store import METRICS, Metric
 from chalicelib.features.plans import live
-from chalicelib.features.plans.store import Charge, FixedCharge, MinimumCommitment, Plan
+from chalicelib.features.plans.store import Charge, ChargeFilter, FixedCharge, MinimumCommitment, Plan
 from chalicelib.features.taxes import service as taxes
 from chalicelib.features.taxes.store import TAXES, Tax
 from chalicelib.platform.collection import get_together
@@ -81,8 +81,9 @@ def show_charges(plan: Plan, book: Book) -> list[dict[str, Any]]:
 
 
 def show_charge(charge: Charge, metric: Metric, known: Mapping[str, Tax]) -> dict[str, Any]:
-    """One charge."""
-    return {
+    """One charge; `group_properties` only where its metric was declared with groups. Where only groups have a price, no
+    properties were given, and none are shown."""
+    shown: dict[str, Any] = {
         "lago_id": charge.id,
         "lago_billable_metric_id": metric.id,
         "code": charge.code,
@@ -95,16 +96,32 @@ def show_charge(charge: Charge, metric: Metric, known: Mapping[str, Tax]) -> dic
         "regroup_paid_fees": charge.regroup_paid_fees,
         "prorated": charge.prorated,
         "min_amount_cents": charge.min_amount_cents,
-        "properties": charge.properties,
-        "filters": [
-            {"invoice_display_name": f.invoice_display_name, "properties": f.properties, "values": dict(f.values)}
-            for f in charge.filters
-        ],
+        "properties": charge.properties if charge.default_fee else {},
+        "filters": [show_filter(charge, each) for each in charge.filters],
         "taxes": _taxes(charge.tax_ids, known),
         "lago_parent_id": charge.parent_id,
         "accepts_target_wallet": None,
         "applied_pricing_unit": None,
     }
+    if metric.group is not None:
+        shown["group_properties"] = [_show_group(each) for each in charge.filters if each.group_id is not None]
+    return shown
+
+
+def show_filter(charge: Charge, of: ChargeFilter) -> dict[str, Any]:
+    """One filter of a charge."""
+    return {
+        "lago_id": of.id,
+        "charge_code": charge.code,
+        "invoice_display_name": of.invoice_display_name,
+        "properties": of.properties,
+        "values": {key: list(values) for key, values in of.values.items()},
+    }
+
+
+def _show_group(of: ChargeFilter) -> dict[str, Any]:
+    """The same as the first API names it."""
+    return {"group_id": of.group_id, "values": of.properties, "invoice_display_name": of.invoice_display_name}
 
 
 def show_fixed_charges(plan: Plan, book: Book) -> list[dict[str, Any]]:

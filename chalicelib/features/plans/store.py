@@ -20,7 +20,7 @@ Access patterns
    10 step_done_actions(after)                  part of the cascade's last transaction
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -31,8 +31,14 @@ from chalicelib.platform.ids import key
 from chalicelib.platform.table import Action, core
 
 
+def _group_keys(properties: Mapping[str, Any]) -> tuple[str, ...]:
+    """By the present name of the property or the older one."""
+    return tuple(dict.fromkeys(properties.get("pricing_group_keys") or properties.get("grouped_by") or ()))
+
+
 class ChargeFilter(BaseModel):
-    """A part of a charge with its own properties, for events of certain dimensions."""
+    """A part of a charge with its own properties, for events of certain dimensions. `group_id`: the group of the first API
+    that it stands for; `parent_id`: in a child, the filter of the parent that it stands for."""
 
     model_config = ConfigDict(defer_build=True, frozen=True)
 
@@ -40,11 +46,19 @@ class ChargeFilter(BaseModel):
     invoice_display_name: str | None = None
     properties: dict[str, Any]
     values: dict[str, tuple[str, ...]]
+    group_id: str | None = None
+    parent_id: str | None = None
+
+    @property
+    def group_keys(self) -> tuple[str, ...]:
+        """The event properties by which its fees are split."""
+        return _group_keys(self.properties)
 
 
 class Charge(BaseModel):
-    """The price of one metric. Amounts and rates in `properties` are exact decimal texts. `parent_id`: in a child, the
-    charge of the parent that it stands for."""
+    """The price of one metric. Amounts and rates in `properties` are exact decimal texts. `filters`: the oldest first;
+    `default_fee`: whether what no filter takes is billed too. `parent_id`: in a child, the charge of the parent that it
+    stands for."""
 
     model_config = ConfigDict(defer_build=True, frozen=True, extra="ignore")
 
@@ -55,6 +69,7 @@ class Charge(BaseModel):
     created_at: datetime
     properties: dict[str, Any]
     filters: tuple[ChargeFilter, ...] = ()
+    default_fee: bool = True
     pay_in_advance: bool = False
     invoiceable: bool = True
     regroup_paid_fees: str | None = None
@@ -63,6 +78,11 @@ class Charge(BaseModel):
     invoice_display_name: str | None = None
     tax_ids: tuple[str, ...] = ()
     parent_id: str | None = None
+
+    @property
+    def group_keys(self) -> tuple[str, ...]:
+        """The event properties by which the fees of what no filter takes are split."""
+        return _group_keys(self.properties)
 
 
 class UnitsChange(BaseModel):

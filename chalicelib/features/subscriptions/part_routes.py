@@ -1,12 +1,13 @@
-"""`/subscriptions/:external_id/charges` and `/fixed_charges`: the parts of a subscription's plan, and changing one for it
-alone."""
+"""`/subscriptions/:external_id/charges` with their filters and `/fixed_charges`: the parts of a subscription's plan, and
+changing one for it alone."""
 
 from typing import Any
 
-from chalicelib.features.plans import parts
+from chalicelib.features.plans import charge_filters, filter_parts, parts
 from chalicelib.features.plans import service as plans
+from chalicelib.features.plans.charge_filters import OneFilter
 from chalicelib.features.plans.parts import PartKind
-from chalicelib.features.plans.store import Plan
+from chalicelib.features.plans.store import Charge, Plan
 from chalicelib.features.subscriptions import service, store
 from chalicelib.features.subscriptions.records import Subscription
 from chalicelib.features.test_clock import service as test_clock
@@ -18,6 +19,7 @@ def mount(routes: Routes) -> None:
     """Register all routes below a subscription."""
     _mount(routes, parts.CHARGES, "charge_code")
     _mount(routes, parts.FIXED_CHARGES, "fixed_charge_code")
+    _mount_filters(routes)
 
 
 def _mount(routes: Routes, kind: PartKind[Any], name: str) -> None:
@@ -39,22 +41,69 @@ def _mount(routes: Routes, kind: PartKind[Any], name: str) -> None:
     def update(call: Call) -> dict[str, Any]:
         subscription, plan = _found(call)
         part = kind.find(call.organization.id, plan, call.path[name])
-        entry = {**call.root(kind.root), "id": part.id}
-        written, tasks = service.update(
-            call.organization,
-            subscription.external_id,
-            {"plan_overrides": {kind.plural: [entry]}},
-            statuses=[subscription.status.value],
-            now=call.now,
-        )
-        test_clock.settle(call.organization, now=call.now, tasks=tasks)
-        own = plans.by_ids(call.organization.id, [written.plan_id])[written.plan_id]
+        own = _overridden(call, subscription, kind, {**call.root(kind.root), "id": part.id})
         return {kind.root: kind.show(call.organization.id, own, kind.find(call.organization.id, own, part.code))}
 
     path = f"/subscriptions/{{external_id}}/{kind.plural}"
     routes.get(path)(index)
     routes.get(f"{path}/{{{name}}}")(show)
     routes.put(f"{path}/{{{name}}}")(update)
+
+
+def _mount_filters(routes: Routes) -> None:
+    """The routes of a charge's filters."""
+
+    def create(call: Call) -> dict[str, Any]:
+        subscription, charge = _charge(call)
+        return _changed(call, subscription, charge, OneFilter(None, call.root(filter_parts.ROOT)))
+
+    def index(call: Call) -> dict[str, Any]:
+        return filter_parts.listed(_charge(call)[1], listing.wanted(call))
+
+    def show(call: Call) -> dict[str, Any]:
+        return filter_parts.answer(_charge(call)[1], call.path["filter_id"])
+
+    def update(call: Call) -> dict[str, Any]:
+        subscription, charge = _charge(call)
+        charge_filters.find(charge.filters, call.path["filter_id"])
+        change = OneFilter(call.path["filter_id"], call.root(filter_parts.ROOT))
+        return _changed(call, subscription, charge, change)
+
+    def destroy(call: Call) -> dict[str, Any]:
+        subscription, charge = _charge(call)
+        shown = filter_parts.answer(charge, call.path["filter_id"])
+        _changed(call, subscription, charge, OneFilter(call.path["filter_id"], None))
+        return shown
+
+    path = f"/subscriptions/{{external_id}}/charges/{{charge_code}}/{filter_parts.PLURAL}"
+    routes.post(path)(create)
+    routes.get(path)(index)
+    routes.get(f"{path}/{{filter_id}}")(show)
+    routes.put(f"{path}/{{filter_id}}")(update)
+    routes.delete(f"{path}/{{filter_id}}")(destroy)
+
+
+def _changed(call: Call, subscription: Subscription, charge: Charge, change: OneFilter) -> dict[str, Any]:
+    own = _overridden(call, subscription, parts.CHARGES, {"id": charge.id, "filters": change})
+    return filter_parts.answer_after(parts.CHARGES.find(call.organization.id, own, charge.code), change)
+
+
+def _overridden(call: Call, subscription: Subscription, kind: PartKind[Any], entry: dict[str, Any]) -> Plan:
+    """The subscription's own plan, once a part of it has other values."""
+    written, tasks = service.update(
+        call.organization,
+        subscription.external_id,
+        {"plan_overrides": {kind.plural: [entry]}},
+        statuses=[subscription.status.value],
+        now=call.now,
+    )
+    test_clock.settle(call.organization, now=call.now, tasks=tasks)
+    return plans.by_ids(call.organization.id, [written.plan_id])[written.plan_id]
+
+
+def _charge(call: Call) -> tuple[Subscription, Charge]:
+    subscription, plan = _found(call)
+    return subscription, parts.CHARGES.find(call.organization.id, plan, call.path["charge_code"])
 
 
 def _found(call: Call) -> tuple[Subscription, Plan]:

@@ -4,18 +4,16 @@ The first read of a closed day folds its hours into one row, so that a month cos
 trusted only if the late markers beside it are those that it names; else its hours are read and folded again.
 """
 
-import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from chalicelib.domain.aggregation.numbers import quantity
 from chalicelib.domain.money import CONTEXT
 from chalicelib.domain.periods import Span
-from chalicelib.features.events.event import milliseconds_of
 from chalicelib.features.metering import store, tally
+from chalicelib.features.usage import raw
 from chalicelib.platform.ids import key_part
 from chalicelib.platform.table import Item, usage
 
@@ -24,13 +22,8 @@ _HOUR, _DAY = timedelta(hours=1), timedelta(days=1)
 FOLD_AFTER = timedelta(hours=1)
 # A day row stays well below DynamoDB's 400 KB; a day with more codes than this is read by its hours.
 _CODES_PER_DAY_MAX = 1000
-_INDEX_TRIES = 12
 
 Sums = dict[str, dict[str, int | Decimal]]
-
-
-class IndexBehind(Exception):
-    """The time index has not caught up with the rows; reading again a little later will do."""
 
 
 @dataclass(slots=True)
@@ -65,8 +58,8 @@ class Counted:
 
 def read(organization_id: str, subscription: str, span: Span, *, real_now: datetime) -> Counted:
     """Everything that a subscription counted in a half-open range."""
-    counted = Counted(uncovered=lambda code, name: _recount(organization_id, subscription, span, code, name))
-    first_hour, last_hour = _ceil(span.start, _HOUR), _floor(span.end, _HOUR)
+    counted = Counted(uncovered=lambda code, name: raw.recount(organization_id, subscription, span, code, name))
+    first_hour, last_hour = raw.ceil(span.start, _HOUR), raw.floor(span.end, _HOUR)
     if first_hour > last_hour:  # Both ends lie within one hour.
         _raw(organization_id, subscription, span, counted)
         return counted
@@ -74,8 +67,8 @@ def read(organization_id: str, subscription: str, span: Span, *, real_now: datet
         _raw(organization_id, subscription, Span(span.start, first_hour), counted)
     if last_hour < span.end:
         _raw(organization_id, subscription, Span(last_hour, span.end), counted)
-    first_day, last_day = _ceil(first_hour, _DAY), _floor(last_hour, _DAY)
-    foldable_until = _floor(real_now - FOLD_AFTER, _DAY)
+    first_day, last_day = raw.ceil(first_hour, _DAY), raw.floor(last_hour, _DAY)
+    foldable_until = raw.floor(real_now - FOLD_AFTER, _DAY)
     folded_end = max(first_day, min(last_day, foldable_until))
     if first_day >= folded_end:
         _hours(organization_id, subscription, first_hour, last_hour, counted)
@@ -87,21 +80,8 @@ def read(organization_id: str, subscription: str, span: Span, *, real_now: datet
 
 
 def _hours(organization_id: str, subscription: str, start: datetime, end: datetime, counted: Counted) -> None:
-    for _, code, row in _hour_rows(organization_id, subscription, start, end):
+    for _, code, row in raw.hour_rows(organization_id, subscription, start, end):
         counted.add(code, row)
-
-
-def _hour_rows(organization_id: str, subscription: str, start: datetime, end: datetime) -> list[tuple[str, str, Item]]:
-    """(hour, code as in keys, row) of a range of whole hours."""
-    if start >= end:
-        return []
-    pk = store.usage_pk(organization_id, subscription)
-    low, high = f"h#{store.hour_of(start)}", store.after(f"h#{store.hour_of(end - _HOUR)}")
-    found = []
-    for row in store.rows(pk, low, high):
-        _, hour, code, _ = row["sk"].split("#")
-        found.append((hour, code, row))
-    return found
 
 
 def _days(organization_id: str, subscription: str, start: datetime, end: datetime, counted: Counted) -> None:
@@ -140,7 +120,7 @@ def _fold(
     start = datetime.fromisoformat(days[0]).replace(tzinfo=UTC)
     end = datetime.fromisoformat(days[-1]).replace(tzinfo=UTC) + _DAY
     sums: dict[str, Counted] = {day: Counted() for day in days}
-    for hour, code, row in _hour_rows(organization_id, subscription, start, end):
+    for hour, code, row in raw.hour_rows(organization_id, subscription, start, end):
         if hour[:10] in sums:
             sums[hour[:10]].add(code, row)
     rows: list[dict[str, Any]] = []
@@ -157,67 +137,7 @@ def _fold(
 
 def _raw(organization_id: str, subscription: str, span: Span, counted: Counted) -> None:
     """A part of one hour, from raw events."""
-    for event in _events_of_hour(organization_id, subscription, _floor(span.start, _HOUR)):
-        if milliseconds_of(span.start) <= event["ms"] < _ceil_ms(span.end):
-            delta: tally.Delta = {store.COUNT: 0}
-            tally.add(delta, store.read(event))
-            counted.add(key_part(event["code"]), delta)
-
-
-def _events_of_hour(
-    organization_id: str, subscription: str, hour: datetime, sleep: Callable[[float], None] = time.sleep
-) -> list[Item]:
-    """All raw events of an hour, as many as its rows count: the index may lag, then it is read again.
-
-    Raises: IndexBehind.
-    """
-    low = milliseconds_of(hour)
-    for attempt in range(_INDEX_TRIES):
-        rows = _hour_rows(organization_id, subscription, hour, hour + _HOUR)
-        expected = sum(int(row[store.COUNT]) for _, _, row in rows)
-        if expected == 0:
-            return []
-        day = f"{hour:%Y-%m-%d}"
-        found = store.raw_of_day(organization_id, subscription, day, low_ms=low, high_ms=low + tally.HOUR_MS - 1)
-        if len(found) >= expected:
-            return found
-        sleep(0.02 * 2**attempt if attempt < 6 else 1.0)
-    raise IndexBehind(f"{len(found)} of {expected} events of {hour:%Y-%m-%dT%H}")
-
-
-def _recount(organization_id: str, subscription: str, span: Span, code: str, field_name: str) -> tuple[Decimal, int]:
-    """The sum over raw events: for properties that rows do not cover."""
-    total, having = Decimal(0), 0
-    for event in _all_events(organization_id, subscription, span):
-        if key_part(event["code"]) != code:
-            continue
-        number = quantity(store.read(event).properties.get(field_name))
-        if number is not None:
-            total, having = CONTEXT.add(total, number), having + 1
-    return total, having
-
-
-def _all_events(organization_id: str, subscription: str, span: Span) -> Iterable[Item]:
-    hours = {
-        hour
-        for hour, _, _ in _hour_rows(organization_id, subscription, _floor(span.start, _HOUR), _ceil(span.end, _HOUR))
-    }
-    for name in sorted(hours):
-        hour = datetime.strptime(name, "%Y-%m-%dT%H").replace(tzinfo=UTC)
-        for event in _events_of_hour(organization_id, subscription, hour):
-            if milliseconds_of(span.start) <= event["ms"] < _ceil_ms(span.end):
-                yield event
-
-
-def _floor(at: datetime, step: timedelta) -> datetime:
-    return at - (at - datetime(1970, 1, 1, tzinfo=UTC)) % step
-
-
-def _ceil(at: datetime, step: timedelta) -> datetime:
-    low = _floor(at, step)
-    return low if low == at else low + step
-
-
-def _ceil_ms(at: datetime) -> int:
-    """The first whole millisecond not before an instant: ends of ranges may be finer than events."""
-    return milliseconds_of(at) + (1 if at.microsecond % 1000 else 0)
+    for event in raw.events(organization_id, subscription, span, None):
+        delta: tally.Delta = {store.COUNT: 0}
+        tally.add(delta, store.read(event))
+        counted.add(key_part(event["code"]), delta)

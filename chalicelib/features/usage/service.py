@@ -1,12 +1,13 @@
 """Units of metrics in ranges of time."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
+from chalicelib.domain.aggregation.readings import Reading
 from chalicelib.domain.periods import Span
-from chalicelib.features.usage import reader
+from chalicelib.features.usage import raw, reader
 from chalicelib.platform import clock
 from chalicelib.platform.clock import OrganizationRef
 from chalicelib.platform.ids import key_part
@@ -46,6 +47,18 @@ def read(
         span: reader.read(organization.id, external_subscription_id, span, real_now=real_now) for span in spans
     }
     return [_answer(read_spans[each.span], each) for each in wanted]
+
+
+def readings(
+    organization: OrganizationRef,
+    external_subscription_id: str,
+    span: Span,
+    codes: Collection[str],
+    *,
+    with_history: bool,
+) -> dict[str, list[Reading]]:
+    """The events of these codes in a range, by code; `with_history`: from the first event on."""
+    return raw.readings(organization.id, external_subscription_id, span, codes, with_history=with_history)
 
 
 def _answer(counted: reader.Counted, wanted: Wanted) -> Units:

@@ -115,7 +115,7 @@ def test_an_aggregation_that_is_not_computed_is_refused(story, kind):
     assert (answer.status, answer.body["error_details"]) == (422, {"aggregation_type": ["value_is_invalid"]})
 
 
-@pytest.mark.parametrize("model", ["package", "percentage", "graduated_percentage", "dynamic", "x", None])
+@pytest.mark.parametrize("model", ["percentage", "dynamic", "x", None])
 def test_a_charge_model_that_is_not_computed_is_refused(story, model):
     metric = story.metric()
     charge = {"billable_metric_id": metric["lago_id"], "charge_model": model, "properties": {"amount": "1"}}

@@ -175,18 +175,18 @@ def test_a_day_is_not_folded_within_the_hour_after_its_end(aws):
 def test_a_fold_beside_a_late_event_is_not_trusted(aws, monkeypatch):
     """The reader has read the markers, then an event comes, then the reader writes what it saw."""
     service.handle([message(TEN)])
-    from chalicelib.features.usage import reader
+    from chalicelib.features.usage import raw
 
-    real = reader._hour_rows
+    real = raw.hour_rows
 
     def hours_then_late_event(*args):
         found = real(*args)
         if found:
-            monkeypatch.setattr(reader, "_hour_rows", real)
+            monkeypatch.setattr(raw, "hour_rows", real)
             service.handle([message([event("late", NOON)])])
         return found
 
-    monkeypatch.setattr(reader, "_hour_rows", hours_then_late_event)
+    monkeypatch.setattr(raw, "hour_rows", hours_then_late_event)
     assert units() == 10  # As it was when it was read.
     assert units() == 11
 

@@ -1,0 +1,133 @@
+"""Charges paid in advance: what one event costs at once. Source: usage.md sections 7 and 8.
+
+Each event owes what it adds to the price of its period so far. Only units above the highest level of the period are new;
+what was paid for once stays paid.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import ROUND_HALF_UP, Decimal
+from typing import Any
+
+from chalicelib.domain.charges import graduated_percentage, package, percentage
+from chalicelib.domain.charges.amounts import amount_per_unit
+from chalicelib.domain.charges.graduated import Slice, slices
+from chalicelib.domain.charges.models import ChargeModel, ChargeUsage, Priced, price
+from chalicelib.domain.charges.prorated import prorated_units
+from chalicelib.domain.charges.ranges import TieredProperties
+from chalicelib.domain.charges.standard import StandardProperties
+from chalicelib.domain.money import CONTEXT, decimal_string
+
+_TWO_PLACES = Decimal("0.01")
+
+
+@dataclass(frozen=True, slots=True)
+class Level:
+    """The running total of a period, and the highest that it has been: so many units are paid for.
+
+    A period of a recurring metric begins with both at the level held then, which its renewal pays.
+    """
+
+    total: Decimal = Decimal(0)
+    paid: Decimal = Decimal(0)
+
+    def after(self, change: Decimal) -> "Level":
+        """The level after an event: +1 for a counted one; the value summed up; for a unique count +1 where a value becomes
+        active, -1 where it ceases to be, else 0."""
+        moved = CONTEXT.add(self.total, change)
+        return Level(moved, max(self.paid, moved))
+
+    def growth(self, change: Decimal) -> Decimal:
+        """The new units of such an event: what it adds above the highest level."""
+        return CONTEXT.subtract(self.after(change).paid, self.paid)
+
+
+@dataclass(frozen=True, slots=True)
+class EventFee:
+    """The units that the fee of one event shows, and its price."""
+
+    units: Decimal
+    priced: Priced
+
+
+def event_fee(
+    model: ChargeModel, properties: Any, *, change: Decimal, before: ChargeUsage, after: ChargeUsage
+) -> EventFee:
+    """What one event owes: the price of the period with it less the price without it, never below 0.
+
+    `change`: the event's own, as for `Level.after`. `before` and `after`: all events of the period (of the same filter and
+    group) without and with it, their units being the level paid for (`Level.paid`); a duplicate value of a unique count
+    is no event of theirs, so that both are the same.
+    """
+    growth = CONTEXT.subtract(after.units, before.units)
+    if change and not growth:
+        # Its place is paid already, or it takes something away: it owes nothing, fixed amounts included.
+        before = after
+    added = CONTEXT.subtract(_owed(model, properties, after), _owed(model, properties, before))
+    amount = max(Decimal(0), added)
+    by = growth
+    if isinstance(properties, package.PackageProperties):
+        paid = package.paid_units(after.units, properties), package.paid_units(before.units, properties)
+        by = CONTEXT.subtract(*paid)
+    details = _details(model, properties, before=before, after=after)
+    return EventFee(_shown(change, growth, amount), Priced(amount, amount_per_unit(amount, by), details))
+
+
+def prorated_event_fee(
+    properties: StandardProperties, *, change: Decimal, growth: Decimal, days: int, of_days: int
+) -> EventFee:
+    """What one event owes of a prorated charge: its new units for the days from it to the end of the period.
+
+    `growth`: `Level.growth`. The units shown are full ones, and so is the unit that a unit's price is for.
+    """
+    amount = CONTEXT.multiply(prorated_units(growth, days=days, of_days=of_days), properties.amount)
+    return EventFee(_shown(change, growth, amount), Priced(amount, amount_per_unit(amount, growth), {}))
+
+
+def _shown(change: Decimal, growth: Decimal, amount: Decimal) -> Decimal:
+    """A fee that costs nothing shows what the event itself contributes, any other its new units."""
+    return growth if amount else max(Decimal(0), change)
+
+
+def _owed(model: ChargeModel, properties: Any, usage: ChargeUsage) -> Decimal:
+    # Flat amounts come with the first unit, not before it. Source: usage.md section 6.8.
+    return price(model, usage, properties).amount if usage.units else Decimal(0)
+
+
+def _details(model: ChargeModel, properties: Any, *, before: ChargeUsage, after: ChargeUsage) -> dict[str, Any]:
+    """`amount_details` of one event: for models by rates the difference that it makes, for others none."""
+    if model is ChargeModel.PERCENTAGE:
+        whole = percentage.parts(after, properties)
+        own = whole.minus(percentage.parts(before, properties))
+        return percentage.details(own, properties, paid_events=whole.paid_events)
+    if model is ChargeModel.GRADUATED_PERCENTAGE:
+        return {graduated_percentage.NAME: _tiers(_reached(before, properties), _reached(after, properties))}
+    return {}
+
+
+def _reached(usage: ChargeUsage, properties: TieredProperties) -> list[Slice]:
+    return slices(usage.units, properties.tiers) if usage.units else []
+
+
+def _tiers(before: Sequence[Slice], after: Sequence[Slice]) -> list[dict[str, Any]]:
+    """The tiers reached, each with the difference to the same tier before."""
+    return [_tier(each, before[n] if n < len(before) else None) for n, each in enumerate(after)]
+
+
+def _tier(now: Slice, before: Slice | None) -> dict[str, Any]:
+    units, flat, together = now.units, now.tier.flat_amount, now.together
+    if before is not None:
+        units, flat = CONTEXT.subtract(units, before.units), Decimal(0)
+        together = CONTEXT.subtract(together, before.together)
+    per_unit = CONTEXT.divide(together, units) if units else Decimal(0)
+    return {
+        "from_value": now.tier.from_value,
+        "to_value": now.tier.to_value,
+        "units": decimal_string(units),
+        "rate": decimal_string(graduated_percentage.rate_of(now.tier)),
+        "per_unit_total_amount": decimal_string(
+            per_unit.quantize(_TWO_PLACES, rounding=ROUND_HALF_UP, context=CONTEXT)
+        ),
+        "flat_unit_amount": decimal_string(flat),
+        "total_with_flat_amount": decimal_string(together),
+    }

@@ -1,0 +1,205 @@
+"""Percentage: a rate of the amounts used and a fixed amount per event, after free events or a free amount, each
+transaction within bounds. Source: usage.md section 6.4."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from chalicelib.domain.charges.amounts import amount_per_unit, decimal_text, is_whole
+from chalicelib.domain.charges.models import ChargeUsage, Priced
+from chalicelib.domain.money import CONTEXT, decimal_string, total
+
+_ERRORS = {
+    "rate": "invalid_rate",
+    "fixed_amount": "invalid_fixed_amount",
+    "free_units_per_total_aggregation": "invalid_free_units_per_total_aggregation",
+    "per_transaction_min_amount": "invalid_amount",
+    "per_transaction_max_amount": "invalid_amount",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class PercentageProperties:
+    """`rate` in percent, amounts in currency units. `free_events` and `free_total`: what is free of each period, by the
+    number of events and by their total; `lowest` and `highest`: what one transaction costs at least and at most."""
+
+    rate: Decimal
+    fixed_amount: Decimal = Decimal(0)
+    free_events: int | None = None
+    free_total: Decimal | None = None
+    lowest: Decimal | None = None
+    highest: Decimal | None = None
+
+    @property
+    def bounds_transactions(self) -> bool:
+        """Whether each transaction is priced by itself."""
+        return self.lowest is not None or self.highest is not None
+
+    @property
+    def frees_usage(self) -> bool:
+        """Whether some of the usage is free."""
+        return self.free_events is not None or self.free_total is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """A price by its parts: units and events, and amounts in currency units: the rate's, the fixed amounts', and what the
+    bounds of single transactions add to them (or take from them)."""
+
+    units: Decimal = Decimal(0)
+    paid_units: Decimal = Decimal(0)
+    free_events: int = 0
+    paid_events: int = 0
+    for_units: Decimal = Decimal(0)
+    fixed: Decimal = Decimal(0)
+    adjustment: Decimal = Decimal(0)
+
+    @property
+    def amount(self) -> Decimal:
+        """All of it."""
+        return total((self.for_units, self.fixed, self.adjustment))
+
+    def minus(self, before: "Parts") -> "Parts":
+        """What was added since."""
+        return Parts(
+            units=CONTEXT.subtract(self.units, before.units),
+            paid_units=CONTEXT.subtract(self.paid_units, before.paid_units),
+            free_events=self.free_events - before.free_events,
+            paid_events=self.paid_events - before.paid_events,
+            for_units=CONTEXT.subtract(self.for_units, before.for_units),
+            fixed=CONTEXT.subtract(self.fixed, before.fixed),
+            adjustment=CONTEXT.subtract(self.adjustment, before.adjustment),
+        )
+
+
+def read(given: Mapping[str, Any]) -> tuple[PercentageProperties | None, dict[str, list[str]]]:
+    """The properties, or None and everything wrong with them: field -> codes."""
+    amounts = {name: decimal_text(given.get(name)) for name in _ERRORS}
+    rate, lowest, highest = (
+        amounts[name] for name in ("rate", "per_transaction_min_amount", "per_transaction_max_amount")
+    )
+    wrong = {
+        name: [error]
+        for name, error in _ERRORS.items()
+        if amounts[name] is None and (name == "rate" or given.get(name) is not None)
+    }
+    free_events = given.get("free_units_per_events")
+    if free_events is not None and not (is_whole(free_events) and free_events):
+        wrong["free_units_per_events"] = ["invalid_free_units_per_events"]
+    if lowest is not None and highest is not None and highest < lowest:
+        wrong["per_transaction_max_amount"] = ["per_transaction_max_lower_than_per_transaction_min"]
+    if wrong or rate is None:
+        return None, wrong
+    return PercentageProperties(
+        rate=rate,
+        fixed_amount=amounts["fixed_amount"] or Decimal(0),
+        free_events=free_events,
+        # An amount of 0 frees nothing: it is none.
+        free_total=amounts["free_units_per_total_aggregation"] or None,
+        lowest=lowest,
+        highest=highest,
+    ), {}
+
+
+def price(usage: ChargeUsage, properties: PercentageProperties) -> Priced:
+    """The rate of the units that are not free, and the fixed amount of the events that are not."""
+    found = parts(usage, properties)
+    return Priced(found.amount, amount_per_unit(found.amount, usage.units), details(found, properties))
+
+
+def parts(usage: ChargeUsage, properties: PercentageProperties) -> Parts:
+    """The price by its parts; nothing at all without units. Source: usage.md section 6.8."""
+    if not usage.units:
+        return Parts()
+    free_units, free_events = _free(usage, properties)
+    paid_units = max(Decimal(0), CONTEXT.subtract(usage.units, free_units))
+    paid_events = max(0, usage.events_count - free_events)
+    plain = Parts(
+        units=usage.units,
+        paid_units=paid_units,
+        free_events=usage.events_count - paid_events,
+        paid_events=paid_events,
+        for_units=_percent(paid_units, properties.rate),
+        fixed=CONTEXT.multiply(Decimal(paid_events), properties.fixed_amount),
+    )
+    if not properties.bounds_transactions:
+        return plain
+    by_transaction = max(Decimal(0), total(_transactions(_values(usage), properties)))
+    return plain.minus(Parts(adjustment=CONTEXT.subtract(plain.amount, by_transaction)))
+
+
+def details(found: Parts, properties: PercentageProperties, *, paid_events: int | None = None) -> dict[str, Any]:
+    """The parts as `amount_details`. `paid_events`: those of the whole period, where the parts are one event's."""
+    paid = found.paid_events if paid_events is None else paid_events
+    return {
+        "units": decimal_string(found.units),
+        "free_units": decimal_string(CONTEXT.subtract(found.units, found.paid_units)),
+        "paid_units": decimal_string(found.paid_units),
+        "free_events": found.free_events,
+        "paid_events": found.paid_events,
+        "rate": decimal_string(properties.rate),
+        "per_unit_total_amount": decimal_string(found.for_units),
+        "fixed_fee_unit_amount": decimal_string(properties.fixed_amount if paid else Decimal(0)),
+        "fixed_fee_total_amount": decimal_string(found.fixed),
+        "min_max_adjustment_total_amount": decimal_string(found.adjustment),
+    }
+
+
+def _free(usage: ChargeUsage, properties: PercentageProperties) -> tuple[Decimal, int]:
+    """(units, events) that are free, by the running totals of the events."""
+    if not properties.frees_usage:
+        return Decimal(0), 0
+    totals = list(_running_totals(_values(usage), properties))
+    last = totals[-1] if totals else Decimal(0)
+    events, limit = properties.free_events, properties.free_total
+    if limit is None:
+        return last, events or 0
+    below = sum(1 for each in totals if each < limit)
+    if events is not None:
+        # No total below the limit leaves the number of events as it is.
+        below = min(events, below or events)
+    return min(last, limit), below
+
+
+def _running_totals(values: tuple[Decimal, ...], properties: PercentageProperties) -> Iterator[Decimal]:
+    """The totals after the first free events, or else after each event until one exceeds the free amount."""
+    running = Decimal(0)
+    for value in values[: properties.free_events]:
+        running = CONTEXT.add(running, value)
+        yield running
+        if properties.free_events is None and properties.free_total is not None and running > properties.free_total:
+            return
+
+
+def _transactions(values: tuple[Decimal, ...], properties: PercentageProperties) -> Iterator[Decimal]:
+    """What each event that is not free costs, within its bounds."""
+    events_left, amount_left = properties.free_events or 0, properties.free_total or Decimal(0)
+    for value in values:
+        charged = value
+        if events_left > 0 or amount_left > 0:
+            events_left -= 1
+            if not amount_left:
+                continue
+            if value < amount_left:
+                amount_left = CONTEXT.subtract(amount_left, value)
+                continue
+            # The event that uses up the free amount ends all that is free, and pays for its rest.
+            charged = CONTEXT.subtract(value, amount_left)
+            events_left, amount_left = 0, Decimal(0)
+        yield _within(CONTEXT.add(_percent(charged, properties.rate), properties.fixed_amount), properties)
+
+
+def _within(amount: Decimal, properties: PercentageProperties) -> Decimal:
+    if properties.lowest is not None:
+        amount = max(amount, properties.lowest)
+    return amount if properties.highest is None else min(amount, properties.highest)
+
+
+def _percent(of: Decimal, rate: Decimal) -> Decimal:
+    return CONTEXT.multiply(of, rate.scaleb(-2, context=CONTEXT))
+
+
+def _values(usage: ChargeUsage) -> tuple[Decimal, ...]:
+    assert usage.values is not None, "what is free and what one transaction costs is counted by the events"
+    return usage.values

@@ -1,0 +1,35 @@
+"""The filters of a charge as parts of their own: each change of one is a change of the charge.
+
+Source: api-inventory.md, "Parts of a plan" and "Parts of a subscription".
+"""
+
+from typing import Any
+
+from chalicelib.features.plans import charge_filters, serializer
+from chalicelib.features.plans.charge_filters import OneFilter
+from chalicelib.features.plans.store import Charge
+from chalicelib.platform import listing
+
+ROOT, PLURAL = "filter", "filters"
+
+
+def listed(charge: Charge, page: listing.Wanted) -> dict[str, Any]:
+    """A page of a charge's filters, the newest first."""
+    first = (page.number - 1) * page.size
+    shown = [serializer.show_filter(charge, each) for each in charge.filters[::-1][first : first + page.size]]
+    return {PLURAL: shown, "meta": listing.meta(page, len(charge.filters))}
+
+
+def answer(charge: Charge, filter_id: str) -> dict[str, Any]:
+    """One filter under its root.
+
+    Raises: NotFound.
+    """
+    return {ROOT: serializer.show_filter(charge, charge_filters.find(charge.filters, filter_id))}
+
+
+def answer_after(charge: Charge, change: OneFilter) -> dict[str, Any]:
+    """What a change was about, as it stands in the changed charge: a new filter is the last; nothing of one that went."""
+    if change.fields is None:
+        return {}
+    return answer(charge, change.id or charge.filters[-1].id)

@@ -1,0 +1,44 @@
+"""Checking the properties of charges and of their filters."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from chalicelib.domain.charges import properties as charge_properties
+from chalicelib.domain.charges.models import ChargeModel
+from chalicelib.domain.errors import merge
+from chalicelib.features.plans import schemas
+
+_LONGEST_KEY = 255
+
+
+def checked_properties(model_name: str, given: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, list[str]]]:
+    """A model's properties as they are kept (its defaults where none are given), and what is wrong with them."""
+    model = ChargeModel(model_name)
+    properties = dict(given) or charge_properties.defaults(model)
+    try:
+        charge_properties.parse(model, properties)
+    except charge_properties.PropertyErrors as error:
+        return {}, {name: list(codes) for name, codes in error.details.items()}
+    return properties, {}
+
+
+def checked_usage_properties(model_name: str, given: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, list[str]]]:
+    """The same for what is used, which may be split by properties of its events. Source: usage.md section 4.2."""
+    properties, wrong = checked_properties(model_name, given)
+    return properties, merge(wrong, _wrong_group_keys(given))
+
+
+def _wrong_group_keys(given: Mapping[str, Any]) -> dict[str, list[str]]:
+    keys = {name: given[name] for name in ("pricing_group_keys", "grouped_by") if given.get(name) is not None}
+    wrong = {name: ["value_is_invalid"] for name, value in keys.items() if not _are_group_keys(value)}
+    if not wrong and len({tuple(value) for value in keys.values()}) > 1:
+        wrong["grouped_by"] = ["value_is_invalid"]  # Two names of one thing.
+    return wrong
+
+
+def _are_group_keys(value: Any) -> bool:
+    if not isinstance(value, list) or not all(isinstance(key, str) for key in value):
+        return False
+    if value and not schemas.COMPUTED_GROUPING:
+        return False
+    return all(key.strip() and len(key) <= _LONGEST_KEY for key in value)

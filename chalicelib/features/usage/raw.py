@@ -1,0 +1,129 @@
+"""Raw events of a subscription in a range, complete: the time index lags, so their number must reach that of the hour rows.
+
+This serves what rows do not hold: ends of ranges that cut an hour, properties that rows do not cover, and aggregations that
+look at single events.
+"""
+
+import time
+from collections.abc import Callable, Collection, Iterator
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+from chalicelib.domain.aggregation.numbers import quantity
+from chalicelib.domain.aggregation.readings import Reading
+from chalicelib.domain.money import CONTEXT
+from chalicelib.domain.periods import Span
+from chalicelib.features.events.event import milliseconds_of
+from chalicelib.features.metering import store
+from chalicelib.platform.ids import key_part
+from chalicelib.platform.table import Item
+
+_HOUR, _DAY = timedelta(hours=1), timedelta(days=1)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_INDEX_TRIES = 12
+
+
+class IndexBehind(Exception):
+    """The time index has not caught up with the rows; reading again a little later will do."""
+
+
+def hour_rows(organization_id: str, subscription: str, start: datetime, end: datetime) -> list[tuple[str, str, Item]]:
+    """(hour, code as in keys, row) of a range of whole hours."""
+    if start >= end:
+        return []
+    pk = store.usage_pk(organization_id, subscription)
+    low, high = f"h#{store.hour_of(start)}", store.after(f"h#{store.hour_of(end - _HOUR)}")
+    found = []
+    for row in store.rows(pk, low, high):
+        _, hour, code, _ = row["sk"].split("#")
+        found.append((hour, code, row))
+    return found
+
+
+def events(
+    organization_id: str,
+    subscription: str,
+    span: Span,
+    code_parts: Collection[str] | None,
+    *,
+    sleep: Callable[[float], None] = time.sleep,
+) -> Iterator[Item]:
+    """The raw events of these codes (as they stand in keys; None: of all) in a half-open range, oldest first.
+
+    Raises: IndexBehind.
+    """
+    low, high = floor(span.start, _HOUR), ceil(span.end, _HOUR)
+    expected: dict[str, int] = {}
+    interesting: set[str] = set()
+    for hour, code, row in hour_rows(organization_id, subscription, low, high):
+        expected[hour[:10]] = expected.get(hour[:10], 0) + int(row[store.COUNT])
+        if code_parts is None or code in code_parts:
+            interesting.add(hour[:10])
+    for day in sorted(interesting):
+        begins = datetime.fromisoformat(day).replace(tzinfo=UTC)
+        part = Span(max(low, begins), min(high, begins + _DAY))
+        for event in _of_day(organization_id, subscription, day, part, expected[day], sleep):
+            if _lies_in(event, span) and (code_parts is None or key_part(event["code"]) in code_parts):
+                yield event
+
+
+def _lies_in(event: Item, span: Span) -> bool:
+    return milliseconds_of(span.start) <= int(event["ms"]) < ceil_ms(span.end)
+
+
+def _of_day(
+    organization_id: str, subscription: str, day: str, part: Span, expected: int, sleep: Callable[[float], None]
+) -> list[Item]:
+    low_ms, high_ms = milliseconds_of(part.start), milliseconds_of(part.end) - 1
+    for attempt in range(_INDEX_TRIES):
+        found = store.raw_of_day(organization_id, subscription, day, low_ms=low_ms, high_ms=high_ms)
+        if len(found) >= expected:
+            return found
+        sleep(0.02 * 2**attempt if attempt < 6 else 1.0)
+    raise IndexBehind(f"{len(found)} of {expected} events of {day}")
+
+
+def readings(
+    organization_id: str, subscription: str, span: Span, codes: Collection[str], *, with_history: bool
+) -> dict[str, list[Reading]]:
+    """What aggregations see of the events of these codes; `with_history`: from the first event on, for what recurs."""
+    found: dict[str, list[Reading]] = {code: [] for code in codes}
+    whole = Span(_EPOCH, span.end) if with_history else span
+    for item in events(organization_id, subscription, whole, {key_part(code) for code in codes}):
+        event = store.read(item)
+        precise = item.get("precise")
+        found[event.code].append(
+            Reading(
+                at=event.at,
+                order=f"{item['received']}#{event.transaction_id}",
+                properties=event.properties,
+                precise_total_cents=None if precise is None else Decimal(precise),
+            )
+        )
+    return found
+
+
+def recount(organization_id: str, subscription: str, span: Span, code: str, field_name: str) -> tuple[Decimal, int]:
+    """The sum over raw events (`code` as in keys), and how many had the property: for what rows do not cover."""
+    total, having = Decimal(0), 0
+    for item in events(organization_id, subscription, span, {code}):
+        number = quantity(store.read(item).properties.get(field_name))
+        if number is not None:
+            total, having = CONTEXT.add(total, number), having + 1
+    return total, having
+
+
+def floor(at: datetime, step: timedelta) -> datetime:
+    """The last multiple of a step not after an instant."""
+    return at - (at - _EPOCH) % step
+
+
+def ceil(at: datetime, step: timedelta) -> datetime:
+    """The first multiple of a step not before an instant."""
+    low = floor(at, step)
+    return low if low == at else low + step
+
+
+def ceil_ms(at: datetime) -> int:
+    """The first whole millisecond not before an instant: ends of ranges may be finer than events."""
+    return milliseconds_of(at) + (1 if at.microsecond % 1000 else 0)
