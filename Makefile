@@ -53,4 +53,11 @@ tasks: setup ## List parked tasks (ARM=1 lets them run again)
 dead-letters: setup ## Look at dead letters (QUEUE=events REDRIVE=1 sends them again)
 	$(PY) -m scripts.dead_letters
 
+audit: setup ## Recount raw events against their rows (ORGANIZATION=, SUBSCRIPTION= for less)
+	$(PY) -m scripts.audit
+
+export-events: setup ## Raw events of days as files in the bucket (ORGANIZATION= FROM=2024-03-01 TO=2024-03-31)
+	$(PY) -m scripts.export_events
+
 .PHONY: help setup setup-test run demo test test-domain lint types check fmt bench package deploy tasks dead-letters
+.PHONY: audit export-events

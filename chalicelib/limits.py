@@ -26,9 +26,16 @@ WEBHOOK_ENDPOINTS_MAX = 10
 # Events.
 EVENTS_PER_BATCH_MAX = 100
 EVENT_BYTES_MAX = 16 * 1024  # One event; 25 of the largest still fit one message.
+EVENT_SENT_BYTES_MAX = 2 * 1024  # What else a request said of an event; beyond, the debugger shows what was stored.
 MESSAGE_BYTES_MAX = 250_000  # SQS takes 256 KB.
+MESSAGE_HEAD_BYTES_MAX = 1000  # Of these, what is said once for all events of a message.
+EVENT_ERRORS_MAX = 10_000  # Events that one `events.errors` names; the debugger shows all.
 EVENT_LOG_KEPT = timedelta(days=30)  # The debugger shows what came lately.
+METRICS_KEPT = timedelta(seconds=10)  # How long a process that takes events in trusts what it has read of metrics.
 EVENT_RETENTION = timedelta(days=2 * 365)  # Raw events older than this are gone, so duplicates could not be known.
+ADVANCE_CODES_KEPT = timedelta(
+    days=31
+)  # Events of subscriptions that have ended may come so late and be charged still.
 QUANTITY_DIGITS_BEFORE = 15  # A quantity is below 10^15 ...
 QUANTITY_DIGITS_AFTER = 15  # ... and brought to 15 decimals, so that no sum needs more than DynamoDB's 38 digits.
 

@@ -26,7 +26,13 @@ def _api() -> list[dict[str, Any]]:
 
 
 def _meter() -> list[dict[str, Any]]:
-    return [_table("UsageTable", *_READ_TABLE, *_WRITE_TABLE), _consume("EventsQueue")]
+    return [
+        _table("UsageTable", *_READ_TABLE, *_WRITE_TABLE),
+        # Which codes are paid in advance, and the tasks that charge their events; metrics, to tell what they cannot use.
+        _table("CoreTable", "dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:PutItem"),
+        _consume("EventsQueue"),
+        _send("JobsQueue"),
+    ]
 
 
 def _worker() -> list[dict[str, Any]]:

@@ -30,6 +30,7 @@ PERIODIC = "subscription_periodic"
 STARTING = "subscription_starting"
 TERMINATING = "subscription_terminating"
 IN_ADVANCE_CHARGE = "in_advance_charge"
+IN_ADVANCE_CHARGE_PERIODIC = "in_advance_charge_periodic"
 
 _DAY = timedelta(days=1)
 
@@ -67,7 +68,7 @@ class Row:
 
     `usage_days`: the days of `charges`, by which units are prorated. `fixed`: the range shown for fixed charges;
     `fixed_arrears`, `fixed_advance`: the days that they are billed for. `commitment`: the days of the period whose minimum
-    is settled here."""
+    is settled here. `renewed`: the days of the usage period that begins, for which what recurs is paid in advance."""
 
     reason: str
     period: Span
@@ -80,6 +81,7 @@ class Row:
     fixed_arrears: Days | None = None
     fixed_advance: Days | None = None
     commitment: Days | None = None
+    renewed: Days | None = None
 
 
 def periodic(terms: Terms, life: Life, on: date, zone: ZoneInfo) -> Row:
@@ -111,6 +113,7 @@ def periodic(terms: Terms, life: Life, on: date, zone: ZoneInfo) -> Row:
         fixed_arrears=arrears,
         fixed_advance=advance,
         commitment=_settled(terms, life, closed, fee, zone) if opens_long_period else None,
+        renewed=None if charges is None else renewed(terms, life, on, zone),
     )
 
 
@@ -206,13 +209,27 @@ def ending_with_period(terms: Terms, life: Life, on: date, zone: ZoneInfo) -> Ro
         fee = None if terms.pay_in_advance else row.fee
         closed = _clamped(life, period_on(terms, life, on - _DAY, zone), zone)
         used = row.charges or Span(closed.end, closed.end)
-        return replace(row, reason=TERMINATING, period=closed, fee=fee, fixed_advance=None, charges=used)
+        return replace(row, reason=TERMINATING, period=closed, fee=fee, fixed_advance=None, charges=used, renewed=None)
     last = ending(terms, life, zone)
     arrears = row.fixed_arrears or last.fixed_arrears
     charges = Span(row.charges.start, last.period.end) if row.charges else last.charges
     shown = arrears.span if arrears else None
     days = row.usage_days or last.usage_days
     return replace(last, charges=charges, usage_days=days, fixed_arrears=arrears, fixed=shown)
+
+
+def renewed(terms: Terms, life: Life, on: date, zone: ZoneInfo) -> Days:
+    """The days of the usage period that contains a billing day. Source: usage.md section 7.1."""
+    opening = charges_period_on(terms, life, on, zone)
+    return _days(life, opening, last=opening.last, zone=zone)
+
+
+def charged_at_once(terms: Terms, life: Life, at: datetime, zone: ZoneInfo) -> Row:
+    """The row of an event that is paid in advance: the periods that contain it, and none of their usage."""
+    on = periods.local_date(at, zone)
+    days = renewed(terms, life, on, zone)
+    shown = _clamped(life, period_on(terms, life, on, zone), zone)
+    return Row(IN_ADVANCE_CHARGE, shown, None, days.span, bills_usage=False, usage_days=days)
 
 
 def open_usage(terms: Terms, life: Life, now: datetime, zone: ZoneInfo) -> Span:

@@ -9,12 +9,15 @@ from typing import Any
 from chalicelib.features.add_ons import routes as add_ons
 from chalicelib.features.billable_metrics import routes as billable_metrics
 from chalicelib.features.billing import jobs as billing_jobs
+from chalicelib.features.billing import routes as billing
 from chalicelib.features.credit_notes import jobs as credit_note_jobs
 from chalicelib.features.credit_notes import routes as credit_notes
 from chalicelib.features.customers import jobs as customer_jobs
 from chalicelib.features.customers import routes as customers
 from chalicelib.features.documents import jobs as document_jobs
+from chalicelib.features.events import jobs as event_jobs
 from chalicelib.features.events import routes as events
+from chalicelib.features.fees import routes as fees
 from chalicelib.features.health import routes as health
 from chalicelib.features.invoices import jobs as invoice_jobs
 from chalicelib.features.invoices import routes as invoices
@@ -38,6 +41,7 @@ JOBS = (
     credit_note_jobs,
     customer_jobs,
     document_jobs,
+    event_jobs,
     invoice_jobs,
     plan_jobs,
     subscription_jobs,
@@ -58,7 +62,9 @@ BLUEPRINTS = [
         customers.routes,
         subscriptions.routes,
         events.routes,
+        billing.routes,
         invoices.routes,
+        fees.routes,
         credit_notes.routes,
         webhooks.routes,
     )

@@ -255,7 +255,7 @@ def amount(case: tuple[FixedCharge, Terms, Life, Days], days: Days | None = None
     return fixed_charges.billed(one, terms, life, days or own, known_at=NEVER_LATER, zone=ZONE).priced.amount
 
 
-@law
+@settings(max_examples=60)  # A year has many days.
 @given(histories())
 def test_each_day_is_billed_with_the_units_that_held_on_it(case):
     own = case[3]

@@ -23,7 +23,7 @@ from tests.support import ledger
 from tests.support.billing_time import DAY, instants, zones
 from tests.support.ledger import Ledger
 
-law = settings(max_examples=150)
+law = settings(max_examples=100)
 SPAN = timedelta(days=430)
 
 
@@ -88,7 +88,9 @@ def scripts(draw: st.DrawFn, *, waits: bool = True) -> Script:
         at = draw(st.none() | st.integers(-400, 200 if waits else 0).map(lambda days: begin + days * DAY))
         ending_at = None
         if waits and draw(st.booleans()):
-            ending_at = draw(instants(zone, periods.local_date(max(at or begin, begin), zone) + draw(st.integers(1, 400)) * DAY))
+            ending_at = draw(
+                instants(zone, periods.local_date(max(at or begin, begin), zone) + draw(st.integers(1, 400)) * DAY)
+            )
             if periods.local_date(ending_at, zone) <= periods.local_date(max(at or begin, begin), zone):
                 ending_at = None
         starts.append(

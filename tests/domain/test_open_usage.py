@@ -4,7 +4,7 @@ Source: usage.md section 9, billing-periods.md sections 2 and 3.
 """
 
 from collections.abc import Iterator
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, timedelta
 from functools import cache
 from itertools import pairwise, product
 from zoneinfo import ZoneInfo

@@ -323,7 +323,6 @@ def test_units_that_change_within_a_period(aws):
     )
     ids = {charge["add_on_code"]: charge["lago_id"] for charge in plan["fixed_charges"]}
     story.subscribe("plan", "own", "own")
-    story.subscribe("plan", "shared", "shared")
 
     def change(at_once: bool, **units: float) -> None:
         changed = [{"id": ids[c], "units": n, "apply_units_immediately": at_once} for c, n in units.items()]
@@ -355,24 +354,47 @@ def test_units_that_change_within_a_period(aws):
     # As many desks were paid before; 5 more seats x 11/31 = 1.774194.
     assert since(3) == [("2023-08-21", {"desk": 0}), ("2023-08-21", {"seat": 177})]
 
-    # The plan itself: with the next period, and at once for who has no plan of its own.
-    def plan_units(code: str, **fields: Any) -> None:
-        story.ok("PUT", f"/plans/plan/fixed_charges/{code}", {"fixed_charge": fields})
-
-    plan_units("lamp", units=31)
-    plan_units("seat", units=41, apply_units_immediately=True)
-    assert billed(books)["shared"][1:] == [("2023-08-21", {"seat": 1100})]  # 31 more x 11/31
     story.travel("2023-09-01T00:00:00Z")
     # 10 lamps for 10 days and 20 for 21: 16.774194. No unit still owes the first range's flat amount.
     assert since(5) == [("2023-09-01", {"plan": 0, "seat": 4000, "desk": 8000, "lamp": 1677, "tier": 200})]
-    assert billed(books)["shared"][2:] == [
-        ("2023-09-01", {"plan": 0, "seat": 4100, "desk": 2000, "lamp": 1000, "tier": 1200})
-    ]
     fee = next(fee for fee in books.last("own")["fees"] if fee["item"]["code"] == "lamp")
     assert fee["units"] == "20.0"
     story.travel("2023-10-01T00:00:00Z")
     assert lines(books.last("own"))["lamp"] == 4000
-    assert lines(books.last("shared"))["lamp"] == 3100
+
+
+def test_units_that_change_in_the_plan_itself(aws):
+    """With the next period, or at once for those who have no plan of their own."""
+    story = Story.begin(at="2023-08-01T00:00:00Z")
+    books = Books(story)
+    add_ons(story, "seat", "lamp")
+    seat = fixed("seat", 10, "1", pay_in_advance=True, prorated=True)
+    plan = story.plan(fixed_charges=[seat, fixed("lamp", 10, "1", prorated=True)])
+    story.subscribe("plan", "shared", "shared")
+    own = [{"id": plan["fixed_charges"][0]["lago_id"], "units": 5}]
+    story.subscribe("plan", "own", "own", plan_overrides={"fixed_charges": own})
+    story.travel("2023-08-21T12:00:00Z")
+
+    def change(code: str, **fields: Any) -> None:
+        story.ok("PUT", f"/plans/plan/fixed_charges/{code}", {"fixed_charge": fields})
+
+    change("lamp", units=31)
+    change("seat", units=41, apply_units_immediately=True)
+    change("lamp", invoice_display_name="Light")  # Bills nothing.
+    story.travel("2023-10-01T00:00:00Z")
+    assert billed(books) == {
+        "shared": [
+            ("2023-08-01", {"seat": 1000}),
+            ("2023-08-21", {"seat": 1100}),  # 31 more x 11/31
+            (SEPTEMBER, {"plan": 0, "seat": 4100, "lamp": 1000}),
+            (OCTOBER, {"plan": 0, "seat": 4100, "lamp": 3100}),
+        ],
+        "own": [
+            ("2023-08-01", {"seat": 500}),
+            (SEPTEMBER, {"plan": 0, "seat": 500, "lamp": 1000}),
+            (OCTOBER, {"plan": 0, "seat": 500, "lamp": 1000}),
+        ],
+    }
 
 
 YEAR = ("2023-11-15T00:00:00Z", "2023-12-31T23:59:59Z")

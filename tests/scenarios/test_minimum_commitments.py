@@ -186,6 +186,30 @@ def test_ends_upgrades_downgrades_and_starts_in_the_past(aws, how):
     assert kinds(books.last("down")) == {"subscription": 30_000}
 
 
+def test_an_end_by_date_on_a_billing_day_settles_the_closed_period(aws):
+    story = Story.begin(at="2023-04-11T09:00:00Z")
+    books = Books(story)
+    seat = {"add_on_code": "seat", "charge_model": "standard", "properties": {"amount": "1"}, "units": 30}
+    body = {"name": "Seat", "code": "seat", "amount_cents": 1, "amount_currency": "EUR"}
+    story.ok("POST", "/add_ons", {"add_on": body})
+    fixed = [seat | {"pay_in_advance": True}, seat | {"prorated": True}]
+    for name in ("arr", "adv"):
+        plan = {"amount_cents": 300_000, "pay_in_advance": name == "adv", "fixed_charges": fixed}
+        story.plan(name, **plan, **COMMITTED)
+        story.subscribe(name, name, name, ending_at="2023-05-01T00:00:00Z")
+    story.travel("2023-06-01T00:00:00Z")
+    # 666 667 - 200 000 - 3 000 - 2 000 (20/30 of the seats in arrears); nothing of May.
+    assert [(i["issuing_date"], kinds(i)) for i in books.invoices("arr")] == [
+        ("2023-04-11", {"fixed_charge": 3_000}),
+        ("2023-05-01", {"subscription": 200_000, "fixed_charge": 2_000, "commitment": 461_667}),
+    ]
+    assert [(i["issuing_date"], kinds(i)) for i in books.invoices("adv")] == [
+        ("2023-04-11", {"subscription": 200_000, "fixed_charge": 3_000}),
+        ("2023-05-01", {"fixed_charge": 2_000, "commitment": 461_667}),
+    ]
+    assert story.notes() == []
+
+
 def test_years_are_settled_once_and_fixed_charges_count_where_they_are_paid_for(aws):
     story = Story.begin(at="2023-11-15T10:00:00Z")
     books = Books(story)

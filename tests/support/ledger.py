@@ -8,9 +8,9 @@ from zoneinfo import ZoneInfo
 from chalicelib.domain import periods
 from chalicelib.domain.subscriptions import Row
 from chalicelib.features.billing import decide, jobs
-from chalicelib.features.billing.decide import Decision, Outcome
+from chalicelib.features.billing.decide import Outcome
 from chalicelib.features.plans.store import FixedCharge, Plan
-from chalicelib.features.subscriptions import change, schemas, service, terms
+from chalicelib.features.subscriptions import change, schemas, service
 from chalicelib.features.subscriptions.records import LastFee, Occasion, Status, Subscription
 
 
@@ -143,7 +143,9 @@ class Ledger:
         """End a subscription now."""
         request = schemas.Termination(on_termination_invoice=invoice)
         self._drop_waiting(of)
-        self.subscriptions[of.id] = service.ended(self.subscriptions[of.id], self.plans[of.plan_id], request, at=self.now)
+        self.subscriptions[of.id] = service.ended(
+            self.subscriptions[of.id], self.plans[of.plan_id], request, at=self.now
+        )
 
     def downgrade(self, of: Subscription, plan_id: str) -> None:
         """Another plan from the next period on."""

@@ -9,6 +9,7 @@ from pydantic_core import PydanticCustomError
 
 from chalicelib.domain.aggregation import expressions
 from chalicelib.domain.aggregation.dimensions import ALL_VALUES
+from chalicelib.domain.aggregation.rules import Aggregation
 from chalicelib.domain.errors import Invalid
 from chalicelib.features.billable_metrics import groups
 from chalicelib.features.billable_metrics.store import SEED_RECURRING_COUNT, Metric, MetricFilter
@@ -16,13 +17,14 @@ from chalicelib.platform import schema
 from chalicelib.platform.timestamps import iso
 
 # What is computed by now. The rest of what can be defined is refused rather than accepted and mispriced.
-COMPUTED_AGGREGATIONS = frozenset({"count_agg", "sum_agg"})
-COMPUTED_RECURRING: frozenset[str] = frozenset()  # Of these, also recurring ones.
-COMPUTED_EXPRESSIONS = False
+COMPUTED_AGGREGATIONS = frozenset({*Aggregation, SEED_RECURRING_COUNT})
+COMPUTED_RECURRING = frozenset(each for each in Aggregation if each.may_recur)  # Of these, also recurring ones.
+COMPUTED_EXPRESSIONS = True
 
 ROUNDING = ("round", "ceil", "floor")
 _NEVER_RECURRING = frozenset({"count_agg", "max_agg", "latest_agg"})
 _LONGEST = 255
+_LONGEST_FORMULA = 10_000  # As a metric's own.
 
 
 def _aggregation(value: Any) -> str:
@@ -184,6 +186,8 @@ def _formula(value: Any) -> str:
         raise schema.refuse("value_is_mandatory")
     if not isinstance(value, str):
         raise schema.refuse("value_is_invalid")
+    if len(value) > _LONGEST_FORMULA:
+        raise schema.refuse("value_is_too_long")
     return value
 
 

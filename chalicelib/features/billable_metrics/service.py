@@ -8,7 +8,7 @@ from typing import Any
 from chalicelib import limits
 from chalicelib.domain.aggregation import expressions
 from chalicelib.domain.errors import Invalid, NotFound, merge
-from chalicelib.features.billable_metrics import groups, schemas, store
+from chalicelib.features.billable_metrics import formulas, groups, schemas, store
 from chalicelib.features.billable_metrics.groups import Dimensions as Dimensions
 from chalicelib.features.billable_metrics.groups import canonical as canonical
 from chalicelib.features.billable_metrics.groups import groups_of as groups_of
@@ -41,7 +41,9 @@ def create(call: Call, values: dict[str, Any]) -> Metric:
     fields = _checked(values) | _dimensions(values, None)
     metric = Metric(id=new_id(), created_at=call.now, updated_at=call.now, **fields)
     _check_size(metric)
-    return METRICS.create(call.organization.id, metric)
+    made = METRICS.create(call.organization.id, metric, store.formula_actions(call.organization.id, None, metric))
+    formulas.forget(call.organization.id)
+    return made
 
 
 def update(call: Call, old: Metric, values: dict[str, Any]) -> Metric:
@@ -56,12 +58,17 @@ def update(call: Call, old: Metric, values: dict[str, Any]) -> Metric:
     fields = _checked(before | values) | _dimensions(values, old)
     new: Metric = old.changed(now=call.now, **fields)
     _check_size(new)
-    return METRICS.replace(call.organization.id, old, new)
+    written = METRICS.replace(call.organization.id, old, new, store.formula_actions(call.organization.id, old, new))
+    formulas.forget(call.organization.id)
+    return written
 
 
 def remove(call: Call, old: Metric) -> Metric:
     """Delete a metric. Charges that use it leave their plans with it: readers pass over charges of deleted metrics."""
-    return METRICS.remove(call.organization.id, old, now=call.now)
+    extra = store.formula_actions(call.organization.id, old, None)
+    gone = METRICS.remove(call.organization.id, old, now=call.now, extra=extra)
+    formulas.forget(call.organization.id)
+    return gone
 
 
 def find(organization_id: str, code: str) -> Metric:

@@ -11,7 +11,8 @@ from decimal import Decimal
 
 from chalicelib.domain import money, periods
 from chalicelib.domain.proration import unused_cents
-from chalicelib.features.billing import issue
+from chalicelib.domain.subscriptions import STARTING
+from chalicelib.features.billing import issue, renewals
 from chalicelib.features.billing.account import Account
 from chalicelib.features.billing.decide import Decision, Outcome
 from chalicelib.features.billing.fees import Line, fees_of
@@ -108,6 +109,7 @@ def together(
     actions += _note_actions(ref.id, account.notes, [each.note for each in given], taken, now=now)
     actions += subscription_store.together(ref.id, replaced=[(o.before, o.after) for o in outcomes])
     actions += [action for decision in decisions for action in _guards(ref.id, decision)]
+    tasks += _of_loose_fees(account, decisions, now=now)
     tasks += [
         announcements.task(account.organization, account.customer, outcome.after, outcome.plan, name, now=now)
         for outcome in outcomes
@@ -118,6 +120,18 @@ def together(
     transact([*actions, *(agenda.put(each, now=now) for each in tasks)])
     moved = [] if due_at is None else [agenda.task(customers.BILL, ref, account.customer.id, due_at)]
     agenda.push([each for each in (*tasks, *moved) if not each.in_clock])
+
+
+def _of_loose_fees(account: Account, decisions: Sequence[Decision], *, now: datetime) -> list[Task]:
+    """What follows for fees that stand on no invoice of a billing day."""
+    return [
+        task
+        for decision in decisions
+        for outcome in decision.outcomes
+        for row in outcome.rows
+        if outcome.plan.charges_in_advance
+        for task in renewals.tasks_of(account, outcome.after, outcome.plan, issue.period_part(outcome, row), now=now)
+    ]
 
 
 def with_notes(account: Account, final: Finalized, *, now: datetime) -> tuple[Invoice, list[Action], list[Task]]:
@@ -159,6 +173,7 @@ def _issued(account: Account, decisions: Sequence[Decision], *, now: datetime) -
     number = str(account.state.made_at_instant)
     invoice_id = derived_id(account.customer.id, stamp(now), "billing", number)
     fees = fees_of(account, lines, invoice_id=invoice_id, now=now)
+    lines = [line for line in lines if not _renews_nothing(line, fees)]
     if not fees and issue.bills_in_advance_only(lines):
         return None  # Fixed charges in advance of which nothing is owed are no billing day.
     draft = issue.drafted(account, lines, fees, invoice_id=invoice_id, now=now)
@@ -166,6 +181,12 @@ def _issued(account: Account, decisions: Sequence[Decision], *, now: datetime) -
         return _Issued(draft, fees, None)
     final = issue.finalized(account, draft, fees, now=now)
     return _Issued(final.invoice, fees, final)
+
+
+def _renews_nothing(line: Line, fees: Sequence[Fee]) -> bool:
+    """Whether a cheaper plan in arrears, whose start is on an invoice for renewals only, has none."""
+    renews_only = line.period.reason == STARTING and line.period.fee_start is None and line.period.renewal is not None
+    return renews_only and all(fee.subscription_id != line.subscription.id for fee in fees)
 
 
 def _kept(outcome: Outcome) -> tuple[str, ...]:

@@ -128,8 +128,11 @@ def _starting(outcome: Outcome, case: _Case, at: datetime) -> Decision:
     return Decision((_started(outcome, case.zone),), apart=True)
 
 
-def _started(outcome: Outcome, zone: ZoneInfo) -> Outcome:
-    row = subscriptions.starting(terms.terms_of(outcome.plan), terms.life_of(outcome.after), zone)
+def _started(outcome: Outcome, zone: ZoneInfo, *, renews_on: date | None = None) -> Outcome:
+    plan_terms, life = terms.terms_of(outcome.plan), terms.life_of(outcome.after)
+    row = subscriptions.starting(plan_terms, life, zone)
+    if renews_on is not None:
+        row = replace(row, renewed=subscriptions.renewed(plan_terms, life, renews_on, zone))
     left = tuple(occasion for occasion in outcome.after.occasions if occasion != Occasion.STARTING)
     # Usage is open from here on, wherever a move of the customer puts the boundaries.
     since = outcome.after.billed_until or outcome.after.started_at
@@ -193,8 +196,9 @@ def _rotation(outcome: Outcome, case: _Case, at: datetime) -> Decision:
     old = outcome.billing(row).then(**ended).telling("subscription.terminated")
     started = change.started(case.next, case.next_plan, started_at=at, now=at, zone=case.zone)
     new = Outcome(case.next, started, case.next_plan).telling("subscription.started")
-    if Occasion.STARTING in started.occasions:
-        new = _started(new, case.zone)
+    if Occasion.STARTING in started.occasions or case.next_plan.charges_in_advance:
+        # Units paid in advance are renewed by the plan of that day. Source: usage.md section 7.1.
+        new = _started(new, case.zone, renews_on=on)
     return Decision((old, new), apart=True)
 
 

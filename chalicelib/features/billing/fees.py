@@ -12,13 +12,15 @@ from chalicelib.domain.charges import minimum
 from chalicelib.domain.charges import properties as charge_properties
 from chalicelib.domain.charges.models import ChargeModel
 from chalicelib.domain.invoicing.taxes import TaxRate
+from chalicelib.domain.lives import ZONE_MOVE
 from chalicelib.domain.subscriptions import Days
 from chalicelib.features.add_ons.store import AddOn
 from chalicelib.features.billable_metrics.store import Metric
-from chalicelib.features.billing import metered, pricing
+from chalicelib.features.billing import metered, pricing, renewals
 from chalicelib.features.billing.account import Account
 from chalicelib.features.billing.metered import Used
 from chalicelib.features.billing.pricing import Owner, TaxBook
+from chalicelib.features.fees import store as fee_store
 from chalicelib.features.invoices import store as invoice_store
 from chalicelib.features.invoices.records import DaysPart, Fee, PeriodPart
 from chalicelib.features.plans import live
@@ -63,6 +65,7 @@ def fees_of(account: Account, lines: Sequence[Line], *, invoice_id: str, now: da
         own = [base] if base else []
         if line.period.bills_usage:
             own += _charge_fees(account, owner, known)
+        own += _renewal_fees(account, owner, known)
         own += _fixed_charge_fees(account, owner, known)
         own += _commitment_fees(account, owner, known, own)
         fees += own
@@ -76,8 +79,10 @@ def _charge_fees(account: Account, owner: Owner, known: _Known) -> list[Fee]:
     charges = [
         (charge, metric)
         for charge, metric in live.live_charges(owner.plan, known.metrics)
+        # What is paid in advance was charged with its events.
+        if not charge.pay_in_advance
         # What the next plan counts on is billed by it. Source: billing-periods.md section 7.1.
-        if not (metric.recurring and not charge.prorated and metric.id in period.kept_metric_ids)
+        and not (metric.recurring and not charge.prorated and metric.id in period.kept_metric_ids)
     ]
     window = window_of(period, account.zone)
     used = metered.used_by(account.organization.ref, owner.subscription.external_id, charges, window)
@@ -88,14 +93,25 @@ def _charge_fees(account: Account, owner: Owner, known: _Known) -> list[Fee]:
     return fees
 
 
+def _renewal_fees(account: Account, owner: Owner, known: _Known) -> list[Fee]:
+    """What recurring charges in advance cost for the period that begins; those without invoice are made apart."""
+    if owner.period.renewal is None:
+        return []
+    charges = [pair for pair in live.live_charges(owner.plan, known.metrics) if pair[0].invoiceable]
+    used = renewals.used_at(account, owner.subscription, charges, owner.period.renewal)
+    return [renewals.fee_of(each, owner, known.book) for each in used]
+
+
 def _fees_of_charge(
     charge: Charge, used: Sequence[Used], window: Window, owner: Owner, taxes: Sequence[TaxRate]
 ) -> list[Fee]:
-    """A fee for each filter and group, and what they lack of the charge's minimum, on the fee without a filter.
+    """A fee for each filter and group, and what they lack of the charge's minimum, on the fee without a filter (on the
+    first one, where only groups have a price).
 
     Source: usage.md section 8.1.
     """
-    parent = next((each for each in used if each.filter is None), None) if charge.min_amount_cents else None
+    candidates = sorted(used, key=lambda each: each.filter is not None) if charge.min_amount_cents else []
+    parent = candidates[0] if candidates else None
     found = [(each, pricing.charge_fee(each, owner, taxes, kept=each is parent)) for each in used]
     fees = [fee for _, fee in found if fee is not None]
     if parent is None:
@@ -188,23 +204,36 @@ def _commitment_fees(account: Account, owner: Owner, known: _Known, own: Sequenc
         if invoice is not None and invoice.status != "voided":
             earlier += invoice_store.fees_of(account.organization.id, invoice)
     counted = [fee for fee in (*earlier, *own) if _counts(fee, owner.subscription, days, account.zone)]
+    in_advance = _paid_in_advance_cents(account, owner.subscription, days)
     if not any(fee.type == "subscription" for fee in counted):
         return []  # Nothing was owed yet: a trial over the whole of it, or a start in the past.
     lacks = commitments.true_up_cents(
         commitment.amount_cents,
         days=(days.last - days.first).days + 1,
         of_days=(days.whole_end - days.whole_start).days,
-        fees_cents=sum(fee.amount_cents for fee in counted),
+        fees_cents=sum(fee.amount_cents for fee in counted) + in_advance,
     )
     fee = pricing.commitment_fee(lacks, owner, known.book.of(commitment.tax_ids, owner.plan.tax_ids))
     return [fee] if fee else []
 
 
 def _counts(fee: Fee, subscription: Subscription, days: DaysPart, zone: ZoneInfo) -> bool:
-    """Whether a fee was billed for a period. Its middle tells, which a change of time zone does not move out of it."""
+    """Whether a fee was billed for a period."""
     if fee.subscription_id != subscription.id or fee.type not in ("subscription", "charge", "fixed_charge"):
         return False
-    middle = periods.local_date(fee.start + (fee.end - fee.start) / 2, zone)
+    return _lies_in(fee.start, fee.end, days, zone)
+
+
+def _paid_in_advance_cents(account: Account, subscription: Subscription, days: DaysPart) -> int:
+    """What events and renewals without an invoice of a billing day paid for a period."""
+    low, high = (periods.start_of_day(day, account.zone) for day in (days.whole_start, days.whole_end))
+    paid = fee_store.paid_between(account.organization.id, subscription.id, low - ZONE_MOVE, high)
+    return sum(each.cents for each in paid if _lies_in(each.start, each.end, days, account.zone))
+
+
+def _lies_in(start: datetime, end: datetime, days: DaysPart, zone: ZoneInfo) -> bool:
+    """Whether a range lies in a period. Its middle tells, which a change of time zone does not move out of it."""
+    middle = periods.local_date(start + (end - start) / 2, zone)
     return days.whole_start <= middle < days.whole_end
 
 

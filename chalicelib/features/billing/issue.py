@@ -17,7 +17,7 @@ from chalicelib.domain.fixed_charges import already_paid_cents
 from chalicelib.domain.invoicing import dates, numbers
 from chalicelib.domain.invoicing.taxes import TaxRate
 from chalicelib.domain.invoicing.totals import VERSION_NUMBERS, TaxedFee, Totals, totals
-from chalicelib.domain.subscriptions import IN_ADVANCE_CHARGE, Days, Row
+from chalicelib.domain.subscriptions import IN_ADVANCE_CHARGE, IN_ADVANCE_CHARGE_PERIODIC, Days, Row
 from chalicelib.features.billing.account import Account
 from chalicelib.features.billing.decide import Outcome
 from chalicelib.features.billing.fees import Line
@@ -68,6 +68,7 @@ def period_part(outcome: Outcome, row: Row, *, kept_metric_ids: Sequence[str] = 
         commitment=_days_part(row.commitment),
         kept_metric_ids=tuple(kept_metric_ids),
         earlier_invoices=subscription.period_invoices if row.commitment else (),
+        renewal=_days_part(row.renewed) if outcome.plan.charges_in_advance else None,
     )
 
 
@@ -105,8 +106,8 @@ def _deductions(carried: Sequence[FixedPaid], days: Days | None) -> dict[str, in
 
 
 def bills_in_advance_only(lines: Sequence[Line]) -> bool:
-    """Whether an invoice has fixed charges in advance and nothing of a billing day."""
-    return all(line.period.reason == IN_ADVANCE_CHARGE for line in lines)
+    """Whether an invoice has charges in advance and nothing of a billing day."""
+    return all(line.period.reason in (IN_ADVANCE_CHARGE, IN_ADVANCE_CHARGE_PERIODIC) for line in lines)
 
 
 def has_no_grace(account: Account, lines: Sequence[Line]) -> bool:

@@ -1,18 +1,20 @@
-"""The billing of a customer, and making drafts final."""
+"""The billing of a customer, making drafts final, and charging single events."""
 
 from collections.abc import Sequence
 from datetime import datetime
 
 from chalicelib import limits
 from chalicelib.domain import periods
-from chalicelib.features.billing import commit, decide, drafts, issue
+from chalicelib.features.billing import commit, decide, drafts, in_advance, issue, loose_renewals, regroup
 from chalicelib.features.billing.account import Account
 from chalicelib.features.billing.commit import FINALIZE
 from chalicelib.features.billing.decide import Decision
+from chalicelib.features.billing.renewals import REGROUP, RENEW
 from chalicelib.features.customers import service as customers
 from chalicelib.features.customers import store as customer_store
 from chalicelib.features.invoices import service as invoices
 from chalicelib.features.invoices import store as invoice_store
+from chalicelib.features.metering.advance import CHARGE_EVENT
 from chalicelib.features.organizations import service as organizations
 from chalicelib.features.plans import service as plans
 from chalicelib.features.plans.store import Plan
@@ -103,6 +105,11 @@ def finalize(task: Task, now: datetime) -> None:
         ]
     )
     agenda.push(tasks)
+
+
+jobs.handles(CHARGE_EVENT)(in_advance.charge)
+jobs.handles(RENEW)(loose_renewals.renew)
+jobs.handles(REGROUP)(regroup.regroup)
 
 
 @jobs.handles(customers.CLOSE)

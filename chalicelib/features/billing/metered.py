@@ -56,7 +56,7 @@ def used_by(
     these properties, by which they are not grouped then."""
     if not charges or window.span.start == window.span.end:
         return []
-    rolled = [] if only else [(charge, metric) for charge, metric in charges if _in_rows(charge, metric)]
+    rolled = [] if only else [(charge, metric) for charge, metric in charges if in_rows(charge, metric)]
     by_rows = {charge.id for charge, _ in rolled}
     single = [metric for charge, metric in charges if charge.id not in by_rows]
     counted = _counted(organization, external_subscription_id, rolled, window)
@@ -66,11 +66,12 @@ def used_by(
         if charge.id in counted:
             found.append(_used(charge, metric, Bucket(None), counted[charge.id], charge.properties))
         else:
-            found += _by_bucket(charge, metric, _having(readings[metric.code], only or {}), window, only or {})
+            found += _by_bucket(charge, metric, having(readings[metric.code], only or {}), window, only or {})
     return found
 
 
-def _having(readings: Sequence[Reading], only: Mapping[str, str]) -> list[Reading]:
+def having(readings: Sequence[Reading], only: Mapping[str, str]) -> list[Reading]:
+    """Those of the readings that have these properties."""
     return [
         reading
         for reading in readings
@@ -93,7 +94,8 @@ def metric_values(metric: Metric) -> dict[str, tuple[str, ...]]:
     return {each.key: each.values for each in metric.filters}
 
 
-def _in_rows(charge: Charge, metric: Metric) -> bool:
+def in_rows(charge: Charge, metric: Metric) -> bool:
+    """Whether rollups hold all that the charge's price needs."""
     model = ChargeModel(charge.charge_model)
     return (
         metric.aggregation_type in _IN_ROWS
@@ -101,7 +103,7 @@ def _in_rows(charge: Charge, metric: Metric) -> bool:
         and not charge.filters
         and not group_keys(charge.properties)
         and model is not ChargeModel.DYNAMIC
-        and not charge_properties.needs_values(model, _parsed(charge, charge.properties))
+        and not charge_properties.needs_values(model, parsed(charge, charge.properties))
     )
 
 
@@ -136,19 +138,42 @@ def _readings(
     return found
 
 
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What one fee of a charge is made of: its filter and group, their events, and the properties that price them."""
+
+    bucket: Bucket
+    readings: Sequence[Reading]
+    properties: Mapping[str, Any]
+
+
+def parts_of(
+    charge: Charge, metric: Metric, readings: Sequence[Reading], only: Mapping[str, str] | None = None
+) -> list[Part]:
+    """The readings of a charge by filter and group. `only`: keys by which they are not grouped."""
+
+    def keys_of(properties: Mapping[str, Any]) -> tuple[str, ...]:
+        return tuple(key for key in group_keys(properties) if key not in (only or {}))
+
+    filters = [Filter(each.values, keys_of(each.properties)) for each in charge.filters]
+    default = keys_of(charge.properties) if charge.default_fee else None
+    return [
+        Part(
+            bucket,
+            members,
+            charge.properties if bucket.filter_index is None else charge.filters[bucket.filter_index].properties,
+        )
+        for bucket, members in dimensions.split(readings, filters, default, metric_values(metric)).items()
+    ]
+
+
 def _by_bucket(
     charge: Charge, metric: Metric, readings: Sequence[Reading], window: Window, only: Mapping[str, str]
 ) -> list[Used]:
-    def keys_of(properties: Mapping[str, Any]) -> tuple[str, ...]:
-        return tuple(key for key in group_keys(properties) if key not in only)
-
-    filters = [Filter(each.values, keys_of(each.properties)) for each in charge.filters]
-    parts = dimensions.split(readings, filters, keys_of(charge.properties), metric_values(metric))
     found = []
-    for bucket, members in parts.items():
-        own = charge.properties if bucket.filter_index is None else charge.filters[bucket.filter_index].properties
-        aggregated = aggregate(rule_of(metric), members, window, prorated=charge.prorated)
-        found.append(_used(charge, metric, bucket, aggregated, own))
+    for part in parts_of(charge, metric, readings, only):
+        aggregated = aggregate(rule_of(metric), part.readings, window, prorated=charge.prorated)
+        found.append(_used(charge, metric, part.bucket, aggregated, part.properties))
     return found
 
 
@@ -172,24 +197,27 @@ def _used(
 
 def _priced(charge: Charge, aggregated: Aggregated, brought: Any, properties: Mapping[str, Any]) -> Priced:
     """The exact price in currency units. A sum below 0 is billed as nothing at all, flat amounts included."""
-    model, parsed = ChargeModel(charge.charge_model), _parsed(charge, properties)
+    model, own = ChargeModel(charge.charge_model), parsed(charge, properties)
     if aggregated.prorated_units is not None:
         steps = aggregated.changes.steps if aggregated.changes else ()
-        # Not floored: the running level of a recurring metric may be below 0, which pricing knows.
-        full = brought(aggregated.units) if aggregated.units >= 0 else aggregated.units
+        # Not floored: the running level of a recurring metric may be below 0, which pricing knows. Nor rounded where the
+        # single changes that lead to it are priced.
+        exact = aggregated.units < 0 or model is ChargeModel.GRADUATED
+        full = aggregated.units if exact else brought(aggregated.units)
         part = brought(aggregated.prorated_units) if aggregated.prorated_units >= 0 else aggregated.prorated_units
-        return prorated.price(model, ProratedUsage(full, part, steps), parsed)
+        return prorated.price(model, ProratedUsage(full, part, steps), own)
     if aggregated.units < 0:
         return Priced(Decimal(0), Decimal(0), {})
-    values = aggregated.values if charge_properties.needs_values(model, parsed) else None
+    values = aggregated.values if charge_properties.needs_values(model, own) else None
     used = ChargeUsage(
         units=brought(aggregated.units),
         events_count=aggregated.events_count,
         values=values,
         precise_total_cents=aggregated.precise_total_cents,
     )
-    return price(model, used, parsed)
+    return price(model, used, own)
 
 
-def _parsed(charge: Charge, properties: Mapping[str, Any]) -> Any:
+def parsed(charge: Charge, properties: Mapping[str, Any]) -> Any:
+    """The properties of a charge, or of a filter of it, as its model has them."""
     return charge_properties.parse(ChargeModel(charge.charge_model), properties)

@@ -294,6 +294,7 @@ def _fee(
         charge_filter_id=item.filter.id if item.filter else None,
         filter_values=dict(item.filter.values) if item.filter else None,
         filter_display_name=item.filter.invoice_display_name if item.filter else None,
+        group_id=item.filter.group_id if item.filter else None,
         grouped_by=dict(item.grouped_by),
         fixed_charge_id=item.fixed_charge_id,
         type=item.type,

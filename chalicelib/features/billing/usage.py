@@ -1,18 +1,18 @@
 """Current usage: the open period of one subscription, priced as its invoice would be, nothing stored."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
 from chalicelib.domain import money, periods, subscriptions
-from chalicelib.domain.aggregation.window import Window
 from chalicelib.domain.errors import NotAllowed, NotFound
 from chalicelib.domain.invoicing.totals import TaxedFee, totals
+from chalicelib.features.billing import event_usage, metered, usage_shape
 from chalicelib.features.billing import fees as fees_of_plan
-from chalicelib.features.billing import metered, usage_shape
 from chalicelib.features.billing.account import Account
+from chalicelib.features.billing.event_usage import Period
 from chalicelib.features.billing.usage_shape import Billed
 from chalicelib.features.customers.records import BillingState, Customer
 from chalicelib.features.events import service as events
@@ -26,7 +26,7 @@ from chalicelib.platform.clock import OrganizationRef
 from chalicelib.platform.http import Call
 from chalicelib.platform.timestamps import iso
 
-_GROUP = re.compile(r"group\[[^\]]+\]")
+_GROUP = re.compile(r"(?:filter_by_)?group\[([^\]]+)\]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ class Selection:
             call.one("charge_id") or call.one("filter_by_charge_id"),
             call.one("charge_code") or call.one("filter_by_charge_code"),
             call.one("billable_metric_code") or call.one("filter_by_metric_code"),
-            {name[6:-1]: values[0] for name, values in call.query.items() if _GROUP.fullmatch(name) and values},
+            _group(call.query),
         )
 
     @property
@@ -60,6 +60,11 @@ class Selection:
             and self.charge_code in (None, charge.code)
             and self.metric_code in (None, metric_code)
         )
+
+
+def _group(query: Mapping[str, Sequence[str]]) -> dict[str, str]:
+    named = [(_GROUP.fullmatch(name), values) for name, values in query.items()]
+    return {match[1]: values[0] for match, values in named if match and values}
 
 
 def current(
@@ -81,13 +86,16 @@ def current(
     plan = plans.by_ids(organization.id, [subscription.plan_id])[subscription.plan_id]
     days = subscriptions.open_days(terms.terms_of(plan), terms.life_of(subscription), now, account.zone)
     span = days.span
-    window = Window(span, account.zone, days.whole.days, days.first, days.last)
+    period = Period(organization, subscription, days, account.zone)
     charges = plans.live_charges(plan, plans.metrics_of(organization.id, [plan]))
     chosen = [(charge, metric) for charge, metric in charges if selection.keeps(charge, metric.code)]
     if selection.names_a_charge and not chosen:
         raise NotFound("charge")
     events.wait_for_events(organization)
-    used = metered.used_by(organization, subscription.external_id, chosen, window, only=selection.group)
+    in_arrears = [pair for pair in chosen if not pair[0].pay_in_advance]
+    in_advance = [pair for pair in chosen if pair[0].pay_in_advance]
+    used = metered.used_by(organization, subscription.external_id, in_arrears, period.window, only=selection.group)
+    used += event_usage.paid_by_now(period, in_advance, only=selection.group)
     book = fees_of_plan.tax_book(account, [plan])
     billed = [
         Billed(each, money.round_half_up(money.to_cents(each.priced.amount, plan.amount_currency))) for each in used

@@ -5,9 +5,11 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
+from chalicelib.domain.aggregation.dimensions import Group
 from chalicelib.domain.money import CONTEXT, decimal_string
+from chalicelib.features.billable_metrics import service as metrics
 from chalicelib.features.billable_metrics.store import Metric
-from chalicelib.features.billing.metered import Used, group_keys
+from chalicelib.features.billing.metered import Used
 from chalicelib.features.plans.store import Charge, ChargeFilter
 
 
@@ -21,7 +23,7 @@ class Billed:
 
 def charge_usage(charge: Charge, metric: Metric, parts: Sequence[Billed], currency: str) -> dict[str, Any]:
     """One charge; `parts` are its filters and groups, in their order."""
-    return {
+    shown: dict[str, Any] = {
         **_sums(parts),
         "amount_currency": currency,
         "pricing_unit_details": None,
@@ -35,11 +37,12 @@ def charge_usage(charge: Charge, metric: Metric, parts: Sequence[Billed], curren
             "lago_id": metric.id,
             "name": metric.name,
             "code": metric.code,
-            "aggregation_type": metric.aggregation_type,
+            "aggregation_type": metric.declared_type,
         },
         "filters": _filters(charge, parts) if charge.filters else [],
-        "grouped_usage": _groups(charge, parts),
+        "grouped_usage": _grouped(charge, parts),
     }
+    return shown if metric.group is None else shown | {"groups": _groups(charge, metric, parts)}
 
 
 def _sums(parts: Sequence[Billed]) -> dict[str, Any]:
@@ -57,8 +60,8 @@ def _sums(parts: Sequence[Billed]) -> dict[str, Any]:
 
 def _filters(charge: Charge, parts: Sequence[Billed]) -> list[dict[str, Any]]:
     """Every filter, used or not, and the default, whose values are null."""
-    wanted: list[ChargeFilter | None] = [*charge.filters, None]
-    return [_filter(each, [part for part in parts if part.used.filter == each]) for each in wanted]
+    default: list[ChargeFilter | None] = [None] if charge.default_fee else []
+    return [_filter(each, [part for part in parts if part.used.filter == each]) for each in [*charge.filters, *default]]
 
 
 def _filter(of: ChargeFilter | None, parts: Sequence[Billed]) -> dict[str, Any]:
@@ -70,13 +73,15 @@ def _filter(of: ChargeFilter | None, parts: Sequence[Billed]) -> dict[str, Any]:
     }
 
 
-def _groups(charge: Charge, parts: Sequence[Billed]) -> list[dict[str, Any]]:
+def _grouped(charge: Charge, parts: Sequence[Billed]) -> list[dict[str, Any]]:
     """One element per group seen, with the filters that it falls in; none where nothing is grouped."""
-    if not any(group_keys(properties) for properties in (charge.properties, *(f.properties for f in charge.filters))):
+    # Without usage each filter has one part still, whose group has its keys.
+    widest = max(parts, key=lambda part: len(part.used.group), default=None)
+    if widest is None or not widest.used.group:
         return []
     used = [part for part in parts if part.used.events_count or part.used.units or part.amount_cents]
-    groups: dict[tuple[tuple[str, str | None], ...], list[Billed]] = {}
-    for part in used or parts[-1:]:
+    groups: dict[Group, list[Billed]] = {}
+    for part in used or [widest]:
         groups.setdefault(part.used.group, []).append(part)
     return [
         {
@@ -87,3 +92,13 @@ def _groups(charge: Charge, parts: Sequence[Billed]) -> list[dict[str, Any]]:
         }
         for group, members in groups.items()
     ]
+
+
+def _groups(charge: Charge, metric: Metric, parts: Sequence[Billed]) -> list[dict[str, Any]]:
+    """The first API's groups that the charge prices."""
+    priced = {each.group_id for each in charge.filters}
+    shown = []
+    for group in metrics.groups_of(metric):
+        own = [part for part in parts if part.used.filter is not None and part.used.filter.group_id == group.id]
+        shown += [{**group.show(), **_sums(own)}] if group.id in priced else []
+    return shown

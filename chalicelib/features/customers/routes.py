@@ -3,7 +3,7 @@
 from typing import Any
 
 from chalicelib.domain.errors import Invalid
-from chalicelib.features.billing import usage
+from chalicelib.features.billing import past_usage, usage
 from chalicelib.features.customers import listings, serializer, service
 from chalicelib.features.customers.records import Customer
 from chalicelib.features.organizations import service as organizations
@@ -58,6 +58,14 @@ def current_usage(call: Call) -> dict[str, Any]:
             call.organization, customer, external_subscription_id, wanted, apply_taxes=apply_taxes, now=call.now
         )
     }
+
+
+@routes.get("/customers/{external_id}/past_usage")
+def past(call: Call) -> dict[str, Any]:
+    """What one subscription's invoices have billed as usage."""
+    customer = service.find(call.organization.id, call.path["external_id"])
+    periods, meta = past_usage.page(call, customer)
+    return {"usage_periods": periods, "meta": meta}
 
 
 def _answer(call: Call, customer: Customer) -> dict[str, Any]:

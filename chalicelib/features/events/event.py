@@ -1,17 +1,25 @@
 """An event as it travels: from the request through the queue to the table."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
+from chalicelib import limits
+from chalicelib.platform.http import to_json
 from chalicelib.platform.ids import derived_id
+
+# What is known of a request besides its events, as short as a log can hold it.
+_CLIENT_MAX = 150
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One event. `timestamp_ms`: milliseconds since 1970, UTC. Numbers in `properties` are `int` or exact `Decimal`."""
+    """One event. `timestamp_ms`: milliseconds since 1970, UTC. Numbers in `properties` are `int` or exact `Decimal`.
+    `sent`: what stood otherwise in the request, by field; None stands for a field that was not sent."""
 
     transaction_id: str
     external_subscription_id: str
@@ -19,11 +27,29 @@ class Event:
     timestamp_ms: int
     properties: dict[str, Any]
     precise_total_amount_cents: str | None = None
+    sent: Mapping[str, Any] | None = None
 
     @property
     def at(self) -> datetime:
         """When it happened."""
         return instant_of(self.timestamp_ms)
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where a request came from: the address, and the client by its own name."""
+
+    ip: str
+    client: str
+
+    @classmethod
+    def of(cls, ip: str, user_agent: str) -> "Source":
+        """From what a request says, cut to a length, and to the characters of ASCII."""
+        return cls(_short(ip, 45), _short(user_agent, _CLIENT_MAX))
+
+
+def _short(text: str, longest: int) -> str:
+    return "".join(c if " " <= c <= "~" else "?" for c in text[:longest])
 
 
 def instant_of(milliseconds: int) -> datetime:
@@ -43,7 +69,7 @@ def event_id(organization_id: str, event: Event) -> str:
 
 def to_message(event: Event) -> list[Any]:
     """An event as it stands in a message, in few bytes."""
-    return [
+    parts = [
         event.transaction_id,
         event.external_subscription_id,
         event.code,
@@ -51,9 +77,36 @@ def to_message(event: Event) -> list[Any]:
         event.properties,
         event.precise_total_amount_cents,
     ]
+    return parts if event.sent is None else [*parts, dict(event.sent)]
 
 
 def from_message(parts: list[Any]) -> Event:
     """What `to_message` was given."""
-    transaction_id, subscription, code, timestamp_ms, properties, precise = parts
-    return Event(transaction_id, subscription, code, timestamp_ms, properties, precise)
+    return Event(*parts)
+
+
+def payload_of(event: Event) -> dict[str, Any]:
+    """An event as the request held it (as far as `with_sent` kept what differs)."""
+    return {name: value for name, value in (plain(event) | dict(event.sent or {})).items() if value is not None}
+
+
+def with_sent(event: Event, values: Mapping[str, Any]) -> Event:
+    """The event of these values of a request, with what differs in them; without, where that is too long to be kept."""
+    usual = plain(event)
+    sent = {name: values.get(name) for name in (*usual, *values) if values.get(name) != usual.get(name)}
+    if not sent or len(to_json(sent).encode()) > limits.EVENT_SENT_BYTES_MAX:
+        return event
+    return replace(event, sent=sent)
+
+
+def plain(event: Event) -> dict[str, Any]:
+    """What a request would hold for an event; most do."""
+    seconds, milliseconds = divmod(event.timestamp_ms, 1000)
+    return {
+        "transaction_id": event.transaction_id,
+        "external_subscription_id": event.external_subscription_id,
+        "code": event.code,
+        "timestamp": Decimal(event.timestamp_ms).scaleb(-3) if milliseconds else seconds,
+        "properties": event.properties,
+        "precise_total_amount_cents": event.precise_total_amount_cents,
+    }

@@ -1,23 +1,23 @@
 """Lists of events: of one subscription from the time index, of a whole organization from the log."""
 
-import json
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from chalicelib.domain.errors import Invalid
 from chalicelib.features.events import service
 from chalicelib.features.events.event import milliseconds_of
+from chalicelib.features.metering import log
 from chalicelib.features.metering import store as metered
 from chalicelib.features.subscriptions import service as subscriptions
+from chalicelib.features.subscriptions import store as subscription_store
 from chalicelib.platform import listing, schema
 from chalicelib.platform.http import Call
 from chalicelib.platform.ids import key_part
 from chalicelib.platform.listing import Wanted
 from chalicelib.platform.table import Item, usage
 
-# A whole organization's list looks back over so many events of its log; a subscription's has no such end.
-_LOG_EVENTS_MAX = 100_000
+_FIRST_MS, _LAST_MS = 0, 253_402_300_799_999  # 1970 to the end of 9999: no event lies outside.
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,19 +34,14 @@ class Filter:
 
 
 def page(call: Call) -> tuple[list[dict[str, Any]], dict[str, int | None]]:
-    """One page, newest first, and its `meta`."""
+    """One page, newest first, and its `meta`.
+
+    Raises: Invalid.
+    """
     service.wait_for_events(call.organization)
     wanted = listing.wanted(call)
     subscription = call.one("external_subscription_id")
-    low = _instant(call.one("timestamp_from"))
-    high = _instant(call.one("timestamp_to"))
-    if subscription is not None and call.one("timestamp_from_started_at") == "true" and low is None:
-        low = subscriptions.started_at_of(call.organization.id, subscription)
-    filter_ = Filter(
-        call.one("code"),
-        0 if low is None else milliseconds_of(low),
-        10**14 if high is None else milliseconds_of(high),
-    )
+    filter_ = _filter(call, subscription)
     if subscription is None:
         items, meta = _of_log(call.organization.id, filter_, wanted)
     else:
@@ -54,14 +49,45 @@ def page(call: Call) -> tuple[list[dict[str, Any]], dict[str, int | None]]:
     return service.show_items(call.organization.id, items), meta
 
 
-def _instant(text: str | None) -> datetime | None:
-    return None if text is None else schema.instant(text)
+def _filter(call: Call, subscription: str | None) -> Filter:
+    low, high = _instant(call, "timestamp_from"), _instant(call, "timestamp_to")
+    if call.one("timestamp_from_started_at") == "true":
+        if subscription is None:
+            raise Invalid.field("external_subscription_id", "value_is_mandatory")
+        started = _started_at(call.organization.id, subscription)
+        if started is not None:
+            # Events of the second in which it started are its own. Source: usage.md section 1.4.
+            low = max(low or started, started.replace(microsecond=0))
+    return Filter(
+        call.one("code"),
+        _FIRST_MS if low is None else max(_FIRST_MS, milliseconds_of(low)),
+        _LAST_MS if high is None else min(_LAST_MS, milliseconds_of(high)),
+    )
+
+
+def _started_at(organization_id: str, subscription: str) -> datetime | None:
+    """When the live subscription of an external id started, else the latest that had it."""
+    live = subscriptions.started_at_of(organization_id, subscription)
+    if live is not None:
+        return live
+    ended = subscription_store.history(organization_id, subscription)
+    return next((each.started_at for each in ended if each.started_at is not None), None)
+
+
+def _instant(call: Call, parameter: str) -> datetime | None:
+    text = call.one(parameter)
+    at = None if text is None else schema.instant(text)
+    if text is not None and at is None:
+        raise Invalid.field(parameter, "invalid_date")
+    return at
 
 
 def _of_subscription(
     organization_id: str, subscription: str, filter_: Filter, wanted: Wanted
 ) -> tuple[list[Item], dict[str, int | None]]:
-    """By the hour rows one knows on which days there is something, and, for whole hours, how much."""
+    """By the hour rows one knows on which days there is something, and, for whole days, how much."""
+    if filter_.low_ms > filter_.high_ms:
+        return [], listing.meta(wanted, 0)
     days: dict[str, int] = {}
     for row in usage.query(metered.usage_pk(organization_id, subscription), begins="h#"):
         _, hour, code, _ = row["sk"].split("#")
@@ -93,23 +119,9 @@ def _newest_first(items: list[Item]) -> list[Item]:
 
 
 def _of_log(organization_id: str, filter_: Filter, wanted: Wanted) -> tuple[list[Item], dict[str, int | None]]:
-    """The events of the log, each listed once: a reference counts only where the event names its log item back."""
-    listed: dict[tuple[str, str], tuple[int, str]] = {}
-    for transaction_id, subscription, code, ms in _references(organization_id):
-        if filter_.keeps(code, ms):
-            listed[(transaction_id, subscription)] = (ms, transaction_id)
-    order = sorted(listed, key=lambda name: (-listed[name][0], listed[name][1]))
+    entries = log.listed(organization_id, lambda entry: filter_.keeps(entry.code, entry.timestamp_ms))
+    order = sorted(entries, key=lambda entry: (-entry.timestamp_ms, entry.transaction_id))
     chosen = order[(wanted.number - 1) * wanted.size : wanted.number * wanted.size]
-    keys = [metered.event_key(organization_id, transaction_id, subscription) for transaction_id, subscription in chosen]
+    keys = [entry.key(organization_id) for entry in chosen]
     found = usage.get_many(keys)
     return [found[k] for k in keys if k in found], listing.meta(wanted, len(order))
-
-
-def _references(organization_id: str) -> Iterator[tuple[str, str, str, int]]:
-    seen = 0
-    for item in usage.query(metered.log_pk(organization_id), descending=True):
-        references = json.loads(item["events"])
-        yield from (tuple(reference) for reference in references)
-        seen += len(references)
-        if seen >= _LOG_EVENTS_MAX:
-            return

@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from chalicelib.features.events import listings, schemas, service
+from chalicelib.features.events import debugger, listings, schemas, service
+from chalicelib.features.events.event import Source
 from chalicelib.platform.http import Call, Routes
 
 routes = Routes(__name__)
@@ -11,7 +12,7 @@ routes = Routes(__name__)
 @routes.post("/events")
 def create(call: Call) -> dict[str, Any]:
     """Take in one event; a repeat is a success, and counted once."""
-    events = service.accept(call.organization, [call.root("event")], indexed=False, now=call.now)
+    events = service.accept(call.organization, [call.root("event")], indexed=False, now=call.now, source=_source(call))
     return {"event": service.show_accepted(call.organization.id, events, now=call.now)[0]}
 
 
@@ -19,7 +20,7 @@ def create(call: Call) -> dict[str, Any]:
 def create_batch(call: Call) -> dict[str, Any]:
     """Take in up to 100 events, all or none."""
     entries = schemas.batch_of(call.json())
-    events = service.accept(call.organization, entries, indexed=True, now=call.now)
+    events = service.accept(call.organization, entries, indexed=True, now=call.now, source=_source(call))
     return {"events": service.show_accepted(call.organization.id, events, now=call.now)}
 
 
@@ -35,3 +36,14 @@ def show(call: Call) -> dict[str, Any]:
     """One event by its transaction id."""
     item = service.find(call.organization, call.path["transaction_id"], call.one("external_subscription_id"))
     return {"event": service.show_items(call.organization.id, [item])[0]}
+
+
+@routes.get("/event_logs")
+def logs(call: Call) -> dict[str, Any]:
+    """One page of what came in lately, the newest first, with what is odd about it."""
+    shown, meta = debugger.page(call)
+    return {"event_logs": shown, "meta": meta}
+
+
+def _source(call: Call) -> Source:
+    return Source.of(call.source_ip, call.headers.get("user-agent") or "")

@@ -68,6 +68,16 @@ class EventInput(schema.Request):
     precise_total_amount_cents: Annotated[str | None, BeforeValidator(_precise)] = None
 
 
+class EstimateInput(schema.Request):
+    """An event that is only tried: it needs no transaction id, and what it names is looked up."""
+
+    code: schema.OptionalName = None
+    external_subscription_id: schema.OptionalName = None
+    timestamp: Annotated[int | None, BeforeValidator(_timestamp)] = None
+    properties: Annotated[dict[str, Any], BeforeValidator(_properties)] = {}
+    precise_total_amount_cents: Annotated[str | None, BeforeValidator(_precise)] = None
+
+
 @dataclass(frozen=True, slots=True)
 class Unresolved:
     """A sound event that names its customer instead of its subscription (the oldest form of the API)."""
@@ -103,6 +113,22 @@ def read_event(values: Mapping[str, Any], *, now: datetime, keeps_raw_for_ever: 
     if request.external_subscription_id is None:
         return Unresolved(event, str(request.external_customer_id))
     return event
+
+
+def read_estimate(values: Mapping[str, Any], *, now: datetime) -> Event:
+    """The event of a request for an estimate. `now` stands for a missing timestamp.
+
+    Raises: Invalid, with all wrong fields.
+    """
+    request = schema.parse(EstimateInput, values)
+    return Event(
+        transaction_id="",
+        external_subscription_id=request.external_subscription_id or "",
+        code=request.code or "",
+        timestamp_ms=milliseconds_of(now) if request.timestamp is None else request.timestamp,
+        properties=request.properties,
+        precise_total_amount_cents=request.precise_total_amount_cents,
+    )
 
 
 def batch_of(body: Any) -> list[Mapping[str, Any]]:

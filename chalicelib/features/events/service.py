@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -9,8 +10,9 @@ import simplejson
 
 from chalicelib import limits
 from chalicelib.domain.errors import Invalid, NotFound
+from chalicelib.features.billable_metrics import formulas
 from chalicelib.features.events import schemas
-from chalicelib.features.events.event import Event, event_id, to_message
+from chalicelib.features.events.event import Event, Source, event_id, to_message, with_sent
 from chalicelib.features.metering import store as metered
 from chalicelib.features.subscriptions import service as subscriptions
 from chalicelib.features.subscriptions import store as subscription_store
@@ -27,7 +29,12 @@ _POLL_SECONDS, _POLL_SECONDS_MAX = 0.02, 0.5
 
 
 def accept(
-    organization: OrganizationRef, entries: Sequence[Mapping[str, Any]], *, indexed: bool, now: datetime
+    organization: OrganizationRef,
+    entries: Sequence[Mapping[str, Any]],
+    *,
+    indexed: bool,
+    now: datetime,
+    source: Source | None = None,
 ) -> list[Event]:
     """Check all events of a request and hand them to the queue; all or none.
 
@@ -36,10 +43,12 @@ def accept(
     """
     findings: dict[str, Any] = {}
     events: list[Event] = []
+    known = formulas.of(organization)
     for index, entry in enumerate(entries):
         try:
             read = schemas.read_event(entry, now=now, keeps_raw_for_ever=organization.sandbox)
-            events.append(_resolved(organization, read))
+            event = evaluated(_resolved(organization, read), known)
+            events.append(with_sent(event, entry))
         except Invalid as error:
             if not indexed:
                 raise
@@ -47,8 +56,19 @@ def accept(
     if findings:
         raise Invalid(findings)
     for part in _parts(events):
-        _send(organization, part, received_at=clock.utc_now())
+        _send(organization, part, received_at=clock.utc_now(), now=now, source=source)
     return events
+
+
+def evaluated(event: Event, known: Mapping[str, formulas.Formula]) -> Event:
+    """The event with what the formula of its metric, where it has one, makes of it.
+
+    Raises: Invalid, where the formula fails.
+    """
+    formula = known.get(event.code)
+    if formula is None:
+        return event
+    return replace(event, properties=formula.applied(event.code, event.timestamp_ms, event.properties))
 
 
 def find(organization: OrganizationRef, transaction_id: str, external_subscription_id: str | None = None) -> Item:
@@ -65,14 +85,18 @@ def find(organization: OrganizationRef, transaction_id: str, external_subscripti
     return min(found, key=lambda item: str(item["received"]))
 
 
+def owners(organization_id: str, items: Sequence[Item]) -> dict[str, Item]:
+    """The live subscription of each external id that stored events name; an empty item where there is none."""
+    external_ids = dict.fromkeys(item["subscription"] for item in items)
+    return {each: subscription_store.guard(organization_id, each) or {} for each in external_ids}
+
+
 def show_items(organization_id: str, items: Sequence[Item]) -> list[dict[str, Any]]:
     """Stored events as the API shows them, each with the live subscription of its external id."""
-    guards: dict[str, Item | None] = {}
-    for external_id in {item["subscription"] for item in items}:
-        guards[external_id] = subscription_store.guard(organization_id, external_id)
+    known = owners(organization_id, items)
     shown = []
     for item in items:
-        owner = guards[item["subscription"]] or {}
+        owner = known[item["subscription"]]
         shown.append(
             schemas.show(
                 metered.read(item),
@@ -119,15 +143,7 @@ def _resolved(organization: OrganizationRef, read: Event | schemas.Unresolved) -
     only = subscriptions.only_active_of(organization.id, read.external_customer_id)
     if only is None:
         raise Invalid.field("external_subscription_id", "value_is_mandatory")
-    event = read.event
-    return Event(
-        event.transaction_id,
-        only,
-        event.code,
-        event.timestamp_ms,
-        event.properties,
-        event.precise_total_amount_cents,
-    )
+    return replace(read.event, external_subscription_id=only)
 
 
 def _parts(events: Sequence[Event]) -> list[list[str]]:
@@ -137,7 +153,7 @@ def _parts(events: Sequence[Event]) -> list[list[str]]:
     for event in events:
         text = simplejson.dumps(to_message(event), ensure_ascii=False, separators=(",", ":"), use_decimal=True)
         length = len(text.encode()) + 1
-        if parts[-1] and size + length > limits.MESSAGE_BYTES_MAX - 500:
+        if parts[-1] and size + length > limits.MESSAGE_BYTES_MAX - limits.MESSAGE_HEAD_BYTES_MAX:
             parts.append([])
             size = 0
         parts[-1].append(text)
@@ -145,9 +161,14 @@ def _parts(events: Sequence[Event]) -> list[list[str]]:
     return parts
 
 
-def _send(organization: OrganizationRef, part: Sequence[str], *, received_at: datetime) -> None:
+def _send(
+    organization: OrganizationRef, part: Sequence[str], *, received_at: datetime, now: datetime, source: Source | None
+) -> None:
     head: dict[str, Any] = {"org": organization.id, "sandbox": organization.sandbox, "received": stamp(received_at)}
+    if source is not None:
+        head["from"] = [source.ip, source.client]
     if organization.sandbox:
+        head["now"] = stamp(now)  # What its clock says: the hour whose faults are told together.
         # Written before sending: a marker too many only makes the test clock wait, one too few would lose events to it.
         head["in_flight"] = new_id()
         expires = int((received_at + limits.IN_FLIGHT_KEPT).timestamp())

@@ -1,7 +1,8 @@
-"""What follows the issue of an invoice: its message to the webhooks, and the order to print it."""
+"""What follows the issue of an invoice: its message to the webhooks, its fees in their list, and the order to print it."""
 
 from datetime import datetime
 
+from chalicelib.features.fees import store as fee_store
 from chalicelib.features.invoices import service, store
 from chalicelib.features.organizations import service as organizations
 from chalicelib.features.webhooks import service as webhooks
@@ -14,7 +15,8 @@ _MESSAGES = {"draft": "invoice.drafted", "finalized": "invoice.created"}
 
 @jobs.handles(service.ISSUED)
 def issued(task: Task, now: datetime) -> None:
-    """Fan out, all together with the end of the task: messages to every endpoint, and the print order of a final one."""
+    """Fan out, all together with the end of the task: messages to every endpoint, of a final one the print order, and its
+    fees among all others."""
     organization_id = task.organization.id
     invoice_id, _, status = task.subject.partition("#")
     invoice = store.get(organization_id, invoice_id)
@@ -29,6 +31,9 @@ def issued(task: Task, now: datetime) -> None:
     )
     actions, tasks = webhooks.messages_for(happening)
     if status == "finalized":
+        # Charges in advance are entered by the transactions that make them.
+        fees = [f for f in store.fees_of(organization_id, invoice) if not (f.type == "charge" and f.pay_in_advance)]
+        actions += fee_store.copy_many(organization_id, fees)
         order = agenda.task(service.PRINT, own.ref, invoice_id, now)
         actions.append(agenda.put(order, now=now))
         tasks.append(order)

@@ -44,7 +44,8 @@ class PeriodPart(Part):
     `charges_start` None: no usage belongs to the row. `fixed_paid_units`: units by fixed charge that were paid for
     before, where only what exceeds them is billed (`fixed_last_units`: as they were billed last); `fixed_deductions`:
     cents by add-on that an upgrade takes off; `kept_metric_ids`: recurring metrics that the next plan bills;
-    `earlier_invoices`: those with other fees of the period whose commitment is settled here."""
+    `earlier_invoices`: those with other fees of the period whose commitment is settled here; `renewal`: the days of the
+    usage period that begins, for which recurring units are paid in advance."""
 
     subscription_id: str
     external_subscription_id: str
@@ -73,6 +74,7 @@ class PeriodPart(Part):
     commitment: DaysPart | None = None
     kept_metric_ids: tuple[str, ...] = ()
     earlier_invoices: tuple[str, ...] = ()
+    renewal: DaysPart | None = None
 
 
 class CreditPart(Part):
@@ -96,7 +98,8 @@ class MetadataPair(Part):
 
 class Fee(Part):
     """What is owed for one thing. `units`, `precise_amount_cents`, `unit_amount` (currency units) and rates are exact
-    text; `start` and `end` are half-open."""
+    text; `start` and `end` are half-open. `payment_status` and what follows it: of a fee without an invoice; others have
+    their invoice's."""
 
     id: str
     invoice_id: str | None
@@ -108,6 +111,7 @@ class Fee(Part):
     charge_filter_id: str | None = None
     filter_values: dict[str, tuple[str, ...]] | None = None
     filter_display_name: str | None = None
+    group_id: str | None = None
     grouped_by: dict[str, str | None] = {}
     fixed_charge_id: str | None = None
     true_up_fee_id: str | None = None
@@ -138,6 +142,10 @@ class Fee(Part):
     end: datetime
     exact_end: bool = False
     created_at: datetime
+    payment_status: str = "pending"
+    succeeded_at: datetime | None = None
+    failed_at: datetime | None = None
+    refunded_at: datetime | None = None
 
 
 class Invoice(Record):

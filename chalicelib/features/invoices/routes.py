@@ -20,6 +20,7 @@ _PRINTER_WAIT_SECONDS = 3.0
 @routes.get("/invoices")
 def index(call: Call) -> dict[str, Any]:
     """One page, newest issuing date first."""
+    test_clock.catch_up(call.organization, now=call.now)
     found, meta = listings.page(call)
     return {"invoices": service.show_many(call.organization.id, found), "meta": meta}
 
@@ -27,6 +28,7 @@ def index(call: Call) -> dict[str, Any]:
 @routes.get("/customers/{external_id}/invoices")
 def index_of_customer(call: Call) -> dict[str, Any]:
     """The same list for one customer, which must exist."""
+    test_clock.catch_up(call.organization, now=call.now)
     customer = customers.find(call.organization.id, call.path["external_id"])
     found, meta = listings.page(call, customer.id)
     return {"invoices": service.show_many(call.organization.id, found), "meta": meta}

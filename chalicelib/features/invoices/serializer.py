@@ -84,13 +84,15 @@ def extended(
 
 
 def fee(of: Fee, payment_status: str) -> dict[str, Any]:
-    """A fee."""
+    """A fee; `lago_group_id` only where it is for a group of the first API."""
     units_of_currency = Decimal(1).scaleb(-exponent(of.currency))
     precise, taxes = Decimal(of.precise_amount_cents), Decimal(of.taxes_precise_cents)
+    group = {} if of.group_id is None else {"lago_group_id": of.group_id}
     return {
         "lago_id": of.id,
         "lago_charge_id": of.charge_id,
         "lago_charge_filter_id": of.charge_filter_id,
+        **group,
         "lago_fixed_charge_id": of.fixed_charge_id,
         "lago_invoice_id": of.invoice_id,
         "lago_true_up_fee_id": of.true_up_fee_id,
@@ -118,9 +120,9 @@ def fee(of: Fee, payment_status: str) -> dict[str, Any]:
         "to_date": _shown_end(of.start, of.end, exact=of.exact_end),
         "payment_status": payment_status,
         "created_at": iso(of.created_at),
-        "succeeded_at": None,
-        "failed_at": None,
-        "refunded_at": None,
+        "succeeded_at": iso_or_none(of.succeeded_at),
+        "failed_at": iso_or_none(of.failed_at),
+        "refunded_at": iso_or_none(of.refunded_at),
         "event_transaction_id": of.event_transaction_id,
         "description": of.item_description,
         "precise_coupons_amount_cents": "0.0",

@@ -14,6 +14,7 @@ Access patterns
     4 create_actions / replace_actions    part of the issuing transaction, with totals
     5 lists                     Query     index list or owner
     6 drafts_of(org, customer)  Query     index owner, then 1 for each
+    7 of_customer(org, ...)     Query     index owner: all visible ones
 """
 
 from collections.abc import Sequence
@@ -46,6 +47,12 @@ def drafts_of(organization_id: str, customer_id: str) -> list[Invoice]:
     found = core.query(pk, index="owner", values={":draft": "draft"}, **where)
     current = [get(organization_id, read(item).id) for item in found]
     return [invoice for invoice in current if invoice is not None and invoice.status == "draft"]
+
+
+def of_customer(organization_id: str, customer_id: str) -> list[Invoice]:
+    """A customer's visible invoices, newest issuing date first; from an index, for showing only."""
+    found = core.query(key(organization_id, "invoice-of", customer_id), index="owner", descending=True)
+    return [read(item) for item in found]
 
 
 def write_fees(organization_id: str, invoice_id: str, build: str, fees: Sequence[Fee]) -> None:

@@ -21,7 +21,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from chalicelib.features.events.event import Event, instant_of
 from chalicelib.features.metering import store, tally
-from chalicelib.platform import clock
+from chalicelib.platform import agenda, clock
+from chalicelib.platform.agenda import Task
 from chalicelib.platform.settings import settings
 from chalicelib.platform.table import Table, reasons_of
 
@@ -40,10 +41,16 @@ usage_once = Table(lambda: settings().usage_table, use="single")
 
 @dataclass(frozen=True, slots=True)
 class Sealed:
-    """An event with the item that stores it, in DynamoDB's form."""
+    """An event with the item that stores it, in DynamoDB's form, and the task that charges it at once, where one does."""
 
     event: Event
     item: Mapping[str, Any]
+    task: Task | None = None
+
+    @property
+    def places(self) -> int:
+        """How many actions it takes by itself."""
+        return 1 if self.task is None else 2
 
 
 class NotCounted(Exception):
@@ -64,27 +71,32 @@ retries = Retries()
 _fields: dict[tuple[str, str], set[str]] = {}
 
 
-def count(organization_id: str, subscription: str, events: Sequence[Sealed]) -> None:
-    """Store and count events of one subscription, in as many transactions as they need.
+def count(organization_id: str, subscription: str, events: Sequence[Sealed]) -> list[Task]:
+    """Store and count events of one subscription, in as many transactions as they need; returns the tasks written with
+    them, to be pushed.
 
     Raises: NotCounted; what was written before stays written.
     """
+    tasks: list[Task] = []
     for part in _parts(events):
-        _commit(organization_id, subscription, part)
+        tasks += _commit(organization_id, subscription, part)
+    return tasks
 
 
 def _parts(events: Sequence[Sealed]) -> list[list[Sealed]]:
-    """Groups that fit a transaction: an action per event, per row and per day."""
+    """Groups that fit a transaction: an action per event, per task, per row and per day."""
     parts: list[list[Sealed]] = []
     part: list[Sealed] = []
+    own = 0
     places: set[object] = set()
     for sealed in sorted(events, key=lambda s: (s.event.timestamp_ms // tally.HOUR_MS, s.event.code)):
         hour = sealed.event.timestamp_ms // tally.HOUR_MS
         wanted = places | {(hour, sealed.event.code), ("day", hour // 24)}
-        if len(part) + 1 + len(wanted) > _ACTIONS_MAX:
+        if own + sealed.places + len(wanted) > _ACTIONS_MAX:
             parts.append(part)
-            part, wanted = [], {(hour, sealed.event.code), ("day", hour // 24)}
+            part, own, wanted = [], 0, {(hour, sealed.event.code), ("day", hour // 24)}
         part.append(sealed)
+        own += sealed.places
         places = wanted
     if part:
         parts.append(part)
@@ -98,17 +110,20 @@ def _commit(
     *,
     sleep: Callable[[float], None] = time.sleep,
     draw: Callable[[], float] = random.random,
-) -> None:
+) -> list[Task]:
+    """The tasks that were written. Where the answer was lost they are not known, and the tick finds them."""
     table = usage_once
     put = {"TableName": table.name, "ConditionExpression": "attribute_not_exists(pk)"}
     for attempt in range(_ATTEMPTS):
         if not part:
-            return
+            return []
+        tasks = [sealed.task for sealed in part if sealed.task is not None]
         actions = [{"Put": {**put, "Item": sealed.item}} for sealed in part]
         actions += _row_actions(table, organization_id, subscription, part, signed_at=clock.utc_now())
+        actions += [agenda.put(task, now=task.due_at) for task in tasks]
         try:
             table.client.transact_write_items(TransactItems=actions)
-            return
+            return tasks
         except table.client.exceptions.TransactionCanceledException as error:
             reasons = reasons_of(error)
             known = {i for i, reason in enumerate(reasons[: len(part)]) if reason.failed}

@@ -3,7 +3,8 @@
 import gc
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime
 from decimal import Decimal
 from functools import lru_cache
 from typing import Any
@@ -12,23 +13,24 @@ import simplejson
 
 from chalicelib import limits
 from chalicelib.features.events.event import Event, from_message, milliseconds_of
-from chalicelib.features.metering import commit, store
-from chalicelib.platform import clock
+from chalicelib.features.metering import commit, log, store
+from chalicelib.features.metering.advance import Accepted, InAdvance
+from chalicelib.platform import agenda
+from chalicelib.platform.agenda import Task
 from chalicelib.platform.clock import OrganizationRef
-from chalicelib.platform.ids import derived_id, key_part
+from chalicelib.platform.ids import key_part
 from chalicelib.platform.log import logger
 from chalicelib.platform.table import usage
-from chalicelib.platform.timestamps import stamp, unstamp
+from chalicelib.platform.timestamps import unstamp
 
-# One log item holds this many references; at some 150 bytes each it stays below DynamoDB's 400 KB.
-_LOG_REFERENCES = 1000
 # A day longer than events are taken, so that what is gone is refused and not counted again.
 _RETENTION_SECONDS = int(limits.EVENT_RETENTION.total_seconds()) + 86_400
 
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One message of the queue: what one request held, or a part of it."""
+    """One message of the queue: what one request held, or a part of it. `source`: address and client of the request;
+    `clock_at`: what a sandbox's clock said."""
 
     id: str
     organization: OrganizationRef
@@ -36,6 +38,12 @@ class Message:
     received_ms: int
     in_flight: str | None
     events: Sequence[Event]
+    source: tuple[str, str] = ("", "")
+    clock_at: datetime | None = None
+
+    def accepted(self) -> Accepted:
+        """When it was accepted."""
+        return Accepted(self.received_at, self.clock_at or unstamp(self.received_at))
 
 
 Group = tuple[str, str]  # Organization and subscription.
@@ -55,13 +63,15 @@ def handle(records: Sequence[Mapping[str, Any]]) -> list[str]:
         except (ValueError, KeyError, TypeError):
             logger.exception("unreadable message", extra={"message_id": record.get("messageId")})
             failed.append(str(record["messageId"]))
-    log_keys = _write_logs(messages)
+    log_keys = log.write(messages)
+    in_advance, tasks = InAdvance(), list[Task]()
     for group, members in _groups(messages).items():
         try:
-            _count_group(group, members, log_keys)
+            tasks += _count_group(group, members, log_keys, in_advance)
         except Exception:  # noqa: BLE001  one part of a batch is isolated from the next
             logger.exception("group not counted", extra={"organization": group[0]})
             failed += [message.id for message, _ in members if message.id not in failed]
+    _push(tasks)
     for message in messages:
         if message.in_flight is not None and message.id not in failed:
             usage.write(usage.delete((store.in_flight_pk(message.organization.id), message.in_flight)))
@@ -85,6 +95,8 @@ def _read(record: Mapping[str, Any]) -> Message:
         received_ms=milliseconds_of(unstamp(body["received"])),
         in_flight=body.get("in_flight"),
         events=[from_message(parts) for parts in body["events"]],
+        source=tuple(body.get("from") or ("", "")),
+        clock_at=unstamp(body["now"]) if "now" in body else None,
     )
 
 
@@ -99,14 +111,27 @@ def _groups(messages: Iterable[Message]) -> dict[Group, list[tuple[Message, Even
     return {name: list(members.values()) for name, members in groups.items()}
 
 
-def _count_group(group: Group, members: Sequence[tuple[Message, Event]], log_keys: Mapping[str, str]) -> None:
+def _push(tasks: Sequence[Task]) -> None:
+    try:
+        agenda.push(tasks)
+    except Exception:  # noqa: BLE001  the events are counted and the tick finds their tasks: no reason to deliver again
+        logger.exception("tasks not pushed")
+
+
+def _count_group(
+    group: Group, members: Sequence[tuple[Message, Event]], log_keys: Mapping[str, str], in_advance: InAdvance
+) -> list[Task]:
     organization_id, subscription = group
     sealer = _Sealer(organization_id, subscription, log_keys[organization_id])
-    sealed = [sealer.seal(message, event) for message, event in members]
+    sealed = []
+    for message, event in members:
+        task = in_advance.task(message.organization, event, message.accepted)
+        plain = sealer.seal(message, event)
+        sealed.append(plain if task is None else replace(plain, task=task))
     if len(sealed) > 1:
         known = _known(sealed)
         sealed = [each for each in sealed if each.event.transaction_id not in known]
-    commit.count(organization_id, subscription, sealed)
+    return commit.count(organization_id, subscription, sealed)
 
 
 def _known(sealed: Sequence[commit.Sealed]) -> set[str]:
@@ -149,34 +174,6 @@ class _Sealer:
             item["expires_at"] = {"N": str(latest + _RETENTION_SECONDS)}
         if event.precise_total_amount_cents is not None:
             item["precise"] = {"S": event.precise_total_amount_cents}
+        if event.sent is not None:
+            item["sent"] = {"S": simplejson.dumps(event.sent, separators=(",", ":"), use_decimal=True)}
         return commit.Sealed(event, item)
-
-
-def _write_logs(messages: Sequence[Message]) -> dict[str, str]:
-    """Log items of the batch, written before its events: each event then names the item that lists it, and an item's
-    reference counts only where the event names it back. So the log shows each event once, whatever is delivered again."""
-    by_organization: dict[str, list[Message]] = {}
-    for message in messages:
-        by_organization.setdefault(message.organization.id, []).append(message)
-    now = clock.utc_now()
-    items: list[dict[str, Any]] = []
-    log_keys: dict[str, str] = {}
-    for organization_id, own in by_organization.items():
-        log_key = f"{stamp(now)}#{derived_id(*(message.id for message in own))}"
-        log_keys[organization_id] = log_key
-        references = [
-            [event.transaction_id, event.external_subscription_id, event.code, event.timestamp_ms]
-            for message in own
-            for event in message.events
-        ]
-        for start in range(0, len(references), _LOG_REFERENCES):
-            items.append(
-                {
-                    "pk": store.log_pk(organization_id),
-                    "sk": f"{log_key}#{start // _LOG_REFERENCES:03d}",
-                    "events": json.dumps(references[start : start + _LOG_REFERENCES], separators=(",", ":")),
-                    "expires_at": int((now + limits.EVENT_LOG_KEPT).timestamp()),
-                }
-            )
-    usage.write_many(items)
-    return log_keys

@@ -7,14 +7,15 @@ Items
     <org>#usage#<subscription>      h#<hour>#<code>#<part>      what one UTC hour counted of one code
     <org>#usage#<subscription>      d#<day>                     a closed UTC day, folded by a reader: all codes
     <org>#usage#<subscription>      d#<day>#late#<part>         how many transactions changed the day after its end
-    <org>#log                       <received>#<batch>          the events of one metered batch; expires after 30 days
+    <org>#log                       <received>#<batch>#<n>      the events of one metered batch; expires after 30 days
+    <org>#log-faulty#<hour>         <received>#<batch>#<n>      such an item holds faults not told yet; the same
     <org>#inflight                  <message>                   a sandbox's message that is not metered yet
 
 A row holds `n`, the number of events, and for each numeric property p of theirs `s:p`, the exact sum, and `c:p`, how many
 events had it. `x` counts events whose properties the row does not cover (too many, or with very long names): for such an
 hour a reader recounts raw events. A raw event keeps its properties as JSON text: whatever numbers, names and depths clients
-send, DynamoDB's own limits of these never turn an accepted event into one that cannot be stored. Part is `0` everywhere by
-now: hot subscriptions will write several.
+send, DynamoDB's own limits of these never turn an accepted event into one that cannot be stored; what else its request said
+(`sent`) likewise. Part is `0` everywhere by now: hot subscriptions will write several.
 
 Access patterns
     1 known(keys)                   BatchGet  eventually consistent: only a look before the leap
@@ -91,6 +92,12 @@ def raw_of_day(
     return list(usage.query(pk, index="time", between=(f"{low_ms:015d}#", after(f"{high_ms:015d}"))))
 
 
+def raw_in_keys(organization_part: str, subscription_part: str, *, low_ms: int, high_ms: int) -> list[Item]:
+    """`raw_of_day`, of an organization and a subscription that are known only as they stand in keys."""
+    pk = "#".join((organization_part, "sub-day", subscription_part, day_of(low_ms), PART))
+    return list(usage.query(pk, index="time", between=(f"{low_ms:015d}#", after(f"{high_ms:015d}"))))
+
+
 def by_transaction(organization_id: str, transaction_id: str) -> list[Item]:
     """The events of a transaction id, one per subscription."""
     return list(usage.query(key(organization_id, "event", transaction_id)))
@@ -105,12 +112,18 @@ def read(item: Item) -> Event:
         timestamp_ms=item["ms"],
         properties=json.loads(item["properties"], parse_float=Decimal),
         precise_total_amount_cents=item.get("precise"),
+        sent=json.loads(item["sent"], parse_float=Decimal) if "sent" in item else None,
     )
 
 
 def log_pk(organization_id: str) -> str:
     """The partition of an organization's log."""
     return key(organization_id, "log")
+
+
+def faulty_pk(organization_id: str, hour: str) -> str:
+    """The partition of the marks of an hour's log items with faults."""
+    return key(organization_id, "log-faulty", hour)
 
 
 def in_flight_pk(organization_id: str) -> str:

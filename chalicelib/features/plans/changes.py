@@ -5,10 +5,10 @@ from datetime import datetime
 from chalicelib import limits
 from chalicelib.domain.errors import Invalid
 from chalicelib.features.billable_metrics import store as metric_store
-from chalicelib.features.plans import serializer, store
+from chalicelib.features.plans import advance_codes, serializer, store
 from chalicelib.features.plans.store import PLANS, Plan
 from chalicelib.features.webhooks import service as webhooks
-from chalicelib.platform import agenda
+from chalicelib.platform import agenda, clock
 from chalicelib.platform.agenda import Task
 from chalicelib.platform.clock import OrganizationRef
 from chalicelib.platform.collection import dump
@@ -57,10 +57,25 @@ def announcement(organization: OrganizationRef, plan: Plan, name: str, *, now: d
     return webhooks.announcement(organization, name, "plan", payload, subject=subject, now=now)
 
 
-def usage_actions(organization_id: str, old: Plan | None, new: Plan) -> list[Action]:
-    """Bring the lists of the metrics in line with what a plan uses now."""
-    before = set() if old is None else metric_ids(old)
-    return metric_store.usage_actions(organization_id, new.id, before=before, after=metric_ids(new))
+def usage_actions(organization_id: str, old: Plan | None, new: Plan | None) -> list[Action]:
+    """Bring the lists of the metrics, and the codes of charges in advance, in line with what a plan uses now (None: it is
+    not there yet, or no more)."""
+    before, after = (set() if plan is None else metric_ids(plan) for plan in (old, new))
+    plan = new or old
+    assert plan is not None, "a plan begins or ends"
+    codes_before, codes_after = _codes_in_advance(organization_id, old, new)
+    return [
+        *metric_store.usage_actions(organization_id, plan.id, before=before, after=after),
+        *advance_codes.actions(organization_id, before=codes_before, after=codes_after, real_now=clock.utc_now()),
+    ]
+
+
+def _codes_in_advance(organization_id: str, *plans: Plan | None) -> list[set[str]]:
+    """The codes of each plan's charges in advance; a metric in use keeps its code."""
+    ids = [{c.metric_id for c in plan.charges if c.pay_in_advance} if plan else set() for plan in plans]
+    wanted = set[str]().union(*ids)
+    known = metric_store.METRICS.get_many(organization_id, sorted(wanted)) if wanted else {}
+    return [{known[metric_id].code for metric_id in own if metric_id in known} for own in ids]
 
 
 def metric_ids(plan: Plan) -> set[str]:

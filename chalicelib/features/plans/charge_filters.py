@@ -19,6 +19,7 @@ from chalicelib.platform import schema
 from chalicelib.platform.ids import new_id
 
 Findings = dict[str, list[str]]
+_IDS = ("id", "lago_id")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +36,7 @@ class OneFilter:
         Raises: NotFound, when it is not among them.
         """
         if self.id is None:
-            return [*map(_entry, filters), {k: v for k, v in (self.fields or {}).items() if k != "id"}]
+            return [*map(_entry, filters), {k: v for k, v in (self.fields or {}).items() if k not in _IDS}]
         old = find(filters, self.id)
         changed = [] if self.fields is None else [_entry(old) | dict(self.fields) | {"id": old.id}]
         return [entry for f in filters for entry in (changed if f.id == old.id else [_entry(f)])]
@@ -59,7 +60,8 @@ def build(request: ChargeInput, metric: Metric, old: Charge | None) -> tuple[tup
     before = old.filters if old is not None else ()
     same_metric = old is not None and old.metric_id == metric.id
     dimensions = metrics.Dimensions(metric)
-    entries, wrong = request.filters, {}
+    entries: list[dict[str, Any]] = request.filters
+    wrong: Findings = {}
     if "group_properties" in given and (request.group_properties or "filters" not in given):
         entries, wrong = _of_groups(request, dimensions, before)
     elif "filters" not in given:
@@ -76,16 +78,17 @@ def _of_groups(
     request: ChargeInput, dimensions: metrics.Dimensions, before: Sequence[ChargeFilter]
 ) -> tuple[list[dict[str, Any]], Findings]:
     """The filters that the first API's `group_properties` stand for, beside those that stand for no group."""
-    left = dict(dimensions.groups)
+    left: dict[str, Mapping[str, Sequence[str]]] = {f.group_id: f.values for f in before if f.group_id}
+    left |= {group.id: group.values for group in dimensions.groups.values()}
     entries: list[dict[str, Any]] = []
     for each in request.group_properties:
-        group = left.pop(str(each.get("group_id")), None)
-        if group is None:  # Unknown, or named twice.
+        values = left.pop(str(each.get("group_id")), None)
+        if values is None:  # Unknown, or named twice.
             return [], {"group_properties": ["value_is_invalid"]}
         if not each.get("values"):
             return [], {"values": ["value_is_mandatory"]}
         named = {"properties": each["values"], "invoice_display_name": each.get("invoice_display_name")}
-        entries.append({"values": group.values, **named})
+        entries.append({"values": values, **named})
     if not request.filters:
         return entries + [_entry(f) for f in before if f.group_id is None], {}
     # Both forms at once, as a charge is shown: they may not contradict each other.
@@ -130,7 +133,7 @@ class _Making:
         """The filter before that each request stands for: that of its id, else the oldest with the same values."""
         ids = {f.parent_id: f.id for f in self._before if f.parent_id} | {f.id: f.id for f in self._before}
         left = {f.id: f for f in self._before}
-        found = [left.pop(ids.get(request.id, ""), None) for request in requests]
+        found = [left.pop(ids.get(request.id or "", ""), None) for request in requests]
         of_values: dict[Any, list[ChargeFilter]] = {}
         for f in left.values():
             of_values.setdefault(metrics.canonical(f.values), []).append(f)
@@ -153,7 +156,7 @@ class _Making:
             invoice_display_name=request.invoice_display_name,
             properties=properties,
             values=request.values,
-            group_id=self._dimensions.group_id(request.values),
+            group_id=self._dimensions.group_id(request.values) or (old.group_id if old and same else None),
             parent_id=old.parent_id if old else None,
         )
         return made, wrong

@@ -10,13 +10,13 @@ from chalicelib import limits
 from chalicelib.platform import schema
 
 # What is computed by now; other models are refused rather than accepted and mispriced.
-COMPUTED_MODELS = ("standard", "graduated", "volume", "package", "graduated_percentage")
+COMPUTED_MODELS = ("standard", "graduated", "package", "percentage", "volume", "graduated_percentage", "dynamic")
 # The rest of what can be defined of a usage charge and is not billed yet: refused, not ignored.
-COMPUTED_FILTERS = False  # `filters` and `group_properties`.
-COMPUTED_GROUPING = False  # `pricing_group_keys`, `grouped_by`.
-COMPUTED_IN_ADVANCE = False
-COMPUTED_PRORATION = False
-COMPUTED_MINIMUM = False
+COMPUTED_FILTERS = True  # `filters` and `group_properties`.
+COMPUTED_GROUPING = True  # `pricing_group_keys`, `grouped_by`.
+COMPUTED_IN_ADVANCE = True
+COMPUTED_PRORATION = True
+COMPUTED_MINIMUM = True
 FIXED_CHARGE_MODELS = ("standard", "graduated", "volume")
 INTERVALS = ("weekly", "monthly", "quarterly", "semiannual", "yearly")
 

@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from chalicelib.domain.errors import Invalid, NotFound, merge
-from chalicelib.features.billable_metrics import store as metric_store
 from chalicelib.features.plans import changes, charges, commitments, fixed_charges, schemas
 from chalicelib.features.plans.live import add_ons_of as add_ons_of
 from chalicelib.features.plans.live import live_charges as live_charges
@@ -72,7 +71,7 @@ def update(call: Call, old: Plan, values: dict[str, Any]) -> tuple[Plan, list[Ta
 
 def remove(call: Call, old: Plan) -> tuple[Plan, list[Task]]:
     """Delete a plan: its code is free at once; its subscriptions end in the background."""
-    used = metric_store.usage_actions(call.organization.id, old.id, before=changes.metric_ids(old), after=())
+    used = changes.usage_actions(call.organization.id, old, None)
     task = agenda.task(changes.DELETE, call.organization, old.id, call.now)
     gone = PLANS.remove(call.organization.id, old, now=call.now, extra=[*used, agenda.put(task, now=call.now)])
     return gone, [task]

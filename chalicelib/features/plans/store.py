@@ -158,6 +158,11 @@ class Plan(Record):
     parent_version: int = 0
     taken: bool = False
 
+    @property
+    def charges_in_advance(self) -> tuple[Charge, ...]:
+        """Its charges that are paid with each event."""
+        return tuple(charge for charge in self.charges if charge.pay_in_advance)
+
 
 PLANS = Collection(
     "plan",

@@ -9,7 +9,6 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
 
-from chalicelib.features.billable_metrics import store as metric_store
 from chalicelib.features.billing import drafts
 from chalicelib.features.customers import service as customers
 from chalicelib.features.plans import changes
@@ -116,8 +115,7 @@ def delete(task: Task, now: datetime) -> None:
         if child is None:
             continue
         if child.deleted_at is None:
-            used = metric_store.usage_actions(organization_id, child_id, before=changes.metric_ids(child), after=())
-            PLANS.remove(organization_id, child, now=now, extra=used)
+            PLANS.remove(organization_id, child, now=now, extra=changes.usage_actions(organization_id, child, None))
         for customer_id, subscription_id in list(plan_store.subscribers(organization_id, child_id)):
             pushed = one_of(child_id)(customer_id, subscription_id)
             agenda.push([each for each in pushed if not each.in_clock])

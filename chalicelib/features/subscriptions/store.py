@@ -13,6 +13,7 @@ Access patterns
     3 history(org, external)            Query     index owner: ended ones too, newest first
     4 together                          part of a decision's transaction
     5 guard_action, move_guard_action, release_action   the same
+    6 external_ids(org)                 Query     index list: for exports only
 """
 
 from collections import Counter
@@ -43,6 +44,11 @@ def history(organization_id: str, external_id: str) -> list[Subscription]:
     pk = key(organization_id, "subscription-ext", external_id)
     found = [read(item) for item in core.query(pk, index="owner", descending=True)]
     return sorted(found, key=lambda s: (s.created_at, s.id), reverse=True)
+
+
+def external_ids(organization_id: str) -> set[str]:
+    """All external ids that subscriptions have or had."""
+    return {read(item).external_id for item in core.query(key(organization_id, "subscription"), index="list")}
 
 
 def together(

@@ -1,0 +1,105 @@
+"""What a period of a charge paid in advance has counted and paid for, event by event. Source: usage.md sections 3.1 and 7.
+
+A metered metric begins each period at 0; what recurs begins at the level held then, which its renewal pays.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+
+from chalicelib.domain.aggregation.levels import walk
+from chalicelib.domain.aggregation.readings import Reading, numeric, ordered
+from chalicelib.domain.aggregation.rules import Aggregation, MetricRule
+from chalicelib.domain.charges.in_advance import Level
+from chalicelib.domain.charges.models import ChargeUsage
+from chalicelib.domain.money import CONTEXT, total
+
+_ONE = Decimal(1)
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What one event does: `units` as for `Level.after`. `repeats`: it does nothing, and is no event of the price (a value
+    that is active already, or was never added)."""
+
+    reading: Reading
+    units: Decimal
+    repeats: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Paid:
+    """Where a period stands after some events. `level`: its running total, and the highest that was paid for."""
+
+    level: Level
+    events_count: int
+    values: tuple[Decimal, ...] | None
+    precise_total_cents: Decimal = Decimal(0)
+
+    @property
+    def usage(self) -> ChargeUsage:
+        """What is priced: the units paid for."""
+        return ChargeUsage(self.level.paid, self.events_count, self.values, self.precise_total_cents)
+
+    def after(self, change: Change) -> "Paid":
+        """Where it stands after one more."""
+        values = None if self.values is None else (*self.values, change.units)
+        precise = CONTEXT.add(self.precise_total_cents, change.reading.precise_total_cents or Decimal(0))
+        return Paid(self.level.after(change.units), self.events_count + 1, values, precise)
+
+
+def changes(rule: MetricRule, readings: Iterable[Reading]) -> list[Change]:
+    """What the readings do, in order of time; those that the aggregation does not see are left out. Of what recurs they
+    are the whole history."""
+    seen = ordered(readings)
+    match rule.aggregation:
+        case Aggregation.COUNT:
+            return [Change(reading, _ONE) for reading in seen]
+        case Aggregation.SUM:
+            return [Change(reading, value) for reading, value in numeric(seen, rule.property_name)]
+        case Aggregation.UNIQUE_COUNT:
+            moves = walk(seen, rule.property_name)
+            return [Change(move.reading, Decimal(move.change), repeats=not move.change) for move in moves]
+        case _:
+            raise AssertionError(f"{rule.aggregation} is not paid in advance")
+
+
+def paid(of: Sequence[Change], *, opens_at: datetime) -> Paid:
+    """Where a period that began at `opens_at` stands after these changes."""
+    counted = [change for change in of if not change.repeats]
+    held = total(change.units for change in counted if change.reading.at < opens_at)
+    level = Level(held, max(Decimal(0), held))
+    for change in counted:
+        if change.reading.at >= opens_at:
+            level = level.after(change.units)
+    precise = (change.reading.precise_total_cents for change in counted)
+    return Paid(
+        level,
+        events_count=len(counted),
+        values=tuple(change.units for change in counted),
+        precise_total_cents=total(cents for cents in precise if cents is not None),
+    )
+
+
+def counted(number: int) -> Paid:
+    """Where a period of a plain count stands after so many events, without any of them at hand."""
+    return Paid(Level(Decimal(number), Decimal(number)), number, None)
+
+
+def growths(of: Sequence[Change], *, opens_at: datetime) -> list[tuple[Reading, Decimal]]:
+    """The new units of a period, by the event that brought them."""
+    level = paid([change for change in of if change.reading.at < opens_at], opens_at=opens_at).level
+    found: list[tuple[Reading, Decimal]] = []
+    for change in of:
+        if change.reading.at >= opens_at:
+            grown = level.growth(change.units)
+            level = level.after(change.units)
+            if grown:
+                found.append((change.reading, grown))
+    return found
+
+
+def held_units(of: Sequence[Change], *, opens_at: datetime) -> Decimal:
+    """What was held, and is paid for, when a period began."""
+    return max(Decimal(0), total(change.units for change in of if change.reading.at < opens_at))

@@ -1,0 +1,67 @@
+"""The formulas of an organization's metrics, as they are needed for each event that comes in: all of them in one short query,
+which finds nothing for most organizations, and whose answer a process keeps for a while. Source: usage.md section 2.
+
+A sandbox reads anew each time, so that a test finds what it has just defined.
+"""
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from chalicelib import limits
+from chalicelib.domain.aggregation import expressions
+from chalicelib.domain.errors import Invalid
+from chalicelib.features.billable_metrics import store
+from chalicelib.platform.clock import OrganizationRef
+
+
+@dataclass(frozen=True, slots=True)
+class Formula:
+    """Which property of an event a formula makes."""
+
+    field_name: str
+    expression: str
+
+    def applied(self, code: str, timestamp_ms: int, properties: Mapping[str, Any]) -> dict[str, Any]:
+        """The properties with the formula's result. `timestamp_ms`: milliseconds since 1970, UTC.
+
+        Raises: Invalid, where the event gives it none.
+        """
+        facts = expressions.Facts(code, Decimal(timestamp_ms).scaleb(-3), properties)
+        try:
+            value = expressions.evaluate(self.expression, facts)
+        except expressions.ExpressionError as error:
+            raise Invalid.field("expression", "expression_evaluation_failed") from error
+        if isinstance(value, Decimal) and value == value.to_integral_value():
+            return {**properties, self.field_name: int(value)}
+        return {**properties, self.field_name: value}
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    formulas: Mapping[str, Formula]
+    read_at: float
+
+
+_known: dict[str, _Known] = {}
+
+
+def of(organization: OrganizationRef) -> Mapping[str, Formula]:
+    """The formulas of the live metrics that have one, by the metric's code."""
+    known = _known.get(organization.id)
+    fresh = known is not None and time.monotonic() - known.read_at <= limits.METRICS_KEPT.total_seconds()
+    if known is not None and fresh and not organization.sandbox:
+        return known.formulas
+    read_at = time.monotonic()
+    found = {
+        item["code"]: Formula(item["field_name"], item["expression"]) for item in store.formula_items(organization.id)
+    }
+    _known[organization.id] = _Known(found, read_at)
+    return found
+
+
+def forget(organization_id: str) -> None:
+    """Drop what this process knows: a metric has just changed in it."""
+    _known.pop(organization_id, None)

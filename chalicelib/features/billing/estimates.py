@@ -1,0 +1,78 @@
+"""What an event would owe at once, without keeping anything. Source: usage.md sections 1.2 and 7.2."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from chalicelib.domain.aggregation.numbers import quantity
+from chalicelib.domain.aggregation.readings import Reading
+from chalicelib.domain.aggregation.rules import Aggregation
+from chalicelib.domain.charges.models import Priced
+from chalicelib.domain.errors import Invalid, NotFound
+from chalicelib.features.billable_metrics import formulas
+from chalicelib.features.billable_metrics import service as metrics
+from chalicelib.features.billable_metrics.store import Metric
+from chalicelib.features.billing import event_usage, in_advance
+from chalicelib.features.billing.in_advance import Case
+from chalicelib.features.billing.metered import Used
+from chalicelib.features.events import schemas
+from chalicelib.features.events import service as events
+from chalicelib.features.events.event import Event
+from chalicelib.features.invoices import serializer
+from chalicelib.features.organizations import service as organizations
+from chalicelib.features.plans.store import Charge
+from chalicelib.features.subscriptions import store as subscription_store
+from chalicelib.features.subscriptions.records import Status
+from chalicelib.platform.clock import OrganizationRef
+
+# Behind all that was received at the same instant.
+_LAST = "\U0010ffff"
+_NUMERIC = (Aggregation.SUM, Aggregation.MAX, Aggregation.LATEST, Aggregation.WEIGHTED_SUM)
+
+
+def fees_of(organization: OrganizationRef, values: Mapping[str, Any], *, now: datetime) -> list[dict[str, Any]]:
+    """The fees of an event, one per charge in advance of its code, as the API shows them.
+
+    Raises: Invalid; NotFound, for an unknown subscription or metric.
+    """
+    event = schemas.read_estimate(values, now=now)
+    _check_active(organization.id, event.external_subscription_id)
+    metric = metrics.find(organization.id, event.code)
+    event = events.evaluated(event, formulas.of(organization))
+    _check(metric, event)
+    own = organizations.get(organization.id)
+    case = in_advance.case_of(own, event.external_subscription_id, event.code, event.at)
+    if case is None:
+        raise NotFound("subscription")
+    if not case.charges:
+        raise Invalid.field("code", "does_not_match_an_instant_charge")
+    precise = event.precise_total_amount_cents
+    reading = Reading(event.at, _LAST, event.properties, None if precise is None else Decimal(precise))
+    return [_shown(case, charge, reading, now=now) for charge, _ in case.charges]
+
+
+def _check_active(organization_id: str, external_id: str) -> None:
+    guard = subscription_store.guard(organization_id, external_id) if external_id else None
+    found = None
+    if guard is not None:
+        found = subscription_store.get(organization_id, guard["customer_id"], guard["subscription_id"])
+    if found is None or found.status != Status.ACTIVE:
+        raise NotFound("subscription")
+
+
+def _check(metric: Metric, event: Event) -> None:
+    if metric.aggregation_type in _NUMERIC and quantity(event.properties.get(metric.field_name or "")) is None:
+        raise Invalid.field("properties", "value_is_not_valid_number")
+
+
+def _shown(case: Case, charge: Charge, event: Reading, *, now: datetime) -> dict[str, Any]:
+    metric = next(metric for one, metric in case.charges if one.id == charge.id)
+    used = event_usage.charged(case.period, charge, metric, event, stored=False)
+    if used is None:  # What the charge does not see costs nothing.
+        nothing = Priced(Decimal(0), Decimal(0), {})
+        used = Used(charge, metric, None, (), Decimal(0), Decimal(0), 1, nothing)
+    fee = case.fee(used, "estimate", transaction_id=None, now=now)
+    shown = serializer.fee(fee.model_copy(update={"invoice_id": None}), fee.payment_status)
+    taxes = [{**tax, "lago_id": None, "lago_fee_id": None} for tax in shown["applied_taxes"]]
+    return {**shown, "lago_id": None, "applied_taxes": taxes}

@@ -1,0 +1,222 @@
+"""Charging an event at once: a fee for each charge in advance of its code, on an invoice of its own or without any.
+
+The meter writes the task together with the event. Ids are derived from subscription, event and charge, so that a second
+run finds what the first one made. Source: usage.md section 7.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+from chalicelib.domain import subscriptions as rules
+from chalicelib.domain.aggregation.readings import Reading
+from chalicelib.features.billable_metrics.store import Metric
+from chalicelib.features.billing import commit, event_usage, issue, pricing
+from chalicelib.features.billing import fees as fees_of_plan
+from chalicelib.features.billing.account import Account
+from chalicelib.features.billing.decide import Outcome
+from chalicelib.features.billing.event_usage import Period
+from chalicelib.features.billing.fees import Line
+from chalicelib.features.billing.metered import Used
+from chalicelib.features.billing.pricing import Owner
+from chalicelib.features.customers import store as customer_store
+from chalicelib.features.fees import service as fees
+from chalicelib.features.fees import store as fee_store
+from chalicelib.features.invoices import service as invoices
+from chalicelib.features.invoices import store as invoice_store
+from chalicelib.features.invoices.records import Fee, PeriodPart
+from chalicelib.features.metering import store as metered_store
+from chalicelib.features.metering.advance import event_key
+from chalicelib.features.organizations import service as organizations
+from chalicelib.features.organizations.records import Organization
+from chalicelib.features.plans import live
+from chalicelib.features.plans import service as plans
+from chalicelib.features.plans.store import Charge, Plan
+from chalicelib.features.subscriptions import store as subscription_store
+from chalicelib.features.subscriptions import terms
+from chalicelib.features.subscriptions.records import Subscription
+from chalicelib.platform import agenda
+from chalicelib.platform.agenda import Task
+from chalicelib.platform.ids import derived_id
+from chalicelib.platform.table import Action, core, transact, usage
+
+_SECOND = timedelta(seconds=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """Whose event it is, and what it may owe: the charges in advance of its code, in the plan's order."""
+
+    account: Account
+    subscription: Subscription
+    plan: Plan
+    period: Period
+    part: PeriodPart
+    charges: Sequence[tuple[Charge, Metric]]
+
+    def fee(self, used: Used, invoice_id: str, *, transaction_id: str | None, now: datetime) -> Fee:
+        """The fee for what one event adds. Source: usage.md sections 7 and 8."""
+        book = fees_of_plan.tax_book(self.account, [self.plan])
+        owner = Owner(self.subscription, self.plan, self.part, invoice_id, now)
+        fee = pricing.charge_fee(used, owner, book.of(used.charge.tax_ids, self.plan.tax_ids), kept=True)
+        assert fee is not None, "each event has its fee"
+        return fee.model_copy(update={"pay_in_advance": True, "event_transaction_id": transaction_id})
+
+
+def charge(task: Task, now: datetime) -> None:
+    """Make the fees of an event one after the other; the last one takes the task with it."""
+    more = True
+    while more:
+        more = _charge_once(task, now)
+
+
+def _charge_once(task: Task, now: datetime) -> bool:
+    """One fee's worth; True while there is another one."""
+    item = usage.get(*event_key(task))
+    if item is None:  # Gone after its retention.
+        core.write(agenda.done(task))
+        return False
+    event = metered_store.read(item)
+    precise = event.precise_total_amount_cents
+    reading = Reading(
+        at=event.at,
+        order=f"{item['received']}#{event.transaction_id}",
+        properties=event.properties,
+        precise_total_cents=None if precise is None else Decimal(precise),
+    )
+    case = case_of(organizations.get(task.organization.id), event.external_subscription_id, event.code, event.at)
+    charges = [] if case is None else _not_made(case, event.transaction_id)
+    for n, (one, metric) in enumerate(charges):
+        assert case is not None
+        used = event_usage.charged(case.period, one, metric, reading)
+        if used is not None:
+            last = n + 1 == len(charges)
+            _make(case, used, event.transaction_id, [agenda.done(task)] if last else [], now=now)
+            return not last
+    core.write(agenda.done(task))
+    return False
+
+
+def case_of(own: Organization, external_id: str, code: str, at: datetime) -> Case | None:
+    """The subscription that holds an event of this instant, with what its plan charges for it; None where no subscription
+    does."""
+    found = _holder(own, external_id, at)
+    if found is None:
+        return None
+    account, of = found
+    plan = plans.by_ids(own.id, [of.plan_id])[of.plan_id]
+    row = rules.charged_at_once(terms.terms_of(plan), terms.life_of(of), at, account.zone)
+    assert row.usage_days is not None
+    charges = [
+        (charge, metric)
+        for charge, metric in live.live_charges(plan, live.metrics_of(own.id, [plan]))
+        if charge.pay_in_advance and metric.code == code
+    ]
+    # What is still to be billed of changed units is no matter of this row.
+    plain = of.model_copy(update={"units_changed_at": None})
+    part = issue.period_part(Outcome(plain, plain, plan), row)
+    return Case(account, of, plan, Period(own.ref, of, row.usage_days, account.zone), part, charges)
+
+
+def _holder(own: Organization, external_id: str, at: datetime) -> tuple[Account, Subscription] | None:
+    """Whose event it is, read consistently: the live subscription's customer is asked first, then those that had the
+    external id before."""
+    guard = subscription_store.guard(own.id, external_id)
+    asked: set[str] = set()
+    if guard is not None:
+        asked.add(guard["customer_id"])
+        found = _held_by(own, guard["customer_id"], external_id, at)
+        if found is not None:
+            return found
+    for earlier in subscription_store.history(own.id, external_id):
+        if earlier.customer_id not in asked:
+            asked.add(earlier.customer_id)
+            found = _held_by(own, earlier.customer_id, external_id, at)
+            if found is not None:
+                return found
+    return None
+
+
+def _held_by(
+    own: Organization, customer_id: str, external_id: str, at: datetime
+) -> tuple[Account, Subscription] | None:
+    everything = customer_store.everything_of(own.id, customer_id)
+    known = [s for s in map(subscription_store.read, everything.subscriptions) if s.external_id == external_id]
+    holding = [s for s in known if _holds(s, at)]
+    if not holding:
+        return None
+    # A cheaper plan begins at the instant at which the one before ends.
+    return commit.account_of(own, everything), max(holding, key=lambda s: (s.started_at, s.id))
+
+
+def _holds(of: Subscription, at: datetime) -> bool:
+    """By the second: an event in the one of the start counts, and in the one of the end, unless an upgrade made it.
+
+    Source: usage.md section 1.4.
+    """
+    if of.started_at is None or at < of.started_at.replace(microsecond=0):
+        return False
+    if of.terminated_at is None:
+        return True
+    end = of.terminated_at.replace(microsecond=0)
+    return at < end if of.upgraded else at < end + _SECOND
+
+
+def _not_made(case: Case, transaction_id: str) -> list[tuple[Charge, Metric]]:
+    keys = {charge.id: _marker(case, charge, _base_id(case, charge, transaction_id)) for charge, _ in case.charges}
+    found = core.get_many(list(keys.values()))
+    return [(charge, metric) for charge, metric in case.charges if keys[charge.id] not in found]
+
+
+def _marker(case: Case, charge: Charge, base_id: str) -> tuple[str, str]:
+    """Where stands what tells that the fee was made: its invoice, or the fee itself."""
+    organization_id = case.account.organization.id
+    if charge.invoiceable:
+        return invoice_store.invoice_key(organization_id, base_id)
+    return fee_store.fee_key(organization_id, base_id)
+
+
+def _base_id(case: Case, charge: Charge, transaction_id: str) -> str:
+    """The id of an event's invoice, or of its fee without one."""
+    return derived_id("event", case.subscription.id, transaction_id, charge.id)
+
+
+def _make(case: Case, used: Used, transaction_id: str, done: Sequence[Action], *, now: datetime) -> None:
+    base_id = _base_id(case, used.charge, transaction_id)
+    fee = case.fee(used, base_id, transaction_id=transaction_id, now=now)
+    if used.charge.invoiceable:
+        _invoice(case, fee, base_id, done, now=now)
+        return
+    organization = case.account.organization.ref
+    loose = fee.model_copy(update={"id": base_id, "invoice_id": None})
+    told = fees.created(organization, loose, loose.payment_status, now=now)
+    transact([*fee_store.create_actions(organization.id, [loose]), agenda.put(told, now=now), *done])
+    agenda.push([told])
+
+
+def _invoice(case: Case, fee: Fee, invoice_id: str, done: Sequence[Action], *, now: datetime) -> None:
+    """An invoice of this fee alone, final at once; all of it in the transaction that makes it."""
+    account, organization = case.account, case.account.organization
+    line = Line(case.subscription, case.plan, case.part)
+    draft = issue.drafted(account, [line], [fee], invoice_id=invoice_id, now=now)
+    final = issue.finalized(account, draft, [fee], now=now)
+    invoice, notes, told = commit.with_notes(account, final, now=now)
+    tasks = [
+        *told,
+        *invoices.tasks_of_issue(organization, account.customer, invoice, [fee], now=now),
+        fees.created(organization.ref, fee, invoice.payment_status, now=now),
+    ]
+    invoice_store.write_fees(organization.id, invoice.id, invoice.build, [fee])
+    transact(
+        [
+            *invoice_store.create_actions(organization.id, invoice),
+            customer_store.billing_action(organization.id, account.state, final.state),
+            *final.actions,
+            *notes,
+            *(fee_store.copy_actions(organization.id, fee) if invoice.visible else ()),
+            *(agenda.put(task, now=now) for task in tasks),
+            *done,
+        ]
+    )
+    agenda.push(tasks)

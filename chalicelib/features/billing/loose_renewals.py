@@ -1,0 +1,59 @@
+"""Renewals of charges that no invoice bills: fees by themselves, at once even while the invoice of that day is a draft.
+
+There may be one per filter and group, more than a transaction holds, so a task makes them. Source: usage.md section 7.1.
+"""
+
+from datetime import datetime
+
+from chalicelib.features.billing import commit
+from chalicelib.features.billing import fees as fees_of_plan
+from chalicelib.features.billing.pricing import Owner
+from chalicelib.features.billing.renewals import fee_of, used_at
+from chalicelib.features.customers import store as customer_store
+from chalicelib.features.fees import service as fees
+from chalicelib.features.fees import store as fee_store
+from chalicelib.features.invoices.records import PeriodPart
+from chalicelib.features.organizations import service as organizations
+from chalicelib.features.plans import live
+from chalicelib.features.plans import service as plans
+from chalicelib.features.subscriptions import store as subscription_store
+from chalicelib.platform import agenda
+from chalicelib.platform.agenda import Task
+from chalicelib.platform.ids import derived_id
+from chalicelib.platform.table import core, transact
+from chalicelib.platform.timestamps import stamp
+
+# Each takes three places of a transaction's 100: itself, its days, and its announcement.
+_FEES_AT_ONCE = 25
+
+
+def renew(task: Task, now: datetime) -> None:
+    """Make the fees without invoice of a billing day; those that an earlier run made stay as they are."""
+    own = organizations.get(task.organization.id)
+    account = commit.account_of(own, customer_store.everything_of(own.id, task.detail["customer_id"]))
+    found = subscription_store.get(own.id, account.customer.id, task.subject.split("#")[0])
+    assert found is not None, "subscriptions stay"
+    plan = plans.by_ids(own.id, [task.detail["plan_id"]])[task.detail["plan_id"]]
+    part = PeriodPart.model_validate(task.detail["part"])
+    assert part.renewal is not None, "only renewals make the task"
+    charges = [
+        (charge, metric)
+        for charge, metric in live.live_charges(plan, live.metrics_of(own.id, [plan]))
+        if not charge.invoiceable
+    ]
+    # In the place of an invoice's id, from which the ids of its fees are derived.
+    base_id = derived_id("renewal", found.id, stamp(part.renewal.start))
+    owner = Owner(found, plan, part, base_id, now)
+    book = fees_of_plan.tax_book(account, [plan])
+    made = [
+        fee_of(used, owner, book).model_copy(update={"invoice_id": None, "pay_in_advance": True})
+        for used in used_at(account, found, charges, part.renewal)
+    ]
+    known = fee_store.known(own.id, [fee.id for fee in made])
+    left = [fee for fee in made if fee.id not in known]
+    for start in range(0, len(left), _FEES_AT_ONCE):
+        some = left[start : start + _FEES_AT_ONCE]
+        told = [fees.created(own.ref, fee, fee.payment_status, now=now) for fee in some]
+        transact([*fee_store.create_actions(own.id, some), *(agenda.put(each, now=now) for each in told)])
+        agenda.push(told)
+    core.write(agenda.done(task))

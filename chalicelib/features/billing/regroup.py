@@ -1,0 +1,92 @@
+"""Fees without invoice that were paid, gathered once a period on an invoice of which nothing is due.
+
+Only of charges that ask for it (`regroup_paid_fees: invoice`). Source: usage.md section 7, invoices.md section 1.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+
+from chalicelib.domain.subscriptions import IN_ADVANCE_CHARGE_PERIODIC
+from chalicelib.features.billing import commit, issue
+from chalicelib.features.billing.account import Account
+from chalicelib.features.billing.fees import Line
+from chalicelib.features.customers import store as customer_store
+from chalicelib.features.fees import store as fee_store
+from chalicelib.features.fees.store import Stored
+from chalicelib.features.invoices import service as invoices
+from chalicelib.features.invoices import store as invoice_store
+from chalicelib.features.invoices.records import PeriodPart
+from chalicelib.features.organizations import service as organizations
+from chalicelib.features.plans import service as plans
+from chalicelib.features.subscriptions import store as subscription_store
+from chalicelib.platform import agenda
+from chalicelib.platform.agenda import Task
+from chalicelib.platform.ids import derived_id
+from chalicelib.platform.table import Action, core, transact
+
+# Each takes one place of the issuing transaction's 100.
+_FEES_PER_INVOICE_MAX = 80
+
+
+def regroup(task: Task, now: datetime) -> None:
+    """Make the invoices one after the other; the last one takes the task with it."""
+    more = True
+    while more:
+        more = _regroup_once(task, now)
+
+
+def _regroup_once(task: Task, now: datetime) -> bool:
+    own = organizations.get(task.organization.id)
+    account = commit.account_of(own, customer_store.everything_of(own.id, task.detail["customer_id"]))
+    of = subscription_store.get(own.id, account.customer.id, task.subject.split("#")[0])
+    assert of is not None, "subscriptions stay"
+    plan = plans.by_ids(own.id, [task.detail["plan_id"]])[task.detail["plan_id"]]
+    charge_ids = {charge.id for charge in plan.charges_in_advance if charge.regroup_paid_fees}
+    paid = fee_store.paid_loose(own.id, account.customer.id, of.id, charge_ids)
+    if not paid:
+        core.write(agenda.done(task))
+        return False
+    part = PeriodPart.model_validate(task.detail["part"])
+    shown = part.model_copy(
+        update={
+            "reason": IN_ADVANCE_CHARGE_PERIODIC,
+            "bills_usage": False,
+            "fee_start": None,
+            "fee_end": None,
+            "renewal": None,
+        }
+    )
+    some, left = paid[:_FEES_PER_INVOICE_MAX], paid[_FEES_PER_INVOICE_MAX:]
+    _issue(account, Line(of, plan, shown), some, [] if left else [agenda.done(task)], now=now)
+    return bool(left)
+
+
+def _issue(account: Account, line: Line, paid: Sequence[Stored], done: Sequence[Action], *, now: datetime) -> None:
+    organization = account.organization
+    # Told apart by a fee, which is on one invoice only.
+    invoice_id = derived_id("regrouped", paid[0].fee.id)
+    fees = [stored.fee.model_copy(update={"invoice_id": invoice_id}) for stored in paid]
+    draft = issue.drafted(account, [line], fees, invoice_id=invoice_id, now=now)
+    # No credits: all of it was paid.
+    final = issue.finalized(replace(account, notes=()), draft, fees, now=now)
+    invoice = final.invoice.model_copy(
+        update={
+            "invoice_type": "advance_charges",
+            "payment_status": "succeeded",
+            "total_paid_amount_cents": final.invoice.total_amount_cents,
+        }
+    )
+    tasks = invoices.tasks_of_issue(organization, account.customer, invoice, fees, now=now)
+    invoice_store.write_fees(organization.id, invoice.id, invoice.build, fees)
+    transact(
+        [
+            *invoice_store.create_actions(organization.id, invoice),
+            customer_store.billing_action(organization.id, account.state, final.state),
+            *final.actions,
+            *(fee_store.replace_action(organization.id, old, new) for old, new in zip(paid, fees, strict=True)),
+            *(agenda.put(task, now=now) for task in tasks),
+            *done,
+        ]
+    )
+    agenda.push(tasks)

@@ -1,0 +1,68 @@
+"""Renewals: on a billing day, units of recurring metrics paid in advance are paid for the period that begins.
+
+Full price, whatever the days; one fee per filter and group that holds units. Of invoiceable charges on the invoice of
+that day, of others by themselves at once. Source: usage.md section 7.1.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from chalicelib.domain.aggregation.window import Window
+from chalicelib.domain.periods import Span
+from chalicelib.features.billable_metrics.store import Metric
+from chalicelib.features.billing import metered, pricing
+from chalicelib.features.billing.account import Account
+from chalicelib.features.billing.metered import Used
+from chalicelib.features.billing.pricing import Owner, TaxBook
+from chalicelib.features.invoices.records import DaysPart, Fee, PeriodPart
+from chalicelib.features.plans.store import Charge, Plan
+from chalicelib.features.subscriptions.records import Subscription
+from chalicelib.platform import agenda
+from chalicelib.platform.agenda import Task
+from chalicelib.platform.timestamps import stamp
+
+# Makes the fees without invoice (features/billing/loose_renewals.py): after the billing of the same instant.
+RENEW = agenda.kind("renew_charges", rank=12)
+# Gathers those that were paid (features/billing/regroup.py).
+REGROUP = agenda.kind("regroup_paid_fees", rank=13)
+
+
+def used_at(
+    account: Account, subscription: Subscription, charges: Sequence[tuple[Charge, Metric]], days: DaysPart
+) -> list[Used]:
+    """What recurring metrics hold when a period begins, at the price of a whole one."""
+    whole = (days.whole_end - days.whole_start).days
+    # Of what recurs the whole history up to the end of a range counts: the range itself needs no length.
+    before = Span(days.start - timedelta(seconds=1), days.start)
+    window = Window(before, account.zone, whole, days.whole_start, days.last)
+    full = [(c.model_copy(update={"prorated": False}), m) for c, m in charges if m.recurring and c.pay_in_advance]
+    found = metered.used_by(account.organization.ref, subscription.external_id, full, window)
+    return [used for used in found if used.units]
+
+
+def fee_of(used: Used, owner: Owner, taxes: TaxBook) -> Fee:
+    """The fee of what is held, for the days of the new period."""
+    days = owner.period.renewal
+    assert days is not None, "a row with renewals knows their days"
+    part = owner.period.model_copy(update={"charges_start": days.start, "charges_end": days.end, "exact_end": False})
+    owed = taxes.of(used.charge.tax_ids, owner.plan.tax_ids)
+    fee = pricing.charge_fee(used, replace(owner, period=part), owed)
+    assert fee is not None, "units make a fee"
+    return fee
+
+
+def tasks_of(
+    account: Account, subscription: Subscription, plan: Plan, part: PeriodPart, *, now: datetime
+) -> list[Task]:
+    """What else follows from a row of billing: fees of renewals without invoice, and the invoice of those paid so far."""
+    loose = [charge for charge in plan.charges_in_advance if not charge.invoiceable]
+    detail = {"customer_id": account.customer.id, "plan_id": plan.id, "part": part.model_dump(mode="json")}
+    tasks = []
+    if loose and part.renewal is not None:
+        subject = f"{subscription.id}#{stamp(part.renewal.start)}"
+        tasks.append(agenda.task(RENEW, account.organization.ref, subject, now, detail))
+    if part.bills_usage and part.charges_end and any(charge.regroup_paid_fees for charge in loose):
+        subject = f"{subscription.id}#{stamp(part.charges_end)}"
+        tasks.append(agenda.task(REGROUP, account.organization.ref, subject, now, detail))
+    return tasks

@@ -1,0 +1,17 @@
+"""What an event would owe: `/events/estimate_fees`."""
+
+from typing import Any
+
+from chalicelib.features.billing import estimates
+from chalicelib.features.test_clock import service as test_clock
+from chalicelib.platform.http import Call, Routes
+
+routes = Routes(__name__)
+
+
+@routes.post("/events/estimate_fees")
+def estimate_fees(call: Call) -> dict[str, Any]:
+    """The fees that an event would get now."""
+    values = call.root("event")
+    test_clock.catch_up(call.organization, now=call.now)
+    return {"fees": estimates.fees_of(call.organization, values, now=call.now)}

@@ -1,0 +1,129 @@
+"""The list of fees and its filters. Source: api-inventory.md, Fees.
+
+It holds fees of final invoices and those without invoice; those of drafts come with the end of their grace period.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from chalicelib.domain.errors import Invalid
+from chalicelib.features.customers.store import CUSTOMERS
+from chalicelib.features.fees import service, store
+from chalicelib.features.invoices.records import Fee
+from chalicelib.platform import counters, listing, schema
+from chalicelib.platform.http import Call
+from chalicelib.platform.ids import key
+from chalicelib.platform.listing import Listing, Wanted
+from chalicelib.platform.table import core
+from chalicelib.platform.timestamps import stamp
+
+_TYPES = ("charge", "add_on", "subscription", "credit", "commitment", "fixed_charge")
+_INSTANTS = ("created_at", "succeeded_at", "failed_at", "refunded_at")
+_READ_AT_ONCE = 100
+
+
+@dataclass(slots=True)
+class _Filter:
+    """Conditions as they gather, with their values and names."""
+
+    where: list[str] = field(default_factory=list)
+    values: dict[str, Any] = field(default_factory=dict)
+    names: dict[str, str] = field(default_factory=dict)
+
+    def equals(self, name: str, value: str) -> None:
+        """The record's field has this value."""
+        self.where.append(f"#record.#{name} = :{name}")
+        self.values[f":{name}"] = value
+        self.names |= {"#record": "record", f"#{name}": name}
+
+    def bounds(self, name: str, sign: str, value: str, place: str) -> None:
+        """The item's instant lies on this side of another."""
+        self.where.append(f"#{name} {sign} :{place}")
+        self.values[f":{place}"] = value
+        self.names[f"#{name}"] = name
+
+
+def page(call: Call) -> tuple[list[Fee], dict[str, int | None]]:
+    """One page, newest first.
+
+    Raises: Invalid, for values outside the enumerations and for what is no instant.
+    """
+    organization_id = call.organization.id
+    wanted = listing.wanted(call)
+    chosen = _filters(call)
+    status = _one_of(call, "payment_status", service.PAYMENT_STATUSES)
+    place, index = key(organization_id, store.LIST), "list"
+    external_id = call.one("external_customer_id")
+    if external_id is not None:
+        customer = CUSTOMERS.find(organization_id, external_id)
+        if customer is None:
+            return [], listing.meta(wanted, 0)
+        place, index = store.owner_pk(organization_id, customer.id), "owner"
+    total: Callable[[], int] | None = None
+    if index == "list" and not chosen.where:
+        total = lambda: counters.total(organization_id, store.LIST)  # noqa: E731
+    found = Listing(
+        organization_id,
+        place,
+        index=index,
+        where=chosen.where,
+        values=chosen.values,
+        names=chosen.names,
+        total=total,
+    )
+    if status is not None:
+        return _with_status(found, status, wanted)
+    items, meta = listing.read(found, wanted)
+    return [store.read(item) for item in items], meta
+
+
+def _with_status(of: Listing, status: str, wanted: Wanted) -> tuple[list[Fee], dict[str, int | None]]:
+    """A status stands on the invoice for all its fees at once, so that none of them need change with it: here the whole
+    list is walked, each fee with its invoice."""
+    fees = [store.read(item) for item in core.query(of.pk, **of.how())]
+    kept: list[Fee] = []
+    for start in range(0, len(fees), _READ_AT_ONCE):
+        some = fees[start : start + _READ_AT_ONCE]
+        statuses = service.payment_statuses(of.organization_id, some)
+        kept += [fee for fee in some if statuses[fee.id] == status]
+    first = (wanted.number - 1) * wanted.size
+    return kept[first : first + wanted.size], listing.meta(wanted, len(kept))
+
+
+def _filters(call: Call) -> _Filter:
+    chosen = _Filter()
+    for parameter, name in (
+        ("external_subscription_id", "external_subscription_id"),
+        ("event_transaction_id", "event_transaction_id"),
+        ("currency", "currency"),
+        ("billable_metric_code", "item_code"),
+    ):
+        text = call.one(parameter)
+        if text is not None:
+            chosen.equals(name, text)
+    if call.one("billable_metric_code") is not None:
+        chosen.equals("item_type", "BillableMetric")
+    fee_type = _one_of(call, "fee_type", _TYPES)
+    if fee_type is not None:
+        chosen.equals("type", fee_type)
+    for name in _INSTANTS:
+        for parameter, sign in ((f"{name}_from", ">="), (f"{name}_to", "<=")):
+            text = call.one(parameter)
+            if text is not None:
+                chosen.bounds(name, sign, _instant(parameter, text), parameter)
+    return chosen
+
+
+def _one_of(call: Call, name: str, known: Sequence[str]) -> str | None:
+    value = call.one(name)
+    if value is not None and value not in known:
+        raise Invalid.field(name, "value_is_invalid")
+    return value
+
+
+def _instant(parameter: str, text: str) -> str:
+    at = schema.instant(text)
+    if at is None:
+        raise Invalid.field(parameter, "invalid_date")
+    return stamp(at)

@@ -1,0 +1,52 @@
+"""`/fees`."""
+
+import time
+from typing import Any
+
+from chalicelib.features.fees import listings, service
+from chalicelib.features.test_clock import service as test_clock
+from chalicelib.platform.http import Call, Routes
+
+routes = Routes(__name__)
+
+# Reads in a sandbox wait this long for invoices made just now, whose fees a task brings into the list.
+_COPIES_WAIT_SECONDS = 2.0
+
+
+@routes.get("/fees")
+def index(call: Call) -> dict[str, Any]:
+    """One page, newest first."""
+    _catch_up(call)
+    found, meta = listings.page(call)
+    return {"fees": service.show_many(call.organization.id, found), "meta": meta}
+
+
+@routes.get("/fees/{lago_id}")
+def show(call: Call) -> dict[str, Any]:
+    """One."""
+    _catch_up(call)
+    stored = service.find(call.organization.id, call.path["lago_id"])
+    return {"fee": service.show_many(call.organization.id, [stored.fee])[0]}
+
+
+@routes.put("/fees/{lago_id}")
+def update(call: Call) -> dict[str, Any]:
+    """The payment status of a fee without invoice."""
+    service.find(call.organization.id, call.path["lago_id"])
+    fee = service.update(call.organization.id, call.path["lago_id"], call.root("fee"), now=call.now)
+    return {"fee": service.show_many(call.organization.id, [fee])[0]}
+
+
+@routes.delete("/fees/{lago_id}")
+def remove(call: Call) -> dict[str, Any]:
+    """Delete a fee without invoice."""
+    fee = service.remove(call.organization.id, call.path["lago_id"])
+    return {"fee": service.show_many(call.organization.id, [fee])[0]}
+
+
+def _catch_up(call: Call) -> None:
+    """In a sandbox a read finds the fees of whatever was sent or became due before it."""
+    test_clock.catch_up(call.organization, now=call.now)
+    end = time.monotonic() + _COPIES_WAIT_SECONDS
+    while call.organization.sandbox and service.behind(call.organization) and time.monotonic() < end:
+        time.sleep(0.05)

@@ -1,0 +1,109 @@
+"""Reading fees, and what may change of one that has no invoice. Source: api-inventory.md, Fees."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from chalicelib.domain.errors import Conflict, Invalid, NotAllowed, NotFound
+from chalicelib.features.fees import store
+from chalicelib.features.fees.store import Stored
+from chalicelib.features.invoices import serializer
+from chalicelib.features.invoices import service as invoices
+from chalicelib.features.invoices import store as invoice_store
+from chalicelib.features.invoices.records import Fee
+from chalicelib.features.webhooks import service as webhooks
+from chalicelib.platform import agenda, clock
+from chalicelib.platform.agenda import Task
+from chalicelib.platform.clock import OrganizationRef
+from chalicelib.platform.ids import key
+from chalicelib.platform.table import Cancelled, core, transact
+
+PAYMENT_STATUSES = ("pending", "succeeded", "failed", "refunded")
+# What is remembered of the last change to a status.
+_SINCE = {"succeeded": "succeeded_at", "failed": "failed_at", "refunded": "refunded_at"}
+_TRIES = 5
+# Behind these many invoices nobody just made looks for its fees.
+_LATEST = 25
+
+
+def find(organization_id: str, fee_id: str) -> Stored:
+    """A fee of a final invoice, or one without.
+
+    Raises: NotFound.
+    """
+    found = store.get(organization_id, fee_id)
+    if found is None or found.deleted:
+        raise NotFound("fee")
+    return found
+
+
+def show_many(organization_id: str, fees: Sequence[Fee]) -> list[dict[str, Any]]:
+    """Fees as the API shows them, each with its payment status."""
+    statuses = payment_statuses(organization_id, fees)
+    return [serializer.fee(fee, statuses[fee.id]) for fee in fees]
+
+
+def payment_statuses(organization_id: str, fees: Sequence[Fee]) -> dict[str, str]:
+    """Each fee's payment status: its invoice's, else its own."""
+    keys = {
+        fee.invoice_id: invoice_store.invoice_key(organization_id, fee.invoice_id) for fee in fees if fee.invoice_id
+    }
+    items = core.get_many(list(keys.values()))
+    of_invoice = {i: invoice_store.read(items[place]).payment_status for i, place in keys.items() if place in items}
+    return {fee.id: of_invoice.get(fee.invoice_id or "", fee.payment_status) for fee in fees}
+
+
+def behind(organization: OrganizationRef) -> bool:
+    """Whether fees of the latest invoices are still to be brought into the list."""
+    page, _ = core.page(key(organization.id, "invoice"), index="list", descending=True, limit=_LATEST)
+    now = clock.utc_now()
+    subjects = [f"{invoice_store.read(item).id}#finalized" for item in page.items]
+    keys = [agenda.task(invoices.ISSUED, organization, subject, now).key for subject in subjects]
+    return bool(core.get_many(keys))
+
+
+def created(organization: OrganizationRef, fee: Fee, payment_status: str, *, now: datetime) -> Task:
+    """The announcement of a fee in advance."""
+    payload = serializer.fee(fee, payment_status)
+    subject = f"fee.created#{fee.id}"
+    return webhooks.announcement(organization, "fee.created", "fee", payload, subject=subject, now=now)
+
+
+def update(organization_id: str, fee_id: str, values: Mapping[str, Any], *, now: datetime) -> Fee:
+    """Set the payment status of a fee without invoice.
+
+    Raises: NotFound; Invalid; NotAllowed, `invoiced_fee`; Conflict.
+    """
+    for _ in range(_TRIES):
+        old = find(organization_id, fee_id)
+        status = values.get("payment_status", old.fee.payment_status)
+        if status not in PAYMENT_STATUSES:
+            raise Invalid.field("payment_status", "value_is_invalid")
+        _check_loose(old)
+        since = {_SINCE[status]: now} if status in _SINCE and status != old.fee.payment_status else {}
+        new = old.fee.model_copy(update={"payment_status": status, **since})
+        try:
+            transact([store.replace_action(organization_id, old, new)])
+        except Cancelled:
+            continue
+        return new
+    raise Conflict("fee_changed_meanwhile")
+
+
+def remove(organization_id: str, fee_id: str) -> Fee:
+    """Delete a fee without invoice.
+
+    Raises: NotFound; NotAllowed, `invoiced_fee`; Conflict.
+    """
+    old = find(organization_id, fee_id)
+    _check_loose(old)
+    try:
+        transact(store.remove_actions(organization_id, old))
+    except Cancelled as error:
+        raise Conflict("fee_changed_meanwhile") from error
+    return old.fee
+
+
+def _check_loose(of: Stored) -> None:
+    if of.fee.invoice_id is not None:
+        raise NotAllowed("invoiced_fee")

@@ -1,0 +1,54 @@
+"""Which events of a batch are charged at once, and the task that does it: born in the transaction that counts the event.
+
+So a fee in advance is neither lost nor made twice, in whatever pieces and however often a message is delivered.
+Source: usage.md section 7.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from chalicelib.features.events.event import Event
+from chalicelib.features.plans import advance_codes
+from chalicelib.platform import agenda, clock
+from chalicelib.platform.agenda import Task
+from chalicelib.platform.clock import OrganizationRef
+from chalicelib.platform.ids import key, key_part
+from chalicelib.platform.table import Key
+
+# Carried out by features/billing/in_advance.py. Attempts: invoices of one customer are numbered one after the other, and
+# many of its events at once wait for each other.
+CHARGE_EVENT = agenda.kind("charge_event", rank=8, attempts_max=40)
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """When an event was accepted: really, as its item has it, and by the organization's own clock."""
+
+    received_at: str
+    at: datetime
+
+
+class InAdvance:
+    """What one batch needs to know, read once per organization: no older, as a plan may be made right before an event."""
+
+    def __init__(self) -> None:
+        self._codes: dict[str, frozenset[str]] = {}
+
+    def task(self, organization: OrganizationRef, event: Event, accepted: Callable[[], Accepted]) -> Task | None:
+        """What charges the event, due at once; None for most."""
+        if organization.id not in self._codes:
+            self._codes[organization.id] = advance_codes.current(organization.id, real_now=clock.utc_now())
+        if event.code not in self._codes[organization.id]:
+            return None
+        # By reception first: the order in which a test clock takes tasks of one instant.
+        names = event.external_subscription_id, event.transaction_id
+        when = accepted()
+        subject = "#".join((when.received_at, *map(key_part, names)))
+        return agenda.task(CHARGE_EVENT, organization, subject, when.at)
+
+
+def event_key(task: Task) -> Key:
+    """Where the event of such a task stands."""
+    _, subscription, transaction = task.subject.split("#")
+    return f"{key(task.organization.id, 'event')}#{transaction}", subscription

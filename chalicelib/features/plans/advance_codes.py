@@ -1,0 +1,50 @@
+"""Which event codes have charges paid in advance: the meter asks before it stores events. Source: usage.md section 7.
+
+One small item per organization, so that the meter needs one request, whatever plans and overrides there are. It counts
+plans in their own transactions, and so is right whenever it is read. A code that has left the last plan stays for a
+while, as events of subscriptions that have ended may come late.
+
+Items
+    pk                      sk    what it is
+    <org>#advance-codes     -     `n:<code>`: how many plans have a charge of this code in advance, those of single
+                                  subscriptions too; `left:<code>`: when one of them lost it
+
+Access patterns
+    1 current(org)              GetItem   consistent
+    2 actions(before, after)    part of the plan's own transaction
+"""
+
+from collections.abc import Set
+from datetime import datetime
+
+from chalicelib import limits
+from chalicelib.platform.ids import key
+from chalicelib.platform.table import Action, core
+from chalicelib.platform.timestamps import stamp
+
+_NUMBER, _LEFT = "n:", "left:"
+
+
+def current(organization_id: str, *, real_now: datetime) -> frozenset[str]:
+    """The codes whose events may be charged at once."""
+    item = core.get(key(organization_id, "advance-codes")) or {}
+    since = stamp(real_now - limits.ADVANCE_CODES_KEPT)
+    numbers = {name.removeprefix(_NUMBER): number for name, number in item.items() if name.startswith(_NUMBER)}
+    return frozenset(code for code, number in numbers.items() if number > 0 or item.get(_LEFT + code, "") > since)
+
+
+def actions(organization_id: str, *, before: Set[str], after: Set[str], real_now: datetime) -> list[Action]:
+    """Count a plan under the codes that it has in advance now, and no more under those that it had."""
+    entered, left = sorted(after - before), sorted(before - after)
+    if not entered and not left:
+        return []
+    names = {f"#n{i}": _NUMBER + code for i, code in enumerate([*entered, *left])}
+    values: dict[str, object] = {":one": 1} if entered else {}
+    sums = [f"#n{i} {':one' if i < len(entered) else ':minus'}" for i in range(len(names))]
+    expression = "ADD " + ", ".join(sums)
+    if left:
+        names |= {f"#l{i}": _LEFT + code for i, code in enumerate(left)}
+        values |= {":minus": -1, ":now": stamp(real_now)}
+        expression += " SET " + ", ".join(f"#l{i} = :now" for i in range(len(left)))
+    place = key(organization_id, "advance-codes"), "-"
+    return [core.update(place, expression, names=names, values=values)]

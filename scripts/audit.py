@@ -1,0 +1,35 @@
+"""`make audit`: recount raw events and compare every hour row and every folded day. Exit 1, and a list, on differences.
+
+ORGANIZATION=<id> looks at one organization; with SUBSCRIPTION=<external id> at one subscription of it, without reading the
+whole table. Against AWS with the credentials of the environment (STAGE=...), else against the local stack that runs.
+"""
+
+import os
+import sys
+
+from scripts.endpoint import use_local_stack_unless_stage
+
+
+def main() -> int:
+    """Print one line per difference."""
+    use_local_stack_unless_stage()
+    return report(os.environ.get("ORGANIZATION"), os.environ.get("SUBSCRIPTION"))
+
+
+def report(organization_id: str | None, subscription: str | None) -> int:
+    """Look, print, and say by a number how it went."""
+    from chalicelib.features.usage.audit import audit
+    from chalicelib.platform import clock
+
+    if subscription and not organization_id:
+        print("SUBSCRIPTION needs its ORGANIZATION")
+        return 2
+    found = audit(now=clock.utc_now(), organization_id=organization_id or None, subscription=subscription or None)
+    for each in found:
+        print(f"{each.partition}  {each.place}  {each.code}  {each.found}")
+    print(f"{len(found)} differences")
+    return 1 if found else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
