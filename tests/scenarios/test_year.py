@@ -1,6 +1,6 @@
 """Current usage and invoices of a run by a daily clock agree: what was shown last of a period is what is billed for it.
 
-All intervals and billing times in two zones over seven weeks with changes of clocks; `domain/test_open_usage.py` has the
+All intervals and billing times in two zones over five weeks with changes of clocks; `domain/test_open_usage.py` has the
 ranges of a year in all zones.
 """
 
@@ -135,16 +135,15 @@ def assert_agree(run: Run) -> int:
         for period in invoice["billing_periods"]:
             name = period["external_subscription_id"]
             start, end = period["charges_from_datetime"], period["charges_to_datetime"]
-            fees = [
-                (fee["item"]["code"], Decimal(fee["units"]), fee["events_count"], fee["amount_cents"])
+            own = [
+                fee
                 for fee in invoice["fees"]
                 if fee["item"]["type"] == "charge" and fee["external_subscription_id"] == name
             ]
-            assert all(
-                (fee["from_date"], fee["to_date"]) == (start, end)
-                for fee in invoice["fees"]
-                if fee["item"]["type"] == "charge" and fee["external_subscription_id"] == name
-            )
+            assert all((fee["from_date"], fee["to_date"]) == (start, end) for fee in own)
+            fees = [
+                (fee["item"]["code"], Decimal(fee["units"]), fee["events_count"], fee["amount_cents"]) for fee in own
+            ]
             if period["invoicing_reason"] == "subscription_periodic":
                 rows[name].append((start, end, fees))
     compared = 0
@@ -177,12 +176,12 @@ def story(environment: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Story]
     """A sandbox on tables that stay quick."""
     monkeypatch.setattr(limits, "CLOCK_INLINE_SECONDS", 600)
     with quick_tables(), support.in_memory():
-        yield Story.begin(at="2024-02-24T15:00:00Z")
+        yield Story.begin(at="2024-03-04T15:00:00Z")
 
 
 def test_the_last_current_usage_of_a_period_is_what_its_invoice_bills(story):
     """New York's clocks go on by an hour on 10 March, those of Lord Howe back by half an hour on 7 April."""
-    run = Run(story, ("America/New_York", "Australia/Lord_Howe"), datetime(2024, 2, 24, 15, tzinfo=UTC))
+    run = Run(story, ("America/New_York", "Australia/Lord_Howe"), datetime(2024, 3, 4, 15, tzinfo=UTC))
     run.prepare()
-    run.live(50)
-    assert assert_agree(run) > 40
+    run.live(35)
+    assert assert_agree(run) > 30
