@@ -84,7 +84,7 @@ def scripts(draw: st.DrawFn, *, waits: bool = True) -> Script:
     begin = draw(instants(zone).filter(lambda at: 1972 < at.year < 2035))
     plans, starts, wishes = [], [], []
     for n in range(draw(st.integers(1, 3))):
-        plans.append(draw(plans_named(f"plan-{n}", trials=waits)))
+        plans.append(draw(plans_named(f"plan-{n}", trials=True)))
         at = draw(st.none() | st.integers(-400, 200 if waits else 0).map(lambda days: begin + days * DAY))
         ending_at = None
         if waits and draw(st.booleans()):
@@ -104,7 +104,7 @@ def scripts(draw: st.DrawFn, *, waits: bool = True) -> Script:
             }
         )
     for n in range(draw(st.integers(0, 3))):
-        plans.append(draw(plans_named(f"other-{n}", trials=waits)))
+        plans.append(draw(plans_named(f"other-{n}", trials=True)))
         on = periods.local_date(begin, zone) + draw(st.integers(0, 400)) * DAY
         what = draw(st.sampled_from(("upgrade", "downgrade", "end")))
         invoice = draw(st.sampled_from(("generate", "skip")))

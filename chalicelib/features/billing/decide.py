@@ -140,7 +140,7 @@ def _started(outcome: Outcome, zone: ZoneInfo, *, renews_on: date | None = None)
 
 
 def _alert(outcome: Outcome, case: _Case, at: datetime) -> Decision:
-    left = tuple(day for day in outcome.after.alerts_on if periods.start_of_day(day, case.zone) > case.now)
+    left = tuple(day for day in outcome.after.alerts_on if periods.start_of_day(day, case.zone) > at)
     return Decision((outcome.then(alerts_on=left).telling("subscription.termination_alert"),), apart=False)
 
 

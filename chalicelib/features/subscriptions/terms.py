@@ -73,7 +73,7 @@ def happenings(subscription: Subscription, plan: Plan, *, zone: ZoneInfo) -> lis
         return [(min(of.started_at, of.updated_at), Happening.STARTING)]
     billing_at = subscriptions.next_billing_at(terms_of(plan), life_of(of), after=last_day(of, zone), zone=zone)
     if of.status == Status.TERMINATED:
-        return _of_ended(of, billing_at, zone)
+        return _of_ended(of, plan, billing_at, zone)
     found = [(billing_at, Happening.PERIOD)]
     found += [(periods.start_of_day(day, zone), Happening.ALERT) for day in of.alerts_on]
     if of.ending_at is not None:
@@ -86,7 +86,7 @@ def happenings(subscription: Subscription, plan: Plan, *, zone: ZoneInfo) -> lis
     return found
 
 
-def _of_ended(of: Subscription, billing_at: datetime, zone: ZoneInfo) -> list[tuple[datetime, Happening]]:
+def _of_ended(of: Subscription, plan: Plan, billing_at: datetime, zone: ZoneInfo) -> list[tuple[datetime, Happening]]:
     if Occasion.TERMINATING not in of.occasions or of.terminated_at is None:
         return []
     found = [(of.terminated_at, Happening.LAST)]
@@ -94,6 +94,10 @@ def _of_ended(of: Subscription, billing_at: datetime, zone: ZoneInfo) -> list[tu
     same_day = periods.local_date(billing_at, zone) == periods.local_date(of.terminated_at, zone)
     if billing_at <= of.terminated_at and (of.upgraded or not same_day):
         found.append((billing_at, Happening.PERIOD))
+    # A trial that was over before the end owes its fee, of which the end may give a part back.
+    trial_end = subscriptions.trial_end(terms_of(plan), life_of(of))
+    if trial_end is not None and of.trial_ended_at is None and trial_end <= of.terminated_at:
+        found.append((trial_end, Happening.TRIAL))
     return found
 
 

@@ -197,7 +197,7 @@ def test_a_child_of_a_running_subscription_remembers_changed_units(world):
         pytest.param(
             {"charges": [{"id": 0, "properties": {"amount": 1}}]}, {"amount": ["invalid_amount"]}, id="charge"
         ),
-        pytest.param({"charges": [{"id": 0, "filters": [{}]}]}, {"filters": ["value_is_invalid"]}, id="filters"),
+        pytest.param({"charges": [{"id": 0, "filters": [{}]}]}, {"values": ["value_is_mandatory"]}, id="filters"),
         pytest.param({"fixed_charges": [{"id": 0, "units": "x"}]}, {"units": ["value_is_invalid"]}, id="fixed charge"),
         pytest.param(
             {"minimum_commitment": {"amount_cents": -1}}, {"amount_cents": ["value_is_out_of_range"]}, id="commitment"
