@@ -6,6 +6,7 @@ query names is sorted, and pages end by their number of items alone.
 """
 
 import copy
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from types import SimpleNamespace
@@ -23,6 +24,7 @@ from moto.dynamodb.models.table import Table
 _transact, _query = DynamoDBBackend.transact_write_items, Table.query
 _cast = DynamoType.cast_value.fget
 _serialize = BaseJSONSerializer._serialize_type_structure
+_one_query = threading.Lock()  # what a table says is in it is set for one query at a time
 
 
 @contextmanager
@@ -51,14 +53,15 @@ def _serialize_values_as_they_are(serializer: Any, serialized: Any, value: Any, 
 
 def _query_partition(table: Table, hash_key: DynamoType, *args: Any, **how: Any) -> Any:
     index_name = args[6] if len(args) > 6 else how.get("index_name")
-    if index_name is not None:
-        return _query(table, hash_key, *args, **how)
-    partition = list(table.items.get(hash_key, {}).values())
-    table.all_items = lambda: partition  # type: ignore[method-assign]
-    try:
-        return _query(table, hash_key, *args, **how)
-    finally:
-        del table.all_items
+    with _one_query:
+        if index_name is not None:
+            return _query(table, hash_key, *args, **how)
+        partition = list(table.items.get(hash_key, {}).values())
+        table.all_items = lambda: partition  # type: ignore[method-assign]
+        try:
+            return _query(table, hash_key, *args, **how)
+        finally:
+            del table.all_items
 
 
 State = dict[str, Any]

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from chalicelib.domain.aggregation import expressions
@@ -16,19 +16,15 @@ from chalicelib.features.billable_metrics.store import SEED_RECURRING_COUNT, Met
 from chalicelib.platform import schema
 from chalicelib.platform.timestamps import iso
 
-# What is computed by now. The rest of what can be defined is refused rather than accepted and mispriced.
-COMPUTED_AGGREGATIONS = frozenset({*Aggregation, SEED_RECURRING_COUNT})
-COMPUTED_RECURRING = frozenset(each for each in Aggregation if each.may_recur)  # Of these, also recurring ones.
-COMPUTED_EXPRESSIONS = True
-
+TYPES = frozenset({*Aggregation, SEED_RECURRING_COUNT})
 ROUNDING = ("round", "ceil", "floor")
-_NEVER_RECURRING = frozenset({"count_agg", "max_agg", "latest_agg"})
+_NEVER_RECURRING = frozenset(each for each in Aggregation if not each.may_recur)
 _LONGEST = 255
 _LONGEST_FORMULA = 10_000  # As a metric's own.
 
 
 def _aggregation(value: Any) -> str:
-    if not isinstance(value, str) or value not in COMPUTED_AGGREGATIONS:
+    if not isinstance(value, str) or value not in TYPES:
         raise schema.refuse("value_is_invalid")
     return value
 
@@ -116,12 +112,9 @@ def combination(metric: Mapping[str, Any]) -> dict[str, list[str]]:
     kind, field_name, expression = (metric.get(name) for name in ("aggregation_type", "field_name", "expression"))
     if kind != "count_agg" and not (isinstance(field_name, str) and field_name.strip()):
         found["field_name"] = ["value_is_mandatory"]
-    if kind in COMPUTED_AGGREGATIONS and metric.get("recurring") is True:
-        if kind in _NEVER_RECURRING:
-            found["recurring"] = ["not_compatible_with_aggregation_type"]
-        elif kind != SEED_RECURRING_COUNT and kind not in COMPUTED_RECURRING:
-            found["recurring"] = ["value_is_invalid"]
-    if kind in COMPUTED_AGGREGATIONS and kind == "weighted_sum_agg" and metric.get("weighted_interval") is None:
+    if kind in _NEVER_RECURRING and metric.get("recurring") is True:
+        found["recurring"] = ["not_compatible_with_aggregation_type"]
+    if kind == "weighted_sum_agg" and metric.get("weighted_interval") is None:
         found["weighted_interval"] = ["value_is_invalid"]
     if isinstance(expression, str) and expression.strip() and kind != "count_agg":
         found |= _expression(expression)
@@ -129,8 +122,6 @@ def combination(metric: Mapping[str, Any]) -> dict[str, list[str]]:
 
 
 def _expression(text: str) -> dict[str, list[str]]:
-    if not COMPUTED_EXPRESSIONS:
-        return {"expression": ["value_is_invalid"]}
     try:
         expressions.check(text)
     except expressions.ExpressionError:
@@ -203,4 +194,4 @@ class EvaluationInput(schema.Request):
     """A formula and an event."""
 
     expression: Annotated[str, BeforeValidator(_formula)]
-    event: SampleEvent = SampleEvent()
+    event: SampleEvent = Field(default_factory=SampleEvent)

@@ -3,7 +3,7 @@
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from chalicelib.platform.collection import Record
 
@@ -80,8 +80,8 @@ class Customer(Record):
     finalize_zero_amount_invoice: str = "inherit"
     skip_invoice_custom_sections: bool = False
     tax_ids: tuple[str, ...] = ()
-    billing_configuration: CustomerBillingConfiguration = CustomerBillingConfiguration()
-    shipping_address: Address = Address()
+    billing_configuration: CustomerBillingConfiguration = Field(default_factory=CustomerBillingConfiguration)
+    shipping_address: Address = Field(default_factory=Address)
     metadata: tuple[Metadata, ...] = ()
 
     def zone(self, organization_timezone: str) -> ZoneInfo:

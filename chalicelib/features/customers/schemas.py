@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator
+from pydantic import BeforeValidator, Field
 
 from chalicelib import limits
 from chalicelib.domain.errors import Invalid, merge
@@ -99,8 +99,10 @@ class CustomerInput(schema.Request):
     finalize_zero_amount_invoice: schema.optional_one_of("inherit", "skip", "finalize", code="invalid_value") = None  # type: ignore[valid-type]
     skip_invoice_custom_sections: schema.OptionalBoolean = None
     tax_codes: schema.Codes = []
-    billing_configuration: Annotated[BillingConfigurationInput, BeforeValidator(_mapping)] = BillingConfigurationInput()
-    shipping_address: Annotated[AddressInput, BeforeValidator(_mapping)] = AddressInput()
+    billing_configuration: Annotated[BillingConfigurationInput, BeforeValidator(_mapping)] = Field(
+        default_factory=BillingConfigurationInput
+    )
+    shipping_address: Annotated[AddressInput, BeforeValidator(_mapping)] = Field(default_factory=AddressInput)
     metadata: Annotated[list[dict[str, Any]], BeforeValidator(_entries)] = []
 
 

@@ -10,6 +10,8 @@ from chalicelib.domain.aggregation import faults
 from chalicelib.domain.errors import Invalid
 from chalicelib.features.billable_metrics import service as metrics
 from chalicelib.features.billable_metrics.store import Metric
+from chalicelib.features.customers.records import Customer
+from chalicelib.features.customers.store import CUSTOMERS
 from chalicelib.features.events import service
 from chalicelib.features.events.event import event_id, payload_of
 from chalicelib.features.metering import log
@@ -67,14 +69,22 @@ def _show_all(organization_id: str, entries: list[Entry]) -> list[dict[str, Any]
     stored = [(entry, item) for entry, item in pairs if item is not None]
     owners = service.owners(organization_id, [item for _, item in stored])
     known = metrics.by_codes(organization_id, list(dict.fromkeys(item["code"] for _, item in stored)))
-    return [
-        _show(organization_id, entry, item, owners[item["subscription"]], known.get(item["code"]))
-        for entry, item in stored
-    ]
+    customers = CUSTOMERS.get_many(organization_id, sorted({o["customer_id"] for o in owners.values() if o}))
+    shown = []
+    for entry, item in stored:
+        owner = owners[item["subscription"]]
+        customer = customers.get(owner["customer_id"]) if owner else None
+        shown.append(_show(organization_id, entry, item, owner, customer, known.get(item["code"])))
+    return shown
 
 
 def _show(
-    organization_id: str, entry: Entry, item: Item, owner: Mapping[str, Any], metric: Metric | None
+    organization_id: str,
+    entry: Entry,
+    item: Item,
+    owner: Mapping[str, Any],
+    customer: Customer | None,
+    metric: Metric | None,
 ) -> dict[str, Any]:
     event = metered.read(item)
     return {
@@ -84,7 +94,7 @@ def _show(
         "billable_metric_name": metric.name if metric else None,
         "timestamp": iso_millis(event.at),
         "received_at": iso_millis(unstamp(item["received"])),
-        "external_customer_id": owner.get("external_customer_id"),
+        "external_customer_id": customer.external_id if customer else None,
         "lago_customer_id": owner.get("customer_id"),
         "external_subscription_id": event.external_subscription_id,
         "lago_subscription_id": owner.get("subscription_id"),

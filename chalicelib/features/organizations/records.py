@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from chalicelib.platform.clock import OrganizationRef
 
@@ -47,7 +47,7 @@ class Organization(BaseModel):
     document_number_prefix: str = ""
     email_settings: tuple[str, ...] = ()
     finalize_zero_amount_invoice: bool = True
-    billing_configuration: BillingConfiguration = BillingConfiguration()
+    billing_configuration: BillingConfiguration = Field(default_factory=BillingConfiguration)
     version: int = 0
 
     @property

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator
+from pydantic import BeforeValidator, Field
 
 from chalicelib.features.organizations.records import Organization
 from chalicelib.platform import schema
@@ -78,7 +78,7 @@ class OrganizationUpdate(schema.Request):
     document_number_prefix: Annotated[str, BeforeValidator(_prefix)] = ""
     email_settings: Annotated[tuple[str, ...], BeforeValidator(_email_settings)] = ()
     finalize_zero_amount_invoice: schema.Boolean = True
-    billing_configuration: BillingConfigurationInput = BillingConfigurationInput()
+    billing_configuration: BillingConfigurationInput = Field(default_factory=BillingConfigurationInput)
 
 
 class OrganizationCreate(schema.Request):

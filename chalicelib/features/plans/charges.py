@@ -9,7 +9,7 @@ from chalicelib.domain.charges.models import ChargeModel
 from chalicelib.domain.errors import NotFound, merge
 from chalicelib.features.billable_metrics import service as metrics
 from chalicelib.features.billable_metrics.store import Metric
-from chalicelib.features.plans import charge_filters, codes, schemas
+from chalicelib.features.plans import charge_filters, codes
 from chalicelib.features.plans.charge_filters import OneFilter
 from chalicelib.features.plans.properties import checked_properties as checked_properties
 from chalicelib.features.plans.properties import checked_usage_properties
@@ -123,12 +123,6 @@ def _combination(request: ChargeInput, metric: Metric) -> dict[str, list[str]]:
     )
     if request.pay_in_advance and metric.seed_type is not None:
         found = merge(found, {"pay_in_advance": ["invalid_aggregation_type_or_charge_model"]})
-    if request.pay_in_advance and not schemas.COMPUTED_IN_ADVANCE:
-        found = merge(found, {"pay_in_advance": ["value_is_invalid"]})
-    if request.min_amount_cents and not schemas.COMPUTED_MINIMUM:
-        found = merge(found, {"min_amount_cents": ["value_is_invalid"]})
-    if request.prorated and not schemas.COMPUTED_PRORATION:
-        found = merge(found, {"prorated": ["value_is_invalid"]})
     return dict(found)
 
 

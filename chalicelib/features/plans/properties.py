@@ -6,7 +6,6 @@ from typing import Any
 from chalicelib.domain.charges import properties as charge_properties
 from chalicelib.domain.charges.models import ChargeModel
 from chalicelib.domain.errors import merge
-from chalicelib.features.plans import schemas
 
 _LONGEST_KEY = 255
 
@@ -38,7 +37,5 @@ def _wrong_group_keys(given: Mapping[str, Any]) -> dict[str, list[str]]:
 
 def _are_group_keys(value: Any) -> bool:
     if not isinstance(value, list) or not all(isinstance(key, str) for key in value):
-        return False
-    if value and not schemas.COMPUTED_GROUPING:
         return False
     return all(key.strip() and len(key) <= _LONGEST_KEY for key in value)

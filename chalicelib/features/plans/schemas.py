@@ -7,16 +7,9 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, model_validator
 
 from chalicelib import limits
+from chalicelib.domain.charges.models import ChargeModel
 from chalicelib.platform import schema
 
-# What is computed by now; other models are refused rather than accepted and mispriced.
-COMPUTED_MODELS = ("standard", "graduated", "package", "percentage", "volume", "graduated_percentage", "dynamic")
-# The rest of what can be defined of a usage charge and is not billed yet: refused, not ignored.
-COMPUTED_FILTERS = True  # `filters` and `group_properties`.
-COMPUTED_GROUPING = True  # `pricing_group_keys`, `grouped_by`.
-COMPUTED_IN_ADVANCE = True
-COMPUTED_PRORATION = True
-COMPUTED_MINIMUM = True
 FIXED_CHARGE_MODELS = ("standard", "graduated", "volume")
 INTERVALS = ("weekly", "monthly", "quarterly", "semiannual", "yearly")
 
@@ -75,13 +68,6 @@ def _list_of_mappings(value: Any) -> list[dict[str, Any]]:
     return value
 
 
-def _filters(value: Any) -> list[dict[str, Any]]:
-    entries = _list_of_mappings(value)
-    if entries and not COMPUTED_FILTERS:
-        raise schema.refuse("value_is_invalid")
-    return entries
-
-
 def _filter_values(value: Any) -> dict[str, tuple[str, ...]]:
     """Keys with the values that each may have, each once."""
     if value is None or value == {}:
@@ -123,10 +109,10 @@ class ChargeInput(schema.Request):
     id: schema.OptionalName = None
     billable_metric_id: schema.OptionalName = None
     code: schema.OptionalName = None
-    charge_model: schema.one_of(*COMPUTED_MODELS)  # type: ignore[valid-type]
+    charge_model: schema.one_of(*ChargeModel)  # type: ignore[valid-type]
     properties: Annotated[dict[str, Any], BeforeValidator(_mapping)] = {}
-    filters: Annotated[list[dict[str, Any]], BeforeValidator(_filters)] = []
-    group_properties: Annotated[list[dict[str, Any]], BeforeValidator(_filters)] = []
+    filters: Annotated[list[dict[str, Any]], BeforeValidator(_list_of_mappings)] = []
+    group_properties: Annotated[list[dict[str, Any]], BeforeValidator(_list_of_mappings)] = []
     pay_in_advance: schema.Boolean = False
     invoiceable: schema.Boolean = True
     regroup_paid_fees: schema.optional_one_of("invoice") = None  # type: ignore[valid-type]

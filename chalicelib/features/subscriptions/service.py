@@ -13,7 +13,7 @@ from chalicelib.domain import periods
 from chalicelib.domain.errors import Invalid, NotFound
 from chalicelib.features.customers import service as customers
 from chalicelib.features.customers import store as customer_store
-from chalicelib.features.customers.records import BillingState
+from chalicelib.features.customers.records import BillingState, Customer
 from chalicelib.features.customers.store import CUSTOMERS
 from chalicelib.features.organizations import service as organizations
 from chalicelib.features.organizations.records import Organization
@@ -50,14 +50,15 @@ def _create(
     plan = plans.find(organization.id, request.plan_code)
     extra = plan_store.taken_action(organization.id, plan)
     guard = store.guard(organization.id, request.external_id)
-    if guard is not None and guard["external_customer_id"] == request.external_customer_id:
-        change, adopted = _customer_of_guard(own, guard, plan, now=now)
+    customer = CUSTOMERS.find(organization.id, request.external_customer_id)
+    if guard is not None and customer is not None and guard["customer_id"] == customer.id:
+        change, adopted = _known_customer(own, customer.id, plan, now=now)
         change.check_dates(None, request.ending_at)
         return _change_plan(change, guard["subscription_id"], plan, request, [*extra, *adopted])
     if request.plan_overrides:
         plan, written = _child(own.id, plan, request.plan_overrides, now=now)
         extra = [*extra, *written]
-    change, adopted, tasks = _customer_for(own, request.external_customer_id, plan, now=now)
+    change, adopted, tasks = _customer_for(own, customer, request.external_customer_id, plan, now=now)
     change.check_dates(request.subscription_at, request.ending_at)
     if guard is not None:
         raise Invalid.field("external_id", "value_already_exist")
@@ -164,10 +165,14 @@ def _writing(organization_id: str, child: Plan, parent: Plan) -> list[Action]:
     return [*overrides.create_actions(organization_id, child), *unchanged]
 
 
-def _customer_of_guard(
-    own: Organization, guard: Mapping[str, Any], plan: Plan, *, now: datetime
-) -> tuple[Change, list[Action]]:
-    change = change_of(own.id, guard["customer_id"], now=now)
+def _known_customer(own: Organization, customer_id: str, plan: Plan, *, now: datetime) -> tuple[Change, list[Action]]:
+    """A customer as it stands, with the plan's currency taken over.
+
+    Raises: NotFound, when it was deleted meanwhile; Invalid, for another currency.
+    """
+    change = change_of(own.id, customer_id, now=now)
+    if change.customer.deleted_at is not None:
+        raise NotFound("customer")
     with_currency = customers.check_currency(change.customer, plan.amount_currency)
     if with_currency == change.customer:
         return change, []
@@ -175,19 +180,15 @@ def _customer_of_guard(
 
 
 def _customer_for(
-    own: Organization, external_id: str, plan: Plan, *, now: datetime
+    own: Organization, known: Customer | None, external_id: str, plan: Plan, *, now: datetime
 ) -> tuple[Change, list[Action], list[Task]]:
-    """The customer, made on the fly where there is none, with the plan's currency taken over."""
-    known = CUSTOMERS.find(own.id, external_id)
-    if known is None:
-        fresh = customers.check_currency(customers.new_customer(own, external_id, now=now), plan.amount_currency)
-        actions, tasks = customers.creation(own, fresh, now=now)
-        state = BillingState(customer_id=fresh.id, version=customer_store.NOT_WRITTEN)
-        return Change(own, fresh, state, (), now), actions, tasks
-    change, adopted = _customer_of_guard(own, {"customer_id": known.id}, plan, now=now)
-    if change.customer.deleted_at is not None:
-        raise NotFound("customer")
-    return change, adopted, []
+    """The customer, made on the fly where there is none."""
+    if known is not None:
+        return *_known_customer(own, known.id, plan, now=now), []
+    fresh = customers.check_currency(customers.new_customer(own, external_id, now=now), plan.amount_currency)
+    actions, tasks = customers.creation(own, fresh, now=now)
+    state = BillingState(customer_id=fresh.id, version=customer_store.NOT_WRITTEN)
+    return Change(own, fresh, state, (), now), actions, tasks
 
 
 def find(organization_id: str, external_id: str, statuses: Sequence[str] = ()) -> Subscription:
@@ -316,6 +317,8 @@ def terminate(
 
     def attempt() -> tuple[Subscription, list[Task]]:
         old = find(organization.id, external_id, statuses)
+        if not old.live:  # Asked for by its status: what is over cannot end again.
+            raise NotFound("subscription")
         change = change_of(organization.id, old.customer_id, now=now)
         return end(change, old, request)
 
@@ -326,29 +329,24 @@ def end(change: Change, old: Subscription, request: schemas.Termination) -> tupl
     """Carry out the end of an active subscription, with the change of plan that waited for its period's end; or cancel
     one that has not begun."""
     organization_id = change.organization.id
-    linked = [s for s in (change.of_id(old.next_id), change.of_id(old.previous_id)) if s is not None]
-    known = plans.by_ids(organization_id, [s.plan_id for s in (old, *linked)])
-    new = ended(old, known[old.plan_id], request, at=change.now)
-    replaced = [(old, new, known[old.plan_id])]
-    extra: list[Action] = []
-    if old.status == Status.PENDING and old.previous_id is not None:
+    before, waiting = change.of_id(old.previous_id), change.of_id(old.next_id)
+    known = plans.by_ids(organization_id, [s.plan_id for s in (old, before, waiting) if s is not None])
+    plan = known[old.plan_id]
+    new = ended(old, plan, request, at=change.now)
+    if old.status == Status.PENDING and before is not None:
         # The plan before goes on as if no change had been asked for.
-        before = change.of_id(old.previous_id)
-        assert before is not None
         kept = before.model_copy(update={"next_id": None, "next_plan_code": None, "updated_at": change.now})
-        replaced.append((before, kept, known[before.plan_id]))
-    else:
-        extra = [store.release_action(organization_id, old)]
-    waiting = change.of_id(old.next_id)
-    if waiting is not None and waiting.status == Status.PENDING:
-        replaced += plan_changes.dropped(change, waiting, known[waiting.plan_id])
+        kept_plan = known[before.plan_id]
+        told = change.told(kept, kept_plan, "subscription.updated")
+        return new, change.commit(replaced=[(old, new, plan), (before, kept, kept_plan)], tasks=[told])
+    dropped = plan_changes.dropped(change, waiting, known[waiting.plan_id] if waiting else None)
+    if dropped:
         new = new.model_copy(update={"next_id": None, "next_plan_code": None})
-        replaced[0] = (old, new, known[old.plan_id])
-    name = "subscription.terminated" if new.status == Status.TERMINATED else "subscription.updated"
-    told = [change.told(after, plan, name) for _, after, plan in replaced[:1]]
-    if old.status == Status.PENDING and old.previous_id is not None:
-        told = [change.told(replaced[1][1], replaced[1][2], "subscription.updated")]
-    return new, change.commit(replaced=replaced, extra=extra, tasks=told)
+    told = change.told(
+        new, plan, "subscription.terminated" if new.status == Status.TERMINATED else "subscription.updated"
+    )
+    release = store.release_action(organization_id, old)
+    return new, change.commit(replaced=[(old, new, plan), *dropped], extra=[release], tasks=[told])
 
 
 def ended(old: Subscription, plan: Plan, request: schemas.Termination, *, at: datetime) -> Subscription:

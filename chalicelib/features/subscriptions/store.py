@@ -29,7 +29,7 @@ from chalicelib.platform.timestamps import stamp
 
 
 def guard(organization_id: str, external_id: str) -> Item | None:
-    """{customer_id, external_customer_id, subscription_id} of the live subscription with this external id."""
+    """{customer_id, subscription_id} of the live subscription with this external id."""
     return core.get(key(organization_id, "subscription-guard", external_id))
 
 
@@ -109,7 +109,6 @@ def _guard(organization_id: str, subscription: Subscription) -> Item:
         "pk": key(organization_id, "subscription-guard", subscription.external_id),
         "sk": "-",
         "customer_id": subscription.customer_id,
-        "external_customer_id": subscription.external_customer_id,
         "subscription_id": subscription.id,
     }
 

@@ -3,9 +3,6 @@ sections 2 to 4, catalog.md sections 2 and 3."""
 
 from typing import Any
 
-import pytest
-
-from chalicelib.features.billable_metrics import schemas
 from chalicelib.features.billable_metrics.store import METRICS, Metric
 
 ALL_TYPES = frozenset(
@@ -27,14 +24,6 @@ REGIONS = {
         {"name": "Google", "key": "region", "values": ["Europe"]},
     ],
 }
-
-
-@pytest.fixture
-def complete(monkeypatch) -> None:
-    """All that can be defined is computed."""
-    monkeypatch.setattr(schemas, "COMPUTED_AGGREGATIONS", ALL_TYPES)
-    monkeypatch.setattr(schemas, "COMPUTED_RECURRING", frozenset({"sum_agg", "unique_count_agg", "weighted_sum_agg"}))
-    monkeypatch.setattr(schemas, "COMPUTED_EXPRESSIONS", True)
 
 
 def create(story, code: str = "m", kind: str | None = "sum_agg", **fields: Any) -> Any:
@@ -134,7 +123,7 @@ REFUSED: list[tuple[dict[str, Any], dict[str, list[str]]]] = [
 ]
 
 
-def test_what_a_metric_may_be(story, complete):
+def test_what_a_metric_may_be(story):
     for number, (fields, shown) in enumerate(ACCEPTED):
         answer = create(story, f"m{number}", **fields)
         assert answer.status == 200, (fields, answer)
@@ -143,14 +132,14 @@ def test_what_a_metric_may_be(story, complete):
         assert story.ok("GET", f"/billable_metrics/m{number}")["billable_metric"] == metric
 
 
-def test_what_a_metric_may_not_be(story, complete):
+def test_what_a_metric_may_not_be(story):
     for fields, details in REFUSED:
         answer = create(story, **fields)
         assert (answer.status, answer.body.get("error_details")) == (422, details), fields
     assert story.ok("GET", "/billable_metrics")["meta"]["total_count"] == 0
 
 
-def test_all_findings_come_at_once(story, complete):
+def test_all_findings_come_at_once(story):
     answer = create(
         story, kind="max_agg", field_name=None, recurring=True, expression=")", rounding_function=1, filters=0
     )
@@ -163,20 +152,10 @@ def test_all_findings_come_at_once(story, complete):
     }
 
 
-def test_what_is_not_computed_is_refused(story, monkeypatch):
-    monkeypatch.setattr(schemas, "COMPUTED_AGGREGATIONS", frozenset({"count_agg", "sum_agg"}))
-    monkeypatch.setattr(schemas, "COMPUTED_RECURRING", frozenset())
-    monkeypatch.setattr(schemas, "COMPUTED_EXPRESSIONS", False)
-    for kind in ALL_TYPES - {"count_agg", "sum_agg"}:
-        assert create(story, kind=kind).body["error_details"] == {"aggregation_type": ["value_is_invalid"]}, kind
-    assert create(story, recurring=True).body["error_details"] == {"recurring": ["value_is_invalid"]}
-    assert create(story, expression="1").body["error_details"] == {"expression": ["value_is_invalid"]}
-
-
 # The first API's recurring count.
 
 
-def test_a_recurring_count_is_stored_as_a_recurring_unique_count(story, complete):
+def test_a_recurring_count_is_stored_as_a_recurring_unique_count(story):
     create(story, kind="recurring_count_agg")
     metric = kept(story)
     assert (metric.aggregation_type, metric.recurring, metric.seed_type) == (
@@ -194,7 +173,7 @@ def test_a_recurring_count_is_stored_as_a_recurring_unique_count(story, complete
 # Changing.
 
 
-def test_what_decides_units_is_fixed_while_a_plan_uses_the_metric(story, complete):
+def test_what_decides_units_is_fixed_while_a_plan_uses_the_metric(story):
     create(story, kind="sum_agg", rounding_function="round", rounding_precision=1, expression="1 + 1")
     attach(story)
     before = story.ok("GET", "/billable_metrics/m")["billable_metric"]
@@ -216,7 +195,7 @@ def test_what_decides_units_is_fixed_while_a_plan_uses_the_metric(story, complet
     assert change(story, recurring=True, field_name="g", expression=None)["field_name"] == "g"
 
 
-def test_a_change_is_checked_with_what_stays(story, complete):
+def test_a_change_is_checked_with_what_stays(story):
     create(story, recurring=True)
     body = {"billable_metric": {"aggregation_type": "max_agg"}}
     refused = story.call("PUT", "/billable_metrics/m", body)

@@ -7,10 +7,9 @@ from typing import Any
 import pytest
 
 from chalicelib.domain.errors import NotFound
-from chalicelib.features.billable_metrics import schemas as metric_schemas
 from chalicelib.features.billable_metrics.groups import groups_of
 from chalicelib.features.billable_metrics.store import Metric, MetricFilter
-from chalicelib.features.plans import cascade, charge_filters, children, schemas
+from chalicelib.features.plans import cascade, charge_filters, children
 from chalicelib.features.plans.charge_filters import OneFilter
 from chalicelib.features.plans.schemas import ChargeInput
 from chalicelib.features.plans.store import PLANS, Charge, ChargeFilter, Plan
@@ -27,14 +26,6 @@ REGIONS = {
         {"name": "gcp", "key": "region", "values": ["eu"]},
     ],
 }
-
-
-@pytest.fixture(autouse=True)
-def complete(monkeypatch) -> None:
-    """All that can be defined is computed."""
-    for name in ("FILTERS", "GROUPING", "IN_ADVANCE", "PRORATION", "MINIMUM"):
-        monkeypatch.setattr(schemas, f"COMPUTED_{name}", True)
-    monkeypatch.setattr(metric_schemas, "COMPUTED_AGGREGATIONS", frozenset({"count_agg", "recurring_count_agg"}))
 
 
 def metric_with(filters: list[dict[str, Any]] = CLOUDS, **fields: Any) -> Metric:
@@ -333,37 +324,6 @@ def stored(story, plan_id: str | None = None) -> Plan:
     plan = PLANS.get(organization_id, plan_id) if plan_id else PLANS.find(organization_id, "plan")
     assert plan is not None
     return plan
-
-
-def test_what_is_not_computed_is_refused(story, monkeypatch):
-    for name in ("FILTERS", "GROUPING", "IN_ADVANCE", "PRORATION", "MINIMUM"):
-        monkeypatch.setattr(schemas, f"COMPUTED_{name}", False)
-    metric = story.metric(group=CLOUD)
-    story.plan(charges=[usage(metric, filters=[], group_properties=None)])
-    shown = charge_of(story)
-    group = story.ok("GET", "/billable_metrics/calls/groups")["groups"][0]["lago_id"]
-    for fields, details in [
-        ({"filters": [priced(cloud=["aws"])]}, {"filters": ["value_is_invalid"]}),
-        (
-            {"group_properties": [{"group_id": group, "values": {"amount": "1"}}]},
-            {"group_properties": ["value_is_invalid"]},
-        ),
-        (
-            {"properties": {"amount": "1", "pricing_group_keys": ["a"]}},
-            {"pricing_group_keys": ["value_is_invalid"]},
-        ),
-        ({"min_amount_cents": 1}, {"min_amount_cents": ["value_is_invalid"]}),
-        ({"pay_in_advance": True}, {"pay_in_advance": ["value_is_invalid"]}),
-        (
-            {"prorated": True},
-            {"prorated": ["invalid_billable_metric_or_charge_model", "value_is_invalid"]},
-        ),
-    ]:
-        answer = story.call("PUT", "/plans/plan/charges/calls", {"charge": fields})
-        assert (answer.status, answer.body.get("error_details")) == (422, details), fields
-    made = story.call("POST", "/plans/plan/charges/calls/filters", {"filter": priced(cloud=["aws"])})
-    assert made.body["error_details"] == {"filters": ["value_is_invalid"]}
-    assert charge_of(story) == shown
 
 
 def test_filters_are_shown_as_given(story, catalog):

@@ -11,7 +11,7 @@ import pytest
 
 from chalicelib import limits
 from chalicelib.features import registry
-from chalicelib.features.billable_metrics import formulas, schemas
+from chalicelib.features.billable_metrics import formulas
 from chalicelib.features.billable_metrics.store import METRICS
 from chalicelib.features.events import jobs as event_jobs
 from chalicelib.features.events.event import Event, Source
@@ -395,9 +395,8 @@ def test_a_source_is_cut_to_what_a_log_can_hold():
 
 
 @pytest.fixture
-def computed(story, monkeypatch):
+def computed(story):
     """A metric whose property is computed."""
-    monkeypatch.setattr(schemas, "COMPUTED_EXPRESSIONS", True)
     story.metric("cpu", "sum_agg", field_name="hours", expression="event.properties.ms / 3600000 + 0.5")
     story.plan(
         charges=[
@@ -444,7 +443,7 @@ def test_an_event_whose_formula_fails_is_refused(computed):
     assert computed.ok("GET", "/events")["meta"]["total_count"] == 0
 
 
-def test_formulas_follow_their_metric(computed, monkeypatch):
+def test_formulas_follow_their_metric(computed):
     def properties(number: int, code: str = "cpu"):
         return send(computed, number, code, properties={"ms": 3600000}).body["event"]["properties"]
 
@@ -465,7 +464,6 @@ def test_formulas_follow_their_metric(computed, monkeypatch):
 
 
 def test_formulas_are_kept_for_a_while_outside_of_sandboxes(aws, monkeypatch):
-    monkeypatch.setattr(schemas, "COMPUTED_EXPRESSIONS", True)
     story = Story.begin(sandbox=False)
     send(story, 1, "cpu", at=clock.utc_now())
     with counting() as second:
