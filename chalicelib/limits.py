@@ -31,6 +31,9 @@ MESSAGE_BYTES_MAX = 250_000  # SQS takes 256 KB.
 MESSAGE_HEAD_BYTES_MAX = 1000  # Of these, what is said once for all events of a message.
 EVENT_ERRORS_MAX = 10_000  # Events that one `events.errors` names; the debugger shows all.
 EVENT_LOG_KEPT = timedelta(days=30)  # The debugger shows what came lately.
+ROW_PARTS_MAX = (
+    16  # Over how many parts the rows of a hot subscription are spread, so that its writers seldom conflict.
+)
 METRICS_KEPT = timedelta(seconds=10)  # How long a process that takes events in trusts what it has read of metrics.
 EVENT_RETENTION = timedelta(days=2 * 365)  # Raw events older than this are gone, so duplicates could not be known.
 ADVANCE_CODES_KEPT = timedelta(

@@ -12,10 +12,11 @@ from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from chalicelib.domain import periods, subscriptions
+from chalicelib.domain import lives, periods
 from chalicelib.domain.charges.models import ChargeModel, ChargeUsage, Priced, price
+from chalicelib.domain.lives import Life, Terms
 from chalicelib.domain.money import CONTEXT, round_half_up, total
-from chalicelib.domain.subscriptions import Days, Life, Terms
+from chalicelib.domain.subscriptions import Days
 
 _SIX_PLACES = Decimal("0.000001")
 
@@ -117,7 +118,7 @@ def _effective(change: UnitsChange, terms: Terms, life: Life, zone: ZoneInfo) ->
     if change.at <= life.started_at:
         return date.min + timedelta(days=1)
     on = periods.local_date(change.at, zone)
-    return on if change.immediately else subscriptions.fixed_period_on(terms, life, on, zone).end
+    return on if change.immediately else lives.fixed_period_on(terms, life, on, zone).end
 
 
 def _six_places(units: Decimal) -> Decimal:

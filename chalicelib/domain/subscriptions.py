@@ -12,18 +12,18 @@ from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from chalicelib.domain import periods
-from chalicelib.domain.lives import ZONE_MOVE, open_period
-from chalicelib.domain.lives import Life as Life
-from chalicelib.domain.lives import Terms as Terms
-from chalicelib.domain.lives import charges_period_on as charges_period_on
-from chalicelib.domain.lives import fixed_period_on as fixed_period_on
-from chalicelib.domain.lives import in_trial as in_trial
-from chalicelib.domain.lives import is_billing_day as is_billing_day
-from chalicelib.domain.lives import next_billing_at as next_billing_at
-from chalicelib.domain.lives import next_billing_day as next_billing_day
-from chalicelib.domain.lives import opens_period as opens_period
-from chalicelib.domain.lives import period_on as period_on
-from chalicelib.domain.lives import trial_end as trial_end
+from chalicelib.domain.lives import (
+    ZONE_MOVE,
+    Life,
+    Terms,
+    charges_period_on,
+    fixed_period_on,
+    in_trial,
+    open_period,
+    opens_period,
+    period_on,
+    trial_end,
+)
 from chalicelib.domain.periods import Period, Span
 
 PERIODIC = "subscription_periodic"

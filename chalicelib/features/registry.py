@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from chalicelib.features.add_ons import routes as add_ons
+from chalicelib.features.billable_metrics import jobs as billable_metric_jobs
 from chalicelib.features.billable_metrics import routes as billable_metrics
 from chalicelib.features.billing import jobs as billing_jobs
 from chalicelib.features.billing import routes as billing
@@ -36,6 +37,7 @@ from chalicelib.features.work import service as work_service
 from chalicelib.platform import clock
 
 JOBS = (
+    billable_metric_jobs,
     billing_jobs,
     clock_jobs,
     credit_note_jobs,

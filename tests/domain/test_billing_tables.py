@@ -7,10 +7,11 @@ import pytest
 
 from chalicelib.domain import subscriptions
 from chalicelib.domain.intervals import BillingTime, Interval
+from chalicelib.domain.lives import Life, Terms
 from chalicelib.domain.money import round_half_up
 from chalicelib.domain.periods import Span
 from chalicelib.domain.proration import prorated
-from chalicelib.domain.subscriptions import FeeRange, Life, Terms
+from chalicelib.domain.subscriptions import FeeRange
 
 D = date.fromisoformat
 UTC_ZONE = ZoneInfo("UTC")

@@ -12,14 +12,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chalicelib.domain import fixed_charges, periods, subscriptions
+from chalicelib.domain import fixed_charges, lives, periods
 from chalicelib.domain.charges import properties
 from chalicelib.domain.charges.models import ChargeModel
 from chalicelib.domain.fixed_charges import FixedCharge, UnitsChange
 from chalicelib.domain.intervals import BillingTime, Interval
+from chalicelib.domain.lives import Life, Terms
 from chalicelib.domain.money import round_half_up
 from chalicelib.domain.periods import Period, Span
-from chalicelib.domain.subscriptions import Days, Life, Terms
+from chalicelib.domain.subscriptions import Days
 from tests.support.billing_time import DAY, billing_times, days, intervals
 
 ZONE = ZoneInfo("UTC")
@@ -237,7 +238,7 @@ def histories(draw: st.DrawFn) -> tuple[FixedCharge, Terms, Life, Days]:
     start = datetime.combine(started_on, time(12), UTC)
     life = Life(draw(billing_times), start, start, start)
     on = started_on + draw(st.integers(0, 400)) * DAY
-    whole = subscriptions.period_on(terms, life, on, ZONE)
+    whole = lives.period_on(terms, life, on, ZONE)
     first = max(whole.start, started_on)
     first += draw(st.integers(0, (whole.last - first).days)) * DAY
     last = first + draw(st.integers(0, (whole.last - first).days)) * DAY

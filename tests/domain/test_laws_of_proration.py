@@ -11,10 +11,11 @@ from hypothesis import strategies as st
 
 from chalicelib.domain import periods, subscriptions
 from chalicelib.domain.intervals import BillingTime, Interval
+from chalicelib.domain.lives import Life, Terms
 from chalicelib.domain.money import CONTEXT, round_half_up
 from chalicelib.domain.periods import Period
 from chalicelib.domain.proration import prorated, unused_cents
-from chalicelib.domain.subscriptions import FeeRange, Life, Terms
+from chalicelib.domain.subscriptions import FeeRange
 from tests.support.billing_time import DAY, billing_times, days, intervals
 
 law = settings(max_examples=300)

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from chalicelib.domain import periods, subscriptions
+from chalicelib.domain import lives, periods
 from chalicelib.domain.intervals import Interval
 from chalicelib.domain.subscriptions import Row
 from chalicelib.features.plans.store import Plan
@@ -188,5 +188,5 @@ def test_a_wish_that_comes_before_the_runs_of_its_time_changes_nothing_about_the
     for wish in script.wishes:
         life, plan_terms = terms.life_of(unwished), terms.terms_of(script.plans[0])
         on = periods.local_date(wish.at, script.zone)
-        assume(wish.what != "end" or not subscriptions.is_billing_day(plan_terms, life, on, script.zone))
+        assume(wish.what != "end" or not lives.is_billing_day(plan_terms, life, on, script.zone))
     assert billed(carried(script, [], behind=True))[1:] == billed(carried(script, []))[1:]

@@ -14,7 +14,8 @@ from chalicelib.domain.aggregation import advance
 from chalicelib.domain.aggregation.readings import Reading
 from chalicelib.domain.aggregation.rules import Aggregation, MetricRule
 from chalicelib.domain.intervals import BillingTime, Interval
-from chalicelib.domain.subscriptions import IN_ADVANCE_CHARGE, Life, Terms
+from chalicelib.domain.lives import Life, Terms
+from chalicelib.domain.subscriptions import IN_ADVANCE_CHARGE
 
 MARCH = datetime(2024, 3, 1, tzinfo=UTC)
 COUNT = MetricRule(Aggregation.COUNT)

@@ -5,16 +5,14 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from chalicelib.domain.aggregation import breakdown
 from chalicelib.domain.aggregation.aggregate import aggregate
 from chalicelib.domain.aggregation.aggregated import Aggregated
-from chalicelib.domain.aggregation.breakdown import Action, Row
 from chalicelib.domain.charges import properties
 from chalicelib.domain.charges.models import ChargeModel
 from chalicelib.domain.charges.prorated import ProratedUsage, price
 from chalicelib.domain.money import round_half_up, to_cents
 from tests.domain.test_charge_models import tier
-from tests.support.readings import FIELD, add, at, reading, remove, rule, window
+from tests.support.readings import add, at, reading, remove, rule, window
 
 SEPTEMBER = window("2024-09-01", "2024-09-30")
 OCTOBER = window("2024-10-01", "2024-10-31")
@@ -267,24 +265,3 @@ def test_a_held_sum_is_one_step():
     assert changes.held_before == 5
     assert [step.units for step in changes.steps] == [5, 3, -2]
     assert changes.steps[0].ratio == 1
-
-
-# The rows of a document.
-
-
-def test_the_days_of_a_unique_count_by_date():
-    assert breakdown.of_unique_count([*FOUR, add("2024-10-20T10:00", "e")], FIELD, OCTOBER) == [
-        Row(OCTOBER.first_day, Action.ADD, D(1), 31, 31),
-        Row(at("2024-10-05").date(), Action.ADD_AND_REMOVED, D(1), 4, 31),
-        Row(at("2024-10-10").date(), Action.REMOVE, D(1), 10, 31),
-        Row(at("2024-10-20").date(), Action.ADD, D(2), 12, 31),
-    ]
-
-
-def test_the_days_of_a_sum_by_date():
-    readings = [*LEVEL, reading("2024-09-11T10:00", "1"), reading("2024-10-01", "9")]
-    assert breakdown.of_sum(readings, FIELD, SEPTEMBER) == [
-        Row(SEPTEMBER.first_day, Action.ADD, D(5), 30, 30),
-        Row(at("2024-09-11").date(), Action.ADD, D(4), 20, 30),
-        Row(at("2024-09-21").date(), Action.REMOVE, D(-2), 10, 30),
-    ]

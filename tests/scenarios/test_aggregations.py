@@ -1,19 +1,9 @@
 """Every metered aggregation over HTTP, and which period an event belongs to. Source: usage.md sections 1.4, 2 and 3."""
 
-from collections.abc import Iterator
 from typing import Any
 
-import pytest
-
 from tests.support.charging import Case, assert_agrees, bills, moves, priced, tiers, use_many, values
-from tests.support.quick_tables import quick_tables
 from tests.support.story import Story
-
-
-@pytest.fixture(autouse=True)
-def quick() -> Iterator[None]:
-    with quick_tables():
-        yield
 
 
 def in_september(*listed: Any) -> list[tuple[str, dict[str, Any]]]:

@@ -6,7 +6,7 @@ import pytest
 
 from chalicelib.features.billing import jobs as billing
 from chalicelib.features.customers import service as customers
-from chalicelib.platform import agenda, auth, jobs
+from chalicelib.platform import agenda, jobs
 from chalicelib.platform.agenda import Task
 from chalicelib.platform.clock import OrganizationRef
 from tests.support.faults import Killed, Plan, failing
@@ -25,7 +25,7 @@ def subscribed(sandbox: bool = True) -> tuple[Story, OrganizationRef]:
     story.subscribe()
     story.use(at=1704300000)
     meter()
-    return story, auth.identify({"authorization": f"Bearer {story.api_key}"})
+    return story, story.ref
 
 
 def first_task(organization: OrganizationRef) -> Task:

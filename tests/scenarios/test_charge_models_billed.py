@@ -1,6 +1,5 @@
 """Every charge model over HTTP, with the worked figures of usage.md sections 6 and 8, and spending minimums (8.1)."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
@@ -8,14 +7,7 @@ from typing import Any
 import pytest
 
 from tests.support.charging import Bill, assert_agrees, bills, last_bill, priced, tiers, use_many
-from tests.support.quick_tables import quick_tables
 from tests.support.story import Story
-
-
-@pytest.fixture(autouse=True)
-def quick() -> Iterator[None]:
-    with quick_tables():
-        yield
 
 
 @dataclass

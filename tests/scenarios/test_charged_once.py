@@ -12,23 +12,16 @@ from chalicelib.features.metering import service as metering
 from chalicelib.features.metering.advance import CHARGE_EVENT
 from chalicelib.features.plans import advance_codes
 from chalicelib.features.work import service as work_service
-from chalicelib.platform import agenda, auth, clock, jobs
+from chalicelib.platform import agenda, clock, jobs
 from chalicelib.platform.agenda import Task
 from chalicelib.platform.clock import OrganizationRef
 from chalicelib.platform.ids import key
 from chalicelib.platform.settings import settings
 from chalicelib.platform.table import core
 from tests.support.faults import Killed, Plan, failing
-from tests.support.quick_tables import quick_tables
 from tests.support.story import Story, meter, received, work
 
 JANUARY_2 = datetime(2024, 1, 2, tzinfo=UTC)
-
-
-@pytest.fixture(autouse=True)
-def quick(aws):
-    with quick_tables():
-        yield
 
 
 def charge(metric: Any, **fields: Any) -> dict[str, Any]:
@@ -42,7 +35,7 @@ def subscribed(*charges: dict[str, Any], **begin: Any) -> tuple[Story, Organizat
     metric = story.metric()
     story.plan(charges=[charge(metric, **each) for each in charges or ({},)])
     story.subscribe()
-    return story, auth.identify({"authorization": f"Bearer {story.api_key}"})
+    return story, story.ref
 
 
 def tasks(organization: OrganizationRef) -> list[Task]:

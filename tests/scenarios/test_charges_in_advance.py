@@ -1,12 +1,10 @@
 """Charges paid in advance over HTTP: the worked figures of usage.md section 7, and how they stand on invoices."""
 
-from datetime import UTC, datetime
-from typing import Any
-
 import pytest
 
-from tests.support.quick_tables import quick_tables
-from tests.support.story import Story, meter, work
+from tests.support.charging import ts
+from tests.support.in_advance import advance, charges_of, event_fees, paid, summed, unique
+from tests.support.story import meter, work
 
 GRADUATED = {
     "graduated_ranges": [
@@ -15,53 +13,6 @@ GRADUATED = {
         {"from_value": 201, "to_value": None, "per_unit_amount": "0.1", "flat_amount": "5"},
     ]
 }
-
-
-@pytest.fixture(autouse=True)
-def quick(aws):
-    with quick_tables():
-        yield
-
-
-def at(text: str) -> float:
-    return datetime.fromisoformat(text).replace(tzinfo=UTC).timestamp()
-
-
-def advance(metric: Any, properties: Any = None, model: str = "standard", **fields: Any) -> dict[str, Any]:
-    """A charge in advance as a request has it."""
-    body = {"billable_metric_id": metric["lago_id"], "charge_model": model, "pay_in_advance": True}
-    return body | {"properties": properties or {"amount": "1"}} | fields
-
-
-def unique(story: Story, code: str = "users", **fields: Any) -> Any:
-    return story.metric(code, "unique_count_agg", field_name="id", **fields)
-
-
-def summed(story: Story, code: str = "gb", **fields: Any) -> Any:
-    return story.metric(code, "sum_agg", field_name="n", **fields)
-
-
-def event_fees(story: Story, query: str = "") -> list[Any]:
-    """The fees of events, in the order of their events."""
-    meter()
-    work()
-    found = story.ok("GET", f"/fees?per_page=1000{query}")["fees"]
-    own = [fee for fee in found if fee["event_transaction_id"]]
-    return sorted(own, key=lambda fee: int(fee["event_transaction_id"].removeprefix("tx-")))
-
-
-def paid(story: Story, query: str = "") -> list[tuple[str, int]]:
-    """(units, cents) of each event's fee."""
-    return [(fee["units"], fee["amount_cents"]) for fee in event_fees(story, query)]
-
-
-def charges_of(invoice: Any) -> list[tuple[str, str, int]]:
-    """(code, units, cents) of an invoice's usage."""
-    return [
-        (fee["item"]["code"], fee["units"], fee["amount_cents"])
-        for fee in invoice["fees"]
-        if fee["item"]["type"] == "charge"
-    ]
 
 
 def test_each_event_has_a_final_invoice_of_its_own_with_its_fee_only(story):
@@ -73,7 +24,7 @@ def test_each_event_has_a_final_invoice_of_its_own_with_its_fee_only(story):
     story.customer(currency="EUR")
     subscription = story.subscribe()
     story.travel("2024-01-10T12:00:00Z")
-    transaction = story.use(at=at("2024-01-09T08:00:00"))
+    transaction = story.use(at=ts("2024-01-09T08:00:00"))
     meter()
 
     (invoice,) = story.invoices()
@@ -119,7 +70,7 @@ def test_a_sum_pays_what_it_grows(story, properties, expected):
     story.plan(charges=[advance(summed(story))])
     story.subscribe()
     for n in properties:
-        story.use("gb", at=at("2024-01-02T00:00:00"), n=n)
+        story.use("gb", at=ts("2024-01-02T00:00:00"), n=n)
     assert paid(story) == expected
     assert [invoice["total_amount_cents"] for invoice in story.invoices()] == [cents for _, cents in expected]
     level = sum(properties)
@@ -132,7 +83,7 @@ def test_a_unique_count_pays_for_new_places(story):
     """add a, remove a, add a, add b, add b again; and one without any value, which no metric sees."""
     story.plan(charges=[advance(unique(story), {"amount": "30"})])
     story.subscribe()
-    begin = at("2024-01-02T00:00:00")
+    begin = ts("2024-01-02T00:00:00")
     moves = [("a", "add"), ("a", "remove"), ("a", "add"), ("b", None), ("b", "add")]
     for n, (value, operation) in enumerate(moves):
         story.use("users", at=begin + n, id=value, **({"operation_type": operation} if operation else {}))
@@ -157,7 +108,7 @@ def test_tiers_packages_and_percentages_charge_the_difference(story):
     )
     story.subscribe()
     for n in (100, 1, 1):
-        story.use("gb", at=at("2024-01-02T00:00:00"), n=n)
+        story.use("gb", at=ts("2024-01-02T00:00:00"), n=n)
     meter()
     names = {charge["lago_id"]: charge["code"] for charge in story.ok("GET", "/plans/plan")["plan"]["charges"]}
     found: dict[str, list[int]] = {}
@@ -175,27 +126,6 @@ def test_tiers_packages_and_percentages_charge_the_difference(story):
     ]
 
 
-def test_prorated_units_pay_the_days_that_are_left(aws):
-    """10 x 29.00 on 6 February of 29 days: 24 / 29 -> 240.00; -5 and +2 after that: nothing. The renewal pays whole months."""
-    story = Story.begin(at="2024-02-01T00:00:00Z")
-    seats = summed(story, "seats", recurring=True)
-    story.plan(charges=[advance(seats, {"amount": "29"}, prorated=True)])
-    story.subscribe()
-    story.travel("2024-02-06T10:00:00Z")
-    for n, when in ((10, "06"), (-5, "08"), (2, "09")):
-        story.use("seats", at=at(f"2024-02-{when}T09:00:00"), n=n)
-    assert paid(story) == [("10.0", 24000), ("0.0", 0), ("2.0", 0)]
-    usage = story.usage()["charges_usage"][0]
-    assert (usage["units"], usage["amount_cents"]) == ("7.0", 24000)
-    story.travel("2024-03-01T00:00:00Z")
-    assert charges_of(story.invoices()[-1]) == [("seats", "7.0", 20300)]  # 7 x 29.00
-    story.travel("2024-03-16T00:00:00Z")
-    story.use("seats", at=at("2024-03-16T00:00:00"), n=3)
-    # 3 x 16 / 31 = 1.54839 -> 44.90
-    assert paid(story)[-1] == ("3.0", 4490)
-    assert story.usage()["charges_usage"][0]["amount_cents"] == 20300 + 4490
-
-
 def test_filters_and_groups_count_by_themselves(story):
     """Each filter and each group has its own tiers; `grouped_by` and the filter stand in the fee."""
     gb = summed(story, filters=[{"key": "cloud", "values": ["aws", "gcp"]}])
@@ -211,7 +141,7 @@ def test_filters_and_groups_count_by_themselves(story):
         ("gcp", "u2", 1),
         ("gcp", "u1", 1),
     ):
-        story.use("gb", at=at("2024-01-02T00:00:00"), cloud=cloud, user=user, n=n)
+        story.use("gb", at=ts("2024-01-02T00:00:00"), cloud=cloud, user=user, n=n)
     assert paid(story) == [("100.0", 10000), ("100.0", 10000), ("1.0", 1050), ("1.0", 100), ("1.0", 1050)]
     shown = [
         (fee["item"]["filters"], fee["item"]["filter_invoice_display_name"], fee["item"]["grouped_by"])
@@ -233,7 +163,7 @@ def test_credit_is_taken_and_invoices_of_nothing_may_be_left_out(story):
     story.travel("2024-01-30T00:00:00Z")
     story.terminate("base")
     for n in ("0.8", "0.5", -3, "0.5"):
-        story.use("gb", at=at("2024-01-30T00:00:00"), n=n)
+        story.use("gb", at=ts("2024-01-30T00:00:00"), n=n)
     meter()
     last = story.invoices()[1:]
     due = [(i["fees_amount_cents"], i["credit_notes_amount_cents"], i["total_amount_cents"]) for i in last]
@@ -244,7 +174,7 @@ def test_credit_is_taken_and_invoices_of_nothing_may_be_left_out(story):
 def test_fees_without_invoice_are_paid_by_themselves(story):
     story.plan(charges=[advance(story.metric(), invoiceable=False)])
     story.subscribe()
-    story.use(at=at("2024-01-02T00:00:00"))
+    story.use(at=ts("2024-01-02T00:00:00"))
     (fee,) = event_fees(story)
     assert (fee["lago_invoice_id"], fee["payment_status"], fee["amount_cents"]) == (None, "pending", 100)
     assert (fee["pay_in_advance"], fee["invoiceable"], fee["events_count"]) == (True, False, 1)
@@ -262,7 +192,7 @@ def test_paid_fees_without_invoice_are_gathered_once_a_period(story):
     story.plan(charges=[advance(gb, invoiceable=False, regroup_paid_fees="invoice")])
     story.subscribe()
     for n in (1, 2, 4):
-        story.use("gb", at=at("2024-01-02T00:00:00"), n=n)
+        story.use("gb", at=ts("2024-01-02T00:00:00"), n=n)
     first, second, third = event_fees(story)
     for fee in (first, second):
         story.ok("PUT", f"/fees/{fee['lago_id']}", {"fee": {"payment_status": "succeeded"}})
@@ -292,112 +222,6 @@ def test_paid_fees_without_invoice_are_gathered_once_a_period(story):
     assert len(story.invoices("&invoice_type=advance_charges")) == 2
 
 
-def test_recurring_units_are_renewed_each_billing_day_at_full_price(aws):
-    """30.00 per user, five in June -> 1 July 5 units 150.00, or five fees of 30.00 by user; without invoice at once."""
-    story = Story.begin(at="2024-06-01T00:00:00Z")
-    story.organization(billing_configuration={"invoice_grace_period": 2})
-    users = unique(story, recurring=True)
-    price = {"amount": "30"}
-    story.plan("whole", charges=[advance(users, price)])
-    story.plan("each", charges=[advance(users, {**price, "pricing_group_keys": ["id"]})])
-    story.plan("loose", charges=[advance(users, {**price, "pricing_group_keys": ["id"]}, invoiceable=False)])
-    for name in ("whole", "each", "loose"):
-        story.subscribe(name, name, name)
-    story.travel("2024-06-11T00:00:00Z")
-    for name in ("whole", "each", "loose"):
-        for n in range(6):
-            story.use("users", at=at("2024-06-11T00:00:00") + n, subscription=name, id=f"u{n}")
-        story.use("users", at=at("2024-06-12T00:00:00"), subscription=name, id="u5", operation_type="remove")
-    assert len(event_fees(story)) == 21
-    story.travel("2024-07-01T00:00:00Z")
-
-    drafts = {i["customer"]["external_id"]: i for i in story.invoices("&status=draft")}
-    assert charges_of(drafts["whole"]) == [("users", "5.0", 15000)]
-    assert charges_of(drafts["each"]) == [("users", "1.0", 3000)] * 5
-    assert charges_of(drafts["loose"]) == []
-    renewed = drafts["whole"]["fees"][-1]
-    assert (renewed["from_date"], renewed["to_date"]) == ("2024-07-01T00:00:00Z", "2024-07-31T23:59:59Z")
-    assert (renewed["pay_in_advance"], renewed["event_transaction_id"]) == (False, None)
-    loose = story.ok("GET", "/fees?external_customer_id=loose&created_at_from=2024-07-01")["fees"]
-    assert sorted(fee["item"]["grouped_by"]["id"] for fee in loose) == [f"u{n}" for n in range(5)]
-    assert {(f["amount_cents"], f["pay_in_advance"], f["lago_invoice_id"]) for f in loose} == {(3000, True, None)}
-    assert loose[0]["from_date"] == "2024-07-01T00:00:00Z"
-
-    story.travel("2024-07-03T00:00:00Z")
-    story.use("users", at=at("2024-07-03T00:00:00"), subscription="whole", id="u5")
-    assert paid(story, "&external_customer_id=whole")[-1] == ("1.0", 3000)
-    story.travel("2024-07-10T00:00:00Z")
-    story.terminate("whole")
-    assert charges_of(story.invoices("&external_customer_id=whole")[-1]) == []  # No renewal at the end.
-    story.travel("2024-08-01T00:00:00Z")
-    assert len(story.ok("GET", "/fees?external_customer_id=loose&created_at_from=2024-08-01")["fees"]) == 5
-
-
-def test_an_upgrade_renews_nothing_and_a_downgrade_renews_once_at_the_new_price(story):
-    users = unique(story, recurring=True)
-    for code, cents, price in (("small", 1000, "10"), ("large", 2000, "20"), ("tiny", 500, "5")):
-        story.plan(code, amount_cents=cents, charges=[advance(users, {"amount": price})])
-    story.subscribe("small")
-    story.travel("2024-01-05T00:00:00Z")
-    for n in range(3):
-        story.use("users", at=at("2024-01-05T00:00:00"), id=f"u{n}")
-    story.use("users", at=at("2024-01-06T00:00:00"), id="u0", operation_type="remove")
-    assert [cents for _, cents in paid(story)] == [1000, 1000, 1000, 0]
-    story.travel("2024-01-10T00:00:00Z")
-    story.subscribe("large")
-    assert charges_of(story.invoices()[-1]) == []
-    story.use("users", at=at("2024-01-10T12:00:00"), id="u9")
-    assert paid(story)[-1] == ("1.0", 0)  # The place that u0 left is paid for until the renewal.
-    story.use("users", at=at("2024-01-10T12:00:01"), id="u10")
-    assert paid(story)[-1] == ("1.0", 2000)
-    story.travel("2024-02-01T00:00:00Z")
-    assert charges_of(story.invoices()[-1]) == [("users", "4.0", 8000)]
-    story.subscribe("tiny")
-    story.travel("2024-03-01T00:00:00Z")
-    last = story.invoices()[-1]
-    assert charges_of(last) == [("users", "4.0", 2000)]  # By the new plan, once.
-    assert len(last["billing_periods"]) == 2
-    story.use("users", at=at("2024-03-01T00:00:00"), id="u11")
-    assert paid(story)[-1] == ("1.0", 500)
-
-
-def test_a_downgrade_without_anything_held_has_no_row_for_it(story):
-    users = unique(story, recurring=True)
-    story.plan("large", amount_cents=2000, charges=[advance(users)])
-    story.plan("small", amount_cents=1000, charges=[advance(users)])
-    story.subscribe("large")
-    story.subscribe("small")
-    story.travel("2024-02-01T00:00:00Z")
-    (invoice,) = story.invoices()
-    assert [period["invoicing_reason"] for period in invoice["billing_periods"]] == ["subscription_terminating"]
-
-
-def test_a_commitment_counts_what_was_paid_in_advance(aws):
-    """Plan 100.00 from 28 Feb 2024, 10 units at 1 of each kind: 2/29 of 10 000.00 less 6.90 and 30.00 on 1 March; then a
-    month with renewed seats only: 1 000 000 - 10 000 - 1 000."""
-    story = Story.begin(at="2024-02-28T00:00:00Z")
-    kinds = (
-        (summed(story, "seats", recurring=True), True),
-        (summed(story, "late"), False),
-        (summed(story, "early"), True),
-    )
-    charges = [advance(metric) | {"pay_in_advance": in_advance} for metric, in_advance in kinds]
-    charges[2]["invoiceable"] = False
-    story.plan(amount_cents=10_000, charges=charges, minimum_commitment={"amount_cents": 1_000_000})
-    story.subscribe()
-    for code in ("seats", "late", "early"):
-        story.use(code, at=at("2024-02-28T12:00:00"), n=10)
-    story.travel("2024-03-01T00:00:00Z")
-    story.travel("2024-04-01T00:00:00Z")
-    found = [
-        (i["issuing_date"], fee["amount_cents"])
-        for i in story.invoices()
-        for fee in i["fees"]
-        if fee["item"]["type"] == "commitment"
-    ]
-    assert found == [("2024-03-01", 65_276), ("2024-04-01", 989_000)]
-
-
 def test_a_late_event_is_charged_in_its_own_period_and_by_the_plan_of_its_time(story):
     """Sent in February for January; and for a time after the end, when nobody owes it."""
     calls = story.metric()
@@ -408,7 +232,7 @@ def test_a_late_event_is_charged_in_its_own_period_and_by_the_plan_of_its_time(s
     story.subscribe("second")
     story.travel("2024-02-10T00:00:00Z")
     for when in ("2024-01-19T00:00:00", "2024-01-20T10:00:00", "2024-01-20T09:59:59", "2024-02-10T00:00:00"):
-        story.use(at=at(when))
+        story.use(at=ts(when))
     fees = event_fees(story)
     assert [(fee["amount_cents"], fee["from_date"][:10]) for fee in fees] == [
         (100, "2024-01-01"),
@@ -417,8 +241,8 @@ def test_a_late_event_is_charged_in_its_own_period_and_by_the_plan_of_its_time(s
         (200, "2024-02-01"),
     ]
     story.terminate()
-    story.use(at=at("2024-02-10T00:00:00"))
-    story.use(at=at("2024-02-11T00:00:00"))
+    story.use(at=ts("2024-02-10T00:00:00"))
+    story.use(at=ts("2024-02-11T00:00:00"))
     assert len(event_fees(story)) == 5
 
 
@@ -429,7 +253,7 @@ def test_webhooks_tell_of_each_fee(story):
     calls = story.metric()
     story.plan(charges=[advance(calls, code="one"), advance(calls, code="two", invoiceable=False)])
     story.subscribe()
-    story.use(at=at("2024-01-02T00:00:00"))
+    story.use(at=ts("2024-01-02T00:00:00"))
     assert len(event_fees(story)) == 2
     work()
     told = [message.webhook_type for message in messages(story)]

@@ -1,24 +1,16 @@
 """Current usage over HTTP. Source: usage.md section 9."""
 
-from collections.abc import Iterator
 from typing import Any
 from urllib.parse import quote
 
 import pytest
 
 from tests.support.charging import ALL, assert_agrees, last_bill, priced, tiers, use_many
-from tests.support.quick_tables import quick_tables
 from tests.support.story import Story, meter
 
 FLAT = {"graduated_ranges": tiers((0, None, "1", "1"))}
 REGIONS = [{"key": "region", "values": ["eu", "us"]}]
 SUMS = {"units", "total_aggregated_units", "events_count", "amount_cents"}
-
-
-@pytest.fixture(autouse=True)
-def quick() -> Iterator[None]:
-    with quick_tables():
-        yield
 
 
 def asked(story: Story, subscription: str = "sub", **query: str) -> dict[str, Any]:

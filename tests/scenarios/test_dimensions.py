@@ -1,22 +1,12 @@
 """Filters, the first API's groups and group keys over HTTP: which fee an event goes to. Source: usage.md section 4."""
 
-from collections.abc import Iterator
 from typing import Any
 
-import pytest
-
 from tests.support.charging import ALL, Bill, assert_agrees, bills, last_bill, priced, tiers, use_many
-from tests.support.quick_tables import quick_tables
 from tests.support.story import Story
 
 CLOUDS = [{"key": "cloud", "values": ["aws", "gcp", "azure"]}, {"key": "region", "values": ["us", "europe", "asia"]}]
 FLAT = {"graduated_ranges": tiers((0, None, "1", "1"))}
-
-
-@pytest.fixture(autouse=True)
-def quick() -> Iterator[None]:
-    with quick_tables():
-        yield
 
 
 def taking(amount: str, name: str | None = None, /, *, by: list[str] | None = None, **values: Any) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from chalicelib import limits
 from chalicelib.domain import periods
 from tests.support import aws as support
-from tests.support.quick_tables import State, go_back_to, quick_tables, state
+from tests.support.quick_tables import State, go_back_to, state
 from tests.support.story import Story, meter
 
 BEGIN, END = datetime(2024, 1, 31, 12, 30, tzinfo=UTC), datetime(2025, 4, 2, 6, tzinfo=UTC)
@@ -146,7 +146,7 @@ def events(story: Story) -> None:
 @pytest.fixture(scope="module")
 def told() -> Iterator[tuple[Story, State]]:
     """The organization as the script leaves it before its clock moves, and all that is stored then."""
-    with pytest.MonkeyPatch.context() as patch, quick_tables():
+    with pytest.MonkeyPatch.context() as patch:
         for name, value in support.variables().items():
             patch.setenv(name, value)
         patch.setattr(limits, "CLOCK_INLINE_SECONDS", 600)

@@ -1,20 +1,10 @@
 """Recurring metrics over HTTP: levels that stay from period to period, prorated or not, through ends and changes of plan.
 Source: usage.md sections 3.1 to 3.4 and 6.9, billing-periods.md section 7.1."""
 
-from collections.abc import Iterator
-
 import pytest
 
 from tests.support.charging import Case, assert_agrees, bills, last_bill, moves, priced, tiers, use_many, values
-from tests.support.quick_tables import quick_tables
 from tests.support.story import Story
-
-
-@pytest.fixture(autouse=True)
-def quick() -> Iterator[None]:
-    with quick_tables():
-        yield
-
 
 WEIGHTED = {"weighted_interval": "seconds"}
 RECURRING = {"recurring": True}

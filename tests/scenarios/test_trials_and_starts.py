@@ -5,7 +5,6 @@ from datetime import datetime
 import pytest
 
 from chalicelib.features.webhooks import store as webhooks
-from chalicelib.platform import auth
 from tests.support.books import Books, range_of, ranges
 from tests.support.story import Story, work
 
@@ -239,7 +238,7 @@ def test_a_trial_takes_its_days_off_in_arrears_and_its_end_is_told(aws):
         "long": [("2024-04-01", [("charge", 100)]), (may, [("subscription", 2833)])],
     }
     work()
-    organization = auth.identify({"authorization": f"Bearer {story.api_key}"})
+    organization = story.ref
     told = [m.object_id for m in webhooks.messages(organization.id) if m.webhook_type == "subscription.trial_ended"]
     assert len(told) == len(set(told)) == 3
 

@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 
 from tests.support.charging import priced
 from tests.support.exact_numbers import exact_numbers
-from tests.support.quick_tables import quick_tables
 from tests.support.story import Story, meter
 
 BEGINS, ENDS = datetime(2024, 1, 5, 9, 30, tzinfo=UTC), datetime(2024, 2, 1, tzinfo=UTC)
@@ -75,8 +74,8 @@ events = st.lists(
 
 
 @pytest.fixture(autouse=True)
-def quick() -> Iterator[None]:
-    with quick_tables(), exact_numbers():
+def exact() -> Iterator[None]:
+    with exact_numbers():
         yield
 
 

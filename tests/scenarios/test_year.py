@@ -17,7 +17,6 @@ import pytest
 from chalicelib import limits
 from chalicelib.domain import periods
 from tests.support import aws as support
-from tests.support.quick_tables import quick_tables
 from tests.support.story import Story
 
 DAY = timedelta(days=1)
@@ -173,9 +172,9 @@ def second_after(text: str) -> str:
 
 @pytest.fixture
 def story(environment: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Story]:
-    """A sandbox on tables that stay quick."""
+    """A sandbox whose clock may go far in one call."""
     monkeypatch.setattr(limits, "CLOCK_INLINE_SECONDS", 600)
-    with quick_tables(), support.in_memory():
+    with support.in_memory():
         yield Story.begin(at="2024-03-04T15:00:00Z")
 
 

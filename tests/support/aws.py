@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 from moto import mock_aws
 
+from chalicelib.features.metering import definitions, rows
 from chalicelib.features.webhooks import signing
 from chalicelib.platform import auth, aws, files, queues
 from chalicelib.platform.settings import settings
@@ -28,6 +29,8 @@ def forget() -> None:
     auth.forget()
     signing.private_pem.cache_clear()
     files._linker.cache_clear()
+    definitions.forget()
+    rows.forget()
 
 
 @contextlib.contextmanager

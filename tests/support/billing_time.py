@@ -11,9 +11,10 @@ from zoneinfo import ZoneInfo, available_timezones
 
 from hypothesis import strategies as st
 
-from chalicelib.domain import periods, subscriptions
+from chalicelib.domain import lives, periods, subscriptions
 from chalicelib.domain.intervals import BillingTime, Interval
-from chalicelib.domain.subscriptions import Life, Row, Terms
+from chalicelib.domain.lives import Life, Terms
+from chalicelib.domain.subscriptions import Row
 
 DAY = timedelta(days=1)
 FIRST, LAST = date(1970, 1, 1), date(2037, 12, 31)
@@ -168,8 +169,8 @@ def _runs(case: Case, life: Life) -> Iterator[Billed]:
     billed_on = date.min
     while True:
         after = max(periods.local_date(life.started_at, zone), billed_on)
-        on = subscriptions.next_billing_day(case.terms, life, after=after, zone=zone)
-        due_at = subscriptions.next_billing_at(case.terms, life, after=after, zone=zone)
+        on = lives.next_billing_day(case.terms, life, after=after, zone=zone)
+        due_at = lives.next_billing_at(case.terms, life, after=after, zone=zone)
         if moves and case.moved_at is not None and due_at >= case.moved_at:
             zone, moves = case.last_zone, False
             continue

@@ -101,3 +101,33 @@ def conflicting(times: int) -> Iterator[dict[str, int]]:
         yield left
     finally:
         aws.client = real
+
+
+@contextlib.contextmanager
+def lagging(times: int) -> Iterator[dict[str, int]]:
+    """The next answers of the time index lack what was written last, so many times."""
+    real = aws.client
+    left = {"times": times}
+
+    class Lagging:
+        def __init__(self, client: Any) -> None:
+            self._client = client
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(self._client, name)
+
+        def query(self, **request: Any) -> Any:
+            answer = self._client.query(**request)
+            if request.get("IndexName") == "time" and answer["Count"] and left["times"] > 0:
+                left["times"] -= 1
+                answer["Count"] -= 1
+                answer["Items"] = answer["Items"][:-1]
+            return answer
+
+    aws.client = lambda service, use="standard": (
+        Lagging(real(service, use)) if service == "dynamodb" else real(service, use)
+    )  # type: ignore[assignment]
+    try:
+        yield left
+    finally:
+        aws.client = real

@@ -13,6 +13,7 @@ from app import app
 from chalicelib.features import registry
 from chalicelib.features.test_clock import service as test_clock
 from chalicelib.platform import auth, aws, queues
+from chalicelib.platform.clock import OrganizationRef
 from chalicelib.platform.settings import settings
 from tests.support.aws import ADMIN_KEY
 
@@ -43,6 +44,11 @@ class Story:
             story.travel(at)
         return story
 
+    @property
+    def ref(self) -> OrganizationRef:
+        """The organization as use cases are given it."""
+        return auth.identify({"authorization": f"Bearer {self.api_key}"})
+
     def call(self, method: str, path: str, body: Any = None) -> Answer:
         """Any call, with whatever answer."""
         return request(method, f"/api/v1{path}", body, {"Authorization": f"Bearer {self.api_key}"})
@@ -60,8 +66,7 @@ class Story:
         meter()
         clock = self.ok("PUT", "/test_clock", {"test_clock": {"now": to}})["test_clock"]
         if clock["status"] == "advancing":  # A busy machine: go on as the job behind the clock would.
-            organization = auth.identify({"authorization": f"Bearer {self.api_key}"})
-            assert test_clock.run_until_arrived(organization, give_up_at=time.monotonic() + 300)
+            assert test_clock.run_until_arrived(self.ref, give_up_at=time.monotonic() + 300)
             clock = self.ok("GET", "/test_clock")["test_clock"]
         assert clock["status"] == "ready", clock
         assert "failed_tasks" not in clock, clock

@@ -25,12 +25,14 @@ def event(transaction: str, at: datetime, *, code: str = "calls", sub: str = "su
     return Event(transaction, sub, code, int(at.timestamp() * 1000), properties)
 
 
-def message(events: Sequence[Event], organization: OrganizationRef = ORG) -> dict[str, Any]:
+def message(
+    events: Sequence[Event], organization: OrganizationRef = ORG, *, received_at: datetime = MARCH.start
+) -> dict[str, Any]:
     """One SQS record."""
     body = {
         "org": organization.id,
         "sandbox": organization.sandbox,
-        "received": stamp(datetime(2024, 3, 1, tzinfo=UTC)),
+        "received": stamp(received_at),
     }
     text = simplejson.dumps({**body, "events": [to_message(e) for e in events]}, use_decimal=True)
     return {"messageId": f"m-{next(_numbers)}", "body": text}
@@ -40,5 +42,5 @@ def units(
     code: str = "calls", field: str | None = None, span: Span = MARCH, *, now: datetime | None = None, sub: str = "sub"
 ) -> Decimal:
     """Units of one metric in a range."""
-    (answer,) = service.read(ORG, sub, [service.Wanted(code, field, span)], now=now)
-    return answer.units
+    counted = service.read(ORG, sub, span, now=now)
+    return Decimal(counted.events(code)) if field is None else counted.sum(code, field).total

@@ -11,6 +11,7 @@ from decimal import Decimal
 from chalicelib.domain.aggregation.levels import walk
 from chalicelib.domain.aggregation.readings import Reading, numeric, ordered
 from chalicelib.domain.aggregation.rules import Aggregation, MetricRule
+from chalicelib.domain.aggregation.summaries import Summary
 from chalicelib.domain.charges.in_advance import Level
 from chalicelib.domain.charges.models import ChargeUsage
 from chalicelib.domain.money import CONTEXT, total
@@ -82,9 +83,26 @@ def paid(of: Sequence[Change], *, opens_at: datetime) -> Paid:
     )
 
 
-def counted(number: int) -> Paid:
-    """Where a period of a plain count stands after so many events, without any of them at hand."""
-    return Paid(Level(Decimal(number), Decimal(number)), number, None)
+def summary(rule: MetricRule, of: Sequence[Change]) -> Summary:
+    """What these changes of a count or a sum come to."""
+    precise = (change.reading.precise_total_cents for change in of)
+    return Summary(
+        events=len(of),
+        numeric=0 if rule.aggregation is Aggregation.COUNT else len(of),
+        negative=sum(change.units < 0 for change in of),
+        total=total(change.units for change in of),
+        precise_total_cents=total(cents for cents in precise if cents is not None),
+    )
+
+
+def grown(rule: MetricRule, before: Summary) -> Paid:
+    """Where a period of a count or a sum stands after events that made it only greater, without any of them at hand."""
+    assert not before.negative, "what was greater before is known of single events only"
+    if rule.aggregation is Aggregation.COUNT:
+        units, events_count = Decimal(before.events), before.events
+    else:
+        units, events_count = before.total, before.numeric
+    return Paid(Level(units, units), events_count, None, before.precise_total_cents)
 
 
 def growths(of: Sequence[Change], *, opens_at: datetime) -> list[tuple[Reading, Decimal]]:

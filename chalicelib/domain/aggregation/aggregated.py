@@ -25,7 +25,7 @@ class Aggregated:
     each event makes, in order of time, for prices that look at single events: 1 of a count or a unique count, the value of
     a sum, the whole of the event that makes the maximum and 0 of the others; what `latest` and weighted sums read.
     `total_aggregated_units`: the units, of a weighted sum the level at the end. `precise_total_cents`: the sum of the
-    prices that the aggregated events bring along.
+    prices that the aggregated events bring along. `only_grew`: it is known that no event made a count or a sum smaller.
     """
 
     units: Decimal
@@ -35,6 +35,7 @@ class Aggregated:
     precise_total_cents: Decimal
     prorated_units: Decimal | None = None
     changes: Changes | None = None
+    only_grew: bool = False
 
 
 def ceiling(numerator: Decimal, denominator: int, places: int) -> Decimal:

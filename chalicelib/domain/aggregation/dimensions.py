@@ -2,9 +2,12 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from chalicelib.domain.aggregation.readings import Reading, ordered, text_of
+from chalicelib.domain.aggregation.summaries import Summary
+
+_T = TypeVar("_T")
 
 ALL_VALUES = "__ALL_FILTER_VALUES__"
 
@@ -70,16 +73,37 @@ def split(
     Each filter and the default is there, also without readings: then with one group whose values are null. Events that no
     filter takes are in the default; `default_group_keys` None says that there is none (section 4.3), and leaves them out.
     """
+    seen = [(reading.properties, reading) for reading in ordered(readings)]
+    return _split(seen, filters, default_group_keys, metric_values)
+
+
+def split_summaries(
+    summaries: Iterable[tuple[Mapping[str, Any], tuple[Summary, ...]]],
+    filters: Sequence[Filter],
+    default_group_keys: Sequence[str] | None,
+    metric_values: Mapping[str, Sequence[str]],
+) -> dict[Bucket, list[tuple[Summary, ...]]]:
+    """As `split`, of what events come to that have the same properties, as far as filters and groups look at these: in one
+    or several ranges of time."""
+    seen = sorted(summaries, key=lambda each: min((one.first for one in each[1] if one.first is not None), default=""))
+    return _split(seen, filters, default_group_keys, metric_values)
+
+
+def _split(
+    seen: Iterable[tuple[Mapping[str, Any], _T]],
+    filters: Sequence[Filter],
+    default_group_keys: Sequence[str] | None,
+    metric_values: Mapping[str, Sequence[str]],
+) -> dict[Bucket, list[_T]]:
     matcher = Matcher(filters, metric_values)
     keys_of: dict[int | None, Sequence[str]] = {index: each.group_keys for index, each in enumerate(filters)}
     if default_group_keys is not None:
         keys_of[None] = default_group_keys
-    found: dict[int | None, dict[Group, list[Reading]]] = {index: {} for index in keys_of}
-    for reading in ordered(readings):
-        index = matcher.index_of(reading.properties)
+    found: dict[int | None, dict[Group, list[_T]]] = {index: {} for index in keys_of}
+    for properties, each in seen:
+        index = matcher.index_of(properties)
         if index in keys_of:
-            group = group_of(reading.properties, keys_of[index])
-            found[index].setdefault(group, []).append(reading)
+            found[index].setdefault(group_of(properties, keys_of[index]), []).append(each)
     return {
         Bucket(index, group): members
         for index, groups in found.items()

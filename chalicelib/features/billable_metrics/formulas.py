@@ -1,5 +1,6 @@
-"""The formulas of an organization's metrics, as they are needed for each event that comes in: all of them in one short query,
-which finds nothing for most organizations, and whose answer a process keeps for a while. Source: usage.md section 2.
+"""What an organization's metrics ask of each event that comes in: their formulas, and of the first API's recurring counts
+that operations are possible. All of it comes with one short query, which finds nothing for most organizations, and whose
+answer a process keeps for a while. Source: usage.md sections 2 and 3.2.
 
 A sandbox reads anew each time, so that a test finds what it has just defined.
 """
@@ -12,6 +13,7 @@ from typing import Any
 
 from chalicelib import limits
 from chalicelib.domain.aggregation import expressions
+from chalicelib.domain.aggregation.resources import Naming
 from chalicelib.domain.errors import Invalid
 from chalicelib.features.billable_metrics import store
 from chalicelib.platform.clock import OrganizationRef
@@ -40,25 +42,39 @@ class Formula:
 
 
 @dataclass(frozen=True, slots=True)
-class _Known:
+class Asked:
+    """By the metric's code: formulas, and how events name the resources that they add and remove."""
+
     formulas: Mapping[str, Formula]
+    resources: Mapping[str, Naming]
     read_at: float
 
 
-_known: dict[str, _Known] = {}
+_known: dict[str, Asked] = {}
 
 
 def of(organization: OrganizationRef) -> Mapping[str, Formula]:
     """The formulas of the live metrics that have one, by the metric's code."""
+    return asked(organization).formulas
+
+
+def asked(organization: OrganizationRef) -> Asked:
+    """What the live metrics ask of events."""
     known = _known.get(organization.id)
     fresh = known is not None and time.monotonic() - known.read_at <= limits.METRICS_KEPT.total_seconds()
     if known is not None and fresh and not organization.sandbox:
-        return known.formulas
+        return known
     read_at = time.monotonic()
-    found = {
-        item["code"]: Formula(item["field_name"], item["expression"]) for item in store.formula_items(organization.id)
-    }
-    _known[organization.id] = _Known(found, read_at)
+    items = store.formula_items(organization.id)
+    found = _known[organization.id] = Asked(
+        {item["code"]: Formula(item["field_name"], item["expression"]) for item in items if item["expression"]},
+        {
+            item["code"]: Naming(item["field_name"], tuple(item["keys"]))
+            for item in items
+            if item.get("keys") is not None
+        },
+        read_at,
+    )
     return found
 
 

@@ -4,15 +4,22 @@ from decimal import Decimal
 from typing import Any
 
 from chalicelib.features.billable_metrics import service
+from chalicelib.features.billable_metrics.groups import groups_of
 from chalicelib.features.billable_metrics.store import METRICS
-from chalicelib.features.catalog.resource import Resource
+from chalicelib.features.catalog.resource import Resource, settled
 from chalicelib.platform import listing
 from chalicelib.platform.http import Call, Routes
 
 routes = Routes(__name__)
 
 Resource(
-    "billable_metric", "billable_metrics", METRICS, service.create, service.update, service.remove, service.show_all
+    "billable_metric",
+    "billable_metrics",
+    METRICS,
+    settled(service.create),
+    settled(service.update),
+    settled(service.remove),
+    service.show_all,
 ).mount(routes)
 
 
@@ -28,7 +35,7 @@ def evaluate(call: Call) -> dict[str, Any]:
 @routes.get("/billable_metrics/{code}/groups")
 def groups(call: Call) -> dict[str, Any]:
     """The groups that a charge can price."""
-    found = service.groups_of(service.find(call.organization.id, call.path["code"]))
+    found = groups_of(service.find(call.organization.id, call.path["code"]))
     page = listing.wanted(call)
     first = (page.number - 1) * page.size
     shown = [group.show() for group in found[first : first + page.size]]

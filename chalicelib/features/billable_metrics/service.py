@@ -8,12 +8,11 @@ from typing import Any
 from chalicelib import limits
 from chalicelib.domain.aggregation import expressions
 from chalicelib.domain.errors import Invalid, NotFound, merge
-from chalicelib.features.billable_metrics import formulas, groups, schemas, store
-from chalicelib.features.billable_metrics.groups import Dimensions as Dimensions
-from chalicelib.features.billable_metrics.groups import canonical as canonical
-from chalicelib.features.billable_metrics.groups import groups_of as groups_of
+from chalicelib.features.billable_metrics import changes, formulas, groups, schemas, store
+from chalicelib.features.billable_metrics.groups import canonical
 from chalicelib.features.billable_metrics.store import METRICS, SEED_RECURRING_COUNT, Metric, MetricFilter
-from chalicelib.platform import schema
+from chalicelib.platform import agenda, schema
+from chalicelib.platform.agenda import Task
 from chalicelib.platform.collection import dump
 from chalicelib.platform.http import Call, to_json
 from chalicelib.platform.ids import new_id
@@ -33,21 +32,26 @@ FIXED_WHEN_USED = frozenset(
 )
 
 
-def create(call: Call, values: dict[str, Any]) -> Metric:
-    """A new metric.
+def create(call: Call, values: dict[str, Any]) -> tuple[Metric, list[Task]]:
+    """A new metric; returns it and the tasks to push.
 
     Raises: Invalid.
     """
     fields = _checked(values) | _dimensions(values, None)
     metric = Metric(id=new_id(), created_at=call.now, updated_at=call.now, **fields)
     _check_size(metric)
-    made = METRICS.create(call.organization.id, metric, store.formula_actions(call.organization.id, None, metric))
+    tasks = [
+        *changes.beginning(call.organization, None, metric, now=call.now),
+        changes.announcement(call.organization, metric, "billable_metric.created", now=call.now),
+    ]
+    asked = store.formula_actions(call.organization.id, None, metric)
+    METRICS.create(call.organization.id, metric, [*asked, *(agenda.put(task, now=call.now) for task in tasks)])
     formulas.forget(call.organization.id)
-    return made
+    return metric, tasks
 
 
-def update(call: Call, old: Metric, values: dict[str, Any]) -> Metric:
-    """Change a metric; what is fixed by now is ignored silently.
+def update(call: Call, old: Metric, values: dict[str, Any]) -> tuple[Metric, list[Task]]:
+    """Change a metric; what is fixed by now is ignored silently. Returns it and the tasks to push.
 
     Raises: Invalid; Conflict.
     """
@@ -56,19 +60,29 @@ def update(call: Call, old: Metric, values: dict[str, Any]) -> Metric:
     before = old.model_dump(include=set(schemas.MetricInput.model_fields), mode="json")
     before["aggregation_type"] = old.declared_type
     fields = _checked(before | values) | _dimensions(values, old)
-    new: Metric = old.changed(now=call.now, **fields)
+    new: Metric = old.changed(now=call.now, version=old.version + 1, **fields)
     _check_size(new)
-    written = METRICS.replace(call.organization.id, old, new, store.formula_actions(call.organization.id, old, new))
+    tasks = [
+        *changes.beginning(call.organization, old, new, now=call.now),
+        changes.announcement(call.organization, new, "billable_metric.updated", now=call.now),
+    ]
+    asked = store.formula_actions(call.organization.id, old, new)
+    METRICS.replace(call.organization.id, old, new, [*asked, *(agenda.put(task, now=call.now) for task in tasks)])
     formulas.forget(call.organization.id)
-    return written
+    return new, tasks
 
 
-def remove(call: Call, old: Metric) -> Metric:
-    """Delete a metric. Charges that use it leave their plans with it: readers pass over charges of deleted metrics."""
-    extra = store.formula_actions(call.organization.id, old, None)
-    gone = METRICS.remove(call.organization.id, old, now=call.now, extra=extra)
+def remove(call: Call, old: Metric) -> tuple[Metric, list[Task]]:
+    """Delete a metric: its code is free at once, and readers pass over its charges; plans, events and drafts follow in the
+    background. Returns it and the tasks to push.
+
+    Raises: Conflict.
+    """
+    actions, tasks = changes.end(call.organization, old, now=call.now)
+    asked = store.formula_actions(call.organization.id, old, None)
+    gone = METRICS.remove(call.organization.id, old, now=call.now, extra=[*asked, *actions])
     formulas.forget(call.organization.id)
-    return gone
+    return gone, tasks
 
 
 def find(organization_id: str, code: str) -> Metric:

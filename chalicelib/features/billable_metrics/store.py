@@ -4,7 +4,9 @@ Items
     pk                              sk          what it is
     <org>#billable_metric#<id> ...  -           platform/collection.py
     <org>#metric-plans#<id>         <plan id>   a live plan uses the metric (written with the plan)
-    <org>#metric-formulas           <code>      {code, field_name, expression} of a live metric with a formula
+    <org>#metric-formulas           <code>      {code, field_name, expression, keys} of a live metric that asks something of
+                                                each event that comes in
+    <org>#metric-deleted            <code>      {code, until}: the latest deletion of a metric of this code, really
 
 Access patterns
     1 METRICS.*                 platform/collection.py
@@ -12,9 +14,14 @@ Access patterns
     3 usage_actions(...)        part of the plan's own transaction
     4 formula_items(org)        Query     consistent
     5 formula_actions(...)      part of the metric's own transaction
+    6 plans_of(org, id)         Query     consistent
+    7 deleted_action(...)       part of the deletion's transaction
+    8 deleted_at(org, code)     GetItem   consistent
+    9 deleted_codes(org)        Query     consistent
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from datetime import datetime
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
@@ -22,6 +29,7 @@ from pydantic import BaseModel, ConfigDict
 from chalicelib.platform.collection import Collection, Record
 from chalicelib.platform.ids import key, key_part
 from chalicelib.platform.table import Action, Item, core
+from chalicelib.platform.timestamps import stamp
 
 # The first API's name of a recurring unique count, whose charges are prorated. Source: usage.md section 3.
 SEED_RECURRING_COUNT = "recurring_count_agg"
@@ -60,11 +68,15 @@ class Metric(Record):
         return self.seed_type or self.aggregation_type
 
     @property
-    def formula(self) -> tuple[str, str] | None:
-        """The property that it makes of each event, and the formula; None for most."""
-        if self.deleted_at is not None or self.expression is None or self.field_name is None:
+    def at_the_door(self) -> dict[str, Any] | None:
+        """What it asks of each event that comes in, None for most: the property that a formula makes of it; that its
+        operation is one that its value can take (`keys`: of its dimensions, in which values stand apart)."""
+        if self.deleted_at is not None or self.field_name is None:
             return None
-        return self.field_name, self.expression
+        if self.expression is None and self.seed_type is None:
+            return None
+        keys = None if self.seed_type is None else [each.key for each in self.filters]
+        return {"field_name": self.field_name, "expression": self.expression, "keys": keys}
 
 
 METRICS = Collection("billable_metric", Metric, code=lambda m: m.code, search=lambda m: f"{m.name}\n{m.code}")
@@ -83,24 +95,55 @@ def usage_actions(organization_id: str, plan_id: str, *, before: Iterable[str], 
     return entered + [core.delete((_plans(organization_id, m), plan_id)) for m in sorted(old - new)]
 
 
+def plans_of(organization_id: str, metric_id: str, *, after: str = "") -> Iterator[str]:
+    """The ids of the live plans that use a metric, those of single subscriptions too, in order. `after`: only those that
+    follow an id."""
+    bounds = (f"{after}\0" if after else "\0", "\U0010ffff")
+    for item in core.query(_plans(organization_id, metric_id), between=bounds):
+        yield item["sk"]
+
+
 def formula_items(organization_id: str) -> list[Item]:
-    """The formulas of an organization."""
-    return list(core.query(key(organization_id, "metric-formulas")))
+    """What an organization's metrics ask of each event that comes in."""
+    return list(core.query(_formulas(organization_id)))
 
 
 def formula_actions(organization_id: str, old: Metric | None, new: Metric | None) -> list[Action]:
-    """Bring the formulas in line with a metric before and after a change (None: it is not there)."""
-    pk = key(organization_id, "metric-formulas")
-    before = {m.code: m.formula for m in (old,) if m is not None and m.formula}
-    after = {m.code: m.formula for m in (new,) if m is not None and m.formula}
+    """Bring what events are asked for in line with a metric before and after a change (None: it is not there)."""
+    pk = _formulas(organization_id)
+    before = {m.code: m.at_the_door for m in (old,) if m is not None and m.at_the_door}
+    after = {m.code: m.at_the_door for m in (new,) if m is not None and m.at_the_door}
     actions = [core.delete((pk, key_part(code))) for code in before if code not in after]
-    for code, formula in after.items():
-        if before.get(code) != formula:
-            field_name, expression = formula
-            item = {"code": code, "field_name": field_name, "expression": expression}
-            actions.append(core.put({"pk": pk, "sk": key_part(code), **item}))
+    for code, asked in after.items():
+        if before.get(code) != asked:
+            actions.append(core.put({"pk": pk, "sk": key_part(code), "code": code, **asked}))
     return actions
+
+
+def deleted_action(organization_id: str, code: str, *, until: datetime) -> Action:
+    """Remember that a metric of this code was deleted. `until`: the real instant."""
+    item = {"pk": _deleted(organization_id), "sk": key_part(code), "code": code, "until": stamp(until)}
+    return core.put(item)
+
+
+def deleted_at(organization_id: str, code: str) -> str | None:
+    """The stamp of the latest real instant at which a metric of this code was deleted."""
+    item = core.get(_deleted(organization_id), key_part(code))
+    return None if item is None else str(item["until"])
+
+
+def deleted_codes(organization_id: str) -> dict[str, str]:
+    """The codes of which a metric was deleted ever, each with the stamp of the latest real instant."""
+    return {item["code"]: item["until"] for item in core.query(_deleted(organization_id))}
 
 
 def _plans(organization_id: str, metric_id: str) -> str:
     return key(organization_id, "metric-plans", metric_id)
+
+
+def _formulas(organization_id: str) -> str:
+    return key(organization_id, "metric-formulas")
+
+
+def _deleted(organization_id: str) -> str:
+    return key(organization_id, "metric-deleted")

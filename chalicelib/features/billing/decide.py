@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
-from chalicelib.domain import periods, subscriptions
+from chalicelib.domain import lives, periods, subscriptions
 from chalicelib.domain.subscriptions import Row
 from chalicelib.features.plans.store import Plan
 from chalicelib.features.subscriptions import change, schemas, service, terms
@@ -164,7 +164,7 @@ def _period(outcome: Outcome, case: _Case, at: datetime) -> Decision:
     of, zone = outcome.after, case.zone
     plan_terms, life = terms.terms_of(outcome.plan), terms.life_of(of)
     on = _billing_day(outcome, zone)
-    opens = subscriptions.opens_period(plan_terms, life, on, zone)
+    opens = lives.opens_period(plan_terms, life, on, zone)
     waiting = case.next if case.next is not None and case.next.status == Status.PENDING else None
     # A change asked for after the day began, and before this run of it, waits for the next period.
     if waiting is not None and waiting.created_at < at and opens and of.status == Status.ACTIVE:
@@ -177,9 +177,7 @@ def _period(outcome: Outcome, case: _Case, at: datetime) -> Decision:
 def _billing_day(outcome: Outcome, zone: ZoneInfo) -> date:
     """The earliest billing day not carried out."""
     after = terms.last_day(outcome.after, zone)
-    return subscriptions.next_billing_day(
-        terms.terms_of(outcome.plan), terms.life_of(outcome.after), after=after, zone=zone
-    )
+    return lives.next_billing_day(terms.terms_of(outcome.plan), terms.life_of(outcome.after), after=after, zone=zone)
 
 
 def _rotation(outcome: Outcome, case: _Case, at: datetime) -> Decision:

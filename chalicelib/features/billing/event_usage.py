@@ -8,13 +8,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from chalicelib.domain import periods
 from chalicelib.domain.aggregation import advance
 from chalicelib.domain.aggregation.advance import Change, Paid
+from chalicelib.domain.aggregation.dimensions import Bucket
 from chalicelib.domain.aggregation.readings import Reading
 from chalicelib.domain.aggregation.rules import Aggregation
+from chalicelib.domain.aggregation.summaries import NOTHING, Summary, merged
 from chalicelib.domain.aggregation.window import Window
 from chalicelib.domain.charges.in_advance import EventFee, event_fee, prorated_event_fee
 from chalicelib.domain.charges.models import ChargeModel, Priced, price
@@ -24,11 +27,11 @@ from chalicelib.domain.periods import Span
 from chalicelib.domain.subscriptions import Days
 from chalicelib.features.billable_metrics.store import Metric
 from chalicelib.features.billing import metered
-from chalicelib.features.billing.metered import Part, Used
+from chalicelib.features.billing.buckets import Buckets, parsed, views_of
+from chalicelib.features.billing.metered import Used
 from chalicelib.features.plans.store import Charge
 from chalicelib.features.subscriptions.records import Subscription
 from chalicelib.features.usage import service as usage
-from chalicelib.features.usage.service import Wanted
 from chalicelib.platform.clock import OrganizationRef
 
 _MILLISECOND = timedelta(milliseconds=1)
@@ -58,9 +61,16 @@ class Period:
 
 
 @dataclass(frozen=True, slots=True)
+class Part:
+    """Which fee of a charge an event is billed with: its filter and group, and the properties that price it."""
+
+    bucket: Bucket
+    properties: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
 class _Place:
-    """Where an event stands in its fee: what the period had paid for before it, and what it changes; `part`: its filter
-    and group, with all events up to it."""
+    """Where an event stands in its fee: what the period had paid for before it, and what it changes."""
 
     before: Paid
     change: Change
@@ -87,7 +97,7 @@ def charged(of: Period, charge: Charge, metric: Metric, event: Reading, *, store
 
 
 def _fee(of: Period, charge: Charge, place: _Place, event: Reading) -> EventFee:
-    properties = metered.parsed(charge, place.part.properties)
+    properties = parsed(charge, place.part.properties)
     before, change = place.before, place.change
     if charge.prorated:
         window = of.window
@@ -101,16 +111,23 @@ def _fee(of: Period, charge: Charge, place: _Place, event: Reading) -> EventFee:
 
 
 def _place(of: Period, charge: Charge, metric: Metric, event: Reading, *, stored: bool) -> _Place | None:
+    asked = Buckets(charge, metric, {})
     opens_at = of.opens_at(recurring=metric.recurring)
-    if metric.aggregation_type == Aggregation.COUNT and metered.in_rows(charge, metric):
-        before = _counted_before(of, metric, event, opens_at)
-        return _Place(before, Change(event, Decimal(1)), metered.parts_of(charge, metric, [event])[0])
+    if _may_only_grow(asked) and event.at >= opens_at:
+        changes = advance.changes(asked.rule, [event])
+        bucket = next((bucket for bucket, members in asked.split([event]).items() if members), None)
+        if not changes or bucket is None:
+            return None
+        before = _summed_before(of, asked, bucket, event, opens_at)
+        if not before.negative:
+            return _Place(advance.grown(asked.rule, before), changes[0], Part(bucket, asked.properties_of(bucket)))
     found = _readings(of, metric, Span(min(opens_at, event.at), event.at + _MILLISECOND))
     up_to = [*found, *(() if stored else (event,))]
-    up_to = [each for each in up_to if (each.at, each.order) <= (event.at, event.order)]
-    for part in metered.parts_of(charge, metric, up_to):
-        changes = advance.changes(metered.rule_of(metric), part.readings)
+    up_to = [each for each in up_to if _is_before(each, event) or _same(each, event)]
+    for bucket, readings in asked.split(up_to).items():
+        changes = advance.changes(asked.rule, readings)
         if changes and _same(changes[-1].reading, event):
+            part = Part(bucket, asked.properties_of(bucket))
             return _Place(advance.paid(changes[:-1], opens_at=opens_at), changes[-1], part)
     return None
 
@@ -119,12 +136,26 @@ def _same(one: Reading, other: Reading) -> bool:
     return (one.at, one.order) == (other.at, other.order)
 
 
-def _counted_before(of: Period, metric: Metric, event: Reading, opens_at: datetime) -> Paid:
-    """Plain counts are read from rollups, at a cost that does not grow with their number."""
+def _is_before(one: Reading, other: Reading) -> bool:
+    return (one.at, one.order) < (other.at, other.order)
+
+
+def _may_only_grow(asked: Buckets) -> bool:
+    """Whether rollups can tell what was paid for: of a count or a sum that begins anew in each period."""
+    return (
+        asked.adds_up and not asked.metric.recurring and asked.rule.aggregation in (Aggregation.COUNT, Aggregation.SUM)
+    )
+
+
+def _summed_before(of: Period, asked: Buckets, bucket: Bucket, event: Reading, opens_at: datetime) -> Summary:
+    """What the events of a fee come to that stand before an event in its period, from rollups: at a cost that does not grow
+    with their number."""
     external_id = of.subscription.external_id
-    (counted,) = usage.read(of.organization, external_id, [Wanted(metric.code, None, Span(opens_at, event.at))])
-    together = _readings(of, metric, Span(event.at, event.at + _MILLISECOND))
-    return advance.counted(counted.events_count + sum(each.order < event.order for each in together))
+    counted = usage.read(of.organization, external_id, Span(opens_at, event.at), views_of([asked]))
+    (earlier,) = asked.summaries(counted).get(bucket, (NOTHING,))
+    together = asked.split(_readings(of, asked.metric, Span(event.at, event.at + _MILLISECOND))).get(bucket, [])
+    changes = advance.changes(asked.rule, [each for each in together if _is_before(each, event)])
+    return merged((earlier, advance.summary(asked.rule, changes)))
 
 
 def _readings(of: Period, metric: Metric, span: Span) -> list[Reading]:
@@ -147,24 +178,24 @@ def paid_by_now(
         own = [replace(each, charge=charge) for each in shown if each.charge.id == charge.id]
         if not own:  # The period has no range at all.
             continue
-        if metric.aggregation_type == Aggregation.COUNT and metered.in_rows(charge, metric) and not only:
+        asked = Buckets(charge, metric, only or {})
+        if _may_only_grow(asked) and all(each.only_grew for each in own):
             found += [each if each.units else replace(each, priced=_NOTHING) for each in own]
             continue
-        readings = metered.having(_readings(of, metric, of.days.span), only or {})
-        parts = metered.parts_of(charge, metric, readings, only)
-        priced = [_paid(of, charge, metric, part) for part in parts]
+        parts = asked.split(_readings(of, metric, of.days.span))
+        priced = [_paid(of, asked, bucket, readings) for bucket, readings in parts.items()]
         # Both are split alike: by the same events, filters and groups.
         found += [replace(each, priced=amount) for each, amount in zip(own, priced, strict=True)]
     return found
 
 
-def _paid(of: Period, charge: Charge, metric: Metric, part: Part) -> Priced:
-    opens_at = of.opens_at(recurring=metric.recurring)
-    changes = advance.changes(metered.rule_of(metric), part.readings)
-    properties = metered.parsed(charge, part.properties)
-    if not charge.prorated:
+def _paid(of: Period, asked: Buckets, bucket: Bucket, readings: Sequence[Reading]) -> Priced:
+    opens_at = of.opens_at(recurring=asked.metric.recurring)
+    changes = advance.changes(asked.rule, readings)
+    properties = parsed(asked.charge, asked.properties_of(bucket))
+    if not asked.charge.prorated:
         paid = advance.paid(changes, opens_at=opens_at).usage
-        return price(ChargeModel(charge.charge_model), paid, properties) if paid.units else _NOTHING
+        return price(ChargeModel(asked.charge.charge_model), paid, properties) if paid.units else _NOTHING
     window = of.window
     units = [advance.held_units(changes, opens_at=opens_at)]
     units += [

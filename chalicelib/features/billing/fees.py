@@ -126,7 +126,7 @@ def _fees_of_charge(
     stands_on = next(fee for each, fee in found if each is parent and fee is not None)
     if not lacks:
         return [fee for fee in fees if fee is not stands_on or _is_shown(parent, fee)]
-    true_up = pricing.true_up_fee(stands_on, lacks, owner, taxes)
+    true_up = pricing.true_up_fee(parent, stands_on, lacks, owner, taxes)
     linked = stands_on.model_copy(update={"true_up_fee_id": true_up.id})
     return [*(linked if fee is stands_on else fee for fee in fees), true_up]
 

@@ -26,6 +26,7 @@ from chalicelib.features.fees import store as fee_store
 from chalicelib.features.invoices import service as invoices
 from chalicelib.features.invoices import store as invoice_store
 from chalicelib.features.invoices.records import Fee, PeriodPart
+from chalicelib.features.metering import erase
 from chalicelib.features.metering import store as metered_store
 from chalicelib.features.metering.advance import event_key
 from chalicelib.features.organizations import service as organizations
@@ -74,7 +75,7 @@ def charge(task: Task, now: datetime) -> None:
 def _charge_once(task: Task, now: datetime) -> bool:
     """One fee's worth; True while there is another one."""
     item = usage.get(*event_key(task))
-    if item is None:  # Gone after its retention.
+    if item is None or erase.is_erased(item):  # Gone after its retention, or with its metric.
         core.write(agenda.done(task))
         return False
     event = metered_store.read(item)

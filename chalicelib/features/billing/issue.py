@@ -12,10 +12,9 @@ from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 from chalicelib import limits
-from chalicelib.domain import money, periods
+from chalicelib.domain import periods
 from chalicelib.domain.fixed_charges import already_paid_cents
 from chalicelib.domain.invoicing import dates, numbers
-from chalicelib.domain.invoicing.taxes import TaxRate
 from chalicelib.domain.invoicing.totals import VERSION_NUMBERS, TaxedFee, Totals, totals
 from chalicelib.domain.subscriptions import IN_ADVANCE_CHARGE, IN_ADVANCE_CHARGE_PERIODIC, Days, Row
 from chalicelib.features.billing.account import Account
@@ -158,7 +157,7 @@ def drafted(account: Account, lines: Sequence[Line], fees: Sequence[Fee], *, inv
 
 def sums_of(fees: Sequence[Fee], notes: Sequence[CreditNote] = ()) -> Totals:
     """The totals of these fees, less what these credit notes hold."""
-    taxed = [TaxedFee(fee.amount_cents, tuple(_rate(tax) for tax in fee.applied_taxes)) for fee in fees]
+    taxed = [TaxedFee(fee.amount_cents, tuple(part.tax for part in fee.applied_taxes)) for fee in fees]
     return totals(taxed, [note.balance_amount_cents for note in notes])
 
 
@@ -175,16 +174,7 @@ def amounts(sums: Totals, invoice_id: str) -> dict[str, object]:
         "prepaid_credit_amount_cents": sums.prepaid_credit_amount_cents,
         "total_amount_cents": sums.total_amount_cents,
         "applied_taxes": tuple(
-            AppliedTaxPart(
-                id=derived_id(invoice_id, "tax", each.tax.id or each.tax.code),
-                tax_id=each.tax.id,
-                code=each.tax.code,
-                name=each.tax.name,
-                rate=format(each.tax.rate, "f"),
-                description=each.tax.description,
-                amount_cents=each.amount_cents,
-                base_cents=money.round_half_up(each.base_cents),
-            )
+            AppliedTaxPart.of(each, derived_id(invoice_id, "tax", each.tax.id or each.tax.code))
             for each in sums.taxes.applied
         ),
     }
@@ -250,7 +240,3 @@ def _credit(invoice_id: str, note: CreditNote, cents: int) -> CreditPart:
         note_number=note.number,
         note_invoice_number=note.invoice_number,
     )
-
-
-def _rate(part: AppliedTaxPart) -> TaxRate:
-    return TaxRate(part.tax_id, part.code, part.name, Decimal(part.rate), part.description)

@@ -8,15 +8,12 @@ from datetime import datetime
 from chalicelib.features.billing import commit
 from chalicelib.features.billing import fees as fees_of_plan
 from chalicelib.features.billing.pricing import Owner
-from chalicelib.features.billing.renewals import fee_of, used_at
+from chalicelib.features.billing.renewals import fee_of, row_of, used_at
 from chalicelib.features.customers import store as customer_store
 from chalicelib.features.fees import service as fees
 from chalicelib.features.fees import store as fee_store
-from chalicelib.features.invoices.records import PeriodPart
 from chalicelib.features.organizations import service as organizations
 from chalicelib.features.plans import live
-from chalicelib.features.plans import service as plans
-from chalicelib.features.subscriptions import store as subscription_store
 from chalicelib.platform import agenda
 from chalicelib.platform.agenda import Task
 from chalicelib.platform.ids import derived_id
@@ -31,10 +28,7 @@ def renew(task: Task, now: datetime) -> None:
     """Make the fees without invoice of a billing day; those that an earlier run made stay as they are."""
     own = organizations.get(task.organization.id)
     account = commit.account_of(own, customer_store.everything_of(own.id, task.detail["customer_id"]))
-    found = subscription_store.get(own.id, account.customer.id, task.subject.split("#")[0])
-    assert found is not None, "subscriptions stay"
-    plan = plans.by_ids(own.id, [task.detail["plan_id"]])[task.detail["plan_id"]]
-    part = PeriodPart.model_validate(task.detail["part"])
+    found, plan, part = row_of(task)
     assert part.renewal is not None, "only renewals make the task"
     charges = [
         (charge, metric)

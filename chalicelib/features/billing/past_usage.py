@@ -9,6 +9,7 @@ from typing import Any
 from chalicelib.domain.charges.models import Priced
 from chalicelib.domain.errors import Invalid
 from chalicelib.features.billable_metrics import service as metrics
+from chalicelib.features.billable_metrics.groups import Dimensions
 from chalicelib.features.billable_metrics.store import Metric
 from chalicelib.features.billing import usage_shape
 from chalicelib.features.billing.metered import Used
@@ -159,7 +160,7 @@ def _filter_of(fee: Fee, known: ChargeFilter | None, metric: Metric) -> ChargeFi
         invoice_display_name=fee.filter_display_name,
         properties={},
         values=values,
-        group_id=known.group_id if known else metrics.Dimensions(metric).group_id(values),
+        group_id=known.group_id if known else Dimensions(metric).group_id(values),
     )
 
 

@@ -8,11 +8,12 @@ from typing import Any
 
 from chalicelib.domain import money
 from chalicelib.domain.fixed_charges import Billed
-from chalicelib.domain.invoicing.taxes import FeeTaxes, TaxRate, fee_taxes
+from chalicelib.domain.invoicing.taxes import TaxRate, fee_taxes
 from chalicelib.domain.money import decimal_string
 from chalicelib.domain.periods import Span
 from chalicelib.domain.proration import prorated
 from chalicelib.features.add_ons.store import AddOn
+from chalicelib.features.billable_metrics.store import Metric
 from chalicelib.features.billing.metered import Used
 from chalicelib.features.invoices.records import AppliedTaxPart, DaysPart, Fee, PeriodPart
 from chalicelib.features.plans.store import ChargeFilter, FixedCharge, Plan
@@ -53,14 +54,12 @@ class Owner:
 
 @dataclass(frozen=True, slots=True)
 class _Item:
-    """What a fee is for, as it is named on the invoice. `subject`: what tells it from the others of its row."""
+    """What a fee is for: `of` names it on the invoice, `subject` tells it from the others of its row."""
 
     type: str
     id: str
     kind: str
-    code: str
-    name: str
-    description: str | None
+    of: Plan | Metric | AddOn
     display_name: str
     subject: tuple[str, ...]
     charge_id: str | None = None
@@ -83,9 +82,7 @@ def subscription_fee(owner: Owner, taxes: Sequence[TaxRate]) -> Fee | None:
         type="subscription",
         id=subscription.id,
         kind="Subscription",
-        code=plan.code,
-        name=plan.name,
-        description=plan.description,
+        of=plan,
         display_name=subscription.name or plan.invoice_display_name or plan.name,
         subject=("subscription",),
         details={"plan_amount_cents": plan.amount_cents},
@@ -110,9 +107,7 @@ def charge_fee(used: Used, owner: Owner, taxes: Sequence[TaxRate], *, kept: bool
         type="charge",
         id=metric.id,
         kind="BillableMetric",
-        code=metric.code,
-        name=metric.name,
-        description=metric.description,
+        of=metric,
         display_name=charge.invoice_display_name or metric.name,
         subject=("charge", charge.id, *((used.filter.id,) if used.filter else ()), *group),
         charge_id=charge.id,
@@ -131,24 +126,23 @@ def charge_fee(used: Used, owner: Owner, taxes: Sequence[TaxRate], *, kept: bool
         total_units=used.total_units,
         unit_amount=used.priced.unit_amount,
         events_count=used.events_count,
-        pay_in_advance=False,
         invoiceable=charge.invoiceable,
     )
 
 
-def true_up_fee(parent: Fee, true_up_cents: int, owner: Owner, taxes: Sequence[TaxRate]) -> Fee:
-    """What a charge lacks of its minimum, beside the fee that it stands on. Source: usage.md section 8.1."""
-    assert parent.charge_id is not None, "only a charge has a minimum"
+def true_up_fee(used: Used, parent: Fee, true_up_cents: int, owner: Owner, taxes: Sequence[TaxRate]) -> Fee:
+    """What a charge lacks of its minimum, beside the fee that it stands on (`parent`, for `used`).
+
+    Source: usage.md section 8.1.
+    """
     item = _Item(
         type="charge",
-        id=parent.item_id,
-        kind=parent.item_type,
-        code=parent.item_code,
-        name=parent.item_name,
-        description=parent.item_description,
+        id=used.metric.id,
+        kind="BillableMetric",
+        of=used.metric,
         display_name=f"{parent.display_name} - True-up",
-        subject=("true_up", parent.charge_id),
-        charge_id=parent.charge_id,
+        subject=("true_up", used.charge.id),
+        charge_id=used.charge.id,
     )
     fee = _once(owner, item, Span(parent.start, parent.end), true_up_cents, Decimal(true_up_cents), taxes)
     return fee.model_copy(update={"true_up_parent_id": parent.id, "events_count": 0})
@@ -177,9 +171,7 @@ def fixed_charge_fee(
         type="fixed_charge",
         id=add_on.id,
         kind="AddOn",
-        code=add_on.code,
-        name=add_on.name,
-        description=add_on.description,
+        of=add_on,
         display_name=fixed.invoice_display_name or add_on.invoice_display_name or add_on.name,
         subject=("fixed_charge", fixed.id),
         fixed_charge_id=fixed.id,
@@ -194,9 +186,7 @@ def fixed_charge_fee(
         taxes,
         units=billed.units,
         unit_amount=billed.priced.unit_amount,
-        events_count=None,
         pay_in_advance=fixed.pay_in_advance,
-        invoiceable=True,
     )
 
 
@@ -213,30 +203,11 @@ def commitment_fee(true_up_cents: int, owner: Owner, taxes: Sequence[TaxRate]) -
         type="commitment",
         id=commitment.id,
         kind="Subscription",
-        code=owner.plan.code,
-        name=owner.plan.name,
-        description=owner.plan.description,
+        of=owner.plan,
         display_name=name,
         subject=("commitment",),
     )
     return _once(owner, item, Span(days.start, days.end), true_up_cents, Decimal(true_up_cents), taxes)
-
-
-def applied_parts(found: FeeTaxes, owner: str) -> tuple[AppliedTaxPart, ...]:
-    """A fee's taxes as they are kept."""
-    return tuple(
-        AppliedTaxPart(
-            id=derived_id(owner, each.tax.code),
-            tax_id=each.tax.id,
-            code=each.tax.code,
-            name=each.tax.name,
-            rate=format(each.tax.rate, "f"),
-            description=each.tax.description,
-            amount_cents=each.amount_cents,
-            base_cents=money.round_half_up(each.base_cents),
-        )
-        for each in found.applied
-    )
 
 
 def _once(
@@ -259,9 +230,7 @@ def _once(
         taxes,
         units=Decimal(1),
         unit_amount=money.from_cents(Decimal(amount_cents), owner.plan.amount_currency),
-        events_count=None,
         pay_in_advance=pay_in_advance,
-        invoiceable=True,
     )
 
 
@@ -275,10 +244,10 @@ def _fee(
     *,
     units: Decimal,
     unit_amount: Decimal,
-    events_count: int | None,
-    pay_in_advance: bool,
-    invoiceable: bool,
     total_units: Decimal | None = None,
+    events_count: int | None = None,
+    pay_in_advance: bool = False,
+    invoiceable: bool = True,
 ) -> Fee:
     subscription = owner.subscription
     fee_id = derived_id(owner.invoice_id, item.subject[0], subscription.id, *item.subject[1:])
@@ -300,9 +269,9 @@ def _fee(
         type=item.type,
         item_id=item.id,
         item_type=item.kind,
-        item_code=item.code,
-        item_name=item.name,
-        item_description=item.description,
+        item_code=item.of.code,
+        item_name=item.of.name,
+        item_description=item.of.description,
         display_name=item.display_name,
         amount_cents=amount_cents,
         precise_amount_cents=format(precise, "f"),
@@ -315,7 +284,7 @@ def _fee(
         taxes_amount_cents=found.amount_cents,
         taxes_precise_cents=format(found.precise_cents, "f"),
         taxes_rate=format(found.rate, "f"),
-        applied_taxes=applied_parts(found, fee_id),
+        applied_taxes=tuple(AppliedTaxPart.of(each, derived_id(fee_id, each.tax.code)) for each in found.applied),
         pay_in_advance=pay_in_advance,
         invoiceable=invoiceable,
         start=span.start,

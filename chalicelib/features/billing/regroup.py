@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from chalicelib.domain.subscriptions import IN_ADVANCE_CHARGE_PERIODIC
-from chalicelib.features.billing import commit, issue
+from chalicelib.features.billing import commit, issue, renewals
 from chalicelib.features.billing.account import Account
 from chalicelib.features.billing.fees import Line
 from chalicelib.features.customers import store as customer_store
@@ -16,10 +16,7 @@ from chalicelib.features.fees import store as fee_store
 from chalicelib.features.fees.store import Stored
 from chalicelib.features.invoices import service as invoices
 from chalicelib.features.invoices import store as invoice_store
-from chalicelib.features.invoices.records import PeriodPart
 from chalicelib.features.organizations import service as organizations
-from chalicelib.features.plans import service as plans
-from chalicelib.features.subscriptions import store as subscription_store
 from chalicelib.platform import agenda
 from chalicelib.platform.agenda import Task
 from chalicelib.platform.ids import derived_id
@@ -39,15 +36,12 @@ def regroup(task: Task, now: datetime) -> None:
 def _regroup_once(task: Task, now: datetime) -> bool:
     own = organizations.get(task.organization.id)
     account = commit.account_of(own, customer_store.everything_of(own.id, task.detail["customer_id"]))
-    of = subscription_store.get(own.id, account.customer.id, task.subject.split("#")[0])
-    assert of is not None, "subscriptions stay"
-    plan = plans.by_ids(own.id, [task.detail["plan_id"]])[task.detail["plan_id"]]
+    of, plan, part = renewals.row_of(task)
     charge_ids = {charge.id for charge in plan.charges_in_advance if charge.regroup_paid_fees}
     paid = fee_store.paid_loose(own.id, account.customer.id, of.id, charge_ids)
     if not paid:
         core.write(agenda.done(task))
         return False
-    part = PeriodPart.model_validate(task.detail["part"])
     shown = part.model_copy(
         update={
             "reason": IN_ADVANCE_CHARGE_PERIODIC,

@@ -16,7 +16,9 @@ from chalicelib.features.billing.account import Account
 from chalicelib.features.billing.metered import Used
 from chalicelib.features.billing.pricing import Owner, TaxBook
 from chalicelib.features.invoices.records import DaysPart, Fee, PeriodPart
+from chalicelib.features.plans import service as plans
 from chalicelib.features.plans.store import Charge, Plan
+from chalicelib.features.subscriptions import store as subscription_store
 from chalicelib.features.subscriptions.records import Subscription
 from chalicelib.platform import agenda
 from chalicelib.platform.agenda import Task
@@ -66,3 +68,12 @@ def tasks_of(
         subject = f"{subscription.id}#{stamp(part.charges_end)}"
         tasks.append(agenda.task(REGROUP, account.organization.ref, subject, now, detail))
     return tasks
+
+
+def row_of(task: Task) -> tuple[Subscription, Plan, PeriodPart]:
+    """The row of billing that such a task follows from."""
+    organization_id, detail = task.organization.id, task.detail
+    subscription = subscription_store.get(organization_id, detail["customer_id"], task.subject.split("#")[0])
+    assert subscription is not None, "subscriptions stay"
+    plan = plans.by_ids(organization_id, [detail["plan_id"]])[detail["plan_id"]]
+    return subscription, plan, PeriodPart.model_validate(detail["part"])

@@ -17,6 +17,7 @@ from chalicelib.features.billing.usage_shape import Billed
 from chalicelib.features.customers.records import BillingState, Customer
 from chalicelib.features.events import service as events
 from chalicelib.features.organizations import service as organizations
+from chalicelib.features.plans import live
 from chalicelib.features.plans import service as plans
 from chalicelib.features.plans.store import Charge
 from chalicelib.features.subscriptions import store as subscription_store
@@ -87,7 +88,7 @@ def current(
     days = subscriptions.open_days(terms.terms_of(plan), terms.life_of(subscription), now, account.zone)
     span = days.span
     period = Period(organization, subscription, days, account.zone)
-    charges = plans.live_charges(plan, plans.metrics_of(organization.id, [plan]))
+    charges = live.live_charges(plan, live.metrics_of(organization.id, [plan]))
     chosen = [(charge, metric) for charge, metric in charges if selection.keeps(charge, metric.code)]
     if selection.names_a_charge and not chosen:
         raise NotFound("charge")

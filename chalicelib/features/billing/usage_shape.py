@@ -7,7 +7,7 @@ from typing import Any
 
 from chalicelib.domain.aggregation.dimensions import Group
 from chalicelib.domain.money import CONTEXT, decimal_string
-from chalicelib.features.billable_metrics import service as metrics
+from chalicelib.features.billable_metrics.groups import groups_of
 from chalicelib.features.billable_metrics.store import Metric
 from chalicelib.features.billing.metered import Used
 from chalicelib.features.plans.store import Charge, ChargeFilter
@@ -98,7 +98,7 @@ def _groups(charge: Charge, metric: Metric, parts: Sequence[Billed]) -> list[dic
     """The first API's groups that the charge prices."""
     priced = {each.group_id for each in charge.filters}
     shown = []
-    for group in metrics.groups_of(metric):
+    for group in groups_of(metric):
         own = [part for part in parts if part.used.filter is not None and part.used.filter.group_id == group.id]
         shown += [{**group.show(), **_sums(own)}] if group.id in priced else []
     return shown

@@ -9,7 +9,6 @@ from chalicelib.domain import money
 from chalicelib.domain.errors import Invalid, NotAllowed, NotFound
 from chalicelib.domain.invoicing import credit_notes
 from chalicelib.domain.invoicing.credit_notes import CreditAmounts, CreditItem
-from chalicelib.domain.invoicing.taxes import TaxRate
 from chalicelib.features.credit_notes import serializer, store
 from chalicelib.features.credit_notes.records import CreditNote, CreditNoteItem
 from chalicelib.features.credit_notes.schemas import METADATA_KEYS_MAX, CreditNoteUpdate
@@ -50,7 +49,7 @@ def draft_or_final(
     `item_cents` exact, before tax; `used_cents` what stays owed of the fee, with tax; `mode` credit, refund or offset.
     It is a draft on a draft invoice, and final on any other. Source: billing-periods.md section 7.4.
     """
-    taxes = tuple(_rate(tax) for tax in fee.applied_taxes)
+    taxes = tuple(part.tax for part in fee.applied_taxes)
     found = credit_notes.amounts([CreditItem(item_cents, Decimal(0), taxes)])
     paid = credit_notes.paid_share_cents(
         invoice.total_paid_amount_cents,
@@ -203,20 +202,6 @@ def _amounts(found: CreditAmounts, note_id: str) -> dict[str, Any]:
         "sub_total_excluding_taxes_amount_cents": found.sub_total_cents,
         "coupons_adjustment_amount_cents": found.coupons_adjustment_cents,
         "applied_taxes": tuple(
-            AppliedTaxPart(
-                id=derived_id(note_id, "tax", each.tax.id or each.tax.code),
-                tax_id=each.tax.id,
-                code=each.tax.code,
-                name=each.tax.name,
-                rate=format(each.tax.rate, "f"),
-                description=each.tax.description,
-                amount_cents=each.amount_cents,
-                base_cents=money.round_half_up(each.base_cents),
-            )
-            for each in found.applied
+            AppliedTaxPart.of(each, derived_id(note_id, "tax", each.tax.id or each.tax.code)) for each in found.applied
         ),
     }
-
-
-def _rate(part: AppliedTaxPart) -> TaxRate:
-    return TaxRate(part.tax_id, part.code, part.name, Decimal(part.rate), part.description)

@@ -12,7 +12,7 @@ from chalicelib.features.billable_metrics import service as metrics
 from chalicelib.features.billable_metrics.store import Metric
 from chalicelib.features.customers.records import Customer
 from chalicelib.features.customers.store import CUSTOMERS
-from chalicelib.features.events import service
+from chalicelib.features.events import erased, service
 from chalicelib.features.events.event import event_id, payload_of
 from chalicelib.features.metering import log
 from chalicelib.features.metering import store as metered
@@ -33,7 +33,7 @@ def page(call: Call) -> tuple[list[dict[str, Any]], dict[str, int | None]]:
     service.wait_for_events(call.organization)
     wanted = listing.wanted(call)
     filter_ = _Filter(call)
-    entries = log.listed(call.organization.id, filter_.keeps)
+    entries = erased.without(call.organization.id, log.listed(call.organization.id, filter_.keeps))
     chosen = entries[(wanted.number - 1) * wanted.size : wanted.number * wanted.size]
     return _show_all(call.organization.id, chosen), listing.meta(wanted, len(entries))
 

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from chalicelib.domain.errors import Invalid
-from chalicelib.features.events import service
+from chalicelib.features.events import erased, service
 from chalicelib.features.events.event import milliseconds_of
 from chalicelib.features.metering import log
 from chalicelib.features.metering import store as metered
@@ -119,7 +119,8 @@ def _newest_first(items: list[Item]) -> list[Item]:
 
 
 def _of_log(organization_id: str, filter_: Filter, wanted: Wanted) -> tuple[list[Item], dict[str, int | None]]:
-    entries = log.listed(organization_id, lambda entry: filter_.keeps(entry.code, entry.timestamp_ms))
+    listed = log.listed(organization_id, lambda entry: filter_.keeps(entry.code, entry.timestamp_ms))
+    entries = erased.without(organization_id, listed)
     order = sorted(entries, key=lambda entry: (-entry.timestamp_ms, entry.transaction_id))
     chosen = order[(wanted.number - 1) * wanted.size : wanted.number * wanted.size]
     keys = [entry.key(organization_id) for entry in chosen]

@@ -11,8 +11,9 @@ import simplejson
 from chalicelib import limits
 from chalicelib.domain.errors import Invalid, NotFound
 from chalicelib.features.billable_metrics import formulas
-from chalicelib.features.events import schemas
+from chalicelib.features.events import resources, schemas
 from chalicelib.features.events.event import Event, Source, event_id, to_message, with_sent
+from chalicelib.features.metering import erase
 from chalicelib.features.metering import store as metered
 from chalicelib.features.subscriptions import service as subscriptions
 from chalicelib.features.subscriptions import store as subscription_store
@@ -41,23 +42,24 @@ def accept(
     `indexed`: errors stand under the index of their event. Returns when the queue has them.
     Raises: Invalid.
     """
-    findings: dict[str, Any] = {}
-    events: list[Event] = []
-    known = formulas.of(organization)
+    asked = formulas.asked(organization)
+    findings: dict[int, Mapping[str, Any]] = {}
+    events: dict[int, Event] = {}
     for index, entry in enumerate(entries):
         try:
             read = schemas.read_event(entry, now=now, keeps_raw_for_ever=organization.sandbox)
-            event = evaluated(_resolved(organization, read), known)
-            events.append(with_sent(event, entry))
+            event = evaluated(_resolved(organization, read), asked.formulas)
+            events[index] = with_sent(event, entry)
         except Invalid as error:
-            if not indexed:
-                raise
-            findings[str(index)] = error.details
+            findings[index] = error.details | resources.findings_of_entry(entry, asked.resources)
+    if asked.resources:
+        findings |= resources.findings(organization, events, asked.resources, wait=wait_for_events)
     if findings:
-        raise Invalid(findings)
-    for part in _parts(events):
+        raise Invalid({str(index): findings[index] for index in sorted(findings)} if indexed else findings[0])
+    accepted = list(events.values())
+    for part in _parts(accepted):
         _send(organization, part, received_at=clock.utc_now(), now=now, source=source)
-    return events
+    return accepted
 
 
 def evaluated(event: Event, known: Mapping[str, formulas.Formula]) -> Event:
@@ -80,6 +82,7 @@ def find(organization: OrganizationRef, transaction_id: str, external_subscripti
     found = metered.by_transaction(organization.id, transaction_id)
     if external_subscription_id is not None:
         found = [item for item in found if item["subscription"] == external_subscription_id]
+    found = [item for item in found if not erase.is_erased(item)]
     if not found:
         raise NotFound("event")
     return min(found, key=lambda item: str(item["received"]))

@@ -1,10 +1,13 @@
 """Invoices and fees as they are kept. Amounts are whole cents of the invoice's currency unless a field says exact."""
 
 from datetime import date, datetime
+from decimal import Decimal
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
+from chalicelib.domain.invoicing.taxes import AppliedTax, TaxRate
+from chalicelib.domain.money import round_half_up
 from chalicelib.platform.collection import Record
 
 
@@ -25,6 +28,26 @@ class AppliedTaxPart(Part):
     description: str | None
     amount_cents: int
     base_cents: int
+
+    @classmethod
+    def of(cls, applied: AppliedTax, part_id: str) -> "AppliedTaxPart":
+        """A tax's part as it is kept."""
+        tax = applied.tax
+        return cls(
+            id=part_id,
+            tax_id=tax.id,
+            code=tax.code,
+            name=tax.name,
+            rate=format(tax.rate, "f"),
+            description=tax.description,
+            amount_cents=applied.amount_cents,
+            base_cents=round_half_up(applied.base_cents),
+        )
+
+    @property
+    def tax(self) -> TaxRate:
+        """The tax itself."""
+        return TaxRate(self.tax_id, self.code, self.name, Decimal(self.rate), self.description)
 
 
 class DaysPart(Part):

@@ -15,9 +15,11 @@ Access patterns
     5 lists                     Query     index list or owner
     6 drafts_of(org, customer)  Query     index owner, then 1 for each
     7 of_customer(org, ...)     Query     index owner: all visible ones
+    8 drafts(org, ...)          Query     index list, as far as there are drafts, then 1 for each
 """
 
-from collections.abc import Sequence
+import itertools
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from chalicelib.features.invoices.records import Fee, Invoice
@@ -47,6 +49,26 @@ def drafts_of(organization_id: str, customer_id: str) -> list[Invoice]:
     found = core.query(pk, index="owner", values={":draft": "draft"}, **where)
     current = [get(organization_id, read(item).id) for item in found]
     return [invoice for invoice in current if invoice is not None and invoice.status == "draft"]
+
+
+def drafts(organization_id: str, *, before: str = "") -> Iterator[tuple[str, Invoice]]:
+    """All drafts of an organization, each with its place and read again consistently, the latest issuing date first: there
+    they stand close together. `before`: only those that follow a place."""
+    left = counters.total(organization_id, "invoice", "status=draft")
+    where = {"where": "#record.#status = :draft", "names": {"#record": "record", "#status": "status"}}
+    bounds = ("0", before or "A")
+    found = core.query(
+        key(organization_id, "invoice"),
+        index="list",
+        between=bounds,
+        descending=True,
+        values={":draft": "draft"},
+        **where,
+    )
+    for item in itertools.islice(found, left):
+        current = get(organization_id, read(item).id) if item["list_sk"] != before else None
+        if current is not None and current.status == "draft":
+            yield item["list_sk"], current
 
 
 def of_customer(organization_id: str, customer_id: str) -> list[Invoice]:

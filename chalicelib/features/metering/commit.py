@@ -13,14 +13,14 @@ import random
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from decimal import Decimal
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from chalicelib.features.events.event import Event, instant_of
-from chalicelib.features.metering import store, tally
+from chalicelib.features.events.event import Event
+from chalicelib.features.metering import tally
+from chalicelib.features.metering.definitions import Definitions
+from chalicelib.features.metering.rows import Rows
 from chalicelib.platform import agenda, clock
 from chalicelib.platform.agenda import Task
 from chalicelib.platform.settings import settings
@@ -48,6 +48,11 @@ class Sealed:
     task: Task | None = None
 
     @property
+    def received(self) -> tuple[Event, str]:
+        """The event with when it was received."""
+        return self.event, self.item["received"]["S"]
+
+    @property
     def places(self) -> int:
         """How many actions it takes by itself."""
         return 1 if self.task is None else 2
@@ -67,19 +72,17 @@ class Retries:
 
 retries = Retries()
 
-# Property names seen per organization and code: bounds how many a row can hold. A name beyond is not covered.
-_fields: dict[tuple[str, str], set[str]] = {}
 
-
-def count(organization_id: str, subscription: str, events: Sequence[Sealed]) -> list[Task]:
+def count(organization_id: str, subscription: str, events: Sequence[Sealed], defined: Definitions) -> list[Task]:
     """Store and count events of one subscription, in as many transactions as they need; returns the tasks written with
-    them, to be pushed.
+    them, to be pushed. `defined`: what metrics say of their codes.
 
     Raises: NotCounted; what was written before stays written.
     """
     tasks: list[Task] = []
+    rows = Rows(usage_once, organization_id, subscription, defined)
     for part in _parts(events):
-        tasks += _commit(organization_id, subscription, part)
+        tasks += _commit(rows, part)
     return tasks
 
 
@@ -104,8 +107,7 @@ def _parts(events: Sequence[Sealed]) -> list[list[Sealed]]:
 
 
 def _commit(
-    organization_id: str,
-    subscription: str,
+    rows: Rows,
     part: list[Sealed],
     *,
     sleep: Callable[[float], None] = time.sleep,
@@ -114,12 +116,15 @@ def _commit(
     """The tasks that were written. Where the answer was lost they are not known, and the tick finds them."""
     table = usage_once
     put = {"TableName": table.name, "ConditionExpression": "attribute_not_exists(pk)"}
+    is_old = False  # What was read of rows before writing.
     for attempt in range(_ATTEMPTS):
         if not part:
             return []
         tasks = [sealed.task for sealed in part if sealed.task is not None]
         actions = [{"Put": {**put, "Item": sealed.item}} for sealed in part]
-        actions += _row_actions(table, organization_id, subscription, part, signed_at=clock.utc_now())
+        actions += rows.actions(
+            [sealed.received for sealed in part], rows.part(draw), signed_at=clock.utc_now(), consistent=is_old
+        )
         actions += [agenda.put(task, now=task.due_at) for task in tasks]
         try:
             table.client.transact_write_items(TransactItems=actions)
@@ -129,9 +134,11 @@ def _commit(
             known = {i for i, reason in enumerate(reasons[: len(part)]) if reason.failed}
             if any(reason.code == "ValidationError" for reason in reasons):
                 raise NotCounted(str(error)) from error
-            if known:
+            is_old = any(reason.failed for reason in reasons[len(part) :])
+            if known or is_old:
                 part = [sealed for i, sealed in enumerate(part) if i not in known]
-                continue  # Cut down and written again at once.
+                continue  # Cut down, from rows as they are now, and written again at once.
+            rows.met_conflict()
             retries.conflicts += 1
             retries.repeated_events += len(part)
         except ClientError as error:
@@ -148,46 +155,3 @@ def _repeatable(error: ClientError) -> bool:
     """Whether another attempt may get through: the service was busy, or failed itself."""
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
     return status >= 500 or error.response.get("Error", {}).get("Code") in _REPEATABLE
-
-
-def _row_actions(
-    table: Table, organization_id: str, subscription: str, part: Sequence[Sealed], *, signed_at: datetime
-) -> list[dict[str, Any]]:
-    pk = store.usage_pk(organization_id, subscription)
-    deltas = tally.tally(sealed.event for sealed in part)
-    late: set[str] = set()
-    actions: list[dict[str, Any]] = []
-    for (hour, code), delta in deltas.items():
-        begins = instant_of(hour * tally.HOUR_MS)
-        if not _admitted(organization_id, code, delta):
-            tally.uncover(delta)
-        actions.append(_add(table, pk, store.hour_sk(store.hour_of(begins), code), delta))
-        if (hour // 24 + 1) * 24 * tally.HOUR_MS <= signed_at.timestamp() * 1000:
-            late.add(begins.strftime("%Y-%m-%d"))
-    return actions + [_add(table, pk, store.late_sk(day), {store.COUNT: 1}) for day in sorted(late)]
-
-
-def _admitted(organization_id: str, code: str, delta: tally.Delta) -> bool:
-    names = {name for name in delta if name.startswith(store.SUM)}
-    seen = _fields.setdefault((organization_id, code), set())
-    if len(seen | names) > tally.FIELDS_PER_ROW_MAX:
-        return False
-    seen |= names
-    return True
-
-
-def _add(table: Table, pk: str, sk: str, delta: Mapping[str, int | Decimal]) -> dict[str, Any]:
-    names = {f"#{i}": name for i, name in enumerate(delta)}
-    values = {
-        f":{i}": {"N": format(value, "f") if isinstance(value, Decimal) else str(value)}
-        for i, value in enumerate(delta.values())
-    }
-    return {
-        "Update": {
-            "TableName": table.name,
-            "Key": {"pk": {"S": pk}, "sk": {"S": sk}},
-            "UpdateExpression": "ADD " + ", ".join(f"#{i} :{i}" for i in range(len(delta))),
-            "ExpressionAttributeNames": names,
-            "ExpressionAttributeValues": values,
-        }
-    }

@@ -7,18 +7,16 @@ What is odd is no money: where metrics cannot be read just now, events are logge
 """
 
 import json
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from chalicelib import limits
-from chalicelib.domain.aggregation.faults import INVALID_CODE, Expected
-from chalicelib.features.billable_metrics.groups import groups_of
-from chalicelib.features.billable_metrics.store import METRICS, Metric
+from chalicelib.domain.aggregation.faults import INVALID_CODE
 from chalicelib.features.events.event import Event, Source
 from chalicelib.features.metering import store
+from chalicelib.features.metering.definitions import Definitions
 from chalicelib.platform import agenda, clock
 from chalicelib.platform.clock import OrganizationRef
 from chalicelib.platform.ids import derived_id
@@ -36,8 +34,6 @@ ERRORS = agenda.kind("event_errors", rank=70, reads_usage=True)
 _REFERENCES = 1000
 # A list looks back over so many events.
 _EVENTS_MAX = 100_000
-# Metrics that a process remembers, by organization and code.
-_REMEMBERED = 10_000
 
 _HOUR = timedelta(hours=1)
 
@@ -59,20 +55,11 @@ class Entry:
         return store.event_key(organization_id, self.transaction_id, self.external_subscription_id)
 
 
-@dataclass(frozen=True, slots=True)
-class _Remembered:
-    expected: Expected | None
-    read_at: float
-
-
-_metrics: dict[tuple[str, str], _Remembered] = {}
-
-
 # Writing.
 
 
-def write(messages: Sequence["Message"]) -> dict[str, str]:
-    """Log a batch; returns what its events shall name, by organization."""
+def write(messages: Sequence["Message"], defined: Mapping[str, Definitions | None]) -> dict[str, str]:
+    """Log a batch; returns what its events shall name, by organization. `defined`: what metrics say, by organization."""
     by_organization: dict[OrganizationRef, list[Message]] = {}
     for message in messages:
         by_organization.setdefault(message.organization, []).append(message)
@@ -85,7 +72,7 @@ def write(messages: Sequence["Message"]) -> dict[str, str]:
         log_keys[organization.id] = log_key
         # Events in flight hold a sandbox's clock up, so that it still shows the hour in which they came.
         at = max((message.clock_at for message in own if message.clock_at is not None), default=now)
-        logged, has_faults = _items(organization, own, log_key, at, now)
+        logged, has_faults = _items(own, defined[organization.id], log_key, at, now)
         items += logged
         if has_faults:
             faulty.append((organization, at))
@@ -96,11 +83,12 @@ def write(messages: Sequence["Message"]) -> dict[str, str]:
 
 
 def _items(
-    organization: OrganizationRef, own: Sequence["Message"], log_key: str, at: datetime, now: datetime
+    own: Sequence["Message"], defined: Definitions | None, log_key: str, at: datetime, now: datetime
 ) -> tuple[list[Item], bool]:
     """The log items of an organization's messages, with a mark for each that holds faults, and whether any does."""
+    organization_id = own[0].organization.id
     sources: dict[tuple[str, str], int] = {}
-    references = list(_references(organization, own, sources))
+    references = list(_references(own, defined, sources))
     expires_at = int((now + limits.EVENT_LOG_KEPT).timestamp())
     items: list[Item] = []
     has_faults = False
@@ -108,18 +96,17 @@ def _items(
         part = references[start : start + _REFERENCES]
         sk = f"{log_key}#{start // _REFERENCES:03d}"
         texts = {"events": _compact(part), "sources": _compact(list(sources))}
-        items.append({"pk": store.log_pk(organization.id), "sk": sk, **texts, "expires_at": expires_at})
+        items.append({"pk": store.log_pk(organization_id), "sk": sk, **texts, "expires_at": expires_at})
         if any(reference[-1] for reference in part):
             has_faults = True
-            items.append({"pk": store.faulty_pk(organization.id, _hour(at)), "sk": sk, "expires_at": expires_at})
+            items.append({"pk": store.faulty_pk(organization_id, _hour(at)), "sk": sk, "expires_at": expires_at})
     return items, has_faults
 
 
 def _references(
-    organization: OrganizationRef, own: Sequence["Message"], sources: dict[tuple[str, str], int]
+    own: Sequence["Message"], defined: Definitions | None, sources: dict[tuple[str, str], int]
 ) -> Iterator[list[Any]]:
     """Each event once: of a repeated one the first, which is the one that is kept."""
-    expected = _expected(organization, {event.code for message in own for event in message.events})
     seen: set[tuple[str, str]] = set()
     for message in own:
         source = sources.setdefault(message.source, len(sources))
@@ -127,44 +114,14 @@ def _references(
             name = (event.transaction_id, event.external_subscription_id)
             if name not in seen:
                 seen.add(name)
-                yield [*name, event.code, event.timestamp_ms, source, _faults(event, expected)]
+                yield [*name, event.code, event.timestamp_ms, source, _faults(event, defined)]
 
 
-def _faults(event: Event, expected: Mapping[str, Expected | None] | None) -> int:
-    if expected is None:
+def _faults(event: Event, defined: Definitions | None) -> int:
+    if defined is None:
         return 0
-    metric = expected.get(event.code)
-    return INVALID_CODE if metric is None else metric.faults(event.properties)
-
-
-def _expected(organization: OrganizationRef, codes: set[str]) -> Mapping[str, Expected | None] | None:
-    """What the metrics of these codes expect (None: there is no such metric); None where they cannot be read."""
-    oldest = time.monotonic() - limits.METRICS_KEPT.total_seconds()
-    found: dict[str, Expected | None] = {}
-    for code in () if organization.sandbox else codes:
-        known = _metrics.get((organization.id, code))
-        if known is not None and known.read_at >= oldest:
-            found[code] = known.expected
-    wanted = sorted(codes - set(found))
-    if not wanted:
-        return found
-    try:
-        read_at, metrics = time.monotonic(), METRICS.find_many(organization.id, wanted)
-    except Exception:  # noqa: BLE001  events must be counted whatever happens to other tables
-        logger.exception("metrics not read", extra={"organization": organization.id})
-        return None
-    if len(_metrics) > _REMEMBERED:
-        _metrics.clear()
-    for code in wanted:
-        found[code] = _expectation(metrics[code]) if code in metrics else None
-        _metrics[(organization.id, code)] = _Remembered(found[code], read_at)
-    return found
-
-
-def _expectation(metric: Metric) -> Expected:
-    listed = {each.key: each.values for each in metric.filters}
-    paths = [group.choice.path for group in groups_of(metric)]
-    return Expected(metric.aggregation_type, metric.field_name, listed, paths)
+    metric = defined.get(event.code)
+    return INVALID_CODE if metric is None else metric.expected.faults(event.properties)
 
 
 def _tell_later(organization: OrganizationRef, at: datetime) -> None:

@@ -13,8 +13,9 @@ import simplejson
 
 from chalicelib import limits
 from chalicelib.features.events.event import Event, from_message, milliseconds_of
-from chalicelib.features.metering import commit, log, store
+from chalicelib.features.metering import commit, definitions, log, store
 from chalicelib.features.metering.advance import Accepted, InAdvance
+from chalicelib.features.metering.definitions import Definitions
 from chalicelib.platform import agenda
 from chalicelib.platform.agenda import Task
 from chalicelib.platform.clock import OrganizationRef
@@ -63,11 +64,12 @@ def handle(records: Sequence[Mapping[str, Any]]) -> list[str]:
         except (ValueError, KeyError, TypeError):
             logger.exception("unreadable message", extra={"message_id": record.get("messageId")})
             failed.append(str(record["messageId"]))
-    log_keys = log.write(messages)
+    defined = _defined(messages)
+    log_keys = log.write(messages, defined)
     in_advance, tasks = InAdvance(), list[Task]()
     for group, members in _groups(messages).items():
         try:
-            tasks += _count_group(group, members, log_keys, in_advance)
+            tasks += _count_group(group, members, log_keys, defined, in_advance)
         except Exception:  # noqa: BLE001  one part of a batch is isolated from the next
             logger.exception("group not counted", extra={"organization": group[0]})
             failed += [message.id for message, _ in members if message.id not in failed]
@@ -100,6 +102,14 @@ def _read(record: Mapping[str, Any]) -> Message:
     )
 
 
+def _defined(messages: Sequence[Message]) -> dict[str, Definitions | None]:
+    """What metrics say of the events' codes, by organization."""
+    codes: dict[OrganizationRef, set[str]] = {}
+    for message in messages:
+        codes.setdefault(message.organization, set()).update(event.code for event in message.events)
+    return {organization.id: definitions.of(organization, own) for organization, own in codes.items()}
+
+
 def _groups(messages: Iterable[Message]) -> dict[Group, list[tuple[Message, Event]]]:
     """Events by subscription, in order of arrival; of a repeated one the first stays."""
     groups: dict[Group, dict[str, tuple[Message, Event]]] = {}
@@ -119,7 +129,11 @@ def _push(tasks: Sequence[Task]) -> None:
 
 
 def _count_group(
-    group: Group, members: Sequence[tuple[Message, Event]], log_keys: Mapping[str, str], in_advance: InAdvance
+    group: Group,
+    members: Sequence[tuple[Message, Event]],
+    log_keys: Mapping[str, str],
+    defined: Mapping[str, Definitions | None],
+    in_advance: InAdvance,
 ) -> list[Task]:
     organization_id, subscription = group
     sealer = _Sealer(organization_id, subscription, log_keys[organization_id])
@@ -131,7 +145,7 @@ def _count_group(
     if len(sealed) > 1:
         known = _known(sealed)
         sealed = [each for each in sealed if each.event.transaction_id not in known]
-    return commit.count(organization_id, subscription, sealed)
+    return commit.count(organization_id, subscription, sealed, defined[organization_id] or {})
 
 
 def _known(sealed: Sequence[commit.Sealed]) -> set[str]:

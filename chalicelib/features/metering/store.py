@@ -11,11 +11,12 @@ Items
     <org>#log-faulty#<hour>         <received>#<batch>#<n>      such an item holds faults not told yet; the same
     <org>#inflight                  <message>                   a sandbox's message that is not metered yet
 
-A row holds `n`, the number of events, and for each numeric property p of theirs `s:p`, the exact sum, and `c:p`, how many
-events had it. `x` counts events whose properties the row does not cover (too many, or with very long names): for such an
+A row holds `n`, the number of events, and for each numeric property p of theirs `s:p`, the exact sum, `c:p`, how many
+events had it, and `-:p`, for how many it was below 0; for metrics with dimensions or other aggregations also what `views.py`
+lists (`v:...`). `x` counts events whose properties the row does not cover (too many, or with very long names): for such an
 hour a reader recounts raw events. A raw event keeps its properties as JSON text: whatever numbers, names and depths clients
 send, DynamoDB's own limits of these never turn an accepted event into one that cannot be stored; what else its request said
-(`sent`) likewise. Part is `0` everywhere by now: hot subscriptions will write several.
+(`sent`) likewise. Rows of hot subscriptions come in several parts, a hexadecimal digit each, which readers add up.
 
 Access patterns
     1 known(keys)                   BatchGet  eventually consistent: only a look before the leap
@@ -36,7 +37,7 @@ from chalicelib.platform.ids import key, key_part
 from chalicelib.platform.table import Item, Key, usage
 
 PART = "0"
-COUNT, UNCOVERED, SUM, HAVING = "n", "x", "s:", "c:"
+COUNT, UNCOVERED, SUM, HAVING, NEGATIVE = "n", "x", "s:", "c:", "-:"
 
 
 def event_key(organization_id: str, transaction_id: str, external_subscription_id: str) -> Key:
@@ -59,9 +60,9 @@ def hour_of(at: datetime) -> str:
     return at.strftime("%Y-%m-%dT%H")
 
 
-def hour_sk(hour: str, code: str) -> str:
-    """The sort key of an hour's row."""
-    return f"h#{hour}#{key_part(code)}#{PART}"
+def hour_sk(hour: str, code: str, part: str = PART) -> str:
+    """The sort key of a part of an hour's row."""
+    return f"h#{hour}#{key_part(code)}#{part}"
 
 
 def day_sk(day: str) -> str:
@@ -69,9 +70,9 @@ def day_sk(day: str) -> str:
     return f"d#{day}"
 
 
-def late_sk(day: str) -> str:
-    """The sort key of a day's late marker."""
-    return f"d#{day}#late#{PART}"
+def late_sk(day: str, part: str = PART) -> str:
+    """The sort key of a part of a day's late marker."""
+    return f"d#{day}#late#{part}"
 
 
 def after(part: str) -> str:

@@ -1,54 +1,74 @@
 """What a group of events adds to which rows: pure sums in memory, before anything is written."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 
 from chalicelib.domain.aggregation.numbers import quantity
-from chalicelib.domain.money import CONTEXT
 from chalicelib.features.events.event import Event
-from chalicelib.features.metering.store import COUNT, HAVING, SUM, UNCOVERED
+from chalicelib.features.metering import views
+from chalicelib.features.metering.store import COUNT, HAVING, NEGATIVE, SUM, UNCOVERED
+from chalicelib.features.metering.views import Counted, Delta, View
 
 # A row stays near 1 KB, one write unit: this many numeric properties are summed per event, with names up to this length.
 # Other events count as not covered by the row, and are recounted by readers that need their properties.
 FIELDS_PER_EVENT_MAX = 8
 FIELD_NAME_MAX = 60
 FIELDS_PER_ROW_MAX = 24
+# So many combinations of values are kept in a row: a request to DynamoDB names each in 4 KB at most.
+COMBINATIONS_PER_ROW_MAX = 40
 
 RowKey = tuple[int, str]
-Delta = dict[str, int | Decimal]
 
 HOUR_MS = 3_600_000
 
 
-def tally(events: Iterable[Event]) -> dict[RowKey, Delta]:
-    """The change of each (hour since 1970, code) that these events make."""
+def tally(events: Iterable[tuple[Event, str]], views_of: Mapping[str, View]) -> dict[RowKey, Delta]:
+    """The change of each (hour since 1970, code) that these events make. Events: each with when it was received; views: of
+    the codes that are kept by one."""
     rows: dict[RowKey, Delta] = {}
-    for event in events:
+    for event, received in events:
         place = (event.timestamp_ms // HOUR_MS, event.code)
         delta = rows.get(place)
         if delta is None:
             delta = rows[place] = {COUNT: 0}
         add(delta, event)
+        view = views_of.get(event.code)
+        if view is not None:
+            counted = counted_of(event, received)
+            if view.can_keep(counted):
+                view.add(delta, counted)
     for delta in rows.values():
         _bound(delta)
     return rows
 
 
 def add(delta: Delta, event: Event) -> None:
-    """Count one event into a row's change."""
-    delta[COUNT] += 1
+    """Count one event into a row's change, as every row counts it."""
+    views.add(delta, COUNT, 1)
     numbers: list[tuple[str, Decimal]] = []
     for name, value in event.properties.items():
         number = quantity(value)
         if number is not None:
             if len(name) > FIELD_NAME_MAX or len(numbers) == FIELDS_PER_EVENT_MAX:
-                delta[UNCOVERED] = delta.get(UNCOVERED, 0) + 1
+                views.add(delta, UNCOVERED, 1)
                 return
             numbers.append((name, number))
     for name, number in numbers:
-        known = delta.get(SUM + name)
-        delta[SUM + name] = number if known is None else CONTEXT.add(Decimal(known), number)
-        delta[HAVING + name] = delta.get(HAVING + name, 0) + 1
+        views.add(delta, SUM + name, number)
+        views.add(delta, HAVING + name, 1)
+        if number < 0:
+            views.add(delta, NEGATIVE + name, 1)
+
+
+def counted_of(event: Event, received: str) -> Counted:
+    """What views see of an event."""
+    precise = event.precise_total_amount_cents
+    return Counted(
+        event.timestamp_ms,
+        f"{received}#{event.transaction_id}",
+        event.properties,
+        None if precise is None else Decimal(precise),
+    )
 
 
 def _bound(delta: Delta) -> None:
@@ -59,7 +79,13 @@ def _bound(delta: Delta) -> None:
 
 
 def uncover(delta: Delta) -> None:
-    """Turn a change into one that covers no property."""
+    """Turn a change into one that covers no property, and nothing under a view."""
     count = delta[COUNT]
     delta.clear()
     delta.update({COUNT: count, UNCOVERED: count})
+
+
+def without_view(delta: Delta) -> None:
+    """Turn a change into one that covers nothing under a view."""
+    for name in [name for name in delta if views.what_of(name)]:
+        del delta[name]

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel
 
-from chalicelib.features.billable_metrics import service as metrics
+from chalicelib.features.billable_metrics.groups import canonical
 from chalicelib.features.plans import children, codes
 from chalicelib.features.plans.store import Charge, ChargeFilter, FixedCharge, MinimumCommitment, Plan
 
@@ -128,9 +128,9 @@ def _filters(
         elif new is not None:
             kept.append(each.model_copy(update=_moved(each, old, new, _FILTER)))
     known = {f.parent_id for f in own}
-    taken = {metrics.canonical(f.values) for f in kept}
+    taken = {canonical(f.values) for f in kept}
     new_ones = [f for f in after if f.id not in olds and f.id not in known]
-    added = [f for f in new_ones if metrics.canonical(f.values) not in taken]
+    added = [f for f in new_ones if canonical(f.values) not in taken]
     return (*kept, *children.filter_copies(added))
 
 

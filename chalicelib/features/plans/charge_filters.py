@@ -10,7 +10,7 @@ from typing import Any
 
 from chalicelib.domain.charges.models import ChargeModel
 from chalicelib.domain.errors import NotFound, merge
-from chalicelib.features.billable_metrics import service as metrics
+from chalicelib.features.billable_metrics.groups import Dimensions, canonical
 from chalicelib.features.billable_metrics.store import Metric
 from chalicelib.features.plans.properties import checked_usage_properties
 from chalicelib.features.plans.schemas import ChargeFilterInput, ChargeInput
@@ -59,7 +59,7 @@ def build(request: ChargeInput, metric: Metric, old: Charge | None) -> tuple[tup
     given = request.model_fields_set
     before = old.filters if old is not None else ()
     same_metric = old is not None and old.metric_id == metric.id
-    dimensions = metrics.Dimensions(metric)
+    dimensions = Dimensions(metric)
     entries: list[dict[str, Any]] = request.filters
     wrong: Findings = {}
     if "group_properties" in given and (request.group_properties or "filters" not in given):
@@ -75,7 +75,7 @@ def build(request: ChargeInput, metric: Metric, old: Charge | None) -> tuple[tup
 
 
 def _of_groups(
-    request: ChargeInput, dimensions: metrics.Dimensions, before: Sequence[ChargeFilter]
+    request: ChargeInput, dimensions: Dimensions, before: Sequence[ChargeFilter]
 ) -> tuple[list[dict[str, Any]], Findings]:
     """The filters that the first API's `group_properties` stand for, beside those that stand for no group."""
     left: dict[str, Mapping[str, Sequence[str]]] = {f.group_id: f.values for f in before if f.group_id}
@@ -97,7 +97,7 @@ def _of_groups(
     return request.filters, {}
 
 
-def _prices(entries: Sequence[Mapping[str, Any]], dimensions: metrics.Dimensions) -> dict[str, Any]:
+def _prices(entries: Sequence[Mapping[str, Any]], dimensions: Dimensions) -> dict[str, Any]:
     """The properties by group, of those entries that stand for one."""
     read = [(schema.examine(ChargeFilterInput, entry)[0], entry) for entry in entries]
     named = [(dimensions.group_id(request.values), entry) for request, entry in read if request is not None]
@@ -108,7 +108,7 @@ class _Making:
     """Makes filters of a charge out of what a request says of each."""
 
     def __init__(
-        self, before: Sequence[ChargeFilter], dimensions: metrics.Dimensions, model: str, *, same_metric: bool
+        self, before: Sequence[ChargeFilter], dimensions: Dimensions, model: str, *, same_metric: bool
     ) -> None:
         self._before = before
         self._dimensions = dimensions
@@ -136,9 +136,9 @@ class _Making:
         found = [left.pop(ids.get(request.id or "", ""), None) for request in requests]
         of_values: dict[Any, list[ChargeFilter]] = {}
         for f in left.values():
-            of_values.setdefault(metrics.canonical(f.values), []).append(f)
+            of_values.setdefault(canonical(f.values), []).append(f)
         for index, request in enumerate(requests):
-            alike = of_values.get(metrics.canonical(request.values))
+            alike = of_values.get(canonical(request.values))
             if found[index] is None and alike:
                 found[index] = alike.pop(0)
         return found
@@ -148,7 +148,7 @@ class _Making:
         if not request.properties and self._model != ChargeModel.DYNAMIC:
             wrong = {"properties": ["value_is_mandatory"]}
         # What the metric does not list any more may stay, but not come.
-        same = old is not None and metrics.canonical(old.values) == metrics.canonical(request.values)
+        same = old is not None and canonical(old.values) == canonical(request.values)
         if not (same and self._same_metric) and not self._dimensions.allow(request.values):
             wrong = merge(wrong, {"values": ["value_is_invalid"]})
         made = ChargeFilter(

@@ -9,15 +9,13 @@ from chalicelib.domain.charges.models import ChargeModel
 from chalicelib.domain.errors import NotFound, merge
 from chalicelib.features.billable_metrics import service as metrics
 from chalicelib.features.billable_metrics.store import Metric
-from chalicelib.features.plans import charge_filters, codes
+from chalicelib.features.plans import building, charge_filters
+from chalicelib.features.plans.building import Accepting
 from chalicelib.features.plans.charge_filters import OneFilter
-from chalicelib.features.plans.properties import checked_properties as checked_properties
 from chalicelib.features.plans.properties import checked_usage_properties
 from chalicelib.features.plans.schemas import ChargeInput
 from chalicelib.features.plans.store import Charge, ChargeFilter
-from chalicelib.features.taxes import service as taxes
 from chalicelib.platform import schema
-from chalicelib.platform.ids import new_id
 
 # What decides how a charge is computed: fixed once a subscription has taken the plan. Source: catalog.md section 2.
 FIXED_WHEN_TAKEN = (
@@ -47,35 +45,36 @@ def build(
 
     Raises: NotFound, for metrics or taxes that do not exist.
     """
-    known = {charge.id: charge for charge in before}
-    olds = [known.pop(str(entry.get("id")), None) for entry in raw]  # A second entry of an id is a new charge.
+    olds = building.olds_of(raw, before)
     entries = [_completed(entry, old, fixed=fixed) for entry, old in zip(raw, olds, strict=True)]
     found = metrics.by_ids(organization_id, [str(entry.get("billable_metric_id") or "-") for entry in entries])
-    taken = {charge.code for charge in (*beside, *(old for old in olds if old))}
+    accepting = Accepting((*beside, *olds))
     built: list[Charge] = []
-    findings: dict[str, list[str]] = {}
     for given, entry, old in zip(raw, entries, olds, strict=True):
         metric = found.get(str(entry.get("billable_metric_id") or "-"))
         if metric is None or metric.deleted_at is not None:
             raise NotFound("billable_metrics")
         request, wrong = schema.examine(ChargeInput, _prorated(entry, metric, old))
         if request is None:
-            findings = merge(findings, wrong)
+            accepting.refuse(wrong)
             continue
-        parsed, wrong_properties = checked_usage_properties(request.charge_model, request.properties)
+        properties, wrong_properties = checked_usage_properties(request.charge_model, request.properties)
         filters, wrong_filters = charge_filters.build(request, metric, old)
         wrong = merge(_combination(request, metric), wrong_properties, wrong_filters)
-        code = codes.chosen(request.code, metric.code, taken, old.code if old else None)
+        code = accepting.code(request.code, metric.code, old, wrong)
         if code is None:
-            wrong = merge(wrong, {"code": ["value_already_exist"]})
-        if wrong or code is None:
-            findings = merge(findings, wrong)
             continue
-        taken.add(code)
-        charge = _charge(organization_id, request, metric, parsed, old, code=code, now=now)
-        default_fee = _has_default_fee(given, request, filters, old)
-        built.append(charge.model_copy(update={"filters": filters, "default_fee": default_fee}))
-    return tuple(built), findings
+        charge = Charge(
+            metric_id=metric.id,
+            filters=filters,
+            default_fee=_has_default_fee(given, request, filters, old),
+            invoiceable=request.invoiceable,
+            regroup_paid_fees=request.regroup_paid_fees,
+            min_amount_cents=request.min_amount_cents or 0,
+            **building.common_fields(organization_id, request, old, code=code, properties=properties, now=now),
+        )
+        built.append(charge)
+    return tuple(built), accepting.findings
 
 
 def _completed(entry: Mapping[str, Any], old: Charge | None, *, fixed: bool) -> dict[str, Any]:
@@ -124,34 +123,3 @@ def _combination(request: ChargeInput, metric: Metric) -> dict[str, list[str]]:
     if request.pay_in_advance and metric.seed_type is not None:
         found = merge(found, {"pay_in_advance": ["invalid_aggregation_type_or_charge_model"]})
     return dict(found)
-
-
-def _charge(
-    organization_id: str,
-    request: ChargeInput,
-    metric: Metric,
-    parsed: dict[str, Any],
-    old: Charge | None,
-    *,
-    code: str,
-    now: datetime,
-) -> Charge:
-    tax_ids = old.tax_ids if old else ()
-    if "tax_codes" in request.model_fields_set:
-        tax_ids = tuple(taxes.ids_of(organization_id, request.tax_codes))
-    return Charge(
-        id=old.id if old else new_id(),
-        created_at=old.created_at if old else now,
-        parent_id=old.parent_id if old else None,
-        code=code,
-        metric_id=metric.id,
-        charge_model=request.charge_model,
-        properties=parsed,
-        pay_in_advance=request.pay_in_advance,
-        invoiceable=request.invoiceable,
-        regroup_paid_fees=request.regroup_paid_fees,
-        prorated=request.prorated,
-        min_amount_cents=request.min_amount_cents or 0,
-        invoice_display_name=request.invoice_display_name,
-        tax_ids=tax_ids,
-    )

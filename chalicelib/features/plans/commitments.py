@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+from chalicelib.features.plans import building
 from chalicelib.features.plans.schemas import CommitmentInput
 from chalicelib.features.plans.store import MinimumCommitment
-from chalicelib.features.taxes import service as taxes
 from chalicelib.platform import schema
 from chalicelib.platform.ids import new_id
 
@@ -27,13 +27,10 @@ def build(
         return None, wrong
     if not request.amount_cents:
         return None, {}
-    tax_ids = before.tax_ids if before else ()
-    if "tax_codes" in raw:
-        tax_ids = tuple(taxes.ids_of(organization_id, request.tax_codes))
     values = {
         "amount_cents": request.amount_cents,
         "invoice_display_name": request.invoice_display_name,
-        "tax_ids": tax_ids,
+        "tax_ids": building.tax_ids(organization_id, request, before),
     }
     if before is None:
         return MinimumCommitment(id=new_id(), created_at=now, updated_at=now, **values), {}

@@ -7,13 +7,12 @@ from typing import Any
 from chalicelib.domain.errors import NotFound, merge
 from chalicelib.features.add_ons import service as add_ons
 from chalicelib.features.add_ons.store import AddOn
-from chalicelib.features.plans import codes
-from chalicelib.features.plans.charges import checked_properties
+from chalicelib.features.plans import building
+from chalicelib.features.plans.building import Accepting
+from chalicelib.features.plans.properties import checked_properties
 from chalicelib.features.plans.schemas import FixedChargeInput
 from chalicelib.features.plans.store import FixedCharge, UnitsChange
-from chalicelib.features.taxes import service as taxes
 from chalicelib.platform import schema
-from chalicelib.platform.ids import new_id
 
 # What decides how a fixed charge is computed: fixed once a subscription has taken the plan.
 FIXED_WHEN_TAKEN = ("charge_model", "pay_in_advance", "prorated", "code", "add_on_id", "add_on_code")
@@ -33,29 +32,29 @@ def build(
 
     Raises: NotFound, for add-ons or taxes that do not exist.
     """
-    known = {charge.id: charge for charge in before}
-    olds = [known.pop(str(entry.get("id")), None) for entry in raw]  # A second entry of an id is a new one.
+    olds = building.olds_of(raw, before)
     entries = [_completed(entry, old, fixed=fixed) for entry, old in zip(raw, olds, strict=True)]
     used = _add_ons(organization_id, entries)
-    taken = {charge.code for charge in (*beside, *(old for old in olds if old))}
+    accepting = Accepting((*beside, *olds))
     built: list[FixedCharge] = []
-    findings: dict[str, list[str]] = {}
     for entry, old, add_on in zip(entries, olds, used, strict=True):
         request, wrong = schema.examine(FixedChargeInput, entry)
         if request is None:
-            findings = merge(findings, wrong)
+            accepting.refuse(wrong)
             continue
-        parsed, wrong_properties = checked_properties(request.charge_model, request.properties)
-        wrong = merge(_combination(request), wrong_properties)
-        code = codes.chosen(request.code, add_on.code, taken, old.code if old else None)
+        properties, wrong_properties = checked_properties(request.charge_model, request.properties)
+        code = accepting.code(request.code, add_on.code, old, merge(_combination(request), wrong_properties))
         if code is None:
-            wrong = merge(wrong, {"code": ["value_already_exist"]})
-        if wrong or code is None:
-            findings = merge(findings, wrong)
             continue
-        taken.add(code)
-        built.append(_fixed_charge(organization_id, request, add_on, parsed, old, code=code, now=now))
-    return tuple(built), findings
+        charge = FixedCharge(
+            add_on_id=add_on.id,
+            units=request.units,
+            first_units=old.first_units if old else request.units,
+            changes=_changes(request, old, now=now),
+            **building.common_fields(organization_id, request, old, code=code, properties=properties, now=now),
+        )
+        built.append(charge)
+    return tuple(built), accepting.findings
 
 
 def _completed(entry: Mapping[str, Any], old: FixedCharge | None, *, fixed: bool) -> dict[str, Any]:
@@ -97,35 +96,9 @@ def _combination(request: FixedChargeInput) -> dict[str, list[str]]:
     return found
 
 
-def _fixed_charge(
-    organization_id: str,
-    request: FixedChargeInput,
-    add_on: AddOn,
-    parsed: dict[str, Any],
-    old: FixedCharge | None,
-    *,
-    code: str,
-    now: datetime,
-) -> FixedCharge:
-    tax_ids = old.tax_ids if old else ()
-    if "tax_codes" in request.model_fields_set:
-        tax_ids = tuple(taxes.ids_of(organization_id, request.tax_codes))
-    changes = old.changes if old else ()
-    if old is not None and request.units != old.units:
-        changes = (*changes, UnitsChange(units=request.units, at=now, immediately=request.apply_units_immediately))
-    return FixedCharge(
-        id=old.id if old else new_id(),
-        created_at=old.created_at if old else now,
-        parent_id=old.parent_id if old else None,
-        code=code,
-        add_on_id=add_on.id,
-        charge_model=request.charge_model,
-        properties=parsed,
-        units=request.units,
-        first_units=old.first_units if old else request.units,
-        changes=changes,
-        pay_in_advance=request.pay_in_advance,
-        prorated=request.prorated,
-        invoice_display_name=request.invoice_display_name,
-        tax_ids=tax_ids,
-    )
+def _changes(request: FixedChargeInput, old: FixedCharge | None, *, now: datetime) -> tuple[UnitsChange, ...]:
+    if old is None:
+        return ()
+    if request.units == old.units:
+        return old.changes
+    return (*old.changes, UnitsChange(units=request.units, at=now, immediately=request.apply_units_immediately))

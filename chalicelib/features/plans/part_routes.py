@@ -35,11 +35,7 @@ def _mount_parts(routes: Routes, kind: PartKind[Any], name: str) -> None:
         return {kind.root: kind.show(call.organization.id, written, part)}
 
     def index(call: Call) -> dict[str, Any]:
-        shown = kind.show_all(call.organization.id, _plan(call))
-        shown.sort(key=lambda part: (part["created_at"], part["lago_id"]), reverse=True)
-        page = listing.wanted(call)
-        first = (page.number - 1) * page.size
-        return {kind.plural: shown[first : first + page.size], "meta": listing.meta(page, len(shown))}
+        return kind.listed(call.organization.id, _plan(call), listing.wanted(call))
 
     def show(call: Call) -> dict[str, Any]:
         plan = _plan(call)

@@ -11,7 +11,7 @@ from typing import Any, Generic, TypeVar
 from chalicelib.domain.errors import Invalid, NotFound
 from chalicelib.features.plans import changes, charges, fixed_charges, live, schemas, serializer
 from chalicelib.features.plans.store import Charge, FixedCharge, Plan
-from chalicelib.platform import schema
+from chalicelib.platform import listing, schema
 from chalicelib.platform.agenda import Task
 from chalicelib.platform.http import Call
 
@@ -32,6 +32,13 @@ class PartKind(Generic[P]):
     def show(self, organization_id: str, plan: Plan, part: P) -> dict[str, Any]:
         """One part of a plan as the API shows it."""
         return next(shown for shown in self.show_all(organization_id, plan) if shown["lago_id"] == part.id)
+
+    def listed(self, organization_id: str, plan: Plan, page: listing.Wanted) -> dict[str, Any]:
+        """A page of a plan's parts, the newest first."""
+        shown = self.show_all(organization_id, plan)
+        shown.sort(key=lambda part: (part["created_at"], part["lago_id"]), reverse=True)
+        first = (page.number - 1) * page.size
+        return {self.plural: shown[first : first + page.size], "meta": listing.meta(page, len(shown))}
 
     def find(self, organization_id: str, plan: Plan, code: str) -> P:
         """The part of a code.

@@ -5,10 +5,6 @@ from typing import Any
 
 from chalicelib.domain.errors import Invalid, NotFound, merge
 from chalicelib.features.plans import changes, charges, commitments, fixed_charges, schemas
-from chalicelib.features.plans.live import add_ons_of as add_ons_of
-from chalicelib.features.plans.live import live_charges as live_charges
-from chalicelib.features.plans.live import live_fixed_charges as live_fixed_charges
-from chalicelib.features.plans.live import metrics_of as metrics_of
 from chalicelib.features.plans.store import PLANS, Plan
 from chalicelib.features.taxes import service as taxes
 from chalicelib.platform import agenda, schema

@@ -27,11 +27,7 @@ def _mount(routes: Routes, kind: PartKind[Any], name: str) -> None:
 
     def index(call: Call) -> dict[str, Any]:
         _, plan = _found(call)
-        shown = kind.show_all(call.organization.id, plan)
-        shown.sort(key=lambda part: (part["created_at"], part["lago_id"]), reverse=True)
-        page = listing.wanted(call)
-        first = (page.number - 1) * page.size
-        return {kind.plural: shown[first : first + page.size], "meta": listing.meta(page, len(shown))}
+        return kind.listed(call.organization.id, plan, listing.wanted(call))
 
     def show(call: Call) -> dict[str, Any]:
         _, plan = _found(call)

@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from chalicelib.domain import periods, subscriptions
+from chalicelib.domain import lives, periods, subscriptions
 from chalicelib.features.plans.store import Plan
 from chalicelib.features.subscriptions import terms
 from chalicelib.features.subscriptions.records import Status, Subscription
@@ -63,5 +63,5 @@ def _change_date(subscription: Subscription, plan: Plan, zone: ZoneInfo, now: da
     if subscription.next_plan_code is None or subscription.status != Status.ACTIVE:
         return None
     life = terms.life_of(subscription)
-    period = subscriptions.period_on(terms.terms_of(plan), life, periods.local_date(now, zone), zone)
+    period = lives.period_on(terms.terms_of(plan), life, periods.local_date(now, zone), zone)
     return period.end.isoformat()

@@ -5,9 +5,9 @@ from decimal import Decimal
 from enum import StrEnum
 from zoneinfo import ZoneInfo
 
-from chalicelib.domain import periods, subscriptions
+from chalicelib.domain import lives, periods
 from chalicelib.domain.intervals import BillingTime, Interval
-from chalicelib.domain.subscriptions import Life, Terms
+from chalicelib.domain.lives import Life, Terms
 from chalicelib.features.plans.store import FixedCharge, Plan
 from chalicelib.features.subscriptions.records import Occasion, Status, Subscription
 
@@ -71,7 +71,7 @@ def happenings(subscription: Subscription, plan: Plan, *, zone: ZoneInfo) -> lis
     if Occasion.STARTING in of.occasions:
         # At once, where it starts later on the day on which it was made.
         return [(min(of.started_at, of.updated_at), Happening.STARTING)]
-    billing_at = subscriptions.next_billing_at(terms_of(plan), life_of(of), after=last_day(of, zone), zone=zone)
+    billing_at = lives.next_billing_at(terms_of(plan), life_of(of), after=last_day(of, zone), zone=zone)
     if of.status == Status.TERMINATED:
         return _of_ended(of, plan, billing_at, zone)
     found = [(billing_at, Happening.PERIOD)]
@@ -80,7 +80,7 @@ def happenings(subscription: Subscription, plan: Plan, *, zone: ZoneInfo) -> lis
         found.append((periods.start_of_day(periods.local_date(of.ending_at, zone), zone), Happening.END))
     if of.units_changed_at is not None:
         found.append((of.units_changed_at, Happening.UNITS))
-    end = subscriptions.trial_end(terms_of(plan), life_of(of))
+    end = lives.trial_end(terms_of(plan), life_of(of))
     if end is not None and of.trial_ended_at is None:
         found.append((end, Happening.TRIAL))
     return found
@@ -95,7 +95,7 @@ def _of_ended(of: Subscription, plan: Plan, billing_at: datetime, zone: ZoneInfo
     if billing_at <= of.terminated_at and (of.upgraded or not same_day):
         found.append((billing_at, Happening.PERIOD))
     # A trial that was over before the end owes its fee, of which the end may give a part back.
-    trial_end = subscriptions.trial_end(terms_of(plan), life_of(of))
+    trial_end = lives.trial_end(terms_of(plan), life_of(of))
     if trial_end is not None and of.trial_ended_at is None and trial_end <= of.terminated_at:
         found.append((trial_end, Happening.TRIAL))
     return found
@@ -139,7 +139,7 @@ def wants_starting_invoice(plan: Plan, subscription: Subscription, *, now: datet
     if periods.local_date(subscription.started_at, zone) != today:
         return False
     terms, life = terms_of(plan), life_of(subscription)
-    owes_fee = terms.pay_in_advance and not subscriptions.in_trial(terms, life, today, zone)
+    owes_fee = terms.pay_in_advance and not lives.in_trial(terms, life, today, zone)
     return owes_fee or terms.fixed_in_advance
 
 
@@ -152,5 +152,5 @@ def occasions_at_start(
 
 def trial_over_at(plan: Plan, subscription: Subscription, *, now: datetime) -> datetime | None:
     """When a trial ended that is over already as a subscription starts: nothing follows from it any more."""
-    end = subscriptions.trial_end(terms_of(plan), life_of(subscription))
+    end = lives.trial_end(terms_of(plan), life_of(subscription))
     return end if end is not None and end <= now else None

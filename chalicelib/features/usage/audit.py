@@ -12,9 +12,11 @@ from functools import partial
 from typing import Any
 
 from chalicelib import limits
-from chalicelib.features.metering import store, tally
+from chalicelib.features.billable_metrics.store import METRICS
+from chalicelib.features.metering import definitions, store, tally
+from chalicelib.features.metering.views import View, prefix_of, what_of
 from chalicelib.features.organizations import store as organizations
-from chalicelib.features.usage.reader import Counted
+from chalicelib.features.usage.counted import covered_only, merge, take_event, without
 from chalicelib.platform.ids import key_part
 from chalicelib.platform.table import Item, from_item, usage
 
@@ -32,12 +34,32 @@ class Difference:
     found: str
 
 
+class _Views:
+    """How usage of codes is kept by now, read once."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[str, str], frozenset[View]] = {}
+
+    def of(self, organization_id: str, code: str) -> frozenset[View]:
+        """The views that the meter writes for a code."""
+        name = (organization_id, code)
+        if name not in self._known:
+            metric = METRICS.find(organization_id, code)
+            found = () if metric is None else (definitions.view_of(metric), definitions.priced_view_of(metric))
+            self._known[name] = frozenset(view for view in found if view is not None)
+        return self._known[name]
+
+
+Codes = dict[str, dict[str, Any]]
+
+
 @dataclass(slots=True)
 class _Seen:
     """What a pass saw. Hours: by partition and hour, the rows and the recount by code; days: folded rows and markers."""
 
-    rows: dict[tuple[str, str], Counted] = field(default_factory=dict)
-    events: dict[tuple[str, str], dict[str, tally.Delta]] = field(default_factory=dict)
+    views: _Views
+    rows: dict[tuple[str, str], Codes] = field(default_factory=dict)
+    events: dict[tuple[str, str], Codes] = field(default_factory=dict)
     folded: dict[tuple[str, str], Item] = field(default_factory=dict)
     markers: dict[tuple[str, str], dict[str, int]] = field(default_factory=dict)
 
@@ -47,13 +69,13 @@ class _Seen:
         organization_id, kind, *_ = pk.split("#")
         if kind == "event":
             partition = f"{organization_id}#usage#{key_part(item['subscription'])}"
-            hour = store.hour_of(store.read(item).at)
-            codes = self.events.setdefault((partition, hour), {})
-            tally.add(codes.setdefault(key_part(item["code"]), {store.COUNT: 0}), store.read(item))
+            codes = self.events.setdefault((partition, store.hour_of(store.read(item).at)), {})
+            row = codes.setdefault(key_part(item["code"]), {})
+            take_event(row, item, self.views.of(organization_id, item["code"]))
         elif kind == "usage":
             level, place, *rest = item["sk"].split("#")
             if level == "h":
-                self.rows.setdefault((pk, place), Counted()).add(rest[0], item)
+                merge(self.rows.setdefault((pk, place), {}).setdefault(rest[0], {}), item)
             elif rest:
                 self.markers.setdefault((pk, place), {})["#".join(rest)] = item[store.COUNT]
             else:
@@ -71,7 +93,8 @@ def audit(
 
     `now`: the real instant; hours whose raw events have begun to expire by then are not recounted.
     """
-    seen = _Seen()
+    views = _Views()
+    seen = _Seen(views)
     if organization_id is not None and subscription is not None:
         items: Iterable[Item] = _of_subscription(store.usage_pk(organization_id, subscription))
     else:
@@ -82,10 +105,10 @@ def audit(
     found: list[Difference] = []
     for partition, hour in sorted({*seen.rows, *seen.events}):
         if _recountable(partition, hour, now, keeps) and _of_hour(seen, partition, hour):
-            found += _looked_at_again(partial(_hour, partition, hour), sleep)
+            found += _looked_at_again(partial(_hour, views, partition, hour), sleep)
     for partition, day in sorted(seen.folded):
         if _of_day(seen, partition, day):
-            found += _looked_at_again(partial(_day, partition, day), sleep)
+            found += _looked_at_again(partial(_day, views, partition, day), sleep)
     return sorted(found)
 
 
@@ -126,7 +149,7 @@ def _recountable(partition: str, hour: str, now: datetime, keeps: dict[str, bool
 
 
 def _of_hour(seen: _Seen, partition: str, hour: str) -> list[Difference]:
-    rows = seen.rows.get((partition, hour), Counted()).rows
+    rows = seen.rows.get((partition, hour), {})
     events = seen.events.get((partition, hour), {})
     return [
         Difference(partition, hour, code, wrong)
@@ -136,18 +159,20 @@ def _of_hour(seen: _Seen, partition: str, hour: str) -> list[Difference]:
 
 
 def _compared(row: Mapping[str, Any], recount: Mapping[str, Any]) -> Iterator[str]:
-    """What a row says otherwise than its events."""
+    """What a row says otherwise than its events. Under views it says only what it covers, and of definitions by now gone
+    nobody asks."""
     number, expected = row.get(store.COUNT, 0), recount.get(store.COUNT, 0)
     if number != expected:
         yield f"counts {number} events, there are {expected}"
-    if row.get(store.UNCOVERED):
-        return  # It says itself that its properties are to be recounted.
-    if recount.get(store.UNCOVERED):
+    is_plain_known = not row.get(store.UNCOVERED)  # Else it says itself that its properties are to be recounted.
+    if is_plain_known and recount.get(store.UNCOVERED):
         yield f"covers properties of {recount[store.UNCOVERED]} events that no row can cover"
-        return
-    names = {name for of in (row, recount) for name in of if name.startswith((store.SUM, store.HAVING))}
-    for name in sorted(names):
-        if row.get(name, 0) != recount.get(name, 0):
+        is_plain_known = False
+    covered = {prefix_of(name) for name in covered_only(row) if what_of(name)}
+    kept = {prefix_of(name) for name in recount if what_of(name)}
+    for name in sorted({*row, *recount} - {store.COUNT, store.UNCOVERED}):
+        asked = prefix_of(name) in covered & kept if what_of(name) else is_plain_known
+        if asked and row.get(name, 0) != recount.get(name, 0):
             yield f"{name} is {row.get(name, 0)}, recounted {recount.get(name, 0)}"
 
 
@@ -156,17 +181,24 @@ def _of_day(seen: _Seen, partition: str, day: str) -> list[Difference]:
     folded = seen.folded.get((partition, day))
     if folded is None or folded["seen"] != seen.markers.get((partition, day), {}):
         return []
-    hours = Counted()
+    hours: Codes = {}
     for hour in range(24):
-        for code, row in seen.rows.get((partition, f"{day}T{hour:02d}"), Counted()).rows.items():
-            hours.add(code, row)
+        for code, row in seen.rows.get((partition, f"{day}T{hour:02d}"), {}).items():
+            merge(hours.setdefault(code, {}), row)
     return [
         Difference(partition, day, code, f"folded {name} is {one.get(name, 0)}, its hours say {other.get(name, 0)}")
-        for code in sorted({*folded["codes"], *hours.rows})
-        for one, other in [(folded["codes"].get(code, {}), hours.rows.get(code, {}))]
+        for code in sorted({*folded["codes"], *hours})
+        for one, other in [_as_both_say(folded["codes"].get(code, {}), hours.get(code, {}))]
         for name in sorted({*one, *other})
         if one.get(name, 0) != other.get(name, 0)
     ]
+
+
+def _as_both_say(folded: Mapping[str, Any], hours: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """A day and its hours without views that either does not cover: a day may have them from raw events."""
+    own, other = covered_only(folded), covered_only(hours)
+    both = {prefix_of(n) for n in own if what_of(n)} & {prefix_of(n) for n in other if what_of(n)}
+    return without(own, lambda prefix: prefix not in both), without(other, lambda prefix: prefix not in both)
 
 
 # Looking again.
@@ -185,22 +217,22 @@ def _looked_at_again(
     return found
 
 
-def _hour(partition: str, hour: str) -> tuple[list[Difference], bool]:
+def _hour(views: _Views, partition: str, hour: str) -> tuple[list[Difference], bool]:
     """Differences of an hour, and whether they cannot be the index's lag or an event that came in between."""
     low, high = f"h#{hour}#", store.after(f"h#{hour}")
     before = store.rows(partition, low, high)
     events = _events_of(partition, hour)
-    seen = _Seen()
+    seen = _Seen(views)
     for item in (*before, *events):
         seen.take(item)
     is_quiet = before == store.rows(partition, low, high)
     return _of_hour(seen, partition, hour), is_quiet and len(events) == sum(row[store.COUNT] for row in before)
 
 
-def _day(partition: str, day: str) -> tuple[list[Difference], bool]:
+def _day(views: _Views, partition: str, day: str) -> tuple[list[Difference], bool]:
     low, high = store.day_sk(day), store.after(store.day_sk(day))
     before = store.rows(partition, low, high)
-    seen = _Seen()
+    seen = _Seen(views)
     for item in (*before, *store.rows(partition, f"h#{day}T00", store.after(f"h#{day}T23"))):
         seen.take(item)
     is_quiet = before == store.rows(partition, low, high)

@@ -103,14 +103,17 @@ def readings(
     return found
 
 
-def recount(organization_id: str, subscription: str, span: Span, code: str, field_name: str) -> tuple[Decimal, int]:
-    """The sum over raw events (`code` as in keys), and how many had the property: for what rows do not cover."""
-    total, having = Decimal(0), 0
+def recount(
+    organization_id: str, subscription: str, span: Span, code: str, field_name: str
+) -> tuple[Decimal, int, int]:
+    """The sum over raw events (`code` as in keys), how many had the property, and for how many it was below 0: for what rows
+    do not cover."""
+    total, having, negative = Decimal(0), 0, 0
     for item in events(organization_id, subscription, span, {code}):
         number = quantity(store.read(item).properties.get(field_name))
         if number is not None:
-            total, having = CONTEXT.add(total, number), having + 1
-    return total, having
+            total, having, negative = CONTEXT.add(total, number), having + 1, negative + (number < 0)
+    return total, having, negative
 
 
 def floor(at: datetime, step: timedelta) -> datetime:

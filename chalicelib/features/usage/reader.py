@@ -1,143 +1,223 @@
 """Reading a range: closed days from day rows, other hours from hour rows, cut hours from raw events.
 
 The first read of a closed day folds its hours into one row, so that a month costs 31 small rows and not 744. A day row is
-trusted only if the late markers beside it are those that it names; else its hours are read and folded again.
+trusted only if the late markers beside it are those that it names; else its hours are read and folded again. What rows do
+not cover under a view that is asked for is recounted from raw events, and folded with the rest: so that is done once.
 """
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from chalicelib.domain.money import CONTEXT
 from chalicelib.domain.periods import Span
-from chalicelib.features.metering import store, tally
+from chalicelib.features.events.event import milliseconds_of
+from chalicelib.features.metering import store
+from chalicelib.features.metering.views import Delta, prefix_of
 from chalicelib.features.usage import raw
+from chalicelib.features.usage.counted import Counted, Views, covered_only, merge, take_event, without
 from chalicelib.platform.ids import key_part
 from chalicelib.platform.table import Item, usage
 
 _HOUR, _DAY = timedelta(hours=1), timedelta(days=1)
 # Folding waits this long after a day's end: longer than any transaction that called the day open can still come in.
 FOLD_AFTER = timedelta(hours=1)
-# A day row stays well below DynamoDB's 400 KB; a day with more codes than this is read by its hours.
-_CODES_PER_DAY_MAX = 1000
+# A day row stays below DynamoDB's 400 KB; a day with more than this is read by its hours.
+_DAY_BYTES_MAX = 250_000
+_DIGITS_MAX = 38
 
-Sums = dict[str, dict[str, int | Decimal]]
-
-
-@dataclass(slots=True)
-class Counted:
-    """What a range counted: per code the same attributes as a row has, plus raw events where rows do not cover."""
-
-    rows: Sums = field(default_factory=dict)
-    uncovered: Callable[[str, str], tuple[Decimal, int]] | None = None
-
-    def add(self, code: str, row: Mapping[str, Any]) -> None:
-        """Take in what a row holds of a code."""
-        into = self.rows.setdefault(code, {})
-        for name, value in row.items():
-            if name in (store.COUNT, store.UNCOVERED) or name.startswith((store.SUM, store.HAVING)):
-                known = into.get(name, 0)
-                into[name] = (
-                    CONTEXT.add(Decimal(known), Decimal(value)) if name.startswith(store.SUM) else known + value
-                )
-
-    def events(self, code: str) -> int:
-        """The number of events of a code."""
-        return int(self.rows.get(code, {}).get(store.COUNT, 0))
-
-    def sum(self, code: str, field_name: str) -> tuple[Decimal, int]:
-        """The sum of a property's numeric values, and how many events had one."""
-        row = self.rows.get(code, {})
-        if row.get(store.UNCOVERED):
-            assert self.uncovered is not None, "a range that rows do not cover can be recounted"
-            return self.uncovered(code, field_name)
-        return Decimal(row.get(store.SUM + field_name, 0)), int(row.get(store.HAVING + field_name, 0))
+# By hour and code, as they stand in keys.
+Hours = dict[tuple[str, str], dict[str, Any]]
 
 
-def read(organization_id: str, subscription: str, span: Span, *, real_now: datetime) -> Counted:
-    """Everything that a subscription counted in a half-open range."""
-    counted = Counted(uncovered=lambda code, name: raw.recount(organization_id, subscription, span, code, name))
-    first_hour, last_hour = raw.ceil(span.start, _HOUR), raw.floor(span.end, _HOUR)
-    if first_hour > last_hour:  # Both ends lie within one hour.
-        _raw(organization_id, subscription, span, counted)
+class Reader:
+    """Reads usage of one subscription; `views`: what is asked for beside plain counts and sums."""
+
+    def __init__(self, organization_id: str, subscription: str, views: Views, *, real_now: datetime) -> None:
+        self._organization_id, self._subscription = organization_id, subscription
+        self._pk = store.usage_pk(organization_id, subscription)
+        self._views = views
+        self._foldable_until = raw.floor(real_now - FOLD_AFTER, _DAY)
+
+    def read(self, span: Span) -> Counted:
+        """Everything that the subscription counted in a half-open range.
+
+        Raises: IndexBehind.
+        """
+        counted = Counted(
+            self._views, lambda code, name: raw.recount(self._organization_id, self._subscription, span, code, name)
+        )
+        first_hour, last_hour = raw.ceil(span.start, _HOUR), raw.floor(span.end, _HOUR)
+        if first_hour > last_hour:  # Both ends lie within one hour.
+            self._raw(span, counted)
+            return counted
+        if span.start < first_hour:
+            self._raw(Span(span.start, first_hour), counted)
+        if last_hour < span.end:
+            self._raw(Span(last_hour, span.end), counted)
+        first_day, last_day = raw.ceil(first_hour, _DAY), raw.floor(last_hour, _DAY)
+        folded_end = max(first_day, min(last_day, self._foldable_until))
+        if first_day >= folded_end:
+            self._hours(first_hour, last_hour, counted)
+            return counted
+        self._hours(first_hour, first_day, counted)
+        self._days(first_day, folded_end, counted)
+        self._hours(folded_end, last_hour, counted)
         return counted
-    if span.start < first_hour:
-        _raw(organization_id, subscription, Span(span.start, first_hour), counted)
-    if last_hour < span.end:
-        _raw(organization_id, subscription, Span(last_hour, span.end), counted)
-    first_day, last_day = raw.ceil(first_hour, _DAY), raw.floor(last_hour, _DAY)
-    foldable_until = raw.floor(real_now - FOLD_AFTER, _DAY)
-    folded_end = max(first_day, min(last_day, foldable_until))
-    if first_day >= folded_end:
-        _hours(organization_id, subscription, first_hour, last_hour, counted)
-        return counted
-    _hours(organization_id, subscription, first_hour, first_day, counted)
-    _days(organization_id, subscription, first_day, folded_end, counted)
-    _hours(organization_id, subscription, folded_end, last_hour, counted)
-    return counted
+
+    def first_hour(self) -> datetime | None:
+        """When the subscription's usage begins, to the hour."""
+        page, _ = usage.page(self._pk, begins="h#", limit=1)
+        return datetime.fromisoformat(page.items[0]["sk"].split("#")[1]).replace(tzinfo=UTC) if page.items else None
+
+    def _raw(self, span: Span, counted: Counted) -> None:
+        """A part of one hour, from raw events."""
+        rows: dict[str, Delta] = {}
+        for item in raw.events(self._organization_id, self._subscription, span, None):
+            code = key_part(item["code"])
+            take_event(rows.setdefault(code, {}), item, self._views.get(code, ()))
+        for code, row in rows.items():
+            counted.add(_day_ms(span.start), code, row)
+
+    def _hours(self, start: datetime, end: datetime, counted: Counted) -> None:
+        for (hour, code), row in self._complete(self._hour_rows(start, end)).items():
+            counted.add(_day_ms(_instant(hour)), code, row)
+
+    def _hour_rows(self, start: datetime, end: datetime) -> Hours:
+        found: Hours = {}
+        for hour, code, row in raw.hour_rows(self._organization_id, self._subscription, start, end):
+            merge(found.setdefault((hour, code), {}), row)
+        return found
+
+    def _complete(self, hours: Hours) -> Hours:
+        """The rows, with what they do not cover of the views recounted."""
+        missing = {
+            place: frozenset(view for view in self._views.get(place[1], ()) if not view.covers(row, row[store.COUNT]))
+            for place, row in hours.items()
+        }
+        missing = {place: wanted for place, wanted in missing.items() if wanted}
+        recounted: Hours = {place: {} for place in missing}
+        for span in _runs({hour[:10] for hour, _ in missing}):
+            codes = {code for _, code in missing}
+            for item in raw.events(self._organization_id, self._subscription, span, codes):
+                place = (store.hour_of(store.read(item).at), key_part(item["code"]))
+                if place in missing:
+                    take_event(recounted[place], item, missing[place])
+        for place, wanted in missing.items():
+            prefixes = {view.prefix for view in wanted}
+            found = {name: value for name, value in recounted[place].items() if name.startswith(tuple(prefixes))}
+            hours[place] = without(hours[place], prefixes.__contains__) | found
+        return hours
+
+    def _days(self, start: datetime, end: datetime, counted: Counted) -> None:
+        """Whole closed days: from day rows where these are current and cover the views, the rest folded now."""
+        folded: dict[str, Item] = {}
+        markers: dict[str, dict[str, int]] = {}
+        for row in store.rows(self._pk, f"d#{start:%Y-%m-%d}", store.after(f"d#{end - _DAY:%Y-%m-%d}")):
+            _, day, *late = row["sk"].split("#")
+            if late:
+                markers.setdefault(day, {})["#".join(late)] = row[store.COUNT]
+            else:
+                folded[day] = row
+        current = {day: row["codes"] for day, row in folded.items() if row["seen"] == markers.get(day, {})}
+        stale: list[str] = []
+        for n in range((end - start).days):
+            day = f"{start + n * _DAY:%Y-%m-%d}"
+            if day in current and self._covers(current[day]):
+                for code, row in current[day].items():
+                    counted.add(_day_ms(_instant(day)), code, row)
+            else:
+                stale.append(day)
+        self._fold(stale, markers, current, counted)
+
+    def _covers(self, codes: Mapping[str, Mapping[str, Any]]) -> bool:
+        return all(
+            view.covers(codes[code], codes[code][store.COUNT])
+            for code, wanted in self._views.items()
+            if code in codes
+            for view in wanted
+        )
+
+    def _fold(
+        self,
+        days: list[str],
+        markers: Mapping[str, Mapping[str, int]],
+        current: Mapping[str, Mapping[str, Mapping[str, Any]]],
+        counted: Counted,
+    ) -> None:
+        """Read the hours of these days (after their markers were read), count them, and keep each day as one row.
+
+        `current`: rows that hold true but lack a view; what they hold of others stays.
+        """
+        if not days:
+            return
+        hours = self._hour_rows(_instant(days[0]), _instant(days[-1]) + _DAY)
+        of_days: dict[str, dict[str, dict[str, Any]]] = {day: {} for day in days}
+        hours = {(hour, code): row for (hour, code), row in hours.items() if hour[:10] in of_days}
+        for (hour, code), row in self._complete(hours).items():
+            merge(of_days[hour[:10]].setdefault(code, {}), row)
+        rows: list[dict[str, Any]] = []
+        for day, codes in of_days.items():
+            for code, row in codes.items():
+                counted.add(_day_ms(_instant(day)), code, row)
+            kept = {code: _also(covered_only(row), current.get(day, {}).get(code, {})) for code, row in codes.items()}
+            kept = _within_limits(kept)
+            if kept or not codes:
+                seen = dict(markers.get(day, {}))
+                rows.append({"pk": self._pk, "sk": store.day_sk(day), "codes": kept, "seen": seen})
+        # Without any usage there is nothing to spare later reads: they find no hours as fast as no days.
+        if any(codes for codes in of_days.values()):
+            usage.write_many(rows)
 
 
-def _hours(organization_id: str, subscription: str, start: datetime, end: datetime, counted: Counted) -> None:
-    for _, code, row in raw.hour_rows(organization_id, subscription, start, end):
-        counted.add(code, row)
+def _also(row: dict[str, Any], before: Mapping[str, Any]) -> dict[str, Any]:
+    """A row with what an earlier one of the same events holds under other views."""
+    if before.get(store.COUNT) != row.get(store.COUNT):
+        return row
+    return {**covered_only(before), **row}
 
 
-def _days(organization_id: str, subscription: str, start: datetime, end: datetime, counted: Counted) -> None:
-    """Whole closed days: from day rows where these are current, the rest folded now."""
-    pk = store.usage_pk(organization_id, subscription)
-    folded: dict[str, Item] = {}
-    markers: dict[str, dict[str, int]] = {}
-    for row in store.rows(pk, f"d#{start:%Y-%m-%d}", store.after(f"d#{end - _DAY:%Y-%m-%d}")):
-        _, day, *late = row["sk"].split("#")
-        if late:
-            markers.setdefault(day, {})["#".join(late)] = row[store.COUNT]
+def _within_limits(codes: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """The rows as a day row can hold them: without what has too many digits; without views, or not at all, where there is
+    too much of them."""
+    codes = {code: without(row, _with_too_many_digits(row).__contains__) for code, row in codes.items()}
+    if _size(codes) > _DAY_BYTES_MAX:
+        codes = {code: without(row, lambda prefix: True) for code, row in codes.items()}
+    return codes if _size(codes) <= _DAY_BYTES_MAX else {}
+
+
+def _with_too_many_digits(row: Mapping[str, Any]) -> set[str]:
+    return {
+        prefix_of(name)
+        for name, value in row.items()
+        if isinstance(value, Decimal) and len(value.as_tuple().digits) > _DIGITS_MAX
+    }
+
+
+def _size(codes: Mapping[str, Mapping[str, Any]]) -> int:
+    # A number has 20 bytes at most, a place in time is an attribute of latest values and of first ones.
+    return sum(
+        len(name.encode()) + (len(value.encode()) if isinstance(value, str) else 20)
+        for row in codes.values()
+        for name, value in row.items()
+    )
+
+
+def _runs(days: Iterable[str]) -> list[Span]:
+    """UTC days as ranges, those that follow each other as one."""
+    runs: list[Span] = []
+    for day in sorted(days):
+        start = _instant(day)
+        if runs and runs[-1].end == start:
+            runs[-1] = Span(runs[-1].start, start + _DAY)
         else:
-            folded[day] = row
-    stale: list[str] = []
-    for n in range((end - start).days):
-        day = f"{start + n * _DAY:%Y-%m-%d}"
-        row = folded.get(day, {})
-        if row and row["seen"] == markers.get(day, {}):
-            for code, sums in row["codes"].items():
-                counted.add(code, sums)
-        else:
-            stale.append(day)
-    _fold(organization_id, subscription, stale, markers, counted)
+            runs.append(Span(start, start + _DAY))
+    return runs
 
 
-def _fold(
-    organization_id: str,
-    subscription: str,
-    days: list[str],
-    markers: Mapping[str, Mapping[str, int]],
-    counted: Counted,
-) -> None:
-    """Read the hours of these days (after their markers were read), count them, and keep each day as one row."""
-    if not days:
-        return
-    start = datetime.fromisoformat(days[0]).replace(tzinfo=UTC)
-    end = datetime.fromisoformat(days[-1]).replace(tzinfo=UTC) + _DAY
-    sums: dict[str, Counted] = {day: Counted() for day in days}
-    for hour, code, row in raw.hour_rows(organization_id, subscription, start, end):
-        if hour[:10] in sums:
-            sums[hour[:10]].add(code, row)
-    rows: list[dict[str, Any]] = []
-    for day, of_day in sums.items():
-        for code, row in of_day.rows.items():
-            counted.add(code, row)
-        if len(of_day.rows) <= _CODES_PER_DAY_MAX:
-            pk = store.usage_pk(organization_id, subscription)
-            rows.append({"pk": pk, "sk": store.day_sk(day), "codes": of_day.rows, "seen": dict(markers.get(day, {}))})
-    # Without any usage there is nothing to spare later reads: they find no hours as fast as no days.
-    if any(of_day.rows for of_day in sums.values()):
-        usage.write_many(rows)
+def _instant(name: str) -> datetime:
+    return datetime.fromisoformat(name).replace(tzinfo=UTC)
 
 
-def _raw(organization_id: str, subscription: str, span: Span, counted: Counted) -> None:
-    """A part of one hour, from raw events."""
-    for event in raw.events(organization_id, subscription, span, None):
-        delta: tally.Delta = {store.COUNT: 0}
-        tally.add(delta, store.read(event))
-        counted.add(key_part(event["code"]), delta)
+def _day_ms(at: datetime) -> int:
+    return milliseconds_of(raw.floor(at, _DAY))

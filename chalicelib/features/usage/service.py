@@ -1,52 +1,41 @@
-"""Units of metrics in ranges of time."""
+"""Usage of a subscription in ranges of time."""
 
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
-from decimal import Decimal
 
 from chalicelib.domain.aggregation.readings import Reading
 from chalicelib.domain.periods import Span
-from chalicelib.features.usage import raw, reader
+from chalicelib.features.metering.views import View
+from chalicelib.features.usage import raw
+from chalicelib.features.usage.counted import Counted
+from chalicelib.features.usage.reader import Reader
 from chalicelib.platform import clock
 from chalicelib.platform.clock import OrganizationRef
 from chalicelib.platform.ids import key_part
 
 
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """A question: `field_name` None counts the events of a code, else its numeric values are summed."""
-
-    code: str
-    field_name: str | None
-    span: Span
-
-
-@dataclass(frozen=True, slots=True)
-class Units:
-    """The answer: exact units, and the number of events that made them."""
-
-    units: Decimal
-    events_count: int
-
-
 def read(
     organization: OrganizationRef,
     external_subscription_id: str,
-    wanted: Sequence[Wanted],
+    span: Span,
+    views: Mapping[str, Iterable[View]] | None = None,
     *,
     now: datetime | None = None,
-) -> list[Units]:
-    """The answers to several questions about one subscription; those of one range cost the same requests as one.
+) -> Counted:
+    """All that was counted in a range, by event code, from rollups: plain counts and sums, and what the views of a code keep.
 
     `now`: the real instant, which decides what may be folded (default: the clock's).
     """
-    real_now = now or clock.utc_now()
-    spans = {each.span for each in wanted}
-    read_spans = {
-        span: reader.read(organization.id, external_subscription_id, span, real_now=real_now) for span in spans
-    }
-    return [_answer(read_spans[each.span], each) for each in wanted]
+    return _reader(organization, external_subscription_id, views or {}, now).read(span)
+
+
+def history(
+    organization: OrganizationRef, external_subscription_id: str, until: datetime, views: Mapping[str, Iterable[View]]
+) -> Counted:
+    """All that was counted from the first event on until an instant."""
+    reader = _reader(organization, external_subscription_id, views, None)
+    first = reader.first_hour()
+    return reader.read(Span(until if first is None else min(first, until), until))
 
 
 def readings(
@@ -61,9 +50,11 @@ def readings(
     return raw.readings(organization.id, external_subscription_id, span, codes, with_history=with_history)
 
 
-def _answer(counted: reader.Counted, wanted: Wanted) -> Units:
-    if wanted.field_name is None:
-        number = counted.events(key_part(wanted.code))
-        return Units(Decimal(number), number)
-    total, having = counted.sum(key_part(wanted.code), wanted.field_name)
-    return Units(total, having)
+def _reader(
+    organization: OrganizationRef,
+    external_subscription_id: str,
+    views: Mapping[str, Iterable[View]],
+    now: datetime | None,
+) -> Reader:
+    wanted = {key_part(code): frozenset(of) for code, of in views.items()}
+    return Reader(organization.id, external_subscription_id, wanted, real_now=now or clock.utc_now())

@@ -1,9 +1,12 @@
 """Billable metrics: what can be defined, refused, changed, and how the first API's forms are kept. Source: usage.md
 sections 2 to 4, catalog.md sections 2 and 3."""
 
+import json
 from typing import Any
 
 from chalicelib.features.billable_metrics.store import METRICS, Metric
+from chalicelib.features.webhooks import store as webhook_store
+from tests.support.story import work
 
 ALL_TYPES = frozenset(
     {
@@ -302,3 +305,29 @@ def test_a_formula_may_fail(story):
     ]:
         answer = story.call("POST", TRY, body)
         assert (answer.status, answer.body.get("error_details")) == (422, details), body
+
+
+# What is told.
+
+
+def test_webhooks_tell_of_each_change_once(story):
+    story.ok("POST", "/webhook_endpoints", {"webhook_endpoint": {"webhook_url": "http://127.0.0.1:9/hook"}})
+    made = create(story).body["billable_metric"]
+    assert create(story).status == 422  # Told to nobody.
+    changed = change(story, name="Meter")
+    story.ok("DELETE", "/billable_metrics/m")
+    work()
+    told = [json.loads(message.payload) for message in webhook_store.messages(story.ref.id)]
+    expected = [("created", made), ("updated", changed), ("deleted", changed)]
+    assert sorted(
+        [
+            {
+                "webhook_type": f"billable_metric.{name}",
+                "object_type": "billable_metric",
+                "organization_id": story.ref.id,
+                "billable_metric": shown,
+            }
+            for name, shown in expected
+        ],
+        key=str,
+    ) == sorted(told, key=str)

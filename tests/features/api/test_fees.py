@@ -1,24 +1,13 @@
 """Fees over HTTP: listed, found, paid and deleted; and estimates of what an event would cost."""
 
-from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
-from tests.support.quick_tables import quick_tables
+from tests.support.charging import ts
 from tests.support.story import Story, meter, work
 
 NOBODY = "00000000-0000-7000-8000-000000000000"
-
-
-@pytest.fixture(autouse=True)
-def quick(aws):
-    with quick_tables():
-        yield
-
-
-def at(text: str) -> float:
-    return datetime.fromisoformat(text).replace(tzinfo=UTC).timestamp()
 
 
 def charge(metric: Any, properties: Any = None, model: str = "standard", **fields: Any) -> dict[str, Any]:
@@ -39,9 +28,9 @@ def test_the_list_holds_invoiced_and_loose_fees_and_narrows_by_each_filter(story
     story.subscribe("a", "sub-a", "one")
     story.subscribe("b", "sub-b", "two")
     for n in range(2):
-        story.use(at=at("2024-01-02T00:00:00"), subscription="sub-a")
-        story.use("gb", at=at("2024-01-02T00:00:00"), subscription="sub-a", n=2)
-        story.use("gb", at=at("2024-01-02T00:00:00"), subscription="sub-b", n=3 + n)
+        story.use(at=ts("2024-01-02T00:00:00"), subscription="sub-a")
+        story.use("gb", at=ts("2024-01-02T00:00:00"), subscription="sub-a", n=2)
+        story.use("gb", at=ts("2024-01-02T00:00:00"), subscription="sub-b", n=3 + n)
     meter()
     story.travel("2024-02-01T00:00:00Z")
     work()
@@ -88,7 +77,7 @@ def test_a_fee_without_invoice_is_paid_and_deleted_and_one_with_it_is_not(story)
     calls = story.metric()
     story.plan(charges=[charge(calls, code="loose", invoiceable=False), charge(calls, code="invoiced")])
     story.subscribe()
-    story.use(at=at("2024-01-02T00:00:00"))
+    story.use(at=ts("2024-01-02T00:00:00"))
     meter()
     found = {fee["lago_invoice_id"] is None: fee for fee in listed(story)}
     loose, invoiced = found[True], found[False]
@@ -158,7 +147,7 @@ def test_an_estimate_is_the_fee_that_an_event_would_get_and_keeps_nothing(story)
 
     assert costs() == costs() == [("4.0", 0, 0), ("4.0", 400, 80)]
     assert (story.invoices(), story.usage()["amount_cents"]) == ([], 0)
-    story.use("gb", at=at("2024-01-01T00:00:00"), n=4)
+    story.use("gb", at=ts("2024-01-01T00:00:00"), n=4)
     assert costs() == [("4.0", 200, 0), ("4.0", 400, 80)]
     for fee in estimate(story, properties={"n": "4"}):
         assert (fee["lago_id"], fee["lago_invoice_id"], fee["event_transaction_id"]) == (None, None, None)
@@ -173,7 +162,7 @@ def test_estimates_of_active_values_and_of_days_that_are_left(aws):
     seats = story.metric("seats", "sum_agg", field_name="n", recurring=True)
     story.plan(charges=[charge(users), charge(seats, {"amount": "10"}, prorated=True)])
     story.subscribe(subscription_at="2024-09-01T00:00:00Z")
-    story.use("users", at=at("2024-09-02T00:00:00"), id="a")
+    story.use("users", at=ts("2024-09-02T00:00:00"), id="a")
     (active,) = estimate(story, code="users", properties={"id": "a"})
     assert (active["units"], active["amount_cents"]) == ("0.0", 0)
     (fresh,) = estimate(story, code="users", properties={"id": "b"})

@@ -7,9 +7,11 @@ import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
+from chalicelib import limits
 from chalicelib.domain.aggregation.numbers import quantity
 from chalicelib.domain.periods import Span
 from chalicelib.features.metering import commit, service, store
+from chalicelib.features.metering.rows import Rows
 from chalicelib.platform import table
 from chalicelib.platform.clock import OrganizationRef
 from tests.support import aws as support
@@ -71,11 +73,28 @@ def test_conflicts_are_retried_with_jitter(aws):
     waits: list[float] = []
     sealer = service._Sealer(ORG.id, "sub", "log")
     sealed = [sealer.seal(service._read(message([e])), e) for e in TEN]
+    rows = Rows(commit.usage_once, ORG.id, "sub", {})
     with conflicting(3) as left:
-        commit._commit(ORG.id, "sub", sealed, sleep=waits.append, draw=lambda: 0.5)
+        commit._commit(rows, sealed, sleep=waits.append, draw=lambda: 0.5)
     assert left["times"] == 0
     assert waits == [0.005, 0.01, 0.02]
     assert units() == 10
+
+
+def test_who_meets_conflicts_writes_to_more_parts_and_readers_add_them_up(aws, monkeypatch):
+    monkeypatch.setattr("time.sleep", lambda seconds: None)
+    pk = store.usage_pk(ORG.id, "sub")
+    for n in range(40):
+        with conflicting(1):
+            assert service.handle([message([event(f"t{n}", NOON, miles=n)])]) == []
+    parts = {row["sk"].rpartition("#")[2] for row in table.usage.query(pk, begins="h#")}
+    late = {row["sk"].rpartition("#")[2] for row in table.usage.query(pk, begins="d#")}
+    assert 1 < len(parts) <= limits.ROW_PARTS_MAX
+    assert parts == late
+    assert (units(), units(field="miles")) == (40, sum(range(40)))
+    folded = table.usage.get(pk, store.day_sk("2024-03-10"))
+    assert set(folded["seen"]) == {f"late#{part}" for part in parts}
+    assert (units(), units(field="miles")) == (40, sum(range(40)))
 
 
 def test_conflicts_that_do_not_end_send_the_messages_back(aws, monkeypatch):

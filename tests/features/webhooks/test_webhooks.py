@@ -13,7 +13,7 @@ import pytest
 
 from chalicelib.features.registry import work
 from chalicelib.features.webhooks import delivery, jobs, signing, store
-from chalicelib.platform import agenda, auth, clock
+from chalicelib.platform import agenda, clock
 from chalicelib.platform.settings import settings
 from tests.support.story import Story, received
 from tests.support.story import work as work_off
@@ -67,7 +67,7 @@ def deliver_all() -> None:
 
 
 def messages(story: Story) -> list[store.Message]:
-    organization = auth.identify({"authorization": f"Bearer {story.api_key}"})
+    organization = story.ref
     return store.messages(organization.id)
 
 
@@ -101,7 +101,7 @@ def test_an_hmac_endpoint_gets_the_organizations_own_signature(story, receiver):
     story.customer("c")
     deliver_all()
     ((headers, body),) = receiver.calls
-    organization = auth.identify({"authorization": f"Bearer {story.api_key}"})
+    organization = story.ref
     key = organizations.hmac_key(organization.id).encode()
     expected = base64.b64encode(hmac.new(key, body, hashlib.sha256).digest()).decode()
     assert headers["X-Lago-Signature"] == expected
@@ -168,7 +168,7 @@ def test_after_seventeen_attempts_a_message_has_failed_and_can_be_sent_again(sto
         running.run(task, now=task.due_at)
     (message,) = messages(story)
     assert (message.status, message.retries, len(receiver.calls)) == ("failed", 17, 17)
-    organization = auth.identify({"authorization": f"Bearer {story.api_key}"})
+    organization = story.ref
     service.retry(organization, message.id)
     work_off("webhooks")
     assert messages(story)[0].status == "succeeded"

@@ -1,0 +1,54 @@
+"""Resources that events add and remove, and which of these operations are possible: the first API's rule for metrics declared
+as `recurring_count_agg`. Source: usage.md section 3.2."""
+
+from collections.abc import Iterable, Mapping, Set
+from dataclasses import dataclass
+from typing import Any
+
+from chalicelib.domain.aggregation.levels import ADD, OPERATION, REMOVE
+from chalicelib.domain.aggregation.readings import Reading, ordered, text_of
+
+# The value that names a resource, and those of its dimensions, in order of keys.
+Resource = tuple[str | None, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Naming:
+    """How events name a metric's resources. `field_name`: the property with the value; `keys`: of the metric's dimensions, as
+    the same value in another one is counted apart."""
+
+    field_name: str
+    keys: tuple[str, ...] = ()
+
+    def resource(self, properties: Mapping[str, Any]) -> Resource | None:
+        """The resource that an event names; None where it has no value."""
+        value = text_of(properties.get(self.field_name))
+        return None if value is None else (value, *(text_of(properties.get(key)) for key in self.keys))
+
+    def active(self, readings: Iterable[Reading]) -> set[Resource]:
+        """The resources whose last operation, in order of time and of reception, was no removal."""
+        found: set[Resource] = set()
+        for reading in ordered(readings):
+            resource = self.resource(reading.properties)
+            if resource is None:
+                continue
+            said = reading.properties.get(OPERATION, ADD)
+            if said == REMOVE:
+                found.discard(resource)
+            elif said in (ADD, None):
+                found.add(resource)
+        return found
+
+    def wrong_operation(self, properties: Mapping[str, Any]) -> dict[str, list[str]]:
+        """What is wrong with an event whatever is active: the operation has to be said."""
+        said = properties.get(OPERATION)
+        return {} if said in (ADD, REMOVE) else {OPERATION: ["invalid_operation_type"]}
+
+    def findings(self, properties: Mapping[str, Any], active: Set[Resource]) -> dict[str, list[str]]:
+        """What is wrong with an event where these resources are active."""
+        resource, said = self.resource(properties), properties.get(OPERATION)
+        if said == ADD and resource in active:
+            return {self.field_name: ["recurring_resource_already_added"]}
+        if said == REMOVE and resource is not None and resource not in active:
+            return {self.field_name: ["recurring_resource_not_found"]}
+        return self.wrong_operation(properties)

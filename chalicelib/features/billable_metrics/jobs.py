@@ -1,0 +1,106 @@
+"""What follows from the end of a metric: its charges leave their plans, its events of open periods go, drafts are computed
+again. Source: catalog.md section 2.2.
+
+Each walks pages, keeps how far it came when its time is up, and goes on from there. Twice is harmless: each step looks at what
+stands now.
+"""
+
+import contextlib
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from datetime import datetime
+from typing import TypeVar
+
+from chalicelib.features.billable_metrics import changes, store
+from chalicelib.features.billing import drafts
+from chalicelib.features.customers import service as customers
+from chalicelib.features.events.event import milliseconds_of
+from chalicelib.features.invoices import store as invoices
+from chalicelib.features.invoices.records import Invoice
+from chalicelib.features.metering import erase, log
+from chalicelib.features.plans import changes as plan_changes
+from chalicelib.features.plans.store import PLANS
+from chalicelib.features.subscriptions import store as subscriptions
+from chalicelib.platform import agenda, jobs
+from chalicelib.platform.agenda import Task
+from chalicelib.platform.table import Cancelled, core
+
+# One run stays well below the worker's 15 minutes.
+_RUN_SECONDS = 300
+
+T = TypeVar("T")
+
+
+@jobs.handles(changes.DETACH)
+def detach(task: Task, now: datetime) -> None:
+    """Take the metric's charges out of all plans, those of single subscriptions too."""
+    organization_id, metric_id = task.organization.id, task.subject
+
+    def one(plan_id: str) -> None:
+        plan = PLANS.get(organization_id, plan_id)
+        if plan is None or plan.deleted_at is not None:
+            return
+        charges = tuple(charge for charge in plan.charges if charge.metric_id != metric_id)
+        new = plan.changed(now=now, charges=charges)
+        PLANS.replace(organization_id, plan, new, plan_changes.usage_actions(organization_id, plan, new))
+
+    plans = store.plans_of(organization_id, metric_id, after=task.detail.get("after", ""))
+    _walk(task, ((each, each) for each in plans), lambda each: customers.retrying(lambda: one(each), "plan"), now)
+
+
+@jobs.handles(changes.ERASE)
+def erase_events(task: Task, now: datetime) -> None:
+    """Erase the events of the metric's code that had come when it was deleted: those of current and draft periods, or, where
+    the task says `whole`, all."""
+    organization_id, detail = task.organization.id, task.detail
+    has_drafts = any(True for _ in invoices.drafts(organization_id))
+
+    def one(external_id: str) -> None:
+        since_ms = 0 if detail["whole"] else _open_since_ms(organization_id, external_id, has_drafts=has_drafts)
+        erase.erase(organization_id, external_id, detail["code"], since_ms=since_ms, received_until=detail["until"])
+
+    known = subscriptions.external_ids(organization_id) | log.external_ids(organization_id)
+    left = sorted(each for each in known if each > detail.get("after", ""))
+    _walk(task, ((each, each) for each in left), one, now)
+
+
+def _open_since_ms(organization_id: str, external_id: str, *, has_drafts: bool) -> int:
+    """Since when usage under an external id is on no final invoice: from the start on where nothing was billed yet, and in
+    milliseconds since 1970, as far back as events go where it never had a subscription."""
+    known = subscriptions.history(organization_id, external_id)
+    begins = [each.billed_until or each.started_at for each in known if each.live]
+    for customer_id in {each.customer_id for each in known} if has_drafts else ():
+        for draft in invoices.drafts_of(organization_id, customer_id):
+            begins += [part.charges_start for part in draft.periods if part.external_subscription_id == external_id]
+    # What came after the end of the last subscription was on no invoice either.
+    ends = [each.terminated_at for each in known if each.terminated_at is not None]
+    since = min((at for at in begins if at is not None), default=max(ends, default=None))
+    return 0 if since is None else milliseconds_of(since)
+
+
+@jobs.handles(changes.REFRESH)
+def refresh_drafts(task: Task, now: datetime) -> None:
+    """Compute the drafts again that hold fees of the metric."""
+    organization_id, metric_id = task.organization.id, task.subject
+
+    def one(draft: Invoice) -> None:
+        if any(fee.item_id == metric_id for fee in invoices.fees_of(organization_id, draft)):
+            with contextlib.suppress(Cancelled):  # Made final, or computed again, by somebody else meanwhile.
+                drafts.refresh(organization_id, draft, now=now)
+
+    _walk(task, invoices.drafts(organization_id, before=task.detail.get("after", "")), one, now)
+
+
+def _walk(task: Task, items: Iterable[tuple[str, T]], one: Callable[[T], object], now: datetime) -> None:
+    """Carry out `one` for each item, given with its place; then the task is done, or goes on later from where the time was
+    up."""
+    give_up_at = time.monotonic() + _RUN_SECONDS
+    for place, item in items:
+        one(item)
+        if time.monotonic() > give_up_at:
+            rest = replace(task, detail={**task.detail, "after": place})
+            core.write(agenda.put(rest, now=now))
+            agenda.push([rest] if not rest.in_clock else [])
+            return
+    core.write(agenda.done(task))

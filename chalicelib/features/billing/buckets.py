@@ -1,0 +1,144 @@
+"""The fees of a charge: by which filters and groups its events are billed, and from what their units can be read.
+
+From rollups, whose reading costs the same at any number of events: plain counts and sums, and what views keep by dimensions
+and for other aggregations. Only what looks at single events or stretches of time is made of raw events: shares of days,
+prices of single transactions, distinct values.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from chalicelib.domain.aggregation import dimensions
+from chalicelib.domain.aggregation.dimensions import ALL_VALUES, Bucket, Filter
+from chalicelib.domain.aggregation.readings import Reading, text_of
+from chalicelib.domain.aggregation.rules import Aggregation, MetricRule
+from chalicelib.domain.aggregation.summaries import NOTHING, Summary, can_aggregate, merged
+from chalicelib.domain.charges import properties as charge_properties
+from chalicelib.domain.charges.models import ChargeModel
+from chalicelib.features.billable_metrics.store import Metric
+from chalicelib.features.metering import definitions
+from chalicelib.features.metering.views import View
+from chalicelib.features.plans.store import Charge
+from chalicelib.features.usage.counted import Counted
+
+
+@dataclass(frozen=True, slots=True)
+class Buckets:
+    """A charge with its metric. `only`: of events with these properties, by which they are not grouped then."""
+
+    charge: Charge
+    metric: Metric
+    only: Mapping[str, str]
+
+    @property
+    def rule(self) -> MetricRule:
+        """The metric's rule."""
+        return MetricRule(Aggregation(self.metric.aggregation_type), self.metric.field_name, self.metric.recurring)
+
+    @property
+    def adds_up(self) -> bool:
+        """Whether units can be made of what rollups keep."""
+        needs_days = self.charge.prorated and self.metric.recurring
+        is_kept = can_aggregate(self.rule) and not needs_days and not self._looks_at_events
+        # Whatever properties somebody asks for now and then need not be kept.
+        listed, groups = self._listed, self._open_keys
+        return is_kept and all(key in groups or value in listed.get(key, ()) for key, value in self.only.items())
+
+    @property
+    def view(self) -> View | None:
+        """How rollups keep what the charge needs; None: as plain counts and sums."""
+        keys = self._open_keys
+        if ChargeModel(self.charge.charge_model) is ChargeModel.DYNAMIC and not keys:
+            return definitions.priced_view_of(self.metric)
+        needs_dimensions = keys or self.charge.filters or self.only
+        if not needs_dimensions and self.rule.aggregation in (Aggregation.COUNT, Aggregation.SUM):
+            return None
+        return definitions.view_of(self.metric, keys)
+
+    @property
+    def _looks_at_events(self) -> bool:
+        model = ChargeModel(self.charge.charge_model)
+        own = (self.charge.properties, *(each.properties for each in self.charge.filters))
+        return any(charge_properties.needs_values(model, parsed(self.charge, each)) for each in own)
+
+    @property
+    def _keys(self) -> list[tuple[str, ...]]:
+        """The keys of groups, of each filter and of the default."""
+        return [_group_keys(each.properties) for each in self.charge.filters] + [_group_keys(self.charge.properties)]
+
+    def split(self, readings: Sequence[Reading]) -> dict[Bucket, list[Reading]]:
+        """Raw events by fee."""
+        return dimensions.split((r for r in readings if self._keeps(r.properties)), *self._dimensions)
+
+    def summaries(self, *ranges: Counted) -> dict[Bucket, tuple[Summary, ...]]:
+        """What was counted in these ranges, by fee: a summary for each range. They have to hold the charge's view."""
+        view = self.view
+        if view is None:
+            return {Bucket(None): tuple(self._plain(counted) for counted in ranges)}
+        of_ranges = [counted.summaries(self.metric.code, view) for counted in ranges]
+        combinations = dict.fromkeys(combination for found in of_ranges for combination in found)
+        seen = [
+            (view.properties_of(combination), tuple(found.get(combination, NOTHING) for found in of_ranges))
+            for combination in combinations
+        ]
+        kept = [each for each in seen if self._keeps(each[0])]
+        by_bucket = dimensions.split_summaries(kept, *self._dimensions)
+        return {
+            bucket: tuple(merged(each[n] for each in members) for n in range(len(ranges)))
+            for bucket, members in by_bucket.items()
+        }
+
+    def _plain(self, counted: Counted) -> Summary:
+        if self.rule.aggregation is Aggregation.COUNT:
+            return Summary(events=counted.events(self.metric.code))
+        return counted.sum(self.metric.code, self.rule.property_name)
+
+    def properties_of(self, bucket: Bucket) -> Mapping[str, Any]:
+        """What prices a fee."""
+        index = bucket.filter_index
+        return self.charge.properties if index is None else self.charge.filters[index].properties
+
+    def _keeps(self, properties: Mapping[str, Any]) -> bool:
+        return all(text_of(properties.get(key)) == value for key, value in self.only.items())
+
+    @property
+    def _dimensions(self) -> tuple[list[Filter], Sequence[str] | None, Mapping[str, Sequence[str]]]:
+        *of_filters, of_default = (tuple(key for key in keys if key not in self.only) for keys in self._keys)
+        filters = [Filter(each.values, keys) for each, keys in zip(self.charge.filters, of_filters, strict=True)]
+        return filters, of_default if self.charge.default_fee else None, self._listed
+
+    @property
+    def _listed(self) -> Mapping[str, Sequence[str]]:
+        return {each.key: each.values for each in self.metric.filters}
+
+    @property
+    def _open_keys(self) -> set[str]:
+        """The properties of which more values count than the metric lists: those of groups, and what a filter names still
+        after it has left the metric."""
+        named = {
+            (key, value) for each in self.charge.filters for key, values in each.values.items() for value in values
+        }
+        listed = {key: {*values, ALL_VALUES} for key, values in self._listed.items()}
+        unlisted = {key for key, value in named if value not in listed.get(key, ())}
+        return unlisted | {key for keys in self._keys for key in keys}
+
+
+def views_of(buckets: Iterable[Buckets]) -> dict[str, list[View]]:
+    """The views that charges need, by event code."""
+    found: dict[str, list[View]] = {}
+    for each in buckets:
+        view = each.view
+        if view is not None:
+            found.setdefault(each.metric.code, []).append(view)
+    return found
+
+
+def _group_keys(properties: Mapping[str, Any]) -> tuple[str, ...]:
+    """The properties by which a charge, or a filter of it, makes a fee for each combination of values."""
+    return tuple(properties.get("pricing_group_keys") or properties.get("grouped_by") or ())
+
+
+def parsed(charge: Charge, properties: Mapping[str, Any]) -> Any:
+    """The properties of a charge, or of a filter of it, as its model has them."""
+    return charge_properties.parse(ChargeModel(charge.charge_model), properties)

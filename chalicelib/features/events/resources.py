@@ -1,0 +1,90 @@
+"""What the first API refuses of recurring counts: adding what is there, removing what is not. Source: usage.md section 3.2.
+
+Active is what all events metered so far left so, and those before it in the same request. This only reads, and only where an
+event's metric was declared as `recurring_count_agg`: all that was ever added and removed under the subscription. A sandbox
+waits for what is on its way, so that each event finds those sent before it.
+"""
+
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from chalicelib.domain.aggregation.levels import ADD, OPERATION, REMOVE
+from chalicelib.domain.aggregation.resources import Naming, Resource
+from chalicelib.domain.periods import Span
+from chalicelib.features.events.event import Event
+from chalicelib.features.metering import store as metered
+from chalicelib.features.usage import service as usage_of
+from chalicelib.platform.clock import OrganizationRef
+from chalicelib.platform.table import usage
+
+Findings = dict[str, list[str]]
+
+# Whatever was dated, also what is dated ahead.
+_EVER = Span(datetime(1970, 1, 1, tzinfo=UTC), datetime(9999, 1, 1, tzinfo=UTC))
+
+
+def findings_of_entry(entry: Mapping[str, Any], namings: Mapping[str, Naming]) -> Findings:
+    """What an event that is refused anyway lacks beside that."""
+    code, properties = entry.get("code"), entry.get("properties")
+    naming = namings.get(code) if isinstance(code, str) else None
+    return {} if naming is None else naming.wrong_operation(properties if isinstance(properties, Mapping) else {})
+
+
+def findings(
+    organization: OrganizationRef,
+    events: Mapping[int, Event],
+    namings: Mapping[str, Naming],
+    *,
+    wait: Callable[[OrganizationRef], None],
+) -> dict[int, Findings]:
+    """What is wrong with these events of a request, by their place in it. A repeat of an event, stored or of this request, is
+    never wrong, and changes nothing."""
+    checked = {place: event for place, event in events.items() if event.code in namings}
+    if not checked:
+        return {}
+    wait(organization)
+    active = _active(organization, checked, namings)
+    # After the events were read: what is among them is known by now.
+    keys = {place: metered.event_key(organization.id, *_name(event)) for place, event in checked.items()}
+    known = usage.get_many(list(keys.values()))
+    done: set[tuple[str, str]] = set()
+    found: dict[int, Findings] = {}
+    for place, event in checked.items():
+        if keys[place] in known or _name(event) in done:
+            continue
+        done.add(_name(event))
+        naming, held = namings[event.code], active[(event.external_subscription_id, event.code)]
+        wrong = naming.findings(event.properties, held)
+        if wrong:
+            found[place] = wrong
+        else:
+            _carry_out(naming, event, held)
+    return found
+
+
+def _active(
+    organization: OrganizationRef, checked: Mapping[int, Event], namings: Mapping[str, Naming]
+) -> dict[tuple[str, str], set[Resource]]:
+    """By subscription and code."""
+    codes: dict[str, set[str]] = {}
+    for event in checked.values():
+        codes.setdefault(event.external_subscription_id, set()).add(event.code)
+    found = {}
+    for subscription, own in codes.items():
+        readings = usage_of.readings(organization, subscription, _EVER, own, with_history=True)
+        for code in own:
+            found[(subscription, code)] = namings[code].active(readings[code])
+    return found
+
+
+def _carry_out(naming: Naming, event: Event, held: set[Resource]) -> None:
+    resource, said = naming.resource(event.properties), event.properties.get(OPERATION)
+    if resource is not None and said == ADD:
+        held.add(resource)
+    elif resource is not None and said == REMOVE:
+        held.remove(resource)
+
+
+def _name(event: Event) -> tuple[str, str]:
+    return event.transaction_id, event.external_subscription_id

@@ -1,0 +1,112 @@
+"""Erasing events: the reverse of counting them. Source: catalog.md section 2.2.
+
+An erased event leaves its hour's row and the time index in one transaction, so that rows and events agree at every instant.
+Its item stays, without its place in time: the transaction is known still, and a message that is delivered again counts nothing.
+What is left of a row covers no properties: readers recount that hour. A row of which nothing is left goes.
+"""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from chalicelib.features.events.event import instant_of, milliseconds_of
+from chalicelib.features.metering import store, tally
+from chalicelib.platform.ids import key_part
+from chalicelib.platform.table import Action, Cancelled, Item, transact, usage
+
+# A transaction takes 100 actions: beside these the parts of a row (a hexadecimal digit each) and the day's late marker.
+_EVENTS_AT_ONCE = 80
+_TRIES = 12
+
+
+class NotErased(Exception):
+    """Other writers, or an index that lags, did not leave a quiet moment; another run will do."""
+
+
+def is_erased(item: Mapping[str, Any]) -> bool:
+    """Whether an event counts no more."""
+    return "time_pk" not in item
+
+
+def erase(
+    organization_id: str,
+    subscription: str,
+    code: str,
+    *,
+    since_ms: int,
+    received_until: str,
+    sleep: Callable[[float], None] = time.sleep,
+) -> int:
+    """Erase a subscription's events of a code; returns how many they were. `since_ms`: by their timestamps, milliseconds since
+    1970; `received_until`: the stamp of the real instant up to which they were received.
+
+    Raises: NotErased; what was erased before stays so.
+    """
+    pk = store.usage_pk(organization_id, subscription)
+    low = f"h#{store.hour_of(instant_of(since_ms))}"
+    hours = {row["sk"].split("#")[1] for row in store.rows(pk, low, store.after("h")) if _code(row) == key_part(code)}
+    erased = 0
+    for hour in sorted(hours):
+        for attempt in range(_TRIES):
+            found = _erase_in(organization_id, subscription, code, hour, since_ms, received_until)
+            if found is not None:
+                erased += found
+                break
+            sleep(0.02 * 2 ** min(attempt, 6))
+        else:
+            raise NotErased(f"{subscription} {hour}")
+    return erased
+
+
+def _erase_in(
+    organization_id: str, subscription: str, code: str, hour: str, since_ms: int, received_until: str
+) -> int | None:
+    """Erase the events of an hour; None where it is to be looked at again."""
+    pk, low = store.usage_pk(organization_id, subscription), f"h#{hour}#{key_part(code)}"
+    rows = store.rows(pk, f"{low}#", store.after(low))
+    number = sum(int(row[store.COUNT]) for row in rows)
+    events = [item for item in _of_hour(organization_id, subscription, hour) if item["code"] == code]
+    if len(events) != number:
+        return None
+    old = [item for item in events if item["ms"] >= since_ms and item["received"] <= received_until]
+    for start in range(0, len(old), _EVENTS_AT_ONCE):
+        some = old[start : start + _EVENTS_AT_ONCE]
+        left = number - start - len(some)
+        try:
+            transact([*(_forgotten(item) for item in some), *_left(rows, left), _marked(pk, hour)])
+        except Cancelled:
+            return None
+        rows = [{"pk": pk, "sk": rows[0]["sk"], store.COUNT: left}]
+    return len(old)
+
+
+def _of_hour(organization_id: str, subscription: str, hour: str) -> list[Item]:
+    low_ms = milliseconds_of(datetime.fromisoformat(hour).replace(tzinfo=UTC))
+    return store.raw_of_day(organization_id, subscription, hour[:10], low_ms=low_ms, high_ms=low_ms + tally.HOUR_MS - 1)
+
+
+def _forgotten(item: Item) -> Action:
+    return usage.update((item["pk"], item["sk"]), "REMOVE time_pk, time_sk", condition="attribute_exists(time_pk)")
+
+
+def _left(rows: Sequence[Item], left: int) -> list[Action]:
+    """The parts of a row become one that says of its events that it covers none."""
+    actions = []
+    for n, row in enumerate(rows):
+        seen: dict[str, Any] = {"condition": "n = :seen", "values": {":seen": row[store.COUNT]}}
+        if n == 0 and left:
+            kept = {"pk": row["pk"], "sk": row["sk"], store.COUNT: left, store.UNCOVERED: left}
+            actions.append(usage.put(kept, **seen))
+        else:
+            actions.append(usage.delete((row["pk"], row["sk"]), **seen))
+    return actions
+
+
+def _marked(pk: str, hour: str) -> Action:
+    """Days that were folded are folded again."""
+    return usage.update((pk, store.late_sk(hour[:10])), "ADD #n :one", names={"#n": store.COUNT}, values={":one": 1})
+
+
+def _code(row: Item) -> str:
+    return str(row["sk"].split("#")[2])

@@ -1,0 +1,253 @@
+"""Views: by which dimensions a metric's usage is kept in rollups, and in which attributes of a row.
+
+A row counts all events of a code. Beside that it holds, under a view, the same events by the values of the view's keys: for
+each combination of values what the metric's aggregation needs. A view is named after all that decides what stands under
+it (`digest`), so that what was written before a metric changed is never taken for what is meant now. A row says how many of
+its events each view has covered; where these are fewer than all, a reader recounts the hour from raw events: so a view may
+begin, change or end at any time, and nothing has to be rebuilt (docs/decisions/0012).
+
+    v:<digest>:g                    how many events the view covers
+    v:<digest>:<what><combination>  what some of them come to; combination: the values as a JSON list, in order of keys
+
+What: `n` events; of those with a quantity: `c` their number, `s` the sum, `-` how many are below 0, `m` the greatest, `l` the
+last after its place in time, `w` the sum of quantity times milliseconds since the UTC day's begin, `p` the prices that they
+bring along; `f` the place in time of the first of all.
+"""
+
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from functools import cached_property
+from hashlib import sha256
+from typing import Any, NamedTuple
+
+from chalicelib.domain.aggregation.numbers import quantity
+from chalicelib.domain.aggregation.readings import text_of
+from chalicelib.domain.aggregation.rules import Aggregation
+from chalicelib.domain.aggregation.summaries import MS_PER_DAY, Summary, place_in_time
+from chalicelib.domain.money import CONTEXT
+
+Delta = dict[str, int | Decimal | str]
+Combination = tuple[str | None, ...]
+
+
+class Counted(NamedTuple):
+    """What views see of an event. `at_ms`: milliseconds since 1970; `order`: its place in the order of reception, as in
+    `Reading`; `precise`: the price in cents that it brings along."""
+
+    at_ms: int
+    order: str
+    properties: Mapping[str, Any]
+    precise: Decimal | None
+
+
+_NUL = "\0"
+# Longer values of keys are left to who recounts: a row stays near 1 KB.
+_COMBINATION_MAX = 200
+_ORDER_MAX = 200
+# The sum of a billion moments of such quantities still has no more than DynamoDB's 38 digits.
+_MOMENT_DIGITS_MAX = 21
+_PRECISE_DIGITS_MAX = 29
+
+
+@dataclass(frozen=True)
+class View:
+    """How usage of a code is kept. `keys`: the properties by which it is kept, sorted, each with the values that count
+    (any other is like none), or None where every value counts. `field_name`: the property that is aggregated."""
+
+    aggregation: Aggregation
+    field_name: str | None
+    keys: tuple[tuple[str, frozenset[str] | None], ...] = ()
+    _seen: dict[Any, str] = field(default_factory=dict, compare=False, repr=False)
+
+    @cached_property
+    def digest(self) -> str:
+        """Its name in rows."""
+        keys = [[key, None if values is None else sorted(values)] for key, values in self.keys]
+        text = json.dumps([self.aggregation, self.field_name, keys])
+        return sha256(text.encode()).hexdigest()[:10]
+
+    @cached_property
+    def prefix(self) -> str:
+        """With which its attributes begin."""
+        return f"v:{self.digest}:"
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it has keys of which every value counts."""
+        return any(values is None for _, values in self.keys)
+
+    def combination(self, properties: Mapping[str, Any]) -> str:
+        """The values of an event's keys, as they stand in the names of attributes."""
+        values = tuple(
+            text if listed is None or text in listed else None
+            for key, listed in self.keys
+            for text in (text_of(properties.get(key)),)
+        )
+        known = self._seen.get(values)
+        if known is None:
+            known = json.dumps(values, separators=(",", ":"), ensure_ascii=False)
+            if len(self._seen) < 10_000:
+                self._seen[values] = known
+        return known
+
+    def needs_rows_before(self) -> bool:
+        """Whether what stands in a row decides what is written to it."""
+        return self.aggregation in (Aggregation.MAX, Aggregation.LATEST)
+
+    def add(self, delta: Delta, counted: Counted) -> None:
+        """Take an event into what a row, or a change of it, holds under this view."""
+        at_ms, order, properties, precise = counted
+        combination, begin = self.combination(properties), self.prefix
+        number = None if self.field_name is None else quantity(properties.get(self.field_name))
+        add(delta, f"{begin}g", 1)
+        if self.aggregation is Aggregation.COUNT or self.is_open:
+            add(delta, f"{begin}n{combination}", 1)
+        if self.is_open:
+            least(delta, f"{begin}f{combination}", place_in_time(at_ms, order))
+        if number is None:
+            return
+        add(delta, f"{begin}c{combination}", 1)
+        match self.aggregation:
+            case Aggregation.MAX:
+                most(delta, f"{begin}m{combination}", number)
+            case Aggregation.LATEST:
+                text = f"{place_in_time(at_ms, order)}{_NUL}{number:f}"
+                most(delta, f"{begin}l{combination}", text)
+            case _:
+                add(delta, f"{begin}s{combination}", number)
+                if number < 0:
+                    add(delta, f"{begin}-{combination}", 1)
+                if precise is not None:
+                    add(delta, f"{begin}p{combination}", precise)
+                if self.aggregation is Aggregation.WEIGHTED_SUM:
+                    moment = CONTEXT.multiply(number, Decimal(at_ms % MS_PER_DAY))
+                    add(delta, f"{begin}w{combination}", moment)
+
+    def can_keep(self, counted: Counted) -> bool:
+        """Whether a row can hold what an event brings: DynamoDB has 38 digits, and attributes shall stay small."""
+        if len(self.combination(counted.properties)) > _COMBINATION_MAX:
+            return False
+        if counted.precise is not None and _digits(counted.precise) > _PRECISE_DIGITS_MAX:
+            return False
+        if self.aggregation is Aggregation.LATEST:
+            return _NUL not in counted.order and len(counted.order) <= _ORDER_MAX
+        if self.aggregation is Aggregation.WEIGHTED_SUM and self.field_name is not None:
+            number = quantity(counted.properties.get(self.field_name))
+            return number is None or _digits(number) <= _MOMENT_DIGITS_MAX
+        return True
+
+    def covers(self, row: Mapping[str, Any], events: int) -> bool:
+        """Whether a row with so many events holds them all under this view."""
+        return int(row.get(f"{self.prefix}g", 0)) == events
+
+    def summaries(self, rows: Iterable[tuple[int, Mapping[str, Any]]]) -> dict[Combination, Summary]:
+        """What rows that it covers hold, by combination. Rows: each with the milliseconds since 1970 of its UTC day."""
+        found: dict[str, _Sums] = {}
+        for day_ms, row in rows:
+            shift = Decimal(day_ms)
+            for name, value in row.items():
+                if name.startswith(self.prefix) and name[len(self.prefix)] != "g":
+                    what, combination = name[len(self.prefix)], name[len(self.prefix) + 1 :]
+                    sums = found.setdefault(combination, _Sums())
+                    sums.take(what, value)
+                    if what == "s" and self.aggregation is Aggregation.WEIGHTED_SUM:
+                        sums.take("w", CONTEXT.multiply(Decimal(value), shift))
+        return {tuple(json.loads(combination)): sums.summary() for combination, sums in found.items()}
+
+    def properties_of(self, combination: Combination) -> dict[str, str | None]:
+        """Properties of an event with this combination."""
+        return {key: value for (key, _), value in zip(self.keys, combination, strict=True)}
+
+
+@dataclass(slots=True)
+class _Sums:
+    """Values of one combination, by what they are."""
+
+    held: dict[str, Any] = field(default_factory=dict)
+
+    def take(self, what: str, value: Any) -> None:
+        MERGE[what](self.held, what, value)
+
+    def summary(self) -> Summary:
+        latest = self.held.get("l")
+        place, _, number = (latest or "").rpartition(_NUL)
+        maximum = self.held.get("m")
+        return Summary(
+            events=int(self.held.get("n", 0)),
+            numeric=int(self.held.get("c", 0)),
+            negative=int(self.held.get("-", 0)),
+            total=Decimal(self.held.get("s", 0)),
+            maximum=None if maximum is None else Decimal(maximum),
+            latest=(place, Decimal(number)) if latest else None,
+            moment=Decimal(self.held.get("w", 0)),
+            precise_total_cents=Decimal(self.held.get("p", 0)),
+            first=self.held.get("f"),
+        )
+
+
+def add(into: dict[str, Any], name: str, value: int | Decimal) -> None:
+    """Add to a value of a row, exactly."""
+    known = into.get(name)
+    if known is None:
+        into[name] = value
+    elif type(known) is int and type(value) is int:
+        into[name] = known + value
+    else:
+        into[name] = CONTEXT.add(Decimal(known), Decimal(value))
+
+
+def most(into: dict[str, Any], name: str, value: Any) -> None:
+    """Keep the greater value."""
+    if name not in into or into[name] < value:
+        into[name] = value
+
+
+def least(into: dict[str, Any], name: str, value: Any) -> None:
+    """Keep the smaller value."""
+    if name not in into or value < into[name]:
+        into[name] = value
+
+
+MERGE: Mapping[str, Callable[[dict[str, Any], str, Any], None]] = {
+    **dict.fromkeys("gncs-wp", add),
+    **dict.fromkeys("ml", most),
+    "f": least,
+}
+
+
+def what_of(name: str) -> str | None:
+    """What stands in an attribute of a view; None: it is an attribute of something else."""
+    return name[_WHAT] if name.startswith("v:") else None
+
+
+def prefix_of(name: str) -> str:
+    """Of which view an attribute of a view is."""
+    return name[:_WHAT]
+
+
+_WHAT = len("v:") + 10 + len(":")
+
+
+def of_metric(
+    aggregation: Aggregation,
+    field_name: str | None,
+    listed: Mapping[str, Sequence[str]],
+    open_keys: Iterable[str] = (),
+) -> View | None:
+    """The view that keeps a metric's usage by the values that it lists and by all values of further properties; None where
+    plain counts and sums are enough, or where units are not made of sums at all."""
+    if aggregation is Aggregation.UNIQUE_COUNT:
+        return None
+    keys: dict[str, frozenset[str] | None] = {key: frozenset(values) for key, values in listed.items()}
+    keys |= dict.fromkeys(open_keys)
+    if not keys and aggregation in (Aggregation.COUNT, Aggregation.SUM):
+        return None
+    return View(aggregation, None if aggregation is Aggregation.COUNT else field_name, tuple(sorted(keys.items())))
+
+
+def _digits(number: Decimal) -> int:
+    exponent = number.as_tuple().exponent
+    assert isinstance(exponent, int)
+    return max(1, number.adjusted() + 1) + max(0, -exponent)

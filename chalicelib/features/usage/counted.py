@@ -1,0 +1,81 @@
+"""What a range of time counted, added up from rows: of hours, of folded days, or made of raw events on the spot."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any
+
+from chalicelib.domain.aggregation.summaries import Summary
+from chalicelib.features.metering import store, tally, views
+from chalicelib.features.metering.views import Combination, Delta, View
+from chalicelib.platform.ids import key_part
+from chalicelib.platform.table import Item
+
+# By code as it stands in keys.
+Views = Mapping[str, frozenset[View]]
+
+
+def merge(into: dict[str, Any], row: Mapping[str, Any]) -> None:
+    """Take what one row holds into another of the same UTC day; keys of the table are passed over."""
+    for name, value in row.items():
+        what = views.what_of(name)
+        if what is not None:
+            views.MERGE[what](into, name, value)
+        elif name in (store.COUNT, store.UNCOVERED) or name[:2] in (store.SUM, store.HAVING, store.NEGATIVE):
+            views.add(into, name, value)
+
+
+def take_event(row: Delta, item: Item, wanted: Iterable[View]) -> None:
+    """Count a raw event into a row, under views too; nothing is too large here."""
+    event = store.read(item)
+    tally.add(row, event)
+    counted = tally.counted_of(event, item["received"])
+    for view in wanted:
+        view.add(row, counted)
+
+
+def without(row: Mapping[str, Any], unwanted: Callable[[str], bool]) -> dict[str, Any]:
+    """A row without what stands in it under views whose prefix is unwanted."""
+    return {name: value for name, value in row.items() if not (views.what_of(name) and unwanted(views.prefix_of(name)))}
+
+
+def covered_only(row: Mapping[str, Any]) -> dict[str, Any]:
+    """A row without views that cover only a part of its events."""
+    events = row.get(store.COUNT, 0)
+    return without(row, lambda prefix: bool(row.get(f"{prefix}g", 0) != events))
+
+
+@dataclass(slots=True)
+class Counted:
+    """What a range counted, by code. Asked for views, rows have to cover them: the readers see to that."""
+
+    wanted: Views
+    recount: Callable[[str, str], tuple[Decimal, int, int]]
+    _plain: dict[str, dict[str, Any]] = field(default_factory=dict)
+    _viewed: dict[str, list[tuple[int, Mapping[str, Any]]]] = field(default_factory=dict)
+
+    def add(self, day_ms: int, code: str, row: Mapping[str, Any]) -> None:
+        """Take in a row of a UTC day, which began so many milliseconds after 1970; `code` as in keys."""
+        merge(self._plain.setdefault(code, {}), without(row, lambda prefix: True))
+        if code in self.wanted:
+            self._viewed.setdefault(code, []).append((day_ms, row))
+
+    def events(self, code: str) -> int:
+        """The number of events of a code."""
+        return int(self._plain.get(key_part(code), {}).get(store.COUNT, 0))
+
+    def sum(self, code: str, field_name: str) -> Summary:
+        """Of a property's numeric values: the sum, their number, and how many are below 0."""
+        row = self._plain.get(key_part(code), {})
+        if row.get(store.UNCOVERED):
+            total, numeric, negative = self.recount(key_part(code), field_name)
+        else:
+            total = Decimal(row.get(store.SUM + field_name, 0))
+            numeric = int(row.get(store.HAVING + field_name, 0))
+            negative = int(row.get(store.NEGATIVE + field_name, 0))
+        return Summary(numeric=numeric, negative=negative, total=total)
+
+    def summaries(self, code: str, view: View) -> dict[Combination, Summary]:
+        """What the events come to, by combination of the values of a view's keys."""
+        assert view in self.wanted.get(key_part(code), ()), "only what is asked for is read"
+        return view.summaries(self._viewed.get(key_part(code), ()))

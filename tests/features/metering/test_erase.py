@@ -1,0 +1,95 @@
+"""Erasing events: rows and events agree before and after, what came later stays, and what was known is known."""
+
+import itertools
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from chalicelib.features.events.event import milliseconds_of
+from chalicelib.features.metering import erase as erasing
+from chalicelib.features.metering import rows, service, store
+from chalicelib.features.metering.erase import NotErased, erase, is_erased
+from chalicelib.features.usage.audit import audit
+from chalicelib.platform import clock, table
+from chalicelib.platform.timestamps import stamp
+from tests.support.usage import ORG, event, message, units
+
+NOON = datetime(2024, 3, 10, 12, tzinfo=UTC)
+# All messages of these tests were received on 1 March.
+RECEIVED = datetime(2024, 3, 1, tzinfo=UTC)
+
+
+def count(*events: Any) -> None:
+    assert service.handle([message(list(events))]) == []
+
+
+def erased(since: datetime = RECEIVED, until: datetime = RECEIVED, **how: Any) -> int:
+    how = {"code": "calls", "sleep": lambda seconds: None, **how}
+    return erase(ORG.id, "sub", since_ms=milliseconds_of(since), received_until=stamp(until), **how)
+
+
+def differences() -> list[Any]:
+    return audit(now=clock.utc_now(), sleep=lambda seconds: None)
+
+
+def test_more_events_of_an_hour_than_a_transaction_holds(aws):
+    count(*(event(f"t{n}", NOON + timedelta(seconds=n), miles=n) for n in range(170)))
+    count(event("other", NOON, code="seats"), event("before", NOON - timedelta(seconds=1)))
+    assert (units(), units(field="miles")) == (171, sum(range(170)))  # Reading folds the day.
+    assert erased(since=NOON) == 170
+    assert (units(), units(field="miles"), units("seats")) == (1, 0, 1)
+    assert table.usage.get(store.usage_pk(ORG.id, "sub"), store.hour_sk("2024-03-10T12", "calls")) is None
+    assert erased(since=NOON) == 0
+    assert differences() == []
+
+
+@pytest.mark.parametrize("parts", [1, 4])
+def test_what_was_received_later_stays_in_the_same_hour(aws, monkeypatch, parts):
+    draws = itertools.cycle(n / 4 for n in range(4))
+    monkeypatch.setattr(rows.Rows, "part", lambda self, draw=None: f"{int(next(draws) * parts):x}")
+    for n in range(6):
+        count(event(f"old{n}", NOON, miles=n))
+    new = event("new", NOON + timedelta(minutes=1), miles=100)
+    assert service.handle([message([new], received_at=RECEIVED + timedelta(seconds=1))]) == []
+    assert (units(), units(field="miles")) == (7, 115)
+    assert erased() == 6
+    assert (units(), units(field="miles")) == (1, 100)
+    count(event("next", NOON, miles=7))
+    assert (units(), units(field="miles")) == (2, 107)
+    assert differences() == []
+
+
+def test_an_erased_event_is_known(aws):
+    again = message([event("t1", NOON), event("t2", NOON)])
+    assert service.handle([again]) == []
+    erased()
+    assert service.handle([again]) == []
+    count(event("t1", NOON + timedelta(days=1)))
+    assert units() == 0
+    (item,) = store.by_transaction(ORG.id, "t1")
+    assert is_erased(item)
+    assert store.read(item).transaction_id == "t1"
+
+
+def test_a_lagging_index_and_other_writers_are_waited_for(aws, monkeypatch):
+    count(event("t1", NOON), event("t2", NOON))
+    real, looks = store.raw_of_day, itertools.count()
+
+    def lagging(*args: Any, **how: Any) -> Any:
+        found = real(*args, **how)
+        match next(looks):
+            case 0:
+                return found[:1]  # Not there yet.
+            case 1:
+                count(event("t3", NOON))  # Comes in after both were read.
+        return found
+
+    monkeypatch.setattr(erasing.store, "raw_of_day", lagging)
+    assert erased() == 3
+    assert units() == 0
+    assert differences() == []
+    count(event("t4", NOON))
+    monkeypatch.setattr(erasing.store, "raw_of_day", lambda *args, **how: [])
+    with pytest.raises(NotErased):
+        erased()

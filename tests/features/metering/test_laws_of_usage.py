@@ -1,0 +1,121 @@
+"""The law of usage: whatever is metered, in whatever pieces, order and number events are delivered, and wherever workers
+and readers die meanwhile, usage is what a naive recount of the events gives. Source: usage.md sections 1 to 4 and 6."""
+
+from collections.abc import Iterator
+from contextlib import nullcontext
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Any
+
+import pytest
+from botocore.exceptions import EndpointConnectionError
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+
+from chalicelib.features.events.event import Event
+from chalicelib.platform import clock
+from tests.support.exact_numbers import exact_numbers
+from tests.support.examples import examples
+from tests.support.faults import Killed, Plan, conflicting, failing, lagging
+from tests.support.metered import Fault, World, deliver
+from tests.support.usage import message
+from tests.support.worlds import DAY, HOUR, Usage, worlds
+
+LAW = settings(
+    max_examples=examples(60),
+    phases=[Phase.explicit, Phase.generate, Phase.shrink],
+    suppress_health_check=list(HealthCheck),
+    database=None,
+)
+
+
+class Wall:
+    """The real clock, which decides what is late and what may be folded."""
+
+    def __init__(self) -> None:
+        self.now: datetime | None = None
+        self._real = clock.utc_now
+
+    def utc_now(self) -> datetime:
+        return self.now or self._real()
+
+
+@pytest.fixture
+def wall(aws: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Wall]:
+    found = Wall()
+    monkeypatch.setattr(clock, "utc_now", found.utc_now)
+    with exact_numbers():
+        yield found
+
+
+KILLS = st.builds(
+    lambda at, after, lost: partial(failing, Plan(at, after=after, lost_answer=lost)),
+    st.integers(0, 6),
+    st.booleans(),
+    st.booleans(),
+)
+FAULTS: st.SearchStrategy[Fault] = st.one_of(
+    st.just(nullcontext), KILLS, KILLS, st.builds(lambda n: partial(conflicting, n), st.integers(1, 3))
+)
+LAG: st.SearchStrategy[Fault] = st.one_of(
+    st.just(nullcontext), st.just(nullcontext), st.builds(lambda n: partial(lagging, n), st.integers(1, 2)), KILLS
+)
+
+
+def messages(data: st.DataObject, of: Usage) -> list[dict[str, Any]]:
+    """All events, some of them several times, in any order and in messages of any size, of any times of reception."""
+    again = data.draw(st.lists(st.sampled_from(of.events), max_size=10), label="sent again")
+    left: list[Event] = data.draw(st.permutations([*of.events, *again]), label="in this order")
+    made = []
+    while left:
+        size = data.draw(st.sampled_from([1, 5, 20, 60]), label="events of a message")
+        received_at = of.begins + timedelta(seconds=data.draw(st.integers(0, 3), label="received"))
+        made.append((left[:size], received_at))
+        left = left[size:]
+    return made
+
+
+def test_usage_is_what_a_naive_recount_gives(wall):
+    @LAW
+    @given(of=worlds(), sandbox=st.booleans(), data=st.data())
+    def law(of: Usage, sandbox: bool, data: st.DataObject) -> None:
+        wall.now = None
+        world = World(of, sandbox=sandbox)
+        wall.now = of.begins - 2 * DAY
+        waiting = [
+            message(own, world.organization, received_at=at) for own, at in messages(data, of)
+        ]
+        undone: list[Any] = [partial(world.describe, [each]) for each in of.meterings if each.late]
+        undone += [partial(world.change, code, listed) for code, listed in of.changed.items()]
+        undone.append(world.subscribe)
+        while waiting or undone:
+            wall.now += data.draw(st.sampled_from([timedelta(0), timedelta(0), HOUR, 7 * HOUR, 2 * DAY]), label="wait")
+            match data.draw(st.sampled_from(["deliver", "deliver", "deliver", "read", "describe"]), label="step"):
+                case "deliver" if waiting:
+                    batch = waiting[: data.draw(st.integers(1, 3), label="messages")]
+                    done = deliver(batch, data.draw(FAULTS, label="fault"))
+                    if not data.draw(st.sampled_from([False, False, True]), label="delivered again"):
+                        waiting = [each for each in waiting if each["messageId"] not in done]
+                    waiting = data.draw(st.permutations(waiting), label="next")
+                case "read":
+                    read(world, data)
+                case _ if undone:
+                    undone.pop()()
+        for each in (of.week, *of.ranges):
+            world.assert_equals_recount(each)
+        wall.now = None
+        world.assert_api_equals_recount()
+
+    law()
+
+
+def read(world: World, data: st.DataObject) -> None:
+    """Read a range, so that days are folded before late events come; the reader may die, or read an index that lags."""
+    of = data.draw(st.sampled_from(world.of.ranges), label="range")
+    only = data.draw(st.sampled_from([None, None, {"cloud": "aws"}, {"user": "7", "region": "eu"}]), label="only")
+    with data.draw(LAG, label="fault")():
+        try:
+            world.read(of, only)
+        except (Killed, EndpointConnectionError):
+            return
+    world.assert_equals_recount(of, only)

@@ -1,0 +1,194 @@
+"""A world of usage (tests/support/worlds.py) set up over the API, metered by messages, and read as bills read it."""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
+from datetime import UTC, datetime
+from fractions import Fraction
+from typing import Any
+
+from botocore.exceptions import EndpointConnectionError
+
+from chalicelib.domain.aggregation.window import Window
+from chalicelib.domain.periods import Span
+from chalicelib.features import registry
+from chalicelib.features.billing import metered
+from chalicelib.features.events.event import Event
+from chalicelib.features.metering import store
+from chalicelib.features.plans import live
+from chalicelib.features.plans.store import PLANS
+from chalicelib.platform import auth
+from chalicelib.platform.clock import OrganizationRef
+from chalicelib.platform.table import usage
+from chalicelib.platform.timestamps import iso
+from tests.support import recount
+from tests.support.faults import Killed
+from tests.support.recount import Fact, Gauge, Line, Price, Range
+from tests.support.story import Story
+from tests.support.worlds import Metering, Usage
+
+Fault = Callable[[], AbstractContextManager[Any]]
+
+
+class World:
+    """One organization with one subscription, `sub`, in a plan of weeks."""
+
+    def __init__(self, of: Usage, *, sandbox: bool = True) -> None:
+        self.of = of
+        self.story = Story.begin(at=iso(of.begins))
+        known = auth.identify({"authorization": f"Bearer {self.story.api_key}"})
+        # Messages of a production organization let the meter remember metrics for a while.
+        self.organization = OrganizationRef(known.id, sandbox)
+        self.sent = {event.transaction_id: event for event in of.events}
+        self.gauges: dict[str, Gauge] = {}
+        self._prices: dict[str, tuple[str, Price]] = {}
+        self.story.plan(interval="weekly")
+        self.story.customer(timezone=of.zone.key)
+        self.describe(each for each in of.meterings if not each.late)
+
+    # What is metered.
+
+    def subscribe(self) -> None:
+        """From the world's begin on."""
+        self.story.subscribe(subscription_at=iso(self.of.begins))
+
+    def describe(self, meterings: Iterable[Metering]) -> None:
+        """Make metrics and their charges."""
+        plan = self.story.ok("GET", "/plans/plan")["plan"]
+        charges = [{"id": charge["lago_id"]} for charge in plan["charges"]]
+        for each in meterings:
+            gauge = each.gauge
+            fields: dict[str, Any] = {"recurring": gauge.recurring, "filters": _filters(gauge.listed)}
+            if gauge.kind == "weighted_sum_agg":
+                fields["weighted_interval"] = "seconds"
+            if gauge.field_name is not None:
+                fields["field_name"] = gauge.field_name
+            if gauge.rounding is not None:
+                fields |= dict(zip(("rounding_function", "rounding_precision"), gauge.rounding, strict=True))
+            metric = self.story.metric(each.code, gauge.kind, **fields)
+            self.gauges[each.code] = gauge
+            for n, price in enumerate(each.prices):
+                code = f"{each.code} {n}"
+                self._prices[code] = (each.code, price)
+                charges.append(_charge(metric, code, price))
+        self.story.ok("PUT", "/plans/plan", {"plan": {"charges": charges}})
+
+    def change(self, code: str, listed: Mapping[str, Sequence[str]]) -> None:
+        """Let a metric list other values."""
+        path = f"/billable_metrics/{_escaped(code)}"
+        self.story.ok("PUT", path, {"billable_metric": {"filters": _filters(listed)}})
+        self.gauges[code] = replace(self.gauges[code], listed=listed)
+
+    # What is told of the truth.
+
+    def facts(self) -> dict[str, list[Fact]]:
+        """By code, the events that are stored: each as it was sent."""
+        keys = {store.event_key(self.organization.id, each, "sub"): each for each in self.sent}
+        facts: dict[str, list[Fact]] = {}
+        for key, item in usage.get_many(list(keys)).items():
+            event, kept = self.sent[keys[key]], store.read(item)
+            assert replace(kept, sent=None) == event
+            order = (str(item["received"]), event.transaction_id)
+            fact = Fact(event.at, order, event.properties, event.precise_total_amount_cents)
+            facts.setdefault(event.code, []).append(fact)
+        return facts
+
+    def expected(self, of: Range, only: Mapping[str, str] | None = None) -> dict[str, list[Line]]:
+        """The lines of each charge, recounted."""
+        facts = self.facts()
+        return {
+            charge: recount.lines(self.gauges[code], price, facts.get(code, ()), of, only)
+            for charge, (code, price) in self._prices.items()
+        }
+
+    # What is read.
+
+    def assert_equals_recount(self, of: Range, only: Mapping[str, str] | None = None) -> None:
+        """Usage as bills read it says what the recount says, of each filter and group."""
+        expected = self.expected(of, only)
+        found: dict[str, list[Line]] = {charge: [] for charge in expected}
+        for each in self.read(of, only):
+            place = None if each.filter is None else [f.id for f in each.charge.filters].index(each.filter.id)
+            exact = (Fraction(each.units), Fraction(each.total_units))
+            line = Line(place, each.group, *exact, each.events_count, Fraction(each.priced.amount))
+            found[each.charge.code].append(line)
+        for charge, own in expected.items():
+            assert _alike(found[charge]) == _alike(own), charge
+
+    def read(self, of: Range, only: Mapping[str, str] | None = None) -> list[metered.Used]:
+        """What each charge counted."""
+        plan = PLANS.find(self.organization.id, "plan")
+        assert plan is not None
+        charges = live.live_charges(plan, live.metrics_of(self.organization.id, [plan]))
+        days = (of.of_days, of.first_day, of.last_day)
+        window = Window(Span(of.start, of.end), of.zone, *days, upgraded=of.upgraded)
+        return metered.used_by(self.organization, "sub", charges, window, only=only)
+
+    def assert_api_equals_recount(self) -> None:
+        """Current usage over HTTP as well, of the subscription's week."""
+        expected = self.expected(self.of.week)
+        shown = self.story.usage()
+        for each in shown["charges_usage"]:
+            own = expected[each["charge"]["code"]]
+            assert _shown(each) == _summed(own), each["charge"]["code"]
+            places = [*range(len(each["filters"]) - 1), None] if each["filters"] else []
+            for place, part in zip(places, each["filters"], strict=True):
+                assert _shown(part) == _summed([line for line in own if line.filter == place])
+        assert shown["amount_cents"] == sum(line.cents for own in expected.values() for line in own)
+
+
+def deliver(records: Sequence[Mapping[str, Any]], fault: Fault = nullcontext) -> set[str]:
+    """Hand records to the meter; which of them need not come again."""
+    with fault():
+        try:
+            answer = registry.meter(records)
+        except (Killed, EndpointConnectionError):
+            return set()
+    return {record["messageId"] for record in records} - {
+        failure["itemIdentifier"] for failure in answer["batchItemFailures"]
+    }
+
+
+def at_ms(event: Event) -> datetime:
+    """When an event happened."""
+    return event.at.astimezone(UTC)
+
+
+def _filters(listed: Mapping[str, Sequence[str]]) -> list[dict[str, Any]]:
+    return [{"key": key, "values": list(values)} for key, values in listed.items()]
+
+
+def _charge(metric: Mapping[str, Any], code: str, price: Price) -> dict[str, Any]:
+    return {
+        "billable_metric_id": metric["lago_id"],
+        "code": code,
+        "charge_model": price.model,
+        "properties": dict(price.properties),
+        "prorated": price.prorated,
+        "filters": [{"values": dict(values), "properties": dict(own)} for values, own in price.filters],
+    }
+
+
+def _escaped(code: str) -> str:
+    from urllib.parse import quote
+
+    return quote(code, safe="")
+
+
+def _alike(lines: Iterable[Line]) -> Counter[Any]:
+    """Lines to compare. Shares without end are kept to so many digits that prices differ at most from the 24th on."""
+    return Counter(
+        (each.filter, each.group, each.units, each.level, each.events_count, recount.half_up(each.amount * 10**22))
+        for each in lines
+    )
+
+
+def _summed(lines: Sequence[Line]) -> tuple[Fraction, Fraction | None, int, int]:
+    units = sum((each.units for each in lines), Fraction(0))
+    level = sum((each.level for each in lines), Fraction(0))
+    return units, level, sum(each.events_count for each in lines), sum(each.cents for each in lines)
+
+
+def _shown(of: Mapping[str, Any]) -> tuple[Fraction, Fraction, int, int]:
+    return Fraction(of["units"]), Fraction(of["total_aggregated_units"]), of["events_count"], of["amount_cents"]
