@@ -12,6 +12,9 @@ setup: ## What running needs (make run does it by itself)
 setup-test: ## What testing needs (make test does it by itself)
 	@infra/setup.sh test
 
+setup-bench: ## What the benchmark needs (make bench does it by itself)
+	@infra/setup.sh bench
+
 run: setup ## The whole system on 127.0.0.1:8000 (PORT, ADMIN_API_KEY, API_KEY)
 	@exec $(PY) -m infra.local.run
 
@@ -38,7 +41,7 @@ fmt: setup ## Format
 	.venv/bin/ruff check --fix .
 	.venv/bin/ruff format .
 
-bench: setup-test ## Count requests and capacity units, and profile metering
+bench: setup-bench ## Count requests and capacity units, profile metering, compare reading with databases
 	$(PY) -m scripts.bench
 
 package: setup ## Build build/package for CloudFormation
@@ -60,4 +63,4 @@ export-events: setup ## Raw events of days as files in the bucket (ORGANIZATION=
 	$(PY) -m scripts.export_events
 
 .PHONY: help setup setup-test run demo test test-domain lint types check fmt bench package deploy tasks dead-letters
-.PHONY: audit export-events
+.PHONY: setup-bench audit export-events

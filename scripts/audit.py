@@ -1,4 +1,5 @@
 """`make audit`: recount raw events and compare every hour row and every folded day. Exit 1, and a list, on differences.
+Events that came after the invoice of their period was final are listed too: they are counted and billed to nobody.
 
 ORGANIZATION=<id> looks at one organization; with SUBSCRIPTION=<external id> at one subscription of it, without reading the
 whole table. Against AWS with the credentials of the environment (STAGE=...), else against the local stack that runs.
@@ -18,8 +19,10 @@ def main() -> int:
 
 def report(organization_id: str | None, subscription: str | None) -> int:
     """Look, print, and say by a number how it went."""
+    from chalicelib.features.billing import late
     from chalicelib.features.usage.audit import audit
     from chalicelib.platform import clock
+    from chalicelib.platform.timestamps import iso_millis
 
     if subscription and not organization_id:
         print("SUBSCRIPTION needs its ORGANIZATION")
@@ -28,6 +31,14 @@ def report(organization_id: str | None, subscription: str | None) -> int:
     for each in found:
         print(f"{each.partition}  {each.place}  {each.code}  {each.found}")
     print(f"{len(found)} differences")
+    missed = 0
+    for event in late.listed(organization_id or None, subscription or None):
+        missed += 1
+        place = f"{event.organization_id}  {event.external_subscription_id}  {event.transaction_id}  {event.code}"
+        times = f"{iso_millis(event.at)}  received {iso_millis(event.received_at)}"
+        print(f"{place}  {times}  after {event.invoice_number}")
+    if missed:
+        print(f"{missed} events came too late to be billed")
     return 1 if found else 0
 
 

@@ -31,6 +31,7 @@ from chalicelib.features.subscriptions import routes as subscriptions
 from chalicelib.features.taxes import routes as taxes
 from chalicelib.features.test_clock import jobs as clock_jobs
 from chalicelib.features.test_clock import routes as test_clock
+from chalicelib.features.usage import jobs as usage_jobs
 from chalicelib.features.webhooks import jobs as webhook_jobs
 from chalicelib.features.webhooks import routes as webhooks
 from chalicelib.features.work import service as work_service
@@ -47,6 +48,7 @@ JOBS = (
     invoice_jobs,
     plan_jobs,
     subscription_jobs,
+    usage_jobs,
     webhook_jobs,
 )
 

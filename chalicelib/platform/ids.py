@@ -9,6 +9,7 @@ import os
 import re
 import time
 import uuid
+from datetime import UTC, datetime, timedelta
 
 # Most texts are ids of letters and digits, which are their own parts: one look tells.
 _PLAIN = re.compile(r"[A-Za-z0-9_.:@+-]{0,200}").fullmatch
@@ -25,6 +26,11 @@ def new_id() -> str:
     value |= 0x7 << 76 | ((random_bits >> 62) & 0xFFF) << 64
     value |= 0b10 << 62 | (random_bits & ((1 << 62) - 1))
     return str(uuid.UUID(int=value))
+
+
+def made_at(new_id: str) -> datetime:
+    """The real instant at which `new_id` made an id, to the millisecond, cut."""
+    return datetime.fromtimestamp(0, UTC) + timedelta(milliseconds=uuid.UUID(new_id).int >> 80)
 
 
 def derived_id(*parts: str) -> str:

@@ -118,9 +118,7 @@ def lines(
         members.setdefault((chosen, group_of(fact.properties, properties[chosen])), []).append(fact)
     for chosen in set(properties) - {chosen for chosen, _ in members}:
         members[(chosen, group_of({}, properties[chosen]))] = []
-    return [
-        _line(gauge, price, chosen, group, own, properties[chosen], of) for (chosen, group), own in members.items()
-    ]
+    return [_line(gauge, price, chosen, group, own, properties[chosen], of) for (chosen, group), own in members.items()]
 
 
 # Numbers, texts, filters and groups.

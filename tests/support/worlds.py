@@ -190,8 +190,9 @@ def _meterings(draw: st.DrawFn, code: str) -> Metering:
         draw(st.none() | rounding),
         {key: draw(_some(LISTED[key])) for key in keys},
     )
+    plain = Price("standard", {"amount": "2"})
     prices = draw(st.lists(_prices(gauge), min_size=1, max_size=2))
-    return Metering(code, gauge, prices, draw(st.sampled_from([False, False, True])))
+    return Metering(code, gauge, [plain, *prices], draw(st.sampled_from([False, False, True])))
 
 
 # What happens.
@@ -263,7 +264,9 @@ def worlds(draw: st.DrawFn) -> Usage:
     ranges = draw(st.lists(_ranges(monday, zone), min_size=1, max_size=3))
     edges = [begins, *(edge for each in ranges for edge in (each.start, each.end))]
     edges += [local(monday + n * DAY, zone) for n in range(8)]
-    edges += [datetime.combine(monday.date() + n * DAY, time(), UTC) + hours * HOUR for n in (0, 2, 7) for hours in (0, 7)]
+    edges += [
+        datetime.combine(monday.date() + n * DAY, time(), UTC) + hours * HOUR for n in (0, 2, 7) for hours in (0, 7)
+    ]
     instants = draw(st.lists(_instants(edges, local(monday, zone) - DAY), min_size=8, max_size=25))
     fields = sorted({each.gauge.field_name for each in meterings if each.gauge.field_name is not None})
     events = draw(_events([*codes, *codes, "unknown"], fields, [_millisecond(at) for at in instants]))

@@ -35,9 +35,9 @@ class Matcher:
     """Finds the filter of an event. `filters`: the oldest first; `metric_values`: what the metric lists, by key."""
 
     def __init__(self, filters: Sequence[Filter], metric_values: Mapping[str, Sequence[str]]) -> None:
-        self._listed = [_listed(each, metric_values) for each in filters]
-        keys = dict.fromkeys(key for listed in self._listed for key in listed)
-        self._known = {key: frozenset().union(*(listed.get(key, ()) for listed in self._listed)) for key in keys}
+        self._listed = [listed(each, metric_values) for each in filters]
+        keys = dict.fromkeys(key for own in self._listed for key in own)
+        self._known = {key: frozenset().union(*(own.get(key, ()) for own in self._listed)) for key in keys}
         self._found: dict[tuple[str | None, ...], int | None] = {}
 
     def index_of(self, properties: Mapping[str, Any]) -> int | None:
@@ -51,9 +51,7 @@ class Matcher:
 
     def _decide(self, texts: Mapping[str, str | None]) -> int | None:
         matching = [
-            index
-            for index, listed in enumerate(self._listed)
-            if all(texts[key] in values for key, values in listed.items())
+            index for index, own in enumerate(self._listed) if all(texts[key] in values for key, values in own.items())
         ]
         most_keys = max((len(self._listed[index]) for index in matching), default=0)
         closest = [index for index in matching if len(self._listed[index]) == most_keys]
@@ -116,7 +114,8 @@ def group_of(properties: Mapping[str, Any], keys: Sequence[str]) -> Group:
     return tuple((key, text_of(properties.get(key))) for key in keys)
 
 
-def _listed(of: Filter, metric_values: Mapping[str, Sequence[str]]) -> dict[str, frozenset[str]]:
+def listed(of: Filter, metric_values: Mapping[str, Sequence[str]]) -> dict[str, frozenset[str]]:
+    """The values that a filter takes, by key."""
     return {
         key: frozenset(metric_values.get(key, ()) if ALL_VALUES in values else values)
         for key, values in of.values.items()

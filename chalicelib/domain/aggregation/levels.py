@@ -1,8 +1,9 @@
 """Values that are added and removed: which are active when. Source: usage.md sections 3.1 and 3.2."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
+from typing import Any
 
 from chalicelib.domain.aggregation.readings import Reading, text_of
 from chalicelib.domain.aggregation.window import Window
@@ -58,7 +59,12 @@ def walk(readings: Iterable[Reading], field_name: str) -> list[Move]:
 
 def operation_of(reading: Reading) -> str | None:
     """`add`, also when it is not said, or `remove`; None for anything else."""
-    said = reading.properties.get(OPERATION)
+    return operation_of_properties(reading.properties)
+
+
+def operation_of_properties(properties: Mapping[str, Any]) -> str | None:
+    """The same, of an event's properties."""
+    said = properties.get(OPERATION)
     if said is None:
         return ADD
     return said if said in (ADD, REMOVE) else None

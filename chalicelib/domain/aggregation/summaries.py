@@ -20,10 +20,12 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """What some events come to. `events`: their number; of those with a quantity in the property that is aggregated:
-    `numeric` is the number, `negative` how many are below 0, `total` the sum, `maximum` the greatest (None: there is none), `latest` the last one after its
-    place in time, `moment` the sum of quantity times milliseconds since 1970, `precise_total_cents` the prices that they
-    bring along. `first`: the place in time of the first of all. Only what an aggregation needs is filled in.
+    """What some events come to. Only what an aggregation needs is filled in.
+
+    `events`: their number; `first`: the place in time of the first. Of those with a quantity in the property that is
+    aggregated: `numeric` the number, `negative` how many are below 0, `total` the sum, `maximum` the greatest (None: there is
+    none), `latest` the last after its place in time, `moment` the sum of quantity times milliseconds since 1970,
+    `precise_total_cents` the prices that they bring along.
     """
 
     events: int = 0

@@ -26,6 +26,11 @@ def aggregate(readings: Sequence[Reading], field_name: str) -> Aggregated:
     )
 
 
+def counted(active: int) -> Aggregated:
+    """Of values that were counted as they came in."""
+    return Aggregated(Decimal(active), active, (), Decimal(active), Decimal(0))
+
+
 def prorated(readings: Sequence[Reading], field_name: str, window: Window) -> Aggregated:
     """The values active at the end, and for the price each stretch of activity by its days within the range."""
     active = stretches(readings, field_name, window)

@@ -18,6 +18,7 @@ from chalicelib.domain.charges import properties as charge_properties
 from chalicelib.domain.charges.models import ChargeModel
 from chalicelib.features.billable_metrics.store import Metric
 from chalicelib.features.metering import definitions
+from chalicelib.features.metering.registers import Spec
 from chalicelib.features.metering.views import View
 from chalicelib.features.plans.store import Charge
 from chalicelib.features.usage.counted import Counted
@@ -55,6 +56,21 @@ class Buckets:
         if not needs_dimensions and self.rule.aggregation in (Aggregation.COUNT, Aggregation.SUM):
             return None
         return definitions.view_of(self.metric, keys)
+
+    @property
+    def spec(self) -> Spec | None:
+        """Which distinct values are counted; None where registers know nothing of it: of groups, shares of days, ..."""
+        is_counted = self.rule.aggregation is Aggregation.UNIQUE_COUNT and not self.only and not any(self._keys)
+        if not is_counted or (self.charge.prorated and self.metric.recurring) or self._looks_at_events:
+            return None
+        filters = [dimensions.listed(each, self._listed) for each in self._dimensions[0]]
+        of_filters = tuple({key: tuple(sorted(values)) for key, values in each.items()} for each in filters)
+        return Spec(self.rule.property_name, of_filters, self.charge.default_fee)
+
+    def of_numbers(self, numbers: Mapping[str, int]) -> dict[Bucket, int]:
+        """Numbers of distinct values, by fee."""
+        indexes: list[int | None] = [*range(len(self.charge.filters)), *([None] if self.charge.default_fee else [])]
+        return {Bucket(n): numbers.get("-" if n is None else str(n), 0) for n in indexes}
 
     @property
     def _looks_at_events(self) -> bool:

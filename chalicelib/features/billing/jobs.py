@@ -5,7 +5,7 @@ from datetime import datetime
 
 from chalicelib import limits
 from chalicelib.domain import periods
-from chalicelib.features.billing import commit, decide, drafts, in_advance, issue, loose_renewals, regroup
+from chalicelib.features.billing import commit, decide, drafts, in_advance, issue, late, loose_renewals, regroup
 from chalicelib.features.billing.account import Account
 from chalicelib.features.billing.commit import FINALIZE
 from chalicelib.features.billing.decide import Decision
@@ -110,6 +110,7 @@ def finalize(task: Task, now: datetime) -> None:
 jobs.handles(CHARGE_EVENT)(in_advance.charge)
 jobs.handles(RENEW)(loose_renewals.renew)
 jobs.handles(REGROUP)(regroup.regroup)
+jobs.handles(late.WATCH)(late.count)
 
 
 @jobs.handles(customers.CLOSE)

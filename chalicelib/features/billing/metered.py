@@ -2,10 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
-from chalicelib.domain.aggregation import summaries
+from chalicelib.domain.aggregation import summaries, unique
 from chalicelib.domain.aggregation.aggregate import aggregate
 from chalicelib.domain.aggregation.aggregated import Aggregated
 from chalicelib.domain.aggregation.dimensions import Bucket, Group
@@ -17,11 +18,14 @@ from chalicelib.domain.charges import properties as charge_properties
 from chalicelib.domain.charges import prorated
 from chalicelib.domain.charges.models import ChargeModel, ChargeUsage, Priced, price
 from chalicelib.domain.charges.prorated import ProratedUsage
+from chalicelib.domain.periods import Span
 from chalicelib.features.billable_metrics.store import Metric
 from chalicelib.features.billing.buckets import Buckets, parsed, views_of
 from chalicelib.features.plans.store import Charge, ChargeFilter
 from chalicelib.features.usage import service as usage
 from chalicelib.platform.clock import OrganizationRef
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,21 +93,45 @@ def _summed(
 def _recounted(
     organization: OrganizationRef, external_subscription_id: str, asked: Sequence[Buckets], window: Window
 ) -> Found:
-    """What raw events say, by charge and bucket: those of the range, and the whole history for what recurs."""
+    """What raw events say, by charge and bucket: those of the range, and the whole history for what recurs. Where distinct
+    values were counted as they came in, that is all that is read."""
+    found: Found = {}
+    for each in asked:
+        numbers = _distinct(organization, external_subscription_id, each, window)
+        if numbers is not None:
+            found[each.charge.id] = {bucket: unique.counted(n) for bucket, n in each.of_numbers(numbers).items()}
+    left = [each for each in asked if each.charge.id not in found]
     readings: dict[str, list[Reading]] = {}
     for with_history in (False, True):
-        codes = {each.metric.code for each in asked if each.metric.recurring is with_history}
+        codes = {each.metric.code for each in left if each.metric.recurring is with_history}
         if codes:
             readings |= usage.readings(
                 organization, external_subscription_id, window.span, codes, with_history=with_history
             )
-    return {
-        each.charge.id: {
+    for each in left:
+        own = readings[each.metric.code]
+        found[each.charge.id] = {
             bucket: aggregate(each.rule, members, window, prorated=each.charge.prorated)
-            for bucket, members in each.split(readings[each.metric.code]).items()
+            for bucket, members in each.split(own).items()
         }
-        for each in asked
-    }
+        if each.spec is not None:
+            of = (organization, external_subscription_id, each.metric.code, _range_of(each, window))
+            usage.recounted(*of, each.spec, len(own))
+    return found
+
+
+def _distinct(
+    organization: OrganizationRef, external_subscription_id: str, asked: Buckets, window: Window
+) -> dict[str, int] | None:
+    spec, code = asked.spec, asked.metric.code
+    if spec is None:
+        return None
+    return usage.distinct_values(organization, external_subscription_id, code, _range_of(asked, window), spec)
+
+
+def _range_of(asked: Buckets, window: Window) -> Span:
+    """Whose events count: of what recurs, those of all time."""
+    return Span(_EPOCH, window.span.end) if asked.metric.recurring else window.span
 
 
 def _used(of: Buckets, bucket: Bucket, aggregated: Aggregated) -> Used:

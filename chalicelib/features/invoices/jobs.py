@@ -2,6 +2,7 @@
 
 from datetime import datetime
 
+from chalicelib.features.billing import late
 from chalicelib.features.fees import store as fee_store
 from chalicelib.features.invoices import service, store
 from chalicelib.features.organizations import service as organizations
@@ -39,3 +40,5 @@ def issued(task: Task, now: datetime) -> None:
         tasks.append(order)
     transact([*actions, agenda.done(task)])
     agenda.push(tasks)
+    if status == "finalized":
+        late.watch(task.organization, now=now)

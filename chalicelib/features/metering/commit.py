@@ -20,6 +20,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from chalicelib.features.events.event import Event
 from chalicelib.features.metering import tally
 from chalicelib.features.metering.definitions import Definitions
+from chalicelib.features.metering.registers import Entering
 from chalicelib.features.metering.rows import Rows
 from chalicelib.platform import agenda, clock
 from chalicelib.platform.agenda import Task
@@ -73,21 +74,21 @@ class Retries:
 retries = Retries()
 
 
-def count(organization_id: str, subscription: str, events: Sequence[Sealed], defined: Definitions) -> list[Task]:
+def count(organization_id: str, subscription: str, events: Sequence[Sealed], defined: Definitions | None) -> list[Task]:
     """Store and count events of one subscription, in as many transactions as they need; returns the tasks written with
-    them, to be pushed. `defined`: what metrics say of their codes.
+    them, to be pushed. `defined`: what metrics say of their codes, None where that is not known.
 
     Raises: NotCounted; what was written before stays written.
     """
     tasks: list[Task] = []
     rows = Rows(usage_once, organization_id, subscription, defined)
-    for part in _parts(events):
+    for part in _parts(events, rows.entering({sealed.event.code for sealed in events})):
         tasks += _commit(rows, part)
     return tasks
 
 
-def _parts(events: Sequence[Sealed]) -> list[list[Sealed]]:
-    """Groups that fit a transaction: an action per event, per task, per row and per day."""
+def _parts(events: Sequence[Sealed], entering: Entering) -> list[list[Sealed]]:
+    """Groups that fit a transaction: an action per event, per task, per row and per day, and those of registers."""
     parts: list[list[Sealed]] = []
     part: list[Sealed] = []
     own = 0
@@ -95,11 +96,12 @@ def _parts(events: Sequence[Sealed]) -> list[list[Sealed]]:
     for sealed in sorted(events, key=lambda s: (s.event.timestamp_ms // tally.HOUR_MS, s.event.code)):
         hour = sealed.event.timestamp_ms // tally.HOUR_MS
         wanted = places | {(hour, sealed.event.code), ("day", hour // 24)}
-        if own + sealed.places + len(wanted) > _ACTIONS_MAX:
+        places_of_event = sealed.places + entering.places(sealed.event.code)
+        if own + places_of_event + len(wanted) + entering.places_in_all > _ACTIONS_MAX:
             parts.append(part)
             part, own, wanted = [], 0, {(hour, sealed.event.code), ("day", hour // 24)}
         part.append(sealed)
-        own += sealed.places
+        own += places_of_event
         places = wanted
     if part:
         parts.append(part)

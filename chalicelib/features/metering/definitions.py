@@ -25,11 +25,13 @@ _REMEMBERED = 10_000
 
 @dataclass(frozen=True, slots=True)
 class Definition:
-    """Of one metric. `view`: how its usage is kept; `priced_view`: how that of events is that bring prices along."""
+    """Of one metric. `view`: how its usage is kept; `priced_view`: how that of events is that bring prices along;
+    `is_distinct`: values are counted, for which there may be registers."""
 
     expected: Expected
     view: View | None
     priced_view: View | None
+    is_distinct: bool
 
 
 # By code; None: no live metric has it.
@@ -91,4 +93,5 @@ def _definition(metric: Metric) -> Definition:
     listed = {each.key: each.values for each in metric.filters}
     paths = [group.choice.path for group in groups_of(metric)]
     expected = Expected(metric.aggregation_type, metric.field_name, listed, paths)
-    return Definition(expected, view_of(metric), priced_view_of(metric))
+    is_distinct = metric.aggregation_type == Aggregation.UNIQUE_COUNT
+    return Definition(expected, view_of(metric), priced_view_of(metric), is_distinct)

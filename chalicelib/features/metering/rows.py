@@ -15,8 +15,9 @@ from typing import Any
 
 from chalicelib import limits
 from chalicelib.features.events.event import Event, instant_of
-from chalicelib.features.metering import store, tally, views
+from chalicelib.features.metering import registers, store, tally, views
 from chalicelib.features.metering.definitions import Definitions
+from chalicelib.features.metering.registers import Entering, Register
 from chalicelib.features.metering.views import Delta, View
 from chalicelib.platform.table import Table, from_item
 
@@ -36,15 +37,17 @@ def forget() -> None:
     """Drop what this process knows."""
     for known in (_fields, _combinations, _parts):
         known.clear()
+    registers.forget()
 
 
 class Rows:
-    """The rows that events of one subscription change."""
+    """The rows that events of one subscription change. `defined`: what metrics say of codes, None where that is not known."""
 
-    def __init__(self, table: Table, organization_id: str, subscription: str, defined: Definitions) -> None:
+    def __init__(self, table: Table, organization_id: str, subscription: str, defined: Definitions | None) -> None:
         self._table, self._organization_id, self._subscription = table, organization_id, subscription
         self._pk = store.usage_pk(organization_id, subscription)
-        self._defined = defined
+        self._defined: Definitions = defined or {}
+        self._all_unknown = defined is None
 
     def part(self, draw: Callable[[], float] = random.random) -> str:
         """A part to write to."""
@@ -79,7 +82,25 @@ class Rows:
             actions.append(self._change(sk, delta, before.get(sk, {})))
             if (hour // 24 + 1) * 24 * tally.HOUR_MS <= signed_at.timestamp() * 1000:
                 late.add(store.day_of(hour * tally.HOUR_MS))
-        return actions + [self._change(store.late_sk(day, part), {store.COUNT: 1}, {}) for day in sorted(late)]
+        actions += [self._change(store.late_sk(day, part), {store.COUNT: 1}, {}) for day in sorted(late)]
+        return actions + self._entered(events, part)
+
+    def entering(self, codes: Iterable[str]) -> Entering:
+        """What enters distinct values of events with these codes, with the registers as they are known by now."""
+        own: Sequence[Register] = ()
+        if any(self._may_be_distinct(code) for code in codes):
+            own = registers.of(self._organization_id, self._subscription)
+        return Entering(self._organization_id, self._subscription, own)
+
+    def _may_be_distinct(self, code: str) -> bool:
+        definition = self._defined.get(code)
+        return self._all_unknown or (definition is not None and definition.is_distinct)
+
+    def _entered(self, events: Sequence[tuple[Event, str]], part: str) -> list[dict[str, Any]]:
+        # Asked anew for each attempt, as none is signed with older knowledge than registers allow.
+        entering = self.entering({event.code for event, _ in events})
+        entries = entering.entries((event.code, tally.counted_of(event, received)) for event, received in events)
+        return entering.actions(entries, part) if entries else []
 
     def _views(self, events: Iterable[tuple[Event, str]]) -> Iterable[tuple[str, View | None]]:
         """The view of each code. A plain sum is kept in one where its events bring prices along."""

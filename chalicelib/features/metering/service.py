@@ -145,7 +145,7 @@ def _count_group(
     if len(sealed) > 1:
         known = _known(sealed)
         sealed = [each for each in sealed if each.event.transaction_id not in known]
-    return commit.count(organization_id, subscription, sealed, defined[organization_id] or {})
+    return commit.count(organization_id, subscription, sealed, defined[organization_id])
 
 
 def _known(sealed: Sequence[commit.Sealed]) -> set[str]:

@@ -11,9 +11,10 @@ Access patterns
     2 create(organization, ...)     Transact  organization, first key and invitation together
     3 replace(old, new)             Put       conditional on the version read
     4 numbers(id)                   GetItem   consistent
+    5 ids()                         Scan      for maintenance only
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from chalicelib.domain.errors import Conflict
@@ -27,6 +28,22 @@ def get(organization_id: str) -> Organization | None:
     """The organization under an id."""
     item = core.get(*_key(organization_id))
     return None if item is None else Organization.model_validate(item["record"] | {"version": item["version"]})
+
+
+def ids() -> Iterator[str]:
+    """The ids of all organizations; a scan of the whole table, for maintenance only."""
+    # Keys of other items have more parts.
+    request = {
+        "TableName": core.name,
+        "ProjectionExpression": "pk",
+        "FilterExpression": "sk = :one AND contains(pk, :it)",
+    }
+    values = {":one": {"S": "-"}, ":it": {"S": "#organization"}}
+    for page in core.client.get_paginator("scan").paginate(**request, ExpressionAttributeValues=values):
+        for item in page["Items"]:
+            organization_id, *rest = item["pk"]["S"].split("#")
+            if rest == ["organization"]:
+                yield organization_id
 
 
 def create(organization: Organization, extra: Sequence[Action]) -> None:

@@ -3,10 +3,12 @@
 from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 
+from chalicelib import limits
 from chalicelib.domain.aggregation.readings import Reading
 from chalicelib.domain.periods import Span
+from chalicelib.features.metering.registers import Spec
 from chalicelib.features.metering.views import View
-from chalicelib.features.usage import raw
+from chalicelib.features.usage import distinct, raw
 from chalicelib.features.usage.counted import Counted
 from chalicelib.features.usage.reader import Reader
 from chalicelib.platform import clock
@@ -48,6 +50,29 @@ def readings(
 ) -> dict[str, list[Reading]]:
     """The events of these codes in a range, by code; `with_history`: from the first event on."""
     return raw.readings(organization.id, external_subscription_id, span, codes, with_history=with_history)
+
+
+def distinct_values(
+    organization: OrganizationRef,
+    external_subscription_id: str,
+    code: str,
+    span: Span,
+    spec: Spec,
+    *,
+    now: datetime | None = None,
+) -> dict[str, int] | None:
+    """How many distinct values are active at the end of a range, by bucket, where they were counted as they came in; None
+    where they have to be recounted."""
+    real_now = now or clock.utc_now()
+    return distinct.numbers(organization, external_subscription_id, code, span, spec, real_now=real_now)
+
+
+def recounted(
+    organization: OrganizationRef, external_subscription_id: str, code: str, span: Span, spec: Spec, events: int
+) -> None:
+    """Tell that distinct values had to be recounted from so many events: where they were many, that will not last."""
+    if events >= limits.REGISTER_FROM_EVENTS:
+        distinct.wish(organization, external_subscription_id, code, span, spec, real_now=clock.utc_now())
 
 
 def _reader(

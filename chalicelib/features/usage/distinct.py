@@ -1,0 +1,135 @@
+"""Distinct values of a range from registers: read as a number, whatever was used.
+
+A register is opened by who has had to recount many events for it, and filled an hour later (features/metering/registers.py says
+why then); until that, and where there is none, raw events are counted.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from chalicelib import limits
+from chalicelib.domain.periods import Span
+from chalicelib.features.events.event import instant_of
+from chalicelib.features.metering import registers, store, tally
+from chalicelib.features.metering.registers import ADDS, ALL, Entering, Register, Spec
+from chalicelib.features.usage import raw
+from chalicelib.platform import agenda
+from chalicelib.platform.agenda import Task
+from chalicelib.platform.clock import OrganizationRef
+from chalicelib.platform.ids import key_part
+from chalicelib.platform.table import Cancelled, core, transact, usage
+
+# Filling begins when the meter has long been keeping the register up, really: no test clock changes that.
+FILL = agenda.kind("fill_register", rank=80, wall_clock=True)
+
+# A transaction takes 100 actions: so many values, and the row that counts them.
+_VALUES_AT_ONCE = 90
+_TRIES = 10
+
+
+def numbers(
+    organization: OrganizationRef,
+    external_subscription_id: str,
+    code: str,
+    span: Span,
+    spec: Spec,
+    *,
+    real_now: datetime,
+) -> dict[str, int] | None:
+    """How many values are active at the end of a range, by bucket; None where no register says so."""
+    found = _standing(organization.id, external_subscription_id, code, span, spec, real_now)
+    ready = [each for each in found if each.is_filled and not each.is_void]
+    return dict(ready[0].numbers) if ready else None
+
+
+def wish(
+    organization: OrganizationRef,
+    external_subscription_id: str,
+    code: str,
+    span: Span,
+    spec: Spec,
+    *,
+    real_now: datetime,
+) -> None:
+    """Open a register for a range whose events were many to recount, where there is none yet. (Of two that were opened at the
+    same time each is right.)"""
+    if len(spec.text().encode()) > limits.REGISTER_SPEC_BYTES_MAX:
+        return
+    found = _standing(organization.id, external_subscription_id, code, span, spec, real_now)
+    if any(not each.is_void for each in found):
+        return
+    mode = ALL if any(each.mode == ADDS for each in found) else ADDS
+    start_ms, end_ms = raw.ceil_ms(span.start), raw.ceil_ms(span.end)
+    name = registers.name_of(code, start_ms, end_ms, spec, mode, real_now)
+    task = agenda.task(
+        FILL,
+        organization,
+        f"{key_part(external_subscription_id)}#{name}",
+        real_now + limits.REGISTER_FILLED_AFTER,
+        {"subscription": external_subscription_id, "name": name},
+    )
+    head = {
+        "pk": store.usage_pk(organization.id, external_subscription_id),
+        "sk": f"u#{name}#head",
+        "code": code,
+        "start_ms": start_ms,
+        "end_ms": end_ms,
+        "mode": mode,
+        "spec": spec.text(),
+        "expires_at": int((max(span.end, real_now) + limits.REGISTER_KEPT).timestamp()),
+    }
+    transact([usage.put(head), agenda.put(task, now=real_now)])
+
+
+def fill(task: Task) -> None:
+    """Enter what came before a register was opened, and let it be read.
+
+    Raises: IndexBehind.
+    """
+    organization_id, subscription, name = task.organization.id, task.detail["subscription"], task.detail["name"]
+    pk = store.usage_pk(organization_id, subscription)
+    known = registers.read(usage.query(pk, begins=f"u#{name}#"))
+    if known and not known[0].is_void and not known[0].is_filled:
+        (register,) = known
+        _enter_all(organization_id, subscription, register)
+        filled = usage.update(
+            (pk, register.head_sk),
+            "SET is_filled = :filled",
+            values={":filled": True},
+            condition="attribute_exists(pk)",
+        )
+        transact([filled, agenda.done(task)])
+    else:
+        core.write(agenda.done(task))
+
+
+def _enter_all(organization_id: str, subscription: str, register: Register) -> None:
+    entering = Entering(organization_id, subscription, [register])
+    span = Span(instant_of(register.start_ms), instant_of(register.end_ms))
+    events = (
+        (item["code"], tally.counted_of(store.read(item), item["received"]))
+        for item in raw.events(organization_id, subscription, span, {key_part(register.code)})
+    )
+    entries = list(entering.entries(events).items())
+    ends = [each for each in entries if each[0][1] == register.head_sk]
+    for n in range(0, len(entries), _VALUES_AT_ONCE):
+        chunk = dict(ends or entries[n : n + _VALUES_AT_ONCE])
+        for attempt in range(_TRIES):
+            try:
+                transact(entering.actions(chunk, "fill"))
+                break
+            except Cancelled:  # The meter entered one of them at the same time.
+                if attempt + 1 == _TRIES:
+                    raise
+        if ends:
+            return
+
+
+def _standing(
+    organization_id: str, subscription: str, code: str, span: Span, spec: Spec, real_now: datetime
+) -> Sequence[Register]:
+    """The registers of either mode for a range, by what stands there now."""
+    start_ms, end_ms = raw.ceil_ms(span.start), raw.ceil_ms(span.end)
+    begins = registers.names_of(code, start_ms, end_ms, spec)
+    items = usage.query(store.usage_pk(organization_id, subscription), begins=f"u#{begins}")
+    return [each for each in registers.read(items) if each.is_kept(real_now, by_meter=False)]

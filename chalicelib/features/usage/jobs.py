@@ -1,0 +1,13 @@
+"""What is kept of usage later on."""
+
+from datetime import datetime
+
+from chalicelib.features.usage import distinct
+from chalicelib.platform import jobs
+from chalicelib.platform.agenda import Task
+
+
+@jobs.handles(distinct.FILL)
+def fill_register(task: Task, now: datetime) -> None:
+    """Fill a register of distinct values."""
+    distinct.fill(task)
