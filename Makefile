@@ -59,8 +59,11 @@ dead-letters: setup ## Look at dead letters (QUEUE=events REDRIVE=1 sends them a
 audit: setup ## Recount raw events against their rows (ORGANIZATION=, SUBSCRIPTION= for less)
 	$(PY) -m scripts.audit
 
+rebuild: setup ## Make rows that differ anew from raw events, and audit again (ORGANIZATION=, SUBSCRIPTION= for less)
+	REBUILD=1 $(PY) -m scripts.audit
+
 export-events: setup ## Raw events of days as files in the bucket (ORGANIZATION= FROM=2024-03-01 TO=2024-03-31)
 	$(PY) -m scripts.export_events
 
 .PHONY: help setup setup-test run demo test test-domain lint types check fmt bench package deploy tasks dead-letters
-.PHONY: setup-bench audit export-events
+.PHONY: setup-bench audit rebuild export-events

@@ -24,7 +24,7 @@ METADATA_PAIRS_MAX = 5
 WEBHOOK_ENDPOINTS_MAX = 10
 
 # Events.
-EVENTS_PER_BATCH_MAX = 100
+EVENTS_PER_BATCH_MAX = 100  # As the API has it, where the environment says nothing else.
 EVENT_BYTES_MAX = 16 * 1024  # One event; 25 of the largest still fit one message.
 EVENT_SENT_BYTES_MAX = 2 * 1024  # What else a request said of an event; beyond, the debugger shows what was stored.
 MESSAGE_BYTES_MAX = 250_000  # SQS takes 256 KB.
@@ -39,6 +39,10 @@ REGISTER_FILLED_AFTER = timedelta(hours=1)  # By then every such transaction of 
 REGISTER_FROM_EVENTS = 1000  # Fewer events are recounted at each read: that is cheaper than keeping a register.
 REGISTER_SPEC_BYTES_MAX = 4096  # The meter reads the registers of each subscription that it counts for.
 REGISTER_KEPT = timedelta(days=40)  # After its range's end.
+CUT_KEPT_FROM_EVENTS = 200  # Of hours with as many, what the part before or after a period's edge comes to is kept.
+REBUILT_AFTER = timedelta(
+    hours=2
+)  # Since an hour's begin: by an hour after its end the time index has caught up with it.
 METRICS_KEPT = timedelta(seconds=10)  # How long a process that takes events in trusts what it has read of metrics.
 EVENT_RETENTION = timedelta(days=2 * 365)  # Raw events older than this are gone, so duplicates could not be known.
 ADVANCE_CODES_KEPT = timedelta(

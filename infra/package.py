@@ -32,6 +32,8 @@ FUNCTIONS: dict[str, tuple[int, int, str | None, int | None]] = {
     "Tick": (60, 512, None, None),
 }
 _ROLES = {"APIHandler": "ApiHandlerRole"}
+# Settings that who deploys may change.
+_PASSED_ON = ("EVENTS_PER_BATCH_MAX",)
 # botocore describes every service of AWS; only these are called.
 _SERVICES = ("dynamodb", "sqs", "s3", "kms", "sts")
 
@@ -126,6 +128,7 @@ def _variables(stage: str) -> dict[str, Any]:
         "FILES_BUCKET": {"Ref": "FilesBucket"},
         "ADMIN_API_KEY": {"Ref": "AdminApiKey"},
         "PUBLIC_URL": {"Ref": "PublicUrl"},
+        **{name: os.environ[name] for name in _PASSED_ON if name in os.environ},
     }
 
 

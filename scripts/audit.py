@@ -2,7 +2,8 @@
 Events that came after the invoice of their period was final are listed too: they are counted and billed to nobody.
 
 ORGANIZATION=<id> looks at one organization; with SUBSCRIPTION=<external id> at one subscription of it, without reading the
-whole table. Against AWS with the credentials of the environment (STAGE=...), else against the local stack that runs.
+whole table. REBUILD=1 (`make rebuild`) makes the rows that differ anew from raw events, and looks again. Against AWS with the
+credentials of the environment (STAGE=...), else against the local stack that runs.
 """
 
 import os
@@ -14,13 +15,15 @@ from scripts.endpoint import use_local_stack_unless_stage
 def main() -> int:
     """Print one line per difference."""
     use_local_stack_unless_stage()
-    return report(os.environ.get("ORGANIZATION"), os.environ.get("SUBSCRIPTION"))
+    rebuilds = os.environ.get("REBUILD") == "1"
+    return report(os.environ.get("ORGANIZATION"), os.environ.get("SUBSCRIPTION"), rebuilds=rebuilds)
 
 
-def report(organization_id: str | None, subscription: str | None) -> int:
+def report(organization_id: str | None, subscription: str | None, *, rebuilds: bool = False) -> int:
     """Look, print, and say by a number how it went."""
     from chalicelib.features.billing import late
     from chalicelib.features.usage.audit import audit
+    from chalicelib.features.usage.rebuild import rebuild
     from chalicelib.platform import clock
     from chalicelib.platform.timestamps import iso_millis
 
@@ -31,6 +34,9 @@ def report(organization_id: str | None, subscription: str | None) -> int:
     for each in found:
         print(f"{each.partition}  {each.place}  {each.code}  {each.found}")
     print(f"{len(found)} differences")
+    if found and rebuilds:
+        print(f"{rebuild(found, now=clock.utc_now())} places made anew")
+        return report(organization_id, subscription)
     missed = 0
     for event in late.listed(organization_id or None, subscription or None):
         missed += 1

@@ -12,10 +12,10 @@ from scripts.endpoint import use_local_stack_unless_stage
 def main() -> int:
     """Print one line per parked task."""
     use_local_stack_unless_stage()
-    from chalicelib.features import registry
+    from chalicelib.features import jobs
     from chalicelib.platform import agenda, clock
 
-    assert registry.JOBS, "kinds of task are declared by the features"
+    assert jobs.ALL, "kinds of task are declared by the features"
     found = list(agenda.parked())
     for task in found:
         print(f"{task.kind.name}  {task.organization.id}  {task.subject}  due {task.due_at:%Y-%m-%dT%H:%M:%SZ}")

@@ -18,7 +18,7 @@ Access patterns
     4 parked()                  Query     index due
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -79,12 +79,25 @@ class Task:
 
 
 KINDS: dict[str, Kind] = {}
+_declaring: list[Callable[[], object]] = []
 
 
 def kind(name: str, **how: Any) -> Kind:
     """Declare a kind of task (once, by the feature that owns it)."""
     declared = KINDS[name] = Kind(name, **how)
     return declared
+
+
+def declared_by(declare: Callable[[], object]) -> None:
+    """Say what declares all kinds and their handlers, by importing the features that own them. It is called when a task
+    comes up that is not known yet: most requests meet none, and processes start without what only tasks need."""
+    _declaring.append(declare)
+
+
+def declare_all() -> None:
+    """Know all kinds and their handlers from now on."""
+    for declare in _declaring:
+        declare()
 
 
 def task(
@@ -280,6 +293,8 @@ def _item(of: Task, *, indexed: bool) -> Item:
 
 
 def _task(item: Item) -> Task:
+    if item["kind"] not in KINDS:
+        declare_all()
     return Task(
         kind=KINDS[item["kind"]],
         organization=OrganizationRef(item["organization_id"], item["sandbox"]),

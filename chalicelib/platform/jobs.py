@@ -39,7 +39,7 @@ def run(task: Task, *, now: datetime) -> Exception | None:
     current = task
     for _ in range(_RACES):
         try:
-            _handlers[task.kind.name](current, now)
+            _handler(task.kind)(current, now)
             return None
         except (Cancelled, ConditionFailed) as error:
             failure = error
@@ -64,6 +64,12 @@ def run(task: Task, *, now: datetime) -> Exception | None:
     else:
         agenda.push([later])
     return failure
+
+
+def _handler(kind: Kind) -> Handler:
+    if kind.name not in _handlers:
+        agenda.declare_all()
+    return _handlers[kind.name]
 
 
 def _alarm(parked: Task) -> None:

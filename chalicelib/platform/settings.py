@@ -5,6 +5,11 @@ from functools import lru_cache
 
 from pydantic import BaseModel, ConfigDict
 
+from chalicelib import limits
+
+# There are none, and pydantic would look for them in the metadata of every installed library.
+os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
+
 
 class Settings(BaseModel):
     """Names of resources and switches of one installation."""
@@ -23,6 +28,7 @@ class Settings(BaseModel):
     public_url: str = "http://127.0.0.1:8000"
     files_url: str = ""
     admin_api_key: str = ""
+    events_per_batch_max: int = limits.EVENTS_PER_BATCH_MAX
     local: bool = False
     log_level: str = "INFO"
 

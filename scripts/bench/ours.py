@@ -8,6 +8,7 @@ month that is filled both ways.
 
 import contextlib
 import os
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
@@ -16,16 +17,18 @@ from itertools import islice
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from chalicelib import limits
 from chalicelib.domain.aggregation.window import Window
 from chalicelib.domain.periods import Span
-from chalicelib.features import registry
 from chalicelib.features.billable_metrics.store import Metric
 from chalicelib.features.billing import metered
 from chalicelib.features.events.event import Event, milliseconds_of
+from chalicelib.features.metering import registers, service
 from chalicelib.features.plans import live
 from chalicelib.features.plans import service as plans
 from chalicelib.features.plans.store import Charge
-from chalicelib.platform import auth, aws
+from chalicelib.features.usage import distinct
+from chalicelib.platform import agenda, auth, aws, clock
 from chalicelib.platform.clock import OrganizationRef
 from chalicelib.platform.settings import settings
 from infra.local import provision
@@ -37,8 +40,11 @@ from tests.support.story import Story, request
 from tests.support.usage import message
 
 _EVENTS_A_MESSAGE, _MESSAGES_A_BATCH = 100, 10  # As `POST /events/batch` and the queue have them.
+_SEEN_FROM = 8_000  # When somebody looks at the month first.
 _ITEMS_A_REQUEST, _WRITERS, _WAITING_MAX = 25, 2, 400
 _WINDOW = Window(heavy.MONTH, ZoneInfo("UTC"), 31, heavy.MONTH.start.date(), heavy.LAST_DAY)
+
+_OPENED = re.compile(r"(?<=#adds#)[-0-9T:.]+Z")
 
 Item = dict[str, Any]
 
@@ -92,9 +98,23 @@ class Ours:
             )
             for use in heavy.month(size)
         )
+        metered = 0
         while batch := list(islice(events, _EVENTS_A_MESSAGE * _MESSAGES_A_BATCH)):
             parts = [batch[n : n + _EVENTS_A_MESSAGE] for n in range(0, len(batch), _EVENTS_A_MESSAGE)]
-            assert registry.metering.handle([message(part, self.organization) for part in parts]) == []
+            assert service.handle([message(part, self.organization) for part in parts]) == []
+            metered += len(batch)
+            if metered == _SEEN_FROM:
+                self.count_distinct_values(heavy.MONTH.end)
+
+    def count_distinct_values(self, until: datetime) -> None:
+        """Somebody looks at the usage up to an instant: that opens a register, which is filled an hour later."""
+        self.ask(["unique"], until)
+        registers.forget()  # As all workers do within a minute.
+        until = clock.utc_now() + 2 * limits.REGISTER_FILLED_AFTER
+        opened = [task for shard in range(limits.DUE_SHARDS) for task in agenda.due(shard, until=until)]
+        for task in opened:
+            if task.kind == distinct.FILL and task.detail["subscription"] == self.subscription:
+                distinct.fill(task)
 
 
 @dataclass(frozen=True)
@@ -211,12 +231,14 @@ class _Beside:
 
 def items_of(ours: Ours) -> list[Item]:
     """All items of the usage table that are of this subscription, in DynamoDB's form and in order of key; without its
-    name, and without the name of the log item that lists an event, which is made of the time of metering."""
+    name, and without what is made of the time of metering: the name of the log item that lists an event, and when a
+    register was opened and expires."""
     found: list[Item] = []
     for page in aws.client("dynamodb").get_paginator("scan").paginate(TableName=settings().usage_table):
         for item in page["Items"]:
             if f"#{ours.subscription}#" in f"#{item['pk']['S']}#{item['sk']['S']}#":
                 item.pop("log", None)
+                item.pop("expires_at", None)
                 found.append(_renamed(item, ours.subscription))
     return sorted(found, key=lambda item: (item["pk"]["S"], item["sk"]["S"]))
 
@@ -226,4 +248,4 @@ def _renamed(value: Any, name: str) -> Any:
         return {key: _renamed(inner, name) for key, inner in value.items()}
     if isinstance(value, list):
         return [_renamed(inner, name) for inner in value]
-    return value.replace(name, "<subscription>") if isinstance(value, str) else value
+    return _OPENED.sub("<opened>", value.replace(name, "<subscription>")) if isinstance(value, str) else value

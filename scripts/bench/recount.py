@@ -129,6 +129,7 @@ def _size(size: int, world: World, others: Sequence[Rival]) -> Size:
     own = world.subscription(f"heavy-{size}")
     with _told(f"{size:,} events into {_OURS}"), ours.raw_events_beside():
         own.fill(size)
+    own.count_distinct_values(heavy.CUT)
     found = Size(size)
     started = time.perf_counter()
     own.ask(_FOUR, heavy.MONTH.end)

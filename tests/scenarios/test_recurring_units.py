@@ -152,8 +152,10 @@ def test_units_that_stay_over_two_periods_an_end_and_a_late_event(aws):
     story.customer()
     story.subscribe()
     story.subscribe(external_id="leaver")
-    # In October the events are sent backwards: their own time decides.
-    use_many(story, [event for case in LASTING for sub in ("sub", "leaver") for event in case.sent(sub=sub)][::-1])
+    # The events are sent backwards: their own time decides. But the first API refuses to remove what is not there.
+    sent = [event for case in LASTING for sub in ("sub", "leaver") for event in case.sent(sub=sub)]
+    in_turn = [event for event in sent if event["code"] == "p_seed"]
+    use_many(story, [*in_turn, *(event for event in sent[::-1] if event not in in_turn)])
     story.travel("2024-09-30T12:00:00Z")
     usage = story.usage()
     story.travel("2024-10-01T06:00:00Z")

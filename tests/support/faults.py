@@ -1,7 +1,11 @@
-"""Failing at a chosen write: before it, or after it was carried out and only its answer is lost."""
+"""What no emulator shows: a write that fails before it, or after it was carried out and only its answer is lost; conflicts
+between transactions; an index that lags."""
 
 import contextlib
-from collections.abc import Iterator
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from botocore.exceptions import ClientError, EndpointConnectionError
@@ -71,8 +75,8 @@ def failing(plan: Plan) -> Iterator[Plan]:
 
 
 @contextlib.contextmanager
-def conflicting(times: int) -> Iterator[dict[str, int]]:
-    """The next transactions are refused as conflicts, so many times."""
+def conflicting(times: int, code: str = "TransactionConflict", *, at: int = -1) -> Iterator[dict[str, int]]:
+    """The next transactions are refused as conflicts (or whatever `code` says), so many times, at an action of theirs."""
     real = aws.client
     left = {"times": times}
 
@@ -86,12 +90,9 @@ def conflicting(times: int) -> Iterator[dict[str, int]]:
         def transact_write_items(self, **request: Any) -> Any:
             if left["times"] > 0:
                 left["times"] -= 1
-                reasons = [{"Code": "None"} for _ in request["TransactItems"]]
-                reasons[-1] = {"Code": "TransactionConflict"}
-                error = {"Error": {"Code": "TransactionCanceledException"}, "CancellationReasons": reasons}
-                kind = self._client.exceptions.TransactionCanceledException
-                assert issubclass(kind, ClientError)
-                raise kind(error, "TransactWriteItems")
+                codes = ["None" for _ in request["TransactItems"]]
+                codes[at] = code
+                raise _refusal(self._client, codes)
             return self._client.transact_write_items(**request)
 
     aws.client = lambda service, use="standard": (
@@ -99,6 +100,96 @@ def conflicting(times: int) -> Iterator[dict[str, int]]:
     )  # type: ignore[assignment]
     try:
         yield left
+    finally:
+        aws.client = real
+
+
+def _refusal(client: Any, codes: Sequence[str]) -> ClientError:
+    error = {
+        "Error": {"Code": "TransactionCanceledException"},
+        "CancellationReasons": [{"Code": code} for code in codes],
+    }
+    kind = client.exceptions.TransactionCanceledException
+    assert issubclass(kind, ClientError)
+    return kind(error, "TransactWriteItems")
+
+
+@dataclass
+class Collisions:
+    """Transactions, and the events in them, by what became of them: `done`; `conflict`: they met another; `refused`: for
+    another reason, such as a condition. `requests`: those that were refused."""
+
+    transactions: Counter[str] = field(default_factory=Counter)
+    events: Counter[str] = field(default_factory=Counter)
+    requests: list[dict[str, Any]] = field(default_factory=list)
+
+    def note(self, outcome: str, request: dict[str, Any]) -> None:
+        """Count one."""
+        self.transactions[outcome] += 1
+        self.events[outcome] += sum(
+            "time_pk" in _touched(action).get("Item", {}) for action in request["TransactItems"]
+        )
+        if outcome != "done":
+            self.requests.append(request)
+
+
+def _touched(action: dict[str, Any]) -> dict[str, Any]:
+    (change,) = action.values()
+    return dict(change)
+
+
+@contextlib.contextmanager
+def colliding(pause: Callable[[], None]) -> Iterator[Collisions]:
+    """A transaction that touches an item which another one in flight touches is refused, as AWS does.
+
+    `pause`: what passes while a request is on its way; other workers go on meanwhile.
+    """
+    real, met, lock = aws.client, Collisions(), threading.Lock()
+    in_flight: set[tuple[str, str, str]] = set()
+
+    class Colliding:
+        def __init__(self, client: Any) -> None:
+            self._client = client
+
+        def __getattr__(self, name: str) -> Any:
+            found = getattr(self._client, name)
+            if name == "exceptions":
+                return found
+
+            def call(**request: Any) -> Any:
+                pause()
+                return found(**request)
+
+            return call
+
+        def transact_write_items(self, **request: Any) -> Any:
+            keys = []
+            for change in map(_touched, request["TransactItems"]):
+                key = change.get("Key") or change["Item"]
+                keys.append((change["TableName"], key["pk"]["S"], key["sk"]["S"]))
+            pause()
+            with lock:
+                codes = ["TransactionConflict" if key in in_flight else "None" for key in keys]
+                if any(code != "None" for code in codes):
+                    met.note("conflict", request)
+                    raise _refusal(self._client, codes)
+                in_flight.update(keys)
+            outcome = "refused"
+            try:
+                pause()
+                answer = self._client.transact_write_items(**request)
+                outcome = "done"
+                return answer
+            finally:
+                with lock:
+                    in_flight.difference_update(keys)
+                    met.note(outcome, request)
+
+    aws.client = lambda service, use="standard": (
+        Colliding(real(service, use)) if service == "dynamodb" else real(service, use)
+    )  # type: ignore[assignment]
+    try:
+        yield met
     finally:
         aws.client = real
 

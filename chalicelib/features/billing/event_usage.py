@@ -151,7 +151,8 @@ def _summed_before(of: Period, asked: Buckets, bucket: Bucket, event: Reading, o
     """What the events of a fee come to that stand before an event in its period, from rollups: at a cost that does not grow
     with their number."""
     external_id = of.subscription.external_id
-    counted = usage.read(of.organization, external_id, Span(opens_at, event.at), views_of([asked]))
+    span = Span(opens_at, event.at)
+    counted = usage.read(of.organization, external_id, span, views_of([asked]), is_of_period=False)
     (earlier,) = asked.summaries(counted).get(bucket, (NOTHING,))
     together = asked.split(_readings(of, asked.metric, Span(event.at, event.at + _MILLISECOND))).get(bucket, [])
     changes = advance.changes(asked.rule, [each for each in together if _is_before(each, event)])

@@ -165,7 +165,8 @@ def _of_subscription(ledger: Ledger, external_id: str) -> Iterator[Late]:
             # Transactions mark days that are over: what is metered later than the invoice may be so within its last day.
             if day not in marked and instant_of(high_ms) < final.taken_at:
                 continue
-            items = metered.raw_of_day(ledger.organization_id, external_id, day, low_ms=low_ms, high_ms=high_ms)
+            parts = metered.parts_of_day(ledger.organization_id, external_id, day)
+            items = metered.raw_of_day(ledger.organization_id, external_id, day, parts, low_ms=low_ms, high_ms=high_ms)
             for item in items:
                 if ledger.missed(external_id, item["code"], item["ms"], _metered_at(item)) is final:
                     yield _late(ledger.organization_id, item, final)

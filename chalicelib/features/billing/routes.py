@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from chalicelib.features.billing import estimates
 from chalicelib.features.test_clock import service as test_clock
 from chalicelib.platform.http import Call, Routes
 
@@ -12,6 +11,8 @@ routes = Routes(__name__)
 @routes.post("/events/estimate_fees")
 def estimate_fees(call: Call) -> dict[str, Any]:
     """The fees that an event would get now."""
+    from chalicelib.features.billing import estimates  # Only here: it brings along what else only tasks need.
+
     values = call.root("event")
     test_clock.catch_up(call.organization, now=call.now)
     return {"fees": estimates.fees_of(call.organization, values, now=call.now)}

@@ -5,21 +5,24 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from chalicelib.domain import money, periods, subscriptions
-from chalicelib.domain.errors import NotAllowed, NotFound
+from chalicelib.domain.errors import Invalid, NotAllowed, NotFound
 from chalicelib.domain.invoicing.totals import TaxedFee, totals
+from chalicelib.domain.subscriptions import Days
+from chalicelib.features.billable_metrics.store import Metric
 from chalicelib.features.billing import event_usage, metered, usage_shape
 from chalicelib.features.billing import fees as fees_of_plan
 from chalicelib.features.billing.account import Account
 from chalicelib.features.billing.event_usage import Period
-from chalicelib.features.billing.usage_shape import Billed
+from chalicelib.features.billing.usage_shape import Billed, How
 from chalicelib.features.customers.records import BillingState, Customer
 from chalicelib.features.events import service as events
 from chalicelib.features.organizations import service as organizations
 from chalicelib.features.plans import live
 from chalicelib.features.plans import service as plans
-from chalicelib.features.plans.store import Charge
+from chalicelib.features.plans.store import Charge, Plan
 from chalicelib.features.subscriptions import store as subscription_store
 from chalicelib.features.subscriptions import terms
 from chalicelib.features.subscriptions.records import Status, Subscription
@@ -32,22 +35,31 @@ _GROUP = re.compile(r"(?:filter_by_)?group\[([^\]]+)\]")
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Which charges are asked for; all of them when nothing is named. `group`: only events with these properties."""
+    """Which charges are asked for; all of them when nothing is named. `group`: only events with these properties; `full`:
+    since the subscription started."""
 
-    charge_id: str | None
-    charge_code: str | None
-    metric_code: str | None
+    charge_id: str | None = None
+    charge_code: str | None = None
+    metric_code: str | None = None
     group: Mapping[str, str] = field(default_factory=dict)
+    full: bool = False
 
     @classmethod
     def of(cls, call: Call) -> "Selection":
-        """From a query, by the present names and the older ones."""
-        return cls(
+        """From a query, by the present names and the older ones.
+
+        Raises: Invalid, where all usage since the start is asked for without a charge or a group.
+        """
+        found = cls(
             call.one("charge_id") or call.one("filter_by_charge_id"),
             call.one("charge_code") or call.one("filter_by_charge_code"),
             call.one("billable_metric_code") or call.one("filter_by_metric_code"),
             _group(call.query),
+            call.one("full_usage") == "true",
         )
+        if found.full and not found.names_a_charge and not found.group:
+            raise Invalid.field("full_usage", "value_must_be_blank")
+        return found
 
     @property
     def names_a_charge(self) -> bool:
@@ -63,9 +75,57 @@ class Selection:
         )
 
 
+EVERYTHING = Selection()
+
+
 def _group(query: Mapping[str, Sequence[str]]) -> dict[str, str]:
     named = [(_GROUP.fullmatch(name), values) for name, values in query.items()]
     return {match[1]: values[0] for match, values in named if match and values}
+
+
+@dataclass(frozen=True, slots=True)
+class OpenUsage:
+    """What a subscription has used in a range that is not billed yet, by charge in the plan's order."""
+
+    account: Account
+    plan: Plan
+    days: Days
+    charges: Sequence[tuple[Charge, Metric]]
+    billed: Sequence[Billed]
+
+
+def open_usage(
+    organization: OrganizationRef,
+    customer: Customer,
+    external_subscription_id: str,
+    selection: Selection,
+    *,
+    now: datetime,
+) -> OpenUsage:
+    """What was used in the period containing `now`, or in all since the subscription started.
+
+    Raises: NotAllowed, `no_active_subscription`; NotFound, when a named charge matches none.
+    """
+    subscription = _active(organization.id, customer, external_subscription_id)
+    account = Account(organizations.get(organization.id), customer, BillingState(customer_id=customer.id))
+    plan = plans.by_ids(organization.id, [subscription.plan_id])[subscription.plan_id]
+    days = subscriptions.open_days(terms.terms_of(plan), terms.life_of(subscription), now, account.zone)
+    if selection.full:
+        days = _since_start(subscription, days, account.zone)
+    charges = live.live_charges(plan, live.metrics_of(organization.id, [plan]))
+    chosen = [(charge, metric) for charge, metric in charges if selection.keeps(charge, metric.code)]
+    if selection.names_a_charge and not chosen:
+        raise NotFound("charge")
+    events.wait_for_events(organization)
+    period = Period(organization, subscription, days, account.zone)
+    in_arrears = [pair for pair in chosen if not pair[0].pay_in_advance]
+    in_advance = [pair for pair in chosen if pair[0].pay_in_advance]
+    used = metered.used_by(organization, subscription.external_id, in_arrears, period.window, only=selection.group)
+    used += event_usage.paid_by_now(period, in_advance, only=selection.group)
+    billed = [
+        Billed(each, money.round_half_up(money.to_cents(each.priced.amount, plan.amount_currency))) for each in used
+    ]
+    return OpenUsage(account, plan, days, chosen, billed)
 
 
 def current(
@@ -79,51 +139,46 @@ def current(
 ) -> dict[str, Any]:
     """`customer_usage` of the period containing `now`. Source: usage.md section 9.
 
-    Raises: NotAllowed, `no_active_subscription`; NotFound, when a named charge matches none.
+    Raises: as `open_usage`.
     """
-    subscription = _active(organization.id, customer, external_subscription_id)
-    own = organizations.get(organization.id)
-    account = Account(own, customer, BillingState(customer_id=customer.id))
-    plan = plans.by_ids(organization.id, [subscription.plan_id])[subscription.plan_id]
-    days = subscriptions.open_days(terms.terms_of(plan), terms.life_of(subscription), now, account.zone)
-    span = days.span
-    period = Period(organization, subscription, days, account.zone)
-    charges = live.live_charges(plan, live.metrics_of(organization.id, [plan]))
-    chosen = [(charge, metric) for charge, metric in charges if selection.keeps(charge, metric.code)]
-    if selection.names_a_charge and not chosen:
-        raise NotFound("charge")
-    events.wait_for_events(organization)
-    in_arrears = [pair for pair in chosen if not pair[0].pay_in_advance]
-    in_advance = [pair for pair in chosen if pair[0].pay_in_advance]
-    used = metered.used_by(organization, subscription.external_id, in_arrears, period.window, only=selection.group)
-    used += event_usage.paid_by_now(period, in_advance, only=selection.group)
-    book = fees_of_plan.tax_book(account, [plan])
-    billed = [
-        Billed(each, money.round_half_up(money.to_cents(each.priced.amount, plan.amount_currency))) for each in used
-    ]
-    shown = [
-        usage_shape.charge_usage(charge, metric, [b for b in billed if b.used.charge == charge], plan.amount_currency)
-        for charge, metric in chosen
-    ]
+    of = open_usage(organization, customer, external_subscription_id, selection, now=now)
+    return show(of, usage_shape.PLAIN, apply_taxes=apply_taxes)
+
+
+def show(of: OpenUsage, how: How, *, apply_taxes: bool) -> dict[str, Any]:
+    """Open usage as the API shows it, its charges as `how` says."""
+    span, currency = of.days.span, of.plan.amount_currency
+    book = fees_of_plan.tax_book(of.account, [of.plan])
     fees = [
-        TaxedFee(each.amount_cents, book.of(each.used.charge.tax_ids, plan.tax_ids) if apply_taxes else ())
-        for each in billed
+        TaxedFee(each.amount_cents, book.of(each.used.charge.tax_ids, of.plan.tax_ids) if apply_taxes else ())
+        for each in of.billed
     ]
     sums = totals(fees)
     return {
         "from_datetime": iso(span.start),
         "to_datetime": iso(max(span.start, span.end - timedelta(seconds=1))),
-        "issuing_date": periods.local_date(span.end - timedelta(microseconds=1), account.zone).isoformat(),
+        "issuing_date": periods.local_date(span.end - timedelta(microseconds=1), of.account.zone).isoformat(),
         "lago_invoice_id": None,
-        "currency": plan.amount_currency,
+        "currency": currency,
         "amount_cents": sums.fees_amount_cents,
-        "amount_currency": plan.amount_currency,
+        "amount_currency": currency,
         "taxes_amount_cents": sums.taxes.amount_cents,
         "vat_amount_cents": sums.taxes.amount_cents,
         "total_amount_cents": sums.sub_total_including_taxes_amount_cents,
-        "total_amount_currency": plan.amount_currency,
-        "charges_usage": shown,
+        "total_amount_currency": currency,
+        "charges_usage": [
+            usage_shape.charge_usage(charge, metric, [b for b in of.billed if b.used.charge == charge], currency, how)
+            for charge, metric in of.charges
+        ],
     }
+
+
+def _since_start(subscription: Subscription, days: Days, zone: ZoneInfo) -> Days:
+    """From the start of a subscription to the end of its running period, as one range."""
+    assert subscription.started_at is not None, "it is active"
+    first = periods.local_date(subscription.started_at, zone)
+    whole = periods.Period(first, days.last + timedelta(days=1))
+    return Days(periods.Span(subscription.started_at, days.span.end), first, days.last, whole)
 
 
 def _active(organization_id: str, customer: Customer, external_id: str) -> Subscription:

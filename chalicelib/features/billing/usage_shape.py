@@ -1,6 +1,6 @@
 """Current usage as the API shows it: a charge with the sums over its filters and groups. Source: usage.md section 9."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -21,10 +21,37 @@ class Billed:
     amount_cents: int
 
 
-def charge_usage(charge: Charge, metric: Metric, parts: Sequence[Billed], currency: str) -> dict[str, Any]:
+def sums(parts: Sequence[Billed]) -> dict[str, Any]:
+    """What parts come to together."""
+    units = total = Decimal(0)
+    for part in parts:
+        units = CONTEXT.add(units, part.used.units)
+        total = CONTEXT.add(total, part.used.total_units)
+    return {
+        "units": decimal_string(units),
+        "total_aggregated_units": decimal_string(total),
+        "events_count": sum(part.used.events_count for part in parts),
+        "amount_cents": sum(part.amount_cents for part in parts),
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class How:
+    """How usage is shown: `sums` of parts, and the `values` of what no filter takes."""
+
+    sums: Callable[[Sequence[Billed]], dict[str, Any]] = sums
+    no_values: Mapping[str, Any] | None = None
+
+
+PLAIN = How()
+
+
+def charge_usage(
+    charge: Charge, metric: Metric, parts: Sequence[Billed], currency: str, how: How = PLAIN
+) -> dict[str, Any]:
     """One charge; `parts` are its filters and groups, in their order."""
     shown: dict[str, Any] = {
-        **_sums(parts),
+        **how.sums(parts),
         "amount_currency": currency,
         "pricing_unit_details": None,
         "charge": {
@@ -39,41 +66,30 @@ def charge_usage(charge: Charge, metric: Metric, parts: Sequence[Billed], curren
             "code": metric.code,
             "aggregation_type": metric.declared_type,
         },
-        "filters": _filters(charge, parts) if charge.filters else [],
-        "grouped_usage": _grouped(charge, parts),
+        "filters": _filters(charge, parts, how) if charge.filters else [],
+        "grouped_usage": _grouped(charge, parts, how),
     }
-    return shown if metric.group is None else shown | {"groups": _groups(charge, metric, parts)}
+    return shown if metric.group is None else shown | {"groups": _groups(charge, metric, parts, how)}
 
 
-def _sums(parts: Sequence[Billed]) -> dict[str, Any]:
-    units = total = Decimal(0)
-    for part in parts:
-        units = CONTEXT.add(units, part.used.units)
-        total = CONTEXT.add(total, part.used.total_units)
-    return {
-        "units": decimal_string(units),
-        "total_aggregated_units": decimal_string(total),
-        "events_count": sum(part.used.events_count for part in parts),
-        "amount_cents": sum(part.amount_cents for part in parts),
-    }
-
-
-def _filters(charge: Charge, parts: Sequence[Billed]) -> list[dict[str, Any]]:
-    """Every filter, used or not, and the default, whose values are null."""
+def _filters(charge: Charge, parts: Sequence[Billed], how: How) -> list[dict[str, Any]]:
+    """Every filter, used or not, and the default."""
     default: list[ChargeFilter | None] = [None] if charge.default_fee else []
-    return [_filter(each, [part for part in parts if part.used.filter == each]) for each in [*charge.filters, *default]]
+    return [
+        _filter(each, [part for part in parts if part.used.filter == each], how) for each in [*charge.filters, *default]
+    ]
 
 
-def _filter(of: ChargeFilter | None, parts: Sequence[Billed]) -> dict[str, Any]:
+def _filter(of: ChargeFilter | None, parts: Sequence[Billed], how: How) -> dict[str, Any]:
     return {
-        **_sums(parts),
+        **how.sums(parts),
         "pricing_unit_details": None,
         "invoice_display_name": of.invoice_display_name if of else None,
-        "values": {key: list(values) for key, values in of.values.items()} if of else None,
+        "values": {key: list(values) for key, values in of.values.items()} if of else how.no_values,
     }
 
 
-def _grouped(charge: Charge, parts: Sequence[Billed]) -> list[dict[str, Any]]:
+def _grouped(charge: Charge, parts: Sequence[Billed], how: How) -> list[dict[str, Any]]:
     """One element per group seen, with the filters that it falls in; none where nothing is grouped."""
     # Without usage each filter has one part still, whose group has its keys.
     widest = max(parts, key=lambda part: len(part.used.group), default=None)
@@ -85,20 +101,20 @@ def _grouped(charge: Charge, parts: Sequence[Billed]) -> list[dict[str, Any]]:
         groups.setdefault(part.used.group, []).append(part)
     return [
         {
-            **_sums(members),
+            **how.sums(members),
             "pricing_unit_details": None,
             "grouped_by": dict(group),
-            "filters": [_filter(part.used.filter, [part]) for part in members] if charge.filters else [],
+            "filters": [_filter(part.used.filter, [part], how) for part in members] if charge.filters else [],
         }
         for group, members in groups.items()
     ]
 
 
-def _groups(charge: Charge, metric: Metric, parts: Sequence[Billed]) -> list[dict[str, Any]]:
+def _groups(charge: Charge, metric: Metric, parts: Sequence[Billed], how: How) -> list[dict[str, Any]]:
     """The first API's groups that the charge prices."""
     priced = {each.group_id for each in charge.filters}
     shown = []
     for group in groups_of(metric):
         own = [part for part in parts if part.used.filter is not None and part.used.filter.group_id == group.id]
-        shown += [{**group.show(), **_sums(own)}] if group.id in priced else []
+        shown += [{**group.show(), **how.sums(own)}] if group.id in priced else []
     return shown

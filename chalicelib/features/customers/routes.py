@@ -3,7 +3,7 @@
 from typing import Any
 
 from chalicelib.domain.errors import Invalid
-from chalicelib.features.billing import past_usage, usage
+from chalicelib.features.billing import past_usage, projected_usage, usage
 from chalicelib.features.customers import listings, serializer, service
 from chalicelib.features.customers.records import Customer
 from chalicelib.features.organizations import service as organizations
@@ -48,16 +48,25 @@ def destroy(call: Call) -> dict[str, Any]:
 def current_usage(call: Call) -> dict[str, Any]:
     """What the open period of one subscription has used, priced as its invoice would be."""
     customer = service.find(call.organization.id, call.path["external_id"])
-    external_subscription_id = call.one("external_subscription_id")
-    if external_subscription_id is None:
-        raise Invalid.field("external_subscription_id", "value_is_mandatory")
-    apply_taxes = call.one("apply_taxes") != "false"
-    wanted = usage.Selection.of(call)
-    return {
-        "customer_usage": usage.current(
-            call.organization, customer, external_subscription_id, wanted, apply_taxes=apply_taxes, now=call.now
-        )
-    }
+    shown = usage.current(
+        call.organization,
+        customer,
+        _subscription(call),
+        usage.Selection.of(call),
+        apply_taxes=_applies_taxes(call),
+        now=call.now,
+    )
+    return {"customer_usage": shown}
+
+
+@routes.get("/customers/{external_id}/projected_usage")
+def projected(call: Call) -> dict[str, Any]:
+    """The same with what it comes to by the period's end."""
+    customer = service.find(call.organization.id, call.path["external_id"])
+    shown = projected_usage.projected(
+        call.organization, customer, _subscription(call), apply_taxes=_applies_taxes(call), now=call.now
+    )
+    return {"customer_projected_usage": shown}
 
 
 @routes.get("/customers/{external_id}/past_usage")
@@ -70,3 +79,18 @@ def past(call: Call) -> dict[str, Any]:
 
 def _answer(call: Call, customer: Customer) -> dict[str, Any]:
     return {"customer": serializer.show_all(organizations.get(call.organization.id), [customer])[0]}
+
+
+def _subscription(call: Call) -> str:
+    """The external id whose usage is asked for.
+
+    Raises: Invalid, without one.
+    """
+    external_id = call.one("external_subscription_id")
+    if external_id is None:
+        raise Invalid.field("external_subscription_id", "value_is_mandatory")
+    return external_id
+
+
+def _applies_taxes(call: Call) -> bool:
+    return call.one("apply_taxes") != "false"

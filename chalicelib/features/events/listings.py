@@ -1,5 +1,6 @@
 """Lists of events: of one subscription from the time index, of a whole organization from the log."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -89,10 +90,12 @@ def _of_subscription(
     if filter_.low_ms > filter_.high_ms:
         return [], listing.meta(wanted, 0)
     days: dict[str, int] = {}
+    parts: dict[str, set[str]] = {}
     for row in usage.query(metered.usage_pk(organization_id, subscription), begins="h#"):
-        _, hour, code, _ = row["sk"].split("#")
+        _, hour, code, part = row["sk"].split("#")
         if filter_.code is None or code == key_part(filter_.code):
             days[hour[:10]] = days.get(hour[:10], 0) + int(row[metered.COUNT])
+            parts.setdefault(hour[:10], set()).add(part)
     low, high = metered.day_of(filter_.low_ms), metered.day_of(filter_.high_ms)
     total = 0
     items: list[Item] = []
@@ -101,7 +104,7 @@ def _of_subscription(
         cut = day in (low, high)
         on_page = total < last and total + days[day] > first
         if cut or on_page:
-            found = _of_day(organization_id, subscription, day, filter_)
+            found = _of_day(organization_id, subscription, day, parts[day], filter_)
             items += found[max(0, first - total) : max(0, last - total)]
             total += len(found)
         else:
@@ -109,8 +112,9 @@ def _of_subscription(
     return items, listing.meta(wanted, total)
 
 
-def _of_day(organization_id: str, subscription: str, day: str, filter_: Filter) -> list[Item]:
-    found = metered.raw_of_day(organization_id, subscription, day, low_ms=filter_.low_ms, high_ms=filter_.high_ms)
+def _of_day(organization_id: str, subscription: str, day: str, parts: Collection[str], filter_: Filter) -> list[Item]:
+    low_ms, high_ms = filter_.low_ms, filter_.high_ms
+    found = metered.raw_of_day(organization_id, subscription, day, parts, low_ms=low_ms, high_ms=high_ms)
     return _newest_first([item for item in found if filter_.keeps(item["code"], item["ms"])])
 
 

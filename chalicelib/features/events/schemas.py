@@ -4,19 +4,23 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Decimal
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator
 
 from chalicelib import limits
 from chalicelib.domain.errors import BadRequest, Invalid
+from chalicelib.domain.money import CONTEXT
 from chalicelib.features.events.event import Event, instant_of, milliseconds_of
 from chalicelib.platform import schema
 from chalicelib.platform.http import to_json
+from chalicelib.platform.settings import settings
 from chalicelib.platform.timestamps import iso, iso_millis
 
 _SECONDS = re.compile(r"\d{1,12}(\.\d{1,12})?", re.ASCII)
+_PRICE = re.compile(r"[+-]?0*\d{1,25}(\.\d{1,40})?", re.ASCII)
+_PRICE_DECIMALS = 15
 _LATEST_MS = 253_370_764_800_000  # The year 9999: what lies behind cannot be written as an instant.
 
 
@@ -48,11 +52,15 @@ def _properties(value: Any) -> dict[str, Any]:
 
 
 def _precise(value: Any) -> str | None:
+    """A price as it is kept: 25 digits before the point and 15 after it. Source: usage.md section 1.1."""
     if value is None:
         return None
-    number = schema.exact(value)
-    if number is None:
+    text = value.strip() if isinstance(value, str) else format(Decimal(value), "f") if _is_number(value) else ""
+    if not _PRICE.fullmatch(text):
         raise schema.refuse("value_is_invalid")
+    number = Decimal(text)
+    if len(text.partition(".")[2]) > _PRICE_DECIMALS:
+        number = number.quantize(Decimal(1).scaleb(-_PRICE_DECIMALS), rounding=ROUND_HALF_UP, context=CONTEXT)
     return format(number, "f")
 
 
@@ -148,7 +156,7 @@ def batch_of(body: Any) -> list[Mapping[str, Any]]:
         raise BadRequest("param is missing or the value is empty or invalid: events")
     if not entries:
         raise Invalid.field("events", "no_events")
-    if len(entries) > limits.EVENTS_PER_BATCH_MAX:
+    if len(entries) > settings().events_per_batch_max:
         raise Invalid.field("events", "too_many_events")
     return [entry if isinstance(entry, Mapping) else {} for entry in entries]
 

@@ -2,20 +2,22 @@
 
 An erased event leaves its hour's row and the time index in one transaction, so that rows and events agree at every instant.
 Its item stays, without its place in time: the transaction is known still, and a message that is delivered again counts nothing.
-What is left of a row covers no properties: readers recount that hour. A row of which nothing is left goes.
+What is left of a row covers nothing but its number: readers recount that hour. A row of which nothing is left goes; so does
+what readers have kept of the hour, and registers of distinct values end.
 """
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
 from chalicelib.features.events.event import instant_of, milliseconds_of
-from chalicelib.features.metering import store, tally
+from chalicelib.features.metering import registers, store, tally
 from chalicelib.platform.ids import key_part
 from chalicelib.platform.table import Action, Cancelled, Item, transact, usage
 
-# A transaction takes 100 actions: beside these the parts of a row (a hexadecimal digit each) and the day's late marker.
+# A transaction takes 100 actions: beside these the parts of a row and the day's late marker.
 _EVENTS_AT_ONCE = 80
 _TRIES = 12
 
@@ -56,6 +58,9 @@ def erase(
             sleep(0.02 * 2 ** min(attempt, 6))
         else:
             raise NotErased(f"{subscription} {hour}")
+    # Those opened from here on are filled with what is left.
+    for register in registers.read(usage.query(pk, begins=f"u#{key_part(code)}#")):
+        usage.write(usage.update((pk, register.head_sk), "SET is_void = :void", values={":void": True}))
     return erased
 
 
@@ -65,47 +70,45 @@ def _erase_in(
     """Erase the events of an hour; None where it is to be looked at again."""
     pk, low = store.usage_pk(organization_id, subscription), f"h#{hour}#{key_part(code)}"
     rows = store.rows(pk, f"{low}#", store.after(low))
-    number = sum(int(row[store.COUNT]) for row in rows)
-    events = [item for item in _of_hour(organization_id, subscription, hour) if item["code"] == code]
-    if len(events) != number:
+    parts = store.parts_of(rows)
+    events = [item for item in _of_hour(organization_id, subscription, hour, parts) if item["code"] == code]
+    if len(events) != sum(int(row[store.COUNT]) for row in rows):
         return None
     old = [item for item in events if item["ms"] >= since_ms and item["received"] <= received_until]
+    for cut in usage.query(pk, begins=f"k#{hour}#") if old else ():
+        usage.write(usage.delete((pk, cut["sk"])))
     for start in range(0, len(old), _EVENTS_AT_ONCE):
         some = old[start : start + _EVENTS_AT_ONCE]
-        left = number - start - len(some)
+        gone = Counter(store.part_of(item["time_pk"]) for item in some)
+        left = {row["sk"]: _left(row, gone[store.part_of(row["sk"])]) for row in rows}
+        changes = [_change(row, left[row["sk"]]) for row in rows if left[row["sk"]] is not row]
         try:
-            transact([*(_forgotten(item) for item in some), *_left(rows, left), _marked(pk, hour)])
+            transact([*(_forgotten(item) for item in some), *changes, store.fold_again_action(pk, hour[:10])])
         except Cancelled:
             return None
-        rows = [{"pk": pk, "sk": rows[0]["sk"], store.COUNT: left}]
+        rows = [row for row in left.values() if row[store.COUNT]]
     return len(old)
 
 
-def _of_hour(organization_id: str, subscription: str, hour: str) -> list[Item]:
+def _of_hour(organization_id: str, subscription: str, hour: str, parts: Collection[str]) -> list[Item]:
     low_ms = milliseconds_of(datetime.fromisoformat(hour).replace(tzinfo=UTC))
-    return store.raw_of_day(organization_id, subscription, hour[:10], low_ms=low_ms, high_ms=low_ms + tally.HOUR_MS - 1)
+    high_ms = low_ms + tally.HOUR_MS - 1
+    return store.raw_of_day(organization_id, subscription, hour[:10], parts, low_ms=low_ms, high_ms=high_ms)
 
 
 def _forgotten(item: Item) -> Action:
     return usage.update((item["pk"], item["sk"]), "REMOVE time_pk, time_sk", condition="attribute_exists(time_pk)")
 
 
-def _left(rows: Sequence[Item], left: int) -> list[Action]:
-    """The parts of a row become one that says of its events that it covers none."""
-    actions = []
-    for n, row in enumerate(rows):
-        seen: dict[str, Any] = {"condition": "n = :seen", "values": {":seen": row[store.COUNT]}}
-        if n == 0 and left:
-            kept = {"pk": row["pk"], "sk": row["sk"], store.COUNT: left, store.UNCOVERED: left}
-            actions.append(usage.put(kept, **seen))
-        else:
-            actions.append(usage.delete((row["pk"], row["sk"]), **seen))
-    return actions
+def _left(row: Item, gone: int) -> Item:
+    """A part of a row without some of its events: it says of the others that it covers none."""
+    left = int(row[store.COUNT]) - gone
+    return {"pk": row["pk"], "sk": row["sk"], store.COUNT: left, store.UNCOVERED: left} if gone else row
 
 
-def _marked(pk: str, hour: str) -> Action:
-    """Days that were folded are folded again."""
-    return usage.update((pk, store.late_sk(hour[:10])), "ADD #n :one", names={"#n": store.COUNT}, values={":one": 1})
+def _change(row: Item, left: Item) -> Action:
+    seen: dict[str, Any] = {"condition": "n = :seen", "values": {":seen": row[store.COUNT]}}
+    return usage.put(left, **seen) if left[store.COUNT] else usage.delete((row["pk"], row["sk"]), **seen)
 
 
 def _code(row: Item) -> str:

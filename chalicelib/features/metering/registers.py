@@ -15,8 +15,8 @@ Items
     <org>#distinct#<value>          <subscription>#<register>#<bucket>      a value that was entered: `active`, `place`
 
 A register is named by event code, range, a digest of its spec, its mode, and when it was opened. While values are only added
-(`adds`) what came first is enough, and a repeated value costs no write. The first removal ends such a register (`is_void`); one of
-the mode `all` keeps for each value its last operation in order of time, so that they may come in any order.
+(`adds`) what came first is enough, and a repeated value costs no write. The first removal ends such a register (`is_void`);
+one of the mode `all` keeps for each value its last operation in order of time, so that they may come in any order.
 """
 
 import json

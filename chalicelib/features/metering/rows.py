@@ -4,10 +4,12 @@ Counts and sums are added, whatever stands in the row. What only grows (a maximu
 before has less, on condition that it has less still; where it has not, no condition is needed, as it cannot become so. A
 condition that does not hold cancels the whole transaction: its rows are then read again and it is built again.
 
-A row stands in parts, which readers add up: who meets conflicts spreads its writes over more of them.
+A row stands in parts, which readers add up. Each worker keeps to one of them, so that those of a hot subscription come to
+have one each: who meets a conflict, or a part that is throttled, goes to another, out of twice as many as before.
 """
 
 import random
+import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
@@ -28,8 +30,8 @@ _GREATER = "(attribute_not_exists({name}) OR {name} < {value})"
 _fields: dict[tuple[str, str], set[str]] = {}
 _combinations: dict[tuple[str, str, str], set[str]] = {}
 
-# Over how many parts this process spreads the rows of a subscription that met conflicts.
-_parts: dict[tuple[str, str], int] = {}
+# By worker (a thread), organization and subscription: the part to write to, and of how many it was chosen.
+_parts: dict[tuple[int, str, str], tuple[int, int]] = {}
 _PARTS_REMEMBERED = 10_000
 
 
@@ -49,17 +51,22 @@ class Rows:
         self._defined: Definitions = defined or {}
         self._all_unknown = defined is None
 
-    def part(self, draw: Callable[[], float] = random.random) -> str:
-        """A part to write to."""
-        spread = _parts.get((self._organization_id, self._subscription), 1)
-        return f"{int(draw() * spread):x}"
+    @property
+    def part(self) -> str:
+        """The part to write to, and the part of the time index for the events that are counted there."""
+        return store.ALL_PARTS[_parts.get(self._worker, (0, 1))[0]]
 
-    def met_conflict(self) -> None:
-        """Spread wider from now on."""
+    def move(self, draw: Callable[[], float] = random.random) -> None:
+        """Write to another part from now on."""
         if len(_parts) > _PARTS_REMEMBERED:
             _parts.clear()
-        name = (self._organization_id, self._subscription)
-        _parts[name] = min(2 * _parts.get(name, 1), limits.ROW_PARTS_MAX)
+        own, of = _parts.get(self._worker, (0, 1))
+        of = min(2 * of, limits.ROW_PARTS_MAX)
+        _parts[self._worker] = ((own + 1 + int(draw() * (of - 1))) % of, of)
+
+    @property
+    def _worker(self) -> tuple[int, str, str]:
+        return threading.get_ident(), self._organization_id, self._subscription
 
     def actions(
         self, events: Sequence[tuple[Event, str]], part: str, *, signed_at: datetime, consistent: bool

@@ -143,21 +143,8 @@ def _count_group(
         plain = sealer.seal(message, event)
         sealed.append(plain if task is None else replace(plain, task=task))
     if len(sealed) > 1:
-        known = _known(sealed)
-        sealed = [each for each in sealed if each.event.transaction_id not in known]
+        sealed = commit.new_ones(sealed)
     return commit.count(organization_id, subscription, sealed, defined[organization_id])
-
-
-def _known(sealed: Sequence[commit.Sealed]) -> set[str]:
-    """Transactions that are stored already, as far as a cheap look tells; the condition in the transaction decides."""
-    known: set[str] = set()
-    keys = [{"pk": each.item["pk"], "sk": each.item["sk"]} for each in sealed]
-    while keys:
-        chunk, keys = keys[:100], keys[100:]
-        wanted = {"Keys": chunk, "ProjectionExpression": "transaction_id"}
-        answer = commit.usage_once.client.batch_get_item(RequestItems={usage.name: wanted})
-        known |= {found["transaction_id"]["S"] for found in answer["Responses"].get(usage.name, [])}
-    return known
 
 
 class _Sealer:

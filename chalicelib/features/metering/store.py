@@ -7,6 +7,9 @@ Items
     <org>#usage#<subscription>      h#<hour>#<code>#<part>      what one UTC hour counted of one code
     <org>#usage#<subscription>      d#<day>                     a closed UTC day, folded by a reader: all codes
     <org>#usage#<subscription>      d#<day>#late#<part>         how many transactions changed the day after its end
+    <org>#usage#<subscription>      k#<hour>#<from>#<to>        a part of an hour, as a reader found it: all codes
+    <org>#usage#<subscription>      u#<register>#...            registers of distinct values (registers.py)
+    <org>#distinct#<value>          <subscription>#<register>.. a value that a register has (the same)
     <org>#log                       <received>#<batch>#<n>      the events of one metered batch; expires after 30 days
     <org>#log-faulty#<hour>         <received>#<batch>#<n>      such an item holds faults not told yet; the same
     <org>#inflight                  <message>                   a sandbox's message that is not metered yet
@@ -16,27 +19,35 @@ events had it, and `-:p`, for how many it was below 0; for metrics with dimensio
 lists (`v:...`). `x` counts events whose properties the row does not cover (too many, or with very long names): for such an
 hour a reader recounts raw events. A raw event keeps its properties as JSON text: whatever numbers, names and depths clients
 send, DynamoDB's own limits of these never turn an accepted event into one that cannot be stored; what else its request said
-(`sent`) likewise. Rows of hot subscriptions come in several parts, a hexadecimal digit each, which readers add up.
+(`sent`) likewise.
+
+Rows of hot subscriptions come in several parts, a hexadecimal digit each, which readers add up. The events that a part counts
+stand in the part of the time index that has the same name, as both are written in one transaction. So who has read the rows
+of a time, consistently, knows all parts of the index in which there is anything that they count: parts come as writers need
+them, go only when all that they count is erased, and no reader asks for others.
 
 Access patterns
-    1 known(keys)                   BatchGet  eventually consistent: only a look before the leap
+    1 new_ones(events)              BatchGet  eventually consistent: only a look before the leap
     2 commit(...)                   Transact  events and rows together
     3 rows(sub, level, between)     Query     consistent
-    4 raw_of_day(sub, day, ...)     Query     index time, which lags: callers compare counts
+    4 raw_of_day(sub, day, parts)   Query     index time, one per part; it lags: callers compare counts
     5 by_transaction(org, id)       Query     consistent
 """
 
+import heapq
 import json
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 from decimal import Decimal
 from functools import lru_cache
+from operator import itemgetter
 from typing import Any
 
 from chalicelib.features.events.event import Event, instant_of
 from chalicelib.platform.ids import key, key_part
-from chalicelib.platform.table import Item, Key, usage
+from chalicelib.platform.table import Action, Item, Key, usage
 
-PART = "0"
+PART, ALL_PARTS = "0", "0123456789abcdef"
 COUNT, UNCOVERED, SUM, HAVING, NEGATIVE = "n", "x", "s:", "c:", "-:"
 
 
@@ -50,9 +61,14 @@ def usage_pk(organization_id: str, external_subscription_id: str) -> str:
     return key(organization_id, "usage", external_subscription_id)
 
 
-def time_pk(organization_id: str, external_subscription_id: str, day: str) -> str:
-    """The partition of a subscription's events of one UTC day in the time index."""
-    return key(organization_id, "sub-day", external_subscription_id, day, PART)
+def time_pk(organization_id: str, external_subscription_id: str, day: str, part: str = PART) -> str:
+    """The partition of a subscription's events of one UTC day in a part of the time index."""
+    return key(organization_id, "sub-day", external_subscription_id, day, part)
+
+
+def in_part(time_pk: str, part: str) -> str:
+    """The same partition in another part of the time index."""
+    return f"{time_pk.rpartition('#')[0]}#{part}"
 
 
 def hour_of(at: datetime) -> str:
@@ -75,6 +91,11 @@ def late_sk(day: str, part: str = PART) -> str:
     return f"d#{day}#late#{part}"
 
 
+def cut_sk(hour: str, low_ms: int, high_ms: int) -> str:
+    """The sort key of what a part of an hour came to; the part is half-open."""
+    return f"k#{hour}#{low_ms:015d}#{high_ms:015d}"
+
+
 def after(part: str) -> str:
     """A sort key behind all that begin with `part` and `#`, whatever characters follow: `$` comes right after `#`."""
     return f"{part}$"
@@ -85,18 +106,48 @@ def rows(pk: str, low: str, high: str) -> list[Item]:
     return list(usage.query(pk, between=(low, high)))
 
 
+def fold_again_action(pk: str, day: str) -> Action:
+    """What a change of a closed day's rows is marked by: days that were folded are folded again."""
+    return usage.update((pk, late_sk(day)), "ADD #n :one", names={"#n": COUNT}, values={":one": 1})
+
+
+def part_of(place: str) -> str:
+    """The part at the end of a key: of a row, or of an event's place in the time index."""
+    return place.rpartition("#")[2]
+
+
+def parts_of(rows: Iterable[Mapping[str, Any]]) -> set[str]:
+    """The parts in which these hour rows, and all events that they count, stand."""
+    return {part_of(row["sk"]) for row in rows}
+
+
+def parts_of_day(organization_id: str, external_subscription_id: str, day: str) -> set[str]:
+    """The parts of a UTC day, for who has not read its hour rows."""
+    pk = usage_pk(organization_id, external_subscription_id)
+    return parts_of(rows(pk, f"h#{day}T00", after(f"h#{day}T23")))
+
+
 def raw_of_day(
-    organization_id: str, external_subscription_id: str, day: str, *, low_ms: int, high_ms: int
+    organization_id: str, external_subscription_id: str, day: str, parts: Collection[str], *, low_ms: int, high_ms: int
 ) -> list[Item]:
-    """Raw events of one UTC day between two milliseconds, both included, oldest first. From an index, which may lag."""
-    pk = time_pk(organization_id, external_subscription_id, day)
-    return list(usage.query(pk, index="time", between=(f"{low_ms:015d}#", after(f"{high_ms:015d}"))))
+    """Raw events of one UTC day between two milliseconds, both included, oldest first. From an index, which may lag.
+
+    `parts`: those of the hour rows, read before.
+    """
+    return _raw([time_pk(organization_id, external_subscription_id, day, part) for part in parts], low_ms, high_ms)
 
 
 def raw_in_keys(organization_part: str, subscription_part: str, *, low_ms: int, high_ms: int) -> list[Item]:
-    """`raw_of_day`, of an organization and a subscription that are known only as they stand in keys."""
-    pk = "#".join((organization_part, "sub-day", subscription_part, day_of(low_ms), PART))
-    return list(usage.query(pk, index="time", between=(f"{low_ms:015d}#", after(f"{high_ms:015d}"))))
+    """The same, of an organization and a subscription that are known only as they stand in keys, and whatever rows say: for
+    who doubts them."""
+    day = "#".join((organization_part, "sub-day", subscription_part, day_of(low_ms)))
+    return _raw([f"{day}#{part}" for part in ALL_PARTS], low_ms, high_ms)
+
+
+def _raw(partitions: Iterable[str], low_ms: int, high_ms: int) -> list[Item]:
+    between = (f"{low_ms:015d}#", after(f"{high_ms:015d}"))
+    found = [usage.query(pk, index="time", between=between) for pk in partitions]
+    return list(heapq.merge(*found, key=itemgetter("time_sk")))
 
 
 def by_transaction(organization_id: str, transaction_id: str) -> list[Item]:

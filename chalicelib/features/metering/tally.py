@@ -72,10 +72,17 @@ def counted_of(event: Event, received: str) -> Counted:
 
 
 def _bound(delta: Delta) -> None:
-    """A change with too many properties covers none: all its events are recounted by who needs them."""
+    """A change with too many properties covers none, nor one with too many combinations its view: all its events are
+    recounted by who needs them."""
     fields = [name for name in delta if name.startswith(SUM)]
     if len(fields) > FIELDS_PER_ROW_MAX:
         uncover(delta)
+    elif len(_combinations(delta)) > COMBINATIONS_PER_ROW_MAX:
+        without_view(delta)
+
+
+def _combinations(delta: Delta) -> set[str]:
+    return {name[len(views.prefix_of(name)) + 1 :] for name in delta if views.what_of(name)}
 
 
 def uncover(delta: Delta) -> None:

@@ -87,7 +87,7 @@ class View:
         )
         known = self._seen.get(values)
         if known is None:
-            known = json.dumps(values, separators=(",", ":"), ensure_ascii=False)
+            known = name_of_combination(values)
             if len(self._seen) < 10_000:
                 self._seen[values] = known
         return known
@@ -220,6 +220,11 @@ MERGE: Mapping[str, Callable[[dict[str, Any], str, Any], None]] = {
 def what_of(name: str) -> str | None:
     """What stands in an attribute of a view; None: it is an attribute of something else."""
     return name[_WHAT] if name.startswith("v:") else None
+
+
+def name_of_combination(values: Sequence[str | None]) -> str:
+    """Values of keys, as they stand in the names of attributes."""
+    return json.dumps(values, separators=(",", ":"), ensure_ascii=False)
 
 
 def prefix_of(name: str) -> str:

@@ -16,6 +16,7 @@ from chalicelib.features.billable_metrics.store import METRICS
 from chalicelib.features.metering import definitions, store, tally
 from chalicelib.features.metering.views import View, prefix_of, what_of
 from chalicelib.features.organizations import store as organizations
+from chalicelib.features.usage import folds
 from chalicelib.features.usage.counted import covered_only, merge, take_event, without
 from chalicelib.platform.ids import key_part
 from chalicelib.platform.table import Item, from_item, usage
@@ -34,7 +35,7 @@ class Difference:
     found: str
 
 
-class _Views:
+class CurrentViews:
     """How usage of codes is kept by now, read once."""
 
     def __init__(self) -> None:
@@ -57,7 +58,7 @@ Codes = dict[str, dict[str, Any]]
 class _Seen:
     """What a pass saw. Hours: by partition and hour, the rows and the recount by code; days: folded rows and markers."""
 
-    views: _Views
+    views: CurrentViews
     rows: dict[tuple[str, str], Codes] = field(default_factory=dict)
     events: dict[tuple[str, str], Codes] = field(default_factory=dict)
     folded: dict[tuple[str, str], Item] = field(default_factory=dict)
@@ -76,9 +77,9 @@ class _Seen:
             level, place, *rest = item["sk"].split("#")
             if level == "h":
                 merge(self.rows.setdefault((pk, place), {}).setdefault(rest[0], {}), item)
-            elif rest:
+            elif level == "d" and rest:
                 self.markers.setdefault((pk, place), {})["#".join(rest)] = item[store.COUNT]
-            else:
+            elif level == "d":
                 self.folded[(pk, place)] = item
 
 
@@ -93,7 +94,7 @@ def audit(
 
     `now`: the real instant; hours whose raw events have begun to expire by then are not recounted.
     """
-    views = _Views()
+    views = CurrentViews()
     seen = _Seen(views)
     if organization_id is not None and subscription is not None:
         items: Iterable[Item] = _of_subscription(store.usage_pk(organization_id, subscription))
@@ -123,18 +124,18 @@ def _all(organization_id: str | None) -> Iterator[Item]:
 
 
 def _of_subscription(partition: str) -> Iterator[Item]:
-    """Its rows, and the events of the hours that have one."""
+    """Its rows, and the events of the days that have one."""
     rows = list(usage.query(partition))
     yield from rows
-    for hour in sorted({row["sk"].split("#")[1] for row in rows if row["sk"].startswith("h#")}):
-        yield from _events_of(partition, hour)
+    for day in sorted({row["sk"].split("#")[1][:10] for row in rows if row["sk"].startswith("h#")}):
+        yield from _events_of(partition, day, hours=24)
 
 
-def _events_of(partition: str, hour: str) -> list[Item]:
-    """The raw events of an hour, from the time index, which lags."""
+def _events_of(partition: str, begins: str, *, hours: int = 1) -> list[Item]:
+    """The raw events from an hour on, or from a day's begin, from the time index, which lags."""
     organization, _, subscription = partition.split("#")
-    low_ms = int(datetime.fromisoformat(hour).replace(tzinfo=UTC).timestamp()) * 1000
-    return store.raw_in_keys(organization, subscription, low_ms=low_ms, high_ms=low_ms + tally.HOUR_MS - 1)
+    low_ms = int(datetime.fromisoformat(begins).replace(tzinfo=UTC).timestamp()) * 1000
+    return store.raw_in_keys(organization, subscription, low_ms=low_ms, high_ms=low_ms + hours * tally.HOUR_MS - 1)
 
 
 def _recountable(partition: str, hour: str, now: datetime, keeps: dict[str, bool]) -> bool:
@@ -181,14 +182,15 @@ def _of_day(seen: _Seen, partition: str, day: str) -> list[Difference]:
     folded = seen.folded.get((partition, day))
     if folded is None or folded["seen"] != seen.markers.get((partition, day), {}):
         return []
+    days = folds.unpack(folded["codes"])
     hours: Codes = {}
     for hour in range(24):
         for code, row in seen.rows.get((partition, f"{day}T{hour:02d}"), {}).items():
             merge(hours.setdefault(code, {}), row)
     return [
         Difference(partition, day, code, f"folded {name} is {one.get(name, 0)}, its hours say {other.get(name, 0)}")
-        for code in sorted({*folded["codes"], *hours})
-        for one, other in [_as_both_say(folded["codes"].get(code, {}), hours.get(code, {}))]
+        for code in sorted({*days, *hours})
+        for one, other in [_as_both_say(days.get(code, {}), hours.get(code, {}))]
         for name in sorted({*one, *other})
         if one.get(name, 0) != other.get(name, 0)
     ]
@@ -217,7 +219,7 @@ def _looked_at_again(
     return found
 
 
-def _hour(views: _Views, partition: str, hour: str) -> tuple[list[Difference], bool]:
+def _hour(views: CurrentViews, partition: str, hour: str) -> tuple[list[Difference], bool]:
     """Differences of an hour, and whether they cannot be the index's lag or an event that came in between."""
     low, high = f"h#{hour}#", store.after(f"h#{hour}")
     before = store.rows(partition, low, high)
@@ -229,7 +231,7 @@ def _hour(views: _Views, partition: str, hour: str) -> tuple[list[Difference], b
     return _of_hour(seen, partition, hour), is_quiet and len(events) == sum(row[store.COUNT] for row in before)
 
 
-def _day(views: _Views, partition: str, day: str) -> tuple[list[Difference], bool]:
+def _day(views: CurrentViews, partition: str, day: str) -> tuple[list[Difference], bool]:
     low, high = store.day_sk(day), store.after(store.day_sk(day))
     before = store.rows(partition, low, high)
     seen = _Seen(views)

@@ -5,7 +5,7 @@ look at single events.
 """
 
 import time
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
@@ -46,23 +46,27 @@ def events(
     span: Span,
     code_parts: Collection[str] | None,
     *,
+    rows: Sequence[tuple[str, str, Item]] | None = None,
     sleep: Callable[[float], None] = time.sleep,
 ) -> Iterator[Item]:
-    """The raw events of these codes (as they stand in keys; None: of all) in a half-open range, oldest first.
+    """The raw events of these codes (as they stand in keys; None: of all) in a half-open range, oldest first. `rows`: the
+    rows of its hours, where they have just been read.
 
     Raises: IndexBehind.
     """
     low, high = floor(span.start, _HOUR), ceil(span.end, _HOUR)
-    expected: dict[str, int] = {}
+    if rows is None:
+        rows = hour_rows(organization_id, subscription, low, high)
+    of_days: dict[str, list[Item]] = {}
     interesting: set[str] = set()
-    for hour, code, row in hour_rows(organization_id, subscription, low, high):
-        expected[hour[:10]] = expected.get(hour[:10], 0) + int(row[store.COUNT])
+    for hour, code, row in rows:
+        of_days.setdefault(hour[:10], []).append(row)
         if code_parts is None or code in code_parts:
             interesting.add(hour[:10])
     for day in sorted(interesting):
         begins = datetime.fromisoformat(day).replace(tzinfo=UTC)
         part = Span(max(low, begins), min(high, begins + _DAY))
-        for event in _of_day(organization_id, subscription, day, part, expected[day], sleep):
+        for event in _of_day(organization_id, subscription, day, part, of_days[day], sleep):
             if _lies_in(event, span) and (code_parts is None or key_part(event["code"]) in code_parts):
                 yield event
 
@@ -72,11 +76,18 @@ def _lies_in(event: Item, span: Span) -> bool:
 
 
 def _of_day(
-    organization_id: str, subscription: str, day: str, part: Span, expected: int, sleep: Callable[[float], None]
+    organization_id: str,
+    subscription: str,
+    day: str,
+    span: Span,
+    rows: Sequence[Item],
+    sleep: Callable[[float], None],
 ) -> list[Item]:
-    low_ms, high_ms = milliseconds_of(part.start), milliseconds_of(part.end) - 1
+    """All events that the rows of a day's hours count."""
+    low_ms, high_ms = milliseconds_of(span.start), milliseconds_of(span.end) - 1
+    parts, expected = store.parts_of(rows), sum(int(row[store.COUNT]) for row in rows)
     for attempt in range(_INDEX_TRIES):
-        found = store.raw_of_day(organization_id, subscription, day, low_ms=low_ms, high_ms=high_ms)
+        found = store.raw_of_day(organization_id, subscription, day, parts, low_ms=low_ms, high_ms=high_ms)
         if len(found) >= expected:
             return found
         sleep(0.02 * 2**attempt if attempt < 6 else 1.0)

@@ -7,14 +7,14 @@ not cover under a view that is asked for is recounted from raw events, and folde
 
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal
 from typing import Any
 
+from chalicelib import limits
 from chalicelib.domain.periods import Span
 from chalicelib.features.events.event import milliseconds_of
 from chalicelib.features.metering import store
-from chalicelib.features.metering.views import Delta, prefix_of
-from chalicelib.features.usage import raw
+from chalicelib.features.metering.views import Delta
+from chalicelib.features.usage import folds, raw
 from chalicelib.features.usage.counted import Counted, Views, covered_only, merge, take_event, without
 from chalicelib.platform.ids import key_part
 from chalicelib.platform.table import Item, usage
@@ -23,20 +23,23 @@ _HOUR, _DAY = timedelta(hours=1), timedelta(days=1)
 # Folding waits this long after a day's end: longer than any transaction that called the day open can still come in.
 FOLD_AFTER = timedelta(hours=1)
 # A day row stays below DynamoDB's 400 KB; a day with more than this is read by its hours.
-_DAY_BYTES_MAX = 250_000
-_DIGITS_MAX = 38
+_TEXT_BYTES_MAX = 350_000
 
 # By hour and code, as they stand in keys.
 Hours = dict[tuple[str, str], dict[str, Any]]
 
 
 class Reader:
-    """Reads usage of one subscription; `views`: what is asked for beside plain counts and sums."""
+    """Reads usage of one subscription. `views`: what is asked for beside plain counts and sums; `keeps_cuts`: ranges end at
+    instants at which others will end too, within hours that may have many events."""
 
-    def __init__(self, organization_id: str, subscription: str, views: Views, *, real_now: datetime) -> None:
+    def __init__(
+        self, organization_id: str, subscription: str, views: Views, *, real_now: datetime, keeps_cuts: bool
+    ) -> None:
         self._organization_id, self._subscription = organization_id, subscription
         self._pk = store.usage_pk(organization_id, subscription)
         self._views = views
+        self._keeps_cuts = keeps_cuts
         self._foldable_until = raw.floor(real_now - FOLD_AFTER, _DAY)
 
     def read(self, span: Span) -> Counted:
@@ -49,12 +52,12 @@ class Reader:
         )
         first_hour, last_hour = raw.ceil(span.start, _HOUR), raw.floor(span.end, _HOUR)
         if first_hour > last_hour:  # Both ends lie within one hour.
-            self._raw(span, counted)
+            self._cut(span, counted)
             return counted
         if span.start < first_hour:
-            self._raw(Span(span.start, first_hour), counted)
+            self._cut(Span(span.start, first_hour), counted)
         if last_hour < span.end:
-            self._raw(Span(last_hour, span.end), counted)
+            self._cut(Span(last_hour, span.end), counted)
         first_day, last_day = raw.ceil(first_hour, _DAY), raw.floor(last_hour, _DAY)
         folded_end = max(first_day, min(last_day, self._foldable_until))
         if first_day >= folded_end:
@@ -70,13 +73,26 @@ class Reader:
         page, _ = usage.page(self._pk, begins="h#", limit=1)
         return datetime.fromisoformat(page.items[0]["sk"].split("#")[1]).replace(tzinfo=UTC) if page.items else None
 
-    def _raw(self, span: Span, counted: Counted) -> None:
-        """A part of one hour, from raw events."""
-        rows: dict[str, Delta] = {}
-        for item in raw.events(self._organization_id, self._subscription, span, None):
-            code = key_part(item["code"])
-            take_event(rows.setdefault(code, {}), item, self._views.get(code, ()))
-        for code, row in rows.items():
+    def _cut(self, span: Span, counted: Counted) -> None:
+        """A part of one hour, from raw events. What many came to is kept, and holds while the hour's rows count as many."""
+        hour = raw.floor(span.start, _HOUR)
+        rows = raw.hour_rows(self._organization_id, self._subscription, hour, hour + _HOUR)
+        seen: dict[str, int] = {}
+        for _, code, row in rows:
+            seen[code] = seen.get(code, 0) + int(row[store.COUNT])
+        is_kept = self._keeps_cuts and sum(seen.values()) >= limits.CUT_KEPT_FROM_EVENTS
+        sk = store.cut_sk(store.hour_of(hour), milliseconds_of(span.start), raw.ceil_ms(span.end))
+        kept = usage.get(self._pk, sk) if is_kept else None
+        codes: dict[str, Delta] = folds.unpack(kept["codes"]) if kept is not None and kept["seen"] == seen else {}
+        if not codes or not self._covers(codes):
+            codes = {}
+            for item in raw.events(self._organization_id, self._subscription, span, None, rows=rows):
+                code = key_part(item["code"])
+                take_event(codes.setdefault(code, {}), item, self._views.get(code, ()))
+            text = _within_limits(codes) if is_kept else None
+            if text is not None:
+                usage.write(usage.put({"pk": self._pk, "sk": sk, "seen": seen, "codes": text}))
+        for code, row in codes.items():
             counted.add(_day_ms(span.start), code, row)
 
     def _hours(self, start: datetime, end: datetime, counted: Counted) -> None:
@@ -119,7 +135,9 @@ class Reader:
                 markers.setdefault(day, {})["#".join(late)] = row[store.COUNT]
             else:
                 folded[day] = row
-        current = {day: row["codes"] for day, row in folded.items() if row["seen"] == markers.get(day, {})}
+        current = {
+            day: folds.unpack(row["codes"]) for day, row in folded.items() if row["seen"] == markers.get(day, {})
+        }
         stale: list[str] = []
         for n in range((end - start).days):
             day = f"{start + n * _DAY:%Y-%m-%d}"
@@ -161,10 +179,10 @@ class Reader:
             for code, row in codes.items():
                 counted.add(_day_ms(_instant(day)), code, row)
             kept = {code: _also(covered_only(row), current.get(day, {}).get(code, {})) for code, row in codes.items()}
-            kept = _within_limits(kept)
-            if kept or not codes:
+            text = _within_limits(kept)
+            if text is not None:
                 seen = dict(markers.get(day, {}))
-                rows.append({"pk": self._pk, "sk": store.day_sk(day), "codes": kept, "seen": seen})
+                rows.append({"pk": self._pk, "sk": store.day_sk(day), "codes": text, "seen": seen})
         # Without any usage there is nothing to spare later reads: they find no hours as fast as no days.
         if any(codes for codes in of_days.values()):
             usage.write_many(rows)
@@ -177,30 +195,12 @@ def _also(row: dict[str, Any], before: Mapping[str, Any]) -> dict[str, Any]:
     return {**covered_only(before), **row}
 
 
-def _within_limits(codes: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
-    """The rows as a day row can hold them: without what has too many digits; without views, or not at all, where there is
-    too much of them."""
-    codes = {code: without(row, _with_too_many_digits(row).__contains__) for code, row in codes.items()}
-    if _size(codes) > _DAY_BYTES_MAX:
-        codes = {code: without(row, lambda prefix: True) for code, row in codes.items()}
-    return codes if _size(codes) <= _DAY_BYTES_MAX else {}
-
-
-def _with_too_many_digits(row: Mapping[str, Any]) -> set[str]:
-    return {
-        prefix_of(name)
-        for name, value in row.items()
-        if isinstance(value, Decimal) and len(value.as_tuple().digits) > _DIGITS_MAX
-    }
-
-
-def _size(codes: Mapping[str, Mapping[str, Any]]) -> int:
-    # A number has 20 bytes at most, a place in time is an attribute of latest values and of first ones.
-    return sum(
-        len(name.encode()) + (len(value.encode()) if isinstance(value, str) else 20)
-        for row in codes.values()
-        for name, value in row.items()
-    )
+def _within_limits(codes: Mapping[str, Mapping[str, Any]]) -> str | None:
+    """The rows as text, without views where there is too much of them; None where it is too much all the same."""
+    text = folds.pack(codes)
+    if len(text.encode()) > _TEXT_BYTES_MAX:
+        text = folds.pack({code: without(row, lambda prefix: True) for code, row in codes.items()})
+    return text if len(text.encode()) <= _TEXT_BYTES_MAX else None
 
 
 def _runs(days: Iterable[str]) -> list[Span]:

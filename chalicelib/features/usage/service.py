@@ -23,19 +23,21 @@ def read(
     views: Mapping[str, Iterable[View]] | None = None,
     *,
     now: datetime | None = None,
+    is_of_period: bool = True,
 ) -> Counted:
     """All that was counted in a range, by event code, from rollups: plain counts and sums, and what the views of a code keep.
 
-    `now`: the real instant, which decides what may be folded (default: the clock's).
+    `now`: the real instant, which decides what may be folded (default: the clock's). `is_of_period`: the range begins and
+    ends with periods; False: at instants of single events.
     """
-    return _reader(organization, external_subscription_id, views or {}, now).read(span)
+    return _reader(organization, external_subscription_id, views or {}, now, keeps_cuts=is_of_period).read(span)
 
 
 def history(
     organization: OrganizationRef, external_subscription_id: str, until: datetime, views: Mapping[str, Iterable[View]]
 ) -> Counted:
     """All that was counted from the first event on until an instant."""
-    reader = _reader(organization, external_subscription_id, views, None)
+    reader = _reader(organization, external_subscription_id, views)
     first = reader.first_hour()
     return reader.read(Span(until if first is None else min(first, until), until))
 
@@ -79,7 +81,11 @@ def _reader(
     organization: OrganizationRef,
     external_subscription_id: str,
     views: Mapping[str, Iterable[View]],
-    now: datetime | None,
+    now: datetime | None = None,
+    *,
+    keeps_cuts: bool = True,
 ) -> Reader:
     wanted = {key_part(code): frozenset(of) for code, of in views.items()}
-    return Reader(organization.id, external_subscription_id, wanted, real_now=now or clock.utc_now())
+    return Reader(
+        organization.id, external_subscription_id, wanted, real_now=now or clock.utc_now(), keeps_cuts=keeps_cuts
+    )

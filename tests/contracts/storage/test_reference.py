@@ -1,6 +1,8 @@
 """What moto cannot show: threads on one row, small decimals, limits and numbers, on Amazon's own DynamoDB Local."""
 
 import os
+import random
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
@@ -14,6 +16,8 @@ from chalicelib.platform.table import Cancelled, core, transact
 from infra.local import provision
 from tests.support import aws as support
 from tests.support.dynamodb_local import running
+from tests.support.faults import colliding
+from tests.support.hot import Hot
 from tests.support.usage import event, message, units
 
 pytestmark = [pytest.mark.local_dynamodb, pytest.mark.xdist_group("local_dynamodb")]
@@ -42,14 +46,17 @@ def tables(
 
 
 def test_sixteen_workers_on_one_subscription_lose_and_double_nothing(tables: None) -> None:
-    sent = [event(f"t{n}", NOON + timedelta(seconds=n), miles=1) for n in range(640)]
-    records = [message(sent[n : n + 40]) for n in range(0, 640, 20)]  # Each event in two messages.
-    with ThreadPoolExecutor(16) as pool:
+    hot, chance = Hot.begin(NOON), random.Random(1)
+    sent = hot.events(640, chance)
+    twice = [*sent[-20:], *sent]
+    records = [message(twice[n : n + 40]) for n in range(0, 640, 20)]  # Each event in two messages.
+    with colliding(lambda: time.sleep(chance.random() / 200)) as met, ThreadPoolExecutor(16) as pool:
         failed = [one for ids in pool.map(lambda record: service.handle([record]), records) for one in ids]
-    for record in records:
-        if record["messageId"] in failed:
-            assert service.handle([record]) == []
-    assert (units(), units(field="miles")) == (640, 640)
+    assert failed == []
+    assert hot.wrong(sent) == []
+    assert met.transactions["conflict"] > 0
+    assert met.events["done"] == 640
+    assert len(hot.parts()) > 1
 
 
 def test_the_smallest_decimals_add_up_exactly(tables: None) -> None:

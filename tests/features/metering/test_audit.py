@@ -11,7 +11,7 @@ import pytest
 from chalicelib.features.metering import service, store
 from chalicelib.features.usage import audit as auditing
 from chalicelib.features.usage import export as exporting
-from chalicelib.features.usage import raw
+from chalicelib.features.usage import folds, raw
 from chalicelib.features.usage.audit import audit
 from chalicelib.platform import auth, aws, clock, files, table
 from chalicelib.platform.clock import OrganizationRef
@@ -109,7 +109,9 @@ def test_a_row_that_covers_what_no_row_can_is_found(counted):
 
 def test_a_wrong_day_is_found_only_where_readers_trust_it(counted):
     day = table.usage.get(PK, DAY)
-    day["codes"]["calls"]["s:miles"] = Decimal(1000)
+    codes = folds.unpack(day["codes"])
+    codes["calls"]["s:miles"] = Decimal(1000)
+    day["codes"] = folds.pack(codes)
     table.usage.write(table.usage.put(day))
     assert differences() == [(PK, "2024-03-10", "calls", "folded s:miles is 1000, its hours say 67")]
     add(store.late_sk("2024-03-10"), "n", 1)  # Readers fold it again.

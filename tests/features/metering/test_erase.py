@@ -6,14 +6,18 @@ from typing import Any
 
 import pytest
 
+from chalicelib import limits
+from chalicelib.domain.periods import Span
 from chalicelib.features.events.event import milliseconds_of
 from chalicelib.features.metering import erase as erasing
 from chalicelib.features.metering import rows, service, store
 from chalicelib.features.metering.erase import NotErased, erase, is_erased
+from chalicelib.features.metering.registers import Spec
+from chalicelib.features.usage import distinct
 from chalicelib.features.usage.audit import audit
-from chalicelib.platform import clock, table
+from chalicelib.platform import agenda, clock, table
 from chalicelib.platform.timestamps import stamp
-from tests.support.usage import ORG, event, message, units
+from tests.support.usage import MARCH, ORG, event, message, units
 
 NOON = datetime(2024, 3, 10, 12, tzinfo=UTC)
 # All messages of these tests were received on 1 March.
@@ -46,9 +50,8 @@ def test_more_events_of_an_hour_than_a_transaction_holds(aws):
 
 @pytest.mark.parametrize("parts", [1, 4])
 def test_what_was_received_later_stays_in_the_same_hour(aws, monkeypatch, parts):
-    draws = itertools.cycle(n / 4 for n in range(4))
-    monkeypatch.setattr(rows.Rows, "part", lambda self, draw=None: f"{int(next(draws) * parts):x}")
     for n in range(6):
+        monkeypatch.setattr(rows.Rows, "part", store.ALL_PARTS[n % parts])
         count(event(f"old{n}", NOON, miles=n))
     new = event("new", NOON + timedelta(minutes=1), miles=100)
     assert service.handle([message([new], received_at=RECEIVED + timedelta(seconds=1))]) == []
@@ -93,3 +96,35 @@ def test_a_lagging_index_and_other_writers_are_waited_for(aws, monkeypatch):
     monkeypatch.setattr(erasing.store, "raw_of_day", lambda *args, **how: [])
     with pytest.raises(NotErased):
         erased()
+
+
+def test_what_readers_have_kept_goes_too(aws, monkeypatch):
+    monkeypatch.setattr(limits, "CUT_KEPT_FROM_EVENTS", 1)
+    half = Span(NOON, NOON + timedelta(minutes=30))
+    count(event("t1", NOON, miles=1))
+    assert units(field="miles", span=half) == 1
+    assert len(list(table.usage.query(store.usage_pk(ORG.id, "sub"), begins="k#"))) == 1
+    erased()
+    count(event("t2", NOON, miles=5))  # The hour counts as many as when its half was kept.
+    assert units(field="miles", span=half) == 5
+
+
+def test_registers_of_distinct_values_end(aws):
+    spec = Spec("user", (), default=True)
+
+    def numbers(code: str) -> dict[str, int] | None:
+        return distinct.numbers(ORG, "sub", code, MARCH, spec, real_now=clock.utc_now())
+
+    for code in ("calls", "seats"):
+        count(event(f"{code}1", NOON, code=code, user="a"))
+        distinct.wish(ORG, "sub", code, MARCH, spec, real_now=clock.utc_now())
+        key = f"u#{code}#"
+        (head,) = table.usage.query(store.usage_pk(ORG.id, "sub"), begins=key)
+        name = head["sk"].removeprefix("u#").removesuffix("#head")
+        task = agenda.task(distinct.FILL, ORG, f"sub#{name}", clock.utc_now() + limits.REGISTER_FILLED_AFTER)
+        standing = agenda.find(task.key)
+        assert standing is not None
+        distinct.fill(standing)
+        assert numbers(code) == {"-": 1}
+    erased()
+    assert (numbers("calls"), numbers("seats")) == (None, {"-": 1})

@@ -1,18 +1,18 @@
 """Distinct values that are counted as they come in: as a recount of all events has them, whatever happens."""
 
+import contextlib
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
-from chalicelib.domain.periods import Span
 from chalicelib.features.billable_metrics.store import METRICS, Metric, MetricFilter
 from chalicelib.features.metering import registers, service, store
 from chalicelib.features.metering.registers import Spec
 from chalicelib.features.usage import distinct, raw
 from chalicelib.platform import agenda, clock
-from chalicelib.platform.table import core, usage
+from chalicelib.platform.table import Cancelled, ConditionFailed, core, usage
 from tests.support import aws as support
 from tests.support.faults import Killed, Plan, conflicting, failing
 from tests.support.usage import MARCH, ORG, event, message
@@ -108,10 +108,10 @@ def test_wishing_and_filling_again_change_nothing(seats):
     assert [task.subject for task in _tasks()] == [task.subject for task in tasks]
     for _ in range(2):
         for task in tasks:
-            try:
+            with contextlib.suppress(
+                Cancelled, ConditionFailed
+            ):  # So the runner of tasks sees that it was done before.
                 distinct.fill(task)
-            except Exception:
-                assert agenda.find(task.key) is None
     assert numbers() == {"-": 1}
     assert _tasks() == []
 

@@ -1,4 +1,4 @@
-"""What rows keep by dimensions and for other aggregations: right whatever a metric was when events came, and read without them."""
+"""What rows keep by dimensions and for other aggregations: right whatever a metric was when events came."""
 
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -6,6 +6,7 @@ from decimal import Decimal
 import pytest
 
 from chalicelib.domain.aggregation.rules import Aggregation
+from chalicelib.domain.periods import Span
 from chalicelib.features.billable_metrics.store import METRICS, Metric, MetricFilter
 from chalicelib.features.metering import definitions, service, store, tally
 from chalicelib.features.metering.rows import Rows
@@ -221,3 +222,20 @@ def test_the_audit_sees_what_is_wrong_under_a_view(aws):
     name = f'{view.prefix}s["aws"]'
     table.usage.write(table.usage.update(where, "ADD #n :one", names={"#n": name}, values={":one": 1}))
     assert [each.found for each in audit(now=clock.utc_now())] == [f"{name} is 2, recounted 1"]
+
+
+def test_what_a_part_of_a_busy_hour_came_to_is_kept_while_the_hour_stands(aws, monkeypatch):
+    monkeypatch.setattr("chalicelib.limits.CUT_KEPT_FROM_EVENTS", 5)
+    metric("sum_agg")
+    count(*(call(n, 1, at=NOON + timedelta(minutes=n)) for n in range(10)))
+    cut = Span(NOON - timedelta(days=2), NOON + timedelta(minutes=4, microseconds=1))
+    read: list[object] = []
+    real = raw.events
+    monkeypatch.setattr(raw, "events", lambda *args, **how: read.append(args) or real(*args, **how))
+    for _ in range(3):
+        assert found("sum_agg", span=cut)[("aws",)].total == 5
+    assert len(read) == 1
+    count(call(90, 8, at=NOON + timedelta(minutes=50)), call(91, 16, at=NOON + timedelta(minutes=1)))
+    for _ in range(3):
+        assert found("sum_agg", span=cut)[("aws",)].total == 21
+    assert len(read) == 2

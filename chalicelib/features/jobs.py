@@ -1,0 +1,29 @@
+"""All kinds of task with their handlers: importing this module imports every `jobs.py`."""
+
+from chalicelib.features.billable_metrics import jobs as billable_metric_jobs
+from chalicelib.features.billing import jobs as billing_jobs
+from chalicelib.features.credit_notes import jobs as credit_note_jobs
+from chalicelib.features.customers import jobs as customer_jobs
+from chalicelib.features.documents import jobs as document_jobs
+from chalicelib.features.events import jobs as event_jobs
+from chalicelib.features.invoices import jobs as invoice_jobs
+from chalicelib.features.plans import jobs as plan_jobs
+from chalicelib.features.subscriptions import jobs as subscription_jobs
+from chalicelib.features.test_clock import jobs as clock_jobs
+from chalicelib.features.usage import jobs as usage_jobs
+from chalicelib.features.webhooks import jobs as webhook_jobs
+
+ALL = (
+    billable_metric_jobs,
+    billing_jobs,
+    clock_jobs,
+    credit_note_jobs,
+    customer_jobs,
+    document_jobs,
+    event_jobs,
+    invoice_jobs,
+    plan_jobs,
+    subscription_jobs,
+    usage_jobs,
+    webhook_jobs,
+)

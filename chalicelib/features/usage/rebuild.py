@@ -1,0 +1,87 @@
+"""Making hour rows anew from raw events, where a fault outside has made them wrong. What a metric's change asks for needs no
+rebuild: readers recount and fold what rows do not cover (docs/decisions/0012).
+
+Each row is written in a transaction of its own, on condition that it still counts what it counted: so the meter may go on.
+"""
+
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from chalicelib import limits
+from chalicelib.features.events.event import Event, milliseconds_of
+from chalicelib.features.metering import store, tally
+from chalicelib.features.usage.audit import CurrentViews, Difference
+from chalicelib.platform.table import Action, Cancelled, Item, transact, usage
+
+_TRIES = 10
+_NOTHING: Mapping[str, Any] = {}
+
+
+class NotRebuilt(Exception):
+    """Writers did not leave a quiet moment; another run will do."""
+
+
+def rebuild(differences: Iterable[Difference], *, now: datetime) -> int:
+    """Make the rows of these differences say what their events say; returns how many places were made anew.
+
+    `now`: the real instant. Hours that ended just now are left alone: their events may still be missing in the time index.
+    Raises: NotRebuilt; what was rebuilt before stays so.
+    """
+    views = CurrentViews()
+    places = sorted({(each.partition, each.place) for each in differences})
+    rebuilt = 0
+    for partition, place in places:
+        if "T" not in place:  # A folded day: its readers will fold it again.
+            usage.write(usage.delete((partition, store.day_sk(place))))
+            rebuilt += 1
+        elif _begin(place) + limits.REBUILT_AFTER <= now:
+            _rebuild_hour(partition, place, views)
+            rebuilt += 1
+    return rebuilt
+
+
+def _rebuild_hour(partition: str, hour: str, views: CurrentViews) -> None:
+    for _ in range(_TRIES):
+        standing = {row["sk"]: row for row in store.rows(partition, f"h#{hour}#", store.after(f"h#{hour}"))}
+        wanted = _rows(partition, hour, views)
+        try:
+            for sk in sorted({*standing, *wanted}):
+                transact(_change(partition, hour, sk, standing.get(sk), wanted.get(sk, _NOTHING)))
+        except Cancelled:
+            continue  # Counted meanwhile: both are read again.
+        for cut in usage.query(partition, begins=f"k#{hour}#"):
+            usage.write(usage.delete((partition, cut["sk"])))
+        return
+    raise NotRebuilt(f"{partition} {hour}")
+
+
+def _rows(partition: str, hour: str, views: CurrentViews) -> dict[str, Mapping[str, Any]]:
+    """What the rows of an hour shall hold, by sort key: each part what the same part of the time index has."""
+    organization, _, subscription = partition.split("#")
+    low_ms = milliseconds_of(_begin(hour))
+    by_part: dict[str, list[tuple[Event, str]]] = {}
+    for item in store.raw_in_keys(organization, subscription, low_ms=low_ms, high_ms=low_ms + tally.HOUR_MS - 1):
+        by_part.setdefault(store.part_of(item["time_pk"]), []).append((store.read(item), item["received"]))
+    found: dict[str, Mapping[str, Any]] = {}
+    for part, events in by_part.items():
+        used = {event.code: view for event, _ in events for view in views.of(organization, event.code)}
+        for (_, code), delta in tally.tally(events, used).items():
+            found[store.hour_sk(hour, code, part)] = delta
+    return found
+
+
+def _change(partition: str, hour: str, sk: str, standing: Item | None, wanted: Mapping[str, Any]) -> list[Action]:
+    if standing == {"pk": partition, "sk": sk, **wanted}:
+        return []
+    condition = "attribute_not_exists(pk)" if standing is None else "n = :seen"
+    values = None if standing is None else {":seen": standing[store.COUNT]}
+    if wanted:
+        change = usage.put({"pk": partition, "sk": sk, **wanted}, condition=condition, values=values)
+    else:
+        change = usage.delete((partition, sk), condition=condition, values=values)
+    return [change, store.fold_again_action(partition, hour[:10])]
+
+
+def _begin(hour: str) -> datetime:
+    return datetime.fromisoformat(hour).replace(tzinfo=UTC)

@@ -1,0 +1,50 @@
+"""How a process starts: with what requests need, and with all kinds of task once it meets one."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+_ITEM = {"organization_id": "o", "sandbox": False, "subject": "s", "due_at": "2024-01-01T00:00:00.000000Z"}
+_ITEM |= {"run_at": _ITEM["due_at"], "attempts": 0, "parked": False, "detail": {}}
+
+
+def _in_a_new_process(code: str) -> dict[str, object]:
+    """What the code says after `import app`, which it puts into `said`."""
+    script = f"import gc, json, sys, app\nsaid = {{}}\n{code}\nprint(json.dumps(said))"
+    out = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
+    found: dict[str, object] = json.loads(out.stdout)
+    return found
+
+
+def test_a_process_starts_without_what_only_tasks_need_and_collects_no_garbage_among_what_stays():
+    said = _in_a_new_process(
+        'said["jobs"] = [name for name in sys.modules if name.startswith("chalicelib.features") and ".jobs" in name]\n'
+        'said["libraries"] = [name for name in ("weasyprint", "babel", "jinja2", "cryptography") if name in sys.modules]\n'
+        'said["gc"] = [gc.isenabled(), gc.get_freeze_count() > 10_000]'
+    )
+    assert said == {"jobs": [], "libraries": [], "gc": [True, True]}
+
+
+@pytest.mark.parametrize(
+    "meets",
+    [
+        pytest.param(f'agenda._task({{**{_ITEM!r}, "kind": "finalize_invoice"}})', id="a kind not known yet"),
+        pytest.param("jobs._handler(customers.BILL)", id="a known kind without its handler"),
+    ],
+)
+def test_a_task_that_comes_up_brings_all_kinds_and_a_handler_for_each(meets):
+    said = _in_a_new_process(
+        "from chalicelib.features.customers import service as customers\n"
+        "from chalicelib.platform import agenda, jobs\n"
+        'said["before"] = ["finalize_invoice" in agenda.KINDS, "bill_customer" in agenda.KINDS, len(jobs._handlers)]\n'
+        f"{meets}\n"
+        'said["kinds"], said["handlers"] = sorted(agenda.KINDS), sorted(jobs._handlers)'
+    )
+    assert said["before"] == [False, True, 0]
+    assert said["kinds"] == said["handlers"]
+    assert {"finalize_invoice", "bill_customer", "deliver_webhook", "charge_event"} <= set(said["kinds"])
