@@ -31,9 +31,7 @@ MESSAGE_BYTES_MAX = 250_000  # SQS takes 256 KB.
 MESSAGE_HEAD_BYTES_MAX = 1000  # Of these, what is said once for all events of a message.
 EVENT_ERRORS_MAX = 10_000  # Events that one `events.errors` names; the debugger shows all.
 EVENT_LOG_KEPT = timedelta(days=30)  # The debugger shows what came lately.
-ROW_PARTS_MAX = (
-    16  # Over how many parts the rows of a hot subscription are spread, so that its writers seldom conflict.
-)
+ROW_PARTS_MAX = 16  # Parts of the rows and of the time index of a hot subscription, so that its writers seldom meet.
 REGISTERS_KEPT = timedelta(seconds=60)  # No transaction of the meter is signed with older knowledge of registers.
 REGISTER_FILLED_AFTER = timedelta(hours=1)  # By then every such transaction of before a register was opened is in.
 REGISTER_FROM_EVENTS = 1000  # Fewer events are recounted at each read: that is cheaper than keeping a register.

@@ -12,7 +12,7 @@ from datetime import timedelta
 from chalicelib.features import registry
 from chalicelib.features.metering import rows
 from chalicelib.platform import clock
-from scripts.bench.tables import Row, dollars
+from scripts.bench.tables import Row
 from tests.support.capacity import counting
 from tests.support.usage import event, message
 
@@ -30,25 +30,12 @@ def costs() -> list[Row]:
     records = [message(mixed[n : n + 10]) for n in range(0, 1000, 10)]
     with counting() as second:
         assert registry.metering.handle(records) == []
-    with counting() as flood:
-        assert (
-            registry.metering.handle(
-                [message([*one, *[event(f"new-{n}", hour, sub="one", value=1) for n in range(100)]])]
-            )
-            == []
-        )
-    with counting() as plain:
-        assert (
-            registry.metering.handle([message([event(f"plain-{n}", hour, sub="one", value=1) for n in range(100)])])
-            == []
-        )
     late = [event(f"late-{n}", hour - timedelta(days=40), sub="late", value=n) for n in range(97)]
     open_day = [event(f"open-{n}", hour, sub="open", value=n) for n in range(97)]
     with counting() as today:
         assert registry.metering.handle([message(open_day)]) == []
     with counting() as third:
         assert registry.metering.handle([message(late)]) == []
-    ratio = dollars(flood.write_units, flood.read_units) / dollars(plain.write_units, plain.read_units)
     return [
         Row(
             "metering 100 events of one subscription, metric and hour",
@@ -63,7 +50,6 @@ def costs() -> list[Row]:
             third.write_units - today.write_units,
             2,
         ),
-        Row("a 50 % duplicate flood", "price per new event, ratio", ratio, 1.3),
     ]
 
 

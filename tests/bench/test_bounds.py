@@ -2,11 +2,13 @@
 
 from datetime import timedelta
 
+from chalicelib.domain.periods import Span
 from chalicelib.features.metering import service
 from chalicelib.platform import clock
-from scripts.bench import billing
+from scripts.bench import billing, flood
 from tests.support.capacity import counting
-from tests.support.usage import event, message
+from tests.support.faults import conflicting
+from tests.support.usage import event, message, units
 
 
 def test_requests_transactions_and_reads_keep_their_bounds(aws, monkeypatch):
@@ -37,3 +39,24 @@ def test_the_late_marker_costs_two_write_units_a_transaction(aws):
             assert service.handle([message([event(f"{at}{n}", at, sub=f"{at:%d}", value=n) for n in range(90)])]) == []
         costs.append(meter.write_units)
     assert costs[1] - costs[0] == 2
+
+
+def test_a_flood_of_duplicates_keeps_its_price_and_refuses_nothing(aws):
+    refused: list[str] = []
+    rows = flood.known(refused)
+    assert [row for row in rows if not row.kept] == []
+    assert {row.bound for row in rows} == {1.3}
+    assert refused == []
+
+
+def test_the_parts_of_a_hot_subscription_cost_others_nothing_and_its_writers_no_more_per_event(aws):
+    hour = clock.utc_now().replace(minute=0, second=0, microsecond=0)
+    cut = Span(hour, hour + timedelta(minutes=30))
+    for n, reads in enumerate((2, 3)):  # The hour's rows, and one part of the time index after the other.
+        sent = [event(f"t{n}-{m}", hour, sub="hot", value=m) for m in range(90)]
+        with conflicting(n), counting() as meter:
+            assert service.handle([message(sent)]) == []
+        assert meter.write_units / 90 <= 3.3
+        with counting() as meter:
+            assert units("calls", span=cut, sub="hot") == 90 * (n + 1)
+        assert meter.requests == {"query": reads}

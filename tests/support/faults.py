@@ -117,10 +117,11 @@ def _refusal(client: Any, codes: Sequence[str]) -> ClientError:
 @dataclass
 class Collisions:
     """Transactions, and the events in them, by what became of them: `done`; `conflict`: they met another; `refused`: for
-    another reason, such as a condition. `requests`: those that were refused."""
+    another reason, such as a condition. `places`: at what kinds of items they met; `requests`: those that were refused."""
 
     transactions: Counter[str] = field(default_factory=Counter)
     events: Counter[str] = field(default_factory=Counter)
+    places: Counter[str] = field(default_factory=Counter)
     requests: list[dict[str, Any]] = field(default_factory=list)
 
     def note(self, outcome: str, request: dict[str, Any]) -> None:
@@ -172,6 +173,7 @@ def colliding(pause: Callable[[], None]) -> Iterator[Collisions]:
                 codes = ["TransactionConflict" if key in in_flight else "None" for key in keys]
                 if any(code != "None" for code in codes):
                     met.note("conflict", request)
+                    met.places.update({pk.split("#")[1] for _, pk, _ in in_flight.intersection(keys)})
                     raise _refusal(self._client, codes)
                 in_flight.update(keys)
             outcome = "refused"

@@ -32,11 +32,11 @@ Fault = Callable[[], AbstractContextManager[Any]]
 
 
 class World:
-    """One organization with one subscription, `sub`, in a plan of weeks."""
+    """An organization with one subscription, `sub`, in a plan of weeks. `story`: its own, of before the world begins."""
 
-    def __init__(self, of: Usage, *, sandbox: bool = True) -> None:
-        self.of = of
-        self.story = Story.begin(at=iso(of.begins))
+    def __init__(self, of: Usage, story: Story, *, sandbox: bool = True) -> None:
+        self.of, self.story = of, story
+        self.story.travel(iso(of.begins))
         known = auth.identify({"authorization": f"Bearer {self.story.api_key}"})
         # Messages of a production organization let the meter remember metrics for a while.
         self.organization = OrganizationRef(known.id, sandbox)

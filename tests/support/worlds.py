@@ -16,7 +16,7 @@ from chalicelib.features.events.event import Event
 from tests.support.charging import tiers
 from tests.support.recount import ALL, Gauge, Price, Range
 
-DAY, HOUR, MS = timedelta(days=1), timedelta(hours=1), timedelta(milliseconds=1)
+DAY, HOUR, MINUTE, MS = timedelta(days=1), timedelta(hours=1), timedelta(minutes=1), timedelta(milliseconds=1)
 
 # Zones with offsets of parts of an hour, and days on which clocks change (by half an hour on Lord Howe), a leap day, a year's
 # end. Each with the Monday of a week that holds such a day.
@@ -36,6 +36,7 @@ KINDS = [
     ("sum_agg", True),
     ("max_agg", False),
     ("latest_agg", False),
+    ("unique_count_agg", False),
     ("unique_count_agg", False),
     ("unique_count_agg", True),
     ("weighted_sum_agg", False),

@@ -1,9 +1,11 @@
-"""`/customers`."""
+"""`/customers`.
+
+What prices usage is a tenth of the app: only the views that show usage import it, when they are first asked.
+"""
 
 from typing import Any
 
 from chalicelib.domain.errors import Invalid
-from chalicelib.features.billing import past_usage, projected_usage, usage
 from chalicelib.features.customers import listings, serializer, service
 from chalicelib.features.customers.records import Customer
 from chalicelib.features.organizations import service as organizations
@@ -47,6 +49,8 @@ def destroy(call: Call) -> dict[str, Any]:
 @routes.get("/customers/{external_id}/current_usage")
 def current_usage(call: Call) -> dict[str, Any]:
     """What the open period of one subscription has used, priced as its invoice would be."""
+    from chalicelib.features.billing import usage
+
     customer = service.find(call.organization.id, call.path["external_id"])
     shown = usage.current(
         call.organization,
@@ -62,6 +66,8 @@ def current_usage(call: Call) -> dict[str, Any]:
 @routes.get("/customers/{external_id}/projected_usage")
 def projected(call: Call) -> dict[str, Any]:
     """The same with what it comes to by the period's end."""
+    from chalicelib.features.billing import projected_usage
+
     customer = service.find(call.organization.id, call.path["external_id"])
     shown = projected_usage.projected(
         call.organization, customer, _subscription(call), apply_taxes=_applies_taxes(call), now=call.now
@@ -72,6 +78,8 @@ def projected(call: Call) -> dict[str, Any]:
 @routes.get("/customers/{external_id}/past_usage")
 def past(call: Call) -> dict[str, Any]:
     """What one subscription's invoices have billed as usage."""
+    from chalicelib.features.billing import past_usage
+
     customer = service.find(call.organization.id, call.path["external_id"])
     periods, meta = past_usage.page(call, customer)
     return {"usage_periods": periods, "meta": meta}

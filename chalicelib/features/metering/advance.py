@@ -4,7 +4,6 @@ So a fee in advance is neither lost nor made twice, in whatever pieces and howev
 Source: usage.md section 7.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -35,17 +34,21 @@ class InAdvance:
     def __init__(self) -> None:
         self._codes: dict[str, frozenset[str]] = {}
 
-    def task(self, organization: OrganizationRef, event: Event, accepted: Callable[[], Accepted]) -> Task | None:
-        """What charges the event, due at once; None for most."""
-        if organization.id not in self._codes:
-            self._codes[organization.id] = advance_codes.current(organization.id, real_now=clock.utc_now())
-        if event.code not in self._codes[organization.id]:
-            return None
-        # By reception first: the order in which a test clock takes tasks of one instant.
-        names = event.external_subscription_id, event.transaction_id
-        when = accepted()
-        subject = "#".join((when.received_at, *map(key_part, names)))
-        return agenda.task(CHARGE_EVENT, organization, subject, when.at)
+    def codes(self, organization: OrganizationRef) -> frozenset[str]:
+        """The codes of events that are charged at once."""
+        known = self._codes.get(organization.id)
+        if known is None:
+            known = advance_codes.current(organization.id, real_now=clock.utc_now())
+            self._codes[organization.id] = known
+        return known
+
+
+def task(organization: OrganizationRef, event: Event, accepted: Accepted) -> Task:
+    """What charges the event, due at once."""
+    # By reception first: the order in which a test clock takes tasks of one instant.
+    names = event.external_subscription_id, event.transaction_id
+    subject = "#".join((accepted.received_at, *map(key_part, names)))
+    return agenda.task(CHARGE_EVENT, organization, subject, accepted.at)
 
 
 def event_key(task: Task) -> Key:

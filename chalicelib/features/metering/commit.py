@@ -9,8 +9,9 @@ DynamoDB refuses a signature older than five minutes, and each attempt here is s
 clock: so a transaction that called its day open is in before anyone may fold it, or never.
 
 A transaction that meets another at an item is refused, and repeated after a wait drawn by chance. Where they met at a row,
-or where a part was too busy, it goes to another part (rows.py); where they met at an event, somebody is storing just that one:
-so it is looked for once more, which costs far less than another refusal.
+or where a part was too busy, it goes to another part (rows.py). Where they met at an event, somebody stores the very same
+events: from then on they are looked for before each attempt, which costs far less than to be refused; and as each worker
+begins somewhere else among its events, two that have the same seldom meet again.
 """
 
 import random
@@ -29,11 +30,12 @@ from chalicelib.features.metering.rows import Rows
 from chalicelib.platform import agenda, clock
 from chalicelib.platform.agenda import Task
 from chalicelib.platform.settings import settings
-from chalicelib.platform.table import Table, reasons_of
+from chalicelib.platform.table import Reason, Table, reasons_of
 
 # DynamoDB takes 100 actions in a transaction.
 _ACTIONS_MAX = 100
 _ATTEMPTS = 10
+_CONFLICT = "TransactionConflict"
 _REPEATABLE = {
     "ThrottlingException",
     "ProvisionedThroughputExceededException",
@@ -81,8 +83,13 @@ def count(organization_id: str, subscription: str, events: Sequence[Sealed], def
     """
     tasks: list[Task] = []
     rows = Rows(usage_once, organization_id, subscription, defined)
-    for part in _parts(events, rows.entering({sealed.event.code for sealed in events})):
-        tasks += _commit(rows, part)
+    parts = _parts(events, rows.entering({sealed.event.code for sealed in events}))
+    first = int(random.random() * len(parts))
+    is_sent_twice = False
+    for part in parts[first:] + parts[:first]:
+        written, met = _commit(rows, new_ones(part, consistent=True) if is_sent_twice else part)
+        tasks += written
+        is_sent_twice = is_sent_twice or met
     return tasks
 
 
@@ -113,14 +120,16 @@ def _commit(
     *,
     sleep: Callable[[float], None] = time.sleep,
     draw: Callable[[], float] = random.random,
-) -> list[Task]:
-    """The tasks that were written. Where the answer was lost they are not known, and the tick finds them."""
+) -> tuple[list[Task], bool]:
+    """The tasks that were written, and whether somebody else stored some of these events. (Where the answer was lost the tasks
+    are not known, and the tick finds them.)"""
     table = usage_once
     put = {"TableName": table.name, "ConditionExpression": "attribute_not_exists(pk)"}
     is_old = False  # What was read of rows before writing.
+    is_sent_twice = False
     for attempt in range(_ATTEMPTS):
         if not part:
-            return []
+            return [], is_sent_twice
         place = rows.part
         tasks = [sealed.task for sealed in part if sealed.task is not None]
         actions = [{"Put": {**put, "Item": sealed.item_in(place)}} for sealed in part]
@@ -129,24 +138,25 @@ def _commit(
         actions += [agenda.put(task, now=task.due_at) for task in tasks]
         try:
             table.client.transact_write_items(TransactItems=actions)
-            return tasks
+            return tasks, is_sent_twice
         except table.client.exceptions.TransactionCanceledException as error:
             reasons = reasons_of(error)
             own, others = reasons[: len(part)], reasons[len(part) :]
             if any(reason.code == "ValidationError" for reason in reasons):
                 raise NotCounted(str(error)) from error
             is_old = any(reason.failed for reason in others)
-            if is_old or any(reason.failed for reason in own):
+            is_stored = any(reason.failed for reason in own)
+            is_being_stored = any(reason.code == _CONFLICT for reason in own)
+            is_sent_twice = is_sent_twice or is_stored or is_being_stored
+            if is_old or is_stored:
                 part = [sealed for sealed, reason in zip(part, own, strict=True) if not reason.failed]
                 continue  # Cut down, from rows as they are now, and written again at once.
-            is_sent_twice = any(reason.code == "TransactionConflict" for reason in own)
-            if not is_sent_twice:
+            if not is_being_stored and _is_crowded(rows, actions, reasons):
                 rows.move(draw)
         except (ClientError, BotoCoreError) as error:
             # The answer may be lost after the commit: then the next attempt finds all its events known.
             if not _repeatable(error):
                 raise NotCounted(str(error)) from error
-            is_sent_twice = False
         sleep(draw() * 0.01 * 2 ** min(attempt, 6))
         if is_sent_twice:
             part = new_ones(part, consistent=True)
@@ -164,6 +174,15 @@ def new_ones(events: Sequence[Sealed], *, consistent: bool = False) -> list[Seal
         answer = table.client.batch_get_item(RequestItems={table.name: wanted})
         stored |= {found["transaction_id"]["S"] for found in answer["Responses"].get(table.name, [])}
     return [sealed for sealed in events if sealed.event.transaction_id not in stored]
+
+
+def _is_crowded(rows: Rows, actions: Sequence[Mapping[str, Any]], reasons: Sequence[Reason]) -> bool:
+    """Whether another part would have done: they met at a row, or there is too much going on where something was to be written.
+    (Who meets at a distinct value would meet there again.)"""
+    return any(
+        reason.code != "None" and (reason.code != _CONFLICT or rows.is_row(action))
+        for action, reason in zip(actions, reasons, strict=True)
+    )
 
 
 def _repeatable(error: ClientError | BotoCoreError) -> bool:

@@ -191,7 +191,7 @@ class Entering:
     def entries(self, events: Iterable[tuple[str, Counted]]) -> dict[Key, tuple[Register, Entry]]:
         """What these events, each with its code, enter: of each value the last operation in order of time."""
         found: dict[Key, tuple[Register, Entry]] = {}
-        for code, counted in events:
+        for code, counted in events if self._registers else ():
             for register in self._registers:
                 entry = register.entry(counted) if register.code == code else None
                 if entry is not None:

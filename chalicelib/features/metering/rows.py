@@ -68,6 +68,10 @@ class Rows:
     def _worker(self) -> tuple[int, str, str]:
         return threading.get_ident(), self._organization_id, self._subscription
 
+    def is_row(self, action: Mapping[str, Any]) -> bool:
+        """Whether an action changes a part of a row."""
+        return "Update" in action and action["Update"]["Key"]["pk"]["S"] == self._pk
+
     def actions(
         self, events: Sequence[tuple[Event, str]], part: str, *, signed_at: datetime, consistent: bool
     ) -> list[dict[str, Any]]:

@@ -3,7 +3,7 @@
 import gc
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from functools import lru_cache
@@ -13,7 +13,7 @@ import simplejson
 
 from chalicelib import limits
 from chalicelib.features.events.event import Event, from_message, milliseconds_of
-from chalicelib.features.metering import commit, definitions, log, store
+from chalicelib.features.metering import advance, commit, definitions, log, store
 from chalicelib.features.metering.advance import Accepted, InAdvance
 from chalicelib.features.metering.definitions import Definitions
 from chalicelib.platform import agenda
@@ -26,6 +26,9 @@ from chalicelib.platform.timestamps import unstamp
 
 # A day longer than events are taken, so that what is gone is refused and not counted again.
 _RETENTION_SECONDS = int(limits.EVENT_RETENTION.total_seconds()) + 86_400
+
+# One encoder for all: `dumps` would make one per event, which takes as long as encoding it.
+_to_json = simplejson.JSONEncoder(separators=(",", ":"), use_decimal=True).encode
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,11 +140,13 @@ def _count_group(
 ) -> list[Task]:
     organization_id, subscription = group
     sealer = _Sealer(organization_id, subscription, log_keys[organization_id])
+    codes_in_advance = in_advance.codes(members[0][0].organization)
     sealed = []
     for message, event in members:
-        task = in_advance.task(message.organization, event, message.accepted)
-        plain = sealer.seal(message, event)
-        sealed.append(plain if task is None else replace(plain, task=task))
+        task = None
+        if event.code in codes_in_advance:
+            task = advance.task(message.organization, event, message.accepted())
+        sealed.append(sealer.seal(message, event, task))
     if len(sealed) > 1:
         sealed = commit.new_ones(sealed)
     return commit.count(organization_id, subscription, sealed, defined[organization_id])
@@ -152,22 +157,22 @@ class _Sealer:
 
     def __init__(self, organization_id: str, subscription: str, log_key: str) -> None:
         self._pk, self._sk = store.event_key(organization_id, "", subscription)
-        self._time_pk = store.time_pk(organization_id, subscription, "{day}").replace("%7Bday%7D", "{day}")
         self._organization_id, self._subscription = organization_id, subscription
+        self._time_pks: dict[str, dict[str, str]] = {}
         self._fixed = {"sk": {"S": self._sk}, "subscription": {"S": subscription}, "log": {"S": log_key}}
 
-    def seal(self, message: Message, event: Event) -> commit.Sealed:
-        """An event with its item."""
+    def seal(self, message: Message, event: Event, task: Task | None = None) -> commit.Sealed:
+        """An event with its item, and with the task that charges it at once."""
         transaction, ms = key_part(event.transaction_id), event.timestamp_ms
         item: dict[str, Any] = {
             **self._fixed,
             "pk": {"S": self._pk + transaction},
-            "time_pk": {"S": self._time_pk.replace("{day}", store.day_of(ms))},
+            "time_pk": self._time_pk(store.day_of(ms)),
             "time_sk": {"S": f"{ms:015d}#{transaction}"},
             "transaction_id": {"S": event.transaction_id},
             "code": {"S": event.code},
             "ms": {"N": str(ms)},
-            "properties": {"S": simplejson.dumps(event.properties, separators=(",", ":"), use_decimal=True)},
+            "properties": {"S": _to_json(event.properties)},
             "received": {"S": message.received_at},
         }
         if not message.organization.sandbox:
@@ -176,5 +181,12 @@ class _Sealer:
         if event.precise_total_amount_cents is not None:
             item["precise"] = {"S": event.precise_total_amount_cents}
         if event.sent is not None:
-            item["sent"] = {"S": simplejson.dumps(event.sent, separators=(",", ":"), use_decimal=True)}
-        return commit.Sealed(event, item)
+            item["sent"] = {"S": _to_json(event.sent)}
+        return commit.Sealed(event, item, task)
+
+    def _time_pk(self, day: str) -> dict[str, str]:
+        known = self._time_pks.get(day)
+        if known is None:
+            text = store.time_pk(self._organization_id, self._subscription, day)
+            known = self._time_pks[day] = {"S": text}
+        return known

@@ -24,7 +24,8 @@ send, DynamoDB's own limits of these never turn an accepted event into one that 
 Rows of hot subscriptions come in several parts, a hexadecimal digit each, which readers add up. The events that a part counts
 stand in the part of the time index that has the same name, as both are written in one transaction. So who has read the rows
 of a time, consistently, knows all parts of the index in which there is anything that they count: parts come as writers need
-them, go only when all that they count is erased, and no reader asks for others.
+them, go only when all that they count is erased, and no reader asks for others
+(docs/decisions/0016).
 
 Access patterns
     1 new_ones(events)              BatchGet  eventually consistent: only a look before the leap

@@ -195,7 +195,7 @@ def add(into: dict[str, Any], name: str, value: int | Decimal) -> None:
     elif type(known) is int and type(value) is int:
         into[name] = known + value
     else:
-        into[name] = CONTEXT.add(Decimal(known), Decimal(value))
+        into[name] = CONTEXT.add(known, value)
 
 
 def most(into: dict[str, Any], name: str, value: Any) -> None:

@@ -15,12 +15,16 @@ from chalicelib.domain.money import CONTEXT
 from chalicelib.domain.periods import Span
 from chalicelib.features.events.event import milliseconds_of
 from chalicelib.features.metering import store
+from chalicelib.platform import clock
 from chalicelib.platform.ids import key_part
 from chalicelib.platform.table import Item
+from chalicelib.platform.timestamps import stamp
 
 _HOUR, _DAY = timedelta(hours=1), timedelta(days=1)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_INDEX_TRIES = 12
+_INDEX_TRIES, _EQUAL_TRIES = 12, 6
+# No batch of the meter takes longer, from its log item to its last transaction.
+_BATCH_MAX = timedelta(minutes=20)
 
 
 class IndexBehind(Exception):
@@ -83,15 +87,30 @@ def _of_day(
     rows: Sequence[Item],
     sleep: Callable[[float], None],
 ) -> list[Item]:
-    """All events that the rows of a day's hours count."""
+    """All events that the rows of a day's hours count.
+
+    Events that were metered after the rows were read may stand in the index before older ones do, and make up their number.
+    So where there are any that may be newer, rows are read again: then the numbers have to be equal. A stream of events in
+    this very time may keep them from that for long; then as many as there were at first are enough.
+    """
     low_ms, high_ms = milliseconds_of(span.start), milliseconds_of(span.end) - 1
-    parts, expected = store.parts_of(rows), sum(int(row[store.COUNT]) for row in rows)
+    surely_before = stamp(clock.utc_now() - _BATCH_MAX)
+    least = _number(rows)
     for attempt in range(_INDEX_TRIES):
+        parts = store.parts_of(rows)
         found = store.raw_of_day(organization_id, subscription, day, parts, low_ms=low_ms, high_ms=high_ms)
-        if len(found) >= expected:
+        if len(found) >= least and all(item["log"] < surely_before for item in found):
+            return found
+        rows = [row for _, _, row in hour_rows(organization_id, subscription, span.start, span.end)]
+        least = min(least, _number(rows))  # Fewer, where some were erased meanwhile.
+        if len(found) == _number(rows) or (len(found) >= least and attempt + 1 >= _EQUAL_TRIES):
             return found
         sleep(0.02 * 2**attempt if attempt < 6 else 1.0)
-    raise IndexBehind(f"{len(found)} of {expected} events of {day}")
+    raise IndexBehind(f"{len(found)} of {_number(rows)} events of {day}")
+
+
+def _number(rows: Sequence[Item]) -> int:
+    return sum(int(row[store.COUNT]) for row in rows)
 
 
 def readings(

@@ -1,5 +1,6 @@
 """Each accepted event counts exactly once, whatever happens."""
 
+import itertools
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
@@ -44,6 +45,14 @@ def test_the_first_content_of_a_transaction_stays(aws):
 def test_the_same_transaction_of_another_subscription_is_another_event(aws):
     service.handle([message([event("t", NOON), event("t", NOON, sub="other")])])
     assert (units(), units(sub="other")) == (1, 1)
+
+
+@pytest.mark.parametrize("name", ["sub", "a#b%23", "{day}", "~", pytest.param("\N{SNOWMAN}" * 100, id="long")])
+def test_an_event_is_found_by_its_time_whatever_its_subscription_is_called(aws, name):
+    assert service.handle([message([event("t", NOON, sub=name)])]) == []
+    ms = int(NOON.timestamp() * 1000)
+    (found,) = store.raw_of_day(ORG.id, name, "2024-03-10", [store.PART], low_ms=ms, high_ms=ms)
+    assert store.read(found).external_subscription_id == name
 
 
 @pytest.mark.parametrize("after", [False, True], ids=["before the write", "after the write"])
@@ -224,6 +233,38 @@ def test_an_index_that_lags_is_read_again(aws, monkeypatch):
     monkeypatch.setattr("time.sleep", lambda seconds: None)
     assert units(span=cut) == 4  # t0, t3, t6, t9
     assert len(calls) == 3
+
+
+def test_a_newer_event_in_the_index_does_not_make_up_for_an_older_one_that_is_missing(aws, monkeypatch):
+    service.handle([message(TEN)])
+    cut = Span(NOON, NOON + timedelta(minutes=30))
+    real, calls = store.raw_of_day, []
+
+    def lagging(*args, **how):
+        calls.append(1)
+        if len(calls) == 1:
+            service.handle([message([event("newer", NOON, miles=100)])])
+            return [item for item in real(*args, **how) if item["transaction_id"] != "t9"]
+        return real(*args, **how)
+
+    monkeypatch.setattr(store, "raw_of_day", lagging)
+    monkeypatch.setattr("time.sleep", lambda seconds: None)
+    assert units(field="miles", span=cut) == 0 + 3 + 6 + 9 + 100
+    assert len(calls) == 2
+
+
+def test_a_stream_of_events_keeps_nobody_from_reading(aws, monkeypatch):
+    service.handle([message(TEN)])
+    real, numbers = store.raw_of_day, itertools.count()
+
+    def streaming(*args, **how):
+        found = real(*args, **how)
+        service.handle([message([event(f"new {next(numbers)}", NOON)])])
+        return found
+
+    monkeypatch.setattr(store, "raw_of_day", streaming)
+    monkeypatch.setattr("time.sleep", lambda seconds: None)
+    assert units(span=Span(NOON, NOON + timedelta(minutes=30))) >= 4
 
 
 def test_one_month_of_several_metrics_is_read_in_few_requests(aws, monkeypatch):

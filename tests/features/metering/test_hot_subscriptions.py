@@ -12,7 +12,6 @@ from chalicelib.domain.periods import Span
 from chalicelib.features.metering import commit, service, store
 from chalicelib.features.usage import raw
 from chalicelib.features.usage.audit import audit
-from chalicelib.platform import aws as clients
 from chalicelib.platform import clock, table
 from tests.support.faults import colliding, conflicting
 from tests.support.hot import Hot, meeting
@@ -110,6 +109,16 @@ def test_a_part_that_is_throttled_is_left(aws):
     assert [store.part_of(item["time_pk"]) for item in store.by_transaction(ORG.id, "t")] == ["1"] * 4
 
 
+def test_who_meets_at_a_distinct_value_stays(aws):
+    Hot.begin(NOON)
+    count(event("t0", NOON, code="unique", user="a"))
+    # Its actions: the event, its row, the day's late marker, the value, the register's number.
+    count(event("t1", NOON, code="unique", user="b"), conflicts=1, at=3)
+    assert stands_in("t1") == "0"
+    count(event("t2", NOON, code="unique", user="c"), conflicts=1, at=4)
+    assert stands_in("t2") == "1"
+
+
 def test_all_parts_are_used_and_no_more(aws):
     for n in range(120):
         count(event(f"t{n}", NOON), conflicts=1)
@@ -121,15 +130,12 @@ def test_an_event_that_another_worker_stores_just_now_is_looked_for_and_not_writ
     both = [event("t1", NOON), event("t2", NOON)]
 
     def the_other_worker_is_done(seconds):
-        monkeypatch.setattr(clients, "client", real)
         assert service.handle([message(both[:1])]) == []
 
-    real = clients.client
     monkeypatch.setattr(
         commit, "_commit", functools.partial(commit._commit.func, sleep=the_other_worker_is_done, draw=lambda: 0)
     )
     with colliding(lambda: None) as met, conflicting(1, at=0):
-        real = clients.client  # As it is while transactions are counted.
         assert service.handle([message(both)]) == []
     assert units() == 2
     assert stands_in("t2") == "0"  # Nobody was in the way of its row.
