@@ -1,5 +1,6 @@
 """What a period of a charge in advance has counted and paid for, event by event. Source: usage.md sections 3.1, 7 and 7.1."""
 
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal as D
 from typing import Any
@@ -72,11 +73,21 @@ def test_values_that_repeat_are_no_events_of_the_price():
     assert (paid.usage.units, paid.usage.events_count, paid.usage.values) == (1, 1, (1,))
 
 
-def test_a_number_of_plain_events_stands_for_them():
-    changes = advance.changes(COUNT, readings(1, 1, 1))
-    known = advance.paid(changes, opens_at=MARCH)
-    assert advance.counted(3).usage.units == known.usage.units
-    assert advance.counted(3).after(changes[0]).usage.events_count == known.after(changes[0]).usage.events_count == 4
+@pytest.mark.parametrize("of", [COUNT, SUM], ids=["count", "sum"])
+@given(st.lists(st.integers(0, 5), max_size=8))
+def test_what_events_come_to_stands_for_them_where_they_only_add(of, values):
+    changes = advance.changes(of, readings(*values))
+    known = replace(advance.paid(changes, opens_at=MARCH), values=None)
+    summed = advance.grown(of, advance.summary(of, changes))
+    assert summed == known
+    for change in advance.changes(of, readings(3)):
+        assert summed.after(change).usage == known.after(change).usage
+
+
+def test_what_events_come_to_says_nothing_of_levels_before_where_one_takes_away():
+    changes = advance.changes(SUM, readings(5, -2))
+    with pytest.raises(AssertionError):
+        advance.grown(SUM, advance.summary(SUM, changes))
 
 
 @given(st.lists(st.integers(-5, 5), max_size=12), st.integers(-12, 0))

@@ -4,9 +4,9 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
-from datetime import UTC, datetime
 from fractions import Fraction
 from typing import Any
+from urllib.parse import quote
 
 from botocore.exceptions import EndpointConnectionError
 
@@ -14,7 +14,6 @@ from chalicelib.domain.aggregation.window import Window
 from chalicelib.domain.periods import Span
 from chalicelib.features import registry
 from chalicelib.features.billing import metered
-from chalicelib.features.events.event import Event
 from chalicelib.features.metering import store
 from chalicelib.features.plans import live
 from chalicelib.features.plans.store import PLANS
@@ -58,21 +57,24 @@ class World:
         plan = self.story.ok("GET", "/plans/plan")["plan"]
         charges = [{"id": charge["lago_id"]} for charge in plan["charges"]]
         for each in meterings:
-            gauge = each.gauge
-            fields: dict[str, Any] = {"recurring": gauge.recurring, "filters": _filters(gauge.listed)}
-            if gauge.kind == "weighted_sum_agg":
-                fields["weighted_interval"] = "seconds"
-            if gauge.field_name is not None:
-                fields["field_name"] = gauge.field_name
-            if gauge.rounding is not None:
-                fields |= dict(zip(("rounding_function", "rounding_precision"), gauge.rounding, strict=True))
-            metric = self.story.metric(each.code, gauge.kind, **fields)
-            self.gauges[each.code] = gauge
-            for n, price in enumerate(each.prices):
-                code = f"{each.code} {n}"
-                self._prices[code] = (each.code, price)
-                charges.append(_charge(metric, code, price))
+            metric = self.story.metric(each.code, each.gauge.kind, **_fields(each.gauge))
+            charges += self._charges(each, metric)
         self.story.ok("PUT", "/plans/plan", {"plan": {"charges": charges}})
+
+    def define_anew(self, metering: Metering) -> None:
+        """Let a metric be another one from now on, which it can be while no plan has it."""
+        self.story.ok("PUT", "/plans/plan", {"plan": {"charges": []}})
+        self._prices.clear()
+        fields = {"aggregation_type": metering.gauge.kind, **_fields(metering.gauge)}
+        path = f"/billable_metrics/{_escaped(metering.code)}"
+        metric = self.story.ok("PUT", path, {"billable_metric": fields})["billable_metric"]
+        self.story.ok("PUT", "/plans/plan", {"plan": {"charges": self._charges(metering, metric)}})
+
+    def _charges(self, metering: Metering, metric: Mapping[str, Any]) -> list[dict[str, Any]]:
+        self.gauges[metering.code] = metering.gauge
+        named = {f"{metering.code} {n}": price for n, price in enumerate(metering.prices)}
+        self._prices |= {code: (metering.code, price) for code, price in named.items()}
+        return [_charge(metric, code, price) for code, price in named.items()]
 
     def change(self, code: str, listed: Mapping[str, Sequence[str]]) -> None:
         """Let a metric list other values."""
@@ -114,7 +116,7 @@ class World:
             line = Line(place, each.group, *exact, each.events_count, Fraction(each.priced.amount))
             found[each.charge.code].append(line)
         for charge, own in expected.items():
-            assert _alike(found[charge]) == _alike(own), charge
+            assert _alike(found[charge]) == _alike(own), (charge, found[charge], own)
 
     def read(self, of: Range, only: Mapping[str, str] | None = None) -> list[metered.Used]:
         """What each charge counted."""
@@ -150,9 +152,15 @@ def deliver(records: Sequence[Mapping[str, Any]], fault: Fault = nullcontext) ->
     }
 
 
-def at_ms(event: Event) -> datetime:
-    """When an event happened."""
-    return event.at.astimezone(UTC)
+def _fields(gauge: Gauge) -> dict[str, Any]:
+    rounding = gauge.rounding or (None, None)
+    return {
+        "field_name": gauge.field_name,
+        "recurring": gauge.recurring,
+        "filters": _filters(gauge.listed),
+        "weighted_interval": "seconds" if gauge.kind == "weighted_sum_agg" else None,
+        **dict(zip(("rounding_function", "rounding_precision"), rounding, strict=True)),
+    }
 
 
 def _filters(listed: Mapping[str, Sequence[str]]) -> list[dict[str, Any]]:
@@ -171,8 +179,6 @@ def _charge(metric: Mapping[str, Any], code: str, price: Price) -> dict[str, Any
 
 
 def _escaped(code: str) -> str:
-    from urllib.parse import quote
-
     return quote(code, safe="")
 
 

@@ -258,7 +258,7 @@ def worlds(draw: st.DrawFn) -> Usage:
     """A world of up to three metrics and up to fifty events around one week."""
     name, first = draw(st.sampled_from(WEEKS))
     zone = ZoneInfo(name)
-    monday = datetime.combine(datetime.fromisoformat(first).date(), time())  # noqa: DTZ001  local, placed by `local`
+    monday = datetime.combine(datetime.fromisoformat(first).date(), time())
     begins = local(monday, zone) + timedelta(seconds=draw(st.integers(0, 4 * 86_400)))
     codes = draw(st.lists(st.sampled_from(CODES), min_size=2, max_size=3, unique=True))
     meterings = [draw(_meterings(code)) for code in codes]

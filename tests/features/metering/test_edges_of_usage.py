@@ -1,5 +1,5 @@
-"""Edges at which usage read from rollups could differ from a recount of the events, each with all events at once, one by one
-in either order, and before and after their days have ended. Source: usage.md sections 1 to 4."""
+"""Edges at which usage read from rollups could differ from a recount of the events, each with all events at once and one after
+the other, in either order, before their days have ended and after. Source: usage.md sections 1 to 4."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -10,9 +10,10 @@ import pytest
 from chalicelib import limits
 from chalicelib.features import registry
 from chalicelib.features.events.event import Event
-from tests.features.metering.test_laws_of_usage import Wall, wall  # noqa: F401  a fixture
+from tests.features.metering.test_laws_of_usage import begin_anew, wall  # noqa: F401  wall: a fixture
 from tests.support.charging import ALL, tiers
 from tests.support.metered import World, deliver
+from tests.support.quick_tables import state
 from tests.support.recount import Gauge, Price, Range
 from tests.support.story import Story, work
 from tests.support.usage import message
@@ -34,7 +35,9 @@ FILTERED = Price(
     ],
 )
 GROUPED = Price("standard", {"amount": "1", "pricing_group_keys": ["user"]})
-BY_USER_AND_CLOUD = Price("package", {"amount": "1", "package_size": 2, "free_units": 1, "pricing_group_keys": ["user", "cloud"]})
+BY_USER_AND_CLOUD = Price(
+    "package", {"amount": "1", "package_size": 2, "free_units": 1, "pricing_group_keys": ["user", "cloud"]}
+)
 PRORATED = Price("graduated", {"graduated_ranges": tiers((0, 1, "10", "100"), (2, None, "5", "50"))}, prorated=True)
 DYNAMIC = Price("dynamic", {})
 PERCENTAGE = Price("percentage", {"rate": "10", "fixed_amount": "2", "free_units_per_events": 1})
@@ -58,7 +61,9 @@ EVERY = [
 ]
 
 
-def at(when: datetime, value: Any, cents: str | None = None, **properties: Any) -> tuple[datetime, dict[str, Any], str | None]:
+def at(
+    when: datetime, value: Any, cents: str | None = None, **properties: Any
+) -> tuple[datetime, dict[str, Any], str | None]:
     return when, {"v": value, **properties}, cents
 
 
@@ -73,10 +78,16 @@ def events(codes: list[str], happenings: list[tuple[datetime, dict[str, Any], st
 
 def usage(gauges: list[Gauge], prices: list[Price], happenings: Any, *ranges: Range, zone: ZoneInfo = KOLKATA) -> Usage:
     meterings = [
-        Metering(f"{each.kind}{each.recurring}", each, [p for p in prices if fits(each, p)], late=False) for each in gauges
+        Metering(f"{each.kind}{each.recurring}", each, [p for p in prices if fits(each, p)], late=False)
+        for each in gauges
     ]
     return Usage(
-        zone, MONDAY, local(MONDAY, zone), meterings, events([each.code for each in meterings], happenings), list(ranges)
+        zone,
+        MONDAY,
+        local(MONDAY, zone),
+        meterings,
+        events([each.code for each in meterings], happenings),
+        list(ranges),
     )
 
 
@@ -101,7 +112,11 @@ EDGES = [
         usage(
             EVERY,
             [PLAIN, FILTERED, PRORATED],
-            [at(edge + step, n, cloud="aws") for edge in (HALF_PAST, HALF_PAST + DAY) for n, step in enumerate((-MS, MS * 0, MS))],
+            [
+                at(edge + step, n, cloud="aws")
+                for edge in (HALF_PAST, HALF_PAST + DAY)
+                for n, step in enumerate((-MS, MS * 0, MS))
+            ],
             kolkata(HALF_PAST, HALF_PAST + DAY),
             kolkata(HALF_PAST + MS, HALF_PAST + DAY - MS),
             kolkata(HALF_PAST, HALF_PAST + MINUTE),
@@ -116,7 +131,10 @@ EDGES = [
         usage(
             EVERY,
             [PLAIN, FILTERED, PRORATED],
-            [at(NOON, v, operation_type=said) for v, said in ((5, "add"), (5, "remove"), (3, "add"), (3, "remove"), (3, "add"))],
+            [
+                at(NOON, v, operation_type=said)
+                for v, said in ((5, "add"), (5, "remove"), (3, "add"), (3, "remove"), (3, "add"))
+            ],
         ),
         id="of one instant the reception decides",
     ),
@@ -124,7 +142,12 @@ EDGES = [
         usage(
             EVERY,
             [PLAIN, PRORATED],
-            [at(NOON - 40 * DAY, 8), at(NOON - 9 * DAY, "-3"), at(NOON - 9 * DAY, 8, operation_type="remove"), at(NOON, 4)],
+            [
+                at(NOON - 40 * DAY, 8),
+                at(NOON - 9 * DAY, "-3"),
+                at(NOON - 9 * DAY, 8, operation_type="remove"),
+                at(NOON, 4),
+            ],
         ),
         id="what recurs looks back without limit",
     ),
@@ -143,7 +166,15 @@ EDGES = [
             [
                 at(NOON + n * HOUR, n, user=user, cloud=cloud, region="eu")
                 for n, (user, cloud) in enumerate(
-                    [(None, "aws"), ("", "gcp"), ("\0", "aws"), (True, "AWS"), ("true", None), (1, ["aws"]), ("1", "x" * 300)]
+                    [
+                        (None, "aws"),
+                        ("", "gcp"),
+                        ("\0", "aws"),
+                        (True, "AWS"),
+                        ("true", None),
+                        (1, ["aws"]),
+                        ("1", "x" * 300),
+                    ]
                 )
             ],
         ),
@@ -155,7 +186,9 @@ EDGES = [
             [PLAIN, GROUPED, DYNAMIC],
             [
                 at(NOON + n * HOUR, value, "9" * 25 + "." + "9" * 15, user="u")
-                for n, value in enumerate(["999999999999999.999999999999999", "-999999999999999.999999999999999"] * 3 + [1])
+                for n, value in enumerate(
+                    ["999999999999999.999999999999999", "-999999999999999.999999999999999"] * 3 + [1]
+                )
             ],
         ),
         id="as many digits as there may be",
@@ -195,32 +228,43 @@ EDGES = [
     ),
 ]
 
-WAYS = ["at once", "one by one", "backwards", "backwards when their days have ended"]
+WAYS = AT_ONCE, IN_ORDER, BACKWARDS = "at once", "one after the other", "backwards, when their days have ended"
 
 
-@pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("of", EDGES)
-def test_usage_at_an_edge_is_what_a_recount_gives(wall, monkeypatch, of, way):  # noqa: F811
+def test_usage_at_an_edge_is_what_a_recount_gives(wall, monkeypatch, of):  # noqa: F811
     monkeypatch.setattr(limits, "REGISTER_FROM_EVENTS", 1)
-    world = World(of, Story.begin(at="2023-01-01T00:00:00Z"))
-    world.subscribe()
-    ended = way == WAYS[-1]
-    wall.now = local(MONDAY, of.zone) + 14 * DAY if ended else NOON
-    records = [message([each], world.organization, received_at=NOON + n * MS) for n, each in enumerate(of.events)]
-    if way == WAYS[0]:
-        records = [message(of.events, world.organization)]
-    for n, record in enumerate(records if "backwards" not in way else records[::-1]):
+    story = Story.begin(at="2023-01-01T00:00:00Z")
+    empty = state()
+    for way in WAYS:
+        wall.now = None
+        begin_anew(empty)
+        world = World(of, story)
+        world.subscribe()
+        wall.now = local(MONDAY, of.zone) + 14 * DAY if way == BACKWARDS else NOON
+        tell(world, way)
+        wall.now += 2 * HOUR
+        registry.tick()  # Registers of distinct values that reading opened are filled.
+        work()
+        for each in (of.week, *of.ranges, of.week):
+            world.assert_equals_recount(each)
+            world.assert_equals_recount(each, {"cloud": "aws"})
+        wall.now = None
+        world.assert_api_equals_recount()
+
+
+def tell(world: World, way: str) -> None:
+    """Deliver all events in one message or in some of them, and read in between: days are folded, and count more then."""
+    sent, happenings = world.of.events, len(world.of.meterings)
+    size = len(sent) if way == AT_ONCE else max(happenings, len(sent) // 12)
+    records = [
+        message(sent[n : n + size], world.organization, received_at=NOON + n * MS)
+        for n in range(0, len(sent), max(1, size))
+    ]
+    for n, record in enumerate(records if way != BACKWARDS else records[::-1]):
         assert deliver([record])
-        if n % 10 in (0, 1):  # A day that was folded, and counts more now.
-            world.assert_equals_recount(of.week)
-    wall.now += 2 * HOUR
-    registry.tick()  # Registers of distinct values that reading opened are filled.
-    work()
-    for each in (of.week, *of.ranges, of.week):
-        world.assert_equals_recount(each)
-        world.assert_equals_recount(each, {"cloud": "aws"})
-    wall.now = None
-    world.assert_api_equals_recount()
+        if n < 2:
+            world.assert_equals_recount(world.of.week)
 
 
 DAY_ENDS = datetime(2024, 2, 29, tzinfo=UTC)
@@ -253,27 +297,34 @@ def test_events_that_come_between_two_reads_are_seen_by_the_second(wall, moments
         left = left[27:]
 
 
-def test_a_metric_that_is_made_anew_under_its_code_counts_by_what_it_is_now(wall):  # noqa: F811
+def test_a_metric_that_becomes_another_counts_by_what_it_is_now(wall):  # noqa: F811
     """From a sum by cloud to a maximum, to distinct values, to the sum of another property: of the same events."""
-    happenings = [at(NOON + n * HOUR, n, w=f"{n % 3}.5", cloud="aws", region="eu", user="u") for n in range(-30, 5)]
+    happenings = [at(NOON + n * HOUR, n, w=f"{n % 3}.5", cloud="aws", region="eu", user="u") for n in range(-30, 6)]
     of = usage([gauge("sum")], [PLAIN, FILTERED, GROUPED], happenings)
     world = World(of, Story.begin(at="2023-01-01T00:00:00Z"), sandbox=False)
     (code,) = world.gauges
     wall.now = NOON + 3 * DAY
     left = list(of.events)
-    for new in (None, Gauge("max_agg", "v", listed=LISTED), Gauge("unique_count_agg", "w"), Gauge("sum_agg", "w", listed=LISTED)):
+    others = [
+        Gauge("max_agg", "v", listed=LISTED),
+        Gauge("unique_count_agg", "w"),
+        Gauge("weighted_sum_agg", "w", recurring=True),
+        Gauge("sum_agg", "w", listed=LISTED),
+    ]
+    for new in (None, *others):
         if new is not None:
-            world.story.ok("DELETE", f"/billable_metrics/{code}")
-            world.describe([Metering(code, new, [PLAIN, *([FILTERED] if new.listed else []), GROUPED], late=False)])
-        assert deliver([message(left[:9], world.organization)])
-        left = left[9:]
+            prices = [PLAIN, *([FILTERED] if new.listed else []), GROUPED]
+            world.define_anew(Metering(code, new, prices, late=False))
+        assert deliver([message(left[:7], world.organization)])
+        left = left[7:]
         world.assert_equals_recount(of.week)
         world.assert_equals_recount(of.week)
 
 
 def test_dimensions_that_change_hold_for_what_came_before_as_well(wall):  # noqa: F811
     happenings = [
-        at(NOON + n * HOUR, n + 50, cloud=("aws", "gcp", "azure")[n % 3], region="eu", user=f"u{n % 2}") for n in range(-30, 6)
+        at(NOON + n * HOUR, n + 50, cloud=("aws", "gcp", "azure")[n % 3], region="eu", user=f"u{n % 2}")
+        for n in range(-30, 6)
     ]
     of = usage(EVERY, [PLAIN, FILTERED, GROUPED, PRORATED], happenings)
     world = World(of, Story.begin(at="2023-01-01T00:00:00Z"), sandbox=False)

@@ -4,7 +4,7 @@ import contextlib
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import Phase, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from chalicelib.features.billable_metrics.store import METRICS, Metric, MetricFilter
@@ -13,8 +13,9 @@ from chalicelib.features.metering.registers import Spec
 from chalicelib.features.usage import distinct, raw
 from chalicelib.platform import agenda, clock
 from chalicelib.platform.table import Cancelled, ConditionFailed, core, usage
-from tests.support import aws as support
+from tests.support.examples import examples
 from tests.support.faults import Killed, Plan, conflicting, failing
+from tests.support.quick_tables import go_back_to, state
 from tests.support.usage import MARCH, ORG, event, message
 
 NOON = datetime(2024, 3, 10, 12, tzinfo=UTC)
@@ -224,24 +225,29 @@ STEPS = st.lists(
 )
 
 
-@settings(max_examples=25, phases=[Phase.explicit, Phase.generate], deadline=None)
+@settings(
+    max_examples=examples(25),
+    phases=[Phase.explicit, Phase.generate],
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
 @given(STEPS)
-def test_whatever_comes_in_whatever_order_numbers_are_those_of_a_recount(steps):
+def test_whatever_comes_in_whatever_order_numbers_are_those_of_a_recount(seats, steps):
+    before = state()
     sent: dict[str, object] = {}
-    with support.in_memory():
-        metric()
-        for step in steps:
-            if step == "wish":
-                wish()
-            elif step == "fill":
-                fill()
-            else:
-                count(*step)
-                for each in step:
-                    sent.setdefault(each.transaction_id, each)
-            known = numbers()
-            assert known is None or known == recount(sent.values())
-        for _ in range(2):  # The second one knows of removals.
+    for step in steps:
+        if step == "wish":
             wish()
+        elif step == "fill":
             fill()
-        assert numbers() == recount(sent.values())
+        else:
+            count(*step)
+            for each in step:
+                sent.setdefault(each.transaction_id, each)
+        known = numbers()
+        assert known is None or known == recount(sent.values())
+    for _ in range(2):  # The second one knows of removals.
+        wish()
+        fill()
+    assert numbers() == recount(sent.values())
+    go_back_to(before)
