@@ -278,3 +278,36 @@ def test_the_first_apis_groups(aws):
     assert ids == [*expected[:7], None, *expected[7:]]
     (past,) = story.ok("GET", "/customers/cust/past_usage?external_subscription_id=sub")["usage_periods"]
     assert [each.get("groups") for each in past["charges_usage"]] == [each["groups"] for each in usage["charges_usage"]]
+
+
+def test_ten_thousand_values_of_a_filter_and_thousands_of_distinct_values(aws):
+    """More than any row keeps. Events of every tenth value come, of one that is not listed, and of each user one or two."""
+    story = Story.begin(at="2024-09-01T00:00:00Z")
+    listed = [f"value {n}" for n in range(10_000)]
+    shelves = story.metric("shelves", "sum_agg", field_name="v", filters=[{"key": "shelf", "values": listed}])
+    visits = story.metric("visits", "unique_count_agg", field_name="user")
+    everyone = priced(visits, properties={"amount": "0.01"})
+    filters = [taking("2", shelf=[ALL]), taking("3", shelf=listed[20:4_000])]
+    begun(story, [priced(shelves, filters=filters), everyone])
+    seen = listed[::10]
+    use_many(
+        story, [{"code": "shelves", "at": "2024-09-10", "v": "1.5", "shelf": each} for each in [*seen, "elsewhere"]]
+    )
+    use_many(story, [{"code": "visits", "at": "2024-09-11", "user": f"user {n}"} for n in range(2_000)])
+    use_many(story, [{"code": "visits", "at": "2024-09-12", "user": f"user {n}"} for n in range(0, 2_000, 5)])
+    of_some = len(seen[2:400])
+    expected = [
+        ({"shelf": [ALL]}, {}, f"{1.5 * (1_000 - of_some)}", 300 * (1_000 - of_some)),
+        ({"shelf": listed[20:4_000]}, {}, f"{1.5 * of_some}", 450 * of_some),
+        (None, {}, "1.5", 150),
+    ]
+    for _ in range(2):  # The second time from what the first one has kept.
+        usage = story.usage()["charges_usage"]
+        assert sorted((f["units"], f["amount_cents"]) for f in usage[0]["filters"]) == sorted(
+            (units, cents) for _, _, units, cents in expected
+        )
+        assert (usage[1]["units"], usage[1]["amount_cents"]) == ("2000.0", 2_000)
+    story.travel("2024-10-01T00:00:00Z")
+    bill = last_bill(story)
+    assert [line[2:] for line in lines(bill, "shelves")] == [line[2:] for line in expected]
+    assert [line[2:] for line in lines(bill, "visits")] == [("2000.0", 2_000)]
