@@ -20,40 +20,19 @@ from chalicelib.features.usage import service as usage
 from chalicelib.features.usage.audit import audit
 from chalicelib.platform import auth, aws, clock, queues
 from chalicelib.platform.settings import settings
-from infra.local import provision
-from infra.local.emulator import Emulator, environment, free_port
-from tests.support.aws import ADMIN_KEY, forget
+from tests.support import ministack
 from tests.support.story import Story
 
 _WORKERS, _EVENTS, _BATCH, _KILLED = 2, 4_000, 20, 8
 _VISIBLE_AGAIN_SECONDS = 2
 
 
-@pytest.fixture(scope="module")
-def emulator(tmp_path_factory) -> Iterator[Emulator]:
-    started = Emulator(free_port(), None, tmp_path_factory.mktemp("ministack") / "log")
-    try:
-        started.wait_until_up()
-        yield started
-    finally:
-        started.stop()
-
-
 @pytest.fixture
-def stack(emulator, monkeypatch) -> Iterator[dict[str, str]]:
+def stack(tmp_path, monkeypatch) -> Iterator[dict[str, str]]:
     """The environment of processes that use the emulator; this process is one of them."""
-    own = environment(emulator.url, 8000, LOG_LEVEL="CRITICAL", ADMIN_API_KEY=ADMIN_KEY)
-    for name, value in own.items():
-        monkeypatch.setenv(name, value)
-    forget()
-    stage = settings().stage
-    provision.tables(aws.client("dynamodb"), stage)
-    provision.queues(aws.client("sqs"), stage)
-    provision.files(aws.client("s3"), stage, settings().files_bucket)
-    provision.key(aws.client("kms"), stage)
-    _deliver_soon_and_often(queues.url(settings().events_queue))
-    yield {**os.environ, **own}
-    forget()
+    with ministack.running(tmp_path / "log", monkeypatch) as variables:
+        _deliver_soon_and_often(queues.url(settings().events_queue))
+        yield {**os.environ, **variables}
 
 
 def _deliver_soon_and_often(url: str) -> None:

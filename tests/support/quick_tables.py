@@ -2,7 +2,7 @@
 
 moto copies the whole table for each action of a transaction, so as to go back to it where the transaction is refused, and
 sorts the whole table for each query. Here only the items that a transaction touches are copied, only the partition that a
-query names is sorted, and pages end by their number of items alone.
+query names, of the table or an index, is sorted, and pages end by their number of items alone.
 """
 
 import copy
@@ -54,14 +54,24 @@ def _serialize_values_as_they_are(serializer: Any, serialized: Any, value: Any, 
 def _query_partition(table: Table, hash_key: DynamoType, *args: Any, **how: Any) -> Any:
     index_name = args[6] if len(args) > 6 else how.get("index_name")
     with _one_query:
+        partition = list(table.items.get(hash_key, {}).values()) if index_name is None else []
         if index_name is not None:
-            return _query(table, hash_key, *args, **how)
-        partition = list(table.items.get(hash_key, {}).values())
+            (of_index,) = (
+                key["AttributeName"] for key in table.get_index(index_name).schema if key["KeyType"] == "HASH"
+            )
+            partition = [
+                item for item in _all(table) if (own := item.attrs.get(of_index)) and own.value == hash_key.value
+            ]
         table.all_items = lambda: partition  # type: ignore[method-assign]
         try:
             return _query(table, hash_key, *args, **how)
         finally:
             del table.all_items
+
+
+def _all(table: Table) -> Iterator[Item]:
+    for rows in table.items.values():
+        yield from rows.values()
 
 
 State = dict[str, Any]

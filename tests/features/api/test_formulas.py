@@ -63,6 +63,7 @@ def test_an_event_whose_formula_fails_is_refused(computed):
 
 def test_formulas_follow_their_metric(computed, monkeypatch):
     monkeypatch.setattr(limits, "CLOCK_INLINE_SECONDS", 0)  # These events stay in the queue.
+
     def properties(number: int, code: str = "cpu"):
         return send(computed, number, code, properties={"ms": 3600000}).body["event"]["properties"]
 

@@ -68,9 +68,16 @@ def at(
 
 
 def events(codes: list[str], happenings: list[tuple[datetime, dict[str, Any], str | None]]) -> list[Event]:
-    """Each happening as an event of each code."""
+    """Each happening as an event of each code. The order of their ids is another one than that of their reception."""
     return [
-        Event(f"{code}-{n:03d}", "sub", code, (when - datetime(1970, 1, 1, tzinfo=UTC)) // MS, dict(properties), cents)
+        Event(
+            f"{n * 37 % 100:02d}-{code}",
+            "sub",
+            code,
+            (when - datetime(1970, 1, 1, tzinfo=UTC)) // MS,
+            dict(properties),
+            cents,
+        )
         for n, (when, properties, cents) in enumerate(happenings)
         for code in codes
     ]
@@ -133,7 +140,7 @@ EDGES = [
             [PLAIN, FILTERED, PRORATED],
             [
                 at(NOON, v, operation_type=said)
-                for v, said in ((5, "add"), (5, "remove"), (3, "add"), (3, "remove"), (3, "add"))
+                for v, said in ((5, "add"), (5, "remove"), (3, "add"), (3, "remove"), (4, "add"))
             ],
         ),
         id="of one instant the reception decides",
@@ -185,9 +192,9 @@ EDGES = [
             EVERY,
             [PLAIN, GROUPED, DYNAMIC],
             [
-                at(NOON + n * HOUR, value, "9" * 25 + "." + "9" * 15, user="u")
+                at(NOON + n * (7 * MINUTE + 7 * MS), value, "9" * 25 + "." + "9" * 15, user="u")
                 for n, value in enumerate(
-                    ["999999999999999.999999999999999", "-999999999999999.999999999999999"] * 3 + [1]
+                    [*["999999999999999.999999999999999"] * 5, "-999999999999999.999999999999999", 1]
                 )
             ],
         ),
@@ -265,6 +272,39 @@ def tell(world: World, way: str) -> None:
         assert deliver([record])
         if n < 2:
             world.assert_equals_recount(world.of.week)
+
+
+def test_distinct_values_that_are_counted_as_they_come_in_are_those_of_a_recount(wall, monkeypatch):  # noqa: F811
+    """First while values are only added; then some are removed, added and removed at once, and told of late."""
+    monkeypatch.setattr(limits, "REGISTER_FROM_EVENTS", 1)
+    add, remove = {"operation_type": "add"}, {"operation_type": "remove"}
+    batches = [
+        [at(NOON, "a"), at(NOON, "b", cloud="aws"), at(NOON + HOUR, "a", cloud="aws")],
+        [at(NOON + DAY, "c", **add), at(NOON - DAY, "a", **add), at(NOON - 9 * DAY, "d", cloud="gcp")],
+        [at(NOON + 2 * HOUR, "a", **remove), at(NOON, "e")],
+        [
+            at(NOON + HOUR, "f", **add),
+            at(NOON + 2 * HOUR, "f", **remove),
+            at(NOON, "f", **add),
+            at(NOON, "f", **remove),
+        ],
+        [at(NOON + HOUR, "b", cloud="aws", **remove), at(NOON + 3 * HOUR, "a", **add), at(NOON + 2 * HOUR, "a", **add)],
+        [at(NOON + 90 * MINUTE, "b", cloud="aws", **add), at(NOON + 2 * DAY, "c", **remove), at(NOON, "c", **add)],
+    ]
+    gauges = [gauge("unique_count"), gauge("unique_count", recurring=True)]
+    of = usage(gauges, [PLAIN, FILTERED], [each for batch in batches for each in batch])
+    world = World(of, Story.begin(at="2023-01-01T00:00:00Z"))
+    wall.now = NOON
+    left = list(of.events)
+    for n, batch in enumerate(batches):
+        own, left = left[: 2 * len(batch)], left[2 * len(batch) :]
+        assert deliver([message(own, world.organization, received_at=NOON + n * MS)])
+        for _ in range(2):  # The first reading opens registers, the second one reads what was filled.
+            world.assert_equals_recount(of.week)
+            wall.now += 2 * HOUR
+            registry.tick()
+            work()
+        world.assert_equals_recount(of.week)
 
 
 DAY_ENDS = datetime(2024, 2, 29, tzinfo=UTC)
