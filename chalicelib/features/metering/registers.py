@@ -119,12 +119,13 @@ class Register:
         bucket = buckets.of(counted.properties)
         if value is None or operation is None or bucket is None:
             return None
-        return Entry(value, bucket, place_in_time(counted.at_ms, counted.order), operation == ADD)
+        place = place_in_time(counted.at_ms, counted.order) if self.mode == ALL else ""
+        return Entry(value, bucket, place, operation == ADD)
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """An operation on a value. `place`: in time."""
+    """An operation on a value. `place`: in time, where that matters: what is only added is there, whenever."""
 
     value: str
     bucket: str
