@@ -64,7 +64,7 @@ class Workers:
         """Until the queue is empty; whenever there is less in it one of them is killed, wherever it is, and another one
         takes its place."""
         seen, deadline = _waiting(), time.monotonic() + 100
-        while _waiting() or _taken():
+        while any(_waiting_and_taken()):
             assert time.monotonic() < deadline, "the queue gets empty"
             if self.killed < _KILLED and _waiting() < seen:
                 time.sleep(chance.random() * 0.3)
@@ -126,13 +126,12 @@ def _event(n: int, chance: random.Random, now) -> dict:
 
 
 def _waiting() -> int:
-    return _number("ApproximateNumberOfMessages")
+    return _waiting_and_taken()[0]
 
 
-def _taken() -> int:
-    return _number("ApproximateNumberOfMessagesNotVisible")
-
-
-def _number(name: str) -> int:
+def _waiting_and_taken() -> tuple[int, int]:
+    """At one instant: between two questions a message that was taken may have come back."""
+    names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
     url = queues.url(settings().events_queue)
-    return int(aws.client("sqs").get_queue_attributes(QueueUrl=url, AttributeNames=[name])["Attributes"][name])
+    found = aws.client("sqs").get_queue_attributes(QueueUrl=url, AttributeNames=names)["Attributes"]
+    return int(found[names[0]]), int(found[names[1]])
