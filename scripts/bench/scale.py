@@ -19,8 +19,6 @@ _PARTS = {
     "announce": "telling that it is printed",
 }
 _PUSHING = ("idle tick", "tick", "shard")
-# What an organization looks at once a day, whatever was due.
-_DAILY = ("watch_late_events",)
 _PAGE_BYTES = 1_000_000
 _REQUEST_SECONDS = 0.01
 _SQS_DOLLARS, _S3_PUT_DOLLARS = 0.40e-6, 5e-6
@@ -57,7 +55,7 @@ def bounds(found: Findings) -> list[Row]:
         Row(
             f"all of it with {n} customers more who are not due",
             "requests more",
-            _all(found.idle).total - _all(once).total,
+            found.idle.of().total - once.of().total,
             0,
         ),
         Row("a tick of it with nothing due", "requests", idle_tick_requests(found.idle), limits.DUE_SHARDS),
@@ -120,11 +118,7 @@ def parts(found: Findings) -> str:
 
 
 def _kinds(costs: Costs) -> list[str]:
-    return [kind for kind in costs.number if kind not in (*_PUSHING, *_DAILY)]
-
-
-def _all(costs: Costs) -> Meter:
-    return costs.of(*_PUSHING, *_kinds(costs))
+    return [kind for kind in costs.number if kind not in _PUSHING]
 
 
 def _work(costs: Costs) -> Meter:

@@ -19,6 +19,7 @@ import simplejson
 
 from chalicelib import limits
 from chalicelib.features import registry
+from chalicelib.features.billing import late
 from chalicelib.features.documents import jobs as documents
 from chalicelib.platform import aws, clock
 from tests.support.capacity import Meter, counting
@@ -274,16 +275,18 @@ class _Queues(_Client):
 
 @contextlib.contextmanager
 def simulated(start: datetime) -> Iterator[Simulation]:
-    """Everything in this process lives in simulated time, from `start` on."""
+    """Everything in this process lives in simulated time, from `start` on. The day's look at late events does not: it
+    compares with ids, which hold real time."""
     simulation = Simulation(start)
-    real_client, real_now, real_pdf = aws.client, clock.utc_now, documents.invoice_pdf
+    real_client, real_now, real_pdf, real_watch = aws.client, clock.utc_now, documents.invoice_pdf, late.watch
 
     def client(service: str, use: str = "standard") -> Any:
         return (_Queues if service == "sqs" else _Client)(real_client(service, use), simulation)
 
     aws.client, clock.utc_now = client, lambda: simulation.now
     documents.invoice_pdf = lambda document: b"%PDF-1.7"
+    late.watch = lambda organization, now: None
     try:
         yield simulation
     finally:
-        aws.client, clock.utc_now, documents.invoice_pdf = real_client, real_now, real_pdf
+        aws.client, clock.utc_now, documents.invoice_pdf, late.watch = real_client, real_now, real_pdf, real_watch
