@@ -162,14 +162,19 @@ def _of_subscription(ledger: Ledger, external_id: str) -> Iterator[Late]:
     for final in finals:
         for low_ms, high_ms in _days(final):
             day = metered.day_of(low_ms)
-            # Transactions mark days that are over: what is metered later than the invoice may be so within its last day.
-            if day not in marked and instant_of(high_ms) < final.taken_at:
+            # Transactions mark days that are over: without a mark the day was open when the last of its events was metered.
+            if day not in marked and _end_of_day(low_ms) < final.taken_at:
                 continue
             parts = metered.parts_of_day(ledger.organization_id, external_id, day)
             items = metered.raw_of_day(ledger.organization_id, external_id, day, parts, low_ms=low_ms, high_ms=high_ms)
             for item in items:
                 if ledger.missed(external_id, item["code"], item["ms"], _metered_at(item)) is final:
                     yield _late(ledger.organization_id, item, final)
+
+
+def _end_of_day(ms: int) -> datetime:
+    """The end of the UTC day of an instant."""
+    return instant_of(ms - ms % (_DAY // _MILLISECOND)) + _DAY
 
 
 def _days(final: Final) -> Iterator[tuple[int, int]]:

@@ -162,6 +162,15 @@ def test_an_organization_with_final_invoices_is_watched_day_by_day(ended, capsys
     assert [each.due_at for each in watches(ended)] == [task.due_at + timedelta(days=2)]
 
 
+def test_events_of_the_open_day_on_which_a_subscription_ended_are_late_too(ended, monkeypatch):
+    """Whenever that is found: no mark of the day is needed for it."""
+    later = clock.utc_now() + timedelta(seconds=3)
+    monkeypatch.setattr(late, "made_at", lambda build: later)  # The invoice took its time.
+    monkeypatch.setattr(late, "_metered_at", lambda item: later + timedelta(seconds=1))
+    names = [each.transaction_id for each in late.listed(ended.ref.id)]
+    assert names == ["in time"]
+
+
 def test_a_sandbox_is_not_watched(billed):
     work()
     late.watch(billed.ref, now=clock.now(billed.ref))
