@@ -1,6 +1,7 @@
 """AWS clients, one of each per process (they are thread-safe), made on first use so that importing stays cheap."""
 
 import threading
+from functools import lru_cache
 from typing import Any
 
 from chalicelib.platform.settings import settings
@@ -34,7 +35,6 @@ def reset() -> None:
 
 
 def _make(service: str, use: str) -> Any:
-    import boto3
     from botocore.config import Config
 
     options: dict[str, Any] = {"connect_timeout": 3, "read_timeout": 25, "max_pool_connections": 64, **_USES[use]}
@@ -42,5 +42,12 @@ def _make(service: str, use: str) -> Any:
         options["signature_version"] = "s3v4"
         if settings().local:
             options["s3"] = {"addressing_style": "path"}
-    session: Any = boto3.session.Session()
-    return session.client(service, config=Config(**options))
+    return _session().client(service, config=Config(**options))
+
+
+@lru_cache(maxsize=1)
+def _session() -> Any:
+    """What clients have in common: a session of its own would read the service's descriptions anew for each."""
+    import boto3
+
+    return boto3.session.Session()

@@ -1,7 +1,7 @@
 """A year of real use: flights from New York's airports in 2013, by every aggregation, filter and group, billed each month over
 the API and compared, fee by fee, with a naive recount. Source: usage.md; the data are those of `make demo`.
 
-Every so many of all flights; `EXAMPLES=2000` in the environment takes them all, which takes long."""
+Every so many of all flights; `EXAMPLES=3000` in the environment takes them all, which takes long."""
 
 import itertools
 from collections import Counter
@@ -16,7 +16,7 @@ from tests.support.recount import Fact, Gauge, Price, Range, lines
 from tests.support.story import Story
 
 # Of so many flights one is taken.
-STEP = max(1, 2000 // examples(1))
+STEP = max(1, 3000 // examples(1))
 ORIGINS = {"origin": ["EWR", "JFK", "LGA"]}
 BY_ORIGIN = [({"origin": ["EWR", "JFK"]}, {"amount": "0.02"}), ({"origin": ["JFK"]}, {"amount": "0.03"})]
 
