@@ -22,7 +22,7 @@ from chalicelib.domain.charges.models import ChargeModel, ChargeUsage, Priced, p
 from chalicelib.domain.charges.prorated import ProratedUsage
 from chalicelib.domain.charges.prorated import price as prorated_price
 from tests.domain import test_charge_models, test_percentages
-from tests.support import recount
+from tests.support import recount, recount_prices
 from tests.support.readings import FIELD, at, rule, window
 
 LAW = settings(max_examples=100)
@@ -83,7 +83,7 @@ def test_a_price_is_the_sum_of_its_published_parts_and_that_of_a_recount(model):
         usage = ChargeUsage(sum(values, D(0)), len(values), tuple(values), cents)
         priced = price(model, usage, properties.parse(model, given))
         assert published(model, given, usage, priced) == priced.amount
-        assert Fraction(priced.amount) == recount.price_of(
+        assert Fraction(priced.amount) == recount_prices.price_of(
             model,
             given,
             Fraction(usage.units),
@@ -187,7 +187,7 @@ def test_the_fees_of_a_month_add_up_to_the_price_of_its_highest_level(of, model)
 
 def owed_for(model: ChargeModel, given: dict[str, Any], units: Fraction) -> Fraction:
     """Without units not even the first flat amount is paid in advance."""
-    return recount.price_of(model, given, units) if units else Fraction(0)
+    return recount_prices.price_of(model, given, units) if units else Fraction(0)
 
 
 @LAW
@@ -205,7 +205,7 @@ def test_fees_of_events_that_only_add_something_add_up_to_the_price_of_the_perio
         after = before.after(change)
         owed += event_fee(model, parsed, change=change.units, before=before.usage, after=after.usage).priced.amount
         before = after
-    assert Fraction(owed) == recount.price_of(
+    assert Fraction(owed) == recount_prices.price_of(
         model,
         given,
         Fraction(sum(values, D(0))),

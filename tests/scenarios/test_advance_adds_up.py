@@ -14,7 +14,7 @@ import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
-from tests.support import recount
+from tests.support import recount, recount_prices
 from tests.support.charging import ALL, tiers
 from tests.support.exact_numbers import exact_numbers
 from tests.support.examples import examples
@@ -182,4 +182,4 @@ def price_of(
     if not highest:  # Without units not even the first flat amount is paid in advance.
         return Fraction(0)
     ones = [Fraction(1)] * len(members)  # Percentages price counts alone here.
-    return recount.price_of(model, properties, highest, values=ones, events_count=len(members))
+    return recount_prices.price_of(model, properties, highest, values=ones, events_count=len(members))

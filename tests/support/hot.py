@@ -57,7 +57,7 @@ class Hot:
                     Metric(id=new_id(), created_at=at, updated_at=at, filters=filters, field_name=field_name, **fields),
                 )
         hot = cls(hour, organization, subscription)
-        distinct.wish(organization, subscription, _UNIQUE, hot.span, _SPEC, real_now=at)
+        distinct.wish(distinct.Question(organization, subscription, _UNIQUE, hot.span, _SPEC), real_now=at)
         registers.forget()  # As all workers do within a minute.
         return hot
 

@@ -23,6 +23,7 @@ from chalicelib.features.billable_metrics.store import Metric
 from chalicelib.features.billing.buckets import Buckets, parsed, views_of
 from chalicelib.features.plans.store import Charge, ChargeFilter
 from chalicelib.features.usage import service as usage
+from chalicelib.features.usage.distinct import Question
 from chalicelib.platform.clock import OrganizationRef
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -96,8 +97,10 @@ def _recounted(
     """What raw events say, by charge and bucket: those of the range, and the whole history for what recurs. Where distinct
     values were counted as they came in, that is all that is read."""
     found: Found = {}
+    questions = {each.charge.id: _question(organization, external_subscription_id, each, window) for each in asked}
     for each in asked:
-        numbers = _distinct(organization, external_subscription_id, each, window)
+        question = questions[each.charge.id]
+        numbers = None if question is None else usage.distinct_values(question)
         if numbers is not None:
             found[each.charge.id] = {bucket: unique.counted(n) for bucket, n in each.of_numbers(numbers).items()}
     left = [each for each in asked if each.charge.id not in found]
@@ -114,24 +117,20 @@ def _recounted(
             bucket: aggregate(each.rule, members, window, prorated=each.charge.prorated)
             for bucket, members in each.split(own).items()
         }
-        if each.spec is not None:
-            of = (organization, external_subscription_id, each.metric.code, _range_of(each, window))
-            usage.recounted(*of, each.spec, len(own))
+        question = questions[each.charge.id]
+        if question is not None:
+            usage.recounted(question, len(own))
     return found
 
 
-def _distinct(
+def _question(
     organization: OrganizationRef, external_subscription_id: str, asked: Buckets, window: Window
-) -> dict[str, int] | None:
-    spec, code = asked.spec, asked.metric.code
-    if spec is None:
+) -> Question | None:
+    """What registers may know of a charge: of what recurs, events of all time count."""
+    if asked.spec is None:
         return None
-    return usage.distinct_values(organization, external_subscription_id, code, _range_of(asked, window), spec)
-
-
-def _range_of(asked: Buckets, window: Window) -> Span:
-    """Whose events count: of what recurs, those of all time."""
-    return Span(_EPOCH, window.span.end) if asked.metric.recurring else window.span
+    span = Span(_EPOCH, window.span.end) if asked.metric.recurring else window.span
+    return Question(organization, external_subscription_id, asked.metric.code, span, asked.spec)
 
 
 def _used(of: Buckets, bucket: Bucket, aggregated: Aggregated) -> Used:

@@ -5,6 +5,7 @@ why then); until that, and where there is none, raw events are counted.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 from chalicelib import limits
@@ -27,56 +28,60 @@ _VALUES_AT_ONCE = 90
 _TRIES = 10
 
 
-def numbers(
-    organization: OrganizationRef,
-    external_subscription_id: str,
-    code: str,
-    span: Span,
-    spec: Spec,
-    *,
-    real_now: datetime,
-) -> dict[str, int] | None:
-    """How many values are active at the end of a range, by bucket; None where no register says so."""
-    found = _standing(organization.id, external_subscription_id, code, span, spec, real_now)
-    ready = [each for each in found if each.is_filled and not each.is_void]
+@dataclass(frozen=True, slots=True)
+class Question:
+    """How many distinct values events of a code leave active at the end of a range, by bucket of a spec."""
+
+    organization: OrganizationRef
+    external_subscription_id: str
+    code: str
+    span: Span
+    spec: Spec
+
+    @property
+    def pk(self) -> str:
+        """The partition of the subscription's registers."""
+        return store.usage_pk(self.organization.id, self.external_subscription_id)
+
+    @property
+    def range_ms(self) -> tuple[int, int]:
+        """The range in milliseconds since 1970, half-open."""
+        return raw.ceil_ms(self.span.start), raw.ceil_ms(self.span.end)
+
+
+def numbers(asked: Question, *, real_now: datetime) -> dict[str, int] | None:
+    """How many values are active, by bucket; None where no register says so."""
+    ready = [each for each in _standing(asked, real_now) if each.is_filled and not each.is_void]
     return dict(ready[0].numbers) if ready else None
 
 
-def wish(
-    organization: OrganizationRef,
-    external_subscription_id: str,
-    code: str,
-    span: Span,
-    spec: Spec,
-    *,
-    real_now: datetime,
-) -> None:
+def wish(asked: Question, *, real_now: datetime) -> None:
     """Open a register for a range whose events were many to recount, where there is none yet. (Of two that were opened at the
     same time each is right.)"""
-    if len(spec.text().encode()) > limits.REGISTER_SPEC_BYTES_MAX:
+    if len(asked.spec.text().encode()) > limits.REGISTER_SPEC_BYTES_MAX:
         return
-    found = _standing(organization.id, external_subscription_id, code, span, spec, real_now)
+    found = _standing(asked, real_now)
     if any(not each.is_void for each in found):
         return
     mode = ALL if any(each.mode == ADDS for each in found) else ADDS
-    start_ms, end_ms = raw.ceil_ms(span.start), raw.ceil_ms(span.end)
-    name = registers.name_of(code, start_ms, end_ms, spec, mode, real_now)
+    start_ms, end_ms = asked.range_ms
+    name = registers.name_of(asked.code, start_ms, end_ms, asked.spec, mode, real_now)
     task = agenda.task(
         FILL,
-        organization,
-        f"{key_part(external_subscription_id)}#{name}",
+        asked.organization,
+        f"{key_part(asked.external_subscription_id)}#{name}",
         real_now + limits.REGISTER_FILLED_AFTER,
-        {"subscription": external_subscription_id, "name": name},
+        {"subscription": asked.external_subscription_id, "name": name},
     )
     head = {
-        "pk": store.usage_pk(organization.id, external_subscription_id),
+        "pk": asked.pk,
         "sk": f"u#{name}#head",
-        "code": code,
+        "code": asked.code,
         "start_ms": start_ms,
         "end_ms": end_ms,
         "mode": mode,
-        "spec": spec.text(),
-        "expires_at": int((max(span.end, real_now) + limits.REGISTER_KEPT).timestamp()),
+        "spec": asked.spec.text(),
+        "expires_at": int((max(asked.span.end, real_now) + limits.REGISTER_KEPT).timestamp()),
     }
     transact([usage.put(head), agenda.put(task, now=real_now)])
 
@@ -125,11 +130,8 @@ def _enter_all(organization_id: str, subscription: str, register: Register) -> N
             return
 
 
-def _standing(
-    organization_id: str, subscription: str, code: str, span: Span, spec: Spec, real_now: datetime
-) -> Sequence[Register]:
+def _standing(asked: Question, real_now: datetime) -> Sequence[Register]:
     """The registers of either mode for a range, by what stands there now."""
-    start_ms, end_ms = raw.ceil_ms(span.start), raw.ceil_ms(span.end)
-    begins = registers.names_of(code, start_ms, end_ms, spec)
-    items = usage.query(store.usage_pk(organization_id, subscription), begins=f"u#{begins}")
+    begins = registers.names_of(asked.code, *asked.range_ms, asked.spec)
+    items = usage.query(asked.pk, begins=f"u#{begins}")
     return [each for each in registers.read(items) if each.is_kept(real_now, by_meter=False)]

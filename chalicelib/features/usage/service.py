@@ -6,10 +6,10 @@ from datetime import datetime
 from chalicelib import limits
 from chalicelib.domain.aggregation.readings import Reading
 from chalicelib.domain.periods import Span
-from chalicelib.features.metering.registers import Spec
 from chalicelib.features.metering.views import View
 from chalicelib.features.usage import distinct, raw
 from chalicelib.features.usage.counted import Counted
+from chalicelib.features.usage.distinct import Question
 from chalicelib.features.usage.reader import Reader
 from chalicelib.platform import clock
 from chalicelib.platform.clock import OrganizationRef
@@ -54,27 +54,16 @@ def readings(
     return raw.readings(organization.id, external_subscription_id, span, codes, with_history=with_history)
 
 
-def distinct_values(
-    organization: OrganizationRef,
-    external_subscription_id: str,
-    code: str,
-    span: Span,
-    spec: Spec,
-    *,
-    now: datetime | None = None,
-) -> dict[str, int] | None:
-    """How many distinct values are active at the end of a range, by bucket, where they were counted as they came in; None
-    where they have to be recounted."""
-    real_now = now or clock.utc_now()
-    return distinct.numbers(organization, external_subscription_id, code, span, spec, real_now=real_now)
+def distinct_values(asked: Question) -> dict[str, int] | None:
+    """How many distinct values are active, by bucket, where they were counted as they came in; None where they have to be
+    recounted."""
+    return distinct.numbers(asked, real_now=clock.utc_now())
 
 
-def recounted(
-    organization: OrganizationRef, external_subscription_id: str, code: str, span: Span, spec: Spec, events: int
-) -> None:
+def recounted(asked: Question, events: int) -> None:
     """Tell that distinct values had to be recounted from so many events: where they were many, that will not last."""
     if events >= limits.REGISTER_FROM_EVENTS:
-        distinct.wish(organization, external_subscription_id, code, span, spec, real_now=clock.utc_now())
+        distinct.wish(asked, real_now=clock.utc_now())
 
 
 def _reader(

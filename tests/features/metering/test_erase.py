@@ -112,12 +112,15 @@ def test_what_readers_have_kept_goes_too(aws, monkeypatch):
 def test_registers_of_distinct_values_end(aws):
     spec = Spec("user", (), default=True)
 
+    def asked(code: str) -> distinct.Question:
+        return distinct.Question(ORG, "sub", code, MARCH, spec)
+
     def numbers(code: str) -> dict[str, int] | None:
-        return distinct.numbers(ORG, "sub", code, MARCH, spec, real_now=clock.utc_now())
+        return distinct.numbers(asked(code), real_now=clock.utc_now())
 
     for code in ("calls", "seats"):
         count(event(f"{code}1", NOON, code=code, user="a"))
-        distinct.wish(ORG, "sub", code, MARCH, spec, real_now=clock.utc_now())
+        distinct.wish(asked(code), real_now=clock.utc_now())
         key = f"u#{code}#"
         (head,) = table.usage.query(store.usage_pk(ORG.id, "sub"), begins=key)
         name = head["sk"].removeprefix("u#").removesuffix("#head")

@@ -19,7 +19,9 @@ from tests.support.quick_tables import go_back_to, state
 from tests.support.usage import MARCH, ORG, event, message
 
 NOON = datetime(2024, 3, 10, 12, tzinfo=UTC)
-SPEC = Spec("user", ({"cloud": ("aws",)}, {"cloud": ("aws", "gcp")}), default=True)
+ASKED = distinct.Question(
+    ORG, "sub", "seats", MARCH, Spec("user", ({"cloud": ("aws",)}, {"cloud": ("aws", "gcp")}), default=True)
+)
 
 
 @pytest.fixture
@@ -46,7 +48,7 @@ def count(*events):
 
 
 def wish():
-    distinct.wish(ORG, "sub", "seats", MARCH, SPEC, real_now=clock.utc_now())
+    distinct.wish(ASKED, real_now=clock.utc_now())
 
 
 def fill():
@@ -61,7 +63,7 @@ def _tasks():
 
 
 def numbers():
-    found = distinct.numbers(ORG, "sub", "seats", MARCH, SPEC, real_now=clock.utc_now())
+    found = distinct.numbers(ASKED, real_now=clock.utc_now())
     return None if found is None else {bucket: number for bucket, number in found.items() if number}
 
 
@@ -192,8 +194,8 @@ def test_a_register_is_no_longer_read_when_its_values_begin_to_expire(seats):
     wish()
     fill()
     later = clock.utc_now() + timedelta(days=38)
-    assert distinct.numbers(ORG, "sub", "seats", MARCH, SPEC, real_now=later - timedelta(hours=1)) == {"-": 1}
-    assert distinct.numbers(ORG, "sub", "seats", MARCH, SPEC, real_now=later + timedelta(hours=1)) is None
+    assert distinct.numbers(ASKED, real_now=later - timedelta(hours=1)) == {"-": 1}
+    assert distinct.numbers(ASKED, real_now=later + timedelta(hours=1)) is None
 
 
 def test_more_values_than_a_transaction_holds(seats):
