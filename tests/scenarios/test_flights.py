@@ -108,7 +108,7 @@ def test_a_year_of_flights_is_billed_as_a_recount_has_it(aws):
         use_many(story, sent)
         for n, each in enumerate(sent):
             properties = {name: value for name, value in each.items() if name not in ("id", "code", "at")}
-            order = (f"{month:02}-{n // 100:06}", each["id"])  # A request of a hundred is received at one instant.
+            order = (f"{month:02}", n, each["id"])  # In requests of a hundred, which are received in this order.
             facts[each["code"]].append(Fact(datetime.fromtimestamp(each["at"], UTC), order, properties))
         first, following = date(2013, month, 1), date(2013 + month // 12, month % 12 + 1, 1)
         of = Range(midnight(first), midnight(following), flights.NEW_YORK, (following - first).days)

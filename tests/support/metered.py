@@ -91,7 +91,7 @@ class World:
         for key, item in usage.get_many(list(keys)).items():
             event, kept = self.sent[keys[key]], store.read(item)
             assert replace(kept, sent=None) == event
-            order = (str(item["received"]), event.transaction_id)
+            order = (str(item["received"]), int(item["place"]), event.transaction_id)
             fact = Fact(event.at, order, event.properties, event.precise_total_amount_cents)
             facts.setdefault(event.code, []).append(fact)
         return facts

@@ -7,10 +7,8 @@ run finds what the first one made. Source: usage.md section 7.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from decimal import Decimal
 
 from chalicelib.domain import subscriptions as rules
-from chalicelib.domain.aggregation.readings import Reading
 from chalicelib.features.billable_metrics.store import Metric
 from chalicelib.features.billing import commit, event_usage, issue, pricing
 from chalicelib.features.billing import fees as fees_of_plan
@@ -37,6 +35,7 @@ from chalicelib.features.plans.store import Charge, Plan
 from chalicelib.features.subscriptions import store as subscription_store
 from chalicelib.features.subscriptions import terms
 from chalicelib.features.subscriptions.records import Subscription
+from chalicelib.features.usage.service import reading_of
 from chalicelib.platform import agenda
 from chalicelib.platform.agenda import Task
 from chalicelib.platform.ids import derived_id
@@ -78,14 +77,7 @@ def _charge_once(task: Task, now: datetime) -> bool:
     if item is None or erase.is_erased(item):  # Gone after its retention, or with its metric.
         core.write(agenda.done(task))
         return False
-    event = metered_store.read(item)
-    precise = event.precise_total_amount_cents
-    reading = Reading(
-        at=event.at,
-        order=f"{item['received']}#{event.transaction_id}",
-        properties=event.properties,
-        precise_total_cents=None if precise is None else Decimal(precise),
-    )
+    event, reading = metered_store.read(item), reading_of(item)
     case = case_of(organizations.get(task.organization.id), event.external_subscription_id, event.code, event.at)
     charges = [] if case is None else _not_made(case, event.transaction_id)
     for n, (one, metric) in enumerate(charges):

@@ -1,7 +1,7 @@
 """An event as it travels: from the request through the queue to the table."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -19,7 +19,8 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 @dataclass(slots=True)  # Not frozen, which would make it in twice the time: the meter makes one per event.
 class Event:
     """One event, never changed in place. `timestamp_ms`: milliseconds since 1970, UTC. Numbers in `properties` are `int` or
-    exact `Decimal`. `sent`: what stood otherwise in the request, by field; None stands for a field that was not sent."""
+    exact `Decimal`. `sent`: what stood otherwise in the request, by field; None stands for a field that was not sent.
+    `place`: its index in the array of its request, once it was sent; None of events that were stored without one."""
 
     transaction_id: str
     external_subscription_id: str
@@ -28,6 +29,7 @@ class Event:
     properties: dict[str, Any]
     precise_total_amount_cents: str | None = None
     sent: Mapping[str, Any] | None = None
+    place: int | None = field(default=None, compare=False)
 
     @property
     def at(self) -> datetime:
@@ -67,6 +69,16 @@ def event_id(organization_id: str, event: Event) -> str:
     return derived_id(organization_id, event.external_subscription_id, event.transaction_id)
 
 
+def order_of(received: str, place: int | None, transaction_id: str) -> str:
+    """The position of an event in the order of reception, as text that sorts by it: whoever has to decide between events of
+    one instant decides by this. `received`: the stamp of its request; `place`: as `Event` has it.
+
+    Two requests may have the same stamp; then ids decide, so that no two events of a subscription are equal. Without a
+    place the text is the one that older rows hold.
+    """
+    return f"{received}#{transaction_id}" if place is None else f"{received}#{place:06d}#{transaction_id}"
+
+
 def to_message(event: Event) -> list[Any]:
     """An event as it stands in a message, in few bytes."""
     parts = [
@@ -80,9 +92,11 @@ def to_message(event: Event) -> list[Any]:
     return parts if event.sent is None else [*parts, dict(event.sent)]
 
 
-def from_message(parts: list[Any]) -> Event:
-    """What `to_message` was given."""
-    return Event(*parts)
+def from_message(parts: list[Any], place: int) -> Event:
+    """What `to_message` was given, with its place in the array of its request."""
+    event = Event(*parts)
+    event.place = place
+    return event
 
 
 def payload_of(event: Event) -> dict[str, Any]:

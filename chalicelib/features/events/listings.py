@@ -115,17 +115,13 @@ def _of_subscription(
 def _of_day(organization_id: str, subscription: str, day: str, parts: Collection[str], filter_: Filter) -> list[Item]:
     low_ms, high_ms = filter_.low_ms, filter_.high_ms
     found = metered.raw_of_day(organization_id, subscription, day, parts, low_ms=low_ms, high_ms=high_ms)
-    return _newest_first([item for item in found if filter_.keeps(item["code"], item["ms"])])
-
-
-def _newest_first(items: list[Item]) -> list[Item]:
-    return sorted(items, key=lambda item: (-item["ms"], item["transaction_id"]))
+    return [item for item in reversed(found) if filter_.keeps(item["code"], item["ms"])]
 
 
 def _of_log(organization_id: str, filter_: Filter, wanted: Wanted) -> tuple[list[Item], dict[str, int | None]]:
     listed = log.listed(organization_id, lambda entry: filter_.keeps(entry.code, entry.timestamp_ms))
     entries = erased.without(organization_id, listed)
-    order = sorted(entries, key=lambda entry: (-entry.timestamp_ms, entry.transaction_id))
+    order = sorted(entries, key=lambda entry: -entry.timestamp_ms)  # Of one instant as listed: the last received first.
     chosen = order[(wanted.number - 1) * wanted.size : wanted.number * wanted.size]
     keys = [entry.key(organization_id) for entry in chosen]
     found = usage.get_many(keys)

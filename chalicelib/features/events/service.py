@@ -57,8 +57,10 @@ def accept(
     if findings:
         raise Invalid({str(index): findings[index] for index in sorted(findings)} if indexed else findings[0])
     accepted = list(events.values())
+    received_at, first = clock.utc_now(), 0  # One instant and one order for all messages of the request.
     for part in _parts(accepted):
-        _send(organization, part, received_at=clock.utc_now(), now=now, source=source)
+        _send(organization, part, first=first, received_at=received_at, now=now, source=source)
+        first += len(part)
     return accepted
 
 
@@ -85,7 +87,7 @@ def find(organization: OrganizationRef, transaction_id: str, external_subscripti
     found = [item for item in found if not erase.is_erased(item)]
     if not found:
         raise NotFound("event")
-    return min(found, key=lambda item: str(item["received"]))
+    return min(found, key=metered.reception_of)
 
 
 def owners(organization_id: str, items: Sequence[Item]) -> dict[str, Item]:
@@ -165,9 +167,17 @@ def _parts(events: Sequence[Event]) -> list[list[str]]:
 
 
 def _send(
-    organization: OrganizationRef, part: Sequence[str], *, received_at: datetime, now: datetime, source: Source | None
+    organization: OrganizationRef,
+    part: Sequence[str],
+    *,
+    first: int,
+    received_at: datetime,
+    now: datetime,
+    source: Source | None,
 ) -> None:
     head: dict[str, Any] = {"org": organization.id, "sandbox": organization.sandbox, "received": stamp(received_at)}
+    if first:
+        head["first"] = first  # The place in the request of the first of these events.
     if source is not None:
         head["from"] = [source.ip, source.client]
     if organization.sandbox:

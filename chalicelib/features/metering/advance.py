@@ -47,11 +47,11 @@ def task(organization: OrganizationRef, event: Event, accepted: Accepted) -> Tas
     """What charges the event, due at once."""
     # By reception first: the order in which a test clock takes tasks of one instant.
     names = event.external_subscription_id, event.transaction_id
-    subject = "#".join((accepted.received_at, *map(key_part, names)))
+    subject = "#".join((accepted.received_at, f"{event.place:06d}", *map(key_part, names)))
     return agenda.task(CHARGE_EVENT, organization, subject, accepted.at)
 
 
 def event_key(task: Task) -> Key:
     """Where the event of such a task stands."""
-    _, subscription, transaction = task.subject.split("#")
+    *_, subscription, transaction = task.subject.split("#")
     return f"{key(task.organization.id, 'event')}#{transaction}", subscription

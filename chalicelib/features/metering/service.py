@@ -67,6 +67,7 @@ def handle(records: Sequence[Mapping[str, Any]]) -> list[str]:
         except (ValueError, KeyError, TypeError):
             logger.exception("unreadable message", extra={"message_id": record.get("messageId")})
             failed.append(str(record["messageId"]))
+    messages.sort(key=lambda message: message.received_at)  # Of an event that was sent twice the first content stays.
     defined = _defined(messages)
     log_keys = log.write(messages, defined)
     in_advance, tasks = InAdvance(), list[Task]()
@@ -99,7 +100,8 @@ def _read(record: Mapping[str, Any]) -> Message:
         received_at=body["received"],
         received_ms=milliseconds_of(unstamp(body["received"])),
         in_flight=body.get("in_flight"),
-        events=[from_message(parts) for parts in body["events"]],
+        # A long request comes in several messages: each says where in the array its events begin.
+        events=[from_message(parts, place) for place, parts in enumerate(body["events"], body.get("first", 0))],
         source=tuple(body.get("from") or ("", "")),
         clock_at=unstamp(body["now"]) if "now" in body else None,
     )
@@ -114,7 +116,7 @@ def _defined(messages: Sequence[Message]) -> dict[str, Definitions | None]:
 
 
 def _groups(messages: Iterable[Message]) -> dict[Group, list[tuple[Message, Event]]]:
-    """Events by subscription, in order of arrival; of a repeated one the first stays."""
+    """Events by subscription, in order of reception; of a repeated one the first stays."""
     groups: dict[Group, dict[str, tuple[Message, Event]]] = {}
     for message in messages:
         for event in message.events:
@@ -174,6 +176,7 @@ class _Sealer:
             "ms": {"N": str(ms)},
             "properties": {"S": _to_json(event.properties)},
             "received": {"S": message.received_at},
+            "place": {"N": str(event.place)},
         }
         if not message.organization.sandbox:
             latest = max(ms, message.received_ms) // 1000

@@ -35,16 +35,14 @@ Access patterns
     5 by_transaction(org, id)       Query     consistent
 """
 
-import heapq
 import json
 from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 from decimal import Decimal
 from functools import lru_cache
-from operator import itemgetter
 from typing import Any
 
-from chalicelib.features.events.event import Event, instant_of
+from chalicelib.features.events.event import Event, instant_of, order_of
 from chalicelib.platform.ids import key, key_part
 from chalicelib.platform.table import Action, Item, Key, usage
 
@@ -131,7 +129,8 @@ def parts_of_day(organization_id: str, external_subscription_id: str, day: str) 
 def raw_of_day(
     organization_id: str, external_subscription_id: str, day: str, parts: Collection[str], *, low_ms: int, high_ms: int
 ) -> list[Item]:
-    """Raw events of one UTC day between two milliseconds, both included, oldest first. From an index, which may lag.
+    """Raw events of one UTC day between two milliseconds, both included, in order of time and then of reception. From an
+    index, which may lag.
 
     `parts`: those of the hour rows, read before.
     """
@@ -147,8 +146,13 @@ def raw_in_keys(organization_part: str, subscription_part: str, *, low_ms: int, 
 
 def _raw(partitions: Iterable[str], low_ms: int, high_ms: int) -> list[Item]:
     between = (f"{low_ms:015d}#", after(f"{high_ms:015d}"))
-    found = [usage.query(pk, index="time", between=between) for pk in partitions]
-    return list(heapq.merge(*found, key=itemgetter("time_sk")))
+    found = [item for pk in partitions for item in usage.query(pk, index="time", between=between)]
+    return sorted(found, key=lambda item: (item["ms"], reception_of(item)))
+
+
+def reception_of(item: Mapping[str, Any]) -> str:
+    """The position of a stored event in the order of reception (`events.event.order_of`)."""
+    return order_of(item["received"], item.get("place"), item["transaction_id"])
 
 
 def by_transaction(organization_id: str, transaction_id: str) -> list[Item]:
@@ -166,6 +170,7 @@ def read(item: Item) -> Event:
         properties=json.loads(item["properties"], parse_float=Decimal),
         precise_total_amount_cents=item.get("precise"),
         sent=json.loads(item["sent"], parse_float=Decimal) if "sent" in item else None,
+        place=item.get("place"),
     )
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from decimal import Decimal
 
 from chalicelib.domain.aggregation.numbers import quantity
-from chalicelib.features.events.event import Event
+from chalicelib.features.events.event import Event, order_of
 from chalicelib.features.metering import views
 from chalicelib.features.metering.store import COUNT, HAVING, NEGATIVE, SUM, UNCOVERED
 from chalicelib.features.metering.views import Counted, Delta, View
@@ -65,7 +65,7 @@ def counted_of(event: Event, received: str) -> Counted:
     precise = event.precise_total_amount_cents
     return Counted(
         event.timestamp_ms,
-        f"{received}#{event.transaction_id}",
+        order_of(received, event.place, event.transaction_id),
         event.properties,
         None if precise is None else Decimal(precise),
     )

@@ -120,17 +120,19 @@ def readings(
     found: dict[str, list[Reading]] = {code: [] for code in codes}
     whole = Span(_EPOCH, span.end) if with_history else span
     for item in events(organization_id, subscription, whole, {key_part(code) for code in codes}):
-        event = store.read(item)
-        precise = item.get("precise")
-        found[event.code].append(
-            Reading(
-                at=event.at,
-                order=f"{item['received']}#{event.transaction_id}",
-                properties=event.properties,
-                precise_total_cents=None if precise is None else Decimal(precise),
-            )
-        )
+        found[item["code"]].append(reading_of(item))
     return found
+
+
+def reading_of(item: Item) -> Reading:
+    """What aggregations see of a stored event."""
+    event, precise = store.read(item), item.get("precise")
+    return Reading(
+        at=event.at,
+        order=store.reception_of(item),
+        properties=event.properties,
+        precise_total_cents=None if precise is None else Decimal(precise),
+    )
 
 
 def recount(

@@ -54,6 +54,9 @@ def readings(
     return raw.readings(organization.id, external_subscription_id, span, codes, with_history=with_history)
 
 
+reading_of = raw.reading_of
+
+
 def distinct_values(asked: Question) -> dict[str, int] | None:
     """How many distinct values are active, by bucket, where they were counted as they came in; None where they have to be
     recounted."""

@@ -81,7 +81,8 @@ def test_an_answer_lost_after_the_commit_counts_once(aws, at, monkeypatch):
 def test_conflicts_are_retried_with_jitter(aws):
     waits: list[float] = []
     sealer = service._Sealer(ORG.id, "sub", "log")
-    sealed = [sealer.seal(service._read(message([e])), e) for e in TEN]
+    read = service._read(message(TEN))
+    sealed = [sealer.seal(read, each) for each in read.events]
     rows = Rows(commit.usage_once, ORG.id, "sub", {})
     with conflicting(3) as left:
         commit._commit(rows, sealed, sleep=waits.append, draw=lambda: 0.5)
@@ -281,6 +282,8 @@ def test_one_month_of_several_metrics_is_read_in_few_requests(aws, monkeypatch):
     "properties",
     [
         pytest.param({"n": 10**60}, id="more digits than DynamoDB holds"),
+        pytest.param({"n": "9" * 23 + "." + "9" * 15}, id="as many digits as DynamoDB holds"),
+        pytest.param({"n": Decimal("0E+999999")}, id="a long way to write 0"),
         pytest.param({"n": Decimal("1e-300")}, id="a smaller number than DynamoDB holds"),
         pytest.param({"": 1, "x": {"": []}}, id="names without a letter"),
         pytest.param(

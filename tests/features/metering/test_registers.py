@@ -1,6 +1,7 @@
 """Distinct values that are counted as they come in: as a recount of all events has them, whatever happens."""
 
 import contextlib
+import itertools
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -19,6 +20,7 @@ from tests.support.quick_tables import go_back_to, state
 from tests.support.usage import MARCH, ORG, event, message
 
 NOON = datetime(2024, 3, 10, 12, tzinfo=UTC)
+_requests = itertools.count()
 ASKED = distinct.Question(
     ORG, "sub", "seats", MARCH, Spec("user", ({"cloud": ("aws",)}, {"cloud": ("aws", "gcp")}), default=True)
 )
@@ -44,7 +46,8 @@ def seat(n, user, operation=None, *, at=NOON, cloud=None):
 
 def count(*events):
     registers.forget()  # As if what is known were a minute old.
-    assert service.handle([message(list(events))]) == []
+    received_at = MARCH.start + timedelta(microseconds=next(_requests))
+    assert service.handle([message(list(events), received_at=received_at)]) == []
 
 
 def wish():
@@ -68,9 +71,9 @@ def numbers():
 
 
 def recount(events):
-    """By the words of the rule: the last operation of a value decides."""
+    """By the words of the rule: the last operation of a value decides. `events`: in order of reception."""
     last = {}
-    for each in sorted(events, key=lambda e: (e.timestamp_ms, e.transaction_id)):
+    for each in sorted(events, key=lambda e: e.timestamp_ms):
         if MARCH.start <= each.at < MARCH.end:
             cloud = each.properties.get("cloud")
             bucket = {"aws": "0", "gcp": "1"}.get(cloud, "-")
@@ -211,7 +214,7 @@ STEPS = st.lists(
         st.lists(
             st.builds(
                 lambda n, user, hours, operation, cloud: seat(
-                    f"{n:03}", user, operation, at=NOON + timedelta(hours=hours), cloud=cloud
+                    f"{99 - n:03}", user, operation, at=NOON + timedelta(hours=hours), cloud=cloud
                 ),
                 st.integers(0, 60),
                 st.sampled_from("abcd"),
