@@ -46,8 +46,11 @@ EVENT_RETENTION = timedelta(days=2 * 365)  # Raw events older than this are gone
 ADVANCE_CODES_KEPT = timedelta(
     days=31
 )  # Events of subscriptions that have ended may come so late and be charged still.
-QUANTITY_DIGITS_BEFORE = 15  # A quantity is below 10^15 ...
-QUANTITY_DIGITS_AFTER = 15  # ... and brought to 15 decimals, so that no sum needs more than DynamoDB's 38 digits.
+QUANTITY_DIGITS_BEFORE = 23  # A quantity is below 10^23 ...
+QUANTITY_DIGITS_AFTER = (
+    15  # ... and brought to 15 decimals: together DynamoDB's 38 digits. Sums are kept in two numbers.
+)
+UNITS_DIGITS_BEFORE = 15  # Units of fixed charges are below 10^15.
 
 # The agenda.
 DUE_SHARDS = 16  # Index partitions of due tasks; the tick reads each once.

@@ -7,7 +7,9 @@ Source: invoices.md, usage.md section 8 (half away from zero).
 from collections.abc import Iterable, Sequence
 from decimal import ROUND_HALF_UP, Context, Decimal
 
-CONTEXT = Context(prec=60, rounding=ROUND_HALF_UP)
+# A sum of 10^10 quantities of 38 digits has 48, the price of a unit 30: their product is exact, and shares without end are cut
+# far below any price.
+CONTEXT = Context(prec=80, rounding=ROUND_HALF_UP)
 
 _NO_MINOR_UNIT = frozenset(
     ["BIF", "CLP", "DJF", "GNF", "ISK", "JPY", "KMF", "KRW", "PYG", "RWF", "UGX", "VND", "VUV", "XAF", "XOF", "XPF"]

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
+from chalicelib.domain.money import total
 from tests.support.story import Story
 
 ALL = "__ALL_FILTER_VALUES__"
@@ -137,7 +138,7 @@ def assert_agrees(usage: Mapping[str, Any], bill: Bill) -> None:
             if fee["lago_charge_id"] == shown["charge"]["lago_id"] and fee["lago_true_up_parent_fee_id"] is None
         ]
         billed = (
-            sum(Decimal(fee["units"]) for fee in own),
+            total(Decimal(fee["units"]) for fee in own),
             sum(fee["events_count"] for fee in own),
             sum(fee["amount_cents"] for fee in own),
         )

@@ -22,11 +22,11 @@ Group = tuple[tuple[str, str | None], ...]
 
 @dataclass(frozen=True)
 class Fact:
-    """An event as it was accepted. `order`: what decides between events of one instant, its reception and then its id;
-    `cents`: the price that it brings along."""
+    """An event as it was accepted. `order`: what decides between events of one instant, the reception of its request, its
+    place in that and then its id; `cents`: the price that it brings along."""
 
     at: datetime
-    order: tuple[str, str]
+    order: tuple[str, int, str]
     properties: Mapping[str, Any]
     cents: str | None = None
 
@@ -129,14 +129,14 @@ def lines(
 def number(value: Any) -> Fraction | None:
     """The quantity in a property, as text or as a number; None for what is none.
 
-    Source: usage.md section 3; below 10^15 and brought to 15 decimals (architecture.md).
+    Source: usage.md section 3; below 10^23 and brought to 15 decimals (architecture.md).
     """
     if isinstance(value, bool) or not isinstance(value, str | int | Decimal):
         return None
     if isinstance(value, str) and not re.fullmatch(r"-?[0-9]+(\.[0-9]+)?", value):
         return None
     exact = Fraction(value)
-    if abs(exact) >= 10**15:
+    if abs(exact) >= 10**23:
         return None
     return Fraction(half_up(exact * 10**15), 10**15)
 

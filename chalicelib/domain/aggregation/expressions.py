@@ -9,13 +9,13 @@ expression language.
 
 Names of functions are read in small or capital letters. A formula becomes steps on a stack, so that its length is no
 depth; only what is nested counts, and that is bounded. All is exact to 60 digits; a result has 15 decimals at most, as
-quantities have.
+quantities have, unless it would be 0 then and is not.
 """
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import ROUND_HALF_UP, Context, Decimal
 from functools import lru_cache
 from typing import Any
 
@@ -37,6 +37,7 @@ _DIGITS_MAX = 60  # Numbers from 10^60 on are refused, and those below 10^-60 ar
 _TEXT_MAX = 10_000  # Characters of a result; an event has 16 KB.
 _PLACES_MAX = 15
 _STEP = Decimal(1).scaleb(-_PLACES_MAX)
+_FEW_DIGITS = Context(prec=_PLACES_MAX)
 
 
 class ExpressionError(Exception):
@@ -75,7 +76,8 @@ def evaluate(expression: str, event: Facts) -> Value:
     if isinstance(result, Decimal):
         exponent = result.as_tuple().exponent
         if isinstance(exponent, int) and exponent < -_PLACES_MAX:
-            result = result.quantize(_STEP, rounding=ROUND_HALF_UP, context=CONTEXT)
+            # What would be 0 stays what it is, so that it is told of and not taken for nothing.
+            result = result.quantize(_STEP, rounding=ROUND_HALF_UP, context=CONTEXT) or _FEW_DIGITS.plus(result)
     return result
 
 

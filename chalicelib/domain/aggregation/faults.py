@@ -4,7 +4,7 @@ never refused. Source: usage.md section 1.5."""
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from chalicelib.domain.aggregation.numbers import quantity
+from chalicelib.domain.aggregation.numbers import is_countable
 from chalicelib.domain.aggregation.readings import text_of
 from chalicelib.domain.aggregation.rules import Aggregation
 
@@ -67,7 +67,7 @@ class Expected:
         found = 0
         if self._field is not None:
             value = properties.get(self._field)
-            if (quantity(value) if self._is_numeric else text_of(value)) is None:
+            if not (is_countable(value) if self._is_numeric else text_of(value) is not None):
                 found = MISSING_AGGREGATION_PROPERTY
         if self._paths:
             return found | self._of_groups(properties)

@@ -7,7 +7,8 @@ from typing import Any
 from chalicelib.domain.money import CONTEXT
 
 _NUMERIC = re.compile(r"-?\d+(\.\d+)?", re.ASCII).fullmatch
-_LIMIT = 10**15
+_LIMIT = 10**23
+_TEXT_MAX = 100  # Characters; what is longer has more digits than a quantity, or idle zeros.
 _BOUND = Decimal(_LIMIT)
 _STEP = Decimal("0.000000000000001")
 
@@ -15,13 +16,13 @@ _STEP = Decimal("0.000000000000001")
 def quantity(value: Any) -> Decimal | None:
     """The exact number in a property's value; None for what is not numeric.
 
-    Texts and JSON numbers count alike. A quantity is below 10^15 and brought to 15 decimals, so that no sum of them needs
-    more digits than a counter can hold; what is larger counts as not numeric.
+    Texts and JSON numbers count alike. A quantity is below 10^23 and brought to 15 decimals: then it has no more digits than a
+    number of the database, and what it is multiplied with stays exact. What is larger counts as not numeric.
     """
     if type(value) is int:  # By far the most frequent, with short texts: this runs for every property of every event.
         return Decimal(value) if -_LIMIT < value < _LIMIT else None
     if isinstance(value, str):
-        if len(value) > 60 or not _NUMERIC(value):
+        if len(value) > _TEXT_MAX or not _NUMERIC(value):
             return None
         number = Decimal(value)
         if len(value) < 15:
@@ -37,4 +38,13 @@ def quantity(value: Any) -> Decimal | None:
     exponent = number.as_tuple().exponent
     if isinstance(exponent, int) and exponent < -15:
         number = number.quantize(_STEP, rounding=ROUND_HALF_UP, context=CONTEXT)
-    return number
+    if not number:
+        return Decimal(0)  # Whatever its exponent was: `0E+999999` would be a million digits.
+    return number if number.copy_abs() < _BOUND else None  # It may have been rounded up.
+
+
+def is_countable(value: Any) -> bool:
+    """Whether a property's value counts as what it is. One that is no quantity does not, nor one so small that it would
+    count as 0."""
+    number = quantity(value)
+    return number is not None and (bool(number) or not Decimal(value))

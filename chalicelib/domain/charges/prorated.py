@@ -17,7 +17,7 @@ from chalicelib.domain.charges.standard import StandardProperties
 from chalicelib.domain.money import CONTEXT, total
 
 _FIVE_PLACES = Decimal("0.00001")
-# Shares without end are cut at 60 digits; this brings back what the cut took, far below any price of a unit.
+# Shares without end are cut at 80 digits; this brings back what the cut took, far below any price of a unit.
 _HEALED = Decimal("1E-25")
 
 

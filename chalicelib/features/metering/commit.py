@@ -142,7 +142,7 @@ def _commit(
         except table.client.exceptions.TransactionCanceledException as error:
             reasons = reasons_of(error)
             own, others = reasons[: len(part)], reasons[len(part) :]
-            if any(reason.code == "ValidationError" for reason in reasons):
+            if any(reason.code == "ValidationError" for reason in own):
                 raise NotCounted(str(error)) from error
             is_old = any(reason.failed for reason in others)
             is_stored = any(reason.failed for reason in own)
@@ -155,8 +155,7 @@ def _commit(
                 rows.move(draw)
         except (ClientError, BotoCoreError) as error:
             # The answer may be lost after the commit: then the next attempt finds all its events known.
-            if not _repeatable(error):
-                raise NotCounted(str(error)) from error
+            _get_over(error, rows, draw)
         sleep(draw() * 0.01 * 2 ** min(attempt, 6))
         if is_sent_twice:
             part = new_ones(part, consistent=True)
@@ -177,12 +176,26 @@ def new_ones(events: Sequence[Sealed], *, consistent: bool = False) -> list[Seal
 
 
 def _is_crowded(rows: Rows, actions: Sequence[Mapping[str, Any]], reasons: Sequence[Reason]) -> bool:
-    """Whether another part would have done: they met at a row, or there is too much going on where something was to be written.
-    (Who meets at a distinct value would meet there again.)"""
+    """Whether another part would have done: they met at a row, there is too much going on where something was to be written, or
+    a row cannot hold more. (Who meets at a distinct value would meet there again.)"""
     return any(
         reason.code != "None" and (reason.code != _CONFLICT or rows.is_row(action))
         for action, reason in zip(actions, reasons, strict=True)
     )
+
+
+def _get_over(error: ClientError | BotoCoreError, rows: Rows, draw: Callable[[], float]) -> None:
+    """Raises: NotCounted, where another attempt would fail alike."""
+    if _is_full(error):
+        rows.move(draw)
+    elif not _repeatable(error):
+        raise NotCounted(str(error)) from error
+
+
+def _is_full(error: ClientError | BotoCoreError) -> bool:
+    """Whether the sum in a row would need more than DynamoDB's 38 digits: another part of the row can begin at 0."""
+    answer = error.response.get("Error", {}) if isinstance(error, ClientError) else {}
+    return answer.get("Code") == "ValidationException" and "38" in answer.get("Message", "")
 
 
 def _repeatable(error: ClientError | BotoCoreError) -> bool:

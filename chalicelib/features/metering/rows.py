@@ -17,7 +17,7 @@ from typing import Any
 
 from chalicelib import limits
 from chalicelib.features.events.event import Event, instant_of
-from chalicelib.features.metering import registers, store, tally, views
+from chalicelib.features.metering import limbs, registers, store, tally, views
 from chalicelib.features.metering.definitions import Definitions
 from chalicelib.features.metering.registers import Entering, Register
 from chalicelib.features.metering.views import Delta, View
@@ -155,7 +155,8 @@ class Rows:
     def _change(self, sk: str, delta: Delta, before: Mapping[str, Any]) -> dict[str, Any]:
         request = _Request()
         for name, value in delta.items():
-            if views.what_of(name) not in ("m", "l"):
+            if views.is_sum(name):
+                assert not isinstance(value, str), "texts do not add up"
                 request.add(name, value)
             elif name not in before or before[name] < value:
                 request.grow(name, value)
@@ -187,9 +188,10 @@ class _Request:
             self._values[f":{n}"] = {"N": format(value, "f") if isinstance(value, Decimal) else str(value)}
         return f"#{n}", f":{n}"
 
-    def add(self, name: str, value: int | Decimal | str) -> None:
-        """Add to a number, whatever it is."""
-        self._added.append(" ".join(self._placeholders(name, value)))
+    def add(self, name: str, value: int | Decimal) -> None:
+        """Add to a sum, whatever it is."""
+        for attribute, part in limbs.split(name, value):
+            self._added.append(" ".join(self._placeholders(attribute, part)))
 
     def grow(self, name: str, value: int | Decimal | str) -> None:
         """Set what has less still."""

@@ -16,7 +16,8 @@ Items
 
 A row holds `n`, the number of events, and for each numeric property p of theirs `s:p`, the exact sum, `c:p`, how many
 events had it, and `-:p`, for how many it was below 0; for metrics with dimensions or other aggregations also what `views.py`
-lists (`v:...`). `x` counts events whose properties the row does not cover (too many, or with very long names): for such an
+lists (`v:...`). Of a large sum `^s:p` (and `^v:...`) says how often 10^9 goes into it, and `s:p` the rest (`limbs.py`).
+`x` counts events whose properties the row does not cover (too many, or with very long names): for such an
 hour a reader recounts raw events. A raw event keeps its properties as JSON text: whatever numbers, names and depths clients
 send, DynamoDB's own limits of these never turn an accepted event into one that cannot be stored; what else its request said
 (`sent`) likewise.

@@ -46,9 +46,6 @@ _NUL = "\0"
 # Longer values of keys are left to who recounts: a row stays near 1 KB.
 _COMBINATION_MAX = 200
 _ORDER_MAX = 200
-# The sum of a billion moments of such quantities still has no more than DynamoDB's 38 digits.
-_MOMENT_DIGITS_MAX = 21
-_PRECISE_DIGITS_MAX = 29
 
 
 @dataclass(frozen=True)
@@ -126,16 +123,11 @@ class View:
                     add(delta, f"{begin}w{combination}", moment)
 
     def can_keep(self, counted: Counted) -> bool:
-        """Whether a row can hold what an event brings: DynamoDB has 38 digits, and attributes shall stay small."""
+        """Whether a row can hold what an event brings: attributes shall stay small."""
         if len(self.combination(counted.properties)) > _COMBINATION_MAX:
-            return False
-        if counted.precise is not None and _digits(counted.precise) > _PRECISE_DIGITS_MAX:
             return False
         if self.aggregation is Aggregation.LATEST:
             return _NUL not in counted.order and len(counted.order) <= _ORDER_MAX
-        if self.aggregation is Aggregation.WEIGHTED_SUM and self.field_name is not None:
-            number = quantity(counted.properties.get(self.field_name))
-            return number is None or _digits(number) <= _MOMENT_DIGITS_MAX
         return True
 
     def covers(self, row: Mapping[str, Any], events: int) -> bool:
@@ -222,6 +214,12 @@ def what_of(name: str) -> str | None:
     return name[_WHAT] if name.startswith("v:") else None
 
 
+def is_sum(name: str) -> bool:
+    """Whether what stands in an attribute of a row is added up; else it only grows, or shrinks."""
+    what = what_of(name)
+    return what is None or MERGE[what] is add
+
+
 def name_of_combination(values: Sequence[str | None]) -> str:
     """Values of keys, as they stand in the names of attributes."""
     return json.dumps(values, separators=(",", ":"), ensure_ascii=False)
@@ -250,9 +248,3 @@ def of_metric(
     if not keys and aggregation in (Aggregation.COUNT, Aggregation.SUM):
         return None
     return View(aggregation, None if aggregation is Aggregation.COUNT else field_name, tuple(sorted(keys.items())))
-
-
-def _digits(number: Decimal) -> int:
-    exponent = number.as_tuple().exponent
-    assert isinstance(exponent, int)
-    return max(1, number.adjusted() + 1) + max(0, -exponent)

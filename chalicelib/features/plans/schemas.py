@@ -47,7 +47,7 @@ def _units(value: Any) -> str:
     exponent = plain.as_tuple().exponent
     if not isinstance(exponent, int) or exponent < -limits.QUANTITY_DIGITS_AFTER:
         raise schema.refuse("value_is_invalid")
-    if plain < 0 or plain >= Decimal(10) ** limits.QUANTITY_DIGITS_BEFORE:
+    if plain < 0 or plain >= Decimal(10) ** limits.UNITS_DIGITS_BEFORE:
         raise schema.refuse("value_is_out_of_range")
     return format(plain, "f") if plain else "0"
 

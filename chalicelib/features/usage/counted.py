@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 from chalicelib.domain.aggregation.summaries import Summary
-from chalicelib.features.metering import store, tally, views
+from chalicelib.features.metering import limbs, store, tally, views
 from chalicelib.features.metering.views import Combination, Delta, View
 from chalicelib.platform.ids import key_part
 from chalicelib.platform.table import Item
@@ -17,7 +17,8 @@ Views = Mapping[str, frozenset[View]]
 
 def merge(into: dict[str, Any], row: Mapping[str, Any]) -> None:
     """Take what one row holds into another of the same UTC day; keys of the table are passed over."""
-    for name, value in row.items():
+    for attribute, held in row.items():
+        name, value = limbs.joined(attribute, held)
         what = views.what_of(name)
         if what is not None:
             views.MERGE[what](into, name, value)

@@ -10,7 +10,8 @@ from typing import Any
 
 from chalicelib import limits
 from chalicelib.features.events.event import Event, milliseconds_of
-from chalicelib.features.metering import store, tally
+from chalicelib.features.metering import limbs, store, tally
+from chalicelib.features.metering.views import is_sum
 from chalicelib.features.usage.audit import CurrentViews, Difference
 from chalicelib.platform.table import Action, Cancelled, Item, transact, usage
 
@@ -67,8 +68,13 @@ def _rows(partition: str, hour: str, views: CurrentViews) -> dict[str, Mapping[s
     for part, events in by_part.items():
         used = {event.code: view for event, _ in events for view in views.of(organization, event.code)}
         for (_, code), delta in tally.tally(events, used).items():
-            found[store.hour_sk(hour, code, part)] = delta
+            found[store.hour_sk(hour, code, part)] = _stored(delta)
     return found
+
+
+def _stored(delta: Mapping[str, Any]) -> dict[str, Any]:
+    sums = {name: value for name, value in delta.items() if is_sum(name)}
+    return limbs.row(sums, others={name: value for name, value in delta.items() if name not in sums})
 
 
 def _change(partition: str, hour: str, sk: str, standing: Item | None, wanted: Mapping[str, Any]) -> list[Action]:

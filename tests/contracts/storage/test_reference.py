@@ -9,8 +9,16 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
+from botocore.exceptions import ClientError
 
-from chalicelib.features.metering import service
+from chalicelib.domain.aggregation.rules import Aggregation
+from chalicelib.domain.money import CONTEXT, total
+from chalicelib.features.billable_metrics.store import METRICS, Metric, MetricFilter
+from chalicelib.features.events.event import milliseconds_of
+from chalicelib.features.metering import service, store
+from chalicelib.features.metering.views import View
+from chalicelib.features.usage import service as usage
+from chalicelib.features.usage.audit import audit
 from chalicelib.platform import aws, table
 from chalicelib.platform.table import Cancelled, core, transact
 from infra.local import provision
@@ -18,7 +26,7 @@ from tests.support import aws as support
 from tests.support.dynamodb_local import running
 from tests.support.faults import colliding
 from tests.support.hot import Hot
-from tests.support.usage import event, message, units
+from tests.support.usage import MARCH, ORG, event, message, units
 
 pytestmark = [pytest.mark.local_dynamodb, pytest.mark.xdist_group("local_dynamodb")]
 
@@ -67,6 +75,67 @@ def test_the_smallest_decimals_add_up_exactly(tables: None) -> None:
     for n in range(0, 60, 7):
         assert service.handle([message(sent[n : n + 7])]) == []
     assert units(field="v") == 30 * small + 30 * Decimal("999999999999999.999999999999999")
+
+
+LARGEST = f"{'9' * 23}.{'9' * 15}"  # As many digits as a number of DynamoDB has.
+VIEWS = {
+    "sum_agg": View(Aggregation.SUM, "v"),
+    "weighted_sum_agg": View(Aggregation.WEIGHTED_SUM, "v"),
+    "max_agg": View(Aggregation.MAX, "v"),
+}
+
+
+def metric(aggregation: str) -> None:
+    at = datetime(2024, 1, 1, tzinfo=UTC)
+    filters = (MetricFilter(key="cloud", values=("aws",)),) if aggregation == "sum_agg" else ()
+    fields = {"name": "m", "code": aggregation, "aggregation_type": aggregation, "field_name": "v"}
+    METRICS.create(ORG.id, Metric(id=aggregation, created_at=at, updated_at=at, filters=filters, **fields))
+
+
+def test_sums_that_no_number_holds_are_kept_exactly(tables: None) -> None:
+    """Sums of values and of moments, plain and by filters: 38 digits are not enough for any of them."""
+    values = [*["-0.000000000000001"] * 3, *[LARGEST] * 70, f"-{LARGEST}", str(10**15), "7"]
+    exact = [Decimal(value) for value in values]
+    for code in VIEWS:
+        metric(code)
+    at = [NOON + timedelta(minutes=n % 50, milliseconds=7) for n in range(len(values))]
+    for code in VIEWS:
+        sent = [event(f"{code} {n}", at[n], code=code, v=value, cloud="aws") for n, value in enumerate(values)]
+        for n in range(0, len(sent), 9):
+            assert service.handle([message(sent[n : n + 9])]) == []
+    sums = View(Aggregation.SUM, "v", (("cloud", frozenset(["aws"])),))
+    views = {**VIEWS, "sum_agg": sums}
+    moments = [CONTEXT.multiply(v, Decimal(milliseconds_of(when))) for v, when in zip(exact, at, strict=True)]
+    for _ in range(2):  # From hours, and from the folded day.
+        counted = usage.read(ORG, "sub", MARCH, {code: [view] for code, view in views.items()})
+        assert counted.sum("sum_agg", "v").total == total(exact)
+        (by_cloud,) = counted.summaries("sum_agg", sums).values()
+        assert (by_cloud.total, by_cloud.negative) == (total(exact), 4)
+        (weighted,) = counted.summaries("weighted_sum_agg", views["weighted_sum_agg"]).values()
+        assert (weighted.total, weighted.moment) == (total(exact), total(moments))
+        (greatest,) = counted.summaries("max_agg", views["max_agg"]).values()
+        assert greatest.maximum == Decimal(LARGEST)
+    rows = store.rows(store.usage_pk(ORG.id, "sub"), "h#", store.after("h"))
+    assert {store.part_of(row["sk"]) for row in rows} == {store.PART}
+    assert not any(store.UNCOVERED in row for row in rows)
+    assert audit(now=NOON, organization_id=ORG.id, subscription="sub") == []
+
+
+def test_the_reference_refuses_to_add_what_needs_more_digits(tables: None) -> None:
+    """What the split of sums is for: moto would round, in silence."""
+    core.write(core.put({"pk": "a", "sk": "-", "n": 10**37}))
+    with pytest.raises(ClientError, match="38"):
+        core.write(core.update(("a", "-"), "ADD n :n", values={":n": Decimal("0.01")}))
+
+
+def test_a_row_that_can_hold_no_more_is_left_alone(tables: None) -> None:
+    """A row as older versions may have left it: what comes goes to another part, and all is added up."""
+    pk, sk = store.usage_pk(ORG.id, "sub"), store.hour_sk("2024-03-10T12", "calls")
+    assert service.handle([message([event("t0", NOON, v=1)])]) == []
+    table.usage.write(table.usage.update((pk, sk), "SET #s = :s", names={"#s": "s:v"}, values={":s": 10**37}))
+    sent = [event(f"t{n}", NOON, v="0.000000000000001") for n in range(1, 4)]
+    assert service.handle([message(sent)]) == []
+    assert (units(), units(field="v")) == (4, CONTEXT.add(10**37, Decimal("0.000000000000003")))
 
 
 def test_a_full_transaction_of_late_events_goes_through(tables: None) -> None:

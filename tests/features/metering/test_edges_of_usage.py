@@ -193,9 +193,7 @@ EDGES = [
             [PLAIN, GROUPED, DYNAMIC],
             [
                 at(NOON + n * (7 * MINUTE + 7 * MS), value, "9" * 25 + "." + "9" * 15, user="u")
-                for n, value in enumerate(
-                    [*["999999999999999.999999999999999"] * 5, "-999999999999999.999999999999999", 1]
-                )
+                for n, value in enumerate([*[f"{'9' * 23}.{'9' * 15}"] * 5, f"-{'9' * 23}.{'9' * 15}", 1, 10**15])
             ],
         ),
         id="as many digits as there may be",
