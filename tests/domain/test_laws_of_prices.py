@@ -13,11 +13,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chalicelib.domain.aggregation import advance
+from chalicelib.domain.aggregation import advance, advance_prices
+from chalicelib.domain.aggregation.advance import Change
+from chalicelib.domain.aggregation.advance_prices import Tariff
 from chalicelib.domain.aggregation.readings import Reading
 from chalicelib.domain.aggregation.rules import MetricRule
 from chalicelib.domain.charges import properties
-from chalicelib.domain.charges.in_advance import event_fee, prorated_event_fee
 from chalicelib.domain.charges.models import ChargeModel, ChargeUsage, Priced, price
 from chalicelib.domain.charges.prorated import ProratedUsage
 from chalicelib.domain.charges.prorated import price as prorated_price
@@ -168,21 +169,28 @@ def test_the_fees_of_a_month_add_up_to_the_price_of_its_highest_level(of, model)
     @settings(max_examples=40)
     @given(GIVEN[model], streams(of))
     def law(given: dict[str, Any], stream: list[Reading]) -> None:
-        parsed, changes = properties.parse(model, given), advance.changes(of, stream)
-        owed = D(0)
-        for n, change in enumerate(changes):
-            if change.reading.at >= SEPTEMBER.span.start:
-                before = advance.paid(changes[:n], opens_at=SEPTEMBER.span.start)
-                after = before if change.repeats else before.after(change)
-                fee = event_fee(model, parsed, change=change.units, before=before.usage, after=after.usage)
-                assert fee.priced.amount >= 0
-                owed += fee.priced.amount
+        owed = owed_one_by_one(Tariff(model, properties.parse(model, given)), advance.changes(of, stream))
         held, after_each = levels(of, stream)
         held = max(Fraction(0), held)
         highest = max([held, *(level for _, level in after_each)])
         assert Fraction(owed) == owed_for(model, given, highest) - owed_for(model, given, held)
 
     law()
+
+
+def owed_one_by_one(tariff: Tariff, changes: Sequence[Change]) -> D:
+    """What the fees of September come to, each by its place; the walk over all says the same."""
+    begin = SEPTEMBER.span.start
+    fees = D(0)
+    for change in changes:
+        if change.reading.at >= begin:
+            walk = advance_prices.walk(tariff, changes, opens_at=begin, counts_from=begin, event=change.reading)
+            assert walk.place is not None
+            fee = tariff.fee(*walk.place)
+            assert fee.priced.amount == tariff.added(*walk.place) >= 0
+            fees += fee.priced.amount
+    assert advance_prices.walk(tariff, changes, opens_at=begin, counts_from=begin).amount == fees
+    return fees
 
 
 def owed_for(model: ChargeModel, given: dict[str, Any], units: Fraction) -> Fraction:
@@ -199,12 +207,8 @@ def test_fees_of_events_that_only_add_something_add_up_to_the_price_of_the_perio
         Reading(at("2024-09-01") + timedelta(hours=n), f"{n:03}", {FIELD: f"{value:f}"}, D("12.5"))
         for n, value in enumerate(values)
     ]
-    changes, parsed = advance.changes(rule("sum"), stream), properties.parse(model, given)
-    owed, before = D(0), advance.paid([], opens_at=SEPTEMBER.span.start)
-    for change in changes:
-        after = before.after(change)
-        owed += event_fee(model, parsed, change=change.units, before=before.usage, after=after.usage).priced.amount
-        before = after
+    tariff = Tariff(model, properties.parse(model, given))
+    owed = owed_one_by_one(tariff, advance.changes(rule("sum"), stream))
     assert Fraction(owed) == recount_prices.price_of(
         model,
         given,
@@ -220,16 +224,7 @@ def test_fees_of_events_that_only_add_something_add_up_to_the_price_of_the_perio
 def test_prorated_fees_add_up_to_what_the_level_grew_by_its_days(of, amount, data):
     stream = data.draw(streams(of))
     parsed = properties.parse(ChargeModel.STANDARD, {"amount": amount})
-    changes = advance.changes(of, stream)
-    grown = dict.fromkeys((change.reading.order for change in changes), D(0))
-    grown |= {reading.order: n for reading, n in advance.growths(changes, opens_at=SEPTEMBER.span.start)}
-    owed = D(0)
-    for change in changes:
-        if change.reading.at >= SEPTEMBER.span.start:
-            days = 30 - (change.reading.at - SEPTEMBER.span.start).days
-            growth = grown[change.reading.order]
-            fee = prorated_event_fee(parsed, change=change.units, growth=growth, days=days, of_days=30)
-            owed += fee.priced.amount
+    owed = owed_one_by_one(Tariff(ChargeModel.STANDARD, parsed, SEPTEMBER), advance.changes(of, stream))
     held, after_each = levels(of, stream)
     paid, expected = max(Fraction(0), held), Fraction(0)
     for reading, level in after_each:

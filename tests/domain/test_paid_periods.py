@@ -1,8 +1,9 @@
 """What a period of a charge in advance has counted and paid for, event by event. Source: usage.md sections 3.1, 7 and 7.1."""
 
-from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal as D
+from functools import reduce
+from itertools import accumulate
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -11,9 +12,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chalicelib.domain import subscriptions
-from chalicelib.domain.aggregation import advance
+from chalicelib.domain.aggregation import advance, advance_prices
+from chalicelib.domain.aggregation.advance import Change, Paid
+from chalicelib.domain.aggregation.advance_prices import Tariff
 from chalicelib.domain.aggregation.readings import Reading
 from chalicelib.domain.aggregation.rules import Aggregation, MetricRule
+from chalicelib.domain.charges import properties
+from chalicelib.domain.charges.models import ChargeModel
 from chalicelib.domain.intervals import BillingTime, Interval
 from chalicelib.domain.lives import Life, Terms
 from chalicelib.domain.subscriptions import IN_ADVANCE_CHARGE
@@ -23,6 +28,7 @@ COUNT = MetricRule(Aggregation.COUNT)
 SUM = MetricRule(Aggregation.SUM, "n")
 HELD = MetricRule(Aggregation.SUM, "n", recurring=True)
 UNIQUE = MetricRule(Aggregation.UNIQUE_COUNT, "n")
+ONE = Tariff(ChargeModel.STANDARD, properties.parse(ChargeModel.STANDARD, {"amount": "1"}))
 
 
 def readings(*values: Any, hours: int = 0) -> list[Reading]:
@@ -54,34 +60,39 @@ def test_what_each_event_does(rule, values, expected):
     assert [change.repeats for change in changes] == [rule is UNIQUE and not units for units in expected]
 
 
+def grown_and_held(rule: MetricRule, of: list[Reading]) -> tuple[D, D]:
+    """Units that are new in March, and those held when it began: at 1.00 each, what they owe."""
+    walk = advance_prices.walk(ONE, advance.changes(rule, of), opens_at=MARCH, counts_from=MARCH)
+    return walk.amount, ONE.owed(walk.opened)
+
+
 def test_a_period_of_what_recurs_begins_with_its_level_paid():
-    changes = advance.changes(HELD, readings(5, 3, -1, hours=-3) + readings(-2, 4, hours=1))
-    paid = advance.paid(changes, opens_at=MARCH)
-    assert (paid.level.total, paid.level.paid) == (9, 9)
-    assert [grown for _, grown in advance.growths(changes, opens_at=MARCH)] == [2]
-    assert advance.held_units(changes, opens_at=MARCH) == 7
+    assert grown_and_held(HELD, readings(5, 3, -1, hours=-3) + readings(-2, 4, hours=1)) == (2, 7)
 
 
 def test_a_level_below_0_has_nothing_paid():
-    changes = advance.changes(HELD, readings(-3, hours=-1) + readings(4))
-    assert [grown for _, grown in advance.growths(changes, opens_at=MARCH)] == [1]
-    assert advance.held_units(changes, opens_at=MARCH) == 0
+    assert grown_and_held(HELD, readings(-3, hours=-1) + readings(4)) == (1, 0)
 
 
 def test_values_that_repeat_are_no_events_of_the_price():
-    paid = advance.paid(advance.changes(UNIQUE, readings("a", "a", ("b", "remove"))), opens_at=MARCH)
-    assert (paid.usage.units, paid.usage.events_count, paid.usage.values) == (1, 1, (1,))
+    paid = paid_after(advance.changes(UNIQUE, readings("a", "a", ("b", "remove"))))
+    assert (paid.usage.units, paid.usage.events_count) == (1, 1)
+
+
+def paid_after(changes: list[Change]) -> Paid:
+    """Where a period stands after these, one after the other."""
+    return reduce(lambda paid, change: paid.after(change, None), changes, Paid())
 
 
 @pytest.mark.parametrize("of", [COUNT, SUM], ids=["count", "sum"])
 @given(st.lists(st.integers(0, 5), max_size=8))
 def test_what_events_come_to_stands_for_them_where_they_only_add(of, values):
     changes = advance.changes(of, readings(*values))
-    known = replace(advance.paid(changes, opens_at=MARCH), values=None)
+    known = paid_after(changes)
     summed = advance.grown(of, advance.summary(of, changes))
     assert summed == known
     for change in advance.changes(of, readings(3)):
-        assert summed.after(change).usage == known.after(change).usage
+        assert summed.after(change, None).usage == known.after(change, None).usage
 
 
 def test_what_events_come_to_says_nothing_of_levels_before_where_one_takes_away():
@@ -91,16 +102,12 @@ def test_what_events_come_to_says_nothing_of_levels_before_where_one_takes_away(
 
 
 @given(st.lists(st.integers(-5, 5), max_size=12), st.integers(-12, 0))
-def test_one_more_event_and_all_at_once_agree(values, hours):
-    changes = advance.changes(HELD, readings(*values, hours=hours))
-    whole = advance.paid(changes, opens_at=MARCH)
-    inside = [change for change in changes if change.reading.at >= MARCH]
-    stepwise = advance.paid(changes[: len(changes) - len(inside)], opens_at=MARCH)
-    for change in inside:
-        stepwise = stepwise.after(change)
-    assert stepwise == whole
-    grown = sum((units for _, units in advance.growths(changes, opens_at=MARCH)), D(0))
-    assert advance.held_units(changes, opens_at=MARCH) + grown == whole.level.paid
+def test_what_is_held_and_what_is_new_come_to_the_highest_level(values, hours):
+    levels = [D(0), *accumulate(map(D, values))]
+    before = max(0, min(len(values), -hours))  # How many events are of February.
+    grown, held = grown_and_held(HELD, readings(*values, hours=hours))
+    assert held == max(D(0), levels[before])
+    assert held + grown == max(D(0), *levels[before:], D(0))
 
 
 # The periods.

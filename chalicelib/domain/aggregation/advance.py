@@ -4,8 +4,7 @@ A metered metric begins each period at 0; what recurs begins at the level held t
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
 from chalicelib.domain.aggregation.levels import walk
@@ -14,6 +13,7 @@ from chalicelib.domain.aggregation.rules import Aggregation, MetricRule
 from chalicelib.domain.aggregation.summaries import Summary
 from chalicelib.domain.charges.in_advance import Level
 from chalicelib.domain.charges.models import ChargeUsage
+from chalicelib.domain.charges.percentage import PercentageProperties, Tally
 from chalicelib.domain.money import CONTEXT, total
 
 _ONE = Decimal(1)
@@ -31,23 +31,34 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Paid:
-    """Where a period stands after some events. `level`: its running total, and the highest that was paid for."""
+    """Where a period stands after some events. `level`: its running total, and the highest that was paid for. `tally`: of
+    percentages, what looks at single events (None: nothing does)."""
 
-    level: Level
-    events_count: int
-    values: tuple[Decimal, ...] | None
+    level: Level = field(default_factory=Level)
+    events_count: int = 0
+    tally: Tally | None = None
     precise_total_cents: Decimal = Decimal(0)
 
     @property
     def usage(self) -> ChargeUsage:
         """What is priced: the units paid for."""
-        return ChargeUsage(self.level.paid, self.events_count, self.values, self.precise_total_cents)
+        return ChargeUsage(
+            self.level.paid, self.events_count, precise_total_cents=self.precise_total_cents, tally=self.tally
+        )
 
-    def after(self, change: Change) -> "Paid":
-        """Where it stands after one more."""
-        values = None if self.values is None else (*self.values, change.units)
+    def after(self, change: Change, properties: PercentageProperties | None) -> "Paid":
+        """Where it stands after one more. `properties`: those of a percentage."""
+        if change.repeats:
+            return self
+        tally = self.tally
+        if tally is not None and properties is not None:
+            tally = tally.after(change.units, properties)
         precise = CONTEXT.add(self.precise_total_cents, change.reading.precise_total_cents or Decimal(0))
-        return Paid(self.level.after(change.units), self.events_count + 1, values, precise)
+        return Paid(self.level.after(change.units), self.events_count + 1, tally, precise)
+
+    def opened(self) -> "Paid":
+        """The same, where a period begins with it: what is held then is paid for, and no level of before."""
+        return replace(self, level=Level(self.level.total, max(Decimal(0), self.level.total)))
 
 
 def changes(rule: MetricRule, readings: Iterable[Reading]) -> list[Change]:
@@ -64,23 +75,6 @@ def changes(rule: MetricRule, readings: Iterable[Reading]) -> list[Change]:
             return [Change(move.reading, Decimal(move.change), repeats=not move.change) for move in moves]
         case _:
             raise AssertionError(f"{rule.aggregation} is not paid in advance")
-
-
-def paid(of: Sequence[Change], *, opens_at: datetime) -> Paid:
-    """Where a period that began at `opens_at` stands after these changes."""
-    counted = [change for change in of if not change.repeats]
-    held = total(change.units for change in counted if change.reading.at < opens_at)
-    level = Level(held, max(Decimal(0), held))
-    for change in counted:
-        if change.reading.at >= opens_at:
-            level = level.after(change.units)
-    precise = (change.reading.precise_total_cents for change in counted)
-    return Paid(
-        level,
-        events_count=len(counted),
-        values=tuple(change.units for change in counted),
-        precise_total_cents=total(cents for cents in precise if cents is not None),
-    )
 
 
 def summary(rule: MetricRule, of: Sequence[Change]) -> Summary:
@@ -102,22 +96,4 @@ def grown(rule: MetricRule, before: Summary) -> Paid:
         units, events_count = Decimal(before.events), before.events
     else:
         units, events_count = before.total, before.numeric
-    return Paid(Level(units, units), events_count, None, before.precise_total_cents)
-
-
-def growths(of: Sequence[Change], *, opens_at: datetime) -> list[tuple[Reading, Decimal]]:
-    """The new units of a period, by the event that brought them."""
-    level = paid([change for change in of if change.reading.at < opens_at], opens_at=opens_at).level
-    found: list[tuple[Reading, Decimal]] = []
-    for change in of:
-        if change.reading.at >= opens_at:
-            grown = level.growth(change.units)
-            level = level.after(change.units)
-            if grown:
-                found.append((change.reading, grown))
-    return found
-
-
-def held_units(of: Sequence[Change], *, opens_at: datetime) -> Decimal:
-    """What was held, and is paid for, when a period began."""
-    return max(Decimal(0), total(change.units for change in of if change.reading.at < opens_at))
+    return Paid(Level(units, units), events_count, precise_total_cents=before.precise_total_cents)

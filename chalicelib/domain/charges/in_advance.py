@@ -1,7 +1,8 @@
 """Charges paid in advance: what one event costs at once. Source: usage.md sections 7 and 8.
 
-Each event owes what it adds to the price of its period so far. Only units above the highest level of the period are new;
-what was paid for once stays paid.
+Each event owes what it adds to the price of its period so far, by its place in time. Only units above the highest level of
+the period are new; what was paid for once stays paid. Where later events were charged before it, it owes no more than what
+they have left of the price of all of them (docs/decisions/0018).
 """
 
 from collections.abc import Sequence
@@ -50,21 +51,36 @@ class EventFee:
     priced: Priced
 
 
-def event_fee(
-    model: ChargeModel, properties: Any, *, change: Decimal, before: ChargeUsage, after: ChargeUsage
-) -> EventFee:
-    """What one event owes: the price of the period with it less the price without it, never below 0.
+def added(model: ChargeModel, properties: Any, *, change: Decimal, before: ChargeUsage, after: ChargeUsage) -> Decimal:
+    """What one event adds: the price of the period with it less the price without it, never below 0.
 
     `change`: the event's own, as for `Level.after`. `before` and `after`: all events of the period (of the same filter and
     group) without and with it, their units being the level paid for (`Level.paid`); a duplicate value of a unique count
     is no event of theirs, so that both are the same.
     """
+    if change and after.units == before.units:
+        # Its place is paid already, or it takes something away: it owes nothing, fixed amounts included.
+        return Decimal(0)
+    return max(Decimal(0), CONTEXT.subtract(owed(model, properties, after), owed(model, properties, before)))
+
+
+def event_fee(
+    model: ChargeModel,
+    properties: Any,
+    *,
+    change: Decimal,
+    before: ChargeUsage,
+    after: ChargeUsage,
+    at_most: Decimal | None = None,
+) -> EventFee:
+    """What one event owes: what it adds, and not more than `at_most`. `change`, `before` and `after`: as `added` has them.
+
+    Its details show what it adds, also where it owes less.
+    """
+    amount = _within(added(model, properties, change=change, before=before, after=after), at_most)
     growth = CONTEXT.subtract(after.units, before.units)
     if change and not growth:
-        # Its place is paid already, or it takes something away: it owes nothing, fixed amounts included.
         before = after
-    added = CONTEXT.subtract(_owed(model, properties, after), _owed(model, properties, before))
-    amount = max(Decimal(0), added)
     by = growth
     if isinstance(properties, package.PackageProperties):
         paid = package.paid_units(after.units, properties), package.paid_units(before.units, properties)
@@ -73,25 +89,50 @@ def event_fee(
     return EventFee(_shown(change, growth, amount), Priced(amount, amount_per_unit(amount, by), details))
 
 
-def prorated_event_fee(
-    properties: StandardProperties, *, change: Decimal, growth: Decimal, days: int, of_days: int
-) -> EventFee:
-    """What one event owes of a prorated charge: its new units for the days from it to the end of the period.
+def prorated_added(properties: StandardProperties, *, growth: Decimal, days: int, of_days: int) -> Decimal:
+    """What one event adds to a prorated charge: its new units for the days from it to the end of the period.
 
-    `growth`: `Level.growth`. The units shown are full ones, and so is the unit that a unit's price is for.
+    `growth`: `Level.growth`.
     """
-    amount = CONTEXT.multiply(prorated_units(growth, days=days, of_days=of_days), properties.amount)
+    return CONTEXT.multiply(prorated_units(growth, days=days, of_days=of_days), properties.amount)
+
+
+def prorated_event_fee(
+    properties: StandardProperties,
+    *,
+    change: Decimal,
+    growth: Decimal,
+    days: int,
+    of_days: int,
+    at_most: Decimal | None = None,
+) -> EventFee:
+    """What one event owes of a prorated charge: what it adds, and not more than `at_most`.
+
+    The units shown are full ones, and so is the unit that a unit's price is for.
+    """
+    amount = _within(prorated_added(properties, growth=growth, days=days, of_days=of_days), at_most)
     return EventFee(_shown(change, growth, amount), Priced(amount, amount_per_unit(amount, growth), {}))
+
+
+def owed(model: ChargeModel, properties: Any, usage: ChargeUsage) -> Decimal:
+    """The price of a period's usage in advance. Flat amounts come with the first unit, not before it.
+
+    Source: usage.md section 6.8.
+    """
+    if not usage.units:
+        return Decimal(0)
+    if model is ChargeModel.PERCENTAGE:  # Without the details, as it is asked for each event.
+        return percentage.parts(usage, properties).amount
+    return price(model, usage, properties).amount
+
+
+def _within(amount: Decimal, at_most: Decimal | None) -> Decimal:
+    return amount if at_most is None else max(Decimal(0), min(amount, at_most))
 
 
 def _shown(change: Decimal, growth: Decimal, amount: Decimal) -> Decimal:
     """A fee that costs nothing shows what the event itself contributes, any other its new units."""
     return growth if amount else max(Decimal(0), change)
-
-
-def _owed(model: ChargeModel, properties: Any, usage: ChargeUsage) -> Decimal:
-    # Flat amounts come with the first unit, not before it. Source: usage.md section 6.8.
-    return price(model, usage, properties).amount if usage.units else Decimal(0)
 
 
 def _details(model: ChargeModel, properties: Any, *, before: ChargeUsage, after: ChargeUsage) -> dict[str, Any]:

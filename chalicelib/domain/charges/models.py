@@ -4,7 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
-from typing import Any, assert_never
+from typing import TYPE_CHECKING, Any, assert_never
+
+if TYPE_CHECKING:
+    from chalicelib.domain.charges.percentage import Tally
 
 
 class ChargeModel(StrEnum):
@@ -24,13 +27,15 @@ class ChargeUsage:
     """What was used: exact units (never negative) and the number of events.
 
     `values`: what each event adds to the units, in the order of their timestamps; only where `properties.needs_values`
-    says so. `precise_total_cents`: the sum of the events' own amounts, in cents; only for the dynamic model.
+    says so. `tally`: what they come to, in their place. `precise_total_cents`: the sum of the events' own amounts, in cents;
+    only for the dynamic model.
     """
 
     units: Decimal
     events_count: int
     values: tuple[Decimal, ...] | None = None
     precise_total_cents: Decimal | None = None
+    tally: "Tally | None" = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,8 @@
 """Percentage: a rate of the amounts used and a fixed amount per event, after free events or a free amount, each
 transaction within bounds. Source: usage.md section 6.4."""
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 
@@ -40,6 +40,71 @@ class PercentageProperties:
     def frees_usage(self) -> bool:
         """Whether some of the usage is free."""
         return self.free_events is not None or self.free_total is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """What single events come to, one after the other, as far as the price looks at them: so that one event more costs
+    the same to price at any number of events before it.
+
+    `first`: the total of those that free usage looks at: the first free events, or else all up to the one that exceeds the
+    free amount; `looked_at` their number; `below`: after how many of them the total was below the free amount; `closed`:
+    no further event is looked at. `events_left`, `amount_left`: what is still free where each transaction is priced by
+    itself; `by_transaction`: what transactions cost so far, each within its bounds.
+    """
+
+    first: Decimal = Decimal(0)
+    looked_at: int = 0
+    below: int = 0
+    closed: bool = False
+    events_left: int = 0
+    amount_left: Decimal = Decimal(0)
+    by_transaction: Decimal = Decimal(0)
+
+    @classmethod
+    def of(cls, values: Iterable[Decimal], properties: PercentageProperties) -> "Tally":
+        """After these events, in order of time."""
+        tally = cls.begin(properties)
+        for value in values:
+            tally = tally.after(value, properties)
+        return tally
+
+    @classmethod
+    def begin(cls, properties: PercentageProperties) -> "Tally":
+        """Before any event."""
+        return cls(events_left=properties.free_events or 0, amount_left=properties.free_total or Decimal(0))
+
+    def after(self, value: Decimal, properties: PercentageProperties) -> "Tally":
+        """After one event more."""
+        tally = self
+        if properties.frees_usage and not self.closed:
+            tally = tally._freed(value, properties)
+        if properties.bounds_transactions:
+            tally = tally._charged(value, properties)
+        return tally
+
+    def _freed(self, value: Decimal, properties: PercentageProperties) -> "Tally":
+        first, looked_at, limit = CONTEXT.add(self.first, value), self.looked_at + 1, properties.free_total
+        below = self.below + (limit is not None and first < limit)
+        if properties.free_events is not None:
+            closed = looked_at >= properties.free_events
+        else:
+            closed = limit is not None and first > limit
+        return replace(self, first=first, looked_at=looked_at, below=below, closed=closed)
+
+    def _charged(self, value: Decimal, properties: PercentageProperties) -> "Tally":
+        charged, events_left, amount_left = value, self.events_left, self.amount_left
+        if events_left > 0 or amount_left > 0:
+            if not amount_left:
+                return replace(self, events_left=events_left - 1)
+            if value < amount_left:
+                return replace(self, events_left=events_left - 1, amount_left=CONTEXT.subtract(amount_left, value))
+            # The event that uses up the free amount ends all that is free, and pays for its rest.
+            charged = CONTEXT.subtract(value, amount_left)
+            events_left, amount_left = 0, Decimal(0)
+        amount = _within(CONTEXT.add(_percent(charged, properties.rate), properties.fixed_amount), properties)
+        together = CONTEXT.add(self.by_transaction, amount)
+        return replace(self, events_left=events_left, amount_left=amount_left, by_transaction=together)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +177,8 @@ def parts(usage: ChargeUsage, properties: PercentageProperties) -> Parts:
     """The price by its parts; nothing at all without units. Source: usage.md section 6.8."""
     if not usage.units:
         return Parts()
-    free_units, free_events = _free(usage, properties)
+    tally = _tally(usage, properties)
+    free_units, free_events = _free(tally, properties)
     paid_units = max(Decimal(0), CONTEXT.subtract(usage.units, free_units))
     paid_events = max(0, usage.events_count - free_events)
     plain = Parts(
@@ -125,7 +191,7 @@ def parts(usage: ChargeUsage, properties: PercentageProperties) -> Parts:
     )
     if not properties.bounds_transactions:
         return plain
-    by_transaction = max(Decimal(0), total(_transactions(_values(usage), properties)))
+    by_transaction = max(Decimal(0), tally.by_transaction)
     return plain.minus(Parts(adjustment=CONTEXT.subtract(plain.amount, by_transaction)))
 
 
@@ -146,48 +212,18 @@ def details(found: Parts, properties: PercentageProperties, *, paid_events: int 
     }
 
 
-def _free(usage: ChargeUsage, properties: PercentageProperties) -> tuple[Decimal, int]:
+def _free(tally: Tally, properties: PercentageProperties) -> tuple[Decimal, int]:
     """(units, events) that are free, by the running totals of the events."""
     if not properties.frees_usage:
         return Decimal(0), 0
-    totals = list(_running_totals(_values(usage), properties))
-    last = totals[-1] if totals else Decimal(0)
     events, limit = properties.free_events, properties.free_total
     if limit is None:
-        return last, events or 0
-    below = sum(1 for each in totals if each < limit)
+        return tally.first, events or 0
+    below = tally.below
     if events is not None:
         # No total below the limit leaves the number of events as it is.
         below = min(events, below or events)
-    return min(last, limit), below
-
-
-def _running_totals(values: tuple[Decimal, ...], properties: PercentageProperties) -> Iterator[Decimal]:
-    """The totals after the first free events, or else after each event until one exceeds the free amount."""
-    running = Decimal(0)
-    for value in values[: properties.free_events]:
-        running = CONTEXT.add(running, value)
-        yield running
-        if properties.free_events is None and properties.free_total is not None and running > properties.free_total:
-            return
-
-
-def _transactions(values: tuple[Decimal, ...], properties: PercentageProperties) -> Iterator[Decimal]:
-    """What each event that is not free costs, within its bounds."""
-    events_left, amount_left = properties.free_events or 0, properties.free_total or Decimal(0)
-    for value in values:
-        charged = value
-        if events_left > 0 or amount_left > 0:
-            events_left -= 1
-            if not amount_left:
-                continue
-            if value < amount_left:
-                amount_left = CONTEXT.subtract(amount_left, value)
-                continue
-            # The event that uses up the free amount ends all that is free, and pays for its rest.
-            charged = CONTEXT.subtract(value, amount_left)
-            events_left, amount_left = 0, Decimal(0)
-        yield _within(CONTEXT.add(_percent(charged, properties.rate), properties.fixed_amount), properties)
+    return min(tally.first, limit), below
 
 
 def _within(amount: Decimal, properties: PercentageProperties) -> Decimal:
@@ -200,6 +236,10 @@ def _percent(of: Decimal, rate: Decimal) -> Decimal:
     return CONTEXT.multiply(of, rate.scaleb(-2, context=CONTEXT))
 
 
-def _values(usage: ChargeUsage) -> tuple[Decimal, ...]:
+def _tally(usage: ChargeUsage, properties: PercentageProperties) -> Tally:
+    if usage.tally is not None:
+        return usage.tally
+    if not (properties.frees_usage or properties.bounds_transactions):
+        return Tally()
     assert usage.values is not None, "what is free and what one transaction costs is counted by the events"
-    return usage.values
+    return Tally.of(usage.values, properties)

@@ -13,7 +13,7 @@ from chalicelib.domain.errors import Invalid, NotFound
 from chalicelib.features.billable_metrics import formulas
 from chalicelib.features.billable_metrics import service as metrics
 from chalicelib.features.billable_metrics.store import Metric
-from chalicelib.features.billing import event_usage, in_advance
+from chalicelib.features.billing import charged, event_usage, in_advance
 from chalicelib.features.billing.in_advance import Case
 from chalicelib.features.billing.metered import Used
 from chalicelib.features.events import schemas
@@ -25,6 +25,7 @@ from chalicelib.features.plans.store import Charge
 from chalicelib.features.subscriptions import store as subscription_store
 from chalicelib.features.subscriptions.records import Status
 from chalicelib.platform.clock import OrganizationRef
+from chalicelib.platform.table import core
 
 # Behind all that was received at the same instant.
 _LAST = "\U0010ffff"
@@ -68,10 +69,16 @@ def _check(metric: Metric, event: Event) -> None:
 
 def _shown(case: Case, charge: Charge, event: Reading, *, now: datetime) -> dict[str, Any]:
     metric = next(metric for one, metric in case.charges if one.id == charge.id)
-    used = event_usage.charged(case.period, charge, metric, event, stored=False)
-    if used is None:  # What the charge does not see costs nothing.
+    part = event_usage.part_of(case.period, charge, metric, event)
+    if part is None:  # What the charge does not see costs nothing.
         nothing = Priced(Decimal(0), Decimal(0), {})
         used = Used(charge, metric, None, (), Decimal(0), Decimal(0), 1, nothing)
+    else:
+        place = charged.key_of(case.period, part)
+        by_now = charged.read(place, core.get_many([place]))
+        owed = event_usage.owed(case.period, part, event, charged=by_now, stored=False)
+        assert owed is not None, "it is looked at as if it were there"
+        used = owed.used
     fee = case.fee(used, "estimate", transaction_id=None, now=now)
     shown = serializer.fee(fee.model_copy(update={"invoice_id": None}), fee.payment_status)
     taxes = [{**tax, "lago_id": None, "lago_fee_id": None} for tax in shown["applied_taxes"]]

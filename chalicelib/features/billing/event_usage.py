@@ -1,7 +1,8 @@
-"""What single events add to a charge paid in advance, and what a period has paid by now. Source: usage.md sections 7 and 9.
+"""What single events owe of a charge paid in advance, and what a period has paid by now. Source: usage.md sections 7 and 9.
 
-An event is priced against the events of its period before it, by timestamp and then by reception, whenever that is
-computed: so events carried out in any order owe the same.
+An event owes what it adds by its place in time: the price of the events of its period up to it less the price of those
+before it. Where later ones were charged before it came, it owes no more than what their fees have left of the price of all
+events metered so far (docs/decisions/0018).
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,30 +13,32 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from chalicelib.domain import periods
-from chalicelib.domain.aggregation import advance
+from chalicelib.domain.aggregation import advance, advance_prices
 from chalicelib.domain.aggregation.advance import Change, Paid
-from chalicelib.domain.aggregation.dimensions import Bucket
+from chalicelib.domain.aggregation.advance_prices import Tariff
+from chalicelib.domain.aggregation.dimensions import Bucket, Group
 from chalicelib.domain.aggregation.readings import Reading
+from chalicelib.domain.aggregation.rounding import rounded
 from chalicelib.domain.aggregation.rules import Aggregation
 from chalicelib.domain.aggregation.summaries import NOTHING, Summary, merged
 from chalicelib.domain.aggregation.window import Window
-from chalicelib.domain.charges.in_advance import EventFee, event_fee, prorated_event_fee
-from chalicelib.domain.charges.models import ChargeModel, Priced, price
-from chalicelib.domain.charges.prorated import prorated_units
-from chalicelib.domain.money import CONTEXT, total
+from chalicelib.domain.charges.amounts import amount_per_unit
+from chalicelib.domain.charges.in_advance import EventFee
+from chalicelib.domain.charges.models import ChargeModel, Priced
+from chalicelib.domain.money import CONTEXT
 from chalicelib.domain.periods import Span
 from chalicelib.domain.subscriptions import Days
 from chalicelib.features.billable_metrics.store import Metric
 from chalicelib.features.billing import metered
 from chalicelib.features.billing.buckets import Buckets, parsed, views_of
 from chalicelib.features.billing.metered import Used
-from chalicelib.features.plans.store import Charge
+from chalicelib.features.plans.store import Charge, ChargeFilter
 from chalicelib.features.subscriptions.records import Subscription
 from chalicelib.features.usage import service as usage
 from chalicelib.platform.clock import OrganizationRef
 
-_MILLISECOND = timedelta(milliseconds=1)
-_NOTHING = Priced(Decimal(0), Decimal(0), {})
+_MILLISECOND, _SECOND = timedelta(milliseconds=1), timedelta(seconds=1)
+_NOTHING = Decimal(0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,86 +57,162 @@ class Period:
 
     def opens_at(self, *, recurring: bool) -> datetime:
         """From when its units are new. What recurs was paid for until the next renewal by the plan before an upgrade too."""
-        start = self.days.span.start.replace(microsecond=0)
+        start = self.starts_at
         if recurring and self.subscription.previous_id is not None:
             return min(start, periods.start_of_day(self.days.whole.start, self.zone))
         return start
 
+    @property
+    def starts_at(self) -> datetime:
+        """From when on events are the subscription's, to the second."""
+        return self.days.span.start.replace(microsecond=0)
+
+    @property
+    def closes_at(self) -> datetime:
+        """Up to when events are the subscription's: of one that ended its last second included, unless an upgrade made the
+        end. Source: usage.md section 1.4."""
+        ended_at = self.subscription.terminated_at
+        if ended_at is None:
+            return self.days.span.end
+        end = ended_at.replace(microsecond=0)
+        return min(self.days.span.end, end if self.subscription.upgraded else end + _SECOND)
+
+    @property
+    def renews(self) -> bool:
+        """Whether what recurs was paid for when it began: by a renewal, or by the plan before. A first period begins with
+        nothing paid."""
+        started_at = self.subscription.started_at
+        return self.subscription.previous_id is not None or (started_at is not None and started_at < self.starts_at)
+
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """Which fee of a charge an event is billed with: its filter and group, and the properties that price it."""
+    """Which fee of a charge an event is billed with: its filter and group, and how that is priced."""
 
+    asked: Buckets
     bucket: Bucket
-    properties: Mapping[str, Any]
+    tariff: Tariff
+
+    @property
+    def filter(self) -> ChargeFilter | None:
+        """Its filter; None: what no filter takes."""
+        return _filter_of(self.asked.charge, self.bucket)
+
+    @property
+    def properties(self) -> Mapping[str, Any]:
+        """What prices it."""
+        return self.asked.properties_of(self.bucket)
+
+    @property
+    def owes_the_same_in_any_order(self) -> bool:
+        """Whether an event owes the same whatever came before it, or was charged already."""
+        return self.tariff.is_the_same_in_any_order(self.asked.rule.aggregation)
 
 
 @dataclass(frozen=True, slots=True)
-class _Place:
-    """Where an event stands in its fee: what the period had paid for before it, and what it changes."""
+class Owed:
+    """The fee of one event. `limit`: how much may have been charged in its period, filter and group before it at most, in
+    currency units, for the fee to hold."""
 
-    before: Paid
-    change: Change
-    part: Part
+    used: Used
+    limit: Decimal
+
+    @property
+    def amount(self) -> Decimal:
+        """What it owes, exact, in currency units."""
+        return self.used.priced.amount
 
 
-def charged(of: Period, charge: Charge, metric: Metric, event: Reading, *, stored: bool = True) -> Used | None:
-    """The fee of one event; None where the charge does not see it. `stored`: it is among the events that are read."""
-    place = _place(of, charge, metric, event, stored=stored)
-    if place is None:
+def part_of(of: Period, charge: Charge, metric: Metric, event: Reading) -> Part | None:
+    """The part of a charge that an event belongs to; None where the charge does not see it."""
+    asked = Buckets(charge, metric, {})
+    bucket = next((bucket for bucket, members in asked.split([event]).items() if members), None)
+    if bucket is None or not advance.changes(asked.rule, [event]):
         return None
-    fee = _fee(of, charge, place, event)
-    bucket = place.part.bucket
-    return Used(
-        charge=charge,
-        metric=metric,
-        filter=None if bucket.filter_index is None else charge.filters[bucket.filter_index],
-        group=bucket.group,
+    return Part(asked, bucket, _tariff(of, asked, bucket))
+
+
+def owed(of: Period, part: Part, event: Reading, *, charged: Decimal, stored: bool = True) -> Owed | None:
+    """What an event owes where so much was charged in its period, filter and group, which has to be read before this is
+    called: so that all whose fees are in `charged` are among the events that are read here. None where the event is gone.
+
+    `stored`: it is among them; False: it is looked at as if it were.
+    """
+    if part.owes_the_same_in_any_order:
+        (change,) = advance.changes(part.asked.rule, [event])
+        return _owed(part, part.tariff.fee(part.tariff.begin, change), Decimal(0))
+    opens_at = of.opens_at(recurring=part.asked.metric.recurring)
+    if _may_only_grow(part.asked) and event.at >= opens_at:
+        found = _from_rollups(of, part, event, opens_at, charged=charged, stored=stored)
+        if found is not None:
+            return found
+    readings = _readings(of, part.asked.metric, Span(min(opens_at, event.at), _end(of, event)))
+    members = part.asked.split([*readings, *(() if stored else (event,))]).get(part.bucket, [])
+    walk = advance_prices.walk(
+        part.tariff,
+        advance.changes(part.asked.rule, members),
+        opens_at=opens_at,
+        counts_from=of.starts_at,
+        event=event,
+    )
+    if walk.place is None:
+        return None
+    return _within(part, *walk.place, whole=walk.amount, charged=charged)
+
+
+def _from_rollups(
+    of: Period, part: Part, event: Reading, opens_at: datetime, *, charged: Decimal, stored: bool
+) -> Owed | None:
+    """The same, at a cost that does not grow with the number of events; None where an event took something away."""
+    rule = part.asked.rule
+    (change,) = advance.changes(rule, [event])
+    before = _summed_before(of, part, event, opens_at)
+    if before.negative:
+        return None
+    place = advance.grown(rule, before)
+    fee, price_before = part.tariff.fee(place, change), part.tariff.owed(place)
+    if not fee.priced.amount or charged <= price_before:
+        # It adds nothing, or what was charged leaves room for it without any later event.
+        return _owed(part, fee, price_before)
+    whole = _summed(of, part, Span(opens_at, _end(of, event)))
+    if not stored:
+        whole = merged((whole, advance.summary(rule, [change])))
+    if whole.negative:
+        return None
+    return _within(part, place, change, whole=part.tariff.owed(advance.grown(rule, whole)), charged=charged)
+
+
+def _within(part: Part, before: Paid, change: Change, *, whole: Decimal, charged: Decimal) -> Owed:
+    """What an event owes by its place, and at most what is left of the price of all."""
+    fee = part.tariff.fee_of_rest(before, change, whole=whole, charged=charged)
+    return _owed(part, fee, CONTEXT.subtract(whole, fee.priced.amount))
+
+
+def _owed(part: Part, fee: EventFee, limit: Decimal) -> Owed:
+    used = Used(
+        charge=part.asked.charge,
+        metric=part.asked.metric,
+        filter=part.filter,
+        group=part.bucket.group,
         units=fee.units,
         total_units=fee.units,
         events_count=1,
         priced=fee.priced,
     )
+    return Owed(used, limit)
 
 
-def _fee(of: Period, charge: Charge, place: _Place, event: Reading) -> EventFee:
-    properties = parsed(charge, place.part.properties)
-    before, change = place.before, place.change
-    if charge.prorated:
-        window = of.window
-        growth = before.level.growth(change.units)
-        days = window.days(window.day_of(event.at), None)
-        return prorated_event_fee(properties, change=change.units, growth=growth, days=days, of_days=window.of_days)
-    after = before if change.repeats else before.after(change)
-    return event_fee(
-        ChargeModel(charge.charge_model), properties, change=change.units, before=before.usage, after=after.usage
-    )
+def _tariff(of: Period, asked: Buckets, bucket: Bucket) -> Tariff:
+    properties = parsed(asked.charge, asked.properties_of(bucket))
+    return Tariff(ChargeModel(asked.charge.charge_model), properties, of.window if asked.charge.prorated else None)
 
 
-def _place(of: Period, charge: Charge, metric: Metric, event: Reading, *, stored: bool) -> _Place | None:
-    asked = Buckets(charge, metric, {})
-    opens_at = of.opens_at(recurring=metric.recurring)
-    if _may_only_grow(asked) and event.at >= opens_at:
-        changes = advance.changes(asked.rule, [event])
-        bucket = next((bucket for bucket, members in asked.split([event]).items() if members), None)
-        if not changes or bucket is None:
-            return None
-        before = _summed_before(of, asked, bucket, event, opens_at)
-        if not before.negative:
-            return _Place(advance.grown(asked.rule, before), changes[0], Part(bucket, asked.properties_of(bucket)))
-    found = _readings(of, metric, Span(min(opens_at, event.at), event.at + _MILLISECOND))
-    up_to = [*found, *(() if stored else (event,))]
-    up_to = [each for each in up_to if _is_before(each, event) or _same(each, event)]
-    for bucket, readings in asked.split(up_to).items():
-        changes = advance.changes(asked.rule, readings)
-        if changes and _same(changes[-1].reading, event):
-            part = Part(bucket, asked.properties_of(bucket))
-            return _Place(advance.paid(changes[:-1], opens_at=opens_at), changes[-1], part)
-    return None
+def _filter_of(charge: Charge, bucket: Bucket) -> ChargeFilter | None:
+    return None if bucket.filter_index is None else charge.filters[bucket.filter_index]
 
 
-def _same(one: Reading, other: Reading) -> bool:
-    return (one.at, one.order) == (other.at, other.order)
+def _end(of: Period, event: Reading) -> datetime:
+    return max(of.closes_at, event.at + _MILLISECOND)
 
 
 def _is_before(one: Reading, other: Reading) -> bool:
@@ -147,16 +226,21 @@ def _may_only_grow(asked: Buckets) -> bool:
     )
 
 
-def _summed_before(of: Period, asked: Buckets, bucket: Bucket, event: Reading, opens_at: datetime) -> Summary:
-    """What the events of a fee come to that stand before an event in its period, from rollups: at a cost that does not grow
-    with their number."""
+def _summed_before(of: Period, part: Part, event: Reading, opens_at: datetime) -> Summary:
+    """What the events of a fee come to that stand before an event in its period."""
+    earlier = _summed(of, part, Span(opens_at, event.at), is_of_period=False)
+    same_instant = _readings(of, part.asked.metric, Span(event.at, event.at + _MILLISECOND))
+    together = part.asked.split(same_instant).get(part.bucket, [])
+    changes = advance.changes(part.asked.rule, [each for each in together if _is_before(each, event)])
+    return merged((earlier, advance.summary(part.asked.rule, changes)))
+
+
+def _summed(of: Period, part: Part, span: Span, *, is_of_period: bool = True) -> Summary:
+    """What the events of a fee come to in a range, from rollups."""
     external_id = of.subscription.external_id
-    span = Span(opens_at, event.at)
-    counted = usage.read(of.organization, external_id, span, views_of([asked]), is_of_period=False)
-    (earlier,) = asked.summaries(counted).get(bucket, (NOTHING,))
-    together = asked.split(_readings(of, asked.metric, Span(event.at, event.at + _MILLISECOND))).get(bucket, [])
-    changes = advance.changes(asked.rule, [each for each in together if _is_before(each, event)])
-    return merged((earlier, advance.summary(asked.rule, changes)))
+    counted = usage.read(of.organization, external_id, span, views_of([part.asked]), is_of_period=is_of_period)
+    (found,) = part.asked.summaries(counted).get(part.bucket, (NOTHING,))
+    return found
 
 
 def _readings(of: Period, metric: Metric, span: Span) -> list[Reading]:
@@ -169,39 +253,52 @@ def _readings(of: Period, metric: Metric, span: Span) -> list[Reading]:
 def paid_by_now(
     of: Period, charges: Sequence[tuple[Charge, Metric]], *, only: Mapping[str, str] | None = None
 ) -> list[Used]:
-    """What the charges in advance have counted in the period, at the price of the highest level that was paid for. `only`:
+    """What the charges in advance have counted in the period, at the sum of what their events owe, each by its place. `only`:
     of events with these properties, by which they are not grouped then."""
-    # Full units are shown, whatever is paid for them.
-    full = [(charge.model_copy(update={"prorated": False}), metric) for charge, metric in charges]
-    shown = metered.used_by(of.organization, of.subscription.external_id, full, of.window, only=only)
+    # Full units are shown, whatever is paid for them; and single events are not rounded as a metric's units are.
+    plain = {"rounding_function": None, "rounding_precision": None}
+    full = [(c.model_copy(update={"prorated": False}), m.model_copy(update=plain)) for c, m in charges]
+    counted = metered.used_by(of.organization, of.subscription.external_id, full, of.window, only=only)
     found: list[Used] = []
     for charge, metric in charges:
-        own = [replace(each, charge=charge) for each in shown if each.charge.id == charge.id]
+        own = [each for each in counted if each.charge.id == charge.id]
         if not own:  # The period has no range at all.
             continue
         asked = Buckets(charge, metric, only or {})
         if _may_only_grow(asked) and all(each.only_grew for each in own):
-            found += [each if each.units else replace(each, priced=_NOTHING) for each in own]
-            continue
-        parts = asked.split(_readings(of, metric, of.days.span))
-        priced = [_paid(of, asked, bucket, readings) for bucket, readings in parts.items()]
-        # Both are split alike: by the same events, filters and groups.
-        found += [replace(each, priced=amount) for each, amount in zip(own, priced, strict=True)]
+            amounts = {_place_of(each): each.priced.amount if each.units else _NOTHING for each in own}
+        else:
+            amounts = _walked(of, asked)
+        found += [_shown(each, charge, metric, amounts.get(_place_of(each), _NOTHING)) for each in own]
     return found
 
 
-def _paid(of: Period, asked: Buckets, bucket: Bucket, readings: Sequence[Reading]) -> Priced:
+_Place = tuple[str | None, Group]
+
+
+def _place_of(used: Used) -> _Place:
+    return None if used.filter is None else used.filter.id, used.group
+
+
+def _shown(used: Used, charge: Charge, metric: Metric, amount: Decimal) -> Used:
+    """With units as the metric rounds them."""
+    units, level = (
+        rounded(each, metric.rounding_function, metric.rounding_precision) for each in (used.units, used.total_units)
+    )
+    priced = Priced(amount, amount_per_unit(amount, units), {})
+    return replace(used, charge=charge, metric=metric, units=units, total_units=level, priced=priced)
+
+
+def _walked(of: Period, asked: Buckets) -> dict[_Place, Decimal]:
+    """The prices of a charge's parts, from single events."""
     opens_at = of.opens_at(recurring=asked.metric.recurring)
-    changes = advance.changes(asked.rule, readings)
-    properties = parsed(asked.charge, asked.properties_of(bucket))
-    if not asked.charge.prorated:
-        paid = advance.paid(changes, opens_at=opens_at).usage
-        return price(ChargeModel(asked.charge.charge_model), paid, properties) if paid.units else _NOTHING
-    window = of.window
-    units = [advance.held_units(changes, opens_at=opens_at)]
-    units += [
-        prorated_units(grown, days=window.days(window.day_of(reading.at), None), of_days=window.of_days)
-        for reading, grown in advance.growths(changes, opens_at=opens_at)
-    ]
-    amount = CONTEXT.multiply(total(units), properties.amount)
-    return Priced(amount, properties.amount, {})
+    readings = _readings(of, asked.metric, of.days.span)
+    found: dict[_Place, Decimal] = {}
+    for bucket, members in asked.split(readings).items():
+        changes = advance.changes(asked.rule, members)
+        tariff = _tariff(of, asked, bucket)
+        walk = advance_prices.walk(tariff, changes, opens_at=opens_at, counts_from=opens_at)
+        held = tariff.owed(walk.opened) if of.renews else Decimal(0)
+        chosen = _filter_of(asked.charge, bucket)
+        found[None if chosen is None else chosen.id, bucket.group] = CONTEXT.add(held, walk.amount)
+    return found

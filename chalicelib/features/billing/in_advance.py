@@ -10,11 +10,11 @@ from datetime import datetime, timedelta
 
 from chalicelib.domain import subscriptions as rules
 from chalicelib.features.billable_metrics.store import Metric
-from chalicelib.features.billing import commit, event_usage, issue, pricing
+from chalicelib.features.billing import charged, commit, event_usage, issue, pricing
 from chalicelib.features.billing import fees as fees_of_plan
 from chalicelib.features.billing.account import Account
 from chalicelib.features.billing.decide import Outcome
-from chalicelib.features.billing.event_usage import Period
+from chalicelib.features.billing.event_usage import Owed, Part, Period
 from chalicelib.features.billing.fees import Line
 from chalicelib.features.billing.metered import Used
 from chalicelib.features.billing.pricing import Owner
@@ -55,6 +55,11 @@ class Case:
     part: PeriodPart
     charges: Sequence[tuple[Charge, Metric]]
 
+    def parts(self, event: Reading) -> list[Part]:
+        """The parts of charges that see an event."""
+        found = (event_usage.part_of(self.period, charge, metric, event) for charge, metric in self.charges)
+        return [part for part in found if part is not None]
+
     def fee(self, used: Used, invoice_id: str, *, transaction_id: str | None, now: datetime) -> Fee:
         """The fee for what one event adds. Source: usage.md sections 7 and 8."""
         book = fees_of_plan.tax_book(self.account, [self.plan])
@@ -79,13 +84,14 @@ def _charge_once(task: Task, now: datetime) -> bool:
         return False
     event, reading = metered_store.read(item), reading_of(item)
     case = case_of(organizations.get(task.organization.id), event.external_subscription_id, event.code, event.at)
-    charges = [] if case is None else _not_made(case, event.transaction_id)
-    for n, (one, metric) in enumerate(charges):
+    left = [] if case is None else _not_made(case, event.transaction_id, reading)
+    for n, (part, charged_by_now) in enumerate(left):
         assert case is not None
-        used = event_usage.charged(case.period, one, metric, reading)
-        if used is not None:
-            last = n + 1 == len(charges)
-            _make(case, used, event.transaction_id, [agenda.done(task)] if last else [], now=now)
+        owed = event_usage.owed(case.period, part, reading, charged=charged_by_now)
+        if owed is not None:
+            last = n + 1 == len(left)
+            also = charged.raise_actions(case.period, part, owed)
+            _make(case, owed, event.transaction_id, [*also, *([agenda.done(task)] if last else [])], now=now)
             return not last
     core.write(agenda.done(task))
     return False
@@ -156,10 +162,14 @@ def _holds(of: Subscription, at: datetime) -> bool:
     return at < end if of.upgraded else at < end + _SECOND
 
 
-def _not_made(case: Case, transaction_id: str) -> list[tuple[Charge, Metric]]:
-    keys = {charge.id: _marker(case, charge, _base_id(case, charge, transaction_id)) for charge, _ in case.charges}
-    found = core.get_many(list(keys.values()))
-    return [(charge, metric) for charge, metric in case.charges if keys[charge.id] not in found]
+def _not_made(case: Case, transaction_id: str, event: Reading) -> list[tuple[Part, Decimal]]:
+    """The parts of charges that see an event and have no fee of it yet, each with what its period was charged by now."""
+    parts = case.parts(event)
+    markers = [_marker(case, part.asked.charge, _base_id(case, part.asked.charge, transaction_id)) for part in parts]
+    sums = [charged.key_of(case.period, part) for part in parts]
+    found = core.get_many([*markers, *sums])
+    asked = zip(parts, markers, sums, strict=True)
+    return [(part, charged.read(place, found)) for part, marker, place in asked if marker not in found]
 
 
 def _marker(case: Case, charge: Charge, base_id: str) -> tuple[str, str]:
@@ -175,7 +185,8 @@ def _base_id(case: Case, charge: Charge, transaction_id: str) -> str:
     return derived_id("event", case.subscription.id, transaction_id, charge.id)
 
 
-def _make(case: Case, used: Used, transaction_id: str, done: Sequence[Action], *, now: datetime) -> None:
+def _make(case: Case, owed: Owed, transaction_id: str, done: Sequence[Action], *, now: datetime) -> None:
+    used = owed.used
     base_id = _base_id(case, used.charge, transaction_id)
     fee = case.fee(used, base_id, transaction_id=transaction_id, now=now)
     if used.charge.invoiceable:

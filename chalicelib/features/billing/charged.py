@@ -1,0 +1,66 @@
+"""How much the events of a period were charged: so that an event that comes late owes no more than is left.
+
+There is a sum for each charge, filter and group of a period of a subscription, and it is raised in the transaction that makes
+a fee, on condition that what was charged by then still leaves room for it (`event_usage.Owed.limit`). So two events that are
+charged at once never both take what is there for one of them: the second is refused, and computed again.
+
+A sum is of exact amounts, not of rounded cents, and cut to 15 decimals: DynamoDB's numbers have 38 digits. It is never
+lowered: who deletes a fee forgives what that event owed, and does not leave it to another one. Fees of nothing do not touch
+it, nor does what owes the same in any order. A price that is changed begins a sum of its own, as what was
+charged at the old one says nothing of it.
+
+Items
+    pk                             sk                              what it is
+    <org>#charged#<subscription>   <charge>#<start>#<digest>       what events of the period that begins then were charged;
+                                                                   digest: of filter, group and price
+
+Access patterns
+    1 key_of, read(items)          BatchGet   consistent, before usage is read
+    2 raise_action                 part of the transaction that makes a fee, conditional on the sum
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
+
+from chalicelib.domain.money import CONTEXT
+from chalicelib.features.billing.event_usage import Owed, Part, Period
+from chalicelib.platform.ids import key
+from chalicelib.platform.table import Action, Item, Key, core
+from chalicelib.platform.timestamps import stamp
+
+_PLACES = Decimal("1E-15")
+
+
+def key_of(of: Period, part: Part) -> Key:
+    """Where the sum of a period, filter and group stands."""
+    charge = part.asked.charge
+    chosen = part.filter.id if part.filter else None
+    price = [charge.charge_model, charge.prorated, part.properties]
+    text = json.dumps([chosen, part.bucket.group, price], sort_keys=True, default=str)
+    digest = hashlib.sha256(text.encode()).hexdigest()[:32]
+    pk = key(of.organization.id, "charged", of.subscription.id)
+    return pk, f"{charge.id}#{stamp(of.starts_at)}#{digest}"
+
+
+def read(place: Key, items: Mapping[Key, Item]) -> Decimal:
+    """The sum under a key among items that were read, in currency units."""
+    found = items.get(place)
+    return Decimal(0) if found is None else Decimal(found["amount"])
+
+
+def raise_actions(of: Period, part: Part, owed: Owed) -> list[Action]:
+    """Enter a fee; refused where meanwhile too much was charged for it to hold."""
+    if not owed.amount or part.owes_the_same_in_any_order:
+        return []
+    amount = owed.amount.quantize(_PLACES, rounding=ROUND_FLOOR, context=CONTEXT)
+    limit = owed.limit.quantize(_PLACES, rounding=ROUND_CEILING, context=CONTEXT)
+    return [
+        core.update(
+            key_of(of, part),
+            "ADD amount :amount",
+            condition="attribute_not_exists(amount) OR amount <= :limit",
+            values={":amount": amount, ":limit": limit},
+        )
+    ]
