@@ -15,6 +15,11 @@ DECIMAL_DIGITS_MAX = 30  # Prices and rates: 15 digits before and 15 after the p
 KEY_CACHE = timedelta(seconds=30)  # How long a process trusts an API key it has read; a revoked key ends within this.
 KEY_LAST_USE_STEP = timedelta(hours=1)  # "Last used" is kept to the hour, so that using a key costs no write.
 
+# Changes that meet other writers (platform/retry.py).
+CHANGE_RETRIED_FOR = timedelta(seconds=20)  # API Gateway ends calls at 29 s; then the change is refused with 409.
+CHANGE_PAUSE = timedelta(milliseconds=25)  # The first wait is up to twice as long; it doubles with every lost race.
+CHANGE_PAUSE_MAX = timedelta(seconds=2)  # 64 writers of one object pass within seconds: docs/decisions/0021.
+
 # Catalog.
 CHARGES_PER_PLAN_MAX = 500  # A plan is one item of at most 400 KB.
 METRICS_PER_PLAN_MAX = 40  # The plan enters each metric's list in one transaction, and leaves those it used before.

@@ -44,6 +44,14 @@ class Conflict(BillingError):
     """Something else is going on that excludes this for the moment (409 in the API)."""
 
 
+class ChangedMeanwhile(Conflict):
+    """`<resource>_changed_meanwhile`: another writer changed what this change had read. Nothing is written, and the same
+    change may succeed when it begins again from its reads (`platform/retry.py` does so)."""
+
+    def __init__(self, resource: str) -> None:
+        super().__init__(f"{resource}_changed_meanwhile")
+
+
 class TooLarge(BillingError):
     """The body is over the limit (413 in the API)."""
 

@@ -21,7 +21,7 @@ from typing import Any, Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
-from chalicelib.domain.errors import Conflict, Invalid
+from chalicelib.domain.errors import ChangedMeanwhile, Invalid
 from chalicelib.platform import counters, listing
 from chalicelib.platform.ids import key
 from chalicelib.platform.table import Action, Cancelled, Item, Key, core, transact
@@ -111,12 +111,12 @@ class Collection(Generic[R]):
     def create(self, organization_id: str, record: R, extra: Sequence[Action] = ()) -> R:
         """Store a new record.
 
-        Raises: Invalid, `value_already_exist` on the code.
+        Raises: Invalid, `value_already_exist` on the code; Cancelled, when `extra` was refused or collisions did not end.
         """
         try:
             transact([*self.create_actions(organization_id, record), *extra])
         except Cancelled as error:
-            if self.code(record) is not None and error.reasons[0].failed:
+            if self.code(record) is not None and _is_taken(error, record.id):
                 raise Invalid.field(self.code_field, "value_already_exist") from error
             raise
         return record
@@ -129,7 +129,7 @@ class Collection(Generic[R]):
     def replace(self, organization_id: str, old: R, new: R, extra: Sequence[Action] = ()) -> R:
         """Write `new` over `old`, moving the guard when the code changes.
 
-        Raises: Invalid, when the new code is taken; Conflict, when somebody else wrote in between.
+        Raises: Invalid, when the new code is taken; ChangedMeanwhile, when somebody else wrote in between.
         """
         old_code, new_code = self.code(old), self.code(new)
         guards: list[Action] = []
@@ -139,15 +139,15 @@ class Collection(Generic[R]):
         try:
             transact([*guards, self.replace_action(organization_id, old, new), *extra])
         except Cancelled as error:
-            if guards and error.reasons[0].failed:
+            if guards and _is_taken(error, new.id):
                 raise Invalid.field(self.code_field, "value_already_exist") from error
-            raise Conflict(f"{self.name}_changed_meanwhile") from error
+            raise self._refused(error) from error
         return new.model_copy(update={"version": old.version + 1})
 
     def remove(self, organization_id: str, old: R, *, now: datetime, extra: Sequence[Action] = ()) -> R:
         """Delete softly: out of reads and lists, its code free again, the record kept for what names it.
 
-        Raises: Conflict, when somebody else wrote in between.
+        Raises: ChangedMeanwhile, when somebody else wrote in between.
         """
         gone = old.model_copy(update={"deleted_at": now})
         code = self.code(old)
@@ -156,7 +156,7 @@ class Collection(Generic[R]):
         try:
             transact([self.replace_action(organization_id, old, gone), *guard, *total, *extra])
         except Cancelled as error:
-            raise Conflict(f"{self.name}_changed_meanwhile") from error
+            raise self._refused(error) from error
         return gone
 
     # Items and keys.
@@ -179,6 +179,9 @@ class Collection(Generic[R]):
         """The record in an item."""
         return self.record.model_validate(item["record"] | {"version": item["version"]})
 
+    def _refused(self, error: Cancelled) -> Exception:
+        return ChangedMeanwhile(self.name) if error.is_race else error
+
     def _counted(self, organization_id: str, record: R, change: int) -> list[Action]:
         changes = {"all": change if self.listed(record) else 0}
         return counters.moved(organization_id, self.name, record.id, changes)
@@ -189,6 +192,14 @@ class Collection(Generic[R]):
     def _guard_item(self, organization_id: str, code: str, record_id: str) -> Item:
         pk, sk = self._guard(organization_id, code)
         return {"pk": pk, "sk": sk, "id": record_id}
+
+
+def _is_taken(error: Cancelled, record_id: str) -> bool:
+    """Whether a code belongs to another record, and nothing else was refused with it. Where something else was, or a
+    parallel change gave the code to this very record, the decision rests on what has changed meanwhile."""
+    guard, *others = error.reasons
+    holder = guard.item or {}
+    return guard.failed and holder.get("id") != record_id and all(reason.code == "None" for reason in others)
 
 
 def get_together(organization_id: str, *wanted: tuple[Collection[Any], Iterable[str]]) -> list[dict[str, Any]]:

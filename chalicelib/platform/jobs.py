@@ -10,14 +10,12 @@ from datetime import datetime
 from chalicelib.platform import agenda, clock
 from chalicelib.platform.agenda import Kind, Task
 from chalicelib.platform.log import logger
-from chalicelib.platform.table import Cancelled, ConditionFailed
+from chalicelib.platform.retry import retrying
+from chalicelib.platform.table import ConditionFailed
 
 Handler = Callable[[Task, datetime], None]
 
 _handlers: dict[str, Handler] = {}
-
-# What a lost race looks like: somebody else changed what the handler had read. It is run again on what stands now.
-_RACES = 5
 
 
 def handles(kind: Kind) -> Callable[[Handler], Handler]:
@@ -31,25 +29,22 @@ def handles(kind: Kind) -> Callable[[Handler], Handler]:
 
 
 def run(task: Task, *, now: datetime) -> Exception | None:
-    """Carry out a task, again if it lost a race; returns what went wrong, after postponing it, or None.
+    """Carry out a task, again on what stands now if it lost a race; returns what went wrong, after postponing it, or None.
 
     A task that has gone or was moved meanwhile is somebody else's doing, and no failure.
     """
-    failure: Exception | None = None
-    current = task
-    for _ in range(_RACES):
-        try:
+    read_before = [task]
+
+    def attempt() -> None:
+        current = read_before.pop() if read_before else agenda.find(task.key)
+        if current is not None and current.due_at == task.due_at:
             _handler(task.kind)(current, now)
-            return None
-        except (Cancelled, ConditionFailed) as error:
-            failure = error
-            standing = agenda.find(task.key)
-            if standing is None or standing.due_at != task.due_at:
-                return None
-            current = standing
-        except Exception as error:  # noqa: BLE001  one task is isolated from the next, and its failure kept on it
-            failure = error
-            break
+
+    try:
+        retrying(attempt, task.kind.name)
+        return None
+    except Exception as error:  # noqa: BLE001  one task is isolated from the next, and its failure kept on it
+        failure = error
     logger.error(
         "task failed",
         extra={"kind": task.kind.name, "subject": task.subject, "attempts": task.attempts},

@@ -43,6 +43,14 @@ class Cancelled(Exception):
         super().__init__(", ".join(reason.code for reason in reasons))
         self.reasons = list(reasons)
 
+    @property
+    def is_race(self) -> bool:
+        """Whether another writer was faster: a condition did not hold, or a collision did not end. Nothing is wrong with
+        the transaction itself, and its service was not merely busy."""
+        codes = {reason.code for reason in self.reasons}
+        raced = codes & {"ConditionalCheckFailed", "TransactionConflict"}
+        return bool(raced) and codes <= raced | _TRANSIENT | {"None"}
+
 
 class ConditionFailed(Exception):
     """A single write's condition did not hold; nothing was written."""
@@ -278,9 +286,29 @@ class Table:
         ((kind, request),) = action.items()
         call = {"Put": "put_item", "Update": "update_item", "Delete": "delete_item"}[kind]
         try:
-            getattr(self.client, call)(**request)
+            self._alone(call, request)
         except self.client.exceptions.ConditionalCheckFailedException as error:
             raise ConditionFailed from error
+
+    def next_number(self, key: Key, name: str) -> int:
+        """Add 1 to the number `name` of an item and return it: no two callers get the same one."""
+        ((_, request),) = self.update(key, "ADD #n :one", names={"#n": name}, values={":one": 1}).items()
+        answer = self._alone("update_item", {**request, "ReturnValues": "UPDATED_NEW"})
+        return int(from_item(answer["Attributes"])[name])
+
+    def _alone(self, call: str, request: Mapping[str, Any]) -> Any:
+        """One write outside a transaction. A transaction in flight on the item is waited out, with jitter.
+
+        Raises: ConditionFailed, when collisions did not end.
+        """
+        collision: Exception | None = None
+        for attempt in range(_CONFLICT_ATTEMPTS):
+            try:
+                return getattr(self.client, call)(**request)
+            except self.client.exceptions.TransactionConflictException as error:
+                collision = error
+                time.sleep(random.random() * 0.02 * 2**attempt)
+        raise ConditionFailed from collision
 
     def write_many(self, items: Sequence[Mapping[str, Any]]) -> None:
         """Put items without conditions, 25 a request; not one transaction, so only for what nobody reads yet."""

@@ -75,6 +75,31 @@ def failing(plan: Plan) -> Iterator[Plan]:
 
 
 @contextlib.contextmanager
+def recorded() -> Iterator[list[tuple[str, dict[str, Any]]]]:
+    """All writes to tables, by name and request, in their order."""
+    real = aws.client
+    writes: list[tuple[str, dict[str, Any]]] = []
+
+    class Recorded:
+        def __init__(self, client: Any) -> None:
+            self._client = client
+
+        def __getattr__(self, name: str) -> Any:
+            found = getattr(self._client, name)
+            if name not in WRITES:
+                return found
+            return lambda **request: writes.append((name, request)) or found(**request)
+
+    aws.client = lambda service, use="standard": (
+        Recorded(real(service, use)) if service == "dynamodb" else real(service, use)
+    )  # type: ignore[assignment]
+    try:
+        yield writes
+    finally:
+        aws.client = real
+
+
+@contextlib.contextmanager
 def conflicting(times: int, code: str = "TransactionConflict", *, at: int = -1) -> Iterator[dict[str, int]]:
     """The next transactions are refused as conflicts (or whatever `code` says), so many times, at an action of theirs."""
     real = aws.client
@@ -98,6 +123,39 @@ def conflicting(times: int, code: str = "TransactionConflict", *, at: int = -1) 
     aws.client = lambda service, use="standard": (
         Conflicting(real(service, use)) if service == "dynamodb" else real(service, use)
     )  # type: ignore[assignment]
+    try:
+        yield left
+    finally:
+        aws.client = real
+
+
+@contextlib.contextmanager
+def overtaken(by: Callable[[], object], *, times: int = 1) -> Iterator[dict[str, int]]:
+    """Before each of the next transactions is carried out, somebody else does `by`, whose own are left alone."""
+    real = aws.client
+    left = {"times": times}
+
+    class Overtaken:
+        def __init__(self, client: Any) -> None:
+            self._client = client
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(self._client, name)
+
+        def transact_write_items(self, **request: Any) -> Any:
+            if left["times"] > 0:
+                left["times"] -= 1
+                aws.client = real
+                try:
+                    by()
+                finally:
+                    aws.client = overtaking  # type: ignore[assignment]
+            return self._client.transact_write_items(**request)
+
+    def overtaking(service: str, use: str = "standard") -> Any:
+        return Overtaken(real(service, use)) if service == "dynamodb" else real(service, use)
+
+    aws.client = overtaking  # type: ignore[assignment]
     try:
         yield left
     finally:

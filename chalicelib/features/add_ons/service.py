@@ -7,12 +7,13 @@ from chalicelib.features.add_ons.schemas import AddOnInput
 from chalicelib.features.add_ons.store import ADD_ONS, AddOn
 from chalicelib.features.taxes import service as taxes
 from chalicelib.platform import schema
+from chalicelib.platform.agenda import Task
 from chalicelib.platform.http import Call
 from chalicelib.platform.ids import new_id
 from chalicelib.platform.timestamps import iso
 
 
-def create(call: Call, values: dict[str, Any]) -> AddOn:
+def create(call: Call, values: dict[str, Any]) -> tuple[AddOn, list[Task]]:
     """A new add-on.
 
     Raises: Invalid; NotFound for an unknown tax.
@@ -25,25 +26,25 @@ def create(call: Call, values: dict[str, Any]) -> AddOn:
         tax_ids=tuple(taxes.ids_of(call.organization.id, request.tax_codes)),
         **request.model_dump(exclude={"tax_codes"}),
     )
-    return ADD_ONS.create(call.organization.id, add_on)
+    return ADD_ONS.create(call.organization.id, add_on), []
 
 
-def update(call: Call, old: AddOn, values: dict[str, Any]) -> AddOn:
+def update(call: Call, old: AddOn, values: dict[str, Any]) -> tuple[AddOn, list[Task]]:
     """Change an add-on; issued invoices keep their copy. Source: catalog.md section 2.
 
-    Raises: Invalid; NotFound for an unknown tax; Conflict.
+    Raises: Invalid; NotFound for an unknown tax; ChangedMeanwhile.
     """
     before = old.model_dump(include=set(AddOnInput.model_fields))
     request = schema.parse(AddOnInput, before | values)
     fields = request.model_dump(exclude={"tax_codes"})
     if "tax_codes" in values:
         fields["tax_ids"] = tuple(taxes.ids_of(call.organization.id, request.tax_codes))
-    return ADD_ONS.replace(call.organization.id, old, old.changed(now=call.now, **fields))
+    return ADD_ONS.replace(call.organization.id, old, old.changed(now=call.now, **fields)), []
 
 
-def remove(call: Call, old: AddOn) -> AddOn:
+def remove(call: Call, old: AddOn) -> tuple[AddOn, list[Task]]:
     """Delete an add-on. Fixed charges that use it leave their plans with it: readers pass over them."""
-    return ADD_ONS.remove(call.organization.id, old, now=call.now)
+    return ADD_ONS.remove(call.organization.id, old, now=call.now), []
 
 
 def by_ids(organization_id: str, ids: Sequence[str]) -> dict[str, AddOn]:

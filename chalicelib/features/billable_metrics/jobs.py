@@ -5,7 +5,6 @@ Each walks pages, keeps how far it came when its time is up, and goes on from th
 stands now.
 """
 
-import contextlib
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import replace
@@ -14,7 +13,6 @@ from typing import TypeVar
 
 from chalicelib.features.billable_metrics import changes, store
 from chalicelib.features.billing import drafts
-from chalicelib.features.customers import service as customers
 from chalicelib.features.events.event import milliseconds_of
 from chalicelib.features.invoices import store as invoices
 from chalicelib.features.invoices.records import Invoice
@@ -24,7 +22,8 @@ from chalicelib.features.plans.store import PLANS
 from chalicelib.features.subscriptions import store as subscriptions
 from chalicelib.platform import agenda, jobs
 from chalicelib.platform.agenda import Task
-from chalicelib.platform.table import Cancelled, core
+from chalicelib.platform.retry import retrying
+from chalicelib.platform.table import core
 
 # One run stays well below the worker's 15 minutes.
 _RUN_SECONDS = 300
@@ -46,7 +45,7 @@ def detach(task: Task, now: datetime) -> None:
         PLANS.replace(organization_id, plan, new, plan_changes.usage_actions(organization_id, plan, new))
 
     plans = store.plans_of(organization_id, metric_id, after=task.detail.get("after", ""))
-    _walk(task, ((each, each) for each in plans), lambda each: customers.retrying(lambda: one(each), "plan"), now)
+    _walk(task, ((each, each) for each in plans), lambda each: retrying(lambda: one(each), "plan"), now)
 
 
 @jobs.handles(changes.ERASE)
@@ -86,8 +85,7 @@ def refresh_drafts(task: Task, now: datetime) -> None:
 
     def one(draft: Invoice) -> None:
         if any(fee.item_id == metric_id for fee in invoices.fees_of(organization_id, draft)):
-            with contextlib.suppress(Cancelled):  # Made final, or computed again, by somebody else meanwhile.
-                drafts.refresh(organization_id, draft, now=now)
+            drafts.refresh(organization_id, draft, now=now)
 
     _walk(task, invoices.drafts(organization_id, before=task.detail.get("after", "")), one, now)
 

@@ -6,7 +6,7 @@ from typing import Any
 from chalicelib.features.billable_metrics import service
 from chalicelib.features.billable_metrics.groups import groups_of
 from chalicelib.features.billable_metrics.store import METRICS
-from chalicelib.features.catalog.resource import Resource, settled
+from chalicelib.features.catalog.resource import Resource
 from chalicelib.platform import listing
 from chalicelib.platform.http import Call, Routes
 
@@ -16,9 +16,9 @@ Resource(
     "billable_metric",
     "billable_metrics",
     METRICS,
-    settled(service.create),
-    settled(service.update),
-    settled(service.remove),
+    service.create,
+    service.update,
+    service.remove,
     service.show_all,
 ).mount(routes)
 

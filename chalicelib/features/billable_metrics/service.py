@@ -53,7 +53,7 @@ def create(call: Call, values: dict[str, Any]) -> tuple[Metric, list[Task]]:
 def update(call: Call, old: Metric, values: dict[str, Any]) -> tuple[Metric, list[Task]]:
     """Change a metric; what is fixed by now is ignored silently. Returns it and the tasks to push.
 
-    Raises: Invalid; Conflict.
+    Raises: Invalid; ChangedMeanwhile.
     """
     if store.attached(call.organization.id, old.id):
         values = {name: value for name, value in values.items() if name not in FIXED_WHEN_USED}
@@ -76,7 +76,7 @@ def remove(call: Call, old: Metric) -> tuple[Metric, list[Task]]:
     """Delete a metric: its code is free at once, and readers pass over its charges; plans, events and drafts follow in the
     background. Returns it and the tasks to push.
 
-    Raises: Conflict.
+    Raises: ChangedMeanwhile.
     """
     actions, tasks = changes.end(call.organization, old, now=call.now)
     asked = store.formula_actions(call.organization.id, old, None)

@@ -1,10 +1,10 @@
 """Drafts: computing one again, and making it final before its grace period is over."""
 
-import contextlib
 from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from chalicelib.domain import periods
+from chalicelib.domain.errors import ChangedMeanwhile
 from chalicelib.domain.invoicing import dates
 from chalicelib.domain.invoicing.totals import VERSION_NUMBERS
 from chalicelib.features.billing import commit, fees, issue
@@ -20,7 +20,8 @@ from chalicelib.platform import agenda
 from chalicelib.platform.agenda import Task
 from chalicelib.platform.clock import OrganizationRef
 from chalicelib.platform.ids import new_id
-from chalicelib.platform.table import Cancelled, transact
+from chalicelib.platform.retry import retrying
+from chalicelib.platform.table import transact
 
 
 def recomputed(organization_id: str, old: Invoice, *, now: datetime) -> tuple[Account, Invoice, list[Fee]]:
@@ -37,19 +38,57 @@ def recomputed(organization_id: str, old: Invoice, *, now: datetime) -> tuple[Ac
 
 
 def refresh(organization_id: str, draft: Invoice, *, now: datetime) -> Invoice:
-    """The draft computed again, with all events of its period so far, under a new build."""
-    _, fresh, found = recomputed(organization_id, draft, now=now)
-    store.write_fees(organization_id, draft.id, fresh.build, found)
-    transact(store.replace_actions(organization_id, draft, fresh))
-    return fresh
+    """The draft computed again, with all events of its period so far, under a new build. One that has become final
+    meanwhile stays as it is.
+
+    Raises: ChangedMeanwhile.
+    """
+    read_before = [draft]
+
+    def attempt() -> Invoice:
+        old = read_before.pop() if read_before else store.get(organization_id, draft.id)
+        assert old is not None, "invoices stay"
+        if old.status != "draft":
+            return old
+        _, fresh, found = recomputed(organization_id, old, now=now)
+        store.write_fees(organization_id, old.id, fresh.build, found)
+        transact(store.replace_actions(organization_id, old, fresh))
+        return fresh
+
+    return retrying(attempt, "invoice")
 
 
 def finalize_now(organization: OrganizationRef, draft: Invoice, *, now: datetime) -> list[Task]:
-    """Move the draft's finalization to now; it is carried out like at the end of the grace period."""
+    """Move the draft's finalization to now; it is carried out like at the end of the grace period. Returns the task to push;
+    none for a draft that has become final meanwhile. Asking twice asks once.
+
+    Raises: ChangedMeanwhile.
+    """
     due_at = periods.start_of_day(draft.finalize_on, ZoneInfo(draft.timezone))
-    task = agenda.task(commit.FINALIZE, organization, draft.id, due_at)
-    transact(agenda.move(task, now, now=now))
-    return [agenda.task(commit.FINALIZE, organization, draft.id, now)]
+    planned = agenda.task(commit.FINALIZE, organization, draft.id, due_at)
+
+    def attempt() -> list[Task]:
+        standing = _standing(planned, now=now)
+        if standing is None:
+            current = store.get(organization.id, draft.id)
+            if current is not None and current.status == "draft":
+                raise ChangedMeanwhile("invoice")  # The task was moved between two reads.
+            return []
+        if standing.due_at <= now and not standing.parked:
+            return [standing]
+        transact(agenda.move(standing, now, now=now))
+        return [agenda.task(commit.FINALIZE, organization, draft.id, now)]
+
+    return retrying(attempt, "invoice")
+
+
+def _standing(planned: Task, *, now: datetime) -> Task | None:
+    """The task as it stands: where it was planned, or moved to an instant that has come."""
+    if planned.in_clock:
+        for each in agenda.tasks_of_clock(planned.organization, until=now):
+            if (each.kind, each.subject) == (planned.kind, planned.subject):
+                return each
+    return agenda.find(planned.key)
 
 
 def dates_at_end(account: Account, draft: Invoice, on: date) -> dict[str, object]:
@@ -68,8 +107,7 @@ def refresh_all(organization_id: str, customer_id: str, *, plan_id: str, now: da
     """Compute a customer's drafts again that stand on a plan."""
     for draft in store.drafts_of(organization_id, customer_id):
         if _stands_on(draft, plan_id):
-            with contextlib.suppress(Cancelled):  # Made final, or computed again, by somebody else meanwhile.
-                refresh(organization_id, draft, now=now)
+            refresh(organization_id, draft, now=now)
 
 
 def finalize_all(
@@ -79,8 +117,7 @@ def finalize_all(
     tasks: list[Task] = []
     for draft in store.drafts_of(organization.id, customer_id):
         if plan_id is None or _stands_on(draft, plan_id):
-            with contextlib.suppress(Cancelled):
-                tasks += finalize_now(organization, draft, now=now)
+            tasks += finalize_now(organization, draft, now=now)
     return tasks
 
 

@@ -13,7 +13,6 @@ from chalicelib.features.credit_notes import serializer, store
 from chalicelib.features.credit_notes.records import CreditNote, CreditNoteItem
 from chalicelib.features.credit_notes.schemas import METADATA_KEYS_MAX, CreditNoteUpdate
 from chalicelib.features.customers import serializer as customer_serializer
-from chalicelib.features.customers.service import retrying
 from chalicelib.features.customers.store import CUSTOMERS
 from chalicelib.features.invoices import serializer as invoice_serializer
 from chalicelib.features.invoices.records import AppliedTaxPart, Fee, Invoice
@@ -22,6 +21,7 @@ from chalicelib.platform import agenda, clock, schema
 from chalicelib.platform.agenda import Task
 from chalicelib.platform.clock import OrganizationRef
 from chalicelib.platform.ids import derived_id
+from chalicelib.platform.retry import retrying
 from chalicelib.platform.table import transact
 from chalicelib.platform.timestamps import stamp
 
@@ -155,7 +155,7 @@ def show_many(organization_id: str, notes: Sequence[CreditNote]) -> list[dict[st
 def update(organization_id: str, note_id: str, values: Mapping[str, Any], *, now: datetime) -> CreditNote:
     """Set the refund's status, and merge metadata. Source: invoices.md sections 7.3 and 11.
 
-    Raises: NotFound; Invalid; Conflict.
+    Raises: NotFound; Invalid; ChangedMeanwhile.
     """
 
     def attempt() -> CreditNote:
@@ -173,7 +173,7 @@ def update(organization_id: str, note_id: str, values: Mapping[str, Any], *, now
 def void(organization_id: str, note_id: str, *, now: datetime) -> CreditNote:
     """Give up what is left of a note's balance.
 
-    Raises: NotFound; NotAllowed, when nothing is left; Conflict.
+    Raises: NotFound; NotAllowed, when nothing is left; ChangedMeanwhile.
     """
 
     def attempt() -> CreditNote:

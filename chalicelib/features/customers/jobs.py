@@ -1,13 +1,15 @@
 """After a change of the organization's time zone: every customer without a zone of its own is planned anew."""
 
 from datetime import datetime
+from functools import partial
 
 from chalicelib.features.customers import service, store
 from chalicelib.features.customers.store import CUSTOMERS
 from chalicelib.platform import agenda, clock, jobs
 from chalicelib.platform.agenda import Task
 from chalicelib.platform.ids import key
-from chalicelib.platform.table import Cancelled, core, transact
+from chalicelib.platform.retry import retrying
+from chalicelib.platform.table import core, transact
 
 
 @jobs.handles(service.REPLAN)
@@ -17,20 +19,15 @@ def replan(task: Task, now: datetime) -> None:
     for item in core.query(key(task.organization.id, "customer"), index="list"):
         customer = CUSTOMERS.read(item)
         if customer.timezone is None:
-            _look_now(task, customer.id, at)
+            agenda.push(retrying(partial(_look_now, task, customer.id, at), "customer"))
     core.write(agenda.done(task))
 
 
-def _look_now(task: Task, customer_id: str, at: datetime) -> None:
-    for _ in range(5):
-        state = store.state_of(task.organization.id, customer_id)
-        if state.due_at is None or state.due_at <= at:
-            return
-        sooner = state.model_copy(update={"due_at": at})
-        actions = service.due_actions(task.organization, state, sooner, now=at)
-        try:
-            transact([store.billing_action(task.organization.id, state, sooner), *actions])
-        except Cancelled:
-            continue
-        agenda.push([agenda.task(service.BILL, task.organization, customer_id, at)])
-        return
+def _look_now(task: Task, customer_id: str, at: datetime) -> list[Task]:
+    state = store.state_of(task.organization.id, customer_id)
+    if state.due_at is None or state.due_at <= at:
+        return []
+    sooner = state.model_copy(update={"due_at": at})
+    actions = service.due_actions(task.organization, state, sooner, now=at)
+    transact([store.billing_action(task.organization.id, state, sooner), *actions])
+    return [agenda.task(service.BILL, task.organization, customer_id, at)]

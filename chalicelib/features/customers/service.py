@@ -2,9 +2,10 @@
 
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
-from typing import Any, TypeVar
+from functools import cache
+from typing import Any
 
-from chalicelib.domain.errors import Conflict, Invalid, NotFound
+from chalicelib.domain.errors import Invalid, NotFound
 from chalicelib.features.customers import schemas, serializer, store
 from chalicelib.features.customers.records import BillingState, Customer
 from chalicelib.features.customers.schemas import CustomerInput
@@ -18,7 +19,8 @@ from chalicelib.platform import agenda, schema
 from chalicelib.platform.agenda import Task
 from chalicelib.platform.clock import OrganizationRef
 from chalicelib.platform.ids import new_id
-from chalicelib.platform.table import Action, Cancelled, transact
+from chalicelib.platform.retry import retrying
+from chalicelib.platform.table import Action, transact
 
 # The billing of a customer: starts, changes and ends of its subscriptions, and its invoices. Reads usage, so it waits
 # for events still queued. Ranks: nothing of one instant relies on their order but that invoices end after billing began.
@@ -28,49 +30,29 @@ REPLAN = agenda.kind("replan_customers", rank=5, wall_clock=True)
 CLOSE = agenda.kind("close_customer", rank=15)
 _DRAFTS_KEPT = timedelta(minutes=5)
 
-_TRIES = 6
-
-T = TypeVar("T")
-
 
 def upsert(organization: OrganizationRef, values: Mapping[str, Any], *, now: datetime) -> tuple[Customer, list[Task]]:
     """Create the customer of this external id, or change the fields present; returns it and the tasks to push.
 
-    Raises: Invalid; NotFound for an unknown tax; Conflict.
+    Raises: Invalid; NotFound for an unknown tax; ChangedMeanwhile.
     """
     request = schema.parse(CustomerInput, values)
     own = organizations.get(organization.id)
     tax_ids = (
         tuple(taxes.ids_of(organization.id, request.tax_codes)) if "tax_codes" in request.model_fields_set else None
     )
+    number = numbering(organization.id)
 
     def attempt() -> tuple[Customer, list[Task]]:
         old = CUSTOMERS.find(organization.id, request.external_id)
         if old is None:
-            blank = new_customer(own, request.external_id, now=now)
-            customer = _with(blank, request, tax_ids, now=now)
-            actions, tasks = creation(own, customer, now=now)
+            blank = _with(new_customer(request.external_id, now=now), request, tax_ids, now=now)
+            customer, actions, tasks = creation(own, blank, number, now=now)
             transact([*actions, *(agenda.put(task, now=now) for task in tasks)])
             return customer, tasks
         return _change(own, old, _with(old, request, tax_ids, now=now), now=now)
 
     return retrying(attempt, "customer")
-
-
-def retrying(attempt: Callable[[], T], name: str) -> T:
-    """Read, decide and write again when somebody else wrote in between; a handful of times.
-
-    Raises: Conflict, `<name>_changed_meanwhile`.
-    """
-    for _ in range(_TRIES):
-        try:
-            return attempt()
-        except Cancelled:
-            continue
-        except Conflict as error:
-            if not error.code.endswith("_changed_meanwhile"):
-                raise
-    raise Conflict(f"{name}_changed_meanwhile")
 
 
 def find(organization_id: str, external_id: str) -> Customer:
@@ -84,29 +66,33 @@ def find(organization_id: str, external_id: str) -> Customer:
     return customer
 
 
-def new_customer(organization: Organization, external_id: str, *, now: datetime) -> Customer:
-    """A bare customer, not yet written, with the organization's next number."""
-    seen = organization_store.numbers(organization.id)["customers"]
-    return Customer(id=new_id(), external_id=external_id, sequential_id=seen + 1, created_at=now, updated_at=now)
+def numbering(organization_id: str) -> Callable[[], int]:
+    """Draws the next number of the organization's customers when it is first called, and returns that one from then on: a
+    change that begins again keeps its number."""
+    return cache(lambda: organization_store.next_number(organization_id, "customers"))
 
 
-def creation(organization: Organization, customer: Customer, *, now: datetime) -> tuple[list[Action], list[Task]]:
-    """The actions that store a new customer, and the tasks that go with them. Refused if its number or external id was
-    taken meanwhile."""
+def new_customer(external_id: str, *, now: datetime) -> Customer:
+    """A bare customer, not yet written and without a number."""
+    return Customer(id=new_id(), external_id=external_id, sequential_id=0, created_at=now, updated_at=now)
+
+
+def creation(
+    organization: Organization, blank: Customer, number: Callable[[], int], *, now: datetime
+) -> tuple[Customer, list[Action], list[Task]]:
+    """A new customer with its number, the actions that store it, and the tasks that go with them. Refused if its external
+    id was taken meanwhile. Comes after all that may refuse the request, so that no number is drawn for nothing."""
+    customer = blank.model_copy(update={"sequential_id": number()})
     shown = serializer.show_all(organization, [customer])[0]
     subject = f"customer.created#{customer.id}"
     task = webhooks.announcement(organization.ref, "customer.created", "customer", shown, subject=subject, now=now)
-    actions = [
-        *CUSTOMERS.create_actions(organization.id, customer),
-        organization_store.number_action(organization.id, "customers", seen=customer.sequential_id - 1),
-    ]
-    return actions, [task]
+    return customer, CUSTOMERS.create_actions(organization.id, customer), [task]
 
 
 def remove(organization: OrganizationRef, external_id: str, *, now: datetime) -> tuple[Customer, list[Task]]:
     """Delete a customer: gone at once; its subscriptions end, with their documents, by its billing task, due now.
 
-    Raises: NotFound; Conflict.
+    Raises: NotFound; ChangedMeanwhile.
     """
 
     def attempt() -> tuple[Customer, list[Task]]:
@@ -152,11 +138,10 @@ def check_currency(customer: Customer, currency: str) -> Customer:
     return customer
 
 
-def replan_all(organization: Organization, *, now: datetime) -> None:
-    """After a change of the organization's time zone: a job that brings every customer's next billing instant in line."""
-    task = agenda.task(REPLAN, organization.ref, f"{organization.timezone}#{organization.version}", now)
-    transact([agenda.put(task, now=now)])
-    agenda.push([task])
+def replan_task(organization: Organization, *, now: datetime) -> Task:
+    """After a change of the organization's time zone: the task that brings every customer's next billing instant in line.
+    The caller writes it together with the change, and pushes it afterwards."""
+    return agenda.task(REPLAN, organization.ref, f"{organization.timezone}#{organization.version}", now)
 
 
 def _change(organization: Organization, old: Customer, new: Customer, *, now: datetime) -> tuple[Customer, list[Task]]:
@@ -165,14 +150,17 @@ def _change(organization: Organization, old: Customer, new: Customer, *, now: da
         raise Invalid.field("currency", "currencies_does_not_match")
     extra: list[Action] = []
     tasks: list[Task] = []
-    if new.timezone != old.timezone and state.due_at is not None:
-        # Billing itself knows when the next billing day begins in the new zone: let it look now.
-        earlier = state.model_copy(update={"due_at": min(now, state.due_at)})
+    if (new.timezone, new.currency) != (old.timezone, old.currency):
+        # Taking the billing state's lock excludes a subscription that is being written with the currency or zone before.
+        earlier = state
+        if new.timezone != old.timezone and state.due_at is not None:
+            # Billing itself knows when the next billing day begins in the new zone: let it look now.
+            earlier = state.model_copy(update={"due_at": min(now, state.due_at)})
+            tasks.append(agenda.task(BILL, organization.ref, old.id, now))
         extra = [
             store.billing_action(organization.id, state, earlier),
             *due_actions(organization.ref, state, earlier, now=now),
         ]
-        tasks.append(agenda.task(BILL, organization.ref, old.id, now))
     shown = serializer.show_all(organization, [new])[0]
     subject = f"customer.updated#{old.id}#{old.version + 1}"
     announced = webhooks.announcement(organization.ref, "customer.updated", "customer", shown, subject=subject, now=now)

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from chalicelib.domain.errors import Conflict, Invalid, NotAllowed, NotFound
+from chalicelib.domain.errors import Invalid, NotAllowed, NotFound
 from chalicelib.features.fees import store
 from chalicelib.features.fees.store import Stored
 from chalicelib.features.invoices import serializer
@@ -16,12 +16,12 @@ from chalicelib.platform import agenda, clock
 from chalicelib.platform.agenda import Task
 from chalicelib.platform.clock import OrganizationRef
 from chalicelib.platform.ids import key
-from chalicelib.platform.table import Cancelled, core, transact
+from chalicelib.platform.retry import retrying
+from chalicelib.platform.table import core, transact
 
 PAYMENT_STATUSES = ("pending", "succeeded", "failed", "refunded")
 # What is remembered of the last change to a status.
 _SINCE = {"succeeded": "succeeded_at", "failed": "failed_at", "refunded": "refunded_at"}
-_TRIES = 5
 # Behind these many invoices nobody just made looks for its fees.
 _LATEST = 25
 
@@ -72,9 +72,10 @@ def created(organization: OrganizationRef, fee: Fee, payment_status: str, *, now
 def update(organization_id: str, fee_id: str, values: Mapping[str, Any], *, now: datetime) -> Fee:
     """Set the payment status of a fee without invoice.
 
-    Raises: NotFound; Invalid; NotAllowed, `invoiced_fee`; Conflict.
+    Raises: NotFound; Invalid; NotAllowed, `invoiced_fee`; ChangedMeanwhile.
     """
-    for _ in range(_TRIES):
+
+    def attempt() -> Fee:
         old = find(organization_id, fee_id)
         status = values.get("payment_status", old.fee.payment_status)
         if status not in PAYMENT_STATUSES:
@@ -82,26 +83,25 @@ def update(organization_id: str, fee_id: str, values: Mapping[str, Any], *, now:
         _check_loose(old)
         since = {_SINCE[status]: now} if status in _SINCE and status != old.fee.payment_status else {}
         new = old.fee.model_copy(update={"payment_status": status, **since})
-        try:
-            transact([store.replace_action(organization_id, old, new)])
-        except Cancelled:
-            continue
+        transact([store.replace_action(organization_id, old, new)])
         return new
-    raise Conflict("fee_changed_meanwhile")
+
+    return retrying(attempt, "fee")
 
 
 def remove(organization_id: str, fee_id: str) -> Fee:
     """Delete a fee without invoice.
 
-    Raises: NotFound; NotAllowed, `invoiced_fee`; Conflict.
+    Raises: NotFound; NotAllowed, `invoiced_fee`; ChangedMeanwhile.
     """
-    old = find(organization_id, fee_id)
-    _check_loose(old)
-    try:
+
+    def attempt() -> Fee:
+        old = find(organization_id, fee_id)
+        _check_loose(old)
         transact(store.remove_actions(organization_id, old))
-    except Cancelled as error:
-        raise Conflict("fee_changed_meanwhile") from error
-    return old.fee
+        return old.fee
+
+    return retrying(attempt, "fee")
 
 
 def _check_loose(of: Stored) -> None:

@@ -21,7 +21,8 @@ from chalicelib.features.webhooks import service as webhooks
 from chalicelib.platform import agenda, clock, files, schema
 from chalicelib.platform.agenda import Task
 from chalicelib.platform.ids import new_id
-from chalicelib.platform.table import Cancelled, transact
+from chalicelib.platform.retry import retrying
+from chalicelib.platform.table import transact
 
 # What follows an issue: telling, and printing. In real time whatever clock the organization has.
 ISSUED = agenda.kind("invoice_issued", rank=85, wall_clock=True)
@@ -88,9 +89,10 @@ def update(
 ) -> tuple[Invoice, list[Task]]:
     """Set the payment status or the metadata. Source: invoices.md sections 1 and 11.
 
-    Raises: NotFound; NotAllowed; Invalid.
+    Raises: NotFound; NotAllowed; Invalid; ChangedMeanwhile.
     """
-    for _ in range(5):
+
+    def attempt() -> tuple[Invoice, list[Task]]:
         old = find(organization_id, invoice_id)
         new = _updated(old, values, now=now)
         tasks: list[Task] = []
@@ -103,13 +105,11 @@ def update(
                     organization.ref, "invoice.payment_status_updated", "invoice", payload, subject=subject, now=now
                 )
             ]
-        try:
-            actions = store.replace_actions(organization_id, old, new)
-            transact([*actions, *(agenda.put(task, now=now) for task in tasks)])
-        except Cancelled:
-            continue  # Printed or paid meanwhile.
+        actions = store.replace_actions(organization_id, old, new)
+        transact([*actions, *(agenda.put(task, now=now) for task in tasks)])
         return new, tasks
-    raise AssertionError("an invoice does not change that often")
+
+    return retrying(attempt, "invoice")
 
 
 def _updated(old: Invoice, values: Mapping[str, Any], *, now: datetime) -> Invoice:

@@ -2,8 +2,7 @@
 
 from typing import Any
 
-from chalicelib.features.customers import service as customers
-from chalicelib.features.organizations import schemas, service
+from chalicelib.features.organizations import changes, schemas, service
 from chalicelib.features.organizations.records import Organization
 from chalicelib.features.taxes import service as taxes
 from chalicelib.features.webhooks import service as webhooks
@@ -35,13 +34,7 @@ def show(call: Call) -> dict[str, Any]:
 def update(call: Call) -> dict[str, Any]:
     """Change settings; `webhook_url` makes or replaces the first webhook endpoint."""
     request = parse(schemas.OrganizationUpdate, call.root("organization"))
-    before = service.get(call.organization.id)
-    organization = service.update(call.organization.id, request, now=call.now)
-    if "webhook_url" in request.model_fields_set:
-        webhooks.set_first_url(call.organization, request.webhook_url, now=call.now)
-    if organization.timezone != before.timezone:
-        customers.replan_all(organization, now=call.now)
-    return {"organization": _shown(organization)}
+    return {"organization": _shown(changes.update(call.organization.id, request, now=call.now))}
 
 
 def _shown(organization: Organization) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from chalicelib.features.organizations.records import BillingConfiguration, Orga
 from chalicelib.features.organizations.schemas import OrganizationCreate, OrganizationUpdate
 from chalicelib.platform import auth
 from chalicelib.platform.ids import new_id
+from chalicelib.platform.retry import retrying
 from chalicelib.platform.settings import settings
 from chalicelib.platform.table import Cancelled
 from chalicelib.platform.timestamps import stamp
@@ -37,11 +38,18 @@ def create(request: OrganizationCreate, *, now: datetime) -> tuple[Organization,
     api_key = request.api_key if request.api_key and settings().local else auth.new_key()
     token = secrets.token_hex(20)
     token_hash = hashlib.sha256(token.encode()).hexdigest()
+    key = auth.create_key(api_key, organization.ref, now)
     invitation = store.invitation(token_hash, organization_id, request.email or "", stamp(now))
-    try:
-        store.create(organization, [auth.create_key(api_key, organization.ref, now), invitation])
-    except Cancelled as error:
-        raise Invalid.field("api_key", "value_already_exist") from error
+
+    def attempt() -> None:
+        try:
+            store.create([key, invitation], organization)
+        except Cancelled as error:
+            if error.reasons[0].failed:
+                raise Invalid.field("api_key", "value_already_exist") from error
+            raise
+
+    retrying(attempt, "organization")
     return organization, api_key, f"{settings().public_url}/invitation/{token}"
 
 
@@ -56,12 +64,9 @@ def get(organization_id: str) -> Organization:
     return organization
 
 
-def update(organization_id: str, request: OrganizationUpdate, *, now: datetime) -> Organization:
-    """Change the settings that the request names; the nested configuration key by key.
-
-    Raises: Conflict, when somebody else wrote in between.
-    """
-    old = get(organization_id)
+def changed(old: Organization, request: OrganizationUpdate, *, now: datetime) -> Organization:
+    """The next version of an organization with the settings that the request names, not yet written; the nested
+    configuration changes key by key."""
     values = request.given()
     values.pop("webhook_url", None)
     if "billing_configuration" in values:
@@ -70,7 +75,7 @@ def update(organization_id: str, request: OrganizationUpdate, *, now: datetime) 
         values["billing_configuration"] = BillingConfiguration.model_validate(merged)
     if values.get("net_payment_term", 0) is None:
         values["net_payment_term"] = 0
-    return store.replace(old, old.model_copy(update={**values, "updated_at": now}))
+    return old.model_copy(update={**values, "updated_at": now, "version": old.version + 1})
 
 
 def hmac_key(organization_id: str) -> str:

@@ -9,19 +9,20 @@ Items
 Access patterns
     1 get(id)                       GetItem   consistent
     2 create(organization, ...)     Transact  organization, first key and invitation together
-    3 replace(old, new)             Put       conditional on the version read
+    3 replace_action(old, new)      Put       conditional on the version read; part of a change's transaction
     4 numbers(id)                   GetItem   consistent
-    5 ids()                         Scan      for maintenance only
+    5 number_action(...)            Update    conditional on the number read: without gaps; part of an issue's transaction
+    6 next_number(id, name)         Update    atomic: may leave gaps, but writers never meet
+    7 ids()                         Scan      for maintenance only
 """
 
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from chalicelib.domain.errors import Conflict
 from chalicelib.features.organizations.records import Organization
 from chalicelib.platform.collection import dump
 from chalicelib.platform.ids import key
-from chalicelib.platform.table import Action, ConditionFailed, Item, Key, core, transact
+from chalicelib.platform.table import Action, Item, Key, core, transact
 
 
 def get(organization_id: str) -> Organization | None:
@@ -46,24 +47,18 @@ def ids() -> Iterator[str]:
                 yield organization_id
 
 
-def create(organization: Organization, extra: Sequence[Action]) -> None:
-    """Store a new organization together with `extra`."""
-    numbers = core.create({"pk": numbers_key(organization.id)[0], "sk": "-", "customers": 0, "invoices": 0})
-    transact([core.create(_item(organization)), numbers, *extra])
+def create(extra: Sequence[Action], organization: Organization) -> None:
+    """Store a new organization behind `extra`, in one transaction.
 
-
-def replace(old: Organization, new: Organization) -> Organization:
-    """Write `new` over `old`.
-
-    Raises: Conflict, when somebody else wrote in between.
+    Raises: Cancelled, with the reasons in this order.
     """
-    written = new.model_copy(update={"version": old.version + 1})
-    action = core.put(_item(written), condition="version = :version", values={":version": old.version})
-    try:
-        core.write(action)
-    except ConditionFailed as error:
-        raise Conflict("organization_changed_meanwhile") from error
-    return written
+    numbers = core.create({"pk": numbers_key(organization.id)[0], "sk": "-", "customers": 0, "invoices": 0})
+    transact([*extra, core.create(_item(organization)), numbers])
+
+
+def replace_action(old: Organization, new: Organization) -> Action:
+    """Write `new`, which has the next version, over `old`; refused if somebody else wrote in between."""
+    return core.put(_item(new), condition="version = :version", values={":version": old.version})
 
 
 def numbers_key(organization_id: str) -> Key:
@@ -74,6 +69,12 @@ def numbers_key(organization_id: str) -> Key:
 def numbers(organization_id: str) -> Item:
     """The last numbers given out: {"customers", "invoices"}."""
     return core.get(*numbers_key(organization_id)) or {"customers": 0, "invoices": 0}
+
+
+def next_number(organization_id: str, name: str) -> int:
+    """Draw a number at once, in a write of its own: two callers never wait for each other, and never get the same one. A
+    number whose object is not made after all stays unused."""
+    return core.next_number(numbers_key(organization_id), name)
 
 
 def number_action(organization_id: str, name: str, *, seen: int) -> Action:

@@ -27,7 +27,7 @@ def replace(
 ) -> tuple[Plan, list[Task]]:
     """Write `new` over `old`; returns it and the tasks to push. `cascade`: its children follow, in the background.
 
-    Raises: Invalid, when it is too large or its new code is taken; Conflict.
+    Raises: Invalid, when it is too large or its new code is taken; ChangedMeanwhile.
     """
     check_size(new)
     written = new.model_copy(update={"version": old.version + 1})

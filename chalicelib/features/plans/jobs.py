@@ -4,15 +4,13 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from chalicelib import limits
-from chalicelib.domain.errors import Conflict
 from chalicelib.features.plans import cascade, changes, store
 from chalicelib.features.plans.store import PLANS, Plan
 from chalicelib.platform import agenda, jobs
 from chalicelib.platform.agenda import Task
 from chalicelib.platform.clock import OrganizationRef
+from chalicelib.platform.retry import retrying
 from chalicelib.platform.table import transact
-
-_TRIES = 6
 
 
 @jobs.handles(changes.CASCADE)
@@ -33,21 +31,21 @@ def _children(organization_id: str, plan_id: str) -> Iterator[Plan]:
         yield from PLANS.get_many(organization_id, ids[start : start + limits.CHILDREN_READ_AT_ONCE]).values()
 
 
-def _follow(organization: OrganizationRef, child: Plan | None, before: Plan, after: Plan, now: datetime) -> list[Task]:
-    """Raises: Conflict, when somebody else keeps writing the child."""
-    for _ in range(_TRIES):
-        if child is None or child.deleted_at is not None or child.parent_version >= after.version:
+def _follow(organization: OrganizationRef, child: Plan, before: Plan, after: Plan, now: datetime) -> list[Task]:
+    """Raises: ChangedMeanwhile, when other writers of the child do not end."""
+    read_before = [child]
+
+    def attempt() -> list[Task]:
+        old = read_before.pop() if read_before else PLANS.get(organization.id, child.id)
+        if old is None or old.deleted_at is not None or old.parent_version >= after.version:
             return []
-        new = cascade.followed(child, before, after, now=now)
-        tasks = changes.following(organization, new.model_copy(update={"version": child.version + 1}), now=now)
+        new = cascade.followed(old, before, after, now=now)
+        tasks = changes.following(organization, new.model_copy(update={"version": old.version + 1}), now=now)
         extra = [
-            *changes.usage_actions(organization.id, child, new),
+            *changes.usage_actions(organization.id, old, new),
             *(agenda.put(task, now=now) for task in tasks),
         ]
-        try:
-            PLANS.replace(organization.id, child, new, extra)
-        except Conflict:
-            child = PLANS.get(organization.id, child.id)
-            continue
+        PLANS.replace(organization.id, old, new, extra)
         return tasks
-    raise Conflict("plan_changed_meanwhile")
+
+    return retrying(attempt, "plan")

@@ -1,15 +1,16 @@
 """`/plans/:code/charges` with their filters, `/fixed_charges` and `/metadata`."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from chalicelib.domain.errors import BadRequest
+from chalicelib.features.catalog.resource import carry_out
 from chalicelib.features.plans import charge_filters, filter_parts, parts, service
 from chalicelib.features.plans.charge_filters import OneFilter
 from chalicelib.features.plans.parts import PartKind
 from chalicelib.features.plans.store import Charge, Plan
-from chalicelib.features.test_clock import service as test_clock
 from chalicelib.platform import listing
+from chalicelib.platform.agenda import Task
 from chalicelib.platform.http import Call, Routes
 
 
@@ -29,9 +30,11 @@ def _mount_parts(routes: Routes, kind: PartKind[Any], name: str) -> None:
     """The five routes of a kind of part; `name` is that of its code in the path."""
 
     def create(call: Call) -> dict[str, Any]:
-        plan = _plan(call)
-        written, part, tasks = kind.add(call, plan, call.root(kind.root))
-        test_clock.settle(call.organization, now=call.now, tasks=tasks)
+        def change() -> tuple[tuple[Plan, Any], Sequence[Task]]:
+            written, part, tasks = kind.add(call, _plan(call), call.root(kind.root))
+            return (written, part), tasks
+
+        written, part = carry_out(call, "plan", change)
         return {kind.root: kind.show(call.organization.id, written, part)}
 
     def index(call: Call) -> dict[str, Any]:
@@ -42,19 +45,24 @@ def _mount_parts(routes: Routes, kind: PartKind[Any], name: str) -> None:
         return _answer(call, plan)
 
     def update(call: Call) -> dict[str, Any]:
-        plan = _plan(call)
-        kind.find(call.organization.id, plan, call.path[name])
-        written, part, tasks = kind.change(call, plan, call.path[name], call.root(kind.root))
-        test_clock.settle(call.organization, now=call.now, tasks=tasks)
+        def change() -> tuple[tuple[Plan, Any], Sequence[Task]]:
+            plan = _plan(call)
+            kind.find(call.organization.id, plan, call.path[name])
+            written, part, tasks = kind.change(call, plan, call.path[name], call.root(kind.root))
+            return (written, part), tasks
+
+        written, part = carry_out(call, "plan", change)
         return {kind.root: kind.show(call.organization.id, written, part)}
 
     def destroy(call: Call) -> dict[str, Any]:
-        plan = _plan(call)
-        answer = _answer(call, plan)
         options = call.optional_body().get(kind.root)
-        tasks = kind.remove(call, plan, call.path[name], options if isinstance(options, dict) else {})
-        test_clock.settle(call.organization, now=call.now, tasks=tasks)
-        return answer
+
+        def change() -> tuple[dict[str, Any], Sequence[Task]]:
+            plan = _plan(call)
+            answer = _answer(call, plan)
+            return answer, kind.remove(call, plan, call.path[name], options if isinstance(options, dict) else {})
+
+        return carry_out(call, "plan", change)
 
     def _answer(call: Call, plan: Plan) -> dict[str, Any]:
         part = kind.find(call.organization.id, plan, call.path[name])
@@ -72,9 +80,7 @@ def _mount_filters(routes: Routes) -> None:
     """The five routes of a charge's filters."""
 
     def create(call: Call) -> dict[str, Any]:
-        plan, charge = _charge(call)
-        fields = call.root(filter_parts.ROOT)
-        return _changed(call, plan, charge, OneFilter(None, fields), fields)
+        return _changed(call, lambda _: OneFilter(None, call.root(filter_parts.ROOT)))
 
     def index(call: Call) -> dict[str, Any]:
         return filter_parts.listed(_charge(call)[1], listing.wanted(call))
@@ -83,18 +89,14 @@ def _mount_filters(routes: Routes) -> None:
         return filter_parts.answer(_charge(call)[1], call.path["filter_id"])
 
     def update(call: Call) -> dict[str, Any]:
-        plan, charge = _charge(call)
-        charge_filters.find(charge.filters, call.path["filter_id"])
-        fields = call.root(filter_parts.ROOT)
-        return _changed(call, plan, charge, OneFilter(call.path["filter_id"], fields), fields)
+        def wanted(charge: Charge) -> OneFilter:
+            charge_filters.find(charge.filters, call.path["filter_id"])
+            return OneFilter(call.path["filter_id"], call.root(filter_parts.ROOT))
+
+        return _changed(call, wanted)
 
     def destroy(call: Call) -> dict[str, Any]:
-        plan, charge = _charge(call)
-        shown = filter_parts.answer(charge, call.path["filter_id"])
-        options = call.optional_body().get(filter_parts.ROOT)
-        fields = options if isinstance(options, dict) else {}
-        _changed(call, plan, charge, OneFilter(call.path["filter_id"], None), fields)
-        return shown
+        return _changed(call, lambda _: OneFilter(call.path["filter_id"], None))
 
     path = f"/plans/{{code}}/charges/{{charge_code}}/{filter_parts.PLURAL}"
     routes.post(path)(create)
@@ -104,11 +106,20 @@ def _mount_filters(routes: Routes) -> None:
     routes.delete(f"{path}/{{filter_id}}")(destroy)
 
 
-def _changed(call: Call, plan: Plan, charge: Charge, change: OneFilter, fields: Mapping[str, Any]) -> dict[str, Any]:
-    values = {"filters": change, "cascade_updates": fields.get("cascade_updates")}
-    _, after, tasks = parts.CHARGES.change(call, plan, charge.code, values)
-    test_clock.settle(call.organization, now=call.now, tasks=tasks)
-    return filter_parts.answer_after(after, change)
+def _changed(call: Call, wanted: Callable[[Charge], OneFilter]) -> dict[str, Any]:
+    """The filter after a change of it, as it was before where it goes. `wanted`: the change, for the charge as it is."""
+
+    def change() -> tuple[dict[str, Any], Sequence[Task]]:
+        plan, charge = _charge(call)
+        one = wanted(charge)
+        options = one.fields if one.fields is not None else call.optional_body().get(filter_parts.ROOT)
+        cascades = options.get("cascade_updates") if isinstance(options, Mapping) else None
+        values = {"filters": one, "cascade_updates": cascades}
+        shown = filter_parts.answer(charge, str(one.id)) if one.fields is None else None
+        _, after, tasks = parts.CHARGES.change(call, plan, charge.code, values)
+        return shown or filter_parts.answer_after(after, one), tasks
+
+    return carry_out(call, "plan", change)
 
 
 def _charge(call: Call) -> tuple[Plan, Charge]:
@@ -117,27 +128,24 @@ def _charge(call: Call) -> tuple[Plan, Charge]:
 
 
 def _replace_metadata(call: Call) -> dict[str, Any]:
-    plan = _plan(call)
-    return _metadata(call, *parts.replace_metadata(call, plan, _pairs(call)))
+    return _metadata(call, lambda plan: parts.replace_metadata(call, plan, _pairs(call)))
 
 
 def _merge_metadata(call: Call) -> dict[str, Any]:
-    plan = _plan(call)
-    return _metadata(call, *parts.merge_metadata(call, plan, _pairs(call)))
+    return _metadata(call, lambda plan: parts.merge_metadata(call, plan, _pairs(call)))
 
 
 def _remove_metadata(call: Call) -> dict[str, Any]:
-    _metadata(call, *parts.remove_metadata(call, _plan(call)))
+    _metadata(call, lambda plan: parts.remove_metadata(call, plan))
     return {"metadata": None}
 
 
 def _remove_pair(call: Call) -> dict[str, Any]:
-    return _metadata(call, *parts.remove_metadata(call, _plan(call), call.path["key"]))
+    return _metadata(call, lambda plan: parts.remove_metadata(call, plan, call.path["key"]))
 
 
-def _metadata(call: Call, plan: Plan, tasks: Any) -> dict[str, Any]:
-    test_clock.settle(call.organization, now=call.now, tasks=tasks)
-    return {"metadata": dict(plan.metadata)}
+def _metadata(call: Call, change: Callable[[Plan], tuple[Plan, Sequence[Task]]]) -> dict[str, Any]:
+    return {"metadata": dict(carry_out(call, "plan", lambda: change(_plan(call))).metadata)}
 
 
 def _pairs(call: Call) -> dict[str, Any]:

@@ -53,7 +53,7 @@ class PartKind(Generic[P]):
     def add(self, call: Call, plan: Plan, values: Mapping[str, Any]) -> tuple[Plan, P, list[Task]]:
         """A new part.
 
-        Raises: Invalid; NotFound for what it refers to; Conflict.
+        Raises: Invalid; NotFound for what it refers to; ChangedMeanwhile.
         """
         own: tuple[P, ...] = getattr(plan, self.plural)
         entry = {name: value for name, value in values.items() if name != "id"}
@@ -64,7 +64,7 @@ class PartKind(Generic[P]):
     def change(self, call: Call, plan: Plan, code: str, values: Mapping[str, Any]) -> tuple[Plan, P, list[Task]]:
         """Change the fields present; what is fixed by now is ignored silently.
 
-        Raises: Invalid; NotFound, also for what it refers to; Conflict.
+        Raises: Invalid; NotFound, also for what it refers to; ChangedMeanwhile.
         """
         own: tuple[P, ...] = getattr(plan, self.plural)
         old = self.find(call.organization.id, plan, code)
@@ -77,7 +77,7 @@ class PartKind(Generic[P]):
     def remove(self, call: Call, plan: Plan, code: str, values: Mapping[str, Any]) -> list[Task]:
         """Take a part out of the plan.
 
-        Raises: Invalid; NotFound; Conflict.
+        Raises: Invalid; NotFound; ChangedMeanwhile.
         """
         old = self.find(call.organization.id, plan, code)
         own: tuple[P, ...] = getattr(plan, self.plural)
@@ -132,7 +132,7 @@ FIXED_CHARGES = PartKind(
 def replace_metadata(call: Call, plan: Plan, pairs: Any) -> tuple[Plan, list[Task]]:
     """These pairs instead of those before.
 
-    Raises: Invalid; Conflict.
+    Raises: Invalid; ChangedMeanwhile.
     """
     request = schema.parse(schemas.MetadataInput, {"metadata": pairs})
     new = plan.changed(now=call.now, metadata=dict(request.metadata))
@@ -142,7 +142,7 @@ def replace_metadata(call: Call, plan: Plan, pairs: Any) -> tuple[Plan, list[Tas
 def merge_metadata(call: Call, plan: Plan, pairs: Mapping[str, Any]) -> tuple[Plan, list[Task]]:
     """These pairs beside those of other keys.
 
-    Raises: Invalid; Conflict.
+    Raises: Invalid; ChangedMeanwhile.
     """
     return replace_metadata(call, plan, plan.metadata | dict(pairs))
 
@@ -150,7 +150,7 @@ def merge_metadata(call: Call, plan: Plan, pairs: Mapping[str, Any]) -> tuple[Pl
 def remove_metadata(call: Call, plan: Plan, name: str | None = None) -> tuple[Plan, list[Task]]:
     """Without the pair of this key; without any, when none is named.
 
-    Raises: NotFound, where there is nothing to remove; Conflict.
+    Raises: NotFound, where there is nothing to remove; ChangedMeanwhile.
     """
     if not plan.metadata or (name is not None and name not in plan.metadata):
         raise NotFound("metadata")

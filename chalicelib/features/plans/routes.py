@@ -1,6 +1,6 @@
 """`/plans`, and the parts of a plan below it."""
 
-from chalicelib.features.catalog.resource import Resource, settled
+from chalicelib.features.catalog.resource import Resource
 from chalicelib.features.plans import part_routes, serializer, service
 from chalicelib.features.plans.store import PLANS
 from chalicelib.platform.http import Routes
@@ -11,9 +11,9 @@ Resource(
     "plan",
     "plans",
     PLANS,
-    settled(service.create),
-    settled(service.update),
-    settled(service.remove),
+    service.create,
+    service.update,
+    service.remove,
     serializer.show_all,
     removed={"pending_deletion": True},
 ).mount(routes)

@@ -52,7 +52,7 @@ def update(call: Call, old: Plan, values: dict[str, Any]) -> tuple[Plan, list[Ta
     """Change a plan; what is fixed by now is ignored silently. `charges` and `fixed_charges` replace the whole set,
     absent they stay; with `cascade_updates` the plan's children follow. Returns it and the tasks to push.
 
-    Raises: Invalid; NotFound for an unknown tax, metric or add-on; Conflict.
+    Raises: Invalid; NotFound for an unknown tax, metric or add-on; ChangedMeanwhile.
     """
     if old.taken:
         values = {name: value for name, value in values.items() if name not in FIXED_WHEN_TAKEN}

@@ -10,7 +10,6 @@ from dataclasses import replace
 from datetime import datetime
 
 from chalicelib.features.billing import drafts
-from chalicelib.features.customers import service as customers
 from chalicelib.features.plans import changes
 from chalicelib.features.plans import service as plans
 from chalicelib.features.plans import store as plan_store
@@ -20,6 +19,7 @@ from chalicelib.features.subscriptions.change import Change, change_of
 from chalicelib.features.subscriptions.records import Status, Subscription
 from chalicelib.platform import agenda, jobs
 from chalicelib.platform.agenda import Task
+from chalicelib.platform.retry import retrying
 from chalicelib.platform.table import core, transact
 
 # One run stays well below the worker's 15 minutes.
@@ -36,7 +36,7 @@ def follow(task: Task, now: datetime) -> None:
         return
 
     def one(customer_id: str, subscription_id: str) -> list[Task]:
-        pushed = customers.retrying(
+        pushed = retrying(
             lambda: _follow(change_of(task.organization.id, customer_id, now=now), subscription_id, plan),
             "subscription",
         )
@@ -103,7 +103,7 @@ def delete(task: Task, now: datetime) -> None:
 
     def one_of(plan_id: str) -> Callable[[str, str], list[Task]]:
         def one(customer_id: str, subscription_id: str) -> list[Task]:
-            ended = customers.retrying(
+            ended = retrying(
                 lambda: _end(change_of(organization_id, customer_id, now=now), subscription_id), "subscription"
             )
             return [*ended, *drafts.finalize_all(task.organization, customer_id, plan_id=plan_id, now=now)]

@@ -4,13 +4,13 @@ Each use case reads everything of the customer, decides, and writes once: the su
 and the move of its billing task in one transaction. What is owed is invoiced by the billing task.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
 from chalicelib.domain import periods
-from chalicelib.domain.errors import Invalid, NotFound
+from chalicelib.domain.errors import ChangedMeanwhile, Invalid, NotFound
 from chalicelib.features.customers import service as customers
 from chalicelib.features.customers import store as customer_store
 from chalicelib.features.customers.records import BillingState, Customer
@@ -29,6 +29,7 @@ from chalicelib.platform import schema
 from chalicelib.platform.agenda import Task
 from chalicelib.platform.clock import OrganizationRef
 from chalicelib.platform.ids import new_id
+from chalicelib.platform.retry import retrying
 from chalicelib.platform.table import Action
 
 
@@ -37,14 +38,15 @@ def create(
 ) -> tuple[Subscription, list[Task]]:
     """Start a subscription, or change the plan of the one that has this external id.
 
-    Raises: Invalid; NotFound for an unknown plan; Conflict.
+    Raises: Invalid; NotFound for an unknown plan; ChangedMeanwhile.
     """
     request = schema.parse(schemas.SubscriptionInput, values)
-    return customers.retrying(lambda: _create(organization, request, now=now), "subscription")
+    number = customers.numbering(organization.id)
+    return retrying(lambda: _create(organization, request, number, now=now), "subscription")
 
 
 def _create(
-    organization: OrganizationRef, request: schemas.SubscriptionInput, *, now: datetime
+    organization: OrganizationRef, request: schemas.SubscriptionInput, number: Callable[[], int], *, now: datetime
 ) -> tuple[Subscription, list[Task]]:
     own = organizations.get(organization.id)
     plan = plans.find(organization.id, request.plan_code)
@@ -58,10 +60,14 @@ def _create(
     if request.plan_overrides:
         plan, written = _child(own.id, plan, request.plan_overrides, now=now)
         extra = [*extra, *written]
-    change, adopted, tasks = _customer_for(own, customer, request.external_customer_id, plan, now=now)
+    change, adopted = _customer_for(own, customer, request.external_customer_id, plan, now=now)
     change.check_dates(request.subscription_at, request.ending_at)
     if guard is not None:
         raise Invalid.field("external_id", "value_already_exist")
+    tasks: list[Task] = []
+    if customer is None:
+        fresh, adopted, tasks = customers.creation(own, change.customer, number, now=now)
+        change = replace(change, customer=fresh)
     subscription = _new(change, request, plan)
     if subscription.status == Status.ACTIVE:
         tasks += [change.told(subscription, plan, "subscription.started")]
@@ -81,6 +87,8 @@ def _change_plan(
     organization_id = change.organization.id
     current = change.of_id(subscription_id)
     assert current is not None, "a guard names a subscription of its customer"
+    if not current.live:
+        raise ChangedMeanwhile("subscription")  # It ended, or got a successor, after the guard was read.
     waiting = change.of_id(current.next_id)
     known = plans.by_ids(organization_id, [current.plan_id, *([waiting.plan_id] if waiting else [])])
     current_plan = known[current.plan_id]
@@ -181,14 +189,13 @@ def _known_customer(own: Organization, customer_id: str, plan: Plan, *, now: dat
 
 def _customer_for(
     own: Organization, known: Customer | None, external_id: str, plan: Plan, *, now: datetime
-) -> tuple[Change, list[Action], list[Task]]:
-    """The customer, made on the fly where there is none."""
+) -> tuple[Change, list[Action]]:
+    """The customer; a blank one, not yet written and without a number, where there is none."""
     if known is not None:
-        return *_known_customer(own, known.id, plan, now=now), []
-    fresh = customers.check_currency(customers.new_customer(own, external_id, now=now), plan.amount_currency)
-    actions, tasks = customers.creation(own, fresh, now=now)
+        return _known_customer(own, known.id, plan, now=now)
+    fresh = customers.check_currency(customers.new_customer(external_id, now=now), plan.amount_currency)
     state = BillingState(customer_id=fresh.id, version=customer_store.NOT_WRITTEN)
-    return Change(own, fresh, state, (), now), actions, tasks
+    return Change(own, fresh, state, (), now), []
 
 
 def find(organization_id: str, external_id: str, statuses: Sequence[str] = ()) -> Subscription:
@@ -220,7 +227,7 @@ def update(
 ) -> tuple[Subscription, list[Task]]:
     """Change the fields present; a pending one may also move its start.
 
-    Raises: Invalid; NotFound; Conflict.
+    Raises: Invalid; NotFound; ChangedMeanwhile.
     """
     request = schema.parse(schemas.SubscriptionUpdate, values)
 
@@ -238,7 +245,7 @@ def update(
         pushed = change.commit(replaced=[(old, new, plan)], extra=extra, tasks=tasks)
         return new.model_copy(update={"version": old.version + 1}), pushed
 
-    return customers.retrying(attempt, "subscription")
+    return retrying(attempt, "subscription")
 
 
 def _overridden(
@@ -311,7 +318,7 @@ def terminate(
 ) -> tuple[Subscription, list[Task]]:
     """End an active subscription now (its billing task makes the final documents), or cancel a pending one.
 
-    Raises: Invalid; NotFound; Conflict.
+    Raises: Invalid; NotFound; ChangedMeanwhile.
     """
     request = schema.parse(schemas.Termination, options)
 
@@ -322,7 +329,7 @@ def terminate(
         change = change_of(organization.id, old.customer_id, now=now)
         return end(change, old, request)
 
-    return customers.retrying(attempt, "subscription")
+    return retrying(attempt, "subscription")
 
 
 def end(change: Change, old: Subscription, request: schemas.Termination) -> tuple[Subscription, list[Task]]:

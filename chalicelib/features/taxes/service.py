@@ -7,6 +7,7 @@ from typing import Any
 from chalicelib.domain.errors import NotFound
 from chalicelib.features.taxes.store import TAXES, Tax, default_actions, default_ids
 from chalicelib.platform import schema
+from chalicelib.platform.agenda import Task
 from chalicelib.platform.http import Call
 from chalicelib.platform.ids import new_id
 from chalicelib.platform.timestamps import iso
@@ -30,7 +31,7 @@ class TaxUpdate(TaxCreate):
     rate: schema.Rate = Decimal(0)
 
 
-def create(call: Call, values: dict[str, Any]) -> Tax:
+def create(call: Call, values: dict[str, Any]) -> tuple[Tax, list[Task]]:
     """A new tax.
 
     Raises: Invalid.
@@ -38,25 +39,25 @@ def create(call: Call, values: dict[str, Any]) -> Tax:
     request = schema.parse(TaxCreate, values)
     tax = Tax(id=new_id(), created_at=call.now, updated_at=call.now, **request.model_dump())
     extra = default_actions(call.organization.id, tax.id, before=False, after=tax.applied_to_organization)
-    return TAXES.create(call.organization.id, tax, extra)
+    return TAXES.create(call.organization.id, tax, extra), []
 
 
-def update(call: Call, old: Tax, values: dict[str, Any]) -> Tax:
+def update(call: Call, old: Tax, values: dict[str, Any]) -> tuple[Tax, list[Task]]:
     """Change a tax; issued invoices keep their copy.
 
-    Raises: Invalid; Conflict.
+    Raises: Invalid; ChangedMeanwhile.
     """
     request = schema.parse(TaxUpdate, values)
     new = old.changed(now=call.now, **request.given())
     before, after = old.applied_to_organization, new.applied_to_organization
     extra = default_actions(call.organization.id, old.id, before=before, after=after)
-    return TAXES.replace(call.organization.id, old, new, extra)
+    return TAXES.replace(call.organization.id, old, new, extra), []
 
 
-def remove(call: Call, old: Tax) -> Tax:
+def remove(call: Call, old: Tax) -> tuple[Tax, list[Task]]:
     """Delete a tax: from now on it counts nowhere."""
     extra = default_actions(call.organization.id, old.id, before=old.applied_to_organization, after=False)
-    return TAXES.remove(call.organization.id, old, now=call.now, extra=extra)
+    return TAXES.remove(call.organization.id, old, now=call.now, extra=extra), []
 
 
 def of_organization(organization_id: str) -> list[Tax]:

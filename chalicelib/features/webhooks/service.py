@@ -1,6 +1,7 @@
 """Endpoints, announcements, and the messages that they become."""
 
-from collections.abc import Mapping
+import hashlib
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -9,13 +10,14 @@ from pydantic import BeforeValidator
 from chalicelib import limits
 from chalicelib.domain.errors import Invalid, NotAllowed, NotFound
 from chalicelib.features.webhooks import store
-from chalicelib.features.webhooks.store import ENDPOINTS, Endpoint, Message
+from chalicelib.features.webhooks.store import ENDPOINTS, Endpoint, EndpointSet, Message
 from chalicelib.features.webhooks.types import TYPES, subscribed
 from chalicelib.platform import agenda, clock, files, schema
 from chalicelib.platform.agenda import Task
 from chalicelib.platform.clock import OrganizationRef
 from chalicelib.platform.http import to_json
 from chalicelib.platform.ids import derived_id, new_id
+from chalicelib.platform.retry import retrying
 from chalicelib.platform.table import Action, transact
 from chalicelib.platform.timestamps import iso
 
@@ -55,10 +57,14 @@ class EndpointInput(schema.Request):
 def create(organization: OrganizationRef, values: Mapping[str, Any], *, now: datetime) -> Endpoint:
     """A new endpoint.
 
-    Raises: Invalid.
+    Raises: Invalid, also where there are as many as there may be; ChangedMeanwhile.
     """
     request = schema.parse(EndpointInput, values)
-    if len(store.live(organization.id)) >= limits.WEBHOOK_ENDPOINTS_MAX:
+    return retrying(lambda: _create(store.endpoint_set(organization.id), request, now=now), "webhook_endpoint")
+
+
+def _create(known: EndpointSet, request: EndpointInput, *, now: datetime, extra: Sequence[Action] = ()) -> Endpoint:
+    if len(known.endpoints) >= limits.WEBHOOK_ENDPOINTS_MAX:
         raise Invalid.field("base", "exceeded_limit")
     endpoint = Endpoint(
         id=new_id(),
@@ -69,7 +75,7 @@ def create(organization: OrganizationRef, values: Mapping[str, Any], *, now: dat
         name=request.name,
         event_types=request.event_types,
     )
-    return ENDPOINTS.create(organization.id, endpoint, [store.enter_action(organization.id, endpoint.id)])
+    return ENDPOINTS.create(known.organization_id, endpoint, [*known.enter_actions(endpoint.id), *extra])
 
 
 def find(organization_id: str, endpoint_id: str) -> Endpoint:
@@ -86,23 +92,35 @@ def find(organization_id: str, endpoint_id: str) -> Endpoint:
 def update(organization: OrganizationRef, endpoint_id: str, values: Mapping[str, Any], *, now: datetime) -> Endpoint:
     """Change the fields present.
 
-    Raises: Invalid; NotFound; Conflict.
+    Raises: Invalid; NotFound; ChangedMeanwhile.
     """
-    old = find(organization.id, endpoint_id)
-    request = schema.parse(EndpointInput, {"webhook_url": old.webhook_url, **values})
-    fields = {name: value for name, value in request.given().items() if name in values}
-    if "signature_algo" in fields:
-        fields["signature_algo"] = fields["signature_algo"] or "jwt"
-    return ENDPOINTS.replace(organization.id, old, old.changed(now=now, **fields))
+
+    def attempt() -> Endpoint:
+        old = find(organization.id, endpoint_id)
+        request = schema.parse(EndpointInput, {"webhook_url": old.webhook_url, **values})
+        fields = {name: value for name, value in request.given().items() if name in values}
+        if "signature_algo" in fields:
+            fields["signature_algo"] = fields["signature_algo"] or "jwt"
+        return ENDPOINTS.replace(organization.id, old, old.changed(now=now, **fields))
+
+    return retrying(attempt, "webhook_endpoint")
 
 
 def remove(organization: OrganizationRef, endpoint_id: str, *, now: datetime) -> Endpoint:
     """Delete an endpoint; its messages still on their way are given up.
 
-    Raises: NotFound; Conflict.
+    Raises: NotFound; ChangedMeanwhile.
     """
-    old = find(organization.id, endpoint_id)
-    return ENDPOINTS.remove(organization.id, old, now=now, extra=[store.leave_action(organization.id, old.id)])
+
+    def attempt() -> Endpoint:
+        known = store.endpoint_set(organization.id)
+        return _remove(known, find(organization.id, endpoint_id), now=now)
+
+    return retrying(attempt, "webhook_endpoint")
+
+
+def _remove(known: EndpointSet, old: Endpoint, *, now: datetime, extra: Sequence[Action] = ()) -> Endpoint:
+    return ENDPOINTS.remove(known.organization_id, old, now=now, extra=[*known.leave_actions(old.id), *extra])
 
 
 def urls(organization_id: str) -> list[str]:
@@ -110,19 +128,22 @@ def urls(organization_id: str) -> list[str]:
     return [endpoint.webhook_url for endpoint in store.live(organization_id)]
 
 
-def set_first_url(organization: OrganizationRef, url: str | None, *, now: datetime) -> None:
-    """The organization's `webhook_url` shortcut: make or replace the first endpoint; null removes it.
+def set_first_url(organization_id: str, url: str | None, extra: Sequence[Action], *, now: datetime) -> None:
+    """The organization's `webhook_url` shortcut: make or replace the first endpoint; null removes it. All in one
+    transaction with `extra`, as one attempt of its caller's change.
 
-    Raises: Invalid, when another endpoint has the URL.
+    Raises: Invalid, when another endpoint has the URL; Cancelled or ChangedMeanwhile, when somebody else wrote in between.
     """
-    known = store.live(organization.id)
-    if url is None:
-        if known:
-            remove(organization, known[0].id, now=now)
-    elif not known:
-        create(organization, {"webhook_url": url}, now=now)
-    elif known[0].webhook_url != url:
-        update(organization, known[0].id, {"webhook_url": url}, now=now)
+    known = store.endpoint_set(organization_id)
+    first = known.endpoints[0] if known.endpoints else None
+    if url is None and first is not None:
+        _remove(known, first, now=now, extra=extra)
+    elif url is not None and first is None:
+        _create(known, schema.parse(EndpointInput, {"webhook_url": url}), now=now, extra=extra)
+    elif url is not None and first is not None and first.webhook_url != url:
+        ENDPOINTS.replace(organization_id, first, first.changed(now=now, webhook_url=url), extra)
+    else:
+        transact(extra)
 
 
 def show(organization_id: str, endpoint: Endpoint) -> dict[str, Any]:
@@ -158,7 +179,9 @@ def announcement(
     detail = {"webhook_type": webhook_type, "object_type": object_type, "created_at": iso(now)}
     detail["object_id"] = str(payload.get("lago_id") or "")
     if len(body.encode()) > limits.WEBHOOK_PAYLOAD_INLINE_BYTES:
-        detail["payload_key"] = f"{organization.id}/announcements/{derived_id(organization.id, subject)}.json"
+        # An attempt that loses its race must not change what the winner announces: each content has a place of its own.
+        content = hashlib.sha256(body.encode()).hexdigest()
+        detail["payload_key"] = f"{organization.id}/announcements/{derived_id(organization.id, subject, content)}.json"
         files.put(detail["payload_key"], body.encode(), "application/json")
     else:
         detail["payload"] = body
@@ -202,17 +225,22 @@ def messages_for(task: Task) -> tuple[list[Action], list[Task]]:
 def retry(organization: OrganizationRef, message_id: str) -> Message:
     """Send a failed message again: the stored payload, a fresh signature, the endpoint's present address.
 
-    Raises: NotFound; NotAllowed, for one that succeeded.
+    Raises: NotFound; NotAllowed, for one that succeeded; ChangedMeanwhile.
     """
-    message = store.get(organization.id, message_id)
-    if message is None:
-        raise NotFound("webhook")
-    if message.status == "succeeded":
-        raise NotAllowed("is_succeeded")
-    now = clock.utc_now()
-    again = message.model_copy(update={"status": "pending", "retries": 0, "updated_at": now})
-    delivery = agenda.task(DELIVER, organization, message_id, now)
-    transact([store.replace_action(message, again), agenda.put(delivery, now=now)])
+
+    def attempt() -> tuple[Message, Task]:
+        message = store.get(organization.id, message_id)
+        if message is None:
+            raise NotFound("webhook")
+        if message.status == "succeeded":
+            raise NotAllowed("is_succeeded")
+        now = clock.utc_now()
+        again = message.model_copy(update={"status": "pending", "retries": 0, "updated_at": now})
+        delivery = agenda.task(DELIVER, organization, message_id, now)
+        transact([store.replace_action(message, again), agenda.put(delivery, now=now)])
+        return again, delivery
+
+    again, delivery = retrying(attempt, "webhook")
     agenda.push([delivery])
     return again
 

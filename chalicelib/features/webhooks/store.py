@@ -3,17 +3,21 @@
 Items
     pk                                  sk      what it is
     <org>#webhook_endpoint#<id> ...     -       an endpoint (platform/collection.py; unique by its URL)
-    <org>#webhook-endpoints             <id>    the endpoints that count, for reading all of them consistently
+    <org>#webhook-endpoints             -       {version}: the optimistic lock of the set of endpoints; absent before the
+                                                first change
+    <org>#webhook-endpoints             <id>    a live endpoint of the set
     <org>#webhook#<id>                  -       a message to one endpoint; expires after 90 days
         index list: <org>#webhook       <created_at>#<id>
 
 Access patterns
     1 ENDPOINTS.*                   platform/collection.py
-    2 live(org)                     Query     consistent: all endpoints, at most ten
-    3 get(org, id) / page(...)      GetItem, Query
-    4 message_action / outcome      Put, Update
+    2 endpoint_set(org), live(org)  Query     consistent: all endpoints, at most ten, and the version of their set
+    3 enter_actions, leave_actions  part of an endpoint's transaction: what was decided on the whole set still holds
+    4 get(org, id) / page(...)      GetItem, Query
+    5 message_action / outcome      Put, Update
 """
 
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -58,26 +62,51 @@ class Message(BaseModel):
     updated_at: datetime
 
 
+# The sort key of a set's lock.
+_LOCK = "-"
+
 ENDPOINTS = Collection(
     "webhook_endpoint", Endpoint, code=lambda endpoint: endpoint.webhook_url, code_field="webhook_url"
 )
 
 
+@dataclass(frozen=True, slots=True)
+class EndpointSet:
+    """All endpoints of an organization, the oldest first. `version`: of the set as it was read (0 before the first
+    change): a decision on the whole set (a limit, which one is the first) is written only while it stands."""
+
+    organization_id: str
+    endpoints: tuple[Endpoint, ...]
+    version: int
+
+    def enter_actions(self, endpoint_id: str) -> list[Action]:
+        """Add an endpoint to the set. Refused if the set has changed."""
+        return [self._lock_action(), core.put({"pk": _set_pk(self.organization_id), "sk": endpoint_id})]
+
+    def leave_actions(self, endpoint_id: str) -> list[Action]:
+        """Remove an endpoint from the set. Refused if the set has changed."""
+        return [self._lock_action(), core.delete((_set_pk(self.organization_id), endpoint_id))]
+
+    def _lock_action(self) -> Action:
+        lock = {"pk": _set_pk(self.organization_id), "sk": _LOCK, "version": self.version + 1}
+        if self.version == 0:
+            return core.create(lock)
+        return core.put(lock, condition="version = :seen", values={":seen": self.version})
+
+
+def endpoint_set(organization_id: str) -> EndpointSet:
+    """The endpoints of an organization, read consistently."""
+    # The lock sorts before all ids, so its version is never newer than the endpoints read after it.
+    items = {item["sk"]: item for item in core.query(_set_pk(organization_id))}
+    lock = items.pop(_LOCK, {"version": 0})
+    found = ENDPOINTS.get_many(organization_id, list(items)) if items else {}
+    endpoints = sorted((e for e in found.values() if e.deleted_at is None), key=lambda e: (e.created_at, e.id))
+    return EndpointSet(organization_id, tuple(endpoints), lock["version"])
+
+
 def live(organization_id: str) -> list[Endpoint]:
     """All endpoints of an organization, oldest first."""
-    ids = [item["sk"] for item in core.query(_live_pk(organization_id))]
-    found = ENDPOINTS.get_many(organization_id, ids) if ids else {}
-    return sorted((e for e in found.values() if e.deleted_at is None), key=lambda e: (e.created_at, e.id))
-
-
-def enter_action(organization_id: str, endpoint_id: str) -> Action:
-    """Let an endpoint count."""
-    return core.put({"pk": _live_pk(organization_id), "sk": endpoint_id})
-
-
-def leave_action(organization_id: str, endpoint_id: str) -> Action:
-    """Let an endpoint count no more."""
-    return core.delete((_live_pk(organization_id), endpoint_id))
+    return list(endpoint_set(organization_id).endpoints)
 
 
 def get(organization_id: str, message_id: str) -> Message | None:
@@ -122,5 +151,5 @@ def _item(message: Message) -> Item:
     return values
 
 
-def _live_pk(organization_id: str) -> str:
+def _set_pk(organization_id: str) -> str:
     return key(organization_id, "webhook-endpoints")

@@ -1,0 +1,36 @@
+"""Changing an organization's settings: with its first webhook endpoint, and with what a new time zone calls for."""
+
+from datetime import datetime
+
+from chalicelib.features.customers import service as customers
+from chalicelib.features.organizations import service, store
+from chalicelib.features.organizations.records import Organization
+from chalicelib.features.organizations.schemas import OrganizationUpdate
+from chalicelib.features.webhooks import service as webhooks
+from chalicelib.platform import agenda
+from chalicelib.platform.agenda import Task
+from chalicelib.platform.retry import retrying
+from chalicelib.platform.table import transact
+
+
+def update(organization_id: str, request: OrganizationUpdate, *, now: datetime) -> Organization:
+    """Change the settings that the request names, `webhook_url` (the first endpoint's) included: all in one transaction,
+    with the task that plans the customers anew where the time zone changes.
+
+    Raises: Invalid, when another endpoint has the URL; ChangedMeanwhile.
+    """
+
+    def attempt() -> tuple[Organization, list[Task]]:
+        old = service.get(organization_id)
+        new = service.changed(old, request, now=now)
+        tasks = [customers.replan_task(new, now=now)] if new.timezone != old.timezone else []
+        actions = [store.replace_action(old, new), *(agenda.put(task, now=now) for task in tasks)]
+        if "webhook_url" in request.model_fields_set:
+            webhooks.set_first_url(organization_id, request.webhook_url, actions, now=now)
+        else:
+            transact(actions)
+        return new, tasks
+
+    organization, tasks = retrying(attempt, "organization")
+    agenda.push(tasks)
+    return organization
