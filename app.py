@@ -38,7 +38,7 @@ def print_documents(event: Any) -> dict[str, Any]:
 @app.on_sqs_message(queue=settings().webhooks_queue, batch_size=10, name="deliver")
 def deliver(event: Any) -> dict[str, Any]:
     """Deliver webhooks."""
-    return registry.work(event.to_dict()["Records"])
+    return registry.deliver(event.to_dict()["Records"])
 
 
 @app.schedule("rate(15 minutes)", name="tick")

@@ -77,7 +77,9 @@ COUNTER_SPREAD = 16  # One counter in every transaction would make them all conf
 
 # Webhooks.
 WEBHOOK_ATTEMPTS_MAX = 17  # Over about three days; then failed, kept, and sent again by hand.
-WEBHOOK_TIMEOUT_SECONDS = 30
+WEBHOOK_TIMEOUT_SECONDS = 30  # One attempt from the name's look-up to the answer's last byte, however slowly it comes.
+WEBHOOK_RESPONSE_BYTES = 4096  # Of an answer's body, for the log; the rest is not read.
+WEBHOOK_URL_CHARS_MAX = 2048
 WEBHOOK_LOG_KEPT = timedelta(days=90)
 WEBHOOK_PAYLOAD_INLINE_BYTES = 200_000  # Larger payloads lie in S3: neither a message nor an item holds them.
 
