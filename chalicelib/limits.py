@@ -63,7 +63,13 @@ TASK_BACKOFF_MAX = timedelta(hours=1)
 CLOCK_INLINE_SECONDS = (
     20  # A call moves the clock itself for so long (API Gateway ends calls at 29 s), then a job goes on.
 )
-CLOCK_EVENTS_WAIT_SECONDS = 60  # How long it waits for events in flight.
+CLOCK_INLINE_AT_ONCE = 4  # Calls of one process that do so: the others leave it all to the job, and answer at once.
+CLOCK_EVENTS_WAIT = timedelta(seconds=60)  # How long it waits for events in flight.
+CLOCK_LEAP_MAX = timedelta(days=3653)  # Ten years at once; a weekly plan is billed 522 times on the way.
+CLOCK_SLICE_SECONDS, CLOCK_SLICE_TASKS = (
+    5,
+    100,
+)  # The job goes on for so long or so many; then it is another sandbox's turn.
 IN_FLIGHT_KEPT = timedelta(hours=1)  # A message that died must not hold the clock up at each later move.
 
 # Issuing: shares of the last transaction's 100 places.

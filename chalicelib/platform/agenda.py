@@ -45,11 +45,6 @@ class Kind:
     queue: str = "jobs"
     attempts_max: int = limits.TASK_ATTEMPTS_MAX
 
-    @property
-    def queue_name(self) -> str:
-        """The SQS queue that its messages go to."""
-        return str(getattr(settings(), f"{self.queue}_queue"))
-
 
 @dataclass(frozen=True, slots=True)
 class Task:
@@ -68,6 +63,12 @@ class Task:
     def in_clock(self) -> bool:
         """Whether it belongs to a test clock, which alone decides when it runs."""
         return self.organization.sandbox and not self.kind.wall_clock
+
+    @property
+    def queue_name(self) -> str:
+        """The SQS queue that its messages go to. Jobs of sandboxes have one of their own: nobody's money waits for a test."""
+        lane = "sandbox" if self.organization.sandbox and self.kind.queue == "jobs" else self.kind.queue
+        return str(getattr(settings(), f"{lane}_queue"))
 
     @property
     def key(self) -> Key:
@@ -171,7 +172,7 @@ def push(tasks: Sequence[Task]) -> None:
         if each.parked or wait >= limits.PUSH_AHEAD:
             continue
         delay = -(-wait // timedelta(seconds=1))  # Rounded up: a message that comes too early is dropped.
-        by_queue.setdefault(each.kind.queue_name, []).append((message(each.key), int(delay)))
+        by_queue.setdefault(each.queue_name, []).append((message(each.key), int(delay)))
     for queue, bodies in by_queue.items():
         queues.send_many(queue, bodies)
 

@@ -1,7 +1,9 @@
-"""One queue's worker as a process of its own: metering and printing take a processor, and must not slow the API.
+"""One queue's worker as a process of its own: metering, printing and the leaps of test clocks take a processor, and must
+not slow the API.
 
 python -m infra.local.consumer events meter
 python -m infra.local.consumer documents print_documents
+python -m infra.local.consumer sandbox sandbox_worker
 """
 
 import os
@@ -17,8 +19,9 @@ def main(queue: str, handler: str) -> int:
     from chalicelib.platform.settings import settings
     from infra.local.workers import QueueWorker
 
-    if handler == "print_documents":
+    if handler in ("print_documents", "sandbox_worker"):
         os.nice(10)
+    if handler == "print_documents":
         try:
             import weasyprint  # noqa: F401  only to see whether its native libraries are there
         except OSError:
