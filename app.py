@@ -29,6 +29,12 @@ def worker(event: Any) -> dict[str, Any]:
     return registry.work(event.to_dict()["Records"])
 
 
+@app.on_sqs_message(queue=settings().sandbox_queue, batch_size=1, name="sandbox_worker")
+def sandbox_worker(event: Any) -> dict[str, Any]:
+    """Carry out tasks of sandboxes, the leaps of their clocks among them."""
+    return registry.work(event.to_dict()["Records"])
+
+
 @app.on_sqs_message(queue=settings().documents_queue, batch_size=1, name="print_documents")
 def print_documents(event: Any) -> dict[str, Any]:
     """Draw PDFs."""
@@ -38,7 +44,7 @@ def print_documents(event: Any) -> dict[str, Any]:
 @app.on_sqs_message(queue=settings().webhooks_queue, batch_size=10, name="deliver")
 def deliver(event: Any) -> dict[str, Any]:
     """Deliver webhooks."""
-    return registry.work(event.to_dict()["Records"])
+    return registry.deliver(event.to_dict()["Records"])
 
 
 @app.schedule("rate(15 minutes)", name="tick")

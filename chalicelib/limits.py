@@ -63,6 +63,12 @@ USAGE_GRACE = timedelta(
     minutes=5
 )  # Events accepted before an instant may still be queued at it: billing waits so long.
 PUSH_AHEAD = timedelta(minutes=15)  # What SQS can delay, and the pause between two ticks.
+DUE_PAGE = 1000  # Tasks read at once; about half of DynamoDB's 1 MB.
+PUSHED_AT_FIRST = 100  # Of one organization and shard; the rest is pushed as that organization's own work ...
+PUSHED_PER_LINK = 500  # ... so many at a time, each time behind those before.
+PUSHING_KEPT = timedelta(minutes=30)  # By then that work has gone on, or was lost, and the next tick begins it anew.
+PUSH_SECONDS = 60  # How long one worker goes through a shard; then another one goes on.
+WORK_BATCH_SECONDS = 20  # A worker that is busy for longer puts the rest of its batch back, behind that of others.
 TASK_ATTEMPTS_MAX = 8  # Then a task is parked and alarmed.
 TASK_BACKOFF = timedelta(seconds=10)  # The first wait; it doubles with every attempt.
 TASK_BACKOFF_MAX = timedelta(hours=1)
@@ -71,7 +77,13 @@ TASK_BACKOFF_MAX = timedelta(hours=1)
 CLOCK_INLINE_SECONDS = (
     20  # A call moves the clock itself for so long (API Gateway ends calls at 29 s), then a job goes on.
 )
-CLOCK_EVENTS_WAIT_SECONDS = 60  # How long it waits for events in flight.
+CLOCK_INLINE_AT_ONCE = 4  # Calls of one process that do so: the others leave it all to the job, and answer at once.
+CLOCK_EVENTS_WAIT = timedelta(seconds=60)  # How long it waits for events in flight.
+CLOCK_LEAP_MAX = timedelta(days=3653)  # Ten years at once; a weekly plan is billed 522 times on the way.
+CLOCK_SLICE_SECONDS, CLOCK_SLICE_TASKS = (
+    5,
+    100,
+)  # The job goes on for so long or so many; then it is another sandbox's turn.
 IN_FLIGHT_KEPT = timedelta(hours=1)  # A message that died must not hold the clock up at each later move.
 
 # Issuing: shares of the last transaction's 100 places.
@@ -85,7 +97,9 @@ COUNTER_SPREAD = 16  # One counter in every transaction would make them all conf
 
 # Webhooks.
 WEBHOOK_ATTEMPTS_MAX = 17  # Over about three days; then failed, kept, and sent again by hand.
-WEBHOOK_TIMEOUT_SECONDS = 30
+WEBHOOK_TIMEOUT_SECONDS = 30  # One attempt from the name's look-up to the answer's last byte, however slowly it comes.
+WEBHOOK_RESPONSE_BYTES = 4096  # Of an answer's body, for the log; the rest is not read.
+WEBHOOK_URL_CHARS_MAX = 2048
 WEBHOOK_LOG_KEPT = timedelta(days=90)
 WEBHOOK_PAYLOAD_INLINE_BYTES = 200_000  # Larger payloads lie in S3: neither a message nor an item holds them.
 

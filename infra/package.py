@@ -27,6 +27,8 @@ FUNCTIONS: dict[str, tuple[int, int, str | None, int | None]] = {
     "APIHandler": (29, 1024, None, None),
     "Meter": (60, 1024, "EventsQueue", 50),
     "Worker": (900, 1024, "JobsQueue", 50),
+    # Few at once: what sandboxes do takes little of the account's concurrency, however many of them leap.
+    "SandboxWorker": (900, 1024, "SandboxQueue", 5),
     "PrintDocuments": (120, 2048, "DocumentsQueue", 10),
     "Deliver": (60, 512, "WebhooksQueue", 20),
     "Tick": (60, 512, None, None),

@@ -19,7 +19,7 @@ def _api() -> list[dict[str, Any]]:
         _table("CoreTable", *_READ_TABLE, *_WRITE_TABLE, *_CONDITION),
         # Reading usage folds closed days, and the API marks a sandbox's messages in flight.
         _table("UsageTable", *_READ_TABLE, *_WRITE_TABLE),
-        _send("EventsQueue", "JobsQueue", "DocumentsQueue", "WebhooksQueue"),
+        _send("EventsQueue", "JobsQueue", "SandboxQueue", "DocumentsQueue", "WebhooksQueue"),
         _files("s3:GetObject", "s3:PutObject"),
         _key("kms:Encrypt", "kms:Decrypt"),
     ]
@@ -31,25 +31,29 @@ def _meter() -> list[dict[str, Any]]:
         # Which codes are paid in advance, and the tasks that charge their events; metrics, to tell what they cannot use.
         _table("CoreTable", "dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:PutItem"),
         _consume("EventsQueue"),
-        _send("JobsQueue"),
+        _send("JobsQueue", "SandboxQueue"),
     ]
 
 
-def _worker() -> list[dict[str, Any]]:
+def _worker(queue: str = "JobsQueue") -> list[dict[str, Any]]:
     return [
         _table("CoreTable", *_READ_TABLE, *_WRITE_TABLE, *_CONDITION),
         _table("UsageTable", *_READ_TABLE, *_WRITE_TABLE),
-        _consume("JobsQueue"),
-        _send("JobsQueue", "DocumentsQueue", "WebhooksQueue"),
+        _consume(queue),
+        _send("JobsQueue", "SandboxQueue", "DocumentsQueue", "WebhooksQueue"),
         _files("s3:GetObject", "s3:PutObject"),
     ]
+
+
+def _sandbox_worker() -> list[dict[str, Any]]:
+    return _worker("SandboxQueue")
 
 
 def _print() -> list[dict[str, Any]]:
     return [
         _table("CoreTable", *_READ_TABLE, *_WRITE_TABLE),
         _consume("DocumentsQueue"),
-        _send("JobsQueue", "DocumentsQueue"),
+        _send("JobsQueue", "SandboxQueue", "DocumentsQueue"),
         _files("s3:GetObject", "s3:PutObject"),
     ]
 
@@ -72,6 +76,7 @@ _OWN = {
     "APIHandler": _api,
     "Meter": _meter,
     "Worker": _worker,
+    "SandboxWorker": _sandbox_worker,
     "PrintDocuments": _print,
     "Deliver": _deliver,
     "Tick": _tick,

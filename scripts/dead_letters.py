@@ -1,4 +1,4 @@
-"""`make dead-letters`: look at a dead-letter queue (QUEUE=events|jobs|documents|webhooks), and with REDRIVE=1 send its
+"""`make dead-letters`: look at a dead-letter queue (QUEUE=events|jobs|sandbox|documents|webhooks), and with REDRIVE=1 send its
 messages to their queue again.
 
 A message is received, sent, and only then deleted: a stop in between may send it twice, which every handler takes. Looking
@@ -53,9 +53,10 @@ def redrive(queue: str) -> int:
 
     sqs, dead = aws.client("sqs"), queues.url(f"{queue}-dead")
     number = 0
-    while messages := sqs.receive_message(QueueUrl=dead, MaxNumberOfMessages=10, VisibilityTimeout=60).get("Messages"):
+    how = {"QueueUrl": dead, "MaxNumberOfMessages": 10, "VisibilityTimeout": 60, "AttributeNames": ["All"]}
+    while messages := sqs.receive_message(**how).get("Messages"):
         for message in messages:
-            queues.send(queue, message["Body"])
+            queues.send(queue, message["Body"], group=message.get("Attributes", {}).get("MessageGroupId"))
             sqs.delete_message(QueueUrl=dead, ReceiptHandle=message["ReceiptHandle"])
             number += 1
     return number

@@ -14,7 +14,7 @@ Items
 Access patterns
     1 find(key)                 GetItem   consistent; the index only proposes
     2 first_of_clock(org, ...)  Query     consistent: the sandbox's tasks in due order
-    3 due(shard, until)         Query     index due
+    3 due(shard, until), due_page(shard, ...)   Query   index due
     4 parked()                  Query     index due
 """
 
@@ -27,11 +27,14 @@ from chalicelib import limits
 from chalicelib.platform import clock, queues
 from chalicelib.platform.clock import OrganizationRef
 from chalicelib.platform.ids import key, shard
+from chalicelib.platform.queues import Outgoing
 from chalicelib.platform.settings import settings
-from chalicelib.platform.table import Action, Item, Key, core
+from chalicelib.platform.table import Action, Item, Key, core, to_attribute
 from chalicelib.platform.timestamps import stamp, unstamp
 
 PARKED = "PARKED"
+
+Position = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,11 +47,6 @@ class Kind:
     reads_usage: bool = False
     queue: str = "jobs"
     attempts_max: int = limits.TASK_ATTEMPTS_MAX
-
-    @property
-    def queue_name(self) -> str:
-        """The SQS queue that its messages go to."""
-        return str(getattr(settings(), f"{self.queue}_queue"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,12 +68,24 @@ class Task:
         return self.organization.sandbox and not self.kind.wall_clock
 
     @property
+    def queue_name(self) -> str:
+        """The SQS queue that its messages go to."""
+        if self.kind.queue == "jobs":
+            return jobs_queue(self.organization)
+        return str(getattr(settings(), f"{self.kind.queue}_queue"))
+
+    @property
     def key(self) -> Key:
         """Where it stands in the core table."""
         if not self.in_clock:
             return key(self.organization.id, "task", self.kind.name, self.subject), "-"
         order = f"{stamp(self.due_at)}#{self.kind.rank:02d}#{self.kind.name}"
         return clock.clock_key(self.organization.id)[0], f"task#{order}#{key(self.subject)}"
+
+
+def jobs_queue(organization: OrganizationRef) -> str:
+    """The queue of an organization's jobs. Sandboxes have one of their own: nobody's money waits for a test."""
+    return settings().sandbox_queue if organization.sandbox else settings().jobs_queue
 
 
 KINDS: dict[str, Kind] = {}
@@ -164,16 +174,16 @@ def reschedule(
 
 def push(tasks: Sequence[Task]) -> None:
     """Send what runs within a quarter-hour to its queue, delayed to the second. Losing or doubling it changes nothing."""
-    by_queue: dict[str, list[tuple[Mapping[str, Any], int]]] = {}
+    by_queue: dict[str, list[Outgoing]] = {}
     real_now = clock.utc_now()
     for each in tasks:
         wait = max(timedelta(0), each.run_at - real_now)
         if each.parked or wait >= limits.PUSH_AHEAD:
             continue
         delay = -(-wait // timedelta(seconds=1))  # Rounded up: a message that comes too early is dropped.
-        by_queue.setdefault(each.kind.queue_name, []).append((message(each.key), int(delay)))
-    for queue, bodies in by_queue.items():
-        queues.send_many(queue, bodies)
+        by_queue.setdefault(each.queue_name, []).append(Outgoing(message(each.key), each.organization.id, int(delay)))
+    for queue, messages in by_queue.items():
+        queues.send_many(queue, messages)
 
 
 def message(task_key: Key) -> Mapping[str, str]:
@@ -201,6 +211,29 @@ def due(shard_number: int, *, until: datetime) -> Iterator[Task]:
     """Tasks of one shard that run up to `until`, the longest waiting first. From an index, so it only proposes."""
     for item in core.query(_due_pk(shard_number), index="due", between=("0", stamp(until))):
         yield _task(item)
+
+
+def due_page(
+    shard_number: int, *, until: datetime, after: Position | None, owner: str | None = None
+) -> tuple[list[Task], Position | None]:
+    """The next of what `due` gives, after a position (None: from the first on), and where the page after it begins (None: there
+    is none). `owner`: of this organization only."""
+    page, _ = core.page(
+        _due_pk(shard_number),
+        index="due",
+        between=("0", stamp(until)),
+        position=dict(after) if after else None,
+        limit=limits.DUE_PAGE,
+        where=None if owner is None else "organization_id = :owner",
+        values=None if owner is None else {":owner": owner},
+    )
+    return [_task(item) for item in page.items], page.position
+
+
+def position_of(due_task: Task) -> Position:
+    """Where a task of the index stands: what comes after it begins there, even if it has gone meanwhile."""
+    item = _item(due_task, indexed=True)
+    return {name: to_attribute(item[name]) for name in ("pk", "sk", "due_pk", "run_at")}
 
 
 def any_due(shard_number: int, *, until: datetime) -> bool:

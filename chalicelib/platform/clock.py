@@ -26,12 +26,14 @@ class OrganizationRef:
 
 @dataclass(frozen=True, slots=True)
 class TestClock:
-    """The state of a sandbox's clock: `now` is the instant reached so far, `target` where it is moving to."""
+    """The state of a sandbox's clock: `now` is the instant reached so far, `target` where it is moving to; `set_out`: when,
+    in real time, it last began to move."""
 
     __test__ = False  # Not a test class, whatever its name says.
 
     now: datetime | None
     target: datetime | None
+    set_out: datetime | None = None
 
     @property
     def advancing(self) -> bool:
@@ -51,7 +53,8 @@ def read(organization: OrganizationRef) -> TestClock:
     item = table.core.get(*clock_key(organization.id))
     if item is None:
         return TestClock(None, None)
-    return TestClock(unstamp(item["now"]), unstamp(item["target"]) if item.get("target") else None)
+    target, set_out = (unstamp(item[name]) if item.get(name) else None for name in ("target", "set_out"))
+    return TestClock(unstamp(item["now"]), target, set_out)
 
 
 def now(organization: OrganizationRef) -> datetime:

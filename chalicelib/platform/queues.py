@@ -1,7 +1,12 @@
-"""SQS: sending messages by queue name. Queue URLs are looked up once per process."""
+"""SQS: sending messages by queue name. Queue URLs are looked up once per process.
+
+Queues are fair: each message names the organization whose it is as its message group, and SQS hands out those of quiet
+groups before those of one that has much in flight (docs/decisions/0024-nobody-waits-for-another.md).
+"""
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
@@ -18,22 +23,38 @@ def url(queue: str) -> str:
     return str(aws.client("sqs").get_queue_url(QueueName=queue)["QueueUrl"])
 
 
-def send(queue: str, body: Mapping[str, Any] | str, *, delay_seconds: int = 0) -> str:
-    """Hand over one message; returns its id once SQS has it."""
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """A small message to send. `group`: whose it is (an organization's id); while one group has much in a queue, SQS hands
+    out the others' first."""
+
+    body: Mapping[str, Any]
+    group: str
+    delay_seconds: int = 0
+
+
+def send(queue: str, body: Mapping[str, Any] | str, *, group: str | None = None, delay_seconds: int = 0) -> str:
+    """Hand over one message; returns its id once SQS has it. `group`: whose it is; without one it is a group of its own."""
     text = body if isinstance(body, str) else json.dumps(body, separators=(",", ":"))
-    sent = aws.client("sqs").send_message(QueueUrl=url(queue), MessageBody=text, DelaySeconds=delay_seconds)
+    grouped = {} if group is None else {"MessageGroupId": group}
+    sent = aws.client("sqs").send_message(QueueUrl=url(queue), MessageBody=text, DelaySeconds=delay_seconds, **grouped)
     return str(sent["MessageId"])
 
 
-def send_many(queue: str, bodies: Sequence[tuple[Mapping[str, Any], int]]) -> None:
-    """Hand over many small messages, each with its delay in seconds, ten a request.
+def send_many(queue: str, messages: Sequence[Outgoing]) -> None:
+    """Hand over many small messages, ten a request.
 
     Raises: NotSent, when SQS refused some; sending all again is harmless, as messages only carry keys.
     """
-    for start in range(0, len(bodies), 10):
+    for start in range(0, len(messages), 10):
         entries = [
-            {"Id": str(n), "MessageBody": json.dumps(body, separators=(",", ":")), "DelaySeconds": delay}
-            for n, (body, delay) in enumerate(bodies[start : start + 10])
+            {
+                "Id": str(n),
+                "MessageBody": json.dumps(message.body, separators=(",", ":")),
+                "DelaySeconds": message.delay_seconds,
+                "MessageGroupId": message.group,
+            }
+            for n, message in enumerate(messages[start : start + 10])
         ]
         answer = aws.client("sqs").send_message_batch(QueueUrl=url(queue), Entries=entries)
         if answer.get("Failed"):

@@ -21,6 +21,7 @@ class Settings(BaseModel):
     usage_table: str = ""
     events_queue: str = ""
     jobs_queue: str = ""
+    sandbox_queue: str = ""
     documents_queue: str = ""
     webhooks_queue: str = ""
     files_bucket: str = ""
@@ -40,6 +41,7 @@ class Settings(BaseModel):
             "usage_table": f"{prefix}-usage",
             "events_queue": f"{prefix}-events",
             "jobs_queue": f"{prefix}-jobs",
+            "sandbox_queue": f"{prefix}-sandbox",
             "documents_queue": f"{prefix}-documents",
             "webhooks_queue": f"{prefix}-webhooks",
             "files_bucket": f"{prefix}-files",

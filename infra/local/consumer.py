@@ -1,13 +1,20 @@
-"""One queue's worker as a process of its own: metering and printing take a processor, and must not slow the API.
+"""One queue's worker as a process of its own: metering, printing and the leaps of test clocks take a processor, and must
+not slow the API.
 
 python -m infra.local.consumer events meter
 python -m infra.local.consumer documents print_documents
+python -m infra.local.consumer sandbox sandbox_worker
 """
 
 import os
 import signal
 import sys
 import threading
+
+# Where a processor is scarce, others go first.
+_NICE = {"documents": 10, "sandbox": 5}
+# A sandbox's small tasks go on while another one's clock leaps.
+_THREADS = {"sandbox": 2}
 
 
 def main(queue: str, handler: str) -> int:
@@ -17,8 +24,8 @@ def main(queue: str, handler: str) -> int:
     from chalicelib.platform.settings import settings
     from infra.local.workers import QueueWorker
 
+    os.nice(_NICE.get(queue, 0))
     if handler == "print_documents":
-        os.nice(10)
         try:
             import weasyprint  # noqa: F401  only to see whether its native libraries are there
         except OSError:
@@ -28,12 +35,17 @@ def main(queue: str, handler: str) -> int:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     name = str(getattr(settings(), f"{queue}_queue"))
     arn = f"arn:aws:sqs:us-east-1:000000000000:{name}"
-    worker = QueueWorker(aws.client("sqs"), queues.url(name), arn, getattr(app, handler), stop)
-    worker.start()
+    workers = [
+        QueueWorker(aws.client("sqs"), queues.url(name), arn, getattr(app, handler), stop)
+        for _ in range(_THREADS.get(queue, 1))
+    ]
+    for worker in workers:
+        worker.start()
     while not stop.wait(0.5):
         if os.getppid() == 1:  # The stack was killed: nobody is left to stop this.
             return 0
-    worker.join(30)
+    for worker in workers:
+        worker.join(30)
     return 0
 
 

@@ -19,11 +19,13 @@ CREDENTIALS = {
 
 
 # The emulator counts all items of a table anew with every item that it writes, so that it gets slower with each event (a
-# quarter of the speed was left at 50,000 events). Nobody reads that count here.
+# quarter of the speed was left at 50,000 events). Nobody reads that count here. Its queues are made fair.
 _START = """
 from ministack.services import dynamodb
 if hasattr(dynamodb, "_update_counts"):
     dynamodb._update_counts = lambda *args, **options: None
+from infra.local import fair_queues
+fair_queues.install()
 from ministack.app import main
 main()
 """

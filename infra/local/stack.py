@@ -48,7 +48,7 @@ class Stack:
 
     def start(self) -> None:
         """Start everything in the background."""
-        for queue, handler in (("events", "meter"), ("documents", "print_documents")):
+        for queue, handler in (("events", "meter"), ("documents", "print_documents"), ("sandbox", "sandbox_worker")):
             command = [sys.executable, "-m", "infra.local.consumer", queue, handler]
             self._consumers.append(subprocess.Popen(command, stdout=self._log, stderr=subprocess.STDOUT))
         for thread in self._threads:

@@ -34,13 +34,13 @@ class Story:
     ids: itertools.count = field(default_factory=lambda: itertools.count(1))  # type: ignore[type-arg]
 
     @classmethod
-    def begin(cls, at: str = "2024-01-01T00:00:00Z", **organization: Any) -> "Story":
-        """A new sandbox organization, its clock at an instant (1 January 2024, UTC)."""
+    def begin(cls, at: str | None = "2024-01-01T00:00:00Z", **organization: Any) -> "Story":
+        """A new sandbox organization, its clock at an instant (1 January 2024, UTC; None: never set)."""
         body = {"name": "Acme", "email": "acme@example.com", "sandbox": True, **organization}
         made = request("POST", "/admin/organizations", body, {"X-Admin-API-Key": ADMIN_KEY})
         assert made.status == 201, made
         story = cls(made.body["api_key"])
-        if body["sandbox"]:
+        if body["sandbox"] and at is not None:
             story.travel(at)
         return story
 
@@ -151,9 +151,12 @@ def meter() -> None:
 
 
 def work(queue: str = "jobs") -> int:
-    """Work off a queue of tasks; how many messages there were."""
+    """Work off a queue of tasks ("jobs": the sandboxes' too); how many messages there were."""
     total = 0
-    while records := received(getattr(settings(), f"{queue}_queue")):
+    names = [
+        str(getattr(settings(), f"{name}_queue")) for name in (("jobs", "sandbox") if queue == "jobs" else (queue,))
+    ]
+    while records := [record for name in names for record in received(name)]:
         assert registry.work(records) == {"batchItemFailures": []}
         total += len(records)
     return total

@@ -188,4 +188,4 @@ def _send(
         marker = {"pk": metered.in_flight_pk(organization.id), "sk": head["in_flight"], "expires_at": expires}
         usage.write(usage.put(marker))
     text = simplejson.dumps(head, separators=(",", ":"))[:-1] + ',"events":[' + ",".join(part) + "]}"
-    queues.send(settings().events_queue, text)
+    queues.send(settings().events_queue, text, group=organization.id)

@@ -3,19 +3,18 @@
 import time
 from datetime import datetime
 
+from chalicelib import limits
 from chalicelib.features.test_clock import service
 from chalicelib.platform import agenda, clock, jobs
 from chalicelib.platform.agenda import Task
 from chalicelib.platform.table import ConditionFailed, core
 
-# One run stays well below the worker's 15 minutes; then the job is put back and goes on.
-_RUN_SECONDS = 600
-
 
 @jobs.handles(service.ADVANCE)
 def advance(task: Task, now: datetime) -> None:
-    """Go on until the clock has arrived; arriving removes the task."""
-    if service.run_until_arrived(task.organization, give_up_at=time.monotonic() + _RUN_SECONDS):
+    """Go on for a slice; then the job is put back behind those of others. Arriving removes the task."""
+    end = time.monotonic() + limits.CLOCK_SLICE_SECONDS
+    if service.run_until_arrived(task.organization, give_up_at=end, tasks_max=limits.CLOCK_SLICE_TASKS):
         try:
             core.write(agenda.done(task))
         except ConditionFailed:

@@ -1,4 +1,4 @@
-"""`GET` and `PUT /api/v1/test_clock`."""
+"""`GET`, `PUT` and `DELETE /api/v1/test_clock`."""
 
 from typing import Any
 
@@ -29,4 +29,11 @@ def update(call: Call) -> dict[str, Any]:
         raise Forbidden("test_clock_not_allowed")
     request = schema.parse(ClockUpdate, call.root("test_clock"))
     service.advance(call.organization, request.now)
+    return {"test_clock": service.show(call.organization)}
+
+
+@routes.delete("/test_clock", while_advancing=True)
+def cancel(call: Call) -> dict[str, Any]:
+    """End a leap at the instant reached."""
+    service.cancel(call.organization)
     return {"test_clock": service.show(call.organization)}

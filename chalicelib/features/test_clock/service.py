@@ -2,20 +2,25 @@
 
 Items
     pk              sk              what it is
-    <org>#clock     clock           {now, target}: the instant reached; target while it moves
+    <org>#clock     clock           {now, target, set_out}: the instant reached; target while it moves; set_out: when, in
+                                    real time, it began to
     <org>#clock     task#...        the sandbox's tasks (platform/agenda.py)
 
 Access patterns
     1 read(org)            GetItem   consistent (platform/clock.py)
     2 set_out(org, ...)    Transact  clock and the job that goes on if this process dies
     3 reach(org, ...)      Update    only forward, only while it moves
-    4 arrive(org, ...)     Transact  final instant, job gone
+    4 cancel(org)          Update    the instant reached becomes the target
+    5 arrive(org, ...)     Transact  final instant, job gone
 """
 
 import contextlib
+import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 from chalicelib import limits
@@ -24,7 +29,7 @@ from chalicelib.features.events import service as events
 from chalicelib.features.plans import advance_codes
 from chalicelib.platform import agenda, clock, jobs
 from chalicelib.platform.agenda import Task
-from chalicelib.platform.clock import OrganizationRef
+from chalicelib.platform.clock import OrganizationRef, TestClock
 from chalicelib.platform.log import logger
 from chalicelib.platform.table import Cancelled, ConditionFailed, core, transact
 from chalicelib.platform.timestamps import iso, stamp
@@ -34,6 +39,8 @@ ADVANCE = agenda.kind("advance_clock", rank=0, wall_clock=True)
 # How often a failing task is tried again while the clock stands at its instant, before it is parked.
 _TRIES_AT_ONCE = 3
 _POLL_SECONDS = 0.05
+
+_moving_inline = threading.BoundedSemaphore(limits.CLOCK_INLINE_AT_ONCE)
 
 
 def show(organization: OrganizationRef) -> dict[str, Any]:
@@ -57,7 +64,8 @@ def advance(organization: OrganizationRef, to: datetime) -> None:
     """Set the clock (the first time to any instant, later only forward) and run what is due on the way.
 
     Returns when it has arrived, or after `limits.CLOCK_INLINE_SECONDS`, when a job goes on.
-    Raises: Forbidden, without a sandbox; Invalid, `value_must_be_later`; Conflict, when it moves already.
+    Raises: Forbidden, without a sandbox; Invalid, `value_must_be_later`, or for a leap over more than
+    `limits.CLOCK_LEAP_MAX`; Conflict, when it moves already.
     """
     _require_sandbox(organization)
     state = clock.read(organization)
@@ -68,8 +76,39 @@ def advance(organization: OrganizationRef, to: datetime) -> None:
     if state.now == to:
         settle(organization, now=to)
         return
-    _set_out(organization, state.now, to)
-    run_until_arrived(organization, give_up_at=time.monotonic() + limits.CLOCK_INLINE_SECONDS)
+    real_now = clock.utc_now()
+    # A clock that was never set has shown real time: what is due from there on is on the way.
+    begin = state.now or min(to, real_now)
+    _require_short(organization, state, begin, to)
+    with _inline() as seconds:
+        _set_out(organization, state, begin, to, job_at=real_now + timedelta(seconds=seconds))
+        if seconds:
+            run_until_arrived(organization, give_up_at=time.monotonic() + seconds)
+
+
+def cancel(organization: OrganizationRef) -> None:
+    """End a leap at the instant reached: what is due until then is still carried out, nothing that is due later. A clock
+    that stands is left as it is.
+
+    Returns when it stands, or after `limits.CLOCK_INLINE_SECONDS`, when the job of the leap goes on.
+    Raises: Forbidden, without a sandbox.
+    """
+    _require_sandbox(organization)
+    try:
+        core.write(
+            core.update(
+                clock.clock_key(organization.id),
+                "SET target = #now",
+                names={"#now": "now"},
+                values={":none": None},
+                condition="attribute_exists(pk) AND target <> :none",
+            )
+        )
+    except ConditionFailed:
+        return
+    with _inline() as seconds:
+        if seconds:
+            run_until_arrived(organization, give_up_at=time.monotonic() + seconds)
 
 
 def settle(organization: OrganizationRef, *, now: datetime, tasks: Sequence[Task] = ()) -> None:
@@ -78,8 +117,8 @@ def settle(organization: OrganizationRef, *, now: datetime, tasks: Sequence[Task
     if organization.sandbox and not clock.read(organization).advancing:
         deadline = time.monotonic() + limits.CLOCK_INLINE_SECONDS
         if _next_task(organization, now) is not None:
-            _wait_for_events(organization, deadline)
-            _run_due(organization, until=now, give_up_at=deadline, reach=False)
+            _wait_for_events(organization, None, deadline)
+            _run_due(organization, now, _Steps(deadline))
 
 
 def catch_up(organization: OrganizationRef, *, now: datetime) -> None:
@@ -90,34 +129,60 @@ def catch_up(organization: OrganizationRef, *, now: datetime) -> None:
         settle(organization, now=now)
 
 
-def run_until_arrived(organization: OrganizationRef, *, give_up_at: float) -> bool:
-    """Run what is due up to the clock's target in order, then set it; False when the time was up before (monotonic s).
+def run_until_arrived(organization: OrganizationRef, *, give_up_at: float, tasks_max: int | None = None) -> bool:
+    """Run what is due up to the clock's target in order, then set it; False when the time (monotonic seconds) or the
+    number of tasks was up before.
 
     Two runners at once keep the order: each takes the first task only, and commits only if it is still there.
     """
-    target = clock.read(organization).target
-    if target is None:
-        return True
-    _wait_for_events(organization, give_up_at)
-    if not _run_due(organization, until=target, give_up_at=give_up_at, reach=True):
-        return False
-    _arrive(organization, target)
-    return True
+    steps = _Steps(give_up_at, tasks_max)
+    while True:
+        state = clock.read(organization)
+        if state.target is None:
+            return True
+        if not _wait_for_events(organization, state.set_out, give_up_at):
+            return False
+        if not _run_due(organization, state.target, steps, reach=partial(_reach, organization, state)):
+            return False
+        if _arrive(organization, state):
+            return True
 
 
-def _run_due(organization: OrganizationRef, *, until: datetime, give_up_at: float, reach: bool) -> bool:
+@dataclass(slots=True)
+class _Steps:
+    """How far a runner may go: until `give_up_at` (monotonic seconds), and over so many tasks (None: any number)."""
+
+    give_up_at: float
+    left: int | None = None
+
+    def another(self) -> bool:
+        """Whether one task more may be run; it is counted."""
+        if self.left is not None:
+            self.left -= 1
+        return time.monotonic() <= self.give_up_at and (self.left is None or self.left >= 0)
+
+
+def _run_due(
+    organization: OrganizationRef,
+    until: datetime,
+    steps: _Steps,
+    *,
+    reach: Callable[[datetime], bool] = lambda at: True,
+) -> bool:
+    """Run what is due up to `until`; False when the steps were up before. `reach`: bring the clock to an instant; whether
+    the leap still leads there (where it does not, what comes is left alone)."""
     previous: Task | None = None
     while True:
         task = _next_task(organization, until)
         if task is None:
             return True
-        if time.monotonic() > give_up_at:
+        if not steps.another():
             return False
         # A task that ran well and still stands there, unmoved, would be an endless instant.
         if previous is not None and task == previous:
             raise AssertionError(f"task {task.kind.name} of {task.subject} did not finish")
-        if reach:
-            _reach(organization, task.due_at)
+        if not reach(task.due_at):
+            return True
         failure = jobs.run(task, now=task.due_at)
         if failure is None:
             previous = task
@@ -136,23 +201,50 @@ def _park(task: Task) -> None:
 
 
 def _wait_for_events(
-    organization: OrganizationRef, give_up_at: float, sleep: Callable[[float], None] = time.sleep
-) -> None:
-    """Events accepted before the clock moves belong before it: wait until they are metered, a minute at the most."""
-    end = min(time.monotonic() + limits.CLOCK_EVENTS_WAIT_SECONDS, give_up_at)
-    while events.in_flight(organization) and time.monotonic() < end:
+    organization: OrganizationRef,
+    set_out: datetime | None,
+    give_up_at: float,
+    sleep: Callable[[float], None] = time.sleep,
+) -> bool:
+    """Events accepted before the clock moves belong before it: wait until they are metered, but no longer than a minute
+    after it set out; False when the time was up before."""
+    end = (set_out or clock.utc_now()) + limits.CLOCK_EVENTS_WAIT
+    while events.in_flight(organization) and clock.utc_now() < end:
+        if time.monotonic() >= give_up_at:
+            return False
         sleep(_POLL_SECONDS)
+    return True
 
 
-def _set_out(organization: OrganizationRef, now: datetime | None, to: datetime) -> None:
+@contextlib.contextmanager
+def _inline() -> Iterator[float]:
+    """For how many seconds a call may move the clock itself: none, where as many calls of this process do so already."""
+    mine = _moving_inline.acquire(blocking=False)
+    try:
+        yield limits.CLOCK_INLINE_SECONDS if mine else 0
+    finally:
+        if mine:
+            _moving_inline.release()
+
+
+def _require_short(organization: OrganizationRef, state: TestClock, begin: datetime, to: datetime) -> None:
+    """Refuse a leap over too long a time; but the first call may set any instant where nothing is due on the way."""
+    far = to - begin > limits.CLOCK_LEAP_MAX
+    if far and (state.now is not None or _next_task(organization, to) is not None):
+        raise Invalid.field("now", f"value_must_be_at_most_{limits.CLOCK_LEAP_MAX.days}_days_later")
+
+
+def _set_out(
+    organization: OrganizationRef, state: TestClock, begin: datetime, to: datetime, *, job_at: datetime
+) -> None:
     pk, sk = clock.clock_key(organization.id)
     real_now = clock.utc_now()
     # The job comes after the call that moves the clock has had its time; it finds nothing to do when that arrived.
-    job = agenda.task(ADVANCE, organization, organization.id, real_now + timedelta(seconds=limits.CLOCK_INLINE_SECONDS))
-    item = {"pk": pk, "sk": sk, "now": stamp(now or to), "target": stamp(to)}
-    unmoved = "attribute_not_exists(pk)" if now is None else "#now = :now AND target = :none"
-    values = None if now is None else {":now": stamp(now), ":none": None}
-    names = None if now is None else {"#now": "now"}
+    job = agenda.task(ADVANCE, organization, organization.id, job_at)
+    item = {"pk": pk, "sk": sk, "now": stamp(begin), "target": stamp(to), "set_out": stamp(real_now)}
+    unmoved = "attribute_not_exists(pk)" if state.now is None else "#now = :now AND target = :none"
+    values = None if state.now is None else {":now": stamp(state.now), ":none": None}
+    names = None if state.now is None else {"#now": "now"}
     try:
         transact([core.put(item, condition=unmoved, values=values, names=names), agenda.put(job, now=real_now)])
     except Cancelled as error:
@@ -160,33 +252,52 @@ def _set_out(organization: OrganizationRef, now: datetime | None, to: datetime) 
     agenda.push([job])
 
 
-def _reach(organization: OrganizationRef, instant: datetime) -> None:
-    # Refused where it is there already, or for a task born with its due time past: the clock never goes back.
-    with contextlib.suppress(ConditionFailed):
+def _reach(organization: OrganizationRef, state: TestClock, instant: datetime) -> bool:
+    """Bring the clock to an instant on its way; whether it still leads there, or was canceled before."""
+    try:
         core.write(
             core.update(
                 clock.clock_key(organization.id),
                 "SET #now = :now",
                 names={"#now": "now"},
-                values={":now": stamp(instant), ":none": None},
-                condition="#now < :now AND target <> :none",
+                values={":now": stamp(instant), **_leap(state)},
+                condition=f"#now < :now AND {_SAME_LEAP}",
             )
         )
+    except ConditionFailed:
+        # It is there already, as for a task born with its due time past: the clock never goes back.
+        found = clock.read(organization)
+        return (found.target, found.set_out) == (state.target, state.set_out)
+    return True
 
 
-def _arrive(organization: OrganizationRef, target: datetime) -> None:
-    job = agenda.task(ADVANCE, organization, organization.id, target)
+def _arrive(organization: OrganizationRef, state: TestClock) -> bool:
+    """Set the clock to the target, unless it has another one by now."""
+    assert state.target is not None, "it is on its way"
+    job = agenda.task(ADVANCE, organization, organization.id, state.target)
     arrived = core.update(
         clock.clock_key(organization.id),
         "SET #now = :target, target = :none",
         names={"#now": "now"},
-        values={":target": stamp(target), ":none": None},
-        condition="target = :target",
+        values={":none": None, **_leap(state)},
+        condition=_SAME_LEAP,
     )
     try:
         transact([arrived, core.delete(job.key)])
     except Cancelled:
-        logger.info("another runner arrived first", extra={"organization": organization.id})
+        logger.info("another runner arrived first, or the leap was canceled", extra={"organization": organization.id})
+        return False
+    return True
+
+
+# The same leap to the same target: a canceled one, and one after it, are others.
+_SAME_LEAP = "target = :target AND set_out = :set_out"
+
+
+def _leap(state: TestClock) -> dict[str, Any]:
+    assert state.target is not None, "it is on its way"
+    assert state.set_out is not None, "it has set out"
+    return {":target": stamp(state.target), ":set_out": stamp(state.set_out)}
 
 
 def _require_sandbox(organization: OrganizationRef) -> None:

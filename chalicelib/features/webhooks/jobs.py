@@ -25,33 +25,41 @@ def announce(task: Task, now: datetime) -> None:
 
 @jobs.handles(service.DELIVER)
 def deliver(task: Task, now: datetime) -> None:
-    """One attempt. The lease is taken first, so that two workers with the same message make one call."""
+    """One attempt. The lease is taken first: two workers with the same message make one call, and one that dies in its
+    call leaves the lease, by which the attempt is counted."""
     message = store.get(task.organization.id, task.subject)
     endpoint = None if message is None else ENDPOINTS.get(task.organization.id, message.endpoint_id)
     if message is None or message.status in ("succeeded", "failed"):
         core.write(agenda.done(task))
         return
     if endpoint is None or endpoint.deleted_at is not None:
-        given_up = message.model_copy(update={"status": "failed", "updated_at": _later(message)})
+        given_up = message.model_copy(update={"status": "failed", "leased_until": None, "updated_at": _later(message)})
         transact([store.replace_action(message, given_up), agenda.done(task)])
         return
-    real_now = clock.utc_now()
-    if message.leased_until is not None and message.leased_until > real_now:
-        _next_attempt(task, at=message.leased_until)
+    if message.leased_until is not None:
+        _wait_or_count(task, message, message.leased_until)
         return
-    leased = message.model_copy(update={"leased_until": real_now + _LEASE, "updated_at": _later(message)})
+    request = delivery.prepare(message, endpoint, service.body_of(message))
+    leased = message.model_copy(update={"leased_until": clock.utc_now() + _LEASE, "updated_at": _later(message)})
     try:
         core.write(store.replace_action(message, leased))
     except ConditionFailed:
         return  # Another worker has it.
-    verdict = delivery.attempt(leased, endpoint, service.body_of(leased))
-    _note(task, leased, verdict)
+    _note(task, leased, delivery.attempt(request))
 
 
 def wait_after(failures: int, draw: Callable[[], float] = random.random) -> timedelta:
     """How long to wait after the n-th failure: n^4 + 2 seconds, and up to 15 % of n^4 more. Source: catalog.md section 9."""
     base = failures**4
     return timedelta(seconds=base + 2 + draw() * 0.15 * base)
+
+
+def _wait_or_count(task: Task, message: Message, leased_until: datetime) -> None:
+    """An attempt was begun and not noted: it goes on, or its worker died and it has failed."""
+    if leased_until > clock.utc_now():
+        _next_attempt(task, at=leased_until)
+    else:
+        _note(task, message, delivery.UNFINISHED)
 
 
 def _note(task: Task, message: Message, verdict: delivery.Verdict) -> None:

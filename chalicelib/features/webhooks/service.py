@@ -9,7 +9,7 @@ from pydantic import BeforeValidator
 
 from chalicelib import limits
 from chalicelib.domain.errors import Invalid, NotAllowed, NotFound
-from chalicelib.features.webhooks import store
+from chalicelib.features.webhooks import address, store
 from chalicelib.features.webhooks.store import ENDPOINTS, Endpoint, EndpointSet, Message
 from chalicelib.features.webhooks.types import TYPES, subscribed
 from chalicelib.platform import agenda, clock, files, schema
@@ -30,8 +30,13 @@ DELIVER = agenda.kind(
 def _url(value: Any) -> str:
     if value is None or value == "":
         raise schema.refuse("value_is_mandatory")
-    checked: str = schema.url_checked(value)
-    return checked
+    try:
+        address.read(schema.url_checked(value))
+    except ValueError as error:
+        raise schema.refuse("url_is_invalid") from error
+    if len(value) > limits.WEBHOOK_URL_CHARS_MAX:
+        raise schema.refuse("value_is_too_long")
+    return str(value)
 
 
 def _event_types(value: Any) -> tuple[str, ...] | None:

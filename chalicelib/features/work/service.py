@@ -1,50 +1,82 @@
 """The tick and the worker."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 from chalicelib import limits
 from chalicelib.features.test_clock import service as test_clock
-from chalicelib.platform import agenda, clock, jobs, queues
+from chalicelib.features.work import pushing
+from chalicelib.platform import agenda, clock, jobs
 from chalicelib.platform.agenda import Task
+from chalicelib.platform.fairness import in_turns
 from chalicelib.platform.log import logger
-from chalicelib.platform.settings import settings
 from chalicelib.platform.table import ConditionFailed
 
-# A queue this full is busy with what earlier ticks pushed; pushing the same again would only make it longer.
-_BACKLOG_MAX = 50_000
 _EARLY = timedelta(seconds=1)  # SQS delays to the second; what comes this little early is waited for by nobody.
 
 
 def handle(records: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Carry out the messages of one batch, each isolated from the others; returns the ids of those to deliver again.
+    """Carry out the messages of one batch one after the other, each isolated from the others; returns the ids of those to
+    deliver again.
 
-    A task's own failure is no reason to deliver again: the agenda tries it later.
+    Organizations take turns, and what a slow batch has no time for goes back behind others. A task's own failure is no
+    reason to deliver again: the agenda tries it later.
     """
-    failed: list[str] = []
-    for record in records:
-        try:
-            _handle_one(json.loads(record["body"]))
-        except Exception:  # noqa: BLE001  one part of a batch is isolated from the next
-            logger.exception("message failed", extra={"message_id": record.get("messageId")})
+    end = time.monotonic() + limits.WORK_BATCH_SECONDS
+    failed = []
+    for record in in_turns(records, _owner):
+        if not _handled(record, _put_back if time.monotonic() > end else _handle_one):
             failed.append(str(record["messageId"]))
     return failed
+
+
+def handle_at_once(records: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The same with a thread for each message, so that none waits for another."""
+    with ThreadPoolExecutor(max(1, len(records))) as threads:
+        done = list(threads.map(partial(_handled, carry_out=_handle_one), records))
+    return [str(record["messageId"]) for record, well in zip(records, done, strict=True) if not well]
+
+
+def _handled(record: Mapping[str, Any], carry_out: Callable[[Mapping[str, Any]], None]) -> bool:
+    try:
+        carry_out(json.loads(record["body"]))
+    except Exception:  # noqa: BLE001  one part of a batch is isolated from the next
+        logger.exception("message failed", extra={"message_id": record.get("messageId")})
+        return False
+    return True
 
 
 def tick(*, real_now: datetime) -> int:
     """Look into each shard of the agenda once; a shard with something due until the next tick becomes one message."""
     until = real_now + limits.PUSH_AHEAD
     busy = [n for n in range(limits.DUE_SHARDS) if agenda.any_due(n, until=until)]
-    if busy and queues.backlog(settings().jobs_queue) < _BACKLOG_MAX:
-        queues.send_many(settings().jobs_queue, [({"shard": n}, 0) for n in busy])
+    pushing.order(busy)
     return len(busy)
+
+
+def _owner(record: Mapping[str, Any]) -> str:
+    """Whose message this is; one that cannot be read is nobody's."""
+    try:
+        return pushing.owner_of(json.loads(record["body"]))
+    except (ValueError, TypeError, KeyError):
+        return ""
+
+
+def _put_back(message: Mapping[str, Any]) -> None:
+    if "shard" in message:
+        pushing.send_again(message)
+    elif (task := agenda.find((message["pk"], message["sk"]))) is not None:
+        agenda.push([task])
 
 
 def _handle_one(message: Mapping[str, Any]) -> None:
     if "shard" in message:
-        _push_shard(int(message["shard"]), clock.utc_now() + limits.PUSH_AHEAD)
+        pushing.carry_out(message)
         return
     task = agenda.find((message["pk"], message["sk"]))
     if task is None or task.parked:
@@ -66,19 +98,3 @@ def _handle_sandbox(task: Task) -> None:
             agenda.unindex(task)  # The clock will come by; the tick would push it for ever.
         except ConditionFailed:
             return
-
-
-def _push_shard(number: int, until: datetime) -> None:
-    for chunk in _chunks(agenda.due(number, until=until), 100):
-        agenda.push(chunk)
-
-
-def _chunks(tasks: Iterator[Task], size: int) -> Iterator[list[Task]]:
-    chunk: list[Task] = []
-    for task in tasks:
-        chunk.append(task)
-        if len(chunk) == size:
-            yield chunk
-            chunk = []
-    if chunk:
-        yield chunk

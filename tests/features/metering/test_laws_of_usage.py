@@ -139,8 +139,9 @@ def begin_anew(empty: State) -> None:
     go_back_to(empty)
     definitions.forget()
     rows.forget()
-    while received(environment.settings().jobs_queue):
-        pass
+    for queue in (environment.settings().jobs_queue, environment.settings().sandbox_queue):
+        while received(queue):
+            pass
 
 
 def work_off(fault: Fault) -> None:

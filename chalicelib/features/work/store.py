@@ -1,0 +1,63 @@
+"""Who pushes the rest of an organization's due tasks.
+
+Items
+    pk              sk          what it is
+    <org>#pushing   <00..15>    {token, until}: the rest of the organization's tasks of this shard is being pushed, by the
+                                messages that carry this token; taken for lost after `until`, and expires then
+
+Access patterns
+    1 begin(org, shard, token)      Put     unless somebody does it already
+    2 goes_on(org, shard, token)    Update  refused to messages of before
+    3 end(org, shard, token)        Delete
+"""
+
+from datetime import datetime
+
+from chalicelib import limits
+from chalicelib.platform.ids import key
+from chalicelib.platform.table import ConditionFailed, Key, core
+from chalicelib.platform.timestamps import stamp
+
+
+def begin(organization_id: str, shard: int, token: str, *, real_now: datetime) -> bool:
+    """Take it on; False where somebody has."""
+    pk, sk = _key(organization_id, shard)
+    until = real_now + limits.PUSHING_KEPT
+    item = {"pk": pk, "sk": sk, "token": token, "until": stamp(until), "expires_at": int(until.timestamp())}
+    free = core.put(
+        item,
+        condition="attribute_not_exists(pk) OR #until < :now",
+        names={"#until": "until"},
+        values={":now": stamp(real_now)},
+    )
+    try:
+        core.write(free)
+    except ConditionFailed:
+        return False
+    return True
+
+
+def goes_on(organization_id: str, shard: int, token: str, *, real_now: datetime) -> bool:
+    """Whether it is still this token's, which keeps it for longer."""
+    until = real_now + limits.PUSHING_KEPT
+    mine = core.update(
+        _key(organization_id, shard),
+        "SET #until = :until, expires_at = :expires",
+        condition="#token = :token",
+        names={"#until": "until", "#token": "token"},
+        values={":until": stamp(until), ":expires": int(until.timestamp()), ":token": token},
+    )
+    try:
+        core.write(mine)
+    except ConditionFailed:
+        return False
+    return True
+
+
+def end(organization_id: str, shard: int) -> None:
+    """All is pushed."""
+    core.write(core.delete(_key(organization_id, shard)))
+
+
+def _key(organization_id: str, shard: int) -> Key:
+    return key(organization_id, "pushing"), f"{shard:02d}"
