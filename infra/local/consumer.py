@@ -12,6 +12,7 @@ import threading
 
 def main(queue: str, handler: str) -> int:
     """Poll the queue until told to stop."""
+    parent = os.getppid()
     import app
     from chalicelib.platform import aws, queues
     from chalicelib.platform.settings import settings
@@ -31,7 +32,7 @@ def main(queue: str, handler: str) -> int:
     worker = QueueWorker(aws.client("sqs"), queues.url(name), arn, getattr(app, handler), stop)
     worker.start()
     while not stop.wait(0.5):
-        if os.getppid() == 1:  # The stack was killed: nobody is left to stop this.
+        if os.getppid() != parent:  # The stack was killed: nobody is left to stop this.
             return 0
     worker.join(30)
     return 0
