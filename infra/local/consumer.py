@@ -19,6 +19,7 @@ _THREADS = {"sandbox": 2}
 
 def main(queue: str, handler: str) -> int:
     """Poll the queue until told to stop."""
+    parent = os.getppid()
     import app
     from chalicelib.platform import aws, queues
     from chalicelib.platform.settings import settings
@@ -42,7 +43,7 @@ def main(queue: str, handler: str) -> int:
     for worker in workers:
         worker.start()
     while not stop.wait(0.5):
-        if os.getppid() == 1:  # The stack was killed: nobody is left to stop this.
+        if os.getppid() != parent:  # The stack was killed: nobody is left to stop this.
             return 0
     for worker in workers:
         worker.join(30)

@@ -1,11 +1,13 @@
 """Starting and stopping ministack, the emulator of AWS on one machine."""
 
+import contextlib
 import os
 import signal
 import socket
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from urllib.request import urlopen
@@ -18,21 +20,18 @@ CREDENTIALS = {
 }
 
 
-# The emulator counts all items of a table anew with every item that it writes, so that it gets slower with each event (a
-# quarter of the speed was left at 50,000 events). Nobody reads that count here. Its queues are made fair.
-_START = """
-from ministack.services import dynamodb
-if hasattr(dynamodb, "_update_counts"):
-    dynamodb._update_counts = lambda *args, **options: None
-from infra.local import fair_queues
-fair_queues.install()
-from ministack.app import main
-main()
-"""
+ROOT = Path(__file__).parents[2]
+
+# What ministack takes to answer when there is nothing to read.
+_START_SECONDS = 60
+
+
+class NotUp(Exception):
+    """The emulator does not answer; the message is for who started it."""
 
 
 class Emulator:
-    """One ministack process, bound to 127.0.0.1; with a folder it keeps its state there at a clean stop."""
+    """One ministack process, bound to 127.0.0.1; with a folder its state is kept there (`infra.local.keeping`)."""
 
     def __init__(self, port: int, folder: Path | None, log: Path) -> None:
         self.port = port
@@ -44,47 +43,73 @@ class Emulator:
             "BIND_HOST": "127.0.0.1",
             "IOT_MTLS_ENABLED": "0",
             "LOG_LEVEL": "WARNING",
+            "EMULATOR_PARENT": str(os.getpid()),
         }
-        environment.pop("AWS_ENDPOINT_URL", None)
+        for name in ("AWS_ENDPOINT_URL", "EMULATOR_FOLDER", "PERSIST_STATE", "S3_PERSIST"):
+            environment.pop(name, None)
+        self._folder = folder
         if folder is not None:
-            environment |= {
-                "PERSIST_STATE": "1",
-                "STATE_DIR": str(folder / "state"),
-                "S3_PERSIST": "1",
-                "S3_DATA_DIR": str(folder / "s3"),
-            }
+            environment["EMULATOR_FOLDER"] = str(folder.resolve())
+            environment["S3_DATA_DIR"] = str(folder.resolve() / "unused")
         log.parent.mkdir(parents=True, exist_ok=True)
-        self._log = log.open("ab")
-        self._process = subprocess.Popen(
-            [sys.executable, "-c", _START],
-            env=environment,
-            stdout=self._log,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,  # A Ctrl-C is ours to pass on, last of all.
-        )
+        self._log_path, self._log_begins = log, log.stat().st_size if log.exists() else 0
+        with log.open("ab") as out:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "infra.local.emulate"],
+                cwd=ROOT,
+                env=environment,
+                stdout=out,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,  # A Ctrl-C is ours to pass on, last of all.
+            )
 
-    def wait_until_up(self, seconds: float = 60) -> None:
-        """Return when it answers."""
-        end = time.monotonic() + seconds
+    @property
+    def process_id(self) -> int:
+        """The process that emulates."""
+        return self._process.pid
+
+    def wait_until_up(self, tell: Callable[[int, int], None] = lambda seen, total: None) -> None:
+        """Return when it answers; meanwhile tell how many items of how many it has read.
+
+        Raises: NotUp, with its last words.
+        """
+        end, read = time.monotonic() + _START_SECONDS, ""
         while time.monotonic() < end:
             if self._process.poll() is not None:
-                raise RuntimeError(f"ministack ended with code {self._process.returncode}; see its log")
+                raise NotUp(self._last_words())
             try:
                 with urlopen(f"{self.url}/_ministack/health", timeout=2):
                     return
             except OSError:
                 time.sleep(0.1)
-        raise RuntimeError("ministack did not come up")
+            if (now := self._reading()) and now != read:
+                end, read = time.monotonic() + _START_SECONDS, now
+                tell(*map(int, now.split()))
+        raise NotUp(f"The emulator did not come up. See {self._log_path}.")
+
+    def _reading(self) -> str:
+        if self._folder is None:
+            return ""
+        with contextlib.suppress(FileNotFoundError):
+            return (self._folder / "reading").read_text()
+        return ""
+
+    def _last_words(self) -> str:
+        with self._log_path.open("rb") as log:
+            log.seek(self._log_begins)
+            lines = log.read().decode(errors="replace").strip().splitlines()
+        said = lines[-1] if lines else "It said nothing."
+        return f"The emulator ended with code {self._process.returncode}: {said}"
 
     def stop(self) -> None:
-        """A clean stop: only then is the state saved."""
+        """End it. Nothing is saved then: what it answered is kept already."""
         if self._process.poll() is None:
             self._process.send_signal(signal.SIGTERM)
             try:
                 self._process.wait(60)
             except subprocess.TimeoutExpired:
                 self._process.kill()
-        self._log.close()
+                self._process.wait()
 
 
 def free_port() -> int:

@@ -1,5 +1,6 @@
 """`make run`: the whole system on 127.0.0.1, with a demo organization."""
 
+import contextlib
 import json
 import os
 import secrets
@@ -10,39 +11,88 @@ from pathlib import Path
 from typing import Any
 from urllib.request import Request, urlopen
 
-from infra.local.emulator import Emulator, environment, free_port, taken
+from infra.local import lock
+from infra.local.emulator import Emulator, NotUp, environment, free_port, taken
 
 FOLDER = Path(".local")
+_LEFT_BEHIND_SECONDS = 5
 
 
 def main() -> int:
     """Run until interrupted."""
+    for name in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(name, signal.default_int_handler)
+    try:
+        with contextlib.ExitStack() as at_the_end:
+            return _run(at_the_end)
+    except KeyboardInterrupt:
+        print("Ended while starting.", file=sys.stderr)
+        return 130
+    except NotUp as problem:
+        print(problem, file=sys.stderr)
+        return 1
+
+
+def _run(at_the_end: contextlib.ExitStack) -> int:
     port = int(os.environ.get("PORT", "8000"))
+    FOLDER.mkdir(exist_ok=True)
+    try:
+        at_the_end.enter_context(lock.hold(FOLDER / "lock", f"http://127.0.0.1:{port}"))
+    except lock.Held as held:
+        print(_TWO_COPIES.format(process=held.process, url=held.about, folder=FOLDER.resolve()), file=sys.stderr)
+        return 1
     if taken(port):
         print(f"Port {port} is in use. Is Tollgate running already? PORT=... changes it.", file=sys.stderr)
         return 1
-    FOLDER.mkdir(exist_ok=True)
+    _end_what_was_left_behind()
     admin_key = os.environ.get("ADMIN_API_KEY") or _kept("admin_api_key")
     # Also a key that was given, so that the demo finds it.
     (FOLDER / "admin_api_key").write_text(admin_key)
     emulator = Emulator(_emulator_port(), FOLDER / "emulator", FOLDER / "emulator.log")
-    emulator.wait_until_up()
+    at_the_end.callback(emulator.stop)
+    emulator.wait_until_up(_tell_progress)
     os.environ.update(environment(emulator.url, port, ADMIN_API_KEY=admin_key))
     from infra.local.stack import Stack
 
     stack = Stack(emulator, port=port, folder=FOLDER)
+    at_the_end.callback(stack.stop)
     stack.start()
-    stop = threading.Event()
-    for name in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(name, lambda *_: stop.set())
-    try:
-        api_key = _demo_organization(port, admin_key)
-        _greet(port, admin_key, api_key)
-        stop.wait()
-        print("Stopping; what was sent is kept in .local/ ...", flush=True)
-    finally:
-        stack.stop()
+    api_key = _demo_organization(port, admin_key)
+    _greet(port, admin_key, api_key)
+    _wait_for_a_signal()
+    print("Stopping: what is under way is finished first (Ctrl-C again: at once). All is kept in .local/.", flush=True)
     return 0
+
+
+_TWO_COPIES = """\
+Tollgate is running already in this folder: process {process}, {url}.
+Its state is in {folder}, which two cannot share. Stop it first (Ctrl-C there, or `kill {process}`).\
+"""
+
+
+def _end_what_was_left_behind() -> None:
+    """An emulator whose stack was killed ends by itself; one that hangs is ended before another one takes its folder."""
+    found = lock.end_holder(FOLDER / "emulator" / "lock", _LEFT_BEHIND_SECONDS)
+    if found is not None:
+        print(f"Ended an emulator that a killed stack had left behind (process {found}).", flush=True)
+
+
+def _tell_progress(seen: int, total: int) -> None:
+    print(f"Reading what is kept in .local/: {seen:,} of {total:,} items", flush=True)
+
+
+def _wait_for_a_signal() -> None:
+    """Return at the first signal; a second one ends this process at once, which loses nothing that was answered."""
+    stop = threading.Event()
+
+    def note(*_: object) -> None:
+        if stop.is_set():
+            os._exit(130)
+        stop.set()
+
+    for name in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(name, note)
+    stop.wait()
 
 
 def _kept(name: str) -> str:

@@ -10,11 +10,14 @@ import waitress
 
 from infra.local import provision
 from infra.local.emulator import Emulator
+from infra.local.gate import Gate
 from infra.local.gateway import Gateway
 from infra.local.workers import QueueWorker, Ticker
 
 # Above our own limit of a body, so that it is our 413 that answers.
 _SERVER_BODY_MAX = 64 * 1024 * 1024
+# What is under way at a stop may take so long (a test clock that leaps).
+_FINISHED_WITHIN_SECONDS = 60
 
 
 class Stack:
@@ -33,8 +36,9 @@ class Stack:
         provision.queues(sqs, own.stage)
         provision.files(aws.client("s3"), own.stage, own.files_bucket)
         provision.key(aws.client("kms"), own.stage)
+        self._gate = Gate(Gateway(app))
         self._server: Any = waitress.create_server(
-            Gateway(app), host="127.0.0.1", port=port, threads=16, max_request_body_size=_SERVER_BODY_MAX, ident=None
+            self._gate, host="127.0.0.1", port=port, threads=16, max_request_body_size=_SERVER_BODY_MAX, ident=None
         )
         handlers = ((own.jobs_queue, worker, 2), (own.webhooks_queue, deliver, 2))
         self._threads: list[threading.Thread] = [
@@ -56,8 +60,8 @@ class Stack:
         threading.Thread(target=self._server.run, daemon=True).start()
 
     def stop(self) -> None:
-        """A clean stop: the server first, the emulator (which saves its state) last."""
-        self._server.close()
+        """A clean stop: requests under way first, all others are refused meanwhile; the emulator last."""
+        self._gate.close(_FINISHED_WITHIN_SECONDS)
         self._stop.set()
         for consumer in self._consumers:
             consumer.terminate()
@@ -68,5 +72,6 @@ class Stack:
                 consumer.kill()
         for thread in self._threads:
             thread.join(10)
+        self._server.close()
         self._emulator.stop()
         self._log.close()
