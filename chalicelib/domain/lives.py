@@ -41,7 +41,8 @@ class Terms:
 class Life:
     """What billing needs of a subscription. `anchor_at` decides its periods, `started_at` from when it owes.
 
-    `trial_started_at`: the first start ever under its external id. `billed_until`: usage before it is invoiced;
+    `trial_started_at`: the first start ever under its external id; `trial_ends_at`: where its trial ends instead, once that
+    was moved. `billed_until`: usage before it is invoiced;
     `paid_until`: the day after the last one of the last fee in advance.
     `upgraded`: it ended because a dearer plan took its place on that day; `successor`: it took another one's place.
     """
@@ -55,10 +56,13 @@ class Life:
     successor: bool = False
     billed_until: datetime | None = None
     paid_until: date | None = None
+    trial_ends_at: datetime | None = None
 
 
 def trial_end(terms: Terms, life: Life) -> datetime | None:
     """The instant from which the base amount is owed; None without a trial."""
+    if life.trial_ends_at is not None:
+        return life.trial_ends_at
     if not terms.trial_days:
         return None
     return life.trial_started_at + timedelta(seconds=int(terms.trial_days * 86400))

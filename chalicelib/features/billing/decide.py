@@ -219,9 +219,11 @@ def _fee_has_been_owed(outcome: Outcome, at: datetime, zone: ZoneInfo) -> bool:
     assert of.started_at is not None
     # A day without an invoice is that of a start in the past, not of a run.
     ran_today = of.billed_on == on and of.invoiced
-    if not outcome.plan.pay_in_advance or ran_today or of.last_fee is not None:
+    if not outcome.plan.pay_in_advance or of.last_fee is not None:
         return True
-    return on <= periods.local_date(of.started_at, zone)
+    if of.trial_ends_at is not None:  # That day's start or run did not know that the trial would end on it.
+        return False
+    return ran_today or on <= periods.local_date(of.started_at, zone)
 
 
 def _last(outcome: Outcome, case: _Case, at: datetime) -> Decision:

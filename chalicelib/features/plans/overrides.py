@@ -25,7 +25,7 @@ _SCALARS = (
     "trial_period",
     "metadata",
 )
-# A running subscription's amounts stay of one kind, and its trial as it began. Source: catalog.md section 2.
+# A running subscription's amounts stay of one kind, and its trial where it is over. Source: catalog.md section 2.
 _FIXED_WHEN_RUNNING = frozenset({"amount_currency", "trial_period"})
 _OTHERS = ("tax_codes", "charges", "fixed_charges", "minimum_commitment", "usage_thresholds")
 _CHARGE = ("properties", "min_amount_cents", "invoice_display_name", "tax_codes", "filters", "group_properties")
@@ -64,13 +64,16 @@ def child(organization_id: str, parent: Plan, values: Mapping[str, Any], *, now:
     return made.model_copy(update={"fixed_charges": fresh})
 
 
-def changed(organization_id: str, child: Plan, values: Mapping[str, Any], *, now: datetime) -> Plan:
+def changed(
+    organization_id: str, child: Plan, values: Mapping[str, Any], *, now: datetime, moves_trial: bool = False
+) -> Plan:
     """A child with further overrides, not yet written; what they do not name stays. Changed units are remembered with
-    `apply_units_immediately`; currency and trial are fixed by now and ignored.
+    `apply_units_immediately`; the currency is fixed by now and ignored, and so is the trial unless it `moves_trial`.
 
     Raises: Invalid, with all findings; NotFound for an unknown charge, fixed charge or tax.
     """
-    still = {name: value for name, value in values.items() if name not in _FIXED_WHEN_RUNNING}
+    fixed = _FIXED_WHEN_RUNNING - ({"trial_period"} if moves_trial else set())
+    still = {name: value for name, value in values.items() if name not in fixed}
     return _with(organization_id, child, still, now=now)
 
 

@@ -57,7 +57,7 @@ class Subscription(Record):
     `alerts_on`: local days on which its end is still to be announced; `units_changed_at`: units of fixed charges in
     advance changed and are still to be billed (`units_seen_at`: the latest such change); `fixed_paid`: what was paid in
     advance for the running period, by its predecessor too (`fixed_carried`); `period_invoices`: the invoices with fees of
-    the running period."""
+    the running period; `trial_ends_at`: where the end of its trial was moved to."""
 
     external_id: str
     customer_id: str
@@ -75,6 +75,7 @@ class Subscription(Record):
     terminated_at: datetime | None = None
     canceled_at: datetime | None = None
     trial_ended_at: datetime | None = None
+    trial_ends_at: datetime | None = None
     previous_id: str | None = None
     previous_plan_code: str | None = None
     next_id: str | None = None

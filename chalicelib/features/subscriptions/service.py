@@ -22,7 +22,7 @@ from chalicelib.features.plans import service as plans
 from chalicelib.features.plans import store as plan_store
 from chalicelib.features.plans.changes import following
 from chalicelib.features.plans.store import PLANS, Plan
-from chalicelib.features.subscriptions import plan_changes, schemas, store, terms
+from chalicelib.features.subscriptions import plan_changes, schemas, store, terms, trials
 from chalicelib.features.subscriptions.change import Change, change_of, started
 from chalicelib.features.subscriptions.records import Occasion, Status, Subscription
 from chalicelib.platform import schema
@@ -236,9 +236,12 @@ def update(
         change = change_of(organization.id, old.customer_id, now=now)
         plan = plans.by_ids(organization.id, [old.plan_id])[old.plan_id]
         extra: list[Action] = []
+        moves_trial = trials.moves(old, plan, request.plan_overrides, now=now)
         if request.plan_overrides:
-            plan, extra = _overridden(organization.id, plan, request.plan_overrides, now=now)
+            plan, extra = _overridden(organization.id, plan, request.plan_overrides, moves_trial=moves_trial, now=now)
         new = _updated(change, old, plan, request)
+        if moves_trial:
+            new = trials.moved(new, plan, now=now)
         began = new.status == Status.ACTIVE and old.status == Status.PENDING
         told = change.told(new, plan, "subscription.started" if began else "subscription.updated")
         tasks = [told, *(following(organization, plan, now=now) if request.plan_overrides else ())]
@@ -249,15 +252,15 @@ def update(
 
 
 def _overridden(
-    organization_id: str, plan: Plan, values: Mapping[str, Any], *, now: datetime
+    organization_id: str, plan: Plan, values: Mapping[str, Any], *, moves_trial: bool, now: datetime
 ) -> tuple[Plan, list[Action]]:
     """The plan of a running subscription with other values: its own child, made where it has none."""
     if plan.parent_id is not None:
-        changed = overrides.changed(organization_id, plan, values, now=now)
+        changed = overrides.changed(organization_id, plan, values, now=now, moves_trial=moves_trial)
         written = changed.model_copy(update={"version": plan.version + 1})
         return written, [PLANS.replace_action(organization_id, plan, changed)]
     blank = overrides.child(organization_id, plan, {}, now=now)
-    child = overrides.changed(organization_id, blank, values, now=now)
+    child = overrides.changed(organization_id, blank, values, now=now, moves_trial=moves_trial)
     return child, _writing(organization_id, child, plan)
 
 

@@ -43,6 +43,7 @@ def life_of(subscription: Subscription) -> Life:
         successor=subscription.previous_id is not None,
         billed_until=subscription.billed_until,
         paid_until=subscription.last_fee.period_end if subscription.last_fee else None,
+        trial_ends_at=subscription.trial_ends_at,
     )
 
 

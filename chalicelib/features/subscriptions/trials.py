@@ -1,0 +1,55 @@
+"""Another length for the trial of a subscription that is there already. Source: catalog.md section 2.1.
+
+It moves the end of a trial that still runs: the base amount is owed from the new end on. One that would have ended by now
+ends at once, as with a change to a plan without a trial. A trial that is over stays as it was.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from chalicelib.domain import lives
+from chalicelib.domain.errors import Invalid
+from chalicelib.features.plans.store import Plan
+from chalicelib.features.subscriptions import terms
+from chalicelib.features.subscriptions.records import Status, Subscription
+from chalicelib.platform import schema
+
+NAME = "trial_period"
+
+
+def moves(of: Subscription, plan: Plan, overrides: Mapping[str, Any], *, now: datetime) -> bool:
+    """Whether these overrides of a plan change the trial of its subscription (or are no days at all, which the plan
+    refuses).
+
+    Raises: Invalid, `trial_period: value_is_invalid`, where the trial is over.
+    """
+    if NAME not in overrides:
+        return False
+    given = overrides[NAME]
+    days = Decimal(0) if given is None else schema.exact(given)
+    if days is None:
+        return True
+    if days == Decimal(plan.trial_period):
+        return False
+    if of.status != Status.PENDING and not _runs(of, plan, now=now):
+        raise Invalid.field(NAME, "value_is_invalid")
+    return True
+
+
+def moved(of: Subscription, plan: Plan, *, now: datetime) -> Subscription:
+    """The subscription whose plan has another length of trial by now; one that has not begun has no trial to move."""
+    if of.status != Status.ACTIVE:
+        return of
+    natural = lives.trial_end(terms.terms_of(plan), terms.life_of(of.model_copy(update={"trial_ends_at": None})))
+    at_once = now.replace(microsecond=0)
+    return of.model_copy(update={"trial_ends_at": at_once if natural is None else max(natural, at_once)})
+
+
+def _runs(of: Subscription, plan: Plan, *, now: datetime) -> bool:
+    """Whether its trial still runs, and the amount from its end on is not billed yet."""
+    if of.status != Status.ACTIVE or of.trial_ended_at is not None:
+        return False
+    end = lives.trial_end(terms.terms_of(plan), terms.life_of(of))
+    return end is not None and end > now and (of.last_fee is None or not plan.pay_in_advance)
