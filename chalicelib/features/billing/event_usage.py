@@ -150,9 +150,8 @@ def _may_only_grow(asked: Buckets) -> bool:
 def _summed_before(of: Period, asked: Buckets, bucket: Bucket, event: Reading, opens_at: datetime) -> Summary:
     """What the events of a fee come to that stand before an event in its period, from rollups: at a cost that does not grow
     with their number."""
-    external_id = of.subscription.external_id
     span = Span(opens_at, event.at)
-    counted = usage.read(of.organization, external_id, span, views_of([asked]), is_of_period=False)
+    counted = usage.read(of.organization, of.subscription.stream, span, views_of([asked]), is_of_period=False)
     (earlier,) = asked.summaries(counted).get(bucket, (NOTHING,))
     together = asked.split(_readings(of, asked.metric, Span(event.at, event.at + _MILLISECOND))).get(bucket, [])
     changes = advance.changes(asked.rule, [each for each in together if _is_before(each, event)])
@@ -160,9 +159,7 @@ def _summed_before(of: Period, asked: Buckets, bucket: Bucket, event: Reading, o
 
 
 def _readings(of: Period, metric: Metric, span: Span) -> list[Reading]:
-    found = usage.readings(
-        of.organization, of.subscription.external_id, span, {metric.code}, with_history=metric.recurring
-    )
+    found = usage.readings(of.organization, of.subscription.stream, span, {metric.code}, with_history=metric.recurring)
     return found[metric.code]
 
 
@@ -173,7 +170,7 @@ def paid_by_now(
     of events with these properties, by which they are not grouped then."""
     # Full units are shown, whatever is paid for them.
     full = [(charge.model_copy(update={"prorated": False}), metric) for charge, metric in charges]
-    shown = metered.used_by(of.organization, of.subscription.external_id, full, of.window, only=only)
+    shown = metered.used_by(of.organization, of.subscription.stream, full, of.window, only=only)
     found: list[Used] = []
     for charge, metric in charges:
         own = [replace(each, charge=charge) for each in shown if each.charge.id == charge.id]
