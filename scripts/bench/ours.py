@@ -23,6 +23,7 @@ from chalicelib.domain.periods import Span
 from chalicelib.features.billable_metrics.store import Metric
 from chalicelib.features.billing import metered
 from chalicelib.features.events.event import Event, milliseconds_of
+from chalicelib.features.events.stream import Stream
 from chalicelib.features.metering import registers, service
 from chalicelib.features.plans import live
 from chalicelib.features.plans import service as plans
@@ -76,7 +77,7 @@ class Ours:
         window = replace(_WINDOW, span=Span(_WINDOW.span.start, until))
         chosen = [self.charges[question] for question in questions]
         found: Answers = {}
-        for used in metered.used_by(self.organization, self.subscription, chosen, window):
+        for used in metered.used_by(self.organization, Stream(self.subscription), chosen, window):
             if used.filter is not None:
                 ((cloud,), (region,)) = used.filter.values["cloud"], used.filter.values["region"]
                 found[(used.metric.code, cloud, region)] = used.units

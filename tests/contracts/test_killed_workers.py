@@ -16,6 +16,7 @@ from datetime import timedelta
 import pytest
 
 from chalicelib.domain.periods import Span
+from chalicelib.features.events.stream import Stream
 from chalicelib.features.usage import service as usage
 from chalicelib.features.usage.audit import audit
 from chalicelib.platform import auth, aws, clock, queues
@@ -108,7 +109,7 @@ def test_every_accepted_event_counts_once_whoever_is_killed(stack):
     for code in ("calls", "peak"):
         own = [body for body in sent.values() if body["code"] == code]
         span = Span(now - timedelta(days=10), now + timedelta(days=1))
-        counted = usage.read(organization, "sub", span)
+        counted = usage.read(organization, Stream("sub"), span)
         assert counted.events(code) == len(own)
         assert counted.sum(code, "v").total == sum(body["properties"]["v"] for body in own)
     assert audit(now=clock.utc_now(), organization_id=organization.id) == []

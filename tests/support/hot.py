@@ -14,6 +14,7 @@ from chalicelib.domain.aggregation.summaries import Summary
 from chalicelib.domain.periods import Span
 from chalicelib.features.billable_metrics.store import METRICS, Metric, MetricFilter
 from chalicelib.features.events.event import Event
+from chalicelib.features.events.stream import Stream
 from chalicelib.features.metering import commit, registers, store
 from chalicelib.features.metering.registers import Spec
 from chalicelib.features.metering.views import View
@@ -104,7 +105,9 @@ class Hot:
             code: View(Aggregation(kind), "v", _KEYS if has_filters else ())
             for code, (kind, has_filters) in _METRICS.items()
         }
-        counted = service.read(self.organization, self.subscription, self.span, {c: [v] for c, v in views.items()})
+        counted = service.read(
+            self.organization, Stream(self.subscription), self.span, {c: [v] for c, v in views.items()}
+        )
         found: dict[str, Any] = {f"{code} events": counted.events(code) for code in (*_METRICS, _UNIQUE)}
         for code, view in views.items():
             for combination, summary in counted.summaries(code, view).items():

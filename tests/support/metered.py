@@ -14,6 +14,7 @@ from chalicelib.domain.aggregation.window import Window
 from chalicelib.domain.periods import Span
 from chalicelib.features import registry
 from chalicelib.features.billing import metered
+from chalicelib.features.events.stream import Stream
 from chalicelib.features.metering import store
 from chalicelib.features.plans import live
 from chalicelib.features.plans.store import PLANS
@@ -125,7 +126,7 @@ class World:
         charges = live.live_charges(plan, live.metrics_of(self.organization.id, [plan]))
         days = (of.of_days, of.first_day, of.last_day)
         window = Window(Span(of.start, of.end), of.zone, *days, upgraded=of.upgraded)
-        return metered.used_by(self.organization, "sub", charges, window, only=only)
+        return metered.used_by(self.organization, Stream("sub"), charges, window, only=only)
 
     def assert_api_equals_recount(self) -> None:
         """Current usage over HTTP as well, of the subscription's week."""

@@ -10,6 +10,7 @@ import simplejson
 
 from chalicelib.domain.periods import Span
 from chalicelib.features.events.event import Event, to_message
+from chalicelib.features.events.stream import Stream
 from chalicelib.features.usage import service
 from chalicelib.platform.clock import OrganizationRef
 from chalicelib.platform.timestamps import stamp
@@ -42,5 +43,5 @@ def units(
     code: str = "calls", field: str | None = None, span: Span = MARCH, *, now: datetime | None = None, sub: str = "sub"
 ) -> Decimal:
     """Units of one metric in a range."""
-    counted = service.read(ORG, sub, span, now=now)
+    counted = service.read(ORG, Stream(sub), span, now=now)
     return Decimal(counted.events(code)) if field is None else counted.sum(code, field).total

@@ -43,13 +43,13 @@ def fees_of(organization: OrganizationRef, values: Mapping[str, Any], *, now: da
     event = events.evaluated(event, formulas.of(organization))
     _check(metric, event)
     own = organizations.get(organization.id)
-    case = in_advance.case_of(own, event.external_subscription_id, event.code, event.at)
+    precise = event.precise_total_amount_cents
+    reading = Reading(event.at, _LAST, event.properties, None if precise is None else Decimal(precise))
+    case = in_advance.case_of(own, event.external_subscription_id, event.code, reading)
     if case is None:
         raise NotFound("subscription")
     if not case.charges:
         raise Invalid.field("code", "does_not_match_an_instant_charge")
-    precise = event.precise_total_amount_cents
-    reading = Reading(event.at, _LAST, event.properties, None if precise is None else Decimal(precise))
     return [_shown(case, charge, reading, now=now) for charge, _ in case.charges]
 
 

@@ -237,16 +237,14 @@ def _summed_before(of: Period, part: Part, event: Reading, opens_at: datetime) -
 
 def _summed(of: Period, part: Part, span: Span, *, is_of_period: bool = True) -> Summary:
     """What the events of a fee come to in a range, from rollups."""
-    external_id = of.subscription.external_id
-    counted = usage.read(of.organization, external_id, span, views_of([part.asked]), is_of_period=is_of_period)
+    stream = of.subscription.stream
+    counted = usage.read(of.organization, stream, span, views_of([part.asked]), is_of_period=is_of_period)
     (found,) = part.asked.summaries(counted).get(part.bucket, (NOTHING,))
     return found
 
 
 def _readings(of: Period, metric: Metric, span: Span) -> list[Reading]:
-    found = usage.readings(
-        of.organization, of.subscription.external_id, span, {metric.code}, with_history=metric.recurring
-    )
+    found = usage.readings(of.organization, of.subscription.stream, span, {metric.code}, with_history=metric.recurring)
     return found[metric.code]
 
 
@@ -258,7 +256,7 @@ def paid_by_now(
     # Full units are shown, whatever is paid for them; and single events are not rounded as a metric's units are.
     plain = {"rounding_function": None, "rounding_precision": None}
     full = [(c.model_copy(update={"prorated": False}), m.model_copy(update=plain)) for c, m in charges]
-    counted = metered.used_by(of.organization, of.subscription.external_id, full, of.window, only=only)
+    counted = metered.used_by(of.organization, of.subscription.stream, full, of.window, only=only)
     found: list[Used] = []
     for charge, metric in charges:
         own = [each for each in counted if each.charge.id == charge.id]

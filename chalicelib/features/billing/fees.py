@@ -85,7 +85,7 @@ def _charge_fees(account: Account, owner: Owner, known: _Known) -> list[Fee]:
         and not (metric.recurring and not charge.prorated and metric.id in period.kept_metric_ids)
     ]
     window = window_of(period, account.zone)
-    used = metered.used_by(account.organization.ref, owner.subscription.external_id, charges, window)
+    used = metered.used_by(account.organization.ref, owner.subscription.stream, charges, window)
     fees = []
     for charge, _ in charges:
         owed = known.book.of(charge.tax_ids, owner.plan.tax_ids)

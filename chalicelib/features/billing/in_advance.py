@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from chalicelib.domain import subscriptions as rules
+from chalicelib.domain.aggregation.readings import Reading
 from chalicelib.features.billable_metrics.store import Metric
 from chalicelib.features.billing import charged, commit, event_usage, issue, pricing
 from chalicelib.features.billing import fees as fees_of_plan
@@ -83,7 +84,7 @@ def _charge_once(task: Task, now: datetime) -> bool:
         core.write(agenda.done(task))
         return False
     event, reading = metered_store.read(item), reading_of(item)
-    case = case_of(organizations.get(task.organization.id), event.external_subscription_id, event.code, event.at)
+    case = case_of(organizations.get(task.organization.id), event.external_subscription_id, event.code, reading)
     left = [] if case is None else _not_made(case, event.transaction_id, reading)
     for n, (part, charged_by_now) in enumerate(left):
         assert case is not None
@@ -97,15 +98,14 @@ def _charge_once(task: Task, now: datetime) -> bool:
     return False
 
 
-def case_of(own: Organization, external_id: str, code: str, at: datetime) -> Case | None:
-    """The subscription that holds an event of this instant, with what its plan charges for it; None where no subscription
-    does."""
-    found = _holder(own, external_id, at)
+def case_of(own: Organization, external_id: str, code: str, event: Reading) -> Case | None:
+    """The subscription that holds an event, with what its plan charges for it; None where no subscription does."""
+    found = _holder(own, external_id, event)
     if found is None:
         return None
     account, of = found
     plan = plans.by_ids(own.id, [of.plan_id])[of.plan_id]
-    row = rules.charged_at_once(terms.terms_of(plan), terms.life_of(of), at, account.zone)
+    row = rules.charged_at_once(terms.terms_of(plan), terms.life_of(of), event.at, account.zone)
     assert row.usage_days is not None
     charges = [
         (charge, metric)
@@ -118,43 +118,44 @@ def case_of(own: Organization, external_id: str, code: str, at: datetime) -> Cas
     return Case(account, of, plan, Period(own.ref, of, row.usage_days, account.zone), part, charges)
 
 
-def _holder(own: Organization, external_id: str, at: datetime) -> tuple[Account, Subscription] | None:
+def _holder(own: Organization, external_id: str, event: Reading) -> tuple[Account, Subscription] | None:
     """Whose event it is, read consistently: the live subscription's customer is asked first, then those that had the
     external id before."""
     guard = subscription_store.guard(own.id, external_id)
     asked: set[str] = set()
     if guard is not None:
         asked.add(guard["customer_id"])
-        found = _held_by(own, guard["customer_id"], external_id, at)
+        found = _held_by(own, guard["customer_id"], external_id, event)
         if found is not None:
             return found
     for earlier in subscription_store.history(own.id, external_id):
         if earlier.customer_id not in asked:
             asked.add(earlier.customer_id)
-            found = _held_by(own, earlier.customer_id, external_id, at)
+            found = _held_by(own, earlier.customer_id, external_id, event)
             if found is not None:
                 return found
     return None
 
 
 def _held_by(
-    own: Organization, customer_id: str, external_id: str, at: datetime
+    own: Organization, customer_id: str, external_id: str, event: Reading
 ) -> tuple[Account, Subscription] | None:
     everything = customer_store.everything_of(own.id, customer_id)
     known = [s for s in map(subscription_store.read, everything.subscriptions) if s.external_id == external_id]
-    holding = [s for s in known if _holds(s, at)]
+    holding = [s for s in known if _holds(s, event)]
     if not holding:
         return None
     # A cheaper plan begins at the instant at which the one before ends.
     return commit.account_of(own, everything), max(holding, key=lambda s: (s.started_at, s.id))
 
 
-def _holds(of: Subscription, at: datetime) -> bool:
+def _holds(of: Subscription, event: Reading) -> bool:
     """By the second: an event in the one of the start counts, and in the one of the end, unless an upgrade made it.
 
     Source: usage.md section 1.4.
     """
-    if of.started_at is None or at < of.started_at.replace(microsecond=0):
+    at = event.at
+    if of.started_at is None or at < of.started_at.replace(microsecond=0) or not of.stream.holds(at, event.order):
         return False
     if of.terminated_at is None:
         return True

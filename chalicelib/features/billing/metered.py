@@ -21,6 +21,7 @@ from chalicelib.domain.charges.prorated import ProratedUsage
 from chalicelib.domain.periods import Span
 from chalicelib.features.billable_metrics.store import Metric
 from chalicelib.features.billing.buckets import Buckets, parsed, views_of
+from chalicelib.features.events.stream import Stream
 from chalicelib.features.plans.store import Charge, ChargeFilter
 from chalicelib.features.usage import service as usage
 from chalicelib.features.usage.distinct import Question
@@ -47,7 +48,7 @@ class Used:
 
 def used_by(
     organization: OrganizationRef,
-    external_subscription_id: str,
+    stream: Stream,
     charges: Sequence[tuple[Charge, Metric]],
     window: Window,
     *,
@@ -58,7 +59,7 @@ def used_by(
     if not charges or window.span.start == window.span.end:
         return []
     asked = [Buckets(charge, metric, only or {}) for charge, metric in charges]
-    of = (organization, external_subscription_id)
+    of = (organization, stream)
     summed = _summed(*of, [each for each in asked if each.adds_up], window)
     recounted = _recounted(*of, [each for each in asked if not each.adds_up], window)
     return [
@@ -71,13 +72,11 @@ def used_by(
 Found = dict[str, dict[Bucket, Aggregated]]
 
 
-def _summed(
-    organization: OrganizationRef, external_subscription_id: str, asked: Sequence[Buckets], window: Window
-) -> Found:
+def _summed(organization: OrganizationRef, stream: Stream, asked: Sequence[Buckets], window: Window) -> Found:
     """What rollups know, by charge and bucket."""
     if not asked:
         return {}
-    of = (organization, external_subscription_id)
+    of = (organization, stream)
     inside = usage.read(*of, window.span, views_of(asked))
     recurring = [each for each in asked if each.metric.recurring]
     before = usage.history(*of, window.span.start, views_of(recurring)) if recurring else None
@@ -91,13 +90,11 @@ def _summed(
     return found
 
 
-def _recounted(
-    organization: OrganizationRef, external_subscription_id: str, asked: Sequence[Buckets], window: Window
-) -> Found:
+def _recounted(organization: OrganizationRef, stream: Stream, asked: Sequence[Buckets], window: Window) -> Found:
     """What raw events say, by charge and bucket: those of the range, and the whole history for what recurs. Where distinct
     values were counted as they came in, that is all that is read."""
     found: Found = {}
-    questions = {each.charge.id: _question(organization, external_subscription_id, each, window) for each in asked}
+    questions = {each.charge.id: _question(organization, stream, each, window) for each in asked}
     for each in asked:
         question = questions[each.charge.id]
         numbers = None if question is None else usage.distinct_values(question)
@@ -108,9 +105,7 @@ def _recounted(
     for with_history in (False, True):
         codes = {each.metric.code for each in left if each.metric.recurring is with_history}
         if codes:
-            readings |= usage.readings(
-                organization, external_subscription_id, window.span, codes, with_history=with_history
-            )
+            readings |= usage.readings(organization, stream, window.span, codes, with_history=with_history)
     for each in left:
         own = readings[each.metric.code]
         found[each.charge.id] = {
@@ -123,14 +118,12 @@ def _recounted(
     return found
 
 
-def _question(
-    organization: OrganizationRef, external_subscription_id: str, asked: Buckets, window: Window
-) -> Question | None:
+def _question(organization: OrganizationRef, stream: Stream, asked: Buckets, window: Window) -> Question | None:
     """What registers may know of a charge: of what recurs, events of all time count."""
-    if asked.spec is None:
-        return None
     span = Span(_EPOCH, window.span.end) if asked.metric.recurring else window.span
-    return Question(organization, external_subscription_id, asked.metric.code, span, asked.spec)
+    if asked.spec is None or stream.contested(span) is not None:
+        return None
+    return Question(organization, stream.external_id, asked.metric.code, stream.cut(span), asked.spec)
 
 
 def _used(of: Buckets, bucket: Bucket, aggregated: Aggregated) -> Used:

@@ -39,7 +39,7 @@ def used_at(
     before = Span(days.start - timedelta(seconds=1), days.start)
     window = Window(before, account.zone, whole, days.whole_start, days.last)
     full = [(c.model_copy(update={"prorated": False}), m) for c, m in charges if m.recurring and c.pay_in_advance]
-    found = metered.used_by(account.organization.ref, subscription.external_id, full, window)
+    found = metered.used_by(account.organization.ref, subscription.stream, full, window)
     return [used for used in found if used.units]
 
 

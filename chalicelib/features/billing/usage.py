@@ -120,7 +120,7 @@ def open_usage(
     period = Period(organization, subscription, days, account.zone)
     in_arrears = [pair for pair in chosen if not pair[0].pay_in_advance]
     in_advance = [pair for pair in chosen if pair[0].pay_in_advance]
-    used = metered.used_by(organization, subscription.external_id, in_arrears, period.window, only=selection.group)
+    used = metered.used_by(organization, subscription.stream, in_arrears, period.window, only=selection.group)
     used += event_usage.paid_by_now(period, in_advance, only=selection.group)
     billed = [
         Billed(each, money.round_half_up(money.to_cents(each.priced.amount, plan.amount_currency))) for each in used

@@ -1,8 +1,8 @@
 """What the first API refuses of recurring counts: adding what is there, removing what is not. Source: usage.md section 3.2.
 
-Active is what all events metered so far left so, and those before it in the same request. This only reads, and only where an
-event's metric was declared as `recurring_count_agg`: all that was ever added and removed under the subscription. A sandbox
-waits for what is on its way, so that each event finds those sent before it.
+Active is what all events of the subscription's stream metered so far left so, and those before it in the same request. This
+only reads, and only where an event's metric was declared as `recurring_count_agg`: all that was ever added and removed. A
+sandbox waits for what is on its way, so that each event finds those sent before it.
 """
 
 from collections.abc import Callable, Mapping
@@ -14,6 +14,7 @@ from chalicelib.domain.aggregation.resources import Naming, Resource
 from chalicelib.domain.periods import Span
 from chalicelib.features.events.event import Event
 from chalicelib.features.metering import store as metered
+from chalicelib.features.subscriptions import service as subscriptions
 from chalicelib.features.usage import service as usage_of
 from chalicelib.platform.clock import OrganizationRef
 from chalicelib.platform.table import usage
@@ -72,7 +73,8 @@ def _active(
         codes.setdefault(event.external_subscription_id, set()).add(event.code)
     found = {}
     for subscription, own in codes.items():
-        readings = usage_of.readings(organization, subscription, _EVER, own, with_history=True)
+        stream = subscriptions.stream_of(organization.id, subscription)
+        readings = usage_of.readings(organization, stream, _EVER, own, with_history=True)
         for code in own:
             found[(subscription, code)] = namings[code].active(readings[code])
     return found

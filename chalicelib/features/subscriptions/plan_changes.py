@@ -49,6 +49,7 @@ def successor(
         name=request.name if request and "name" in given else current.name,
         previous_id=current.id,
         previous_plan_code=current.plan_code,
+        takeover=current.takeover,
         consolidate_invoice=current.consolidate_invoice,
         on_termination_credit_note="credit" if plan.pay_in_advance else None,
     )

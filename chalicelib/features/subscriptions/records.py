@@ -5,6 +5,7 @@ from enum import StrEnum
 
 from pydantic import BaseModel, ConfigDict
 
+from chalicelib.features.events.stream import Stream
 from chalicelib.platform.collection import Record
 
 
@@ -50,6 +51,16 @@ class FixedPaid(BaseModel):
     end: date
 
 
+class Takeover(BaseModel):
+    """An external id that another customer had before. `ended_at`: the second in which their last subscription ended;
+    `taken_at`: the stamp of real time at which this customer took the id."""
+
+    model_config = ConfigDict(defer_build=True, frozen=True)
+
+    ended_at: datetime
+    taken_at: str
+
+
 class Subscription(Record):
     """One subscription. `billed_until`: usage before this instant is invoiced (the period guard); `billed_on`: the last
     billing day that was carried out, local; `occasions`: what its customer's billing still has to invoice.
@@ -57,7 +68,8 @@ class Subscription(Record):
     `alerts_on`: local days on which its end is still to be announced; `units_changed_at`: units of fixed charges in
     advance changed and are still to be billed (`units_seen_at`: the latest such change); `fixed_paid`: what was paid in
     advance for the running period, by its predecessor too (`fixed_carried`); `period_invoices`: the invoices with fees of
-    the running period; `trial_ends_at`: where the end of its trial was moved to."""
+    the running period; `trial_ends_at`: where the end of its trial was moved to; `takeover`: how its external id came from
+    another customer, where it did."""
 
     external_id: str
     customer_id: str
@@ -96,8 +108,20 @@ class Subscription(Record):
     period_invoices: tuple[str, ...] = ()
     invoiced: bool = False
     zone: str | None = None
+    takeover: Takeover | None = None
 
     @property
     def live(self) -> bool:
         """Whether its external id is taken."""
         return self.status in (Status.PENDING, Status.ACTIVE)
+
+    @property
+    def stream(self) -> Stream:
+        """The events that count for it: of an external id that another customer had, those since this one's first start, and
+        none that are the other's."""
+        if self.takeover is None:
+            return Stream(self.external_id)
+        first = (self.first_started_at or self.subscription_at).replace(microsecond=0)
+        if first > self.takeover.ended_at:
+            return Stream(self.external_id, first)
+        return Stream(self.external_id, self.takeover.ended_at, self.takeover.taken_at)

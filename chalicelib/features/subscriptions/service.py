@@ -15,6 +15,7 @@ from chalicelib.features.customers import service as customers
 from chalicelib.features.customers import store as customer_store
 from chalicelib.features.customers.records import BillingState, Customer
 from chalicelib.features.customers.store import CUSTOMERS
+from chalicelib.features.events.stream import Stream
 from chalicelib.features.organizations import service as organizations
 from chalicelib.features.organizations.records import Organization
 from chalicelib.features.plans import overrides
@@ -22,10 +23,10 @@ from chalicelib.features.plans import service as plans
 from chalicelib.features.plans import store as plan_store
 from chalicelib.features.plans.changes import following
 from chalicelib.features.plans.store import PLANS, Plan
-from chalicelib.features.subscriptions import plan_changes, schemas, store, terms, trials
+from chalicelib.features.subscriptions import plan_changes, schemas, store, takeover, terms, trials
 from chalicelib.features.subscriptions.change import Change, change_of, started
 from chalicelib.features.subscriptions.records import Occasion, Status, Subscription
-from chalicelib.platform import schema
+from chalicelib.platform import clock, schema
 from chalicelib.platform.agenda import Task
 from chalicelib.platform.clock import OrganizationRef
 from chalicelib.platform.ids import new_id
@@ -143,6 +144,9 @@ def _new(change: Change, request: schemas.SubscriptionInput, plan: Plan) -> Subs
         name=request.name,
         consolidate_invoice=request.consolidate_invoice is not False,
         on_termination_credit_note="credit" if plan.pay_in_advance else None,
+        takeover=takeover.find(
+            change.organization.id, change.customer.id, request.external_id, before, real_now=clock.utc_now()
+        ),
     )
     if future:
         return subscription
@@ -385,6 +389,13 @@ def only_active_of(organization_id: str, external_customer_id: str) -> str | Non
     items = customer_store.everything_of(organization_id, customer.id).subscriptions
     active = [s.external_id for s in map(store.read, items) if s.status == Status.ACTIVE]
     return active[0] if len(active) == 1 else None
+
+
+def stream_of(organization_id: str, external_id: str) -> Stream:
+    """The events that count for whoever has an external id now; all of them, where nobody has."""
+    guard = store.guard(organization_id, external_id)
+    found = store.get(organization_id, guard["customer_id"], guard["subscription_id"]) if guard else None
+    return found.stream if found else Stream(external_id)
 
 
 def started_at_of(organization_id: str, external_id: str) -> datetime | None:

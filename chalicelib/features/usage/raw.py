@@ -13,7 +13,8 @@ from chalicelib.domain.aggregation.numbers import quantity
 from chalicelib.domain.aggregation.readings import Reading
 from chalicelib.domain.money import CONTEXT
 from chalicelib.domain.periods import Span
-from chalicelib.features.events.event import milliseconds_of
+from chalicelib.features.events.event import instant_of, milliseconds_of
+from chalicelib.features.events.stream import Stream
 from chalicelib.features.metering import store
 from chalicelib.platform import clock
 from chalicelib.platform.ids import key_part
@@ -113,13 +114,21 @@ def _number(rows: Sequence[Item]) -> int:
     return sum(int(row[store.COUNT]) for row in rows)
 
 
+def of_stream(organization_id: str, stream: Stream, span: Span, code_parts: Collection[str] | None) -> Iterator[Item]:
+    """As `events`, of those that count for a subscription."""
+    found = events(organization_id, stream.external_id, stream.cut(span), code_parts)
+    if stream.contested(span) is None:
+        return found
+    return (item for item in found if stream.holds(instant_of(item["ms"]), store.reception_of(item)))
+
+
 def readings(
-    organization_id: str, subscription: str, span: Span, codes: Collection[str], *, with_history: bool
+    organization_id: str, stream: Stream, span: Span, codes: Collection[str], *, with_history: bool
 ) -> dict[str, list[Reading]]:
     """What aggregations see of the events of these codes; `with_history`: from the first event on, for what recurs."""
     found: dict[str, list[Reading]] = {code: [] for code in codes}
     whole = Span(_EPOCH, span.end) if with_history else span
-    for item in events(organization_id, subscription, whole, {key_part(code) for code in codes}):
+    for item in of_stream(organization_id, stream, whole, {key_part(code) for code in codes}):
         found[item["code"]].append(reading_of(item))
     return found
 
@@ -135,13 +144,11 @@ def reading_of(item: Item) -> Reading:
     )
 
 
-def recount(
-    organization_id: str, subscription: str, span: Span, code: str, field_name: str
-) -> tuple[Decimal, int, int]:
+def recount(organization_id: str, stream: Stream, span: Span, code: str, field_name: str) -> tuple[Decimal, int, int]:
     """The sum over raw events (`code` as in keys), how many had the property, and for how many it was below 0: for what rows
     do not cover."""
     total, having, negative = Decimal(0), 0, 0
-    for item in events(organization_id, subscription, span, {code}):
+    for item in of_stream(organization_id, stream, span, {code}):
         number = quantity(store.read(item).properties.get(field_name))
         if number is not None:
             total, having, negative = CONTEXT.add(total, number), having + 1, negative + (number < 0)

@@ -12,6 +12,7 @@ from typing import Any
 from chalicelib import limits
 from chalicelib.domain.periods import Span
 from chalicelib.features.events.event import milliseconds_of
+from chalicelib.features.events.stream import Stream
 from chalicelib.features.metering import store
 from chalicelib.features.metering.views import Delta
 from chalicelib.features.usage import folds, raw
@@ -30,14 +31,15 @@ Hours = dict[tuple[str, str], dict[str, Any]]
 
 
 class Reader:
-    """Reads usage of one subscription. `views`: what is asked for beside plain counts and sums; `keeps_cuts`: ranges end at
-    instants at which others will end too, within hours that may have many events."""
+    """Reads usage of one subscription, of the events of its stream. `views`: what is asked for beside plain counts and sums;
+    `keeps_cuts`: ranges end at instants at which others will end too, within hours that may have many events."""
 
     def __init__(
-        self, organization_id: str, subscription: str, views: Views, *, real_now: datetime, keeps_cuts: bool
+        self, organization_id: str, stream: Stream, views: Views, *, real_now: datetime, keeps_cuts: bool
     ) -> None:
-        self._organization_id, self._subscription = organization_id, subscription
-        self._pk = store.usage_pk(organization_id, subscription)
+        self._organization_id, self._stream = organization_id, stream
+        self._subscription = stream.external_id
+        self._pk = store.usage_pk(organization_id, stream.external_id)
         self._views = views
         self._keeps_cuts = keeps_cuts
         self._foldable_until = raw.floor(real_now - FOLD_AFTER, _DAY)
@@ -47,13 +49,27 @@ class Reader:
 
         Raises: IndexBehind.
         """
-        counted = Counted(
-            self._views, lambda code, name: raw.recount(self._organization_id, self._subscription, span, code, name)
-        )
+        of = self._organization_id, self._stream
+        counted = Counted(self._views, lambda code, name: raw.recount(*of, span, code, name))
+        contested = self._stream.contested(span)
+        if contested is None:
+            self._whole(self._stream.cut(span), counted)
+        else:
+            self._single(contested, counted)
+            self._whole(Span(contested.end, max(contested.end, span.end)), counted)
+        return counted
+
+    def _single(self, span: Span, counted: Counted) -> None:
+        """A range within an hour, of which not all events count."""
+        for code, row in self._rows_of(raw.of_stream(self._organization_id, self._stream, span, None)).items():
+            counted.add(_day_ms(span.start), code, row)
+
+    def _whole(self, span: Span, counted: Counted) -> None:
+        """A range of which all events count."""
         first_hour, last_hour = raw.ceil(span.start, _HOUR), raw.floor(span.end, _HOUR)
         if first_hour > last_hour:  # Both ends lie within one hour.
             self._cut(span, counted)
-            return counted
+            return
         if span.start < first_hour:
             self._cut(Span(span.start, first_hour), counted)
         if last_hour < span.end:
@@ -62,11 +78,10 @@ class Reader:
         folded_end = max(first_day, min(last_day, self._foldable_until))
         if first_day >= folded_end:
             self._hours(first_hour, last_hour, counted)
-            return counted
+            return
         self._hours(first_hour, first_day, counted)
         self._days(first_day, folded_end, counted)
         self._hours(folded_end, last_hour, counted)
-        return counted
 
     def first_hour(self) -> datetime | None:
         """When the subscription's usage begins, to the hour."""
@@ -85,15 +100,20 @@ class Reader:
         kept = usage.get(self._pk, sk) if is_kept else None
         codes: dict[str, Delta] = folds.unpack(kept["codes"]) if kept is not None and kept["seen"] == seen else {}
         if not codes or not self._covers(codes):
-            codes = {}
-            for item in raw.events(self._organization_id, self._subscription, span, None, rows=rows):
-                code = key_part(item["code"])
-                take_event(codes.setdefault(code, {}), item, self._views.get(code, ()))
+            codes = self._rows_of(raw.events(self._organization_id, self._subscription, span, None, rows=rows))
             text = _within_limits(codes) if is_kept else None
             if text is not None:
                 usage.write(usage.put({"pk": self._pk, "sk": sk, "seen": seen, "codes": text}))
         for code, row in codes.items():
             counted.add(_day_ms(span.start), code, row)
+
+    def _rows_of(self, events: Iterable[Item]) -> dict[str, Delta]:
+        """What these raw events come to, by code."""
+        codes: dict[str, Delta] = {}
+        for item in events:
+            code = key_part(item["code"])
+            take_event(codes.setdefault(code, {}), item, self._views.get(code, ()))
+        return codes
 
     def _hours(self, start: datetime, end: datetime, counted: Counted) -> None:
         for (hour, code), row in self._complete(self._hour_rows(start, end)).items():

@@ -1,4 +1,4 @@
-"""Usage of a subscription in ranges of time."""
+"""Usage of a subscription in ranges of time: of the events of its stream."""
 
 from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
@@ -6,6 +6,7 @@ from datetime import datetime
 from chalicelib import limits
 from chalicelib.domain.aggregation.readings import Reading
 from chalicelib.domain.periods import Span
+from chalicelib.features.events.stream import Stream
 from chalicelib.features.metering.views import View
 from chalicelib.features.usage import distinct, raw
 from chalicelib.features.usage.counted import Counted
@@ -18,7 +19,7 @@ from chalicelib.platform.ids import key_part
 
 def read(
     organization: OrganizationRef,
-    external_subscription_id: str,
+    stream: Stream,
     span: Span,
     views: Mapping[str, Iterable[View]] | None = None,
     *,
@@ -30,28 +31,28 @@ def read(
     `now`: the real instant, which decides what may be folded (default: the clock's). `is_of_period`: the range begins and
     ends with periods; False: at instants of single events.
     """
-    return _reader(organization, external_subscription_id, views or {}, now, keeps_cuts=is_of_period).read(span)
+    return _reader(organization, stream, views or {}, now, keeps_cuts=is_of_period).read(span)
 
 
 def history(
-    organization: OrganizationRef, external_subscription_id: str, until: datetime, views: Mapping[str, Iterable[View]]
+    organization: OrganizationRef, stream: Stream, until: datetime, views: Mapping[str, Iterable[View]]
 ) -> Counted:
     """All that was counted from the first event on until an instant."""
-    reader = _reader(organization, external_subscription_id, views)
+    reader = _reader(organization, stream, views)
     first = reader.first_hour()
     return reader.read(Span(until if first is None else min(first, until), until))
 
 
 def readings(
     organization: OrganizationRef,
-    external_subscription_id: str,
+    stream: Stream,
     span: Span,
     codes: Collection[str],
     *,
     with_history: bool,
 ) -> dict[str, list[Reading]]:
     """The events of these codes in a range, by code; `with_history`: from the first event on."""
-    return raw.readings(organization.id, external_subscription_id, span, codes, with_history=with_history)
+    return raw.readings(organization.id, stream, span, codes, with_history=with_history)
 
 
 reading_of = raw.reading_of
@@ -71,13 +72,11 @@ def recounted(asked: Question, events: int) -> None:
 
 def _reader(
     organization: OrganizationRef,
-    external_subscription_id: str,
+    stream: Stream,
     views: Mapping[str, Iterable[View]],
     now: datetime | None = None,
     *,
     keeps_cuts: bool = True,
 ) -> Reader:
     wanted = {key_part(code): frozenset(of) for code, of in views.items()}
-    return Reader(
-        organization.id, external_subscription_id, wanted, real_now=now or clock.utc_now(), keeps_cuts=keeps_cuts
-    )
+    return Reader(organization.id, stream, wanted, real_now=now or clock.utc_now(), keeps_cuts=keeps_cuts)

@@ -15,6 +15,7 @@ from chalicelib.domain.aggregation.rules import Aggregation
 from chalicelib.domain.money import CONTEXT, total
 from chalicelib.features.billable_metrics.store import METRICS, Metric, MetricFilter
 from chalicelib.features.events.event import milliseconds_of
+from chalicelib.features.events.stream import Stream
 from chalicelib.features.metering import service, store
 from chalicelib.features.metering.views import View
 from chalicelib.features.usage import service as usage
@@ -107,7 +108,7 @@ def test_sums_that_no_number_holds_are_kept_exactly(tables: None) -> None:
     views = {**VIEWS, "sum_agg": sums}
     moments = [CONTEXT.multiply(v, Decimal(milliseconds_of(when))) for v, when in zip(exact, at, strict=True)]
     for _ in range(2):  # From hours, and from the folded day.
-        counted = usage.read(ORG, "sub", MARCH, {code: [view] for code, view in views.items()})
+        counted = usage.read(ORG, Stream("sub"), MARCH, {code: [view] for code, view in views.items()})
         assert counted.sum("sum_agg", "v").total == total(exact)
         (by_cloud,) = counted.summaries("sum_agg", sums).values()
         assert (by_cloud.total, by_cloud.negative) == (total(exact), 4)

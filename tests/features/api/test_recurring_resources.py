@@ -199,4 +199,4 @@ def test_only_events_of_such_metrics_are_looked_up_and_nothing_is_written(aws):
     with counting() as asked:
         assert details(story.call("POST", "/events", {"event": body(6, "ann", "add", **now)})) == ADDED
     assert asked.write_units == 0
-    assert asked.total <= 4
+    assert asked.total <= 6  # Among others: whose the subscription is now.

@@ -8,6 +8,7 @@ import pytest
 from chalicelib.domain.aggregation.rules import Aggregation
 from chalicelib.domain.periods import Span
 from chalicelib.features.billable_metrics.store import METRICS, Metric, MetricFilter
+from chalicelib.features.events.stream import Stream
 from chalicelib.features.metering import definitions, service, store, tally
 from chalicelib.features.metering.rows import Rows
 from chalicelib.features.metering.views import View
@@ -43,7 +44,7 @@ def call(n, value, cloud="aws", *, at=NOON, **more):
 
 def found(aggregation, keys=KEYS, span=MARCH):
     view = View(Aggregation(aggregation), "v", keys)
-    return usage.read(ORG, "sub", span, {"calls": [view]}).summaries("calls", view)
+    return usage.read(ORG, Stream("sub"), span, {"calls": [view]}).summaries("calls", view)
 
 
 @pytest.fixture
