@@ -2,6 +2,7 @@
 between transactions; an index that lags."""
 
 import contextlib
+import functools
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -156,6 +157,38 @@ def overtaken(by: Callable[[], object], *, times: int = 1) -> Iterator[dict[str,
         return Overtaken(real(service, use)) if service == "dynamodb" else real(service, use)
 
     aws.client = overtaking  # type: ignore[assignment]
+    try:
+        yield left
+    finally:
+        aws.client = real
+
+
+@contextlib.contextmanager
+def in_flight(times: int) -> Iterator[dict[str, int]]:
+    """The next writes of single items meet a transaction on the item, so many times."""
+    real = aws.client
+    left = {"times": times}
+
+    class Meeting:
+        def __init__(self, client: Any) -> None:
+            self._client = client
+
+        def __getattr__(self, name: str) -> Any:
+            found = getattr(self._client, name)
+            return (
+                functools.partial(self._write, found) if name in ("put_item", "update_item", "delete_item") else found
+            )
+
+        def _write(self, call: Callable[..., Any], **request: Any) -> Any:
+            if left["times"] > 0:
+                left["times"] -= 1
+                error = {"Error": {"Code": "TransactionConflictException"}}
+                raise self._client.exceptions.TransactionConflictException(error, "PutItem")
+            return call(**request)
+
+    aws.client = lambda service, use="standard": (
+        Meeting(real(service, use)) if service == "dynamodb" else real(service, use)
+    )  # type: ignore[assignment]
     try:
         yield left
     finally:

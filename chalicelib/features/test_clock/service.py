@@ -38,6 +38,8 @@ ADVANCE = agenda.kind("advance_clock", rank=0, wall_clock=True)
 
 # How often a failing task is tried again while the clock stands at its instant, before it is parked.
 _TRIES_AT_ONCE = 3
+# How often the same task may stand there again after it ran: parallel requests may write it anew, an endless instant always.
+_REPEATS_MAX = 100
 _POLL_SECONDS = 0.05
 
 _moving_inline = threading.BoundedSemaphore(limits.CLOCK_INLINE_AT_ONCE)
@@ -172,14 +174,15 @@ def _run_due(
     """Run what is due up to `until`; False when the steps were up before. `reach`: bring the clock to an instant; whether
     the leap still leads there (where it does not, what comes is left alone)."""
     previous: Task | None = None
+    repeats = 0
     while True:
         task = _next_task(organization, until)
         if task is None:
             return True
         if not steps.another():
             return False
-        # A task that ran well and still stands there, unmoved, would be an endless instant.
-        if previous is not None and task == previous:
+        repeats = repeats + 1 if task == previous else 0
+        if repeats > _REPEATS_MAX:
             raise AssertionError(f"task {task.kind.name} of {task.subject} did not finish")
         if not reach(task.due_at):
             return True

@@ -1,10 +1,12 @@
 """What children of a plan take over when it changes, and the job that passes it on. Source: catalog.md section 2.1."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
-from chalicelib.domain.errors import Conflict
+from chalicelib import limits
+from chalicelib.domain.errors import ChangedMeanwhile
 from chalicelib.features.billable_metrics import store as metric_store
 from chalicelib.features.plans import changes, jobs, overrides, store
 from chalicelib.features.plans.store import PLANS, Plan
@@ -208,10 +210,11 @@ def test_a_child_that_never_rests_fails_the_task(world, monkeypatch):
     task = cascaded(world, 2000)
 
     def refused(*values: Any) -> Plan:
-        raise Conflict("plan_changed_meanwhile")
+        raise ChangedMeanwhile("plan")
 
     monkeypatch.setattr(type(PLANS), "replace", refused)
-    with pytest.raises(Conflict):
+    monkeypatch.setattr(limits, "CHANGE_RETRIED_FOR", timedelta(milliseconds=100))
+    with pytest.raises(ChangedMeanwhile):
         jobs.pass_on(task, NOW)
     assert agenda.find(task.key) is not None
 
