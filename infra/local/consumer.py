@@ -19,7 +19,7 @@ _THREADS = {"sandbox": 2}
 
 def main(queue: str, handler: str) -> int:
     """Poll the queue until told to stop."""
-    parent = os.getppid()
+    parent = int(os.environ.get("STACK_PROCESS", os.getppid()))
     import app
     from chalicelib.platform import aws, queues
     from chalicelib.platform.settings import settings
@@ -43,8 +43,8 @@ def main(queue: str, handler: str) -> int:
     for worker in workers:
         worker.start()
     while not stop.wait(0.5):
-        if os.getppid() != parent:  # The stack was killed: nobody is left to stop this.
-            return 0
+        if os.getppid() != parent:
+            os._exit(0)  # The stack was killed: nobody is left to stop this, and what it had taken comes again.
     for worker in workers:
         worker.join(30)
     return 0

@@ -12,7 +12,6 @@ _HEADERS = [
     ("Content-Type", "application/json"),
     ("Content-Length", str(len(_STOPPING))),
     ("Retry-After", "5"),
-    ("Connection", "close"),
 ]
 
 

@@ -1,5 +1,6 @@
 """The whole system in this process: emulator, HTTP server, queue workers, tick."""
 
+import os
 import subprocess
 import sys
 import threading
@@ -54,7 +55,8 @@ class Stack:
         """Start everything in the background."""
         for queue, handler in (("events", "meter"), ("documents", "print_documents"), ("sandbox", "sandbox_worker")):
             command = [sys.executable, "-m", "infra.local.consumer", queue, handler]
-            self._consumers.append(subprocess.Popen(command, stdout=self._log, stderr=subprocess.STDOUT))
+            variables = {**os.environ, "STACK_PROCESS": str(os.getpid())}
+            self._consumers.append(subprocess.Popen(command, env=variables, stdout=self._log, stderr=subprocess.STDOUT))
         for thread in self._threads:
             thread.start()
         threading.Thread(target=self._server.run, daemon=True).start()

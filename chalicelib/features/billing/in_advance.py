@@ -7,6 +7,7 @@ run finds what the first one made. Source: usage.md section 7.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from decimal import Decimal
 
 from chalicelib.domain import subscriptions as rules
 from chalicelib.domain.aggregation.readings import Reading
