@@ -21,10 +21,11 @@ def main() -> int:
     if taken(port):
         print(f"Port {port} is in use. Is Tollgate running already? PORT=... changes it.", file=sys.stderr)
         return 1
-    FOLDER.mkdir(exist_ok=True)
+    FOLDER.mkdir(mode=0o700, exist_ok=True)
+    FOLDER.chmod(0o700)  # Also one that was made before.
     admin_key = os.environ.get("ADMIN_API_KEY") or _kept("admin_api_key")
     # Also a key that was given, so that the demo finds it.
-    (FOLDER / "admin_api_key").write_text(admin_key)
+    keep_secret(FOLDER / "admin_api_key", admin_key)
     emulator = Emulator(_emulator_port(), FOLDER / "emulator", FOLDER / "emulator.log")
     emulator.wait_until_up()
     os.environ.update(environment(emulator.url, port, ADMIN_API_KEY=admin_key))
@@ -49,9 +50,15 @@ def _kept(name: str) -> str:
     """A secret made once and kept in `.local/`."""
     place = FOLDER / name
     if not place.exists():
-        place.write_text(secrets.token_hex(24))
-        place.chmod(0o600)
+        keep_secret(place, secrets.token_hex(24))
     return place.read_text().strip()
+
+
+def keep_secret(place: Path, text: str) -> None:
+    """Write a file that nobody else on the machine may read, at no moment."""
+    place.unlink(missing_ok=True)
+    with os.fdopen(os.open(place, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        file.write(text)
 
 
 def _emulator_port() -> int:
@@ -80,7 +87,7 @@ def _demo_organization(port: int, admin_key: str) -> str:
     )
     with urlopen(request, timeout=60) as answer:
         api_key = str(json.load(answer)["api_key"])
-    (FOLDER / "api_key").write_text(api_key)
+    keep_secret(FOLDER / "api_key", api_key)
     return api_key
 
 
