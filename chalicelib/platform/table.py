@@ -43,6 +43,11 @@ class Cancelled(Exception):
         super().__init__(", ".join(reason.code for reason in reasons))
         self.reasons = list(reasons)
 
+    @property
+    def lost_race(self) -> bool:
+        """Whether somebody else wrote meanwhile, and nothing is wrong with the transaction itself."""
+        return {reason.code for reason in self.reasons} <= {"None", "ConditionalCheckFailed", *_TRANSIENT}
+
 
 class ConditionFailed(Exception):
     """A single write's condition did not hold; nothing was written."""

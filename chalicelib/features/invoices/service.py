@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from chalicelib import limits
-from chalicelib.domain.errors import Invalid, NotAllowed, NotFound, merge
+from chalicelib.domain.errors import Conflict, Invalid, NotAllowed, NotFound, merge
 from chalicelib.features.customers import serializer as customer_serializer
 from chalicelib.features.customers.records import Customer
 from chalicelib.features.customers.store import CUSTOMERS
@@ -88,7 +88,7 @@ def update(
 ) -> tuple[Invoice, list[Task]]:
     """Set the payment status or the metadata. Source: invoices.md sections 1 and 11.
 
-    Raises: NotFound; NotAllowed; Invalid.
+    Raises: NotFound; NotAllowed; Invalid; Conflict.
     """
     for _ in range(5):
         old = find(organization_id, invoice_id)
@@ -109,7 +109,7 @@ def update(
         except Cancelled:
             continue  # Printed or paid meanwhile.
         return new, tasks
-    raise AssertionError("an invoice does not change that often")
+    raise Conflict("invoice_changed_meanwhile")
 
 
 def _updated(old: Invoice, values: Mapping[str, Any], *, now: datetime) -> Invoice:
