@@ -8,6 +8,8 @@ GZIP_ABOVE_BYTES = 1_000_000  # Larger answers are zipped for who accepts it: La
 PAGE_SIZE_DEFAULT = 100  # As the API has it.
 PAGE_SIZE_MAX = 1000  # One page stays below DynamoDB's 1 MB and Lambda's 6 MB answers.
 CURSOR_KEPT = timedelta(hours=1)  # How long walking a list page by page costs the same per page.
+QUERY_VALUES_MAX = 50  # Values of one parameter: DynamoDB compares with 100 at most, in 4 KB of conditions.
+JSON_DEPTH_MAX = 100  # Nobody's event is nested like that; whatever walks a body may do so by recursion.
 INTEGER_MAX = 10**15  # Cents and counts above this are typing errors; far below DynamoDB's 38 digits.
 DECIMAL_DIGITS_MAX = 30  # Prices and rates: 15 digits before and 15 after the point.
 

@@ -28,6 +28,17 @@ def aws(environment: None) -> Iterator[None]:
         yield
 
 
+@pytest.fixture(scope="module")
+def module_aws() -> Iterator[None]:
+    """The same for all tests of a module, which leave it as they found it."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("AWS_ENDPOINT_URL", raising=False)
+        for name, value in support.variables().items():
+            patch.setenv(name, value)
+        with support.in_memory():
+            yield
+
+
 @pytest.fixture
 def story(aws: None) -> Story:
     """A sandbox organization, driven through the API."""

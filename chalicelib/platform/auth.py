@@ -55,12 +55,12 @@ def create_key(api_key: str, organization: OrganizationRef, now: datetime) -> Ac
 
 
 def identify(headers: Mapping[str, str]) -> OrganizationRef:
-    """The organization whose key the request carries: the second word of `Authorization`.
+    """The organization whose key the request carries: `Authorization: Bearer <key>`.
 
     Raises: Unauthorized.
     """
     words = (headers.get("authorization") or "").split()
-    if len(words) != 2:
+    if len(words) != 2 or words[0].lower() != "bearer":
         raise Unauthorized
     digest = _digest(words[1])
     known = _known.get(digest)

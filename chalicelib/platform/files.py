@@ -1,7 +1,9 @@
 """S3: documents and large payloads, and links to them that end by themselves."""
 
+import re
 from functools import lru_cache
 from typing import Any
+from urllib.parse import quote
 
 from chalicelib import limits
 from chalicelib.platform import aws
@@ -18,12 +20,20 @@ def get(name: str) -> bytes:
     return bytes(aws.client("s3").get_object(Bucket=settings().files_bucket, Key=name)["Body"].read())
 
 
+def disposition(filename: str) -> str:
+    """The header that shows a file under a name of any characters: plain ones as they are, others encoded beside a name
+    without them. Source: RFC 6266, RFC 8187."""
+    plain = re.sub("[^A-Za-z0-9 ._-]", "_", filename)
+    encoded = "" if plain == filename else f"; filename*=UTF-8''{quote(filename, safe='')}"
+    return f'inline; filename="{plain}"{encoded}'
+
+
 def link(name: str, filename: str) -> str:
     """An address at which clients may read a file for a quarter of an hour, at the host that they see."""
     parameters = {
         "Bucket": settings().files_bucket,
         "Key": name,
-        "ResponseContentDisposition": f'inline; filename="{filename}"',
+        "ResponseContentDisposition": disposition(filename),
     }
     url = _linker().generate_presigned_url("get_object", Params=parameters, ExpiresIn=limits.LINK_SECONDS)
     return str(url)

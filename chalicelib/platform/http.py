@@ -23,6 +23,7 @@ from chalicelib.domain import errors
 from chalicelib.platform import auth, clock
 from chalicelib.platform.clock import OrganizationRef
 from chalicelib.platform.log import logger
+from chalicelib.platform.table import Cancelled, ConditionFailed
 
 View = Callable[["Call"], Any]
 
@@ -148,7 +149,7 @@ class Routes:
 
 
 def read_json(raw: bytes) -> Any:
-    """Strict JSON: UTF-8, no NaN, no lone surrogates; numbers with a fraction become `Decimal`.
+    """Strict JSON: UTF-8, no NaN, no lone surrogates, of bounded depth; numbers with a fraction become `Decimal`.
 
     Raises: BadRequest.
     """
@@ -158,6 +159,8 @@ def read_json(raw: bytes) -> Any:
             to_json(value).encode("utf-8")
     except (ValueError, RecursionError, ArithmeticError) as error:
         raise errors.BadRequest("malformed JSON") from error
+    if raw.count(b"[") + raw.count(b"{") > limits.JSON_DEPTH_MAX and _is_deeper(value, limits.JSON_DEPTH_MAX):
+        raise errors.BadRequest("JSON is nested too deeply")
     return value
 
 
@@ -187,11 +190,19 @@ def _answered(request: Any, view: View, path: dict[str, str], key: str, *, while
         result = view(_call(request, path, key, while_advancing=while_advancing))
     except errors.BillingError as error:
         return refusal(error)
+    except (Cancelled, ConditionFailed) as error:
+        if isinstance(error, Cancelled) and not error.is_race:
+            return _bug(request)
+        return refusal(errors.Conflict("changed_meanwhile"))
     except Exception:  # noqa: BLE001  a bug is answered with a bare 500, and logged here, once
-        logger.exception("bug", extra={"path": request.context.get("resourcePath"), "method": request.method})
-        return _response(Answer({"status": 500, "error": "Internal Error"}, 500))
+        return _bug(request)
     answer = result if isinstance(result, Answer) else Answer(result)
     return _response(answer, request.headers.get("accept-encoding") or "")
+
+
+def _bug(request: Any) -> Response:
+    logger.exception("bug", extra={"path": request.context.get("resourcePath"), "method": request.method})
+    return _response(Answer({"status": 500, "error": "Internal Error"}, 500))
 
 
 def _call(request: Any, path: dict[str, str], key: str, *, while_advancing: bool) -> Call:
@@ -241,6 +252,15 @@ class _Zipped(Response):  # type: ignore[misc]
             "body": base64.b64encode(zipped).decode(),
             "isBase64Encoded": True,
         }
+
+
+def _is_deeper(value: Any, depth: int) -> bool:
+    """Whether containers stand inside each other in more levels than `depth`; level by level, not by recursion."""
+    level: list[Any] = [value]
+    for _ in range(depth + 1):
+        containers = [each for each in level if isinstance(each, dict | list)]
+        level = [inner for each in containers for inner in (each.values() if isinstance(each, dict) else each)]
+    return any(isinstance(each, dict | list) for each in level)
 
 
 def _no_constant(name: str) -> Any:

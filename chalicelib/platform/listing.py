@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from chalicelib import limits
-from chalicelib.platform import clock
+from chalicelib.platform import clock, parameters
 from chalicelib.platform.http import Call
 from chalicelib.platform.ids import key
 from chalicelib.platform.table import Item, core
@@ -56,9 +56,12 @@ class Listing:
 
 
 def wanted(call: Call) -> Wanted:
-    """The page that a call asks for; nonsense means the first, of the usual size."""
-    number, size = _positive(call.one("page"), 1), _positive(call.one("per_page"), limits.PAGE_SIZE_DEFAULT)
-    return Wanted(number, min(size, limits.PAGE_SIZE_MAX))
+    """The page that a call asks for, however far past the end; 0 means the first, of the usual size.
+
+    Raises: Invalid, for what is no whole number.
+    """
+    number, size = (parameters.count(call, name) for name in ("page", "per_page"))
+    return Wanted(number or 1, min(size or limits.PAGE_SIZE_DEFAULT, limits.PAGE_SIZE_MAX))
 
 
 def read(listing: Listing, page: Wanted) -> tuple[list[Item], dict[str, int | None]]:
@@ -88,12 +91,6 @@ def meta(page: Wanted, total: int) -> dict[str, int | None]:
         "total_pages": pages,
         "total_count": total,
     }
-
-
-def _positive(text: str | None, otherwise: int) -> int:
-    return (
-        int(text) if text and text.isascii() and text.isdigit() and 0 < len(text) < 9 and int(text) > 0 else otherwise
-    )
 
 
 def _collect(listing: Listing, start: dict[str, Any] | None, number: int) -> tuple[list[Item], dict[str, Any] | None]:

@@ -10,11 +10,17 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
+from botocore.exceptions import ClientError
+
 from chalicelib.platform import aws
 
 
 class NotSent(Exception):
     """SQS took only a part of what was sent."""
+
+
+class Refused(Exception):
+    """SQS did not take a message."""
 
 
 @lru_cache(maxsize=64)
@@ -34,11 +40,26 @@ class Outgoing:
 
 
 def send(queue: str, body: Mapping[str, Any] | str, *, group: str | None = None, delay_seconds: int = 0) -> str:
-    """Hand over one message; returns its id once SQS has it. `group`: whose it is; without one it is a group of its own."""
+    """Hand over one message; returns its id once SQS has it. `group`: whose it is; without one it is a group of its own.
+
+    Raises: Refused, when it certainly was not sent; after any other error it may have been.
+    """
     text = body if isinstance(body, str) else json.dumps(body, separators=(",", ":"))
     grouped = {} if group is None else {"MessageGroupId": group}
-    sent = aws.client("sqs").send_message(QueueUrl=url(queue), MessageBody=text, DelaySeconds=delay_seconds, **grouped)
+    try:
+        sent = aws.client("sqs").send_message(
+            QueueUrl=url(queue), MessageBody=text, DelaySeconds=delay_seconds, **grouped
+        )
+    except ClientError as error:
+        if error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 500) < 500:
+            raise Refused(str(error)) from error
+        raise
     return str(sent["MessageId"])
+
+
+def sendable(text: str) -> str:
+    """JSON text as SQS takes it: two noncharacters, which it refuses and JSON allows, stand by their numbers."""
+    return text.replace("\ufffe", "\\ufffe").replace("\uffff", "\\uffff")
 
 
 def send_many(queue: str, messages: Sequence[Outgoing]) -> None:

@@ -5,7 +5,7 @@ key that is absent and one that is null differ: `model_fields_set` tells, and up
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from functools import lru_cache
@@ -125,6 +125,19 @@ def one_of(*values: str, code: str = "value_is_invalid") -> Any:
     return Annotated[str, BeforeValidator(_one_of(frozenset(values), code))]
 
 
+def words_of(known: Collection[str], code: str = "value_is_invalid") -> Callable[[Any], tuple[str, ...]]:
+    """Reads a list of known words; null means none."""
+
+    def check(value: Any) -> tuple[str, ...]:
+        if value is None:
+            return ()
+        if not isinstance(value, list) or not all(isinstance(entry, str) and entry in known for entry in value):
+            raise refuse(code)
+        return tuple(value)
+
+    return check
+
+
 def optional_one_of(*values: str, code: str = "value_is_invalid") -> Any:
     """One of the given words, or null."""
     return Annotated[str | None, BeforeValidator(_optional(_one_of(frozenset(values), code)))]
@@ -178,7 +191,7 @@ def url_checked(value: Any) -> str:
 
 
 def _integer(value: Any) -> int:
-    if isinstance(value, str) and re.fullmatch(r"-?\d{1,18}", value):
+    if isinstance(value, str) and re.fullmatch(r"-?[0-9]{1,18}", value):
         value = int(value)
     if isinstance(value, Decimal) and value == value.to_integral_value() and value.adjusted() < 18:
         value = int(value)
@@ -203,8 +216,6 @@ def _mandatory_cents(value: Any) -> int:
 
 
 def _boolean(value: Any) -> bool:
-    if value in ("true", "false"):
-        return bool(value == "true")
     if not isinstance(value, bool):
         raise refuse("value_is_invalid")
     return value
@@ -214,7 +225,7 @@ def exact(value: Any) -> Decimal | None:
     """A JSON number or numeric string as an exact decimal of bounded size; None for anything else."""
     if isinstance(value, bool) or not isinstance(value, (int, str, Decimal)):
         return None
-    if isinstance(value, str) and not re.fullmatch(r"[+-]?\d{1,40}(\.\d{1,40})?", value.strip()):
+    if isinstance(value, str) and not re.fullmatch(r"[+-]?[0-9]{1,40}(\.[0-9]{1,40})?", value.strip()):
         return None
     try:
         number = Decimal(value)
@@ -311,16 +322,18 @@ VN VU WF WS YE YT ZA ZM ZW
 
 
 def pair_findings(name: Any, value: Any, taken: set[str], *, value_max: int) -> dict[str, list[str]]:
-    """What is wrong with one pair of metadata, under the bare names `key` and `value`. Source: invoices.md section 11."""
+    """What is wrong with one pair of metadata, texts or numbers, under the bare names `key` and `value`.
+
+    Source: invoices.md section 11.
+    """
     wrong: dict[str, list[str]] = {}
-    if name is None or not str(name).strip():
-        wrong["key"] = ["value_is_mandatory"]
-    elif len(str(name)) > 20:
-        wrong["key"] = ["value_is_too_long"]
-    elif str(name) in taken:
+    for field, given, longest in (("key", name, 20), ("value", value, value_max)):
+        if given is None or (isinstance(given, str) and not given.strip()):
+            wrong[field] = ["value_is_mandatory"]
+        elif isinstance(given, bool) or not isinstance(given, str | int | Decimal):
+            wrong[field] = ["value_is_invalid"]
+        elif len(str(given)) > longest:
+            wrong[field] = ["value_is_too_long"]
+    if "key" not in wrong and str(name) in taken:
         wrong["key"] = ["value_already_exist"]
-    if value is None or not str(value).strip():
-        wrong["value"] = ["value_is_mandatory"]
-    elif len(str(value)) > value_max:
-        wrong["value"] = ["value_is_too_long"]
     return wrong

@@ -5,14 +5,23 @@ headers. Here it lies in thread-local storage.
 """
 
 import base64
+import contextlib
 import json
+import select
 import threading
+import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
 from chalice.app import Chalice
 from chalice.config import Config
 from chalice.local import LocalGateway, LocalGatewayException
+from waitress.channel import HTTPChannel
+from waitress.parser import HTTPRequestParser, ParsingError
+from waitress.task import ErrorTask
+
+# How long a refused request is read on, and after which silence it is over.
+_READ_ON_SECONDS, _PAUSE_SECONDS = 2.0, 0.05
 
 _local = threading.local()
 
@@ -58,12 +67,63 @@ class Gateway:
         path = environ.get("RAW_URI") or environ.get("REQUEST_URI") or environ["PATH_INFO"]
         try:
             answer = self._gateway.handle_request("GET" if method == "HEAD" else method, path, headers, body)
-        except LocalGatewayException:
+        except (LocalGatewayException, UnicodeError):  # It fails to name a key that is not ASCII.
             return _error(404, "Not Found", "resource_not_found")
         if answer["statusCode"] == 405 and "Code" in str(answer.get("body")):
             # No method of this name at this path: API Gateway knows no such route either.
             return _error(404, "Not Found", "resource_not_found")
         return _plain(answer)
+
+
+class _Parser(HTTPRequestParser):  # type: ignore[misc]
+    """A parser that refuses addresses at which the original fails, and with it the connection."""
+
+    def parse_header(self, header_plus: bytes) -> None:
+        """Read the head of a request.
+
+        Raises: ParsingError.
+        """
+        try:
+            super().parse_header(header_plus)
+        except ValueError as error:
+            raise ParsingError("Bad URI") from error
+
+
+class _RefusedTask(ErrorTask):  # type: ignore[misc]
+    """The answer to what the server cannot even read as a request."""
+
+    def execute(self) -> None:
+        """Answer in the API's form."""
+        status, _, body = _refused(self.request.error.code)
+        self.status = f"{status} {_PHRASES[status]}"
+        self.response_headers.append(("Content-Type", "application/json"))
+        self.set_close_on_finish()
+        self.content_length = len(body)
+        self._read_what_is_left()
+        self.write(body)
+
+    def _read_what_is_left(self) -> None:
+        """A connection that is closed with something unread is reset, and its client never sees the answer."""
+        end = time.monotonic() + _READ_ON_SECONDS
+        with contextlib.suppress(OSError):
+            while time.monotonic() < end:
+                if not select.select([self.channel.socket], [], [], _PAUSE_SECONDS)[0]:
+                    return
+                if not self.channel.socket.recv(1 << 16):
+                    return
+
+
+class Channel(HTTPChannel):  # type: ignore[misc]
+    """A connection on which the server's own refusals have the API's form."""
+
+    parser_class = _Parser
+    error_task_class = _RefusedTask
+
+
+def _refused(code: int) -> tuple[int, list[tuple[str, str]], bytes]:
+    if code in (413, 431, 500):
+        return _error(code, _PHRASES[code], {413: "request_too_large", 431: "headers_too_large"}.get(code))
+    return _error(400, "BadRequest: malformed request", None)  # Encodings of bodies that nobody uses, too.
 
 
 def _plain(answer: dict[str, Any]) -> tuple[int, list[tuple[str, str]], bytes]:
@@ -74,8 +134,9 @@ def _plain(answer: dict[str, Any]) -> tuple[int, list[tuple[str, str]], bytes]:
     return int(answer["statusCode"]), headers, raw
 
 
-def _error(status: int, phrase: str, code: str) -> tuple[int, list[tuple[str, str]], bytes]:
-    body = json.dumps({"status": status, "error": phrase, "code": code}).encode()
+def _error(status: int, phrase: str, code: str | None) -> tuple[int, list[tuple[str, str]], bytes]:
+    fields = {"status": status, "error": phrase} | ({"code": code} if code else {})
+    body = json.dumps(fields).encode()
     return status, [("Content-Type", "application/json")], body
 
 
@@ -91,5 +152,6 @@ _PHRASES = {
     413: "Payload Too Large",
     415: "Unsupported Media Type",
     422: "Unprocessable Entity",
+    431: "Request Header Fields Too Large",
     500: "Internal Server Error",
 }

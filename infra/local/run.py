@@ -36,6 +36,8 @@ def main() -> int:
 def _run(at_the_end: contextlib.ExitStack) -> int:
     port = int(os.environ.get("PORT", "8000"))
     FOLDER.mkdir(exist_ok=True)
+    FOLDER.mkdir(mode=0o700, exist_ok=True)
+    FOLDER.chmod(0o700)  # Also one that was made before.
     try:
         at_the_end.enter_context(lock.hold(FOLDER / "lock", f"http://127.0.0.1:{port}"))
     except lock.Held as held:
@@ -47,7 +49,7 @@ def _run(at_the_end: contextlib.ExitStack) -> int:
     _end_what_was_left_behind()
     admin_key = os.environ.get("ADMIN_API_KEY") or _kept("admin_api_key")
     # Also a key that was given, so that the demo finds it.
-    (FOLDER / "admin_api_key").write_text(admin_key)
+    keep_secret(FOLDER / "admin_api_key", admin_key)
     emulator = Emulator(_emulator_port(), FOLDER / "emulator", FOLDER / "emulator.log")
     at_the_end.callback(emulator.stop)
     emulator.wait_until_up(_tell_progress)
@@ -99,9 +101,15 @@ def _kept(name: str) -> str:
     """A secret made once and kept in `.local/`."""
     place = FOLDER / name
     if not place.exists():
-        place.write_text(secrets.token_hex(24))
-        place.chmod(0o600)
+        keep_secret(place, secrets.token_hex(24))
     return place.read_text().strip()
+
+
+def keep_secret(place: Path, text: str) -> None:
+    """Write a file that nobody else on the machine may read, at no moment."""
+    place.unlink(missing_ok=True)
+    with os.fdopen(os.open(place, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        file.write(text)
 
 
 def _emulator_port() -> int:
@@ -130,7 +138,7 @@ def _demo_organization(port: int, admin_key: str) -> str:
     )
     with urlopen(request, timeout=60) as answer:
         api_key = str(json.load(answer)["api_key"])
-    (FOLDER / "api_key").write_text(api_key)
+    keep_secret(FOLDER / "api_key", api_key)
     return api_key
 
 

@@ -12,7 +12,7 @@ import waitress
 from infra.local import provision
 from infra.local.emulator import Emulator
 from infra.local.gate import Gate
-from infra.local.gateway import Gateway
+from infra.local.gateway import Channel, Gateway
 from infra.local.workers import QueueWorker, Ticker
 
 # Above our own limit of a body, so that it is our 413 that answers.
@@ -41,6 +41,7 @@ class Stack:
         self._server: Any = waitress.create_server(
             self._gate, host="127.0.0.1", port=port, threads=16, max_request_body_size=_SERVER_BODY_MAX, ident=None
         )
+        self._server.channel_class = Channel
         handlers = ((own.jobs_queue, worker, 2), (own.webhooks_queue, deliver, 2))
         self._threads: list[threading.Thread] = [
             QueueWorker(sqs, queues.url(name), f"arn:aws:sqs:us-east-1:000000000000:{name}", handler, self._stop)

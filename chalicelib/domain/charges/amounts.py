@@ -18,6 +18,18 @@ def decimal_text(value: Any) -> Decimal | None:
     return Decimal(value)
 
 
+def bound(value: Any) -> Decimal | None:
+    """A bound of a range, exact: a whole number from 0 on, or a fraction (also its text, as it is kept), of at most 15
+    digits on either side of the point. None for anything else."""
+    if is_whole(value):
+        return Decimal(value)
+    if isinstance(value, Decimal):
+        # Not written out before its size is known: some numbers have a billion digits.
+        value = format(value, "f") if value.is_finite() and -16 < value.adjusted() < 15 else None
+    number = decimal_text(value)
+    return None if number is None or number == number.to_integral_value() else number
+
+
 def is_whole(value: Any) -> bool:
     """Whether a bound or a number of units is a whole number from 0 on, of at most 15 digits."""
     return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < _WHOLE_MAX

@@ -13,13 +13,13 @@ from chalicelib.domain.charges.ranges import PriceField, Tier, TieredProperties
 from chalicelib.domain.money import CONTEXT, decimal_string, total
 
 NAME = "graduated_percentage_ranges"
-_RATE = PriceField("rate", "invalid_rate")
+RATE = PriceField("rate", "invalid_rate")
 
 
 def read(given: Mapping[str, Any]) -> tuple[TieredProperties | None, dict[str, list[str]]]:
     """The tiers, or None and everything wrong with them: field -> codes. A rate is percent: its hundredth is the price
     of a unit."""
-    tiered, wrong = ranges.read(NAME, given.get(NAME), may_share_bounds=True, price_field=_RATE)
+    tiered, wrong = ranges.read(NAME, given.get(NAME), may_share_bounds=True, price_field=RATE)
     if tiered is None:
         return None, wrong
     tiers = (replace(tier, per_unit_amount=tier.per_unit_amount.scaleb(-2, context=CONTEXT)) for tier in tiered.tiers)
@@ -28,7 +28,7 @@ def read(given: Mapping[str, Any]) -> tuple[TieredProperties | None, dict[str, l
 
 def default() -> dict[str, Any]:
     """One open tier that costs nothing."""
-    return ranges.default(NAME, _RATE)
+    return ranges.default(NAME, RATE)
 
 
 def price(usage: ChargeUsage, properties: TieredProperties) -> Priced:

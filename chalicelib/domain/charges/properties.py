@@ -18,6 +18,22 @@ _NOT_IN_ADVANCE = frozenset({"max_agg", "latest_agg", "weighted_sum_agg"})
 _PRORATED_IN_ARREARS = frozenset({ChargeModel.STANDARD, ChargeModel.GRADUATED, ChargeModel.VOLUME})
 _PRORATED_IN_ADVANCE = frozenset({ChargeModel.STANDARD})
 _RATES = frozenset({ChargeModel.PERCENTAGE, ChargeModel.GRADUATED_PERCENTAGE})
+_KNOWN: dict[ChargeModel, tuple[str, ...]] = {
+    ChargeModel.STANDARD: ("amount",),
+    ChargeModel.GRADUATED: ("graduated_ranges",),
+    ChargeModel.VOLUME: ("volume_ranges",),
+    ChargeModel.PACKAGE: ("amount", "package_size", "free_units"),
+    ChargeModel.PERCENTAGE: (
+        "rate",
+        "fixed_amount",
+        "free_units_per_events",
+        "free_units_per_total_aggregation",
+        "per_transaction_min_amount",
+        "per_transaction_max_amount",
+    ),
+    ChargeModel.GRADUATED_PERCENTAGE: (graduated_percentage.NAME,),
+    ChargeModel.DYNAMIC: (),
+}
 
 
 class PropertyErrors(Exception):
@@ -74,6 +90,16 @@ def defaults(model: ChargeModel) -> dict[str, Any]:
             return {}
         case _:
             assert_never(model)
+
+
+def kept(model: ChargeModel, properties: Mapping[str, Any]) -> dict[str, Any]:
+    """Sound properties as they are kept: what the model knows and nothing else. Source: usage.md section 5."""
+    known = {name: properties[name] for name in _KNOWN[model] if name in properties}
+    price_field = graduated_percentage.RATE if model is ChargeModel.GRADUATED_PERCENTAGE else ranges.PER_UNIT_AMOUNT
+    return {
+        name: [ranges.kept(entry, price_field) for entry in value] if isinstance(value, list) else value
+        for name, value in known.items()
+    }
 
 
 def needs_values(model: ChargeModel, properties: Any) -> bool:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from chalicelib.domain.charges.amounts import decimal_text, is_whole
+from chalicelib.domain.charges.amounts import bound, decimal_text
 from chalicelib.domain.money import CONTEXT
 
 
@@ -16,9 +16,9 @@ class Tier:
     `from_value` is the lower bound as the properties have it: the upper one of the tier before, or the number after.
     """
 
-    above: int
-    from_value: int
-    to_value: int | None
+    above: int | Decimal
+    from_value: int | Decimal
+    to_value: int | Decimal | None
     per_unit_amount: Decimal
     flat_amount: Decimal
 
@@ -56,14 +56,16 @@ def read(
 ) -> tuple[TieredProperties | None, dict[str, list[str]]]:
     """The tiers of the property `name`, or None and everything wrong with them: field -> codes.
 
-    `may_share_bounds`: a tier may also start at the very number where the one before ends.
+    Each tier starts at the whole number after the one where the tier before ends, or at the very number: where bounds are
+    fractions, or `may_share_bounds`.
     """
     if not given:
         return None, {name: [f"missing_{name}"]}
     if not isinstance(given, list) or not all(isinstance(entry, Mapping) for entry in given):
         return None, {name: [f"invalid_{name}"]}
     wrong: dict[str, list[str]] = {}
-    if not _bounds_hold(given, gaps=(0, 1) if may_share_bounds else (1,)):
+    lows, highs = _bounds(given)
+    if given[-1].get("to_value") is not None or not _bounds_hold(lows, highs, may_share=may_share_bounds):
         wrong[name] = [f"invalid_{name}"]
     per_unit = [decimal_text(entry.get(price_field.name)) for entry in given]
     flat = [decimal_text(entry.get("flat_amount")) for entry in given]
@@ -75,11 +77,12 @@ def read(
             wrong[field] = [error]
     if wrong:
         return None, wrong
-    above = [0, *(entry["to_value"] for entry in given[:-1])]
+    shown = [None if number is None else _exact(number) for number in highs]
     tiers = tuple(
-        Tier(below, entry["from_value"], entry.get("to_value"), price, once)
-        for below, entry, price, once in zip(above, given, per_unit, flat, strict=True)
-        if price is not None and once is not None  # Both are there by now, as the loop above found.
+        Tier(below or 0, _exact(low), high, price, once)
+        for below, low, high, price, once in zip([0, *shown[:-1]], lows, shown, per_unit, flat, strict=True)
+        # All are there by now, as was found above.
+        if low is not None and price is not None and once is not None
     )
     return TieredProperties(tiers), {}
 
@@ -89,12 +92,53 @@ def default(name: str, price_field: PriceField = PER_UNIT_AMOUNT) -> dict[str, A
     return {name: [{"from_value": 0, "to_value": None, price_field.name: "0", "flat_amount": "0"}]}
 
 
-def _bounds_hold(entries: Sequence[Mapping[str, Any]], *, gaps: tuple[int, ...]) -> bool:
-    """Whether the tiers start at 0, rise, follow each other at one of the `gaps`, and only the last is open."""
-    lows: list[Any] = [entry.get("from_value") for entry in entries]
-    highs: list[Any] = [entry.get("to_value") for entry in entries[:-1]]
-    if entries[-1].get("to_value") is not None or not all(is_whole(bound) for bound in (*lows, *highs)):
+def kept(entry: Mapping[str, Any], price_field: PriceField = PER_UNIT_AMOUNT) -> dict[str, Any]:
+    """A sound tier as it is kept: what a tier has and nothing else, bounds that are fractions as text."""
+    known = ("from_value", "to_value", price_field.name, "flat_amount")
+    numbers = {name: bound(entry.get(name)) for name in ("from_value", "to_value")}
+    texts = {name: _text(number) for name, number in numbers.items() if number is not None}
+    return {name: texts.get(name, entry[name]) for name in known if name in entry}
+
+
+def numbered(properties: Mapping[str, Any]) -> dict[str, Any]:
+    """Kept properties, or `amount_details`, as they are shown: with all bounds of tiers as numbers."""
+    return {name: list(map(_numbered, of)) if isinstance(of, list) else of for name, of in properties.items()}
+
+
+def _numbered(entry: Any) -> Any:
+    if not isinstance(entry, Mapping):
+        return entry
+    fractions = {n: Decimal(entry[n]) for n in ("from_value", "to_value") if isinstance(entry.get(n), str | Decimal)}
+    return {**entry, **fractions}
+
+
+def _exact(number: Decimal) -> int | Decimal:
+    return int(number) if number == number.to_integral_value() else number
+
+
+def _text(number: Decimal) -> int | str:
+    return int(number) if number == number.to_integral_value() else format(number, "f")
+
+
+def _bounds(entries: Sequence[Mapping[str, Any]]) -> tuple[list[Decimal | None], list[Decimal | None]]:
+    """The lower and the upper bounds; None for an open one, and for what is none."""
+    lows = [bound(entry.get("from_value")) for entry in entries]
+    return lows, [bound(entry.get("to_value")) for entry in entries]
+
+
+def _bounds_hold(lows: Sequence[Decimal | None], highs: Sequence[Decimal | None], *, may_share: bool) -> bool:
+    """Whether the tiers start at 0, rise, follow each other, and none but the last is open."""
+    firsts = [low for low in lows if low is not None]
+    lasts = [high for high in highs if high is not None]
+    if len(firsts) < len(lows) or len(lasts) != len(lows) - 1 or highs[-1] is not None or firsts[0] != 0:
         return False
-    rising = all(low < high for low, high in zip(lows[:-1], highs, strict=True))
-    joined = all(low - high in gaps for low, high in zip(lows[1:], highs, strict=True))
-    return lows[0] == 0 and rising and joined
+    may_share = may_share or any(number != number.to_integral_value() for number in (*firsts, *lasts))
+    rising = all(low < high for low, high in zip(firsts[:-1], lasts, strict=True))
+    joined = all(_joined(high, low, may_share=may_share) for high, low in zip(lasts, firsts[1:], strict=True))
+    return rising and joined
+
+
+def _joined(high: Decimal, low: Decimal, *, may_share: bool) -> bool:
+    if low == high:
+        return may_share
+    return low == high + 1 and low == low.to_integral_value()

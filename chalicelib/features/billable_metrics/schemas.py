@@ -112,7 +112,7 @@ def combination(metric: Mapping[str, Any]) -> dict[str, list[str]]:
     kind, field_name, expression = (metric.get(name) for name in ("aggregation_type", "field_name", "expression"))
     if kind != "count_agg" and not (isinstance(field_name, str) and field_name.strip()):
         found["field_name"] = ["value_is_mandatory"]
-    if kind in _NEVER_RECURRING and metric.get("recurring") is True:
+    if isinstance(kind, str) and kind in _NEVER_RECURRING and metric.get("recurring") is True:
         found["recurring"] = ["not_compatible_with_aggregation_type"]
     if kind == "weighted_sum_agg" and metric.get("weighted_interval") is None:
         found["weighted_interval"] = ["value_is_invalid"]

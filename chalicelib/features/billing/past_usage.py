@@ -19,7 +19,7 @@ from chalicelib.features.invoices import store as invoices
 from chalicelib.features.invoices.records import Fee, Invoice, PeriodPart
 from chalicelib.features.plans import service as plans
 from chalicelib.features.plans.store import Charge, ChargeFilter
-from chalicelib.platform import listing
+from chalicelib.platform import listing, parameters
 from chalicelib.platform.http import Call
 from chalicelib.platform.timestamps import iso
 
@@ -44,7 +44,7 @@ class _Billed:
 def page(call: Call, customer: Customer) -> tuple[list[dict[str, Any]], dict[str, int | None]]:
     """One page of `usage_periods`, newest first, and its `meta`.
 
-    Raises: Invalid, without a subscription; NotFound, for an unknown metric.
+    Raises: Invalid, without a subscription or for a count that is none; NotFound, for an unknown metric.
     """
     external_id = call.one("external_subscription_id")
     if external_id is None:
@@ -52,22 +52,9 @@ def page(call: Call, customer: Customer) -> tuple[list[dict[str, Any]], dict[str
     code = call.one("billable_metric_code")
     metric = None if code is None else metrics.find(call.organization.id, code)
     wanted = listing.wanted(call)
-    found = _periods_of(call.organization.id, customer.id, external_id)[: _count(call)]
+    found = _periods_of(call.organization.id, customer.id, external_id)[: parameters.count(call, "periods_count")]
     chosen = found[(wanted.number - 1) * wanted.size : wanted.number * wanted.size]
     return [_show(call.organization.id, each, metric) for each in chosen], listing.meta(wanted, len(found))
-
-
-def _count(call: Call) -> int | None:
-    """How many periods are wanted at the most; None: all.
-
-    Raises: Invalid.
-    """
-    text = call.one("periods_count")
-    if text is None:
-        return None
-    if not (text.isascii() and text.isdigit()) or len(text) > 9:
-        raise Invalid.field("periods_count", "value_is_invalid")
-    return int(text)
 
 
 def _periods_of(organization_id: str, customer_id: str, external_subscription_id: str) -> list[_Billed]:

@@ -26,6 +26,7 @@ from chalicelib.features.plans.store import Charge, Plan
 from chalicelib.features.subscriptions import store as subscription_store
 from chalicelib.features.subscriptions import terms
 from chalicelib.features.subscriptions.records import Status, Subscription
+from chalicelib.platform import parameters
 from chalicelib.platform.clock import OrganizationRef
 from chalicelib.platform.http import Call
 from chalicelib.platform.timestamps import iso
@@ -55,7 +56,7 @@ class Selection:
             call.one("charge_code") or call.one("filter_by_charge_code"),
             call.one("billable_metric_code") or call.one("filter_by_metric_code"),
             _group(call.query),
-            call.one("full_usage") == "true",
+            parameters.switch(call, "full_usage") is True,
         )
         if found.full and not found.names_a_charge and not found.group:
             raise Invalid.field("full_usage", "value_must_be_blank")

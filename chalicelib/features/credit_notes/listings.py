@@ -1,16 +1,13 @@
 """The list of credit notes and its filters. Source: api-inventory.md, Credit notes."""
 
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import date
 from typing import Any
 
-from chalicelib.domain.errors import Invalid
 from chalicelib.features.credit_notes import store
 from chalicelib.features.credit_notes.records import CREDIT_STATUSES, REASONS, REFUND_STATUSES, CreditNote
 from chalicelib.features.customers.store import CUSTOMERS
-from chalicelib.platform import counters, listing
+from chalicelib.platform import counters, listing, parameters
 from chalicelib.platform.http import Call
 from chalicelib.platform.ids import key
 
@@ -72,24 +69,21 @@ def page(call: Call, customer_id: str | None = None) -> tuple[list[CreditNote], 
 def _filters(call: Call) -> _Filter:
     chosen = _Filter()
     for name, known in _CHOICES.items():
-        wanted = list(dict.fromkeys(call.many(name)))
-        if any(value not in known for value in wanted):
-            raise Invalid.field(name, "value_is_invalid")
+        wanted = parameters.words(call, [name], known)
         if wanted:
             chosen.one_of(name, wanted)
-    for name in ("currency", "invoice_number"):
-        text = call.one(name)
+    for name, text in (("currency", parameters.currency(call)), ("invoice_number", call.one("invoice_number"))):
         if text is not None:
             chosen.one_of(name, [text])
     for parameter, name, sign, read in (
-        ("issuing_date_from", "issuing_date", ">=", _day),
-        ("issuing_date_to", "issuing_date", "<=", _day),
-        ("amount_from", "total_amount_cents", ">=", _cents),
-        ("amount_to", "total_amount_cents", "<=", _cents),
+        ("issuing_date_from", "issuing_date", ">=", parameters.day),
+        ("issuing_date_to", "issuing_date", "<=", parameters.day),
+        ("amount_from", "total_amount_cents", ">=", parameters.cents),
+        ("amount_to", "total_amount_cents", "<=", parameters.cents),
     ):
-        text = call.one(parameter)
-        if text is not None:
-            chosen.compare(name, sign, read(parameter, text), parameter)
+        bound = read(call, parameter)
+        if bound is not None:
+            chosen.compare(name, sign, bound, parameter)
     term = call.one("search_term")
     if term:
         chosen.where.append("contains(words, :term)")
@@ -99,21 +93,6 @@ def _filters(call: Call) -> _Filter:
 
 def _of_another_entity(call: Call) -> bool:
     """Whether only notes are wanted that nobody has: all are of the one default entity, and none is self-billed."""
-    self_billed = call.one("self_billed")
-    if self_billed not in (None, "true", "false"):
-        raise Invalid.field("self_billed", "value_is_invalid")
+    self_billed = parameters.switch(call, "self_billed")
     entities = call.many("billing_entity_codes")
-    return self_billed == "true" or (bool(entities) and "default" not in entities)
-
-
-def _day(parameter: str, text: str) -> str:
-    try:
-        return date.fromisoformat(text[:10]).isoformat()
-    except ValueError:
-        raise Invalid.field(parameter, "invalid_date") from None
-
-
-def _cents(parameter: str, text: str) -> int:
-    if not re.fullmatch(r"-?[0-9]{1,15}", text):
-        raise Invalid.field(parameter, "value_is_invalid")
-    return int(text)
+    return self_billed is True or (bool(entities) and "default" not in entities)

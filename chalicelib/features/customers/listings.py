@@ -2,30 +2,43 @@
 
 from typing import Any
 
+from chalicelib.domain.errors import Invalid
+from chalicelib.domain.money import CURRENCIES
+from chalicelib.features.customers import schemas
 from chalicelib.features.customers.records import Customer
 from chalicelib.features.customers.store import CUSTOMERS
-from chalicelib.platform import counters, listing
+from chalicelib.platform import counters, listing, parameters, schema
 from chalicelib.platform.http import Call
 from chalicelib.platform.ids import key
 
-# Filters by a field of the record: query parameter -> path inside the item.
-_FIELDS = {
-    "account_type": "account_type",
-    "countries": "country",
-    "states": "state",
-    "zipcodes": "zipcode",
-    "currencies": "currency",
-    "customer_type": "customer_type",
-}
+
+def _fields(call: Call) -> dict[str, list[str]]:
+    """The filters by a field of the record: which values it may have.
+
+    Raises: Invalid.
+    """
+    countries = parameters.texts(call, "countries")
+    if any(country.upper() not in schema.countries() for country in countries):
+        raise Invalid.field("countries", "not_a_valid_country_code")
+    return {
+        "account_type": parameters.words(call, ["account_type"], schemas.ACCOUNT_TYPES),
+        "country": [country.upper() for country in countries],
+        "state": parameters.texts(call, "states"),
+        "zipcode": parameters.texts(call, "zipcodes"),
+        "currency": parameters.words(call, ["currencies"], CURRENCIES),
+        "customer_type": parameters.words(call, ["customer_type"], schemas.CUSTOMER_TYPES),
+    }
 
 
 def page(call: Call) -> tuple[list[Customer], dict[str, int | None]]:
-    """One page of the live customers that the query's filters leave, newest first."""
+    """One page of the live customers that the query's filters leave, newest first.
+
+    Raises: Invalid, for values outside the enumerations.
+    """
     where: list[str] = []
     values: dict[str, Any] = {}
     names: dict[str, str] = {}
-    for parameter, field in _FIELDS.items():
-        wanted = call.many(parameter)
+    for field, wanted in _fields(call).items():
         if wanted:
             places = [f":{field}{i}" for i in range(len(wanted))]
             where.append(f"#record.#{field} IN ({', '.join(places)})")
@@ -35,10 +48,10 @@ def page(call: Call) -> tuple[list[Customer], dict[str, int | None]]:
         ("has_tax_identification_number", "tax_identification_number"),
         ("has_customer_type", "customer_type"),
     ):
-        wish = call.one(parameter)
-        if wish in ("true", "false"):
+        wish = parameters.switch(call, parameter)
+        if wish is not None:
             # Absent values are stored as null.
-            where.append(f"{'NOT ' if wish == 'true' else ''}attribute_type(#record.#{field}, :null)")
+            where.append(f"{'NOT ' if wish else ''}attribute_type(#record.#{field}, :null)")
             values[":null"] = "NULL"
             names[f"#{field}"] = field
     if names:

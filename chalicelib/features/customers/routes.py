@@ -10,6 +10,7 @@ from chalicelib.features.customers import listings, serializer, service
 from chalicelib.features.customers.records import Customer
 from chalicelib.features.organizations import service as organizations
 from chalicelib.features.test_clock import service as test_clock
+from chalicelib.platform import parameters
 from chalicelib.platform.http import Call, Routes
 
 routes = Routes(__name__)
@@ -101,4 +102,4 @@ def _subscription(call: Call) -> str:
 
 
 def _applies_taxes(call: Call) -> bool:
-    return call.one("apply_taxes") != "false"
+    return parameters.switch(call, "apply_taxes") is not False

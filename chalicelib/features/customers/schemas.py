@@ -13,18 +13,18 @@ from chalicelib.platform import schema
 from chalicelib.platform.ids import new_id
 
 PROVIDERS = ("stripe", "gocardless", "adyen", "cashfree", "flutterwave", "moneyhash")
+ACCOUNT_TYPES = ("customer", "partner")
+CUSTOMER_TYPES = ("company", "individual")
 PAYMENT_METHODS = frozenset(
     {"card", "sepa_debit", "us_bank_account", "bacs_debit", "link", "boleto", "crypto", "customer_balance"}
 )
 
 
-def _payment_methods(value: Any) -> tuple[str, ...]:
-    if value is None:
-        return ()
-    sound = isinstance(value, list) and all(isinstance(v, str) and v in PAYMENT_METHODS for v in value)
-    if not sound or ("link" in value and "card" not in value) or ("customer_balance" in value and len(value) > 1):
+def _payment_methods(given: Any) -> tuple[str, ...]:
+    value = schema.words_of(PAYMENT_METHODS)(given)
+    if ("link" in value and "card" not in value) or ("customer_balance" in value and len(value) > 1):
         raise schema.refuse("value_is_invalid")
-    return tuple(value)
+    return value
 
 
 def _mapping(value: Any) -> Any:
@@ -93,8 +93,8 @@ class CustomerInput(schema.Request):
     zipcode: schema.OptionalName = None
     currency: schema.OptionalCurrency = None
     timezone: schema.OptionalTimezone = None
-    account_type: schema.optional_one_of("customer", "partner") = None  # type: ignore[valid-type]
-    customer_type: schema.optional_one_of("company", "individual") = None  # type: ignore[valid-type]
+    account_type: schema.optional_one_of(*ACCOUNT_TYPES) = None  # type: ignore[valid-type]
+    customer_type: schema.optional_one_of(*CUSTOMER_TYPES) = None  # type: ignore[valid-type]
     net_payment_term: schema.OptionalDays = None
     finalize_zero_amount_invoice: schema.optional_one_of("inherit", "skip", "finalize", code="invalid_value") = None  # type: ignore[valid-type]
     skip_invoice_custom_sections: schema.OptionalBoolean = None
@@ -122,7 +122,10 @@ def merged_metadata(
         old = known.get(str(entry.get("id")))
         name = entry.get("key", old.key if old else None)
         value = entry.get("value", old.value if old else None)
+        shown = entry.get("display_in_invoice", old.display_in_invoice if old else False)
         wrong = schema.pair_findings(name, value, {pair.key for pair in pairs}, value_max=100)
+        if shown is not None and not isinstance(shown, bool):
+            wrong["display_in_invoice"] = ["value_is_invalid"]
         if wrong:
             findings = merge(findings, wrong)
             continue
@@ -131,7 +134,7 @@ def merged_metadata(
                 id=old.id if old else new_id(),
                 key=str(name),
                 value=str(value),
-                display_in_invoice=bool(entry.get("display_in_invoice", old.display_in_invoice if old else False)),
+                display_in_invoice=bool(shown),
                 created_at=old.created_at if old else now,
             )
         )

@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from chalicelib.domain.aggregation import faults
-from chalicelib.domain.errors import Invalid
 from chalicelib.features.billable_metrics import service as metrics
 from chalicelib.features.billable_metrics.store import Metric
 from chalicelib.features.customers.records import Customer
@@ -17,7 +16,7 @@ from chalicelib.features.events.event import event_id, payload_of
 from chalicelib.features.metering import log
 from chalicelib.features.metering import store as metered
 from chalicelib.features.metering.log import Entry
-from chalicelib.platform import listing
+from chalicelib.platform import listing, parameters
 from chalicelib.platform.http import Call
 from chalicelib.platform.table import Item, usage
 from chalicelib.platform.timestamps import iso_millis, unstamp
@@ -42,9 +41,7 @@ class _Filter:
     """What a list leaves. `warnings[]` names those that an event must have one of; `any`: whichever."""
 
     def __init__(self, call: Call) -> None:
-        names = call.many("warnings", "warning")
-        if any(name != _ANY and name not in faults.WARNINGS for name in names):
-            raise Invalid.field("warnings", "value_is_invalid")
+        names = parameters.words(call, ("warnings", "warning"), (*faults.WARNINGS, _ANY))
         self._bits = sum({faults.WARNINGS[name] for name in names if name != _ANY})
         if _ANY in names:
             self._bits = sum(faults.WARNINGS.values())

@@ -12,7 +12,7 @@ from chalicelib.features.metering import log
 from chalicelib.features.metering import store as metered
 from chalicelib.features.subscriptions import service as subscriptions
 from chalicelib.features.subscriptions import store as subscription_store
-from chalicelib.platform import listing, schema
+from chalicelib.platform import listing, parameters
 from chalicelib.platform.http import Call
 from chalicelib.platform.ids import key_part
 from chalicelib.platform.listing import Wanted
@@ -51,8 +51,8 @@ def page(call: Call) -> tuple[list[dict[str, Any]], dict[str, int | None]]:
 
 
 def _filter(call: Call, subscription: str | None) -> Filter:
-    low, high = _instant(call, "timestamp_from"), _instant(call, "timestamp_to")
-    if call.one("timestamp_from_started_at") == "true":
+    low, high = (parameters.instant(call, name) for name in ("timestamp_from", "timestamp_to"))
+    if parameters.switch(call, "timestamp_from_started_at"):
         if subscription is None:
             raise Invalid.field("external_subscription_id", "value_is_mandatory")
         started = _started_at(call.organization.id, subscription)
@@ -73,14 +73,6 @@ def _started_at(organization_id: str, subscription: str) -> datetime | None:
         return live
     ended = subscription_store.history(organization_id, subscription)
     return next((each.started_at for each in ended if each.started_at is not None), None)
-
-
-def _instant(call: Call, parameter: str) -> datetime | None:
-    text = call.one(parameter)
-    at = None if text is None else schema.instant(text)
-    if text is not None and at is None:
-        raise Invalid.field(parameter, "invalid_date")
-    return at
 
 
 def _of_subscription(

@@ -156,7 +156,8 @@ def _parts(events: Sequence[Event]) -> list[list[str]]:
     parts: list[list[str]] = [[]]
     size = 0
     for event in events:
-        text = simplejson.dumps(to_message(event), ensure_ascii=False, separators=(",", ":"), use_decimal=True)
+        message = simplejson.dumps(to_message(event), ensure_ascii=False, separators=(",", ":"), use_decimal=True)
+        text = queues.sendable(message)
         length = len(text.encode()) + 1
         if parts[-1] and size + length > limits.MESSAGE_BYTES_MAX - limits.MESSAGE_HEAD_BYTES_MAX:
             parts.append([])
@@ -188,4 +189,9 @@ def _send(
         marker = {"pk": metered.in_flight_pk(organization.id), "sk": head["in_flight"], "expires_at": expires}
         usage.write(usage.put(marker))
     text = simplejson.dumps(head, separators=(",", ":"))[:-1] + ',"events":[' + ",".join(part) + "]}"
-    queues.send(settings().events_queue, text, group=organization.id)
+    try:
+        queues.send(settings().events_queue, text, group=organization.id)
+    except queues.Refused:
+        if organization.sandbox:  # Nothing is on its way: no reader need wait for it.
+            usage.write(usage.delete((metered.in_flight_pk(organization.id), head["in_flight"])))
+        raise

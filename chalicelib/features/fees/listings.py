@@ -3,15 +3,14 @@
 It holds fees of final invoices and those without invoice; those of drafts come with the end of their grace period.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from chalicelib.domain.errors import Invalid
 from chalicelib.features.customers.store import CUSTOMERS
 from chalicelib.features.fees import service, store
 from chalicelib.features.invoices.records import Fee
-from chalicelib.platform import counters, listing, schema
+from chalicelib.platform import counters, listing, parameters
 from chalicelib.platform.http import Call
 from chalicelib.platform.ids import key
 from chalicelib.platform.listing import Listing, Wanted
@@ -52,7 +51,7 @@ def page(call: Call) -> tuple[list[Fee], dict[str, int | None]]:
     organization_id = call.organization.id
     wanted = listing.wanted(call)
     chosen = _filters(call)
-    status = _one_of(call, "payment_status", service.PAYMENT_STATUSES)
+    status = parameters.word(call, "payment_status", service.PAYMENT_STATUSES)
     place, index = key(organization_id, store.LIST), "list"
     external_id = call.one("external_customer_id")
     if external_id is not None:
@@ -96,7 +95,6 @@ def _filters(call: Call) -> _Filter:
     for parameter, name in (
         ("external_subscription_id", "external_subscription_id"),
         ("event_transaction_id", "event_transaction_id"),
-        ("currency", "currency"),
         ("billable_metric_code", "item_code"),
     ):
         text = call.one(parameter)
@@ -104,26 +102,12 @@ def _filters(call: Call) -> _Filter:
             chosen.equals(name, text)
     if call.one("billable_metric_code") is not None:
         chosen.equals("item_type", "BillableMetric")
-    fee_type = _one_of(call, "fee_type", _TYPES)
-    if fee_type is not None:
-        chosen.equals("type", fee_type)
+    for name, wish in (("type", parameters.word(call, "fee_type", _TYPES)), ("currency", parameters.currency(call))):
+        if wish is not None:
+            chosen.equals(name, wish)
     for name in _INSTANTS:
         for parameter, sign in ((f"{name}_from", ">="), (f"{name}_to", "<=")):
-            text = call.one(parameter)
-            if text is not None:
-                chosen.bounds(name, sign, _instant(parameter, text), parameter)
+            at = parameters.instant(call, parameter)
+            if at is not None:
+                chosen.bounds(name, sign, stamp(at), parameter)
     return chosen
-
-
-def _one_of(call: Call, name: str, known: Sequence[str]) -> str | None:
-    value = call.one(name)
-    if value is not None and value not in known:
-        raise Invalid.field(name, "value_is_invalid")
-    return value
-
-
-def _instant(parameter: str, text: str) -> str:
-    at = schema.instant(text)
-    if at is None:
-        raise Invalid.field(parameter, "invalid_date")
-    return stamp(at)

@@ -1,16 +1,13 @@
 """The list of invoices and its filters. Source: api-inventory.md, Invoices."""
 
-import re
 from collections.abc import Callable, Sequence
-from datetime import date
 from typing import Any
 
-from chalicelib.domain.errors import Invalid
 from chalicelib.features.customers.store import CUSTOMERS
 from chalicelib.features.invoices import store
 from chalicelib.features.invoices.records import VISIBLE, Invoice
 from chalicelib.features.invoices.service import PAYMENT_STATUSES
-from chalicelib.platform import counters, listing
+from chalicelib.platform import counters, listing, parameters
 from chalicelib.platform.http import Call
 from chalicelib.platform.ids import key
 
@@ -51,8 +48,8 @@ def page(call: Call, customer_id: str | None = None) -> tuple[list[Invoice], dic
         if customer is None:
             return [], listing.meta(listing.wanted(call), 0)
         customer_id = customer.id
-    statuses = _enumerated(call, ("status", "statuses"), VISIBLE, "status")
-    payment_statuses = _enumerated(call, ("payment_status", "payment_statuses"), PAYMENT_STATUSES, "payment_status")
+    statuses = parameters.words(call, ("status", "statuses"), VISIBLE)
+    payment_statuses = parameters.words(call, ("payment_status", "payment_statuses"), PAYMENT_STATUSES)
     chosen = _filters(call)
     narrowed = bool(chosen.where)
     if statuses:
@@ -79,50 +76,30 @@ def page(call: Call, customer_id: str | None = None) -> tuple[list[Invoice], dic
 
 def _filters(call: Call) -> _Filter:
     chosen = _Filter()
-    for field, known in (("invoice_type", _TYPES),):
-        wanted = _enumerated(call, (field,), known, field)
-        if wanted:
-            chosen.one_of(field, wanted)
-    if call.one("currency"):
-        chosen.one_of("currency", [call.one("currency")])
-    overdue = call.one("payment_overdue")
-    if overdue is not None:
-        if overdue not in ("true", "false"):
-            raise Invalid.field("payment_overdue", "value_is_invalid")
-        chosen.one_of("payment_overdue", [overdue == "true"])
-    for parameter, field, sign in (
-        ("issuing_date_from", "issuing_date", ">="),
-        ("issuing_date_to", "issuing_date", "<="),
-        ("amount_from", "total_amount_cents", ">="),
-        ("amount_to", "total_amount_cents", "<="),
+    types = parameters.words(call, ("invoice_type",), _TYPES)
+    if types:
+        chosen.one_of("invoice_type", types)
+    for field, wish in (
+        ("currency", parameters.currency(call)),
+        ("payment_overdue", parameters.switch(call, "payment_overdue")),
     ):
-        text = call.one(parameter)
-        if text is not None:
-            chosen.compare(
-                field, sign, _day(parameter, text) if "date" in field else _cents(parameter, text), parameter
-            )
+        if wish is not None:
+            chosen.one_of(field, [wish])
+    # No payment of an invoice can be disputed yet, and none is self-billed.
+    disputed, self_billed = (parameters.switch(call, name) for name in ("payment_dispute_lost", "self_billed"))
+    if disputed or self_billed:
+        chosen.where.append("attribute_not_exists(pk)")
+    for parameter, field, sign, read in (
+        ("issuing_date_from", "issuing_date", ">=", parameters.day),
+        ("issuing_date_to", "issuing_date", "<=", parameters.day),
+        ("amount_from", "total_amount_cents", ">=", parameters.cents),
+        ("amount_to", "total_amount_cents", "<=", parameters.cents),
+    ):
+        bound = read(call, parameter)
+        if bound is not None:
+            chosen.compare(field, sign, bound, parameter)
     term = call.one("search_term")
     if term:
         chosen.where.append("contains(words, :term)")
         chosen.values[":term"] = term.lower()
     return chosen
-
-
-def _enumerated(call: Call, names: tuple[str, ...], known: Sequence[str], field: str) -> list[str]:
-    wanted = call.many(*names)
-    if any(value not in known for value in wanted):
-        raise Invalid.field(field, "value_is_invalid")
-    return list(dict.fromkeys(wanted))
-
-
-def _day(parameter: str, text: str) -> str:
-    try:
-        return date.fromisoformat(text[:10]).isoformat()
-    except ValueError:
-        raise Invalid.field(parameter, "invalid_date") from None
-
-
-def _cents(parameter: str, text: str) -> int:
-    if not re.fullmatch(r"-?[0-9]{1,15}", text):
-        raise Invalid.field(parameter, "value_is_invalid")
-    return int(text)

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+from chalicelib.domain.charges import ranges
 from chalicelib.domain.money import CONTEXT, decimal_string, exponent
 from chalicelib.features.invoices.records import AppliedTaxPart, CreditPart, Fee, Invoice, PeriodPart
 from chalicelib.platform.timestamps import iso, iso_or_none
@@ -128,7 +129,7 @@ def fee(of: Fee, payment_status: str) -> dict[str, Any]:
         "precise_coupons_amount_cents": "0.0",
         "sub_total_excluding_taxes_amount_cents": of.amount_cents,
         "sub_total_excluding_taxes_precise_amount_cents": decimal_string(precise),
-        "amount_details": of.details,
+        "amount_details": ranges.numbered(of.details),
         "self_billed": False,
         "item": {
             "type": of.type,

@@ -12,21 +12,16 @@ from chalicelib.platform.timestamps import iso
 
 EMAIL_SETTINGS = frozenset({"invoice.finalized", "credit_note.created", "payment_receipt.created"})
 
+_PREFIX_LENGTH_MAX = 10
+
 
 def _prefix(value: Any) -> str:
-    if not isinstance(value, str) or not 1 <= len(value.strip()) <= 10:
-        raise schema.refuse(
-            "value_is_invalid" if not isinstance(value, str) or not value.strip() else "value_is_too_long"
-        )
-    return value.strip().upper()
-
-
-def _email_settings(value: Any) -> tuple[str, ...]:
-    if value is None:
-        return ()
-    if not isinstance(value, list) or any(entry not in EMAIL_SETTINGS for entry in value):
-        raise schema.refuse("unsupported_value")
-    return tuple(value)
+    prefix = value.strip().upper() if isinstance(value, str) else ""
+    if not prefix.isprintable() or not prefix:
+        raise schema.refuse("value_is_invalid")
+    if len(prefix) > _PREFIX_LENGTH_MAX:
+        raise schema.refuse("value_is_too_long")
+    return prefix
 
 
 def _footer(value: Any) -> str | None:
@@ -76,7 +71,9 @@ class OrganizationUpdate(schema.Request):
     net_payment_term: schema.OptionalDays = None
     document_numbering: schema.one_of("per_customer", "per_organization") = "per_customer"  # type: ignore[valid-type]
     document_number_prefix: Annotated[str, BeforeValidator(_prefix)] = ""
-    email_settings: Annotated[tuple[str, ...], BeforeValidator(_email_settings)] = ()
+    email_settings: Annotated[
+        tuple[str, ...], BeforeValidator(schema.words_of(EMAIL_SETTINGS, "unsupported_value"))
+    ] = ()
     finalize_zero_amount_invoice: schema.Boolean = True
     billing_configuration: BillingConfigurationInput = Field(default_factory=BillingConfigurationInput)
 

@@ -8,27 +8,30 @@ from chalicelib.domain.charges.models import ChargeModel
 from chalicelib.domain.errors import merge
 
 _LONGEST_KEY = 255
+_GROUP_KEYS = ("pricing_group_keys", "grouped_by")
 
 
 def checked_properties(model_name: str, given: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, list[str]]]:
-    """A model's properties as they are kept (its defaults where none are given), and what is wrong with them."""
+    """A model's properties as they are kept (its defaults where none are given; what the model does not know is dropped),
+    and what is wrong with them."""
     model = ChargeModel(model_name)
     properties = dict(given) or charge_properties.defaults(model)
     try:
         charge_properties.parse(model, properties)
     except charge_properties.PropertyErrors as error:
         return {}, {name: list(codes) for name, codes in error.details.items()}
-    return properties, {}
+    return charge_properties.kept(model, properties), {}
 
 
 def checked_usage_properties(model_name: str, given: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, list[str]]]:
     """The same for what is used, which may be split by properties of its events. Source: usage.md section 4.2."""
     properties, wrong = checked_properties(model_name, given)
-    return properties, merge(wrong, _wrong_group_keys(given))
+    keys = {name: given[name] for name in _GROUP_KEYS if name in given}
+    return properties | keys, merge(wrong, _wrong_group_keys(keys))
 
 
 def _wrong_group_keys(given: Mapping[str, Any]) -> dict[str, list[str]]:
-    keys = {name: given[name] for name in ("pricing_group_keys", "grouped_by") if given.get(name) is not None}
+    keys = {name: value for name, value in given.items() if value is not None}
     wrong = {name: ["value_is_invalid"] for name, value in keys.items() if not _are_group_keys(value)}
     if not wrong and len({tuple(value) for value in keys.values()}) > 1:
         wrong["grouped_by"] = ["value_is_invalid"]  # Two names of one thing.

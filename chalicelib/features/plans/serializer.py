@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
+from chalicelib.domain.charges import ranges
 from chalicelib.domain.money import decimal_string
 from chalicelib.features.add_ons.store import ADD_ONS, AddOn
 from chalicelib.features.billable_metrics.store import METRICS, Metric
@@ -96,7 +97,7 @@ def show_charge(charge: Charge, metric: Metric, known: Mapping[str, Tax]) -> dic
         "regroup_paid_fees": charge.regroup_paid_fees,
         "prorated": charge.prorated,
         "min_amount_cents": charge.min_amount_cents,
-        "properties": charge.properties if charge.default_fee else {},
+        "properties": ranges.numbered(charge.properties) if charge.default_fee else {},
         "filters": [show_filter(charge, each) for each in charge.filters],
         "taxes": _taxes(charge.tax_ids, known),
         "lago_parent_id": charge.parent_id,
@@ -114,14 +115,18 @@ def show_filter(charge: Charge, of: ChargeFilter) -> dict[str, Any]:
         "lago_id": of.id,
         "charge_code": charge.code,
         "invoice_display_name": of.invoice_display_name,
-        "properties": of.properties,
+        "properties": ranges.numbered(of.properties),
         "values": {key: list(values) for key, values in of.values.items()},
     }
 
 
 def _show_group(of: ChargeFilter) -> dict[str, Any]:
     """The same as the first API names it."""
-    return {"group_id": of.group_id, "values": of.properties, "invoice_display_name": of.invoice_display_name}
+    return {
+        "group_id": of.group_id,
+        "values": ranges.numbered(of.properties),
+        "invoice_display_name": of.invoice_display_name,
+    }
 
 
 def show_fixed_charges(plan: Plan, book: Book) -> list[dict[str, Any]]:
@@ -141,7 +146,7 @@ def show_fixed_charge(charge: FixedCharge, add_on: AddOn, known: Mapping[str, Ta
         "charge_model": charge.charge_model,
         "pay_in_advance": charge.pay_in_advance,
         "prorated": charge.prorated,
-        "properties": charge.properties,
+        "properties": ranges.numbered(charge.properties),
         "units": decimal_string(Decimal(charge.units)),
         "lago_parent_id": charge.parent_id,
         "taxes": _taxes(charge.tax_ids, known),

@@ -5,18 +5,26 @@ from typing import Any
 from chalicelib.features.customers import service as customers
 from chalicelib.features.subscriptions import store
 from chalicelib.features.subscriptions.records import Status, Subscription
-from chalicelib.platform import counters, listing
+from chalicelib.platform import counters, listing, parameters
 from chalicelib.platform.http import Call
 from chalicelib.platform.ids import key
+
+
+def statuses_of(call: Call) -> list[str]:
+    """The statuses that a query names, by either name; none where it names none.
+
+    Raises: Invalid, for what is no status.
+    """
+    return parameters.words(call, ("status", "subscription_status"), tuple(Status))
 
 
 def page(call: Call, external_customer_id: str | None = None) -> tuple[list[Subscription], dict[str, int | None]]:
     """One page, newest first. `external_customer_id`: of that customer, which must exist.
 
-    Raises: NotFound.
+    Raises: NotFound; Invalid, for values outside the enumerations.
     """
     organization_id = call.organization.id
-    statuses = store.statuses(call.many("status")) or [Status.ACTIVE.value]
+    statuses = statuses_of(call) or [Status.ACTIVE.value]
     where, values, names = _filters(call, statuses)
     plain = len(where) == 1
     if external_customer_id is not None:
@@ -47,8 +55,8 @@ def _filters(call: Call, statuses: list[str]) -> tuple[list[str], dict[str, Any]
     where = [f"#record.#status IN ({', '.join(places)})"]
     values: dict[str, Any] = dict(zip(places, statuses, strict=True))
     names = {"#record": "record", "#status": "status"}
-    for field in ("plan_code", "external_id", "currency"):
-        wish = call.one(field)
+    wishes = {"plan_code": call.one("plan_code"), "external_id": call.one("external_id")}
+    for field, wish in (wishes | {"currency": parameters.currency(call)}).items():
         if wish is not None:
             where.append(f"#record.{field} = :{field}")
             values[f":{field}"] = wish

@@ -8,7 +8,7 @@ from chalicelib.features.plans import service as plans
 from chalicelib.features.plans.charge_filters import OneFilter
 from chalicelib.features.plans.parts import PartKind
 from chalicelib.features.plans.store import Charge, Plan
-from chalicelib.features.subscriptions import service, store
+from chalicelib.features.subscriptions import listings, service
 from chalicelib.features.subscriptions.records import Subscription
 from chalicelib.features.test_clock import service as test_clock
 from chalicelib.platform import listing
@@ -103,6 +103,6 @@ def _charge(call: Call) -> tuple[Subscription, Charge]:
 
 
 def _found(call: Call) -> tuple[Subscription, Plan]:
-    wanted = store.statuses(call.many("status", "subscription_status"))
+    wanted = listings.statuses_of(call)
     subscription = service.find(call.organization.id, call.path["external_id"], wanted)
     return subscription, plans.by_ids(call.organization.id, [subscription.plan_id])[subscription.plan_id]

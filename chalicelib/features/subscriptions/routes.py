@@ -7,9 +7,10 @@ from chalicelib.features.customers import store as customer_store
 from chalicelib.features.organizations import service as organizations
 from chalicelib.features.plans import serializer as plan_serializer
 from chalicelib.features.plans import service as plans
-from chalicelib.features.subscriptions import listings, part_routes, serializer, service, store
+from chalicelib.features.subscriptions import listings, part_routes, schemas, serializer, service, store
 from chalicelib.features.subscriptions.records import Subscription
 from chalicelib.features.test_clock import service as test_clock
+from chalicelib.platform import schema
 from chalicelib.platform.http import Call, Routes
 
 routes = Routes(__name__)
@@ -40,17 +41,16 @@ def index_of_customer(call: Call) -> dict[str, Any]:
 @routes.get("/subscriptions/{external_id}")
 def show(call: Call) -> dict[str, Any]:
     """The active one, or that of `status`."""
-    wanted = store.statuses(call.many("status", "subscription_status"))
-    return _answer(call, service.find(call.organization.id, call.path["external_id"], wanted))
+    return _answer(call, service.find(call.organization.id, call.path["external_id"], listings.statuses_of(call)))
 
 
 @routes.put("/subscriptions/{external_id}")
 def update(call: Call) -> dict[str, Any]:
     """Change it."""
-    body = call.json()
-    wanted = store.statuses([*call.many("status"), str(body.get("status")) if isinstance(body, dict) else ""])
+    values = call.root("subscription")
+    wanted = [*listings.statuses_of(call), *schema.parse(schemas.Which, call.json()).given_statuses]
     subscription, tasks = service.update(
-        call.organization, call.path["external_id"], call.root("subscription"), statuses=wanted, now=call.now
+        call.organization, call.path["external_id"], values, statuses=wanted, now=call.now
     )
     test_clock.settle(call.organization, now=call.now, tasks=tasks)
     return _answer(call, subscription)
@@ -65,7 +65,7 @@ def terminate(call: Call) -> dict[str, Any]:
         call.organization,
         call.path["external_id"],
         options,
-        statuses=store.statuses(call.many("status")),
+        statuses=listings.statuses_of(call),
         now=call.now,
     )
     test_clock.settle(call.organization, now=call.now, tasks=tasks)

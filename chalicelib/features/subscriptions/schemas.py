@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, model_validator
 
+from chalicelib.features.subscriptions.records import Status
 from chalicelib.platform import schema
 
 CREDIT_NOTE_MODES = ("credit", "refund", "offset", "skip")
@@ -50,6 +51,17 @@ class SubscriptionUpdate(schema.Request):
     plan_overrides: Annotated[dict[str, Any], BeforeValidator(_overrides)] = {}
     on_termination_credit_note: schema.optional_one_of(*CREDIT_NOTE_MODES, code="invalid_value") = None  # type: ignore[valid-type]
     on_termination_invoice: schema.optional_one_of(*INVOICE_MODES, code="invalid_value") = None  # type: ignore[valid-type]
+
+
+class Which(schema.Request):
+    """What the body of an update says beside the subscription: that of which status is meant."""
+
+    status: schema.optional_one_of("", *Status) = None  # type: ignore[valid-type]
+
+    @property
+    def given_statuses(self) -> list[str]:
+        """The status, where one is named."""
+        return [self.status] if self.status else []
 
 
 class Termination(schema.Request):

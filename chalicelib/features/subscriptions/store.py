@@ -20,7 +20,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from chalicelib.features.subscriptions.records import Status, Subscription
+from chalicelib.features.subscriptions.records import Subscription
 from chalicelib.platform import counters
 from chalicelib.platform.collection import dump
 from chalicelib.platform.ids import key
@@ -97,11 +97,6 @@ def release_action(organization_id: str, subscription: Subscription) -> Action:
 def read(item: Item) -> Subscription:
     """The subscription in an item."""
     return Subscription.model_validate(item["record"] | {"version": item["version"]})
-
-
-def statuses(names: list[str]) -> list[str]:
-    """Those of the names that are statuses."""
-    return [name for name in names if name in tuple(Status)]
 
 
 def _guard(organization_id: str, subscription: Subscription) -> Item:

@@ -27,6 +27,10 @@ DELIVER = agenda.kind(
 )
 
 
+# Of wrong types these many are named, with so many characters each.
+_NAMED_MAX, _SHOWN_MAX = 20, 60
+
+
 def _url(value: Any) -> str:
     if value is None or value == "":
         raise schema.refuse("value_is_mandatory")
@@ -44,9 +48,9 @@ def _event_types(value: Any) -> tuple[str, ...] | None:
         return None
     if not isinstance(value, list):
         raise schema.refuse("value_is_invalid")
-    wrong = [str(name) for name in value if name not in TYPES]
+    wrong = [str(name)[:_SHOWN_MAX] for name in value if not isinstance(name, str) or name not in TYPES]
     if wrong:
-        raise schema.refuse(f"contains invalid types: {', '.join(wrong)}")
+        raise schema.refuse(f"contains invalid types: {', '.join(wrong[:_NAMED_MAX])}")
     return tuple(value)
 
 

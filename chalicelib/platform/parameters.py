@@ -1,0 +1,114 @@
+"""Parameters of a query: each is read as what it says, or refused with 422 under its own name, never guessed.
+
+A parameter that is absent or empty says nothing. Of one that is given several times the last counts, and all must be sound.
+"""
+
+import re
+from collections.abc import Callable, Collection
+from datetime import datetime
+from typing import TypeVar
+
+from chalicelib import limits
+from chalicelib.domain.errors import Invalid
+from chalicelib.domain.money import CURRENCIES
+from chalicelib.platform import schema
+from chalicelib.platform.http import Call
+
+T = TypeVar("T")
+
+# Clients write what their language calls true.
+_SWITCHES = {"true": True, "True": True, "false": False, "False": False}
+
+
+def word(call: Call, name: str, known: Collection[str]) -> str | None:
+    """One of the known words.
+
+    Raises: Invalid, `value_is_invalid`.
+    """
+    return _last(call, name, lambda text: text if text in known else None, "value_is_invalid")
+
+
+def words(call: Call, names: Collection[str], known: Collection[str], field: str | None = None) -> list[str]:
+    """All values of these parameters, each of them a known word, each once. `field`: under which name they are refused.
+
+    Raises: Invalid, `value_is_invalid`.
+    """
+    found = texts(call, *names)
+    if any(text not in known for text in found):
+        raise Invalid.field(field or next(iter(names)), "value_is_invalid")
+    return found
+
+
+def texts(call: Call, *names: str) -> list[str]:
+    """All values of these parameters, each once; a bounded number, as each of them becomes a part of a condition.
+
+    Raises: Invalid, `invalid_count`.
+    """
+    found = list(dict.fromkeys(call.many(*names)))
+    if len(found) > limits.QUERY_VALUES_MAX:
+        raise Invalid.field(names[0], "invalid_count")
+    return found
+
+
+def currency(call: Call, name: str = "currency") -> str | None:
+    """A currency's code.
+
+    Raises: Invalid, `value_is_invalid`.
+    """
+    return word(call, name, CURRENCIES)
+
+
+def switch(call: Call, name: str) -> bool | None:
+    """`true` or `false`.
+
+    Raises: Invalid, `value_is_invalid`.
+    """
+    return _last(call, name, _SWITCHES.get, "value_is_invalid")
+
+
+def day(call: Call, name: str) -> str | None:
+    """An ISO 8601 date, or the date of an instant as it is written.
+
+    Raises: Invalid, `invalid_date`.
+    """
+    return _last(call, name, lambda text: text.strip()[:10] if schema.instant(text) else None, "invalid_date")
+
+
+def instant(call: Call, name: str) -> datetime | None:
+    """An ISO 8601 instant; a date is its midnight in UTC.
+
+    Raises: Invalid, `invalid_date`.
+    """
+    return _last(call, name, schema.instant, "invalid_date")
+
+
+def cents(call: Call, name: str) -> int | None:
+    """A whole number of cents.
+
+    Raises: Invalid, `value_is_invalid`.
+    """
+    return _last(
+        call, name, lambda text: int(text) if re.fullmatch("-?[0-9]{1,15}", text) else None, "value_is_invalid"
+    )
+
+
+def count(call: Call, name: str) -> int | None:
+    """A whole number from 0 on, of any size: beyond `limits.INTEGER_MAX` it counts as that.
+
+    Raises: Invalid, `value_is_invalid`.
+    """
+    return _last(call, name, _whole, "value_is_invalid")
+
+
+def _whole(text: str) -> int | None:
+    if re.fullmatch("[0-9]+", text) is None:
+        return None
+    digits = text.lstrip("0")
+    return int(digits or "0") if len(digits) < len(str(limits.INTEGER_MAX)) else limits.INTEGER_MAX
+
+
+def _last(call: Call, name: str, read: Callable[[str], T | None], code: str) -> T | None:
+    found = [read(text) for text in call.query.get(name, ()) if text != ""]
+    if any(value is None for value in found):
+        raise Invalid.field(name, code)
+    return found[-1] if found else None

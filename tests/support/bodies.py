@@ -1,0 +1,447 @@
+"""A valid request for each route that takes a body, in an organization that has one of everything.
+
+`world` makes the organization, `REQUESTS` has the requests: a route that is in neither of `REQUESTS` and `WITHOUT_BODY` fails
+a test, so that new routes are tried with wrong bodies as all others are.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from app import app
+from tests.support.charging import ts
+from tests.support.story import Story, meter, work
+
+API = "/api/v1"
+Route = tuple[str, str]
+
+
+@dataclass
+class World:
+    """An organization with one of everything; `ids`: what paths and bodies name by ids that are made anew each time."""
+
+    story: Story
+    ids: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Valid:
+    """A request that is accepted: the body, where its route's placeholders lead, and where what was written is read back
+    (None: the answer is all there is). `root`: under which key answers hold it."""
+
+    body: Callable[[World], Any]
+    names: dict[str, str] = field(default_factory=dict)
+    root: str | None = None
+    back: str | None = None
+    admin: bool = False
+
+
+def world() -> World:
+    """The organization, on 1 February 2024: plans, a customer, subscriptions, events, an invoice, a loose fee, a credit note
+    and an endpoint."""
+    story = Story.begin()
+    story.ok("POST", "/taxes", {"tax": {"name": "VAT", "code": "vat", "rate": 20, "applied_to_organization": True}})
+    clouds = [{"key": "cloud", "values": ["aws", "gcp"]}]
+    calls = story.metric()
+    gb = story.metric("gb", "sum_agg", field_name="n", filters=clouds)
+    story.ok("POST", "/add_ons", {"add_on": add_on()})
+    made = World(story, {"calls": calls["lago_id"], "gb": gb["lago_id"]})
+    shown = story.ok("POST", "/plans", {"plan": plan(made, "plan")})["plan"]
+    made.ids["filter"] = shown["charges"][0]["filters"][0]["lago_id"]
+    made.ids["charge"] = shown["charges"][0]["lago_id"]
+    loose = {"billable_metric_id": calls["lago_id"], "charge_model": "standard", "properties": {"amount": "1"}}
+    story.plan(
+        "loose", [loose | {"pay_in_advance": True, "invoiceable": False}], pay_in_advance=True, amount_cents=3100
+    )
+    story.customer("cust", currency="EUR")
+    story.subscribe("plan", "sub")
+    story.subscribe("loose", "gone")
+    story.subscribe("loose", "loose")
+    story.use(at=ts("2024-01-02T00:00:00"), subscription="gone")
+    story.use("gb", at=ts("2024-01-02T00:00:00"), n=3, cloud="aws")
+    meter()
+    story.travel("2024-01-10T00:00:00Z")
+    story.terminate("gone")
+    story.travel("2024-02-01T00:00:00Z")
+    work()
+    made.ids["invoice"] = story.invoices()[-1]["lago_id"]
+    made.ids["note"] = story.notes()[0]["lago_id"]
+    fees = story.ok("GET", "/fees?per_page=1000")["fees"]
+    made.ids["fee"] = next(fee["lago_id"] for fee in fees if fee["event_transaction_id"])
+    endpoint = story.ok("POST", "/webhook_endpoints", {"webhook_endpoint": {"webhook_url": "http://127.0.0.1:9/old"}})
+    made.ids["endpoint"] = endpoint["webhook_endpoint"]["lago_id"]
+    return made
+
+
+def routes_with_bodies() -> list[Route]:
+    """All routes of the app whose requests may have a body."""
+    methods = ("POST", "PUT", "PATCH", "DELETE")
+    return [(method, path) for path, entries in app.routes.items() for method in methods if method in entries]
+
+
+# Routes at which a body says nothing.
+WITHOUT_BODY: frozenset[Route] = frozenset(
+    [
+        ("DELETE", f"{API}/taxes/{{code}}"),
+        ("DELETE", f"{API}/billable_metrics/{{code}}"),
+        ("DELETE", f"{API}/add_ons/{{code}}"),
+        ("DELETE", f"{API}/plans/{{code}}"),
+        ("DELETE", f"{API}/plans/{{code}}/metadata"),
+        ("DELETE", f"{API}/plans/{{code}}/metadata/{{key}}"),
+        ("DELETE", f"{API}/customers/{{external_id}}"),
+        ("DELETE", f"{API}/subscriptions/{{external_id}}/charges/{{charge_code}}/filters/{{filter_id}}"),
+        ("DELETE", f"{API}/fees/{{lago_id}}"),
+        ("DELETE", f"{API}/webhook_endpoints/{{lago_id}}"),
+        ("POST", f"{API}/invoices/{{lago_id}}/download"),
+        ("POST", f"{API}/invoices/{{lago_id}}/download_pdf"),
+        ("PUT", f"{API}/invoices/{{lago_id}}/refresh"),
+        ("PUT", f"{API}/invoices/{{lago_id}}/finalize"),
+        ("PUT", f"{API}/credit_notes/{{lago_id}}/void"),
+    ]
+)
+
+
+def add_on() -> dict[str, Any]:
+    return {"name": "Setup", "code": "setup", "amount_cents": 500, "amount_currency": "EUR", "tax_codes": ["vat"]} | {
+        "description": "once",
+        "invoice_display_name": "Set-up",
+    }
+
+
+def metric() -> dict[str, Any]:
+    return {
+        "name": "Stored",
+        "code": "stored",
+        "description": "d",
+        "aggregation_type": "sum_agg",
+        "field_name": "n",
+        "recurring": False,
+        "rounding_function": "round",
+        "rounding_precision": 2,
+        "expression": "event.properties.a + 1",
+        "filters": [{"key": "region", "values": ["eu", "us"]}],
+    }
+
+
+def charge(world: World, code: str = "use") -> dict[str, Any]:
+    return {
+        "billable_metric_id": world.ids["gb"],
+        "code": code,
+        "charge_model": "graduated",
+        "pay_in_advance": False,
+        "invoiceable": True,
+        "prorated": False,
+        "min_amount_cents": 10,
+        "invoice_display_name": "Use",
+        "tax_codes": ["vat"],
+        "properties": {
+            "graduated_ranges": [
+                {"from_value": 0, "to_value": 10, "per_unit_amount": "1", "flat_amount": "0"},
+                {"from_value": 11, "to_value": None, "per_unit_amount": "0.5", "flat_amount": "0.1"},
+            ],
+            "pricing_group_keys": ["user"],
+        },
+        "filters": [charge_filter({"graduated_ranges": [tier()]}, "gcp")],
+    }
+
+
+def tier() -> dict[str, Any]:
+    return {"from_value": 0, "to_value": None, "per_unit_amount": "1", "flat_amount": "0"}
+
+
+def charge_filter(properties: dict[str, Any], cloud: str = "aws") -> dict[str, Any]:
+    return {"invoice_display_name": "F", "properties": properties, "values": {"cloud": [cloud]}}
+
+
+def percentage() -> dict[str, Any]:
+    return {
+        "rate": "1",
+        "fixed_amount": "0.1",
+        "free_units_per_events": 3,
+        "free_units_per_total_aggregation": "10",
+        "per_transaction_min_amount": "0.1",
+        "per_transaction_max_amount": "10",
+    }
+
+
+def fixed_charge(code: str = "seat") -> dict[str, Any]:
+    return {
+        "add_on_code": "setup",
+        "code": code,
+        "charge_model": "standard",
+        "properties": {"amount": "5"},
+        "units": "2",
+        "apply_units_immediately": False,
+        "pay_in_advance": False,
+        "prorated": False,
+        "invoice_display_name": "Seats",
+        "tax_codes": ["vat"],
+    }
+
+
+def plan(world: World, code: str) -> dict[str, Any]:
+    shares = {"billable_metric_id": world.ids["calls"], "charge_model": "percentage", "properties": percentage()}
+    packages = {"amount": "1", "package_size": 10, "free_units": 1}
+    return {
+        "name": "Plan",
+        "code": code,
+        "interval": "monthly",
+        "amount_cents": 1000,
+        "amount_currency": "EUR",
+        "invoice_display_name": "The plan",
+        "description": "d",
+        "pay_in_advance": False,
+        "bill_charges_monthly": None,
+        "trial_period": 0,
+        "tax_codes": ["vat"],
+        "charges": [
+            {"billable_metric_id": world.ids["gb"], "code": "gb", "charge_model": "standard"}
+            | {"properties": {"amount": "2"}, "filters": [charge_filter({"amount": "3"})]},
+            shares | {"code": "shares"},
+            shares | {"code": "packages", "charge_model": "package", "properties": packages},
+        ],
+        "fixed_charges": [fixed_charge("fixed")],
+        "minimum_commitment": {"amount_cents": 100, "invoice_display_name": "Least", "tax_codes": ["vat"]},
+        "metadata": {"color": "blue"},
+        "cascade_updates": False,
+    }
+
+
+def customer() -> dict[str, Any]:
+    return {
+        "external_id": "cust",
+        "name": "Ada",
+        "firstname": "Ada",
+        "lastname": "L",
+        "email": "a@example.com",
+        "phone": "1",
+        "url": "http://example.com",
+        "logo_url": "http://example.com/l",
+        "legal_name": "Ada Ltd",
+        "legal_number": "12",
+        "tax_identification_number": "FR1",
+        "address_line1": "a",
+        "address_line2": "b",
+        "city": "Paris",
+        "country": "FR",
+        "state": "s",
+        "zipcode": "75000",
+        "currency": "EUR",
+        "timezone": "Europe/Paris",
+        "account_type": "customer",
+        "customer_type": "company",
+        "net_payment_term": 30,
+        "finalize_zero_amount_invoice": "inherit",
+        "skip_invoice_custom_sections": False,
+        "tax_codes": ["vat"],
+        "billing_configuration": {
+            "invoice_grace_period": 1,
+            "payment_provider": "stripe",
+            "payment_provider_code": "s",
+            "provider_customer_id": "cus_1",
+            "sync": True,
+            "sync_with_provider": True,
+            "document_locale": "fr",
+            "provider_payment_methods": ["card"],
+            "subscription_invoice_issuing_date_anchor": "current_period_end",
+            "subscription_invoice_issuing_date_adjustment": "keep_anchor",
+        },
+        "shipping_address": {"address_line1": "a", "city": "Paris", "country": "FR", "zipcode": "1"},
+        "metadata": [{"key": "k", "value": "v", "display_in_invoice": True}],
+    }
+
+
+def organization() -> dict[str, Any]:
+    return {
+        "name": "Acme",
+        "email": "a@example.com",
+        "webhook_url": "http://127.0.0.1:9/hook",
+        "country": "FR",
+        "default_currency": "EUR",
+        "address_line1": "a",
+        "legal_name": "Acme SA",
+        "legal_number": "1",
+        "tax_identification_number": "FR1",
+        "timezone": "Europe/Paris",
+        "net_payment_term": 10,
+        "document_numbering": "per_customer",
+        "document_number_prefix": "ACM",
+        "email_settings": ["invoice.finalized"],
+        "finalize_zero_amount_invoice": True,
+        "billing_configuration": {
+            "invoice_footer": "f",
+            "invoice_grace_period": 1,
+            "document_locale": "fr",
+            "vat_rate": "20",
+        },
+    }
+
+
+def overrides(world: World) -> dict[str, Any]:
+    return {
+        "amount_cents": 900,
+        "name": "Own",
+        "invoice_display_name": "Own",
+        "description": "d",
+        "tax_codes": ["vat"],
+        "charges": [{"id": world.ids["charge"], "properties": {"amount": "1"}, "min_amount_cents": 0}],
+        "minimum_commitment": {"amount_cents": 1},
+        "metadata": {"a": "b"},
+    }
+
+
+def event(transaction_id: str = "new") -> dict[str, Any]:
+    return {
+        "transaction_id": transaction_id,
+        "external_subscription_id": "sub",
+        "code": "gb",
+        "timestamp": ts("2024-01-20T00:00:00"),
+        "precise_total_amount_cents": "12.5",
+        "properties": {"n": 5, "cloud": "aws", "user": "u"},
+    }
+
+
+def _clock(_: World) -> Any:
+    return {"test_clock": {"now": "2024-02-02T00:00:00Z"}}
+
+
+def _subscription(world: World) -> Any:
+    return {
+        "external_customer_id": "cust",
+        "plan_code": "plan",
+        "external_id": "second",
+        "name": "S",
+        "billing_time": "calendar",
+        "subscription_at": "2024-02-01T00:00:00Z",
+        "ending_at": "2025-02-01T00:00:00Z",
+        "consolidate_invoice": True,
+        "plan_overrides": overrides(world) | {"amount_currency": "EUR", "trial_period": 3},
+    }
+
+
+def _subscription_change(world: World) -> Any:
+    return {
+        "name": "S",
+        "ending_at": "2025-02-01T00:00:00Z",
+        "consolidate_invoice": False,
+        "on_termination_credit_note": "credit",
+        "on_termination_invoice": "generate",
+        "plan_overrides": overrides(world),
+    }
+
+
+def _under(root: str, make: Callable[[World], Any]) -> Callable[[World], Any]:
+    return lambda world: {root: make(world)}
+
+
+def _of(root: str, body: Any, names: dict[str, str] | None = None, back: str | None = None) -> Valid:
+    make = body if callable(body) else lambda _: body
+    return Valid(_under(root, make), names or {}, root, back)
+
+
+_PLAN = {"code": "plan"}
+_CHARGE, _FIXED = _PLAN | {"charge_code": "gb"}, _PLAN | {"fixed_charge_code": "fixed"}
+_SUB = {"external_id": "sub"}
+_SUB_CHARGE, _SUB_FIXED = _SUB | {"charge_code": "gb"}, _SUB | {"fixed_charge_code": "fixed"}
+_NEW_FILTER = charge_filter({"amount": "4"}, "gcp")
+_EVALUATION = {"expression": "event.properties.a * 2", "event": {"code": "c", "timestamp": 1, "properties": {"a": 1}}}
+_STANDARD = {"charge_model": "standard", "properties": {"amount": "3"}, "filters": [charge_filter({"amount": "4"})]}
+_METADATA = {"metadata": [{"key": "k", "value": "v"}]}
+_TAX = {"name": "T", "code": "t", "rate": 5, "description": "d", "applied_to_organization": False}
+_ENDPOINT = {
+    "webhook_url": "http://127.0.0.1:9/h",
+    "signature_algo": "hmac",
+    "name": "n",
+    "event_types": ["plan.created"],
+}
+
+REQUESTS: dict[Route, Valid] = {
+    ("POST", "/admin/organizations"): Valid(
+        lambda _: {"name": "New", "email": "n@example.com", "sandbox": False}, root="organization", admin=True
+    ),
+    ("PUT", f"{API}/organizations"): _of("organization", organization(), back="/organizations"),
+    ("PUT", f"{API}/test_clock"): Valid(_clock, root="test_clock", back="/test_clock"),
+    ("POST", f"{API}/taxes"): _of("tax", _TAX, back="/taxes/{code}"),
+    ("PUT", f"{API}/taxes/{{code}}"): _of("tax", _TAX, {"code": "vat"}, "/taxes/{code}"),
+    ("POST", f"{API}/billable_metrics"): _of("billable_metric", metric(), back="/billable_metrics/{code}"),
+    ("PUT", f"{API}/billable_metrics/{{code}}"): _of(
+        "billable_metric", metric() | {"code": "gb"}, {"code": "gb"}, "/billable_metrics/{code}"
+    ),
+    ("POST", f"{API}/billable_metrics/evaluate_expression"): Valid(lambda _: _EVALUATION, root="expression_result"),
+    ("POST", f"{API}/add_ons"): _of("add_on", add_on() | {"code": "a2"}, back="/add_ons/{code}"),
+    ("PUT", f"{API}/add_ons/{{code}}"): _of("add_on", add_on(), {"code": "setup"}, "/add_ons/{code}"),
+    ("POST", f"{API}/plans"): _of("plan", lambda w: plan(w, "p2") | {"charges": [charge(w)]}, back="/plans/{code}"),
+    ("PUT", f"{API}/plans/{{code}}"): _of("plan", lambda w: plan(w, "plan"), _PLAN, "/plans/{code}"),
+    ("POST", f"{API}/plans/{{code}}/charges"): _of("charge", charge, _PLAN, "/plans/plan/charges/{code}"),
+    ("PUT", f"{API}/plans/{{code}}/charges/{{charge_code}}"): _of(
+        "charge", lambda w: charge(w) | _STANDARD, _CHARGE, "/plans/plan/charges/{code}"
+    ),
+    ("DELETE", f"{API}/plans/{{code}}/charges/{{charge_code}}"): _of("charge", {"cascade_updates": False}, _CHARGE),
+    ("POST", f"{API}/plans/{{code}}/fixed_charges"): _of(
+        "fixed_charge", fixed_charge(), _PLAN, "/plans/plan/fixed_charges/{code}"
+    ),
+    ("PUT", f"{API}/plans/{{code}}/fixed_charges/{{fixed_charge_code}}"): _of(
+        "fixed_charge", fixed_charge("fixed"), _FIXED, "/plans/plan/fixed_charges/{code}"
+    ),
+    ("DELETE", f"{API}/plans/{{code}}/fixed_charges/{{fixed_charge_code}}"): _of(
+        "fixed_charge", {"cascade_updates": False}, _FIXED
+    ),
+    ("POST", f"{API}/plans/{{code}}/charges/{{charge_code}}/filters"): _of(
+        "filter", _NEW_FILTER | {"cascade_updates": False}, _CHARGE, "/plans/plan/charges/gb/filters/{lago_id}"
+    ),
+    ("PUT", f"{API}/plans/{{code}}/charges/{{charge_code}}/filters/{{filter_id}}"): _of(
+        "filter", _NEW_FILTER, _CHARGE | {"filter_id": "@filter"}, "/plans/plan/charges/gb/filters/{lago_id}"
+    ),
+    ("DELETE", f"{API}/plans/{{code}}/charges/{{charge_code}}/filters/{{filter_id}}"): _of(
+        "filter", {"cascade_updates": False}, _CHARGE | {"filter_id": "@filter"}
+    ),
+    ("POST", f"{API}/plans/{{code}}/metadata"): _of("metadata", {"a": "b"}, _PLAN),
+    ("PATCH", f"{API}/plans/{{code}}/metadata"): _of("metadata", {"a": "b"}, _PLAN),
+    ("POST", f"{API}/customers"): _of("customer", customer(), back="/customers/{external_id}"),
+    ("POST", f"{API}/subscriptions"): _of("subscription", _subscription, back="/subscriptions/{external_id}"),
+    ("PUT", f"{API}/subscriptions/{{external_id}}"): _of(
+        "subscription", _subscription_change, _SUB, "/subscriptions/{external_id}"
+    ),
+    ("DELETE", f"{API}/subscriptions/{{external_id}}"): Valid(
+        lambda _: {"on_termination_credit_note": "skip", "on_termination_invoice": "skip"}, _SUB, "subscription"
+    ),
+    ("PUT", f"{API}/subscriptions/{{external_id}}/charges/{{charge_code}}"): _of(
+        "charge",
+        {"properties": {"amount": "7"}, "min_amount_cents": 1},
+        _SUB_CHARGE,
+        "/subscriptions/sub/charges/{code}",
+    ),
+    ("PUT", f"{API}/subscriptions/{{external_id}}/fixed_charges/{{fixed_charge_code}}"): _of(
+        "fixed_charge",
+        {"properties": {"amount": "7"}, "units": "3", "apply_units_immediately": True},
+        _SUB_FIXED,
+        "/subscriptions/sub/fixed_charges/{code}",
+    ),
+    ("POST", f"{API}/subscriptions/{{external_id}}/charges/{{charge_code}}/filters"): _of(
+        "filter", _NEW_FILTER, _SUB_CHARGE, "/subscriptions/sub/charges/gb/filters/{lago_id}"
+    ),
+    ("PUT", f"{API}/subscriptions/{{external_id}}/charges/{{charge_code}}/filters/{{filter_id}}"): _of(
+        "filter", _NEW_FILTER, _SUB_CHARGE | {"filter_id": "@filter"}, "/subscriptions/sub/charges/gb/filters/{lago_id}"
+    ),
+    ("POST", f"{API}/events"): _of("event", event(), back="/events/{transaction_id}"),
+    ("POST", f"{API}/events/batch"): Valid(lambda _: {"events": [event("a"), event("b")]}, root="events"),
+    ("POST", f"{API}/events/estimate_fees"): _of(
+        "event", event() | {"external_subscription_id": "loose", "code": "calls"}
+    ),
+    ("PUT", f"{API}/invoices/{{lago_id}}"): _of(
+        "invoice", {"payment_status": "succeeded"} | _METADATA, {"lago_id": "@invoice"}, "/invoices/{lago_id}"
+    ),
+    ("PUT", f"{API}/fees/{{lago_id}}"): _of(
+        "fee", {"payment_status": "succeeded"}, {"lago_id": "@fee"}, "/fees/{lago_id}"
+    ),
+    ("PUT", f"{API}/credit_notes/{{lago_id}}"): _of(
+        "credit_note",
+        {"refund_status": "succeeded", "metadata": {"a": "b"}},
+        {"lago_id": "@note"},
+        "/credit_notes/{lago_id}",
+    ),
+    ("POST", f"{API}/webhook_endpoints"): _of("webhook_endpoint", _ENDPOINT, back="/webhook_endpoints/{lago_id}"),
+    ("PUT", f"{API}/webhook_endpoints/{{lago_id}}"): _of(
+        "webhook_endpoint", _ENDPOINT, {"lago_id": "@endpoint"}, "/webhook_endpoints/{lago_id}"
+    ),
+}
