@@ -35,7 +35,6 @@ def main() -> int:
 
 def _run(at_the_end: contextlib.ExitStack) -> int:
     port = int(os.environ.get("PORT", "8000"))
-    FOLDER.mkdir(exist_ok=True)
     FOLDER.mkdir(mode=0o700, exist_ok=True)
     FOLDER.chmod(0o700)  # Also one that was made before.
     try:
