@@ -227,7 +227,7 @@ def metered_between(organization_id: str, start: datetime, end: datetime) -> Ite
 
 
 def _missed(ledger: Ledger, reference: Reference, metered_at: datetime) -> Final | None:
-    _, external_id, code, ms, _, _ = reference
+    external_id, code, ms = reference.external_subscription_id, reference.code, reference.timestamp_ms
     return ledger.missed(external_id, code, ms, metered_at)
 
 

@@ -54,7 +54,7 @@ def page(call: Call, customer_id: str | None = None) -> tuple[list[Invoice], dic
     statuses = _enumerated(call, ("status", "statuses"), VISIBLE, "status")
     payment_statuses = _enumerated(call, ("payment_status", "payment_statuses"), PAYMENT_STATUSES, "payment_status")
     chosen = _filters(call)
-    narrowed = bool(chosen.where)
+    narrowed = bool(chosen.where) or _dates(call) is not None
     if statuses:
         chosen.one_of("status", statuses)
     if payment_statuses:
@@ -68,6 +68,7 @@ def page(call: Call, customer_id: str | None = None) -> tuple[list[Invoice], dic
         organization_id,
         place,
         index="list" if customer_id is None else "owner",
+        between=_dates(call),
         where=chosen.where,
         values=chosen.values,
         names=chosen.names(),
@@ -90,22 +91,24 @@ def _filters(call: Call) -> _Filter:
         if overdue not in ("true", "false"):
             raise Invalid.field("payment_overdue", "value_is_invalid")
         chosen.one_of("payment_overdue", [overdue == "true"])
-    for parameter, field, sign in (
-        ("issuing_date_from", "issuing_date", ">="),
-        ("issuing_date_to", "issuing_date", "<="),
-        ("amount_from", "total_amount_cents", ">="),
-        ("amount_to", "total_amount_cents", "<="),
-    ):
+    for parameter, sign in (("amount_from", ">="), ("amount_to", "<=")):
         text = call.one(parameter)
         if text is not None:
-            chosen.compare(
-                field, sign, _day(parameter, text) if "date" in field else _cents(parameter, text), parameter
-            )
+            chosen.compare("total_amount_cents", sign, _cents(parameter, text), parameter)
     term = call.one("search_term")
     if term:
         chosen.where.append("contains(words, :term)")
         chosen.values[":term"] = term.lower()
     return chosen
+
+
+def _dates(call: Call) -> tuple[str, str] | None:
+    """The range of places in the list that begin with these issuing dates; None: all."""
+    low, high = (
+        None if (text := call.one(parameter)) is None else _day(parameter, text)
+        for parameter in ("issuing_date_from", "issuing_date_to")
+    )
+    return None if low is None and high is None else (low or "0", f"{high}$" if high else "A")
 
 
 def _enumerated(call: Call, names: tuple[str, ...], known: Sequence[str], field: str) -> list[str]:

@@ -115,13 +115,16 @@ def _references(
     messages: Iterable["Message"], wanted: set[Name], definitions: Definitions | None
 ) -> Iterable[Reference]:
     """Of each event that is wanted the first, which is the one that is kept; all found are taken out of `wanted`."""
+    place = 0
     for message in messages:
         source = message.source
         for event in message.events:
             name = (event.external_subscription_id, event.transaction_id)
             if name in wanted:
                 wanted.discard(name)
-                yield Reference(name[1], name[0], event.code, event.timestamp_ms, source, _faults(event, definitions))
+                faults = _faults(event, definitions)
+                yield Reference(name[1], name[0], event.code, event.timestamp_ms, source, faults, place)
+                place += 1
 
 
 def _faults(event: Event, definitions: Definitions | None) -> int:

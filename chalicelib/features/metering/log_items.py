@@ -13,8 +13,8 @@ at which the batch was metered. So the same items are read in order of reception
 own times, from the index. Rows of numbers name all parts in which there is anything.
 
 An item names up to a thousand events in columns, as zipped JSON: `[[address, client], ...]`, names of subscriptions, codes;
-then a column each of transaction ids, places among the subscriptions, among the codes, milliseconds, places among the
-sources, faults. Some 30 bytes are left of an event. What tenants send is of any length: so the text is measured, and split.
+then a column each of transaction ids, indexes of subscriptions, of codes, milliseconds, indexes of sources, faults, and places
+in the batch. Some 30 bytes are left of an event. What tenants send is of any length: so the text is measured, and split.
 """
 
 import json
@@ -37,7 +37,7 @@ _FASTEST = 1  # Ids chosen by chance do not get shorter by more effort, and it i
 
 
 class Reference(NamedTuple):
-    """What the log says of an event. `faults`: domain/aggregation/faults.py."""
+    """What the log says of an event. `faults`: domain/aggregation/faults.py; `place`: in its batch, in order of reception."""
 
     transaction_id: str
     external_subscription_id: str
@@ -45,6 +45,7 @@ class Reference(NamedTuple):
     timestamp_ms: int
     source: Source
     faults: int
+    place: int
 
     def key(self, organization_id: str) -> Key:
         """Where the event stands."""
@@ -110,8 +111,8 @@ def _columns(references: Sequence[Reference]) -> list[Any]:
     sources: dict[Source, int] = {}
     subscriptions: dict[str, int] = {}
     codes: dict[str, int] = {}
-    columns: list[list[Any]] = [[], [], [], [], [], []]
-    ids, of_subscription, of_code, times, of_source, faults = columns
+    columns: list[list[Any]] = [[], [], [], [], [], [], []]
+    ids, of_subscription, of_code, times, of_source, faults, places = columns
     for each in references:
         ids.append(each.transaction_id)
         of_subscription.append(subscriptions.setdefault(each.external_subscription_id, len(subscriptions)))
@@ -119,6 +120,7 @@ def _columns(references: Sequence[Reference]) -> list[Any]:
         times.append(each.timestamp_ms)
         of_source.append(sources.setdefault(each.source, len(sources)))
         faults.append(each.faults)
+        places.append(each.place)
     return [list(sources), list(subscriptions), list(codes), *columns]
 
 
@@ -127,8 +129,8 @@ def references_of(item: Mapping[str, Any]) -> list[Reference]:
     sources, subscriptions, codes, *columns = _unpacked(item)
     known = [Source(*each) for each in sources]
     return [
-        Reference(name, subscriptions[subscription], codes[code], ms, known[source], faults)
-        for name, subscription, code, ms, source, faults in zip(*columns, strict=True)
+        Reference(name, subscriptions[subscription], codes[code], ms, known[source], faults, place)
+        for name, subscription, code, ms, source, faults, place in zip(*columns, strict=True)
     ]
 
 

@@ -47,7 +47,7 @@ class Order:
     sk: str
     pk: Callable[[str, str, str], str]
     bound: Callable[[str], Any]
-    place: Callable[[Item, int, Reference], Place]
+    place: Callable[[Item, Reference], Place]
 
 
 BY_RECEPTION = Order(
@@ -56,8 +56,9 @@ BY_RECEPTION = Order(
     index=None,
     sk="sk",
     pk=log_items.log_pk,
-    bound=lambda sk: sk,
-    place=lambda item, n, reference: (item["sk"], n),
+    # The name of the batch, whose items may lie on several days.
+    bound=lambda sk: sk.rpartition("#")[0],
+    place=lambda item, reference: (item["sk"].rpartition("#")[0], reference.place, item["sk"]),
 )
 BY_TIME = Order(
     "time",
@@ -67,7 +68,7 @@ BY_TIME = Order(
     pk=log_items.time_pk,
     bound=lambda sk: int(sk.split("#")[0]),
     # Of one instant the last received comes first.
-    place=lambda item, n, reference: (reference.timestamp_ms, item["sk"], n),
+    place=lambda item, reference: (reference.timestamp_ms, item["sk"].rpartition("#")[0], reference.place, item["sk"]),
 )
 
 
@@ -166,8 +167,8 @@ class Walk:
     def _take(self, part: str) -> None:
         item = self._next.pop(part)
         opened = _Open(item[self._order.sk], 0)
-        for n, reference in enumerate(references_of(item)):
-            place = self._order.place(item, n, reference)
+        for reference in references_of(item):
+            place = self._order.place(item, reference)
             if self._after is None or place < self._after:
                 opened.left += 1
                 heapq.heappush(self._heap, _Entry(place, reference, opened))

@@ -204,6 +204,7 @@ def test_the_log_splits_what_is_too_long_by_its_measure_and_reads_it_back():
             1_710_000_000_000 + n,
             source,
             n % 3,
+            n,
         )
         for n in range(1300)
     ]
