@@ -38,6 +38,10 @@ MESSAGE_BYTES_MAX = 250_000  # SQS takes 256 KB.
 MESSAGE_HEAD_BYTES_MAX = 1000  # Of these, what is said once for all events of a message.
 EVENT_ERRORS_MAX = 10_000  # Events that one `events.errors` names; the debugger shows all.
 EVENT_LOG_KEPT = timedelta(days=30)  # The debugger shows what came lately.
+METERING_LOST_SECONDS = (
+    10  # A batch goes on so long with an organization whose transactions fail; the rest comes again.
+)
+METERING_LOST_IN_ALL = 30  # The same for all of them: the meter has 60 s for a batch.
 ROW_PARTS_MAX = 16  # Parts of the rows and of the time index of a hot subscription, so that its writers seldom meet.
 REGISTERS_KEPT = timedelta(seconds=60)  # No transaction of the meter is signed with older knowledge of registers.
 REGISTER_FILLED_AFTER = timedelta(hours=1)  # By then every such transaction of before a register was opened is in.

@@ -3,9 +3,12 @@
 DynamoDB pages by position, the API by number. The position where a page ended is kept for an hour under list and
 filter, so that walking in sequence costs the same per page; a leap walks there.
 
+What a filter leaves is counted for each page, as long as one request of 1 MB is enough. Of longer lists the first page counts,
+with a request more per MB, and who walks on from there has its total.
+
 Items
     pk                                  sk      what it is
-    <org>#cursor#<hash of the list>     <page>  where page number <page> begins; expires
+    <org>#cursor#<hash of the list>     <page>  where page number <page> begins, and the total where it took long; expires
 """
 
 import hashlib
@@ -33,7 +36,8 @@ class Wanted:
 class Listing:
     """What is listed: a key (of an index or the table itself), a filter, and how to know the total.
 
-    `total` None: count what the filter leaves.
+    `total` None: count what the filter leaves. `sieve`: leaves of some items those that no filter can tell, `sieved_by` says
+    which. Bounds of `between` that leave nothing are allowed.
     """
 
     organization_id: str
@@ -46,6 +50,13 @@ class Listing:
     names: Mapping[str, str] = field(default_factory=dict)
     total: Callable[[], int] | None = None
     descending: bool = True
+    sieve: Callable[[Sequence[Item]], list[Item]] | None = None
+    sieved_by: str = ""
+
+    @property
+    def is_filtered(self) -> bool:
+        """Whether less may be left of a page than was read."""
+        return bool(self.where) or self.sieve is not None
 
     def how(self) -> dict[str, Any]:
         """As arguments of a query."""
@@ -66,16 +77,17 @@ def wanted(call: Call) -> Wanted:
 
 def read(listing: Listing, page: Wanted) -> tuple[list[Item], dict[str, int | None]]:
     """The items of a page, and its `meta`."""
-    total = listing.total() if listing.total else core.count(listing.pk, **listing.how())
-    if total == 0:
+    if listing.between is not None and listing.between[0] > listing.between[1]:
         return [], meta(page, 0)
+    kept = _kept(listing, page)
+    total, is_long = _total(listing, kept)
     first = (page.number - 1) * page.size
     if first >= total:
         return [], meta(page, total)
-    start, skip = _begin(listing, page)
+    start, skip = (None, first) if kept is None else (json.loads(kept["position"]), 0)
     items, position = _collect(listing, start, skip + page.size)
     if position is not None and first + page.size < total:
-        _remember(listing, Wanted(page.number + 1, page.size), position)
+        _remember(listing, Wanted(page.number + 1, page.size), position, total if is_long else None)
     return items[skip:], meta(page, total)
 
 
@@ -97,9 +109,9 @@ def _collect(listing: Listing, start: dict[str, Any] | None, number: int) -> tup
     """`number` items from a position on, and the position after the last of them."""
     found: list[Item] = []
     while True:
-        limit = None if listing.where else number - len(found)
+        limit = None if listing.is_filtered else number - len(found)
         page, _ = core.page(listing.pk, position=start, limit=limit, **listing.how())
-        found += page.items
+        found += listing.sieve(page.items) if listing.sieve else page.items
         start = page.position
         if len(found) >= number or start is None:
             break
@@ -114,23 +126,44 @@ def _position_of(listing: Listing, item: Item) -> dict[str, Any]:
     return {name: {"S": item[name]} for name in ("pk", "sk", *names)}
 
 
-def _begin(listing: Listing, page: Wanted) -> tuple[dict[str, Any] | None, int]:
-    """Where to start reading, and how many items to skip from there."""
-    if page.number == 1:
-        return None, 0
-    kept = core.get(*_cursor(listing, page))
-    if kept is not None and kept["expires_at"] > clock.utc_now().timestamp():  # Expired items go hours later.
-        return json.loads(kept["position"]), 0
-    return None, (page.number - 1) * page.size
+def _total(listing: Listing, kept: Item | None) -> tuple[int, bool]:
+    """How many there are, and whether it took long to find out."""
+    if listing.total is not None:
+        return listing.total(), False
+    if kept is not None and kept.get("total") is not None:
+        return int(kept["total"]), True
+    total, requests, start = 0, 0, None
+    while True:
+        page, number = core.page(listing.pk, position=start, count_only=listing.sieve is None, **listing.how())
+        total += len(listing.sieve(page.items)) if listing.sieve else number
+        requests, start = requests + 1, page.position
+        if start is None:
+            return total, requests > 1
 
 
-def _remember(listing: Listing, page: Wanted, position: dict[str, Any]) -> None:
+def _kept(listing: Listing, page: Wanted) -> Item | None:
+    """What was kept of the page before."""
+    kept = core.get(*_cursor(listing, page)) if page.number > 1 else None
+    # Expired items go hours later.
+    return kept if kept is not None and kept["expires_at"] > clock.utc_now().timestamp() else None
+
+
+def _remember(listing: Listing, page: Wanted, position: dict[str, Any], total: int | None) -> None:
     pk, sk = _cursor(listing, page)
     expires = int((clock.utc_now() + limits.CURSOR_KEPT).timestamp())
-    core.write(core.put({"pk": pk, "sk": sk, "position": json.dumps(position), "expires_at": expires}))
+    item = {"pk": pk, "sk": sk, "position": json.dumps(position), "total": total, "expires_at": expires}
+    core.write(core.put(item))
 
 
 def _cursor(listing: Listing, page: Wanted) -> tuple[str, str]:
-    filters = [listing.pk, listing.index, listing.begins, listing.between, list(listing.where), dict(listing.values)]
-    name = hashlib.sha256(json.dumps([*filters, listing.descending, page.size], default=str).encode()).hexdigest()
+    filters: list[Any] = [
+        listing.pk,
+        listing.index,
+        listing.begins,
+        listing.between,
+        list(listing.where),
+        dict(listing.values),
+    ]
+    filters += [listing.sieved_by, listing.descending, page.size]
+    name = hashlib.sha256(json.dumps(filters, default=str).encode()).hexdigest()
     return key(listing.organization_id, "cursor", name), str(page.number)

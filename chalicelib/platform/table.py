@@ -11,12 +11,16 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
+from chalicelib.domain.errors import Invalid
 from chalicelib.platform import aws
 from chalicelib.platform.settings import settings
 
 Item = dict[str, Any]
 Action = dict[str, Any]
 Key = tuple[str, str]
+
+# 400 KB, less what a later change of single attributes may add.
+ITEM_SIZE_MAX = 400 * 1024 - 4096
 
 # A conflict means that another transaction touched the same item just now: waiting a little, at random, gets through.
 _CONFLICT_ATTEMPTS = 8
@@ -101,6 +105,30 @@ def to_item(values: Mapping[str, Any]) -> dict[str, Any]:
 def from_item(attributes: Mapping[str, Any]) -> Item:
     """An item as plain values."""
     return {name: from_attribute(value) for name, value in attributes.items()}
+
+
+def size_of(attributes: Mapping[str, Any]) -> int:
+    """The bytes of an item in DynamoDB's form, by its documented rules."""
+    return sum(_bytes_of(name) + _size_of(value) for name, value in attributes.items())
+
+
+def _size_of(attribute: Mapping[str, Any]) -> int:
+    ((kind, value),) = attribute.items()
+    if kind == "S":
+        return _bytes_of(value)
+    if kind == "N":
+        return len(value) // 2 + 2
+    if kind == "B":
+        return len(value)
+    if kind == "M":
+        return 3 + sum(_bytes_of(name) + _size_of(inner) + 1 for name, inner in value.items())
+    if kind == "L":
+        return 3 + sum(_size_of(inner) + 1 for inner in value)
+    return 1
+
+
+def _bytes_of(text: str) -> int:
+    return len(text) if text.isascii() else len(text.encode())
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,8 +265,14 @@ class Table:
         values: Mapping[str, Any] | None = None,
         names: Mapping[str, str] | None = None,
     ) -> Action:
-        """Write `item` whole."""
-        return {"Put": {"Item": to_item(item)} | self._conditions(condition, values, names)}
+        """Write `item` whole.
+
+        Raises: Invalid, where it is larger than DynamoDB takes.
+        """
+        attributes = to_item(item)
+        if size_of(attributes) > ITEM_SIZE_MAX:
+            raise Invalid.field("base", "value_is_too_long")
+        return {"Put": {"Item": attributes} | self._conditions(condition, values, names)}
 
     def create(self, item: Mapping[str, Any]) -> Action:
         """Write `item` where nothing stands yet."""

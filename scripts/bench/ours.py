@@ -180,8 +180,8 @@ class _Filling:
 
     def transact_write_items(self, TransactItems: Sequence[Item]) -> None:
         """Carry out the rows' part."""
-        raw = [action["Put"] for action in TransactItems if "time_pk" in action.get("Put", {}).get("Item", {})]
-        rest = [action for action in TransactItems if "time_pk" not in action.get("Put", {}).get("Item", {})]
+        raw = [action["Put"] for action in TransactItems if "transaction_id" in action.get("Put", {}).get("Item", {})]
+        rest = [action for action in TransactItems if "transaction_id" not in action.get("Put", {}).get("Item", {})]
         try:
             self._client.transact_write_items(TransactItems=rest)
         except self._client.exceptions.TransactionCanceledException as error:

@@ -216,13 +216,19 @@ class Collisions:
     requests: list[dict[str, Any]] = field(default_factory=list)
 
     def note(self, outcome: str, request: dict[str, Any]) -> None:
-        """Count one."""
+        """Count one, unless it writes to the log, which counts nothing."""
+        if any("#log" in key["S"] for change in map(_touched, request["TransactItems"]) for key in _keys(change)):
+            return
         self.transactions[outcome] += 1
         self.events[outcome] += sum(
-            "time_pk" in _touched(action).get("Item", {}) for action in request["TransactItems"]
+            "transaction_id" in _touched(action).get("Item", {}) for action in request["TransactItems"]
         )
         if outcome != "done":
             self.requests.append(request)
+
+
+def _keys(change: dict[str, Any]) -> list[dict[str, str]]:
+    return [(change.get("Key") or change["Item"])["pk"]]
 
 
 def _touched(action: dict[str, Any]) -> dict[str, Any]:

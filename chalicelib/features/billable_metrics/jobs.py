@@ -16,11 +16,11 @@ from chalicelib.features.billing import drafts
 from chalicelib.features.events.event import milliseconds_of
 from chalicelib.features.invoices import store as invoices
 from chalicelib.features.invoices.records import Invoice
-from chalicelib.features.metering import erase, log
+from chalicelib.features.metering import erase, log_reader
 from chalicelib.features.plans import changes as plan_changes
 from chalicelib.features.plans.store import PLANS
 from chalicelib.features.subscriptions import store as subscriptions
-from chalicelib.platform import agenda, jobs
+from chalicelib.platform import agenda, clock, jobs
 from chalicelib.platform.agenda import Task
 from chalicelib.platform.retry import retrying
 from chalicelib.platform.table import core
@@ -59,7 +59,8 @@ def erase_events(task: Task, now: datetime) -> None:
         since_ms = 0 if detail["whole"] else _open_since_ms(organization_id, external_id, has_drafts=has_drafts)
         erase.erase(organization_id, external_id, detail["code"], since_ms=since_ms, received_until=detail["until"])
 
-    known = subscriptions.external_ids(organization_id) | log.external_ids(organization_id)
+    of_late = log_reader.external_ids(organization_id, clock.utc_now())
+    known = subscriptions.external_ids(organization_id) | of_late
     left = sorted(each for each in known if each > detail.get("after", ""))
     _walk(task, ((each, each) for each in left), one, now)
 

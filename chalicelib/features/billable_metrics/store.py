@@ -17,7 +17,6 @@ Access patterns
     6 plans_of(org, id)         Query     consistent
     7 deleted_action(...)       part of the deletion's transaction
     8 deleted_at(org, code)     GetItem   consistent
-    9 deleted_codes(org)        Query     consistent
 """
 
 from collections.abc import Iterable, Iterator
@@ -130,11 +129,6 @@ def deleted_at(organization_id: str, code: str) -> str | None:
     """The stamp of the latest real instant at which a metric of this code was deleted."""
     item = core.get(_deleted(organization_id), key_part(code))
     return None if item is None else str(item["until"])
-
-
-def deleted_codes(organization_id: str) -> dict[str, str]:
-    """The codes of which a metric was deleted ever, each with the stamp of the latest real instant."""
-    return {item["code"]: item["until"] for item in core.query(_deleted(organization_id))}
 
 
 def _plans(organization_id: str, metric_id: str) -> str:

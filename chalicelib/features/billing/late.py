@@ -16,8 +16,9 @@ from chalicelib import limits
 from chalicelib.features.events.event import instant_of, milliseconds_of
 from chalicelib.features.invoices import store as invoices
 from chalicelib.features.invoices.records import Invoice
-from chalicelib.features.metering import erase, log
+from chalicelib.features.metering import log_reader
 from chalicelib.features.metering import store as metered
+from chalicelib.features.metering.log_items import Reference, references_of
 from chalicelib.features.organizations import store as organizations
 from chalicelib.features.plans import live
 from chalicelib.features.plans import service as plans
@@ -28,8 +29,8 @@ from chalicelib.platform import agenda
 from chalicelib.platform.agenda import Task
 from chalicelib.platform.clock import OrganizationRef
 from chalicelib.platform.ids import made_at
-from chalicelib.platform.table import Item, core, transact, usage
-from chalicelib.platform.timestamps import stamp, unstamp
+from chalicelib.platform.table import Item, core, transact
+from chalicelib.platform.timestamps import unstamp
 
 # Waits for events of the day that are just being metered.
 WATCH = agenda.kind("watch_late_events", rank=72, reads_usage=True)
@@ -212,19 +213,22 @@ def count(task: Task, now: datetime) -> None:
 def metered_between(organization_id: str, start: datetime, end: datetime) -> Iterator[Late]:
     """The late events that were metered in a half-open range of real time, in that order."""
     ledger = Ledger(organization_id)
-    for item in usage.query(metered.log_pk(organization_id), between=(stamp(start), stamp(end))):
+    for item in log_reader.items_between(organization_id, start, end):
         metered_at = _instant_of_log(item["sk"])
         now_ms = milliseconds_of(metered_at)
         missed = {
-            entry: final
-            for entry in log.entries_of(item)
+            reference: final
+            for reference in references_of(item)
             # Billing itself waits so long for events.
-            if now_ms - entry.timestamp_ms > _GRACE_MS
-            and (final := ledger.missed(entry.external_subscription_id, entry.code, entry.timestamp_ms, metered_at))
+            if now_ms - reference.timestamp_ms > _GRACE_MS and (final := _missed(ledger, reference, metered_at))
         }
-        for entry, stored in log.confirmed(organization_id, list(missed)):
-            if not erase.is_erased(stored):
-                yield _late(organization_id, stored, missed[entry])
+        for reference, stored in log_reader.stored(organization_id, list(missed)):
+            yield _late(organization_id, stored, missed[reference])
+
+
+def _missed(ledger: Ledger, reference: Reference, metered_at: datetime) -> Final | None:
+    external_id, code, ms = reference.external_subscription_id, reference.code, reference.timestamp_ms
+    return ledger.missed(external_id, code, ms, metered_at)
 
 
 def _alarm(organization: OrganizationRef, number: int) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from datetime import date, timedelta
 from typing import Any
 
 from chalicelib.features.credit_notes import store
@@ -11,6 +12,8 @@ from chalicelib.platform import counters, listing, parameters
 from chalicelib.platform.http import Call
 from chalicelib.platform.ids import key
 
+# Behind it there is no day to add.
+_LATEST = date(9990, 1, 1)
 _CHOICES = {"reason": REASONS, "credit_status": CREDIT_STATUSES, "refund_status": REFUND_STATUSES}
 
 
@@ -57,6 +60,7 @@ def page(call: Call, customer_id: str | None = None) -> tuple[list[CreditNote], 
         organization_id,
         key(organization_id, store.LIST) if customer_id is None else store.owner_pk(organization_id, customer_id),
         index="list" if customer_id is None else "owner",
+        between=_created(call),
         where=chosen.where,
         values=chosen.values,
         names=chosen.names,
@@ -89,6 +93,14 @@ def _filters(call: Call) -> _Filter:
         chosen.where.append("contains(words, :term)")
         chosen.values[":term"] = term.lower()
     return chosen
+
+
+def _created(call: Call) -> tuple[str, str] | None:
+    """The range of places in the list, which begin with the instant of creation: no note is created after its issuing date,
+    by whatever time zone; one made for a draft may be long before it."""
+    day = parameters.day(call, "issuing_date_to")
+    last = None if day is None else date.fromisoformat(day)
+    return None if last is None or last > _LATEST else ("0", f"{(last + timedelta(days=2)).isoformat()}$")
 
 
 def _of_another_entity(call: Call) -> bool:

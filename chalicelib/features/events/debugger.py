@@ -3,7 +3,7 @@
 Events that were refused never appear. Source: usage.md section 1.5, docs/decisions/0010.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from chalicelib.domain.aggregation import faults
@@ -11,14 +11,14 @@ from chalicelib.features.billable_metrics import service as metrics
 from chalicelib.features.billable_metrics.store import Metric
 from chalicelib.features.customers.records import Customer
 from chalicelib.features.customers.store import CUSTOMERS
-from chalicelib.features.events import erased, service
+from chalicelib.features.events import log_pages, service
 from chalicelib.features.events.event import event_id, payload_of
-from chalicelib.features.metering import log
+from chalicelib.features.metering import log_reader
 from chalicelib.features.metering import store as metered
-from chalicelib.features.metering.log import Entry
-from chalicelib.platform import listing, parameters
+from chalicelib.features.metering.log_items import Reference
+from chalicelib.platform import clock, listing, parameters
 from chalicelib.platform.http import Call
-from chalicelib.platform.table import Item, usage
+from chalicelib.platform.table import Item
 from chalicelib.platform.timestamps import iso_millis, unstamp
 
 _ANY = "any"
@@ -30,11 +30,16 @@ def page(call: Call) -> tuple[list[dict[str, Any]], dict[str, int | None]]:
     Raises: Invalid, for a warning that there is not.
     """
     service.wait_for_events(call.organization)
-    wanted = listing.wanted(call)
+    organization, wanted, real_now = call.organization, listing.wanted(call), clock.utc_now()
     filter_ = _Filter(call)
-    entries = erased.without(call.organization.id, log.listed(call.organization.id, filter_.keeps))
-    chosen = entries[(wanted.number - 1) * wanted.size : wanted.number * wanted.size]
-    return _show_all(call.organization.id, chosen), listing.meta(wanted, len(entries))
+    if filter_.transaction_id is None:
+        chosen, meta = log_pages.page(organization, log_reader.BY_RECEPTION, filter_, wanted, real_now)
+    else:  # As many as subscriptions have an event of this id.
+        found = log_reader.of_transaction(organization.id, filter_.transaction_id, real_now)
+        kept = [reference for reference in found if filter_.keeps(reference)]
+        chosen = kept[(wanted.number - 1) * wanted.size : wanted.number * wanted.size]
+        meta = listing.meta(wanted, len(kept))
+    return _show_all(organization.id, chosen), meta
 
 
 class _Filter:
@@ -47,37 +52,42 @@ class _Filter:
             self._bits = sum(faults.WARNINGS.values())
         self._code = call.one("code")
         self._subscription = call.one("external_subscription_id")
-        self._transaction = call.one("transaction_id")
+        self.transaction_id = call.one("transaction_id")
 
-    def keeps(self, entry: Entry) -> bool:
-        """Whether an entry stays in the list."""
+    @property
+    def name(self) -> Sequence[Any]:
+        """What tells it from other filters."""
+        return [self._bits, self._code, self._subscription]
+
+    def of_day(self, day: str) -> bool | None:
+        """Whether all events of any day stay; None: it depends on the event."""
+        return True if self._code is None and self._subscription is None and not self._bits else None
+
+    def keeps(self, reference: Reference) -> bool:
+        """Whether an event stays in the list."""
         return (
-            self._code in (None, entry.code)
-            and self._subscription in (None, entry.external_subscription_id)
-            and self._transaction in (None, entry.transaction_id)
-            and (not self._bits or bool(self._bits & entry.faults))
+            self._code in (None, reference.code)
+            and self._subscription in (None, reference.external_subscription_id)
+            and (not self._bits or bool(self._bits & reference.faults))
         )
 
 
-def _show_all(organization_id: str, entries: list[Entry]) -> list[dict[str, Any]]:
-    items = usage.get_many([entry.key(organization_id) for entry in entries])
-    pairs = [(entry, items.get(entry.key(organization_id))) for entry in entries]
-    # What is logged and not stored yet shows up when it is.
-    stored = [(entry, item) for entry, item in pairs if item is not None]
+def _show_all(organization_id: str, references: Sequence[Reference]) -> list[dict[str, Any]]:
+    stored = log_reader.stored(organization_id, references)
     owners = service.owners(organization_id, [item for _, item in stored])
     known = metrics.by_codes(organization_id, list(dict.fromkeys(item["code"] for _, item in stored)))
     customers = CUSTOMERS.get_many(organization_id, sorted({o["customer_id"] for o in owners.values() if o}))
     shown = []
-    for entry, item in stored:
+    for reference, item in stored:
         owner = owners[item["subscription"]]
         customer = customers.get(owner["customer_id"]) if owner else None
-        shown.append(_show(organization_id, entry, item, owner, customer, known.get(item["code"])))
+        shown.append(_show(organization_id, reference, item, owner, customer, known.get(item["code"])))
     return shown
 
 
 def _show(
     organization_id: str,
-    entry: Entry,
+    reference: Reference,
     item: Item,
     owner: Mapping[str, Any],
     customer: Customer | None,
@@ -95,8 +105,8 @@ def _show(
         "lago_customer_id": owner.get("customer_id"),
         "external_subscription_id": event.external_subscription_id,
         "lago_subscription_id": owner.get("subscription_id"),
-        "source_ip": entry.source.ip or None,
-        "api_client": entry.source.client or None,
-        "warnings": faults.warnings_of(entry.faults),
+        "source_ip": reference.source.ip or None,
+        "api_client": reference.source.client or None,
+        "warnings": faults.warnings_of(reference.faults),
         "payload": payload_of(event),
     }

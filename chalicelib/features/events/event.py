@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 
 from chalicelib import limits
 from chalicelib.platform.http import to_json
@@ -37,8 +37,7 @@ class Event:
         return instant_of(self.timestamp_ms)
 
 
-@dataclass(frozen=True, slots=True)
-class Source:
+class Source(NamedTuple):
     """Where a request came from: the address, and the client by its own name."""
 
     ip: str

@@ -1,24 +1,26 @@
 """Lists of events: of one subscription from the time index, of a whole organization from the log."""
 
-from collections.abc import Collection
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from chalicelib import limits
 from chalicelib.domain.errors import Invalid
-from chalicelib.features.events import erased, service
+from chalicelib.features.events import log_pages, service
 from chalicelib.features.events.event import milliseconds_of
-from chalicelib.features.metering import log
+from chalicelib.features.events.subscription_pages import Events
+from chalicelib.features.metering import log_reader
 from chalicelib.features.metering import store as metered
+from chalicelib.features.metering.log_items import Reference
 from chalicelib.features.subscriptions import service as subscriptions
 from chalicelib.features.subscriptions import store as subscription_store
-from chalicelib.platform import listing, parameters
+from chalicelib.platform import clock, listing, parameters
+from chalicelib.platform.clock import OrganizationRef
 from chalicelib.platform.http import Call
-from chalicelib.platform.ids import key_part
-from chalicelib.platform.listing import Wanted
-from chalicelib.platform.table import Item, usage
 
 _FIRST_MS, _LAST_MS = 0, 253_402_300_799_999  # 1970 to the end of 9999: no event lies outside.
+_DAY_MS = 86_400_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,9 +31,23 @@ class Filter:
     low_ms: int
     high_ms: int
 
-    def keeps(self, code: str, ms: int) -> bool:
+    @property
+    def name(self) -> Sequence[Any]:
+        """What tells it from other filters."""
+        return [self.code, self.low_ms, self.high_ms]
+
+    def of_day(self, day: str) -> bool | None:
+        """Whether all events of a UTC day stay, or none; None: it depends on the event."""
+        begin = metered.begin_ms_of_day(day)
+        end = begin + _DAY_MS - 1
+        if end < self.low_ms or self.high_ms < begin:
+            return False
+        return True if self.code is None and self.low_ms <= begin and end <= self.high_ms else None
+
+    def keeps(self, reference: Reference) -> bool:
         """Whether an event stays in the list."""
-        return (self.code is None or code == self.code) and self.low_ms <= ms <= self.high_ms
+        is_of_code = self.code is None or reference.code == self.code
+        return is_of_code and self.low_ms <= reference.timestamp_ms <= self.high_ms
 
 
 def page(call: Call) -> tuple[list[dict[str, Any]], dict[str, int | None]]:
@@ -40,17 +56,19 @@ def page(call: Call) -> tuple[list[dict[str, Any]], dict[str, int | None]]:
     Raises: Invalid.
     """
     service.wait_for_events(call.organization)
-    wanted = listing.wanted(call)
+    organization, wanted, real_now = call.organization, listing.wanted(call), clock.utc_now()
     subscription = call.one("external_subscription_id")
-    filter_ = _filter(call, subscription)
+    filter_ = _filter(call, subscription, real_now)
     if subscription is None:
-        items, meta = _of_log(call.organization.id, filter_, wanted)
+        references, meta = log_pages.page(organization, log_reader.BY_TIME, filter_, wanted, real_now)
+        items = [item for _, item in log_reader.stored(organization.id, references)]
     else:
-        items, meta = _of_subscription(call.organization.id, subscription, filter_, wanted)
-    return service.show_items(call.organization.id, items), meta
+        events = Events(organization.id, subscription, filter_.code, filter_.low_ms, filter_.high_ms)
+        items, meta = events.page(wanted, real_now=real_now)
+    return service.show_items(organization.id, items), meta
 
 
-def _filter(call: Call, subscription: str | None) -> Filter:
+def _filter(call: Call, subscription: str | None, real_now: datetime) -> Filter:
     low, high = (parameters.instant(call, name) for name in ("timestamp_from", "timestamp_to"))
     if parameters.switch(call, "timestamp_from_started_at"):
         if subscription is None:
@@ -59,11 +77,19 @@ def _filter(call: Call, subscription: str | None) -> Filter:
         if started is not None:
             # Events of the second in which it started are its own. Source: usage.md section 1.4.
             low = max(low or started, started.replace(microsecond=0))
+    kept_since = _kept_since(call.organization, real_now)
     return Filter(
         call.one("code"),
-        _FIRST_MS if low is None else max(_FIRST_MS, milliseconds_of(low)),
+        kept_since if low is None else max(kept_since, milliseconds_of(low)),
         _LAST_MS if high is None else min(_LAST_MS, milliseconds_of(high)),
     )
+
+
+def _kept_since(organization: OrganizationRef, real_now: datetime) -> int:
+    """The first millisecond of which all events are there still: they go at some time after this."""
+    if organization.sandbox:
+        return _FIRST_MS
+    return metered.begin_ms_of_day(metered.day_of(milliseconds_of(real_now - limits.EVENT_RETENTION)))
 
 
 def _started_at(organization_id: str, subscription: str) -> datetime | None:
@@ -73,48 +99,3 @@ def _started_at(organization_id: str, subscription: str) -> datetime | None:
         return live
     ended = subscription_store.history(organization_id, subscription)
     return next((each.started_at for each in ended if each.started_at is not None), None)
-
-
-def _of_subscription(
-    organization_id: str, subscription: str, filter_: Filter, wanted: Wanted
-) -> tuple[list[Item], dict[str, int | None]]:
-    """By the hour rows one knows on which days there is something, and, for whole days, how much."""
-    if filter_.low_ms > filter_.high_ms:
-        return [], listing.meta(wanted, 0)
-    days: dict[str, int] = {}
-    parts: dict[str, set[str]] = {}
-    for row in usage.query(metered.usage_pk(organization_id, subscription), begins="h#"):
-        _, hour, code, part = row["sk"].split("#")
-        if filter_.code is None or code == key_part(filter_.code):
-            days[hour[:10]] = days.get(hour[:10], 0) + int(row[metered.COUNT])
-            parts.setdefault(hour[:10], set()).add(part)
-    low, high = metered.day_of(filter_.low_ms), metered.day_of(filter_.high_ms)
-    total = 0
-    items: list[Item] = []
-    first, last = (wanted.number - 1) * wanted.size, wanted.number * wanted.size
-    for day in sorted((d for d in days if low <= d <= high), reverse=True):
-        cut = day in (low, high)
-        on_page = total < last and total + days[day] > first
-        if cut or on_page:
-            found = _of_day(organization_id, subscription, day, parts[day], filter_)
-            items += found[max(0, first - total) : max(0, last - total)]
-            total += len(found)
-        else:
-            total += days[day]
-    return items, listing.meta(wanted, total)
-
-
-def _of_day(organization_id: str, subscription: str, day: str, parts: Collection[str], filter_: Filter) -> list[Item]:
-    low_ms, high_ms = filter_.low_ms, filter_.high_ms
-    found = metered.raw_of_day(organization_id, subscription, day, parts, low_ms=low_ms, high_ms=high_ms)
-    return [item for item in reversed(found) if filter_.keeps(item["code"], item["ms"])]
-
-
-def _of_log(organization_id: str, filter_: Filter, wanted: Wanted) -> tuple[list[Item], dict[str, int | None]]:
-    listed = log.listed(organization_id, lambda entry: filter_.keeps(entry.code, entry.timestamp_ms))
-    entries = erased.without(organization_id, listed)
-    order = sorted(entries, key=lambda entry: -entry.timestamp_ms)  # Of one instant as listed: the last received first.
-    chosen = order[(wanted.number - 1) * wanted.size : wanted.number * wanted.size]
-    keys = [entry.key(organization_id) for entry in chosen]
-    found = usage.get_many(keys)
-    return [found[k] for k in keys if k in found], listing.meta(wanted, len(order))

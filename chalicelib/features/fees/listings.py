@@ -3,7 +3,7 @@
 It holds fees of final invoices and those without invoice; those of drafts come with the end of their grace period.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,13 +13,12 @@ from chalicelib.features.invoices.records import Fee
 from chalicelib.platform import counters, listing, parameters
 from chalicelib.platform.http import Call
 from chalicelib.platform.ids import key
-from chalicelib.platform.listing import Listing, Wanted
-from chalicelib.platform.table import core
+from chalicelib.platform.listing import Listing
+from chalicelib.platform.table import Item
 from chalicelib.platform.timestamps import stamp
 
 _TYPES = ("charge", "add_on", "subscription", "credit", "commitment", "fixed_charge")
-_INSTANTS = ("created_at", "succeeded_at", "failed_at", "refunded_at")
-_READ_AT_ONCE = 100
+_INSTANTS = ("succeeded_at", "failed_at", "refunded_at")
 
 
 @dataclass(slots=True)
@@ -60,34 +59,44 @@ def page(call: Call) -> tuple[list[Fee], dict[str, int | None]]:
             return [], listing.meta(wanted, 0)
         place, index = store.owner_pk(organization_id, customer.id), "owner"
     total: Callable[[], int] | None = None
-    if index == "list" and not chosen.where:
+    created = _created(call)
+    if index == "list" and not chosen.where and created is None and status is None:
         total = lambda: counters.total(organization_id, store.LIST)  # noqa: E731
     found = Listing(
         organization_id,
         place,
         index=index,
+        between=created,
         where=chosen.where,
         values=chosen.values,
         names=chosen.names,
         total=total,
+        sieve=None if status is None else _with_status(organization_id, status),
+        sieved_by=status or "",
     )
-    if status is not None:
-        return _with_status(found, status, wanted)
     items, meta = listing.read(found, wanted)
     return [store.read(item) for item in items], meta
 
 
-def _with_status(of: Listing, status: str, wanted: Wanted) -> tuple[list[Fee], dict[str, int | None]]:
-    """A status stands on the invoice for all its fees at once, so that none of them need change with it: here the whole
-    list is walked, each fee with its invoice."""
-    fees = [store.read(item) for item in core.query(of.pk, **of.how())]
-    kept: list[Fee] = []
-    for start in range(0, len(fees), _READ_AT_ONCE):
-        some = fees[start : start + _READ_AT_ONCE]
-        statuses = service.payment_statuses(of.organization_id, some)
-        kept += [fee for fee in some if statuses[fee.id] == status]
-    first = (wanted.number - 1) * wanted.size
-    return kept[first : first + wanted.size], listing.meta(wanted, len(kept))
+def _with_status(organization_id: str, status: str) -> Callable[[Sequence[Item]], list[Item]]:
+    """Leaves fees with a payment status. It stands on the invoice for all its fees at once, so that none of them need change
+    with it: fees are read with their invoices."""
+
+    def kept(items: Sequence[Item]) -> list[Item]:
+        fees = [store.read(item) for item in items]
+        statuses = service.payment_statuses(organization_id, fees)
+        return [item for item, fee in zip(items, fees, strict=True) if statuses[fee.id] == status]
+
+    return kept
+
+
+def _created(call: Call) -> tuple[str, str] | None:
+    """The range of places in the list, which begin with the instant of creation; None: all."""
+    low, high = (
+        None if (at := parameters.instant(call, parameter)) is None else stamp(at)
+        for parameter in ("created_at_from", "created_at_to")
+    )
+    return None if low is None and high is None else (low or "0", f"{high}$" if high else "A")
 
 
 def _filters(call: Call) -> _Filter:

@@ -51,7 +51,7 @@ def page(call: Call, customer_id: str | None = None) -> tuple[list[Invoice], dic
     statuses = parameters.words(call, ("status", "statuses"), VISIBLE)
     payment_statuses = parameters.words(call, ("payment_status", "payment_statuses"), PAYMENT_STATUSES)
     chosen = _filters(call)
-    narrowed = bool(chosen.where)
+    narrowed = bool(chosen.where) or _dates(call) is not None
     if statuses:
         chosen.one_of("status", statuses)
     if payment_statuses:
@@ -65,6 +65,7 @@ def page(call: Call, customer_id: str | None = None) -> tuple[list[Invoice], dic
         organization_id,
         place,
         index="list" if customer_id is None else "owner",
+        between=_dates(call),
         where=chosen.where,
         values=chosen.values,
         names=chosen.names(),
@@ -89,17 +90,18 @@ def _filters(call: Call) -> _Filter:
     disputed, self_billed = (parameters.switch(call, name) for name in ("payment_dispute_lost", "self_billed"))
     if disputed or self_billed:
         chosen.where.append("attribute_not_exists(pk)")
-    for parameter, field, sign, read in (
-        ("issuing_date_from", "issuing_date", ">=", parameters.day),
-        ("issuing_date_to", "issuing_date", "<=", parameters.day),
-        ("amount_from", "total_amount_cents", ">=", parameters.cents),
-        ("amount_to", "total_amount_cents", "<=", parameters.cents),
-    ):
-        bound = read(call, parameter)
+    for parameter, sign in (("amount_from", ">="), ("amount_to", "<=")):
+        bound = parameters.cents(call, parameter)
         if bound is not None:
-            chosen.compare(field, sign, bound, parameter)
+            chosen.compare("total_amount_cents", sign, bound, parameter)
     term = call.one("search_term")
     if term:
         chosen.where.append("contains(words, :term)")
         chosen.values[":term"] = term.lower()
     return chosen
+
+
+def _dates(call: Call) -> tuple[str, str] | None:
+    """The range of places in the list that begin with these issuing dates; None: all."""
+    low, high = (parameters.day(call, name) for name in ("issuing_date_from", "issuing_date_to"))
+    return None if low is None and high is None else (low or "0", f"{high}$" if high else "A")

@@ -9,6 +9,7 @@ from datetime import datetime
 
 from chalicelib.features.events.event import Event
 from chalicelib.features.plans import advance_codes
+from chalicelib.features.plans.advance_codes import Codes
 from chalicelib.platform import agenda, clock
 from chalicelib.platform.agenda import Task
 from chalicelib.platform.clock import OrganizationRef
@@ -32,9 +33,9 @@ class InAdvance:
     """What one batch needs to know, read once per organization: no older, as a plan may be made right before an event."""
 
     def __init__(self) -> None:
-        self._codes: dict[str, frozenset[str]] = {}
+        self._codes: dict[str, Codes] = {}
 
-    def codes(self, organization: OrganizationRef) -> frozenset[str]:
+    def codes(self, organization: OrganizationRef) -> Codes:
         """The codes of events that are charged at once."""
         known = self._codes.get(organization.id)
         if known is None:

@@ -16,12 +16,14 @@ begins somewhere else among its events, two that have the same seldom meet again
 
 import random
 import time
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from chalicelib import limits
 from chalicelib.features.events.event import Event
 from chalicelib.features.metering import store, tally
 from chalicelib.features.metering.definitions import Definitions
@@ -29,13 +31,18 @@ from chalicelib.features.metering.registers import Entering
 from chalicelib.features.metering.rows import Rows
 from chalicelib.platform import agenda, clock
 from chalicelib.platform.agenda import Task
+from chalicelib.platform.log import logger
 from chalicelib.platform.settings import settings
-from chalicelib.platform.table import Reason, Table, reasons_of
+from chalicelib.platform.table import Reason, Table, reasons_of, usage
 
-# DynamoDB takes 100 actions in a transaction.
+# DynamoDB takes 100 actions in a transaction, and 4 MB: of these a part is left for rows, which may be large already.
 _ACTIONS_MAX = 100
+_BYTES_MAX = 3_000_000
+# An event without its properties and names that are longer than usual.
+_SMALL_BYTES = 1000
 _ATTEMPTS = 10
 _CONFLICT = "TransactionConflict"
+_REFUSALS = {"ValidationError", "ItemCollectionSizeLimitExceeded"}
 _REPEATABLE = {
     "ThrottlingException",
     "ProvisionedThroughputExceededException",
@@ -64,6 +71,12 @@ class Sealed:
         """How many actions it takes by itself."""
         return 1 if self.task is None else 2
 
+    @property
+    def size(self) -> int:
+        """At most so many bytes does its item have; its task has its names twice."""
+        texts = (value["S"] for value in self.item.values() if "S" in value)
+        return _SMALL_BYTES + self.places * sum(len(text) if text.isascii() else len(text.encode()) for text in texts)
+
     def item_in(self, part: str) -> Mapping[str, Any]:
         """The item that stores it in a part of the time index."""
         if part == store.PART:
@@ -75,39 +88,110 @@ class NotCounted(Exception):
     """A transaction did not get through; nothing of it was written, and its events may be delivered again."""
 
 
-def count(organization_id: str, subscription: str, events: Sequence[Sealed], defined: Definitions | None) -> list[Task]:
-    """Store and count events of one subscription, in as many transactions as they need; returns the tasks written with
-    them, to be pushed. `defined`: what metrics say of their codes, None where that is not known.
+class Refused(NotCounted):
+    """DynamoDB does not take it as it is, however often it is sent."""
 
-    Raises: NotCounted; what was written before stays written.
+
+@dataclass(slots=True)
+class Outcome:
+    """What became of events. `written`: stored and counted just now; `failed`: not counted, to be delivered again; those in
+    neither were known."""
+
+    written: list[Sealed] = field(default_factory=list)
+    failed: list[Sealed] = field(default_factory=list)
+
+
+class Patience:
+    """How long a batch goes on with an organization whose transactions do not get through: the others wait meanwhile."""
+
+    def __init__(self, whole: "Patience | None" = None) -> None:
+        self._whole = whole
+        self._lost = 0.0
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the rest of the organization's events shall come again instead."""
+        too_long = self._lost > limits.METERING_LOST_SECONDS
+        return too_long or (
+            self._lost > 0 and self._whole is not None and self._whole._lost > limits.METERING_LOST_IN_ALL
+        )
+
+    def lose(self, seconds: float) -> None:
+        """Note that a transaction took so long and failed."""
+        self._lost += seconds
+        if self._whole is not None:
+            self._whole.lose(seconds)
+
+
+def count(
+    organization_id: str,
+    subscription: str,
+    events: Sequence[Sealed],
+    defined: Definitions | None,
+    patience: Patience,
+) -> Outcome:
+    """Store and count events of one subscription, in as many transactions as they need. `defined`: what metrics say of their
+    codes, None where that is not known.
+
+    A transaction that fails leaves the others alone. One that DynamoDB refuses is tried in another part of rows, then with
+    rows that only count its events, then in halves: so that an event fails alone.
     """
-    tasks: list[Task] = []
+    outcome = Outcome()
     rows = Rows(usage_once, organization_id, subscription, defined)
     parts = _parts(events, rows.entering({sealed.event.code for sealed in events}))
     first = int(random.random() * len(parts))
+    left = deque((part, 0) for part in parts[first:] + parts[:first])
     is_sent_twice = False
-    for part in parts[first:] + parts[:first]:
-        written, met = _commit(rows, new_ones(part, consistent=True) if is_sent_twice else part)
-        tasks += written
-        is_sent_twice = is_sent_twice or met
-    return tasks
+    while left:
+        part, refused = left.popleft()
+        if patience.is_over:
+            outcome.failed += part
+            continue
+        started = time.monotonic()
+        try:
+            part = new_ones(part, consistent=True) if is_sent_twice else part
+            written, met = _commit(rows, part, bare=refused > 1)
+            outcome.written += written
+            is_sent_twice = is_sent_twice or met
+        except Refused:
+            patience.lose(time.monotonic() - started)
+            rows.move()
+            left.extendleft(_smaller(part, refused))
+            if refused > 1 and len(part) == 1:
+                logger.exception("event not counted", extra={"organization": organization_id})
+                outcome.failed += part
+        except (NotCounted, ClientError, BotoCoreError):
+            patience.lose(time.monotonic() - started)
+            logger.exception("events not counted", extra={"organization": organization_id, "events": len(part)})
+            outcome.failed += part
+    return outcome
+
+
+def _smaller(part: list[Sealed], refused: int) -> list[tuple[list[Sealed], int]]:
+    """How to try again what was refused so many times before."""
+    if refused < 2:
+        return [(part, refused + 1)]
+    half = len(part) // 2
+    return [(some, refused) for some in (part[:half], part[half:])] if half else []
 
 
 def _parts(events: Sequence[Sealed], entering: Entering) -> list[list[Sealed]]:
-    """Groups that fit a transaction: an action per event, per task, per row and per day, and those of registers."""
+    """Groups that fit a transaction: an action per event, per task, per row and per day, and those of registers; and no more
+    bytes than it takes beside the rows."""
     parts: list[list[Sealed]] = []
     part: list[Sealed] = []
-    own = 0
+    own, size = 0, 0
     places: set[object] = set()
     for sealed in sorted(events, key=lambda s: (s.event.timestamp_ms // tally.HOUR_MS, s.event.code)):
         hour = sealed.event.timestamp_ms // tally.HOUR_MS
         wanted = places | {(hour, sealed.event.code), ("day", hour // 24)}
         places_of_event = sealed.places + entering.places(sealed.event.code)
-        if own + places_of_event + len(wanted) + entering.places_in_all > _ACTIONS_MAX:
+        actions = own + places_of_event + len(wanted) + entering.places_in_all
+        if part and (actions > _ACTIONS_MAX or size + sealed.size > _BYTES_MAX):
             parts.append(part)
-            part, own, wanted = [], 0, {(hour, sealed.event.code), ("day", hour // 24)}
+            part, own, size, wanted = [], 0, 0, {(hour, sealed.event.code), ("day", hour // 24)}
         part.append(sealed)
-        own += places_of_event
+        own, size = own + places_of_event, size + sealed.size
         places = wanted
     if part:
         parts.append(part)
@@ -118,32 +202,33 @@ def _commit(
     rows: Rows,
     part: list[Sealed],
     *,
+    bare: bool = False,
     sleep: Callable[[float], None] = time.sleep,
     draw: Callable[[], float] = random.random,
-) -> tuple[list[Task], bool]:
-    """The tasks that were written, and whether somebody else stored some of these events. (Where the answer was lost the tasks
-    are not known, and the tick finds them.)"""
+) -> tuple[list[Sealed], bool]:
+    """The events that were written, and whether somebody else stored some of them. `bare`: rows shall only count them."""
     table = usage_once
     put = {"TableName": table.name, "ConditionExpression": "attribute_not_exists(pk)"}
     is_old = False  # What was read of rows before writing.
     is_sent_twice = False
+    unsure: list[Sealed] = []  # Sent, and not answered.
     for attempt in range(_ATTEMPTS):
         if not part:
-            return [], is_sent_twice
+            return _own(unsure), is_sent_twice
         place = rows.part
         tasks = [sealed.task for sealed in part if sealed.task is not None]
         actions = [{"Put": {**put, "Item": sealed.item_in(place)}} for sealed in part]
         received = [sealed.received for sealed in part]
-        actions += rows.actions(received, place, signed_at=clock.utc_now(), consistent=is_old)
+        actions += rows.actions(received, place, signed_at=clock.utc_now(), consistent=is_old, bare=bare)
         actions += [agenda.put(task, now=task.due_at) for task in tasks]
         try:
             table.client.transact_write_items(TransactItems=actions)
-            return tasks, is_sent_twice
+            return part + _own([each for each in unsure if each not in part]), is_sent_twice
         except table.client.exceptions.TransactionCanceledException as error:
             reasons = reasons_of(error)
             own, others = reasons[: len(part)], reasons[len(part) :]
-            if any(reason.code == "ValidationError" for reason in own):
-                raise NotCounted(str(error)) from error
+            if any(reason.code in _REFUSALS for reason in reasons):
+                raise Refused(str(error)) from error
             is_old = any(reason.failed for reason in others)
             is_stored = any(reason.failed for reason in own)
             is_being_stored = any(reason.code == _CONFLICT for reason in own)
@@ -156,10 +241,20 @@ def _commit(
         except (ClientError, BotoCoreError) as error:
             # The answer may be lost after the commit: then the next attempt finds all its events known.
             _get_over(error, rows, draw)
+            unsure = unsure or part
         sleep(draw() * 0.01 * 2 ** min(attempt, 6))
         if is_sent_twice:
             part = new_ones(part, consistent=True)
     raise NotCounted("conflicts did not end")
+
+
+def _own(unsure: Sequence[Sealed]) -> list[Sealed]:
+    """Those of the events which stand as this very batch would have stored them."""
+    if not unsure:
+        return []
+    found = usage.get_many([(sealed.item["pk"]["S"], sealed.item["sk"]["S"]) for sealed in unsure])
+    logs = {item["transaction_id"]: item["log"] for item in found.values()}
+    return [each for each in unsure if logs.get(each.event.transaction_id) == each.item["log"]["S"]]
 
 
 def new_ones(events: Sequence[Sealed], *, consistent: bool = False) -> list[Sealed]:
@@ -185,11 +280,11 @@ def _is_crowded(rows: Rows, actions: Sequence[Mapping[str, Any]], reasons: Seque
 
 
 def _get_over(error: ClientError | BotoCoreError, rows: Rows, draw: Callable[[], float]) -> None:
-    """Raises: NotCounted, where another attempt would fail alike."""
+    """Raises: Refused, where the table does not take this; NotCounted, where another attempt would fail alike."""
     if _is_full(error):
         rows.move(draw)
     elif not _repeatable(error):
-        raise NotCounted(str(error)) from error
+        raise (Refused if _code(error) == "ValidationException" else NotCounted)(str(error)) from error
 
 
 def _is_full(error: ClientError | BotoCoreError) -> bool:
@@ -203,4 +298,8 @@ def _repeatable(error: ClientError | BotoCoreError) -> bool:
     if isinstance(error, BotoCoreError):
         return True
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-    return status >= 500 or error.response.get("Error", {}).get("Code") in _REPEATABLE
+    return status >= 500 or _code(error) in _REPEATABLE
+
+
+def _code(error: ClientError | BotoCoreError) -> str:
+    return str(error.response.get("Error", {}).get("Code")) if isinstance(error, ClientError) else ""

@@ -1,6 +1,7 @@
 """Erasing events: the reverse of counting them. Source: catalog.md section 2.2.
 
-An erased event leaves its hour's row and the time index in one transaction, so that rows and events agree at every instant.
+An erased event leaves the log first, then its hour's row and the time index in one transaction, so that rows and events agree
+at every instant, and that a run which was interrupted finds what it has still to do.
 Its item stays, without its place in time: the transaction is known still, and a message that is delivered again counts nothing.
 What is left of a row covers nothing but its number: readers recount that hour. A row of which nothing is left goes; so does
 what readers have kept of the hour, and registers of distinct values end.
@@ -13,7 +14,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from chalicelib.features.events.event import instant_of, milliseconds_of
-from chalicelib.features.metering import registers, store, tally
+from chalicelib.features.metering import log, registers, store, tally
 from chalicelib.platform.ids import key_part
 from chalicelib.platform.table import Action, Cancelled, Item, transact, usage
 
@@ -83,6 +84,7 @@ def _erase_in(
         left = {row["sk"]: _left(row, gone[store.part_of(row["sk"])]) for row in rows}
         changes = [_change(row, left[row["sk"]]) for row in rows if left[row["sk"]] is not row]
         try:
+            log.take_out(organization_id, some)
             transact([*(_forgotten(item) for item in some), *changes, store.fold_again_action(pk, hour[:10])])
         except Cancelled:
             return None

@@ -1,27 +1,32 @@
-"""The log of what came in: which events, from whom, and what is odd about them.
+"""The log of what was counted: which events, from whom, and what is odd about them. Lists of events are read from it.
 
-Log items are written before their events: each event then names the item that lists it, and what an item says of an event
-counts only where the event names it back. So the log shows each event once, whatever is delivered again.
+Counting comes first. A batch has a name before it is counted, which its events hold; what was counted is written to the log
+afterwards, in a transaction with the numbers of events by day, so that totals and lists agree. So the log names each event
+once, and none that does not count. Where it cannot be written, its events count all the same, and a metric says so
+(`LogSkipped`).
 
-What is odd is no money: where metrics cannot be read just now, events are logged and counted without it.
+A worker may die between counting and the log. Its messages come again: whatever of theirs is known by then, and named by no
+item of its batch, is written to the log under the name of that batch.
 """
 
-import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+import random
+import threading
+import time
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from chalicelib import limits
 from chalicelib.domain.aggregation.faults import INVALID_CODE
-from chalicelib.features.events.event import Event, Source
-from chalicelib.features.metering import store
+from chalicelib.features.events.event import Event
+from chalicelib.features.metering import log_items, store
 from chalicelib.features.metering.definitions import Definitions
-from chalicelib.platform import agenda, clock
+from chalicelib.features.metering.log_items import Reference
+from chalicelib.platform import agenda
 from chalicelib.platform.clock import OrganizationRef
 from chalicelib.platform.ids import derived_id
 from chalicelib.platform.log import logger
-from chalicelib.platform.table import Item, Key, core, usage
+from chalicelib.platform.table import Action, Cancelled, Item, Key, core, transact, usage
 from chalicelib.platform.timestamps import stamp
 
 if TYPE_CHECKING:
@@ -30,183 +35,208 @@ if TYPE_CHECKING:
 # The faults of an hour are told after its end: in an organization with a clock of its own, by that clock.
 ERRORS = agenda.kind("event_errors", rank=70, reads_usage=True)
 
-# One log item holds this many references; at some 150 bytes each it stays below DynamoDB's 400 KB.
-_REFERENCES = 1000
-# A list looks back over so many events.
-_EVENTS_MAX = 100_000
+# A transaction takes 100 actions and 4 MB: an item, the row that counts it, and the mark of its faults.
+_ITEMS_AT_ONCE, _BYTES_AT_ONCE = 30, 3_000_000
 
 _HOUR = timedelta(hours=1)
 
+Name = tuple[str, str]  # Subscription and transaction id.
 
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """What the log says of an event. `log`: the batch that it came with; `faults`: domain/aggregation/faults.py."""
-
-    transaction_id: str
-    external_subscription_id: str
-    code: str
-    timestamp_ms: int
-    source: Source
-    faults: int
-    log: str
-
-    def key(self, organization_id: str) -> Key:
-        """Where the event stands."""
-        return store.event_key(organization_id, self.transaction_id, self.external_subscription_id)
+# By worker (a thread) and organization: of how many parts it chooses one for each batch. It doubles with each conflict.
+_spread: dict[tuple[int, str], int] = {}
+_REMEMBERED = 10_000
 
 
-# Writing.
+def forget() -> None:
+    """Drop what this process knows."""
+    _spread.clear()
 
 
-def write(messages: Sequence["Message"], defined: Mapping[str, Definitions | None]) -> dict[str, str]:
-    """Log a batch; returns what its events shall name, by organization. `defined`: what metrics say, by organization."""
-    by_organization: dict[OrganizationRef, list[Message]] = {}
-    for message in messages:
-        by_organization.setdefault(message.organization, []).append(message)
-    now = clock.utc_now()
-    items: list[Item] = []
-    log_keys: dict[str, str] = {}
-    faulty: list[tuple[OrganizationRef, datetime]] = []
-    for organization, own in by_organization.items():
-        log_key = f"{stamp(now)}#{derived_id(*(message.id for message in own))}"
-        log_keys[organization.id] = log_key
-        # Events in flight hold a sandbox's clock up, so that it still shows the hour in which they came.
-        at = max((message.clock_at for message in own if message.clock_at is not None), default=now)
-        logged, has_faults = _items(own, defined[organization.id], log_key, at, now)
-        items += logged
-        if has_faults:
-            faulty.append((organization, at))
-    usage.write_many(items)
-    for organization, at in faulty:
-        _tell_later(organization, at)
-    return log_keys
+def name_of(organization_id: str, message_ids: Iterable[str], now: datetime) -> str:
+    """The name of a batch of these messages, metered at a real instant."""
+    parts = _spread.get((threading.get_ident(), organization_id), 1)
+    part = store.ALL_PARTS[random.randrange(parts)]
+    return f"{stamp(now)}#{derived_id(*message_ids)}#{part}"
 
 
-def _items(
-    own: Sequence["Message"], defined: Definitions | None, log_key: str, at: datetime, now: datetime
-) -> tuple[list[Item], bool]:
-    """The log items of an organization's messages, with a mark for each that holds faults, and whether any does."""
-    organization_id = own[0].organization.id
-    sources: dict[tuple[str, str], int] = {}
-    references = list(_references(own, defined, sources))
-    expires_at = int((now + limits.EVENT_LOG_KEPT).timestamp())
-    items: list[Item] = []
-    has_faults = False
-    for start in range(0, len(references), _REFERENCES):
-        part = references[start : start + _REFERENCES]
-        sk = f"{log_key}#{start // _REFERENCES:03d}"
-        texts = {"events": _compact(part), "sources": _compact(list(sources))}
-        items.append({"pk": store.log_pk(organization_id), "sk": sk, **texts, "expires_at": expires_at})
-        if any(reference[-1] for reference in part):
-            has_faults = True
-            items.append({"pk": store.faulty_pk(organization_id, _hour(at)), "sk": sk, "expires_at": expires_at})
-    return items, has_faults
+def write(
+    organization: OrganizationRef,
+    name: str,
+    messages: Sequence["Message"],
+    counted: set[Name],
+    definitions: Definitions | None,
+    now: datetime,
+) -> None:
+    """Log those of an organization's messages' events that were counted, under the name of their batch.
+
+    Never raises: what cannot be logged is counted already.
+    """
+    left = set(counted)
+    references = list(_references(messages, left, definitions))
+    try:
+        items = log_items.items_of(organization.id, name, references, keeps_for_ever=organization.sandbox)
+        _write_all(organization, items, _clock_at(messages, now))
+    except Exception:  # noqa: BLE001  as said above
+        _skipped(organization, len(references))
+
+
+def complete(organization: OrganizationRef, message: "Message", definitions: Definitions | None, now: datetime) -> None:
+    """Log what a message that came again had counted before, where the log does not have it. Never raises."""
+    try:
+        for name, missing in _missing(organization.id, message).items():
+            references = list(_references([message], missing, definitions))
+            suffix = f"{derived_id(message.id)[:8]}-"
+            keeps = organization.sandbox
+            items = log_items.items_of(organization.id, name, references, suffix=suffix, keeps_for_ever=keeps)
+            _write_all(organization, items, _clock_at([message], now))
+    except Exception:  # noqa: BLE001  as said above
+        _skipped(organization, len(message.events))
+
+
+def _missing(organization_id: str, message: "Message") -> dict[str, set[Name]]:
+    """Stored events that this very message brought and no log item names, by the name of their batch."""
+    keys = [store.event_key(organization_id, e.transaction_id, e.external_subscription_id) for e in message.events]
+    found: dict[str, set[Name]] = {}
+    for item in usage.get_many(keys).values():
+        if item["received"] == message.received_at and "time_pk" in item:
+            found.setdefault(item["log"], set()).add((item["subscription"], item["transaction_id"]))
+    for name, own in found.items():
+        for item in standing(organization_id, name):
+            own -= {(r.external_subscription_id, r.transaction_id) for r in log_items.references_of(item)}
+    return {name: own for name, own in found.items() if own}
+
+
+def standing(organization_id: str, name: str) -> list[Item]:
+    """The log items of a batch."""
+    return list(usage.query(log_items.pk_of(organization_id, name), begins=f"{name}#"))
 
 
 def _references(
-    own: Sequence["Message"], defined: Definitions | None, sources: dict[tuple[str, str], int]
-) -> Iterator[list[Any]]:
-    """Each event once: of a repeated one the first, which is the one that is kept."""
-    seen: set[tuple[str, str]] = set()
-    for message in own:
-        source = sources.setdefault(message.source, len(sources))
+    messages: Iterable["Message"], wanted: set[Name], definitions: Definitions | None
+) -> Iterable[Reference]:
+    """Of each event that is wanted the first, which is the one that is kept; all found are taken out of `wanted`."""
+    place = 0
+    for message in messages:
+        source = message.source
         for event in message.events:
-            name = (event.transaction_id, event.external_subscription_id)
-            if name not in seen:
-                seen.add(name)
-                yield [*name, event.code, event.timestamp_ms, source, _faults(event, defined)]
+            name = (event.external_subscription_id, event.transaction_id)
+            if name in wanted:
+                wanted.discard(name)
+                faults = _faults(event, definitions)
+                yield Reference(name[1], name[0], event.code, event.timestamp_ms, source, faults, place)
+                place += 1
 
 
-def _faults(event: Event, defined: Definitions | None) -> int:
-    if defined is None:
+def _faults(event: Event, definitions: Definitions | None) -> int:
+    if definitions is None:
         return 0
-    metric = defined.get(event.code)
+    metric = definitions.get(event.code)
     return INVALID_CODE if metric is None else metric.expected.faults(event.properties)
+
+
+def _clock_at(messages: Iterable["Message"], now: datetime) -> datetime:
+    # Events in flight hold a sandbox's clock up, so that it still shows the hour in which they came.
+    return max((message.clock_at for message in messages if message.clock_at is not None), default=now)
+
+
+def _write_all(organization: OrganizationRef, items: Sequence[Item], at: datetime) -> None:
+    if any(item["faults"] for item in items):
+        _tell_later(organization, at)  # Before the marks: a task that finds nothing is harmless.
+    some: list[Item] = []
+    size = 0
+    for item in items:
+        if some and (len(some) == _ITEMS_AT_ONCE or size + len(item["refs"]) > _BYTES_AT_ONCE):
+            _write(organization.id, some, store.hour_of(at))
+            some, size = [], 0
+        some.append(item)
+        size += len(item["refs"])
+    if some:
+        _write(organization.id, some, store.hour_of(at))
+
+
+def _write(organization_id: str, items: Sequence[Item], hour: str) -> None:
+    actions: list[Action] = [usage.create(item) for item in items]
+    numbers: dict[Key, list[int]] = {}
+    for item in items:
+        number = numbers.setdefault(log_items.numbers_key(organization_id, item), [0, 0])
+        number[0] += item["n"]
+        number[1] = max(number[1], item.get("expires_at", 0))
+        if item["faults"]:
+            mark = {"pk": store.faulty_pk(organization_id, hour), "sk": item["sk"]}
+            actions.append(usage.put(mark | _expiry(item.get("expires_at", 0))))
+    actions += [moved(row, number, 0, expires) for row, (number, expires) in numbers.items()]
+
+    def meeting_others(seconds: float) -> None:
+        _spread_more(organization_id)
+        time.sleep(seconds)
+
+    try:
+        transact(actions, sleep=meeting_others)
+    except Cancelled as error:
+        if not error.reasons[0].failed:  # Else it was written before, and only the answer was lost.
+            raise
+
+
+def moved(row: Key, number: int, erased: int, expires_at: int = 0) -> Action:
+    """The change of a row of numbers."""
+    expression, values = "ADD #n :n, e :e", {":n": number, ":e": erased}
+    if expires_at:
+        expression, values = f"{expression} SET expires_at = :x", {**values, ":x": expires_at}
+    return usage.update(row, expression, names={"#n": "n"}, values=values)
+
+
+def _expiry(at: int) -> dict[str, int]:
+    return {"expires_at": at} if at else {}
+
+
+def _spread_more(organization_id: str) -> None:
+    if len(_spread) > _REMEMBERED:
+        _spread.clear()
+    worker = (threading.get_ident(), organization_id)
+    _spread[worker] = min(2 * _spread.get(worker, 1), limits.ROW_PARTS_MAX)
+
+
+def _skipped(organization: OrganizationRef, number: int) -> None:
+    """Count events that lists will lack in the metric that raises the alarm (a line of the log that CloudWatch reads)."""
+    from aws_lambda_powertools.metrics import MetricUnit, single_metric
+
+    logger.exception("not logged", extra={"organization": organization.id, "events": number})
+    with single_metric(name="LogSkipped", unit=MetricUnit.Count, value=number, namespace="Tollgate") as metric:
+        metric.add_metadata("organization", organization.id)
 
 
 def _tell_later(organization: OrganizationRef, at: datetime) -> None:
     """The task that tells of the faults of an hour; there is one, however often it is written. The tick finds it."""
-    hour = _hour(at)
+    hour = store.hour_of(at)
     due_at = at.replace(minute=0, second=0, microsecond=0) + _HOUR
     try:
         core.write(agenda.put(agenda.task(ERRORS, organization, hour, due_at), now=at))
-    except Exception:  # noqa: BLE001  as above
+    except Exception:  # noqa: BLE001  what is odd is no money
         logger.exception("faults will not be told", extra={"organization": organization.id, "hour": hour})
 
 
-def _hour(at: datetime) -> str:
-    return store.hour_of(at)
+# Erasing.
 
 
-def _compact(value: Any) -> str:
-    return json.dumps(value, separators=(",", ":"))
+def take_out(organization_id: str, events: Sequence[Mapping[str, Any]]) -> None:
+    """Let the log name these stored events no more, nor count them. Once more is harmless.
+
+    Raises: Cancelled, where others changed the same items.
+    """
+    by_batch: dict[str, set[Name]] = {}
+    for event in events:
+        by_batch.setdefault(event["log"], set()).add((event["subscription"], event["transaction_id"]))
+    for name, gone in by_batch.items():
+        for item in standing(organization_id, name):
+            references = log_items.references_of(item)
+            kept = [r for r in references if (r.external_subscription_id, r.transaction_id) not in gone]
+            if len(kept) < len(references):
+                _shorten(organization_id, item, kept)
 
 
-# Reading.
-
-
-def listed(organization_id: str, keeps: Callable[[Entry], bool]) -> list[Entry]:
-    """The log's latest events, the last received first, each once."""
-    by_name: dict[tuple[str, str], list[Entry]] = {}
-    for entry in _latest(organization_id):
-        by_name.setdefault((entry.transaction_id, entry.external_subscription_id), []).append(entry)
-    contested = [same for same in by_name.values() if _differ(same)]
-    chosen = {}
-    for entry, _ in confirmed(organization_id, [entry for same in contested for entry in same]):
-        chosen[(entry.transaction_id, entry.external_subscription_id)] = entry
-    # Of mere repeats the oldest stands for all.
-    entries = [chosen.get(name, same[-1]) for name, same in by_name.items()]
-    return [entry for entry in entries if keeps(entry)]
-
-
-def confirmed(organization_id: str, entries: Sequence[Entry]) -> Iterator[tuple[Entry, Item]]:
-    """Those of the entries whose events are stored and name them back, each with its event."""
-    found = usage.get_many([entry.key(organization_id) for entry in entries])
-    for entry in entries:
-        item = found.get(entry.key(organization_id))
-        if item is not None and item["log"] == entry.log:
-            yield entry, item
-
-
-def external_ids(organization_id: str) -> set[str]:
-    """All external ids that the log names, whether subscriptions have them or not."""
-    items = usage.query(store.log_pk(organization_id))
-    return {reference[1] for item in items for reference in json.loads(item["events"])}
-
-
-def entries_of(item: Mapping[str, Any]) -> list[Entry]:
-    """What a log item says."""
-    sources = [Source(*each) for each in json.loads(item["sources"])]
-    log = item["sk"].rpartition("#")[0]
-    return [
-        Entry(transaction_id, subscription, code, ms, sources[source], faults, log)
-        for transaction_id, subscription, code, ms, source, faults in json.loads(item["events"])
-    ]
-
-
-def faulty_marks(organization_id: str, hour: str) -> list[Key]:
-    """The marks of an hour; the sort key of each is that of the log item which it stands for."""
-    return [(item["pk"], item["sk"]) for item in usage.query(store.faulty_pk(organization_id, hour))]
-
-
-def marked(organization_id: str, marks: Sequence[Key]) -> Iterator[Entry]:
-    """What the log items that these marks stand for say of events with faults, in order of reception."""
-    pk = store.log_pk(organization_id)
-    for _, sk in marks:
-        item = usage.get(pk, sk)
-        if item is not None:
-            yield from (entry for entry in entries_of(item) if entry.faults)
-
-
-def _latest(organization_id: str) -> Iterator[Entry]:
-    seen = 0
-    for item in usage.query(store.log_pk(organization_id), descending=True):
-        entries = entries_of(item)
-        yield from reversed(entries)
-        seen += len(entries)
-        if seen >= _EVENTS_MAX:
-            return
-
-
-def _differ(same: Sequence[Entry]) -> bool:
-    return len({(entry.code, entry.timestamp_ms, entry.faults) for entry in same}) > 1
+def _shorten(organization_id: str, item: Item, kept: Sequence[Reference]) -> None:
+    seen: dict[str, Any] = {"condition": "refs = :seen", "values": {":seen": item["refs"]}}
+    place = item["pk"], item["sk"]
+    change = usage.put(log_items.left_of(item, kept), **seen) if kept else usage.delete(place, **seen)
+    gone = item["n"] - len(kept)
+    transact([change, moved(log_items.numbers_key(organization_id, item), -gone, gone)])

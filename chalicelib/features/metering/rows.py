@@ -17,7 +17,7 @@ from typing import Any
 
 from chalicelib import limits
 from chalicelib.features.events.event import Event, instant_of
-from chalicelib.features.metering import limbs, registers, store, tally, views
+from chalicelib.features.metering import limbs, log, registers, store, tally, views
 from chalicelib.features.metering.definitions import Definitions
 from chalicelib.features.metering.registers import Entering, Register
 from chalicelib.features.metering.views import Delta, View
@@ -40,6 +40,7 @@ def forget() -> None:
     for known in (_fields, _combinations, _parts):
         known.clear()
     registers.forget()
+    log.forget()
 
 
 class Rows:
@@ -73,28 +74,46 @@ class Rows:
         return "Update" in action and action["Update"]["Key"]["pk"]["S"] == self._pk
 
     def actions(
-        self, events: Sequence[tuple[Event, str]], part: str, *, signed_at: datetime, consistent: bool
+        self,
+        events: Sequence[tuple[Event, str]],
+        part: str,
+        *,
+        signed_at: datetime,
+        consistent: bool,
+        bare: bool = False,
     ) -> list[dict[str, Any]]:
         """What counting these events (each with when it was received) changes.
 
         `signed_at`: the real instant; a day that has ended by then also gets a late marker. `consistent`: read rows anew,
-        as what was read a moment ago was old.
+        as what was read a moment ago was old. `bare`: rows shall cover none of these events, only count them.
         """
+        if bare:
+            return self._bare(events, part, signed_at) + self._entered(events, part)
         used = {code: view for code, view in self._views(events) if view is not None}
         deltas = tally.tally(events, used)
         keys = {place: self._row_key(place, part) for place in deltas}
         growing = [keys[place] for place in deltas if place[1] in used and used[place[1]].needs_rows_before()]
         before = self._read(growing, consistent=consistent)
-        late: set[str] = set()
         actions: list[dict[str, Any]] = []
         for (hour, code), delta in deltas.items():
             self._bound(code, delta, used.get(code))
             sk = keys[(hour, code)]
             actions.append(self._change(sk, delta, before.get(sk, {})))
-            if (hour // 24 + 1) * 24 * tally.HOUR_MS <= signed_at.timestamp() * 1000:
-                late.add(store.day_of(hour * tally.HOUR_MS))
-        actions += [self._change(store.late_sk(day, part), {store.COUNT: 1}, {}) for day in sorted(late)]
-        return actions + self._entered(events, part)
+        return actions + self._late(deltas, part, signed_at) + self._entered(events, part)
+
+    def _bare(self, events: Sequence[tuple[Event, str]], part: str, signed_at: datetime) -> list[dict[str, Any]]:
+        deltas = tally.tally(events, {})
+        for delta in deltas.values():
+            tally.uncover(delta)
+        changes = [self._change(self._row_key(place, part), delta, {}) for place, delta in deltas.items()]
+        return changes + self._late(deltas, part, signed_at)
+
+    def _late(self, places: Iterable[tally.RowKey], part: str, signed_at: datetime) -> list[dict[str, Any]]:
+        """The late markers of those days that have ended."""
+        signed_ms = signed_at.timestamp() * 1000
+        late = {hour // 24 for hour, _ in places if (hour // 24 + 1) * 24 * tally.HOUR_MS <= signed_ms}
+        days = sorted(store.day_of(day * 24 * tally.HOUR_MS) for day in late)
+        return [self._change(store.late_sk(day, part), {store.COUNT: 1}, {}) for day in days]
 
     def entering(self, codes: Iterable[str]) -> Entering:
         """What enters distinct values of events with these codes, with the registers as they are known by now."""

@@ -12,11 +12,12 @@ from typing import Any
 import simplejson
 
 from chalicelib import limits
-from chalicelib.features.events.event import Event, from_message, milliseconds_of
+from chalicelib.features.events.event import Event, Source, from_message, milliseconds_of
 from chalicelib.features.metering import advance, commit, definitions, log, store
 from chalicelib.features.metering.advance import Accepted, InAdvance
+from chalicelib.features.metering.commit import Outcome, Patience
 from chalicelib.features.metering.definitions import Definitions
-from chalicelib.platform import agenda
+from chalicelib.platform import agenda, clock
 from chalicelib.platform.agenda import Task
 from chalicelib.platform.clock import OrganizationRef
 from chalicelib.platform.ids import key_part
@@ -28,13 +29,16 @@ from chalicelib.platform.timestamps import unstamp
 _RETENTION_SECONDS = int(limits.EVENT_RETENTION.total_seconds()) + 86_400
 
 # One encoder for all: `dumps` would make one per event, which takes as long as encoding it.
-_to_json = simplejson.JSONEncoder(separators=(",", ":"), use_decimal=True).encode
+_to_json = simplejson.JSONEncoder(separators=(",", ":"), use_decimal=True, ensure_ascii=False).encode
+
+
+_NOBODY = Source("", "")
 
 
 @dataclass(frozen=True, slots=True)
 class Message:
     """One message of the queue: what one request held, or a part of it. `source`: address and client of the request;
-    `clock_at`: what a sandbox's clock said."""
+    `clock_at`: what a sandbox's clock said; `came_before`: it was delivered to a worker already."""
 
     id: str
     organization: OrganizationRef
@@ -42,47 +46,107 @@ class Message:
     received_ms: int
     in_flight: str | None
     events: Sequence[Event]
-    source: tuple[str, str] = ("", "")
+    source: Source = _NOBODY
     clock_at: datetime | None = None
+    came_before: bool = False
 
     def accepted(self) -> Accepted:
         """When it was accepted."""
         return Accepted(self.received_at, self.clock_at or unstamp(self.received_at))
 
 
-Group = tuple[str, str]  # Organization and subscription.
-
-
 def handle(records: Sequence[Mapping[str, Any]]) -> list[str]:
     """Count the events of these SQS records; returns the ids of the messages to deliver again.
 
-    A record that cannot be read goes back alone; a group that failed takes the messages with it that hold its events.
-    Delivering any of them again counts nothing twice.
+    Counting comes first, and nothing else can stop it. A record that cannot be read goes back alone, and so does a message
+    some of whose events could not be counted. Delivering any of them again counts nothing twice.
     """
-    failed: list[str] = []
+    messages, unreadable = _read_all(records)
+    batch = _Batch(messages)
+    failed = dict.fromkeys((*unreadable, *batch.count()))
+    _push(batch.tasks)
+    batch.log()
+    for message in messages:
+        if message.in_flight is not None and message.id not in failed:
+            _arrived(message)
+    _keep_what_is_loaded()
+    return list(failed)
+
+
+class _Batch:
+    """Messages on their way, by organization."""
+
+    def __init__(self, messages: Sequence[Message]) -> None:
+        self.tasks: list[Task] = []
+        self._now = clock.utc_now()
+        self._messages: dict[OrganizationRef, list[Message]] = {}
+        for message in messages:
+            self._messages.setdefault(message.organization, []).append(message)
+        self._defined = _defined(self._messages)
+        self._names = {
+            organization.id: log.name_of(organization.id, (message.id for message in own), self._now)
+            for organization, own in self._messages.items()
+        }
+        self._counted: dict[str, set[log.Name]] = {organization.id: set() for organization in self._messages}
+        self._in_advance = InAdvance()
+
+    def count(self) -> list[str]:
+        """Count all events; returns the ids of the messages some of whose events could not be counted."""
+        failed: list[str] = []
+        whole = Patience()
+        for organization, own in self._messages.items():
+            patience, names = Patience(whole), set[log.Name]()
+            for subscription, members in _groups(own).items():
+                try:
+                    outcome = self._count_group(organization.id, subscription, members, patience)
+                except Exception:  # noqa: BLE001  one part of a batch is isolated from the next
+                    logger.exception("group not counted", extra={"organization": organization.id})
+                    names |= {(subscription, event.transaction_id) for _, event in members}
+                    continue
+                self._counted[organization.id] |= {(subscription, of.event.transaction_id) for of in outcome.written}
+                names |= {(subscription, of.event.transaction_id) for of in outcome.failed}
+                self.tasks += [of.task for of in outcome.written if of.task is not None]
+            failed += _holding(own, names) if names else []
+        return failed
+
+    def _count_group(
+        self, organization_id: str, subscription: str, members: Sequence[tuple[Message, Event]], patience: Patience
+    ) -> Outcome:
+        sealer = _Sealer(organization_id, subscription, self._names[organization_id])
+        sealed: list[commit.Sealed] = []
+        for message, event in members:
+            task = None
+            if event.code in self._in_advance.codes(message.organization):
+                task = advance.task(message.organization, event, message.accepted())
+            sealed.append(sealer.seal(message, event, task))
+        # A look before the leap costs a quarter of what a cancelled transaction does; alone it would cost most of it.
+        if len(sealed) > 1:
+            sealed = commit.new_ones(sealed)
+        return commit.count(organization_id, subscription, sealed, self._defined[organization_id], patience)
+
+    def log(self) -> None:
+        """Log what was counted, now and by workers that died before they could."""
+        for organization, own in self._messages.items():
+            definitions, counted = self._defined[organization.id], self._counted[organization.id]
+            if counted:
+                log.write(organization, self._names[organization.id], own, counted, definitions, self._now)
+            for message in own:
+                if message.came_before:
+                    log.complete(organization, message, definitions, self._now)
+
+
+def _read_all(records: Sequence[Mapping[str, Any]]) -> tuple[list[Message], list[str]]:
+    """The messages, and the ids of those that cannot be read."""
     messages: list[Message] = []
+    unreadable: list[str] = []
     for record in records:
         try:
             messages.append(_read(record))
-        except (ValueError, KeyError, TypeError):
+        except Exception:  # noqa: BLE001  whatever it holds, it goes back alone
             logger.exception("unreadable message", extra={"message_id": record.get("messageId")})
-            failed.append(str(record["messageId"]))
+            unreadable.append(str(record["messageId"]))
     messages.sort(key=lambda message: message.received_at)  # Of an event that was sent twice the first content stays.
-    defined = _defined(messages)
-    log_keys = log.write(messages, defined)
-    in_advance, tasks = InAdvance(), list[Task]()
-    for group, members in _groups(messages).items():
-        try:
-            tasks += _count_group(group, members, log_keys, defined, in_advance)
-        except Exception:  # noqa: BLE001  one part of a batch is isolated from the next
-            logger.exception("group not counted", extra={"organization": group[0]})
-            failed += [message.id for message, _ in members if message.id not in failed]
-    _push(tasks)
-    for message in messages:
-        if message.in_flight is not None and message.id not in failed:
-            usage.write(usage.delete((store.in_flight_pk(message.organization.id), message.in_flight)))
-    _keep_what_is_loaded()
-    return list(dict.fromkeys(failed))
+    return messages, unreadable
 
 
 @lru_cache(maxsize=1)
@@ -102,28 +166,45 @@ def _read(record: Mapping[str, Any]) -> Message:
         in_flight=body.get("in_flight"),
         # A long request comes in several messages: each says where in the array its events begin.
         events=[from_message(parts, place) for place, parts in enumerate(body["events"], body.get("first", 0))],
-        source=tuple(body.get("from") or ("", "")),
+        source=Source(*(body.get("from") or ("", ""))),
         clock_at=unstamp(body["now"]) if "now" in body else None,
+        came_before=int(record.get("attributes", {}).get("ApproximateReceiveCount", 1)) > 1,
     )
 
 
-def _defined(messages: Sequence[Message]) -> dict[str, Definitions | None]:
+def _defined(by_organization: Mapping[OrganizationRef, Sequence[Message]]) -> dict[str, Definitions | None]:
     """What metrics say of the events' codes, by organization."""
-    codes: dict[OrganizationRef, set[str]] = {}
-    for message in messages:
-        codes.setdefault(message.organization, set()).update(event.code for event in message.events)
-    return {organization.id: definitions.of(organization, own) for organization, own in codes.items()}
+    return {
+        organization.id: definitions.of(organization, {event.code for message in own for event in message.events})
+        for organization, own in by_organization.items()
+    }
 
 
-def _groups(messages: Iterable[Message]) -> dict[Group, list[tuple[Message, Event]]]:
-    """Events by subscription, in order of reception; of a repeated one the first stays."""
-    groups: dict[Group, dict[str, tuple[Message, Event]]] = {}
+def _groups(messages: Iterable[Message]) -> dict[str, list[tuple[Message, Event]]]:
+    """An organization's events by subscription, in order of arrival; of a repeated one the first stays."""
+    groups: dict[str, dict[str, tuple[Message, Event]]] = {}
     for message in messages:
         for event in message.events:
-            group = groups.setdefault((message.organization.id, event.external_subscription_id), {})
-            # A repeat is kept beside its message all the same: if the group fails, both messages come again.
+            group = groups.setdefault(event.external_subscription_id, {})
             group.setdefault(event.transaction_id, (message, event))
-    return {name: list(members.values()) for name, members in groups.items()}
+    return {subscription: list(members.values()) for subscription, members in groups.items()}
+
+
+def _holding(messages: Iterable[Message], names: set[log.Name]) -> list[str]:
+    """The messages that hold any of these events: also repeats, so that an event is not lost with the first of them."""
+    return [
+        message.id
+        for message in messages
+        if any((event.external_subscription_id, event.transaction_id) in names for event in message.events)
+    ]
+
+
+def _arrived(message: Message) -> None:
+    """A sandbox's message is no longer in flight. A mark that stays only lets its clock wait."""
+    try:
+        usage.write(usage.delete((store.in_flight_pk(message.organization.id), str(message.in_flight))))
+    except Exception:  # noqa: BLE001  its events are counted
+        logger.exception("message still marked as in flight", extra={"message_id": message.id})
 
 
 def _push(tasks: Sequence[Task]) -> None:
@@ -131,27 +212,6 @@ def _push(tasks: Sequence[Task]) -> None:
         agenda.push(tasks)
     except Exception:  # noqa: BLE001  the events are counted and the tick finds their tasks: no reason to deliver again
         logger.exception("tasks not pushed")
-
-
-def _count_group(
-    group: Group,
-    members: Sequence[tuple[Message, Event]],
-    log_keys: Mapping[str, str],
-    defined: Mapping[str, Definitions | None],
-    in_advance: InAdvance,
-) -> list[Task]:
-    organization_id, subscription = group
-    sealer = _Sealer(organization_id, subscription, log_keys[organization_id])
-    codes_in_advance = in_advance.codes(members[0][0].organization)
-    sealed = []
-    for message, event in members:
-        task = None
-        if event.code in codes_in_advance:
-            task = advance.task(message.organization, event, message.accepted())
-        sealed.append(sealer.seal(message, event, task))
-    if len(sealed) > 1:
-        sealed = commit.new_ones(sealed)
-    return commit.count(organization_id, subscription, sealed, defined[organization_id])
 
 
 class _Sealer:

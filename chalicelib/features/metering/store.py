@@ -10,8 +10,7 @@ Items
     <org>#usage#<subscription>      k#<hour>#<from>#<to>        a part of an hour, as a reader found it: all codes
     <org>#usage#<subscription>      u#<register>#...            registers of distinct values (registers.py)
     <org>#distinct#<value>          <subscription>#<register>.. a value that a register has (the same)
-    <org>#log                       <received>#<batch>#<n>      the events of one metered batch; expires after 30 days
-    <org>#log-faulty#<hour>         <received>#<batch>#<n>      such an item holds faults not told yet; the same
+    <org>#log...                    ...                         which events came in, to be listed (log_items.py)
     <org>#inflight                  <message>                   a sandbox's message that is not metered yet
 
 A row holds `n`, the number of events, and for each numeric property p of theirs `s:p`, the exact sum, `c:p`, how many
@@ -38,12 +37,12 @@ Access patterns
 
 import json
 from collections.abc import Collection, Iterable, Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 from functools import lru_cache
 from typing import Any
 
-from chalicelib.features.events.event import Event, instant_of, order_of
+from chalicelib.features.events.event import Event, instant_of, milliseconds_of, order_of
 from chalicelib.platform.ids import key, key_part
 from chalicelib.platform.table import Action, Item, Key, usage
 
@@ -176,7 +175,7 @@ def read(item: Item) -> Event:
 
 
 def log_pk(organization_id: str) -> str:
-    """The partition of an organization's log."""
+    """The partition of the numbers of events in an organization's log, by days."""
     return key(organization_id, "log")
 
 
@@ -193,6 +192,11 @@ def in_flight_pk(organization_id: str) -> str:
 def day_of(milliseconds: int) -> str:
     """The UTC day of an instant."""
     return _day_name(milliseconds // 86_400_000)
+
+
+def begin_ms_of_day(day: str) -> int:
+    """The first millisecond of a UTC day, since 1970."""
+    return milliseconds_of(datetime.fromisoformat(day).replace(tzinfo=UTC))
 
 
 @lru_cache(maxsize=4096)

@@ -7,15 +7,17 @@ while, as events of subscriptions that have ended may come late.
 Items
     pk                      sk    what it is
     <org>#advance-codes     -     `n:<code>`: how many plans have a charge of this code in advance, those of single
-                                  subscriptions too; `left:<code>`: when one of them lost it
+                                  subscriptions too; `left:<code>`: when one of them lost it (long codes as their hash:
+                                  the item has room for several thousand)
 
 Access patterns
     1 current(org)              GetItem   consistent
     2 actions(before, after)    part of the plan's own transaction
 """
 
-from collections.abc import Set
+from collections.abc import Iterable, Set
 from datetime import datetime
+from hashlib import sha256
 
 from chalicelib import limits
 from chalicelib.platform.ids import key
@@ -23,19 +25,34 @@ from chalicelib.platform.table import Action, core
 from chalicelib.platform.timestamps import stamp
 
 _NUMBER, _LEFT = "n:", "left:"
+_PLAIN_MAX = 40
 
 
-def current(organization_id: str, *, real_now: datetime) -> frozenset[str]:
+class Codes:
+    """Codes, as the item names them."""
+
+    def __init__(self, names: Iterable[str] = ()) -> None:
+        self._names = frozenset(names)
+
+    def __bool__(self) -> bool:
+        return bool(self._names)
+
+    def __contains__(self, code: str) -> bool:
+        """Whether a code is among them."""
+        return bool(self._names) and _name(code) in self._names
+
+
+def current(organization_id: str, *, real_now: datetime) -> Codes:
     """The codes whose events may be charged at once."""
     item = core.get(key(organization_id, "advance-codes")) or {}
     since = stamp(real_now - limits.ADVANCE_CODES_KEPT)
     numbers = {name.removeprefix(_NUMBER): number for name, number in item.items() if name.startswith(_NUMBER)}
-    return frozenset(code for code, number in numbers.items() if number > 0 or item.get(_LEFT + code, "") > since)
+    return Codes(code for code, number in numbers.items() if number > 0 or item.get(_LEFT + code, "") > since)
 
 
 def actions(organization_id: str, *, before: Set[str], after: Set[str], real_now: datetime) -> list[Action]:
     """Count a plan under the codes that it has in advance now, and no more under those that it had."""
-    entered, left = sorted(after - before), sorted(before - after)
+    entered, left = sorted(map(_name, after - before)), sorted(map(_name, before - after))
     if not entered and not left:
         return []
     names = {f"#n{i}": _NUMBER + code for i, code in enumerate([*entered, *left])}
@@ -48,3 +65,10 @@ def actions(organization_id: str, *, before: Set[str], after: Set[str], real_now
         expression += " SET " + ", ".join(f"#l{i} = :now" for i in range(len(left)))
     place = key(organization_id, "advance-codes"), "-"
     return [core.update(place, expression, names=names, values=values)]
+
+
+def _name(code: str) -> str:
+    """A code in the name of an attribute."""
+    if len(code) <= _PLAIN_MAX and code.isascii() and not code.startswith("~"):
+        return code
+    return f"~{sha256(code.encode()).hexdigest()[:32]}"

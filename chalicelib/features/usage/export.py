@@ -14,10 +14,10 @@ from typing import Any
 
 from chalicelib.domain.periods import Span
 from chalicelib.features.events.event import event_id, plain
-from chalicelib.features.metering import log, store
+from chalicelib.features.metering import log_reader, store
 from chalicelib.features.subscriptions import store as subscriptions
 from chalicelib.features.usage import raw
-from chalicelib.platform import files
+from chalicelib.platform import clock, files
 from chalicelib.platform.http import to_json
 from chalicelib.platform.ids import key_part
 from chalicelib.platform.table import Item
@@ -49,7 +49,8 @@ def export(organization_id: str, first: date, last: date) -> dict[str, Any]:
 
 def _events(organization_id: str, span: Span) -> Iterator[Item]:
     """By external id, then time. Hour rows tell how many there are, so that none that the index lacks is missed."""
-    external_ids = subscriptions.external_ids(organization_id) | log.external_ids(organization_id)
+    of_late = log_reader.external_ids(organization_id, clock.utc_now())
+    external_ids = subscriptions.external_ids(organization_id) | of_late
     for external_id in sorted(external_ids):
         yield from raw.events(organization_id, external_id, span, None)
 

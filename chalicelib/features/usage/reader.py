@@ -25,6 +25,8 @@ _HOUR, _DAY = timedelta(hours=1), timedelta(days=1)
 FOLD_AFTER = timedelta(hours=1)
 # A day row stays below DynamoDB's 400 KB; a day with more than this is read by its hours.
 _TEXT_BYTES_MAX = 350_000
+# Of an hour with more codes, each up to 200 bytes, no part is kept: what was seen stands beside the text.
+_CODES_SEEN_MAX = 200
 
 # By hour and code, as they stand in keys.
 Hours = dict[tuple[str, str], dict[str, Any]]
@@ -95,7 +97,9 @@ class Reader:
         seen: dict[str, int] = {}
         for _, code, row in rows:
             seen[code] = seen.get(code, 0) + int(row[store.COUNT])
-        is_kept = self._keeps_cuts and sum(seen.values()) >= limits.CUT_KEPT_FROM_EVENTS
+        is_kept = (
+            self._keeps_cuts and sum(seen.values()) >= limits.CUT_KEPT_FROM_EVENTS and len(seen) <= _CODES_SEEN_MAX
+        )
         sk = store.cut_sk(store.hour_of(hour), milliseconds_of(span.start), raw.ceil_ms(span.end))
         kept = usage.get(self._pk, sk) if is_kept else None
         codes: dict[str, Delta] = folds.unpack(kept["codes"]) if kept is not None and kept["seen"] == seen else {}

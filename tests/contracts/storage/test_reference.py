@@ -3,7 +3,6 @@
 import os
 import random
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -20,11 +19,8 @@ from chalicelib.features.metering import service, store
 from chalicelib.features.metering.views import View
 from chalicelib.features.usage import service as usage
 from chalicelib.features.usage.audit import audit
-from chalicelib.platform import aws, table
+from chalicelib.platform import table
 from chalicelib.platform.table import Cancelled, core, transact
-from infra.local import provision
-from tests.support import aws as support
-from tests.support.dynamodb_local import running
 from tests.support.faults import colliding
 from tests.support.hot import Hot
 from tests.support.usage import MARCH, ORG, event, message, units
@@ -32,26 +28,6 @@ from tests.support.usage import MARCH, ORG, event, message, units
 pytestmark = [pytest.mark.local_dynamodb, pytest.mark.xdist_group("local_dynamodb")]
 
 NOON = datetime(2024, 3, 10, 12, tzinfo=UTC)
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[str]:
-    with running() as url:
-        yield url
-
-
-@pytest.fixture
-def tables(
-    server: str, environment: None, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
-) -> Iterator[None]:
-    """Fresh tables for each test, told apart by the stage."""
-    stage = f"t{abs(hash(request.node.name)) % 10**8}"
-    monkeypatch.setenv("AWS_ENDPOINT_URL", server)
-    monkeypatch.setenv("STAGE", stage)
-    support.forget()
-    provision.tables(aws.client("dynamodb"), stage)
-    yield
-    support.forget()
 
 
 def test_sixteen_workers_on_one_subscription_lose_and_double_nothing(tables: None) -> None:

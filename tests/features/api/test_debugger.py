@@ -187,15 +187,20 @@ def test_no_organization_sees_the_log_of_another(faulty):
     assert logs(Story.begin(name="Other"))["event_logs"] == []
 
 
-def test_what_a_worker_could_not_count_is_listed_once_it_is(story):
+@pytest.mark.parametrize("after", [False, True], ids=["before the write", "after the write"])
+@pytest.mark.parametrize("at", range(4))
+def test_what_a_killed_worker_counted_is_listed_once(story, at, after):
+    """Its writes: the events, the task that tells of faults, the log, and that the message is no longer in flight."""
     send(story, 1, "nothing")
-    records = received(settings().events_queue)
-    with failing(Plan(2, after=False)), pytest.raises(Killed):  # After the log and the task, before the event.
-        service.handle(records)
-    assert story.ok("GET", "/event_logs?warnings[]=any")["event_logs"] == []
-    assert service.handle(records) == []
-    (shown,) = story.ok("GET", "/event_logs?warnings[]=any")["event_logs"]
-    assert shown["warnings"] == ["unknown_code"]
+    (record,) = received(settings().events_queue)
+    with failing(Plan(at, after=after)), pytest.raises(Killed):
+        service.handle([record])
+    again = {**record, "attributes": {"ApproximateReceiveCount": "2"}}
+    for _ in range(2):
+        assert service.handle([again]) == []
+        (shown,) = story.ok("GET", "/event_logs?warnings[]=any")["event_logs"]
+        assert shown["warnings"] == ["unknown_code"]
+        assert story.ok("GET", "/events")["meta"]["total_count"] == 1
 
 
 def test_metrics_that_cannot_be_read_keep_no_event_from_counting(story, monkeypatch):

@@ -185,4 +185,4 @@ def test_events_of_open_periods_cost_one_look_at_their_subscription(ended):
     send(ended, *((f"e{n}", "calls", ago(1)) for n in range(20)), sub="runs")
     with counting() as asked:
         assert list(late.metered_between(ended.ref.id, start, clock.utc_now())) == []
-    assert asked.requests == {"query": 2}  # The log, and the subscriptions of the external id.
+    assert asked.requests == {"query": 3}  # Where the log stands, the log, and the subscriptions of the external id.

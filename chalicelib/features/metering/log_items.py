@@ -1,0 +1,180 @@
+"""Items of the log, and where they stand.
+
+Items
+    pk                              sk                              what it is
+    <org>#log#<day>#<part>          <instant>#<batch>#<part>#<n>    events of one batch that lie on one UTC day
+        index time: <org>#log-at#<day of the events>#<part>         <latest event>#<instant>#<batch>#<part>#<n>
+    <org>#log                       <day>#<day of the events>#<part>    how many events (`n`) such items name; `e`: how many
+                                                                        were taken out again
+    <org>#log-faulty#<hour>         <instant>#<batch>#<part>#<n>    such an item names events with faults not told yet
+
+`<instant>#<batch>#<part>` is the name of a batch: each of its events holds it as `log`. The first day is that of the instant,
+at which the batch was metered. So the same items are read in order of reception, from the table, and in order of the events'
+own times, from the index. Rows of numbers name all parts in which there is anything.
+
+An item names up to a thousand events in columns, as zipped JSON: `[[address, client], ...]`, names of subscriptions, codes;
+then a column each of transaction ids, indexes of subscriptions, of codes, milliseconds, indexes of sources, faults, and places
+in the batch. Some 30 bytes are left of an event. What tenants send is of any length: so the text is measured, and split.
+"""
+
+import json
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import timedelta
+from typing import Any, NamedTuple
+
+from chalicelib import limits
+from chalicelib.features.events.event import Source
+from chalicelib.features.metering import store
+from chalicelib.platform.ids import key
+from chalicelib.platform.table import Item, Key
+
+# Zipped it is never longer than this and a few bytes more, whatever it says: an item holds 400 KB.
+TEXT_BYTES_MAX = 350_000
+REFERENCES_MAX = 1000
+_DAY_MS = 86_400_000
+_FASTEST = 1  # Ids chosen by chance do not get shorter by more effort, and it is the meter's time.
+
+
+class Reference(NamedTuple):
+    """What the log says of an event. `faults`: domain/aggregation/faults.py; `place`: in its batch, in order of reception."""
+
+    transaction_id: str
+    external_subscription_id: str
+    code: str
+    timestamp_ms: int
+    source: Source
+    faults: int
+    place: int
+
+    def key(self, organization_id: str) -> Key:
+        """Where the event stands."""
+        return store.event_key(organization_id, self.transaction_id, self.external_subscription_id)
+
+
+def items_of(
+    organization_id: str, name: str, references: Sequence[Reference], *, suffix: str = "", keeps_for_ever: bool
+) -> list[Item]:
+    """The items of a batch that name these events. `suffix`: what tells them from those that are there."""
+    by_day: dict[int, list[Reference]] = {}
+    for reference in references:
+        by_day.setdefault(reference.timestamp_ms // _DAY_MS, []).append(reference)
+    items: list[Item] = []
+    for number, own in by_day.items():
+        for some, packed in _packed(own):
+            sk = f"{name}#{suffix}{len(items):03d}"
+            item = _item(organization_id, name, sk, some, packed)
+            if not keeps_for_ever:
+                item["expires_at"] = expires_at(name[:10], store.day_of(number * _DAY_MS))
+            items.append(item)
+    return items
+
+
+def _item(organization_id: str, name: str, sk: str, references: Sequence[Reference], packed: bytes) -> Item:
+    times = [reference.timestamp_ms for reference in references]
+    faults = 0
+    for reference in references:
+        faults |= reference.faults
+    return {
+        "pk": pk_of(organization_id, name),
+        "sk": sk,
+        "time_pk": time_pk(organization_id, store.day_of(times[0]), part_of(name)),
+        "time_sk": f"{max(times):015d}#{sk}",
+        "n": len(references),
+        "low": min(times),
+        "faults": faults,
+        "refs": packed,
+    }
+
+
+def left_of(item: Item, references: Sequence[Reference]) -> Item:
+    """The item with these of its references only. Its place stays: its latest event may have gone."""
+    ((_, packed),) = _packed(references)
+    return {**item, "n": len(references), "refs": packed}
+
+
+def _packed(references: Sequence[Reference]) -> Iterator[tuple[Sequence[Reference], bytes]]:
+    if len(references) > REFERENCES_MAX:
+        for start in range(0, len(references), REFERENCES_MAX):
+            yield from _packed(references[start : start + REFERENCES_MAX])
+        return
+    text = json.dumps(_columns(references), separators=(",", ":"))
+    if len(text) > TEXT_BYTES_MAX and len(references) > 1:  # ASCII: as many bytes as characters.
+        half = len(references) // 2
+        yield from _packed(references[:half])
+        yield from _packed(references[half:])
+    else:
+        yield references, zlib.compress(text.encode(), _FASTEST)
+
+
+def _columns(references: Sequence[Reference]) -> list[Any]:
+    sources: dict[Source, int] = {}
+    subscriptions: dict[str, int] = {}
+    codes: dict[str, int] = {}
+    columns: list[list[Any]] = [[], [], [], [], [], [], []]
+    ids, of_subscription, of_code, times, of_source, faults, places = columns
+    for each in references:
+        ids.append(each.transaction_id)
+        of_subscription.append(subscriptions.setdefault(each.external_subscription_id, len(subscriptions)))
+        of_code.append(codes.setdefault(each.code, len(codes)))
+        times.append(each.timestamp_ms)
+        of_source.append(sources.setdefault(each.source, len(sources)))
+        faults.append(each.faults)
+        places.append(each.place)
+    return [list(sources), list(subscriptions), list(codes), *columns]
+
+
+def references_of(item: Mapping[str, Any]) -> list[Reference]:
+    """The events that an item names, in order of reception."""
+    sources, subscriptions, codes, *columns = _unpacked(item)
+    known = [Source(*each) for each in sources]
+    return [
+        Reference(name, subscriptions[subscription], codes[code], ms, known[source], faults, place)
+        for name, subscription, code, ms, source, faults, place in zip(*columns, strict=True)
+    ]
+
+
+def subscriptions_of(item: Mapping[str, Any]) -> list[str]:
+    """The external ids that an item names."""
+    found: list[str] = _unpacked(item)[1]
+    return found
+
+
+def _unpacked(item: Mapping[str, Any]) -> list[Any]:
+    found: list[Any] = json.loads(zlib.decompress(item["refs"]))
+    return found
+
+
+# Keys.
+
+
+def pk_of(organization_id: str, name: str) -> str:
+    """The partition of a batch's items; `name`: its name, or what begins with it."""
+    return log_pk(organization_id, name[:10], part_of(name))
+
+
+def part_of(name: str) -> str:
+    """The part in which a batch's items stand."""
+    return name.split("#")[2]
+
+
+def log_pk(organization_id: str, day: str, part: str) -> str:
+    """The partition of the items of a day of reception."""
+    return key(organization_id, "log", day, part)
+
+
+def time_pk(organization_id: str, day: str, part: str) -> str:
+    """The partition of the index of items whose events lie on a day."""
+    return key(organization_id, "log-at", day, part)
+
+
+def numbers_key(organization_id: str, item: Item) -> Key:
+    """The row of numbers that counts an item's events."""
+    day = store.day_of(item["low"])
+    return store.log_pk(organization_id), f"{item['sk'][:10]}#{day}#{part_of(item['sk'])}"
+
+
+def expires_at(received_on: str, day: str) -> int:
+    """When a list needs events of these days no more: they themselves have gone by then."""
+    latest_ms = store.begin_ms_of_day(max(received_on, day))
+    return latest_ms // 1000 + int((limits.EVENT_RETENTION + timedelta(days=3)).total_seconds())

@@ -1,0 +1,244 @@
+"""Reading the log in two orders: of reception, and of the events' own times; the latest first.
+
+A list is a sequence of days, each with its number of events, which rows of numbers tell. Its page is found by these numbers,
+and within its day by walking; where a page ended is kept, so that the next one begins there (platform/positions.py).
+"""
+
+import heapq
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from chalicelib import limits
+from chalicelib.features.metering import erase, log_items, store
+from chalicelib.features.metering.log_items import Reference, references_of
+from chalicelib.platform.clock import OrganizationRef
+from chalicelib.platform.table import Item, usage
+from chalicelib.platform.timestamps import stamp
+
+# Sort keys begin with digits.
+_FIRST, _LAST = "0", "A"
+# A page needs few of them.
+_ITEMS_AT_ONCE = 100
+
+# A place in a list, comparable with others of the same list.
+Place = tuple[Any, ...]
+
+
+@dataclass(slots=True)
+class Day:
+    """A day of a list: how many events it has, how many were taken out of it, and the parts in which they stand."""
+
+    name: str
+    number: int = 0
+    erased: int = 0
+    parts: set[str] = field(default_factory=set)
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """An order of the log. `column`: which day of a row of numbers is meant; `pk`: the partition of a day's part, under an
+    `index`; `bound`: of an item's place in that index, what no place of its events exceeds; `place`: of an event."""
+
+    name: str
+    column: int
+    index: str | None
+    sk: str
+    pk: Callable[[str, str, str], str]
+    bound: Callable[[str], Any]
+    place: Callable[[Item, Reference], Place]
+
+
+BY_RECEPTION = Order(
+    "reception",
+    column=0,
+    index=None,
+    sk="sk",
+    pk=log_items.log_pk,
+    # The name of the batch, whose items may lie on several days.
+    bound=lambda sk: sk.rpartition("#")[0],
+    place=lambda item, reference: (item["sk"].rpartition("#")[0], reference.place, item["sk"]),
+)
+BY_TIME = Order(
+    "time",
+    column=1,
+    index="time",
+    sk="time_sk",
+    pk=log_items.time_pk,
+    bound=lambda sk: int(sk.split("#")[0]),
+    # Of one instant the last received comes first.
+    place=lambda item, reference: (reference.timestamp_ms, item["sk"].rpartition("#")[0], reference.place, item["sk"]),
+)
+
+
+def days(organization: OrganizationRef, order: Order, real_now: datetime) -> list[Day]:
+    """The days of a list, the latest first: as far back as events are kept, or the debugger looks."""
+    kept = limits.EVENT_LOG_KEPT if order is BY_RECEPTION else limits.EVENT_RETENTION
+    is_endless = organization.sandbox and order is BY_TIME
+    first = _FIRST if is_endless else f"{real_now - kept:%Y-%m-%d}"
+    found: dict[str, Day] = {}
+    begins = first if order is BY_RECEPTION else _FIRST
+    for row in usage.query(store.log_pk(organization.id), between=(begins, _LAST)):
+        *names, part = row["sk"].split("#")
+        name = names[order.column]
+        if name >= first:
+            day = found.setdefault(name, Day(name))
+            day.number += row["n"]
+            day.erased += row["e"]
+            day.parts.add(part)
+    return sorted(found.values(), key=lambda day: day.name, reverse=True)
+
+
+@dataclass(slots=True)
+class _Entry:
+    """An event on its way out; of several the one with the highest place is the least."""
+
+    place: Place
+    reference: Reference
+    item: "_Open"
+
+    def __lt__(self, other: "_Entry") -> bool:
+        return self.place > other.place
+
+
+@dataclass(slots=True)
+class _Open:
+    """An item some of whose events are still to come."""
+
+    sk: str
+    left: int
+
+
+class Walk:
+    """The events of a day, the latest first. `after`: only those behind that place; `starts`: by part, from which item on to
+    look for them, as `position` gave it."""
+
+    def __init__(
+        self,
+        organization_id: str,
+        order: Order,
+        day: Day,
+        *,
+        after: Place | None = None,
+        starts: Mapping[str, str] | None = None,
+    ) -> None:
+        self._order, self._after = order, after
+        self._items = {
+            part: usage.query(
+                order.pk(organization_id, day.name, part),
+                index=order.index,
+                between=(_FIRST, (starts or {}).get(part, _LAST)),
+                descending=True,
+                limit=_ITEMS_AT_ONCE,
+            )
+            for part in sorted(day.parts)
+        }
+        self._next: dict[str, Item] = {}
+        self._open: dict[str, list[_Open]] = {part: [] for part in self._items}
+        self._heap: list[_Entry] = []
+        self._place: Place | None = None
+        for part in list(self._items):
+            self._advance(part)
+
+    def __iter__(self) -> Iterator[Reference]:
+        while self._heap or self._next:
+            # An event may come once no item that is still to be read can hold one before it.
+            while self._next and (not self._heap or self._heap[0].place[0] <= self._highest()[0]):
+                self._take(self._highest()[1])
+            if self._heap:
+                entry = heapq.heappop(self._heap)
+                entry.item.left -= 1
+                self._place = entry.place
+                yield entry.reference
+
+    def position(self) -> dict[str, Any]:
+        """Where to go on behind the last event that came."""
+        starts = {}
+        for part, opened in self._open.items():
+            waiting = next((item.sk for item in opened if item.left), None)
+            following = self._next[part][self._order.sk] if part in self._next else _FIRST
+            starts[part] = waiting or following
+        return {"after": list(self._place or ()), "starts": starts}
+
+    def _highest(self) -> tuple[Any, str]:
+        return max((self._order.bound(item[self._order.sk]), part) for part, item in self._next.items())
+
+    def _take(self, part: str) -> None:
+        item = self._next.pop(part)
+        opened = _Open(item[self._order.sk], 0)
+        for reference in references_of(item):
+            place = self._order.place(item, reference)
+            if self._after is None or place < self._after:
+                opened.left += 1
+                heapq.heappush(self._heap, _Entry(place, reference, opened))
+        self._open[part] = [each for each in self._open[part] if each.left] + [opened]
+        self._advance(part)
+
+    def _advance(self, part: str) -> None:
+        item = next(self._items[part], None)
+        if item is not None:
+            self._next[part] = item
+
+
+def count(organization_id: str, order: Order, day: Day, keeps: Callable[[Reference], bool]) -> int:
+    """How many events of a day a filter leaves: all its items are read."""
+    return sum(
+        sum(map(keeps, references_of(item)))
+        for part in sorted(day.parts)
+        for item in usage.query(order.pk(organization_id, day.name, part), index=order.index)
+    )
+
+
+# Other uses.
+
+
+def items_between(organization_id: str, start: datetime, end: datetime) -> Iterator[Item]:
+    """The items that were written in a half-open range of real time, in that order."""
+    low, high = stamp(start), stamp(end)
+    parts: dict[str, set[str]] = {}
+    for row in usage.query(store.log_pk(organization_id), between=(low[:10], store.after(high[:10]))):
+        day, _, part = row["sk"].split("#")
+        parts.setdefault(day, set()).add(part)
+    for day in sorted(parts):
+        found = [usage.query(log_items.log_pk(organization_id, day, part), between=(low, high)) for part in parts[day]]
+        yield from heapq.merge(*found, key=lambda item: str(item["sk"]))
+
+
+def external_ids(organization_id: str, real_now: datetime) -> set[str]:
+    """All external ids that the log names of late, whether subscriptions have them or not."""
+    items = items_between(organization_id, real_now - limits.EVENT_LOG_KEPT, real_now)
+    return {external_id for item in items for external_id in log_items.subscriptions_of(item)}
+
+
+def faulty_marks(organization_id: str, hour: str) -> list[tuple[str, str]]:
+    """The marks of an hour; the sort key of each is that of the log item which it stands for."""
+    return [(item["pk"], item["sk"]) for item in usage.query(store.faulty_pk(organization_id, hour))]
+
+
+def marked(organization_id: str, marks: Sequence[tuple[str, str]]) -> Iterator[Reference]:
+    """What the log items that these marks stand for say of events with faults, in order of reception."""
+    for _, sk in marks:
+        item = usage.get(log_items.pk_of(organization_id, sk), sk)
+        if item is not None:
+            yield from (reference for reference in references_of(item) if reference.faults)
+
+
+def of_transaction(organization_id: str, transaction_id: str, real_now: datetime) -> Iterator[Reference]:
+    """What the log says of late of the events of a transaction id, the last received first."""
+    since = f"{real_now - limits.EVENT_LOG_KEPT:%Y-%m-%d}"
+    stored = [item for item in store.by_transaction(organization_id, transaction_id) if not erase.is_erased(item)]
+    lately = [item for item in stored if item["log"] >= since]
+    for event in sorted(lately, key=lambda item: str(item["log"]), reverse=True):
+        pk = log_items.pk_of(organization_id, event["log"])
+        for item in usage.query(pk, begins=f"{event['log']}#"):
+            for reference in references_of(item):
+                if reference[:2] == (transaction_id, event["subscription"]):
+                    yield reference
+
+
+def stored(organization_id: str, references: Sequence[Reference]) -> list[tuple[Reference, Item]]:
+    """These events with what is stored of them; not those that were erased."""
+    found = usage.get_many([reference.key(organization_id) for reference in references])
+    pairs = [(reference, found.get(reference.key(organization_id))) for reference in references]
+    return [(reference, item) for reference, item in pairs if item is not None and not erase.is_erased(item)]

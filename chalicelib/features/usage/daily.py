@@ -1,0 +1,68 @@
+"""How many events a subscription has on each UTC day, by code: from day rows, and from hours where there is no current one."""
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+
+from chalicelib.domain.periods import Span
+from chalicelib.features.events.stream import Stream
+from chalicelib.features.metering import store
+from chalicelib.features.usage import folds, raw
+from chalicelib.features.usage.reader import FOLD_AFTER, Reader
+
+_DAY = timedelta(days=1)
+# So many days are folded at once; what lies before is read by its hours.
+_FOLDED_MAX = 800
+
+# By day, then by code as it stands in keys.
+Numbers = dict[str, dict[str, int]]
+
+
+def numbers(organization_id: str, subscription: str, first: str, last: str, *, real_now: datetime) -> Numbers:
+    """The numbers of the days between two, both included. Closed days that had to be read by their hours are folded."""
+    pk = store.usage_pk(organization_id, subscription)
+    found: Numbers = {}
+    seen: dict[str, tuple[dict[str, int], str]] = {}
+    markers: dict[str, dict[str, int]] = {}
+    # Markers before hours: architecture.md says why.
+    for row in store.rows(pk, store.day_sk(first), store.after(store.day_sk(last))):
+        _, day, *late = row["sk"].split("#")
+        if late:
+            markers.setdefault(day, {})["#".join(late)] = row[store.COUNT]
+        else:
+            seen[day] = (row["seen"], row["codes"])
+    for day, (named, codes) in seen.items():
+        if named == markers.get(day, {}):
+            found[day] = {code: int(row[store.COUNT]) for code, row in folds.unpack(codes).items()}
+    closed: list[str] = []
+    until = f"{raw.floor(real_now - FOLD_AFTER, _DAY):%Y-%m-%d}"
+    for low, high in _gaps(sorted(found), first, last):
+        for row in store.rows(pk, f"h#{low}T00", store.after(f"h#{high}T23")):
+            _, hour, code, _ = row["sk"].split("#")
+            own = found.setdefault(hour[:10], {})
+            own[code] = own.get(code, 0) + int(row[store.COUNT])
+            if hour[:10] < until:
+                closed.append(hour[:10])
+    if closed:
+        _fold(organization_id, subscription, min(closed), max(closed), real_now)
+    return found
+
+
+def _gaps(days: list[str], first: str, last: str) -> Iterator[tuple[str, str]]:
+    """The ranges of days between two, both included, that are not among these."""
+    low = first
+    for day in days:
+        if low < day:
+            yield low, _next(day, -1)
+        low = _next(day, 1)
+    if low <= last:
+        yield low, last
+
+
+def _next(day: str, number: int) -> str:
+    return store.day_of(store.begin_ms_of_day(day) + number * 86_400_000)
+
+
+def _fold(organization_id: str, subscription: str, first: str, last: str, real_now: datetime) -> None:
+    end = datetime.fromisoformat(f"{last}T00:00+00:00") + _DAY
+    start = max(datetime.fromisoformat(f"{first}T00:00+00:00"), end - _FOLDED_MAX * _DAY)
+    Reader(organization_id, Stream(subscription), {}, real_now=real_now, keeps_cuts=False).read(Span(start, end))

@@ -1,0 +1,390 @@
+"""The largest legal input of every item that is built from what tenants send, on the store that enforces limits: items of
+400 KB, keys of 1 and 2 KB, expressions of 4 KB, transactions of 4 MB, messages of 256 KB."""
+
+import json
+import random
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from chalicelib import limits
+from chalicelib.domain.periods import Span
+from chalicelib.features.billable_metrics.store import METRICS, Metric, MetricFilter
+from chalicelib.features.events import service as events
+from chalicelib.features.metering import definitions, erase, registers, rows, service, store, tally
+from chalicelib.features.metering.registers import Spec
+from chalicelib.features.usage import distinct
+from chalicelib.features.usage import service as usage
+from chalicelib.features.usage.audit import audit
+from chalicelib.platform import agenda, clock, files, queues, table
+from chalicelib.platform.ids import new_id
+from chalicelib.platform.timestamps import stamp
+from tests.support.story import Story
+from tests.support.usage import MARCH, ORG, event, message, units
+
+pytestmark = [pytest.mark.local_dynamodb, pytest.mark.xdist_group("local_dynamodb")]
+
+NOON = datetime(2024, 3, 10, 12, tzinfo=UTC)
+POO = "\N{PILE OF POO}"
+SQS_BYTES_MAX = 256 * 1024
+
+
+def longest(n: int, length: int = 255) -> str:
+    """The longest legal name, told from others."""
+    return f"{n:06d}{POO * (length - 6)}"
+
+
+@pytest.fixture
+def sent(tables: None, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Messages that went to SQS, each as large as it takes at most."""
+    found: list[str] = []
+
+    def send(queue: str, body: Any, delay_seconds: int = 0) -> str:
+        text = body if isinstance(body, str) else json.dumps(body)
+        assert len(text.encode()) <= SQS_BYTES_MAX
+        found.append(text)
+        return "id"
+
+    monkeypatch.setattr(queues, "send", send)
+    monkeypatch.setattr(files, "put", lambda name, content, content_type: None)
+    monkeypatch.setattr(agenda, "push", lambda tasks: None)
+    monkeypatch.setattr(events, "wait_for_events", lambda organization: None)
+    monkeypatch.setattr("tests.support.story.meter", lambda: None)
+    return found
+
+
+def metered(sent: list[str], at_once: int = 10) -> None:
+    """Meter all that was sent, in batches."""
+    records = [{"messageId": f"m{n}", "body": body} for n, body in enumerate(sent)]
+    sent.clear()
+    for n in range(0, len(records), at_once):
+        assert service.handle(records[n : n + at_once]) == []
+
+
+def listed(story: Story, path: str = "/events", query: str = "") -> list[str]:
+    """The transaction ids of all pages of a list, whose totals are true."""
+    found: list[str] = []
+    number: int | None = 1
+    while number:
+        body = story.ok("GET", f"{path}?per_page=500&page={number}{query}")
+        found += [each["transaction_id"] for each in body[path[1:]]]
+        number, total = body["meta"]["next_page"], body["meta"]["total_count"]
+    assert total == len(found)
+    return found
+
+
+def test_the_longest_names_of_one_organization_keep_nobody_else_from_being_counted(sent: list[str]) -> None:
+    noisy, quiet = Story.begin(name="Noisy"), Story.begin(name="Quiet")
+    for batch in range(10):
+        bodies = [
+            {
+                "transaction_id": longest(100 * batch + n),
+                "external_subscription_id": longest(n % 3),
+                "code": longest(n % 2),
+                "timestamp": 1704100000 + n,
+            }
+            for n in range(100)
+        ]
+        noisy.ok("POST", "/events/batch", {"events": bodies})
+        for n in range(12) if batch == 5 else ():
+            quiet.use(at=1704100000 + n)
+    metered(sent, at_once=100)
+    assert len(listed(quiet)) == 12
+    assert sorted(listed(noisy)) == [longest(n) for n in range(1000)]
+    assert sorted(listed(noisy, "/event_logs")) == [longest(n) for n in range(1000)]
+    assert sorted(listed(noisy, query=f"&external_subscription_id={longest(1)}")) == [
+        longest(100 * batch + n) for batch in range(10) for n in range(1, 100, 3)
+    ]
+
+
+def test_batches_of_plain_names_of_the_longest_kind(sent: list[str]) -> None:
+    story = Story.begin()
+    for batch in range(30):
+        names = [f"{100 * batch + n:06d}".ljust(255, "x") for n in range(100)]
+        shared = {"external_subscription_id": "s" * 255, "code": "c" * 255, "timestamp": 1704100000}
+        story.ok("POST", "/events/batch", {"events": [{"transaction_id": name, **shared} for name in names]})
+    metered(sent, at_once=100)
+    assert len(listed(story)) == 3000
+
+
+def test_the_largest_events_fill_transactions_and_are_erased(sent: list[str]) -> None:
+    story = Story.begin()
+    room = limits.EVENT_BYTES_MAX - len((longest(1) * 2).encode()) - 100
+    bodies = [
+        {
+            "transaction_id": longest(n),
+            "external_subscription_id": longest(0),
+            "code": longest(0),
+            "timestamp": f"{1704100000 + n}.25",
+            "properties": {"text": "é" * (room // 2)},
+            "precise_total_amount_cents": "9" * 25 + "." + "9" * 15,
+            "note": POO * (limits.EVENT_SENT_BYTES_MAX // 4 - 20),
+        }
+        for n in range(110)
+    ]
+    for some in (bodies[:95], bodies[95:]):
+        story.ok("POST", "/events/batch", json.dumps({"events": some}, ensure_ascii=False).encode())
+    metered(sent, at_once=100)
+    assert len(listed(story)) == 110
+    (shown, *_) = story.ok("GET", "/event_logs?per_page=1")["event_logs"]
+    assert shown["payload"]["note"] == bodies[-1]["note"]
+    assert shown["payload"]["properties"] == bodies[-1]["properties"]
+    until = stamp(clock.utc_now())
+    assert erase.erase(story.ref.id, longest(0), longest(0), since_ms=0, received_until=until) == 110
+    assert listed(story) == listed(story, "/event_logs") == []
+
+
+def test_events_of_as_many_days_as_there_are(tables: None) -> None:
+    many = [event(f"t{n}", NOON + timedelta(days=n), code=f"c{n % 3}") for n in range(150)]
+    assert service.handle([message(many)]) == []
+    assert sum(units(f"c{n}", span=Span(NOON, NOON + timedelta(days=200))) for n in range(3)) == 150
+
+
+# Rows.
+
+
+def test_a_row_of_many_names_from_many_workers_never_stops_its_events(tables: None) -> None:
+    """Each worker knows only the names that it has written itself."""
+    numbers = {}
+    for worker in range(45):
+        rows.forget()
+        for batch in range(3):
+            names = [f"{worker:02d}{batch}{n}".ljust(tally.FIELD_NAME_MAX, POO) for n in range(8)]
+            number = Decimal("9" * 15 + "." + "9" * 15)
+            sent = event(f"t{worker}-{batch}", NOON, **{name: format(number.copy_negate(), "f") for name in names})
+            assert service.handle([message([sent])]) == []
+            numbers[names[0]] = number
+    assert units() == 135
+    for name in list(numbers)[::17]:
+        assert units(field=name) == numbers[name].copy_negate()
+    assert len({row["sk"][-1] for row in table.usage.query(store.usage_pk(ORG.id, "sub"), begins="h#")}) > 1
+    assert audit(now=clock.utc_now(), organization_id=ORG.id, subscription="sub") == []
+
+
+@pytest.mark.parametrize("aggregation", ["count_agg", "sum_agg", "max_agg", "latest_agg", "weighted_sum_agg"])
+def test_the_widest_views_fit_an_expression(tables: None, aggregation: str) -> None:
+    values = tuple(longest(n, 60) for n in range(60))
+    at = clock.utc_now()
+    fields = {"name": "calls", "code": "calls", "aggregation_type": aggregation, "weighted_interval": "seconds"}
+    metric = Metric(
+        id=new_id(),
+        created_at=at,
+        updated_at=at,
+        field_name=None if aggregation == "count_agg" else "v",
+        filters=(MetricFilter(key="k", values=values),),
+        **{name: value for name, value in fields.items() if name in Metric.model_fields},
+    )
+    METRICS.create(ORG.id, metric)
+    definitions.forget()
+    chance = random.Random(1)
+    for keys in (values[:40], values):  # As many combinations as a row keeps, and more than that.
+        rows.forget()
+        sent = []
+        for n, value in enumerate(keys):
+            more = {longest(n * 7 % 23, tally.FIELD_NAME_MAX): -1, "p": "1.5"}
+            properties = {"k": value, "v": str(Decimal(chance.randrange(-(10**14), 10**14)).scaleb(-3)), **more}
+            sent.append(event(f"{len(keys)}-{n}", NOON + timedelta(seconds=n), **properties))
+        assert service.handle([message(sent)]) == []
+    view = definitions.view_of(metric)
+    assert view is not None
+    counted = usage.read(ORG, "sub", MARCH, {"calls": [view]})
+    assert counted.events("calls") == 100
+    found = counted.summaries("calls", view)
+    assert len(found) == 60
+    assert audit(now=clock.utc_now(), organization_id=ORG.id, subscription="sub") == []
+
+
+def test_a_day_and_a_part_of_an_hour_with_very_many_codes_are_read(tables: None) -> None:
+    names = [longest(n, 50) for n in range(1800)]
+    for start in range(0, 1800, 90):
+        some = names[start : start + 90]
+        assert service.handle([message([event(f"t{name}", NOON, code=name) for name in some])]) == []
+    cut = Span(NOON, NOON + timedelta(minutes=30))
+    for _ in range(2):  # The first read folds and keeps what fits.
+        assert (units(names[0]), units(names[-1])) == (1, 1)
+        assert units(names[1799], span=cut) == 1
+
+
+def test_a_register_with_the_longest_names_and_values(tables: None) -> None:
+    code, sub = longest(1), longest(2)
+    filters: Sequence[Any] = tuple({"k": (f"{n:03d}",)} for n in range(200))
+    spec = Spec("user", filters, default=True)
+    assert len(spec.text().encode()) <= limits.REGISTER_SPEC_BYTES_MAX
+    asked = distinct.Question(ORG, sub, code, MARCH, spec)
+    at = clock.utc_now()
+    METRICS.create(
+        ORG.id,
+        Metric(
+            id=new_id(),
+            created_at=at,
+            updated_at=at,
+            name="u",
+            code=code,
+            aggregation_type="unique_count_agg",
+            field_name="user",
+        ),
+    )
+    definitions.forget()
+    distinct.wish(asked, real_now=at)
+    registers.forget()
+    sent = [event(f"t{n}", NOON, code=code, sub=sub, user=f"{n}" + POO * 3000, k=f"{n:03d}") for n in range(120)]
+    assert service.handle([message(sent[:60]), message(sent[60:])]) == []
+    due = [task for shard in range(limits.DUE_SHARDS) for task in agenda.due(shard, until=at + timedelta(hours=3))]
+    for task in due:
+        distinct.fill(task)
+    found = distinct.numbers(asked, real_now=clock.utc_now())
+    assert found is not None
+    assert sum(found.values()) == 120
+
+
+# What is charged at once, and the catalog.
+
+
+@pytest.mark.parametrize("sandbox", [True, False])
+def test_events_with_the_longest_names_are_charged_in_advance(sent: list[str], sandbox: bool) -> None:
+    story = Story.begin(sandbox=sandbox)
+    charges = []
+    for n in range(limits.METRICS_PER_PLAN_MAX):
+        metric = story.metric(longest(n))
+        charge = {
+            "charge_model": "standard",
+            "properties": {"amount": "1"},
+            "pay_in_advance": True,
+            "invoiceable": False,
+        }
+        charges.append({"billable_metric_id": metric["lago_id"], **charge})
+    story.plan(longest(1), charges)
+    story.customer(longest(2))
+    story.subscribe(longest(1), longest(3), longest(2))
+    at = clock.utc_now().timestamp() if not sandbox else 1704100000
+    bodies = [
+        {
+            "transaction_id": longest(n),
+            "external_subscription_id": longest(3),
+            "code": longest(n % 40),
+            "timestamp": int(at),
+        }
+        for n in range(100)
+    ]
+    story.ok("POST", "/events/batch", {"events": bodies})
+    metered(sent)
+    assert len(listed(story)) == 100
+    tasks = (
+        list(agenda.tasks_of_clock(story.ref, until=clock.utc_now()))
+        if sandbox
+        else [t for n in range(limits.DUE_SHARDS) for t in agenda.due(n, until=clock.utc_now())]
+    )
+    assert sum(task.kind.name == "charge_event" for task in tasks) == 100
+
+
+def test_many_long_codes_paid_in_advance_fit_their_item(tables: None) -> None:
+    from chalicelib.features.plans import advance_codes
+    from chalicelib.platform.table import transact
+
+    codes = [longest(n) for n in range(4000)]
+    at = clock.utc_now()
+    for start in range(0, 4000, 40):
+        transact(advance_codes.actions(ORG.id, before=set(), after=set(codes[start : start + 40]), real_now=at))
+    known = advance_codes.current(ORG.id, real_now=at)
+    assert all(code in known for code in codes)
+    assert longest(4001) not in known
+
+
+LONG = POO * 255
+TEXT = POO * 10_000
+
+
+@pytest.mark.parametrize(
+    ("path", "root", "body"),
+    [
+        ("/taxes", "tax", {"name": LONG, "code": LONG, "rate": "10", "description": TEXT}),
+        (
+            "/add_ons",
+            "add_on",
+            {"name": LONG, "code": LONG, "amount_cents": 1, "amount_currency": "EUR", "description": TEXT},
+        ),
+        (
+            "/billable_metrics",
+            "billable_metric",
+            {"name": LONG, "code": LONG, "description": TEXT, "aggregation_type": "sum_agg", "field_name": LONG},
+        ),
+        (
+            "/customers",
+            "customer",
+            {
+                "external_id": LONG,
+                **dict.fromkeys(
+                    ("name", "firstname", "lastname", "legal_name", "address_line1", "address_line2", "city"), LONG
+                ),
+                **dict.fromkeys(("state", "zipcode", "phone", "url", "logo_url", "legal_number"), LONG),
+                "tax_identification_number": LONG,
+                "metadata": [
+                    {"key": f"{n}" + POO * 19, "value": POO * 100, "display_in_invoice": True} for n in range(5)
+                ],
+            },
+        ),
+        (
+            "/plans",
+            "plan",
+            {
+                "name": LONG,
+                "code": LONG,
+                "description": TEXT,
+                "interval": "monthly",
+                "amount_cents": 1,
+                "amount_currency": "EUR",
+            },
+        ),
+    ],
+    ids=lambda each: each if isinstance(each, str) and each.startswith("/") else "",
+)
+def test_the_longest_texts_of_the_catalog_are_kept(sent: list[str], path: str, root: str, body: dict[str, Any]) -> None:
+    story = Story.begin()
+    made = story.ok("POST", path, {root: body})[root]
+    name = next(name for name in ("code", "external_id") if name in body)
+    assert made[name] == LONG
+    assert story.ok("GET", path)["meta"]["total_count"] == 1
+
+
+def test_the_longest_names_are_billed_credited_and_told(sent: list[str]) -> None:
+    story = Story.begin()
+    story.ok("POST", "/webhook_endpoints", {"webhook_endpoint": {"webhook_url": "http://127.0.0.1:9/" + "x" * 100_000}})
+    metric = story.metric(LONG)
+    filters = [
+        {"values": {"k": [f"{n}"]}, "properties": {"amount": "1"}, "invoice_display_name": LONG} for n in range(20)
+    ]
+    changed = {"filters": [{"key": "k", "values": [f"{n}" for n in range(20)]}]}
+    story.ok("PUT", f"/billable_metrics/{LONG}", {"billable_metric": changed})
+    charge = {"billable_metric_id": metric["lago_id"], "charge_model": "standard", "properties": {"amount": "1"}}
+    charges = [{**charge, "filters": filters, "invoice_display_name": LONG} for _ in range(10)]
+    story.plan(LONG, charges, amount_cents=1000, pay_in_advance=True, invoice_display_name=LONG, description=TEXT)
+    story.customer(LONG, name=LONG)
+    story.subscribe(LONG, LONG, LONG, name=LONG)
+    for n in range(20):
+        story.use(LONG, at=1704100000 + n, subscription=LONG, k=f"{n}")
+    metered(sent)
+    story.travel("2024-02-01T00:00:00Z")
+    story.travel("2024-02-10T00:00:00Z")
+    invoices = story.invoices()
+    assert len(invoices) == 2
+    metadata = [{"key": f"{n}" + POO * 19, "value": POO * 100} for n in range(5)]
+    story.ok("PUT", f"/invoices/{invoices[-1]['lago_id']}", {"invoice": {"metadata": metadata}})
+    story.ok("DELETE", f"/subscriptions/{LONG}")
+    assert story.ok("GET", "/invoices")["meta"]["total_count"] == 3
+
+
+@pytest.mark.parametrize("size", [390_000, 500_000])
+def test_what_no_item_holds_is_refused_clearly(sent: list[str], size: int) -> None:
+    story = Story.begin()
+    bodies = [
+        ("/webhook_endpoints", {"webhook_endpoint": {"webhook_url": "http://127.0.0.1/" + "x" * size}}),
+        ("/customers", {"customer": {"external_id": "c", "email": "x" * size + "@example.com"}}),
+    ]
+    for path, body in bodies:
+        answer = story.call("POST", path, body)
+        if answer.status != 200:
+            assert (answer.status, answer.body["error_details"]) == (422, {"base": ["value_is_too_long"]})
+        assert (answer.status == 200) == (size == 390_000 and path == "/webhook_endpoints")
