@@ -66,7 +66,7 @@ def test_quantities_are_as_long_as_limits_say():
 
 
 LONG = st.decimals(-(10**33), 10**33, places=15, allow_nan=False).map(CONTEXT.plus)
-PRICES = st.decimals(0, 10**15, places=15, allow_nan=False)
+PRICES = st.decimals(0, Decimal(f"{'9' * 15}.{'9' * 15}"), places=15, allow_nan=False)
 
 
 @given(LONG, PRICES)
