@@ -161,7 +161,22 @@ def _has_our_form(answer: Answer, what: Any) -> None:
         assert isinstance(answer.body["error"], str), (what, answer)
 
 
+# What reads what requests have left behind.
+_READERS = {
+    "event": ["/customers/cust/current_usage?external_subscription_id=sub", "/event_logs", "/events"],
+    "events": ["/customers/cust/projected_usage?external_subscription_id=sub", "/events?external_subscription_id=sub"],
+    "plan": ["/plans"],
+    "billable_metric": ["/billable_metrics", "/customers/cust/current_usage?external_subscription_id=sub"],
+    "customer": ["/customers", "/invoices"],
+    "organization": ["/customers", "/subscriptions"],
+    "subscription": ["/subscriptions", "/customers/cust/current_usage?external_subscription_id=sub"],
+}
+
+
 def _reads_back(world: World, valid: Valid, answer: Answer, what: Any) -> None:
+    for url in () if valid.admin else _READERS.get(valid.root or "", ()):
+        read = world.story.call("GET", url)
+        assert read.status < 500, (what, url, read)
     if valid.back is None or valid.root is None:
         return
     written = answer.body[valid.root]
