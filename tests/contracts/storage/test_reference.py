@@ -143,7 +143,7 @@ def test_the_app_tells_its_story_on_the_reference_too(tables: None, monkeypatch:
     from tests.support.story import Story
 
     sent: list[str] = []
-    monkeypatch.setattr(queues, "send", lambda queue, body, delay_seconds=0: sent.append(str(body)) or "id")
+    monkeypatch.setattr(queues, "send", lambda queue, body, **how: sent.append(str(body)) or "id")
     monkeypatch.setattr(agenda, "push", lambda tasks: None)
     monkeypatch.setattr("tests.support.story.meter", lambda: None)
     story = Story.begin()
