@@ -21,6 +21,7 @@ from chalice.app import Blueprint, Response
 from chalicelib import limits
 from chalicelib.domain import errors
 from chalicelib.platform import auth, clock
+from chalicelib.platform.busy import is_busy
 from chalicelib.platform.clock import OrganizationRef
 from chalicelib.platform.log import logger
 
@@ -187,11 +188,20 @@ def _answered(request: Any, view: View, path: dict[str, str], key: str, *, while
         result = view(_call(request, path, key, while_advancing=while_advancing))
     except errors.BillingError as error:
         return refusal(error)
-    except Exception:  # noqa: BLE001  a bug is answered with a bare 500, and logged here, once
+    except Exception as error:  # noqa: BLE001  a bug is answered with a bare 500, and logged here, once
+        if is_busy(error):
+            return _too_busy(error)
         logger.exception("bug", extra={"path": request.context.get("resourcePath"), "method": request.method})
         return _response(Answer({"status": 500, "error": "Internal Error"}, 500))
     answer = result if isinstance(result, Answer) else Answer(result)
     return _response(answer, request.headers.get("accept-encoding") or "")
+
+
+def _too_busy(error: Exception) -> Response:
+    """AWS is, and nothing was wrong with the request: clients repeat it by themselves."""
+    logger.warning("AWS is busy", extra={"error": repr(error)})
+    body = {"status": 503, "error": "Service Unavailable", "code": "service_busy"}
+    return _response(Answer(body, 503, headers={"Retry-After": "2"}))
 
 
 def _call(request: Any, path: dict[str, str], key: str, *, while_advancing: bool) -> Call:

@@ -14,6 +14,7 @@ events: from then on they are looked for before each attempt, which costs far le
 begins somewhere else among its events, two that have the same seldom meet again.
 """
 
+import math
 import random
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -29,6 +30,7 @@ from chalicelib.features.metering.registers import Entering
 from chalicelib.features.metering.rows import Rows
 from chalicelib.platform import agenda, clock
 from chalicelib.platform.agenda import Task
+from chalicelib.platform.busy import is_busy
 from chalicelib.platform.settings import settings
 from chalicelib.platform.table import Reason, Table, reasons_of
 
@@ -36,12 +38,6 @@ from chalicelib.platform.table import Reason, Table, reasons_of
 _ACTIONS_MAX = 100
 _ATTEMPTS = 10
 _CONFLICT = "TransactionConflict"
-_REPEATABLE = {
-    "ThrottlingException",
-    "ProvisionedThroughputExceededException",
-    "RequestLimitExceeded",
-    "TransactionInProgressException",
-}
 
 usage_once = Table(lambda: settings().usage_table, use="single")
 
@@ -75,9 +71,17 @@ class NotCounted(Exception):
     """A transaction did not get through; nothing of it was written, and its events may be delivered again."""
 
 
-def count(organization_id: str, subscription: str, events: Sequence[Sealed], defined: Definitions | None) -> list[Task]:
+def count(
+    organization_id: str,
+    subscription: str,
+    events: Sequence[Sealed],
+    defined: Definitions | None,
+    *,
+    give_up_at: float = math.inf,
+) -> list[Task]:
     """Store and count events of one subscription, in as many transactions as they need; returns the tasks written with
-    them, to be pushed. `defined`: what metrics say of their codes, None where that is not known.
+    them, to be pushed. `defined`: what metrics say of their codes, None where that is not known. `give_up_at` (monotonic s):
+    when no transaction may begin any more.
 
     Raises: NotCounted; what was written before stays written.
     """
@@ -87,7 +91,8 @@ def count(organization_id: str, subscription: str, events: Sequence[Sealed], def
     first = int(random.random() * len(parts))
     is_sent_twice = False
     for part in parts[first:] + parts[:first]:
-        written, met = _commit(rows, new_ones(part, consistent=True) if is_sent_twice else part)
+        fresh = new_ones(part, consistent=True) if is_sent_twice else part
+        written, met = _commit(rows, fresh, give_up_at=give_up_at)
         tasks += written
         is_sent_twice = is_sent_twice or met
     return tasks
@@ -118,6 +123,7 @@ def _commit(
     rows: Rows,
     part: list[Sealed],
     *,
+    give_up_at: float = math.inf,
     sleep: Callable[[float], None] = time.sleep,
     draw: Callable[[], float] = random.random,
 ) -> tuple[list[Task], bool]:
@@ -130,6 +136,7 @@ def _commit(
     for attempt in range(_ATTEMPTS):
         if not part:
             return [], is_sent_twice
+        require_time(give_up_at)
         place = rows.part
         tasks = [sealed.task for sealed in part if sealed.task is not None]
         actions = [{"Put": {**put, "Item": sealed.item_in(place)}} for sealed in part]
@@ -155,12 +162,19 @@ def _commit(
                 rows.move(draw)
         except (ClientError, BotoCoreError) as error:
             # The answer may be lost after the commit: then the next attempt finds all its events known.
-            if not _repeatable(error):
+            if not is_busy(error):
                 raise NotCounted(str(error)) from error
         sleep(draw() * 0.01 * 2 ** min(attempt, 6))
         if is_sent_twice:
             part = new_ones(part, consistent=True)
     raise NotCounted("conflicts did not end")
+
+
+def require_time(give_up_at: float) -> None:
+    """Raises: NotCounted, when the time is up (monotonic s). Who goes on until the function is cut off gives nothing back, and
+    all its messages come again late."""
+    if time.monotonic() > give_up_at:
+        raise NotCounted("no time left")
 
 
 def new_ones(events: Sequence[Sealed], *, consistent: bool = False) -> list[Sealed]:
@@ -183,11 +197,3 @@ def _is_crowded(rows: Rows, actions: Sequence[Mapping[str, Any]], reasons: Seque
         reason.code != "None" and (reason.code != _CONFLICT or rows.is_row(action))
         for action, reason in zip(actions, reasons, strict=True)
     )
-
-
-def _repeatable(error: ClientError | BotoCoreError) -> bool:
-    """Whether another attempt may get through: the service was busy, failed itself, or did not answer."""
-    if isinstance(error, BotoCoreError):
-        return True
-    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-    return status >= 500 or error.response.get("Error", {}).get("Code") in _REPEATABLE

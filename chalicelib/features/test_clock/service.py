@@ -22,8 +22,9 @@ from chalicelib import limits
 from chalicelib.domain.errors import Conflict, Forbidden, Invalid
 from chalicelib.features.events import service as events
 from chalicelib.features.plans import advance_codes
-from chalicelib.platform import agenda, clock, jobs
+from chalicelib.platform import agenda, busy, clock, jobs
 from chalicelib.platform.agenda import Task
+from chalicelib.platform.busy import is_busy
 from chalicelib.platform.clock import OrganizationRef
 from chalicelib.platform.log import logger
 from chalicelib.platform.table import Cancelled, ConditionFailed, core, transact
@@ -34,6 +35,8 @@ ADVANCE = agenda.kind("advance_clock", rank=0, wall_clock=True)
 # How often a failing task is tried again while the clock stands at its instant, before it is parked.
 _TRIES_AT_ONCE = 3
 _POLL_SECONDS = 0.05
+# Where AWS is busy the next task waits in its place, as no other may come before it (seconds).
+_BUSY_FIRST, _BUSY_MOST = 0.2, 5.0
 
 
 def show(organization: OrganizationRef) -> dict[str, Any]:
@@ -107,6 +110,7 @@ def run_until_arrived(organization: OrganizationRef, *, give_up_at: float) -> bo
 
 def _run_due(organization: OrganizationRef, *, until: datetime, give_up_at: float, reach: bool) -> bool:
     previous: Task | None = None
+    waits = 0
     while True:
         task = _next_task(organization, until)
         if task is None:
@@ -120,7 +124,10 @@ def _run_due(organization: OrganizationRef, *, until: datetime, give_up_at: floa
             _reach(organization, task.due_at)
         failure = jobs.run(task, now=task.due_at)
         if failure is None:
-            previous = task
+            previous, waits = task, 0
+        elif is_busy(failure):
+            time.sleep(busy.pause(waits, first=_BUSY_FIRST, most=_BUSY_MOST))
+            waits += 1
         elif task.attempts + 1 >= _TRIES_AT_ONCE:
             _park(task)
 

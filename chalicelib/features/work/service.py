@@ -9,6 +9,7 @@ from chalicelib import limits
 from chalicelib.features.test_clock import service as test_clock
 from chalicelib.platform import agenda, clock, jobs, queues
 from chalicelib.platform.agenda import Task
+from chalicelib.platform.busy import is_busy
 from chalicelib.platform.log import logger
 from chalicelib.platform.settings import settings
 from chalicelib.platform.table import ConditionFailed
@@ -21,25 +22,37 @@ _EARLY = timedelta(seconds=1)  # SQS delays to the second; what comes this littl
 def handle(records: Sequence[Mapping[str, Any]]) -> list[str]:
     """Carry out the messages of one batch, each isolated from the others; returns the ids of those to deliver again.
 
-    A task's own failure is no reason to deliver again: the agenda tries it later.
+    A task's own failure is no reason to deliver again: the agenda tries it later. Where AWS is too busy even for that, the
+    message comes again a few times, and then goes: the tick finds the task.
     """
     failed: list[str] = []
     for record in records:
         try:
             _handle_one(json.loads(record["body"]))
-        except Exception:  # noqa: BLE001  one part of a batch is isolated from the next
+        except Exception as error:  # noqa: BLE001  one part of a batch is isolated from the next
             logger.exception("message failed", extra={"message_id": record.get("messageId")})
-            failed.append(str(record["messageId"]))
+            if not is_busy(error) or queues.receives(record) < limits.BUSY_RECEIVES_MAX:
+                failed.append(str(record["messageId"]))
     return failed
 
 
 def tick(*, real_now: datetime) -> int:
     """Look into each shard of the agenda once; a shard with something due until the next tick becomes one message."""
     until = real_now + limits.PUSH_AHEAD
-    busy = [n for n in range(limits.DUE_SHARDS) if agenda.any_due(n, until=until)]
+    busy = [n for n in range(limits.DUE_SHARDS) if _any_due(n, until)]
     if busy and queues.backlog(settings().jobs_queue) < _BACKLOG_MAX:
         queues.send_many(settings().jobs_queue, [({"shard": n}, 0) for n in busy])
     return len(busy)
+
+
+def _any_due(number: int, until: datetime) -> bool:
+    """Whether a shard has anything to do; one that cannot be asked just now may have, and holds up no other."""
+    try:
+        return agenda.any_due(number, until=until)
+    except Exception as error:
+        if not is_busy(error):
+            raise
+        return True
 
 
 def _handle_one(message: Mapping[str, Any]) -> None:
@@ -70,7 +83,7 @@ def _handle_sandbox(task: Task) -> None:
 
 def _push_shard(number: int, until: datetime) -> None:
     for chunk in _chunks(agenda.due(number, until=until), 100):
-        agenda.push(chunk)
+        agenda.send(chunk)
 
 
 def _chunks(tasks: Iterator[Task], size: int) -> Iterator[list[Task]]:
