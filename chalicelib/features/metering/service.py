@@ -2,6 +2,7 @@
 
 import gc
 import json
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,7 +14,7 @@ import simplejson
 
 from chalicelib import limits
 from chalicelib.features.events.event import Event, from_message, milliseconds_of
-from chalicelib.features.metering import advance, commit, definitions, log, store
+from chalicelib.features.metering import advance, commit, definitions, log, progress, store
 from chalicelib.features.metering.advance import Accepted, InAdvance
 from chalicelib.features.metering.definitions import Definitions
 from chalicelib.platform import agenda
@@ -67,12 +68,15 @@ def handle(records: Sequence[Mapping[str, Any]]) -> list[str]:
         except (ValueError, KeyError, TypeError):
             logger.exception("unreadable message", extra={"message_id": record.get("messageId")})
             failed.append(str(record["messageId"]))
+    give_up_at = time.monotonic() + limits.METERING_SECONDS
+    if messages:
+        progress.note((each.organization.id, each.received_at) for each in messages if not each.organization.sandbox)
     defined = _defined(messages)
     log_keys = log.write(messages, defined)
     in_advance, tasks = InAdvance(), list[Task]()
     for group, members in _groups(messages).items():
         try:
-            tasks += _count_group(group, members, log_keys, defined, in_advance)
+            tasks += _count_group(group, members, log_keys, defined, in_advance, give_up_at)
         except Exception:  # noqa: BLE001  one part of a batch is isolated from the next
             logger.exception("group not counted", extra={"organization": group[0]})
             failed += [message.id for message, _ in members if message.id not in failed]
@@ -137,7 +141,9 @@ def _count_group(
     log_keys: Mapping[str, str],
     defined: Mapping[str, Definitions | None],
     in_advance: InAdvance,
+    give_up_at: float,
 ) -> list[Task]:
+    commit.require_time(give_up_at)
     organization_id, subscription = group
     sealer = _Sealer(organization_id, subscription, log_keys[organization_id])
     codes_in_advance = in_advance.codes(members[0][0].organization)
@@ -149,7 +155,7 @@ def _count_group(
         sealed.append(sealer.seal(message, event, task))
     if len(sealed) > 1:
         sealed = commit.new_ones(sealed)
-    return commit.count(organization_id, subscription, sealed, defined[organization_id])
+    return commit.count(organization_id, subscription, sealed, defined[organization_id], give_up_at=give_up_at)
 
 
 class _Sealer:

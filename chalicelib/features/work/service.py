@@ -7,6 +7,7 @@ from typing import Any
 
 from chalicelib import limits
 from chalicelib.features.test_clock import service as test_clock
+from chalicelib.features.work.held import Holder
 from chalicelib.platform import agenda, clock, jobs, queues
 from chalicelib.platform.agenda import Task
 from chalicelib.platform.busy import is_busy
@@ -26,13 +27,15 @@ def handle(records: Sequence[Mapping[str, Any]]) -> list[str]:
     message comes again a few times, and then goes: the tick finds the task.
     """
     failed: list[str] = []
+    holder = Holder()
     for record in records:
         try:
-            _handle_one(json.loads(record["body"]))
+            _handle_one(json.loads(record["body"]), holder)
         except Exception as error:  # noqa: BLE001  one part of a batch is isolated from the next
             logger.exception("message failed", extra={"message_id": record.get("messageId")})
             if not is_busy(error) or queues.receives(record) < limits.BUSY_RECEIVES_MAX:
                 failed.append(str(record["messageId"]))
+    holder.tell()
     return failed
 
 
@@ -55,7 +58,7 @@ def _any_due(number: int, until: datetime) -> bool:
         return True
 
 
-def _handle_one(message: Mapping[str, Any]) -> None:
+def _handle_one(message: Mapping[str, Any], holder: Holder) -> None:
     if "shard" in message:
         _push_shard(int(message["shard"]), clock.utc_now() + limits.PUSH_AHEAD)
         return
@@ -65,7 +68,7 @@ def _handle_one(message: Mapping[str, Any]) -> None:
     real_now = clock.utc_now()
     if task.in_clock:
         _handle_sandbox(task)
-    elif task.run_at <= real_now + _EARLY:
+    elif task.run_at <= real_now + _EARLY and not holder.hold(task, real_now=real_now):
         jobs.run(task, now=task.due_at)
 
 
