@@ -68,6 +68,20 @@ DUE_SHARDS = 16  # Index partitions of due tasks; the tick reads each once.
 USAGE_GRACE = timedelta(
     minutes=5
 )  # Events accepted before an instant may still be queued at it: billing waits so long.
+# What is accepted just before an instant and fails once must be counted in that time: these, and the meter's own time-out,
+# are held against it by tests/infra/test_nights.py (docs/decisions/0019).
+EVENTS_INVISIBLE = timedelta(seconds=150)  # A message whose worker died comes again.
+METERING_SECONDS = 30  # No transaction begins later in a batch: a function that is cut off gives back nothing.
+MESSAGE_AGAIN_SECONDS, MESSAGE_AGAIN_SECONDS_MAX = 5, 60  # A failed message comes again, later the oftener it failed.
+EVENTS_RECEIVED_MAX = 50  # Then a message is a dead letter: three quarters of an hour of throttling pass before.
+PROGRESS_SLOT = timedelta(seconds=30)  # A meter notes once in it that it works, and which events are late.
+PROGRESS_LATE = timedelta(seconds=30)  # An event that was accepted so long before it is received is late.
+PROGRESS_RECEIVED = timedelta(seconds=60)  # A message that can be received is, by meters that work.
+PROGRESS_LATE_LISTED = 50  # Organizations of late events in a note; of others it holds the oldest only.
+USAGE_HELD_MAX = timedelta(hours=1)  # After its due time a task no longer waits for events that are behind ...
+USAGE_HELD_LATE = timedelta(minutes=45)  # ... unless it came up late itself, as after an outage: so long from then on.
+USAGE_HELD_WAIT = timedelta(seconds=30)  # Between two looks: a quarter of the time since it was due, but no less ...
+USAGE_HELD_WAIT_MAX = timedelta(minutes=5)  # ... and no more.
 PUSH_AHEAD = timedelta(minutes=15)  # What SQS can delay, and the pause between two ticks.
 DUE_PAGE = 1000  # Tasks read at once; about half of DynamoDB's 1 MB.
 PUSHED_AT_FIRST = 100  # Of one organization and shard; the rest is pushed as that organization's own work ...
@@ -78,6 +92,10 @@ WORK_BATCH_SECONDS = 20  # A worker that is busy for longer puts the rest of its
 TASK_ATTEMPTS_MAX = 8  # Then a task is parked and alarmed.
 TASK_BACKOFF = timedelta(seconds=10)  # The first wait; it doubles with every attempt.
 TASK_BACKOFF_MAX = timedelta(hours=1)
+BUSY_MAX = timedelta(days=1)  # That AWS is busy counts no attempt for so long.
+BUSY_WAIT = timedelta(seconds=10)  # The first wait then; it grows with the time since.
+BUSY_WAIT_MAX = timedelta(minutes=5)  # When it is over, what waited comes spread over minutes.
+BUSY_RECEIVES_MAX = 4  # A message that finds AWS busy so often goes: the tick finds its task.
 
 # The test clock.
 CLOCK_INLINE_SECONDS = (

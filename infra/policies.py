@@ -41,6 +41,8 @@ def _worker(queue: str = "JobsQueue") -> list[dict[str, Any]]:
         _table("UsageTable", *_READ_TABLE, *_WRITE_TABLE),
         _consume(queue),
         _send("JobsQueue", "SandboxQueue", "DocumentsQueue", "WebhooksQueue"),
+        # Billing waits for events that are not metered yet.
+        _look("EventsQueue"),
         _files("s3:GetObject", "s3:PutObject"),
     ]
 
@@ -97,8 +99,14 @@ def _send(*queues: str) -> dict[str, Any]:
     return _allow(actions, [{"Fn::GetAtt": [queue, "Arn"]} for queue in queues])
 
 
+def _look(queue: str) -> dict[str, Any]:
+    return _allow(["sqs:GetQueueUrl", "sqs:GetQueueAttributes"], [{"Fn::GetAtt": [queue, "Arn"]}])
+
+
 def _consume(queue: str) -> dict[str, Any]:
+    # Failed messages are told when to come again: by the queue's name, so its address is looked up.
     actions = ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"]
+    actions += ["sqs:ChangeMessageVisibility", "sqs:GetQueueUrl"]
     return _allow(actions, [{"Fn::GetAtt": [queue, "Arn"]}])
 
 

@@ -1,6 +1,6 @@
 """What the app is made of: the blueprints of all slices, and what its functions do."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from chalicelib.features.add_ons import routes as add_ons
@@ -20,7 +20,9 @@ from chalicelib.features.taxes import routes as taxes
 from chalicelib.features.test_clock import routes as test_clock
 from chalicelib.features.webhooks import routes as webhooks
 from chalicelib.features.work import service as work_service
-from chalicelib.platform import agenda, clock
+from chalicelib.platform import agenda, clock, queues, throttled
+from chalicelib.platform.log import logger
+from chalicelib.platform.queues import Record
 
 BLUEPRINTS = [
     routes.blueprint
@@ -52,25 +54,34 @@ def _declare_tasks() -> None:
 agenda.declared_by(_declare_tasks)
 
 
-def meter(records: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def meter(records: Sequence[Record]) -> dict[str, Any]:
     """Count the events of a batch; the answer names the records to deliver again."""
-    return _failures(metering.handle(records))
+    return _answer(metering.handle, records)
 
 
-def work(records: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def work(records: Sequence[Record]) -> dict[str, Any]:
     """Carry out the tasks of a batch; the answer names the messages to deliver again."""
-    return _failures(work_service.handle(records))
+    return _answer(work_service.handle, records)
 
 
-def deliver(records: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def deliver(records: Sequence[Record]) -> dict[str, Any]:
     """Carry out the tasks of a batch all at once: each of them mostly waits for somebody's server."""
-    return _failures(work_service.handle_at_once(records))
+    return _answer(work_service.handle_at_once, records)
 
 
 def tick() -> None:
     """Find what is due until the next tick and push it."""
     work_service.tick(real_now=clock.utc_now())
+    throttled.tell()
 
 
-def _failures(message_ids: Sequence[str]) -> dict[str, Any]:
-    return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in message_ids]}
+def _answer(handle: Callable[[Sequence[Record]], Sequence[str]], records: Sequence[Record]) -> dict[str, Any]:
+    """What goes back comes again soon, all of a batch if its handler failed as a whole."""
+    try:
+        failed = handle(records)
+    except Exception:  # noqa: BLE001  left to itself Lambda would bring them all again much later
+        logger.exception("batch failed")
+        failed = [str(record["messageId"]) for record in records]
+    queues.come_again_soon([record for record in records if record["messageId"] in failed])
+    throttled.tell()
+    return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in failed]}

@@ -25,14 +25,17 @@ from typing import Any
 
 from chalicelib import limits
 from chalicelib.platform import clock, queues
+from chalicelib.platform.busy import is_busy
 from chalicelib.platform.clock import OrganizationRef
 from chalicelib.platform.ids import key, shard
+from chalicelib.platform.log import logger
 from chalicelib.platform.queues import Outgoing
 from chalicelib.platform.settings import settings
 from chalicelib.platform.table import Action, Item, Key, core, to_attribute
 from chalicelib.platform.timestamps import stamp, unstamp
 
 PARKED = "PARKED"
+_SINCE = ("busy_since", "held_since")
 
 Position = Mapping[str, Any]
 
@@ -51,7 +54,10 @@ class Kind:
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """Something to do for `subject` at `due_at`. A subject has at most one task of a kind."""
+    """Something to do for `subject` at `due_at`. A subject has at most one task of a kind.
+
+    `busy_since`, `held_since`: when it was first put off without an attempt, as AWS was busy, or events were behind.
+    """
 
     kind: Kind
     organization: OrganizationRef
@@ -60,7 +66,15 @@ class Task:
     run_at: datetime
     attempts: int = 0
     parked: bool = False
+    busy_since: datetime | None = None
+    held_since: datetime | None = None
     detail: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def waited_for_usage(self) -> bool:
+        """Whether it reads usage that an instant ended, for whose last events it has waited."""
+        waits = self.kind.reads_usage and not self.organization.sandbox
+        return waits and self.run_at >= self.due_at + limits.USAGE_GRACE
 
     @property
     def in_clock(self) -> bool:
@@ -173,7 +187,21 @@ def reschedule(
 
 
 def push(tasks: Sequence[Task]) -> None:
-    """Send what runs within a quarter-hour to its queue, delayed to the second. Losing or doubling it changes nothing."""
+    """Send what runs within a quarter-hour to its queue, delayed to the second. Losing or doubling it changes nothing: so
+    where SQS is busy it is lost, as what was committed before stands, and the tick finds the tasks."""
+    try:
+        send(tasks)
+    except Exception as error:
+        if not is_busy(error):
+            raise
+        logger.warning("tasks not pushed: SQS is busy", extra={"error": repr(error)})
+
+
+def send(tasks: Sequence[Task]) -> None:
+    """The same, where it matters whether it was sent.
+
+    Raises: Busy, or what SQS says of that.
+    """
     by_queue: dict[str, list[Outgoing]] = {}
     real_now = clock.utc_now()
     for each in tasks:
@@ -256,23 +284,31 @@ def postpone(failed: Task, error: str, *, real_now: datetime) -> Task:
     attempts = failed.attempts + 1
     wait = min(limits.TASK_BACKOFF * 2 ** (attempts - 1), limits.TASK_BACKOFF_MAX)
     later = replace(failed, attempts=attempts, run_at=real_now + wait, parked=attempts >= failed.kind.attempts_max)
+    _put_off(failed, later, error)
+    return later
+
+
+def wait(hindered: Task, *, run_at: datetime, **since: datetime) -> Task:
+    """Try again later and count no attempt: what hinders it is no failure of its own. `since`: `busy_since` or `held_since`,
+    when that began."""
+    later = replace(hindered, run_at=run_at, **since)  # type: ignore[arg-type]
+    _put_off(hindered, later)
+    return later
+
+
+def _put_off(old: Task, later: Task, error: str | None = None) -> None:
     item = _item(later, indexed=True)
+    changed = {name: item.get(name) for name in ("attempts", "run_at", "due_pk", "parked", "busy_since", "held_since")}
+    if error is not None:
+        changed["last_error"] = error[:1000]
     action = core.update(
-        failed.key,
-        "SET attempts = :attempts, run_at = :run, due_pk = :due_pk, parked = :parked, last_error = :error",
+        old.key,
+        "SET " + ", ".join(f"{name} = :{name}" for name in changed),
         condition="due_at = :due AND attempts = :before",
-        values={
-            ":attempts": attempts,
-            ":run": item["run_at"],
-            ":due_pk": item["due_pk"],
-            ":parked": later.parked,
-            ":error": error[:1000],
-            ":due": stamp(failed.due_at),
-            ":before": failed.attempts,
-        },
+        values={f":{name}": value for name, value in changed.items()}
+        | {":due": stamp(old.due_at), ":before": old.attempts},
     )
     core.write(action)
-    return later
 
 
 def rearm(task_key: Key, *, real_now: datetime) -> Task | None:
@@ -280,7 +316,7 @@ def rearm(task_key: Key, *, real_now: datetime) -> Task | None:
     old = find(task_key)
     if old is None or not old.parked:
         return None
-    fresh = replace(old, attempts=0, parked=False, run_at=real_now)
+    fresh = replace(old, attempts=0, parked=False, busy_since=None, held_since=None, run_at=real_now)
     core.write(core.put(_item(fresh, indexed=True), condition="parked = :yes", values={":yes": True}))
     return fresh
 
@@ -318,6 +354,7 @@ def _item(of: Task, *, indexed: bool) -> Item:
         "parked": of.parked,
         "detail": dict(of.detail),
     }
+    item |= {name: stamp(at) for name in _SINCE if (at := getattr(of, name)) is not None}
     if of.parked:
         item["due_pk"] = PARKED
     elif indexed:
@@ -337,4 +374,5 @@ def _task(item: Item) -> Task:
         attempts=item["attempts"],
         parked=item["parked"],
         detail=item["detail"],
+        **{name: unstamp(item[name]) for name in _SINCE if item.get(name)},
     )

@@ -4,6 +4,7 @@ import threading
 from functools import lru_cache
 from typing import Any
 
+from chalicelib.platform import throttled
 from chalicelib.platform.settings import settings
 
 _clients: dict[tuple[str, str], Any] = {}
@@ -15,6 +16,8 @@ _USES: dict[str, dict[str, Any]] = {
     "standard": {"retries": {"mode": "standard", "total_max_attempts": 4}},
     # Its requests are built by us attribute by attribute; checking each of them again costs more than building them.
     "single": {"retries": {"mode": "standard", "total_max_attempts": 1}, "parameter_validation": False},
+    # For what must not keep others waiting, and is not missed much.
+    "brief": {"retries": {"mode": "standard", "total_max_attempts": 1}, "connect_timeout": 1, "read_timeout": 2},
 }
 
 
@@ -42,7 +45,10 @@ def _make(service: str, use: str) -> Any:
         options["signature_version"] = "s3v4"
         if settings().local:
             options["s3"] = {"addressing_style": "path"}
-    return _session().client(service, config=Config(**options))
+    made = _session().client(service, config=Config(**options))
+    if service == "dynamodb":
+        throttled.watch(made)
+    return made
 
 
 @lru_cache(maxsize=1)

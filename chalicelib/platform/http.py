@@ -21,6 +21,7 @@ from chalice.app import Blueprint, Response
 from chalicelib import limits
 from chalicelib.domain import errors
 from chalicelib.platform import auth, clock
+from chalicelib.platform.busy import is_busy
 from chalicelib.platform.clock import OrganizationRef
 from chalicelib.platform.log import logger
 from chalicelib.platform.table import Cancelled, ConditionFailed
@@ -191,11 +192,13 @@ def _answered(request: Any, view: View, path: dict[str, str], key: str, *, while
     except errors.BillingError as error:
         return refusal(error)
     except (Cancelled, ConditionFailed) as error:
+        if is_busy(error):
+            return _too_busy(error)
         if isinstance(error, Cancelled) and not error.is_race:
             return _bug(request)
         return refusal(errors.Conflict("changed_meanwhile"))
-    except Exception:  # noqa: BLE001  a bug is answered with a bare 500, and logged here, once
-        return _bug(request)
+    except Exception as error:  # noqa: BLE001  a bug is answered with a bare 500, and logged here, once
+        return _too_busy(error) if is_busy(error) else _bug(request)
     answer = result if isinstance(result, Answer) else Answer(result)
     return _response(answer, request.headers.get("accept-encoding") or "")
 
@@ -203,6 +206,13 @@ def _answered(request: Any, view: View, path: dict[str, str], key: str, *, while
 def _bug(request: Any) -> Response:
     logger.exception("bug", extra={"path": request.context.get("resourcePath"), "method": request.method})
     return _response(Answer({"status": 500, "error": "Internal Error"}, 500))
+
+
+def _too_busy(error: Exception) -> Response:
+    """AWS is, and nothing was wrong with the request: clients repeat it by themselves."""
+    logger.warning("AWS is busy", extra={"error": repr(error)})
+    body = {"status": 503, "error": "Service Unavailable", "code": "service_busy"}
+    return _response(Answer(body, 503, headers={"Retry-After": "2"}))
 
 
 def _call(request: Any, path: dict[str, str], key: str, *, while_advancing: bool) -> Call:

@@ -4,11 +4,14 @@ A handler takes the task and its now, and commits its effect together with `agen
 transaction. It may run twice, in parallel and late; it may be killed between any two steps.
 """
 
+import random
 from collections.abc import Callable
 from datetime import datetime
 
-from chalicelib.platform import agenda, clock
+from chalicelib import limits
+from chalicelib.platform import agenda, clock, metrics
 from chalicelib.platform.agenda import Kind, Task
+from chalicelib.platform.busy import is_busy
 from chalicelib.platform.log import logger
 from chalicelib.platform.retry import retrying
 from chalicelib.platform.table import ConditionFailed
@@ -29,10 +32,28 @@ def handles(kind: Kind) -> Callable[[Handler], Handler]:
 
 
 def run(task: Task, *, now: datetime) -> Exception | None:
-    """Carry out a task, again on what stands now if it lost a race; returns what went wrong, after postponing it, or None.
+    """Carry out a task, again on what stands now if it lost a race; returns what went wrong, after putting it off, or None.
 
-    A task that has gone or was moved meanwhile is somebody else's doing, and no failure.
+    A task that has gone or was moved meanwhile is somebody else's doing, and no failure. That AWS is busy is none either, for a
+    day: it is put off without counting an attempt.
+
+    Raises: what says that AWS is busy, where not even that could be written; the tick will find the task.
     """
+    failure = _carry_out(task, now)
+    if failure is None:
+        return None
+    try:
+        later = _put_off(task, failure, clock.utc_now())
+    except ConditionFailed:
+        return None  # Another worker had it too, and was quicker.
+    if later.parked:
+        metrics.count("ParkedTasks", kind=later.kind.name, subject=later.subject)
+    else:
+        agenda.push([later])
+    return failure
+
+
+def _carry_out(task: Task, now: datetime) -> Exception | None:
     read_before = [task]
 
     def attempt() -> None:
@@ -42,35 +63,25 @@ def run(task: Task, *, now: datetime) -> Exception | None:
 
     try:
         retrying(attempt, task.kind.name)
-        return None
     except Exception as error:  # noqa: BLE001  one task is isolated from the next, and its failure kept on it
-        failure = error
-    logger.error(
-        "task failed",
-        extra={"kind": task.kind.name, "subject": task.subject, "attempts": task.attempts},
-        exc_info=failure,
-    )
-    try:
-        later = agenda.postpone(task, repr(failure), real_now=clock.utc_now())
-    except ConditionFailed:
-        return None  # Another worker had it too, and was quicker.
-    if later.parked:
-        _alarm(later)
-    else:
-        agenda.push([later])
-    return failure
+        return error
+    return None
+
+
+def _put_off(task: Task, failure: Exception, real_now: datetime) -> Task:
+    about = {"kind": task.kind.name, "subject": task.subject, "attempts": task.attempts}
+    busy_since = task.busy_since or real_now
+    if is_busy(failure) and real_now - busy_since < limits.BUSY_MAX:
+        logger.warning("task waits: AWS is busy", extra={**about, "error": repr(failure)})
+        # As long as it has waited already, at the most: so it waits longer each time, and each task for another while.
+        wait = min(max(limits.BUSY_WAIT, real_now - busy_since), limits.BUSY_WAIT_MAX)
+        run_at = real_now + wait * (0.5 + random.random() / 2)
+        return agenda.wait(task, run_at=run_at, busy_since=busy_since)
+    logger.error("task failed", extra=about, exc_info=failure)
+    return agenda.postpone(task, repr(failure), real_now=real_now)
 
 
 def _handler(kind: Kind) -> Handler:
     if kind.name not in _handlers:
         agenda.declare_all()
     return _handlers[kind.name]
-
-
-def _alarm(parked: Task) -> None:
-    """Count a parked task in the metric that raises the alarm (a line of the log that CloudWatch reads)."""
-    from aws_lambda_powertools.metrics import MetricUnit, single_metric
-
-    with single_metric(name="ParkedTasks", unit=MetricUnit.Count, value=1, namespace="Tollgate") as metric:
-        metric.add_metadata("kind", parked.kind.name)
-        metric.add_metadata("subject", parked.subject)

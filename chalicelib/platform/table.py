@@ -12,7 +12,8 @@ from decimal import Decimal
 from typing import Any
 
 from chalicelib.domain.errors import Invalid
-from chalicelib.platform import aws
+from chalicelib.platform import aws, busy
+from chalicelib.platform.busy import Busy
 from chalicelib.platform.settings import settings
 
 Item = dict[str, Any]
@@ -24,7 +25,9 @@ ITEM_SIZE_MAX = 400 * 1024 - 4096
 
 # A conflict means that another transaction touched the same item just now: waiting a little, at random, gets through.
 _CONFLICT_ATTEMPTS = 8
-_TRANSIENT = {"TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"}
+_TRANSIENT = busy.THROTTLED | busy.CONFLICTS
+# What a batch leaves undone is asked for again after these waits (seconds), until so much time was waited in all.
+_LEFT_FIRST, _LEFT_MOST, _LEFT_IN_ALL = 0.05, 2.0, 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +57,10 @@ class Cancelled(Exception):
         codes = {reason.code for reason in self.reasons}
         raced = codes & {"ConditionalCheckFailed", "TransactionConflict"}
         return bool(raced) and codes <= raced | _TRANSIENT | {"None"}
+
+
+class Crowded(Cancelled, Busy):
+    """A transaction that only others were in the way of, or throttling, and that did not get through."""
 
 
 class ConditionFailed(Exception):
@@ -164,8 +171,12 @@ class Table:
         return None if found is None else from_item(found)
 
     def get_many(self, keys: Sequence[Key]) -> dict[Key, Item]:
-        """Those of the items under `keys` that exist, read consistently, 100 a request."""
+        """Those of the items under `keys` that exist, read consistently, 100 a request.
+
+        Raises: Busy.
+        """
         found: dict[Key, Item] = {}
+        patience = _Patience(self.name)
         wanted = list(dict.fromkeys(keys))
         while wanted:
             chunk, wanted = wanted[:100], wanted[100:]
@@ -176,6 +187,7 @@ class Table:
                 found[(item["pk"], item["sk"])] = item
             unread = answer.get("UnprocessedKeys", {}).get(self.name, {}).get("Keys", [])
             wanted += [(raw["pk"]["S"], raw["sk"]["S"]) for raw in unread]
+            patience.wait_for(len(unread), of=len(chunk))
         return found
 
     def page(
@@ -315,7 +327,7 @@ class Table:
     def write(self, action: Action) -> None:
         """Carry out one action alone.
 
-        Raises: ConditionFailed, and nothing was written.
+        Raises: ConditionFailed or Busy, and nothing was written.
         """
         ((kind, request),) = action.items()
         call = {"Put": "put_item", "Update": "update_item", "Delete": "delete_item"}[kind]
@@ -333,7 +345,7 @@ class Table:
     def _alone(self, call: str, request: Mapping[str, Any]) -> Any:
         """One write outside a transaction. A transaction in flight on the item is waited out, with jitter.
 
-        Raises: ConditionFailed, when collisions did not end.
+        Raises: Busy, when collisions did not end.
         """
         collision: Exception | None = None
         for attempt in range(_CONFLICT_ATTEMPTS):
@@ -342,15 +354,42 @@ class Table:
             except self.client.exceptions.TransactionConflictException as error:
                 collision = error
                 time.sleep(random.random() * 0.02 * 2**attempt)
-        raise ConditionFailed from collision
+        raise Busy(f"{self.name}: transactions do not end") from collision
 
     def write_many(self, items: Sequence[Mapping[str, Any]]) -> None:
-        """Put items without conditions, 25 a request; not one transaction, so only for what nobody reads yet."""
+        """Put items without conditions, 25 a request; not one transaction, so only for what nobody reads yet.
+
+        Raises: Busy; some may be written.
+        """
+        patience = _Patience(self.name)
         requests = [{"PutRequest": {"Item": to_item(item)}} for item in items]
         while requests:
             chunk, requests = requests[:25], requests[25:]
             answer = self.client.batch_write_item(RequestItems={self.name: chunk})
-            requests += answer.get("UnprocessedItems", {}).get(self.name, [])
+            left = answer.get("UnprocessedItems", {}).get(self.name, [])
+            requests += left
+            patience.wait_for(len(left), of=len(chunk))
+
+
+class _Patience:
+    """The waits of one call for what batches leave undone: DynamoDB leaves what it throttles."""
+
+    def __init__(self, table: str) -> None:
+        self._table, self._in_a_row, self._waited = table, 0, 0.0
+
+    def wait_for(self, left: int, *, of: int) -> None:
+        """After a request that left so many of its items undone; the longer the oftener it left all of them.
+
+        Raises: Busy, when enough time was waited in all.
+        """
+        self._in_a_row = self._in_a_row + 1 if left == of else 0
+        if not left:
+            return
+        if self._waited >= _LEFT_IN_ALL:
+            raise Busy(f"{self._table}: {left} items of a batch were left undone")
+        seconds = busy.pause(self._in_a_row, first=_LEFT_FIRST, most=_LEFT_MOST)
+        self._waited += seconds
+        time.sleep(seconds)
 
 
 KEYS_OF_INDEX: dict[str | None, tuple[str, str]] = {
@@ -374,7 +413,7 @@ def transact(
 ) -> None:
     """Carry out all actions or none. Conflicts with other transactions are waited out, with jitter.
 
-    Raises: Cancelled, when a condition did not hold or conflicts did not end.
+    Raises: Cancelled, when a condition did not hold; Crowded, when conflicts or throttling did not end.
     """
     if not actions:
         return
@@ -385,9 +424,10 @@ def transact(
             return
         except client.exceptions.TransactionCanceledException as error:
             reasons = reasons_of(error)
-            transient = {reason.code for reason in reasons} <= _TRANSIENT | {"None"}
-            if not transient or attempt == _CONFLICT_ATTEMPTS - 1:
+            if not {reason.code for reason in reasons} <= _TRANSIENT | {"None"}:
                 raise Cancelled(reasons) from error
+            if attempt == _CONFLICT_ATTEMPTS - 1:
+                raise Crowded(reasons) from error
             sleep(draw() * 0.02 * 2**attempt)
 
 

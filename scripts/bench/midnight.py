@@ -136,7 +136,7 @@ def simulate(number: int, zones: Sequence[str] = ZONES) -> Findings:
     """Three calm midnights of one organization, then a disturbed one of two others, the first of them with the same
     customers as the calm one had at its first midnight."""
     begin = datetime(_YEAR, 1, 5, tzinfo=UTC)
-    for queue in ("jobs", "documents", "webhooks"):
+    for queue in ("events", "jobs", "documents", "webhooks"):
         queues.url(str(getattr(settings(), f"{queue}_queue")))  # Looked up once per process, not part of any night.
     with simulated(begin) as simulation:
         calm = Seller.begin(zones)

@@ -22,7 +22,7 @@ _PUSHING = ("idle tick", "tick", "shard")
 _PAGE_BYTES = 1_000_000
 _REQUEST_SECONDS = 0.01
 _SQS_DOLLARS, _S3_PUT_DOLLARS = 0.40e-6, 5e-6
-_SENDS = ("send_message", "send_message_batch")
+_OF_SQS = ("send_message", "send_message_batch", "get_queue_attributes")
 
 
 def bounds(found: Findings) -> list[Row]:
@@ -71,10 +71,10 @@ def at_scale(found: Findings) -> list[Row]:
     pushed = _pushed(Counter((at[i % len(at)], place) for i, place in enumerate(places)), found.task_bytes)
     quarters = (max(at) - min(at)) // timedelta(minutes=15) + 1
     each = DUE / n
-    sends = sum(work.requests[name] for name in _SENDS) * each + pushed.requests["send_message_batch"]
+    sends = sum(work.requests[name] for name in _OF_SQS) * each + pushed.requests["send_message_batch"]
     puts = work.requests["put_object"] * each
     messages = sum(found.once.number[kind] for kind in _kinds(found.once)) * each + pushed.requests["shard"]
-    tables = (work.total - sum(work.requests[name] for name in (*_SENDS, "put_object"))) * each
+    tables = (work.total - sum(work.requests[name] for name in (*_OF_SQS, "put_object"))) * each
     tables += pushed.requests["query"] + quarters * limits.DUE_SHARDS
     reads = work.read_units * each + pushed.read_units + quarters * limits.DUE_SHARDS / 2
     # Lambda takes messages off a queue ten at a time, with a request to receive and one to delete.

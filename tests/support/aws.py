@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from moto import mock_aws
 
-from chalicelib.features.metering import definitions, rows
+from chalicelib.features.metering import definitions, progress, rows
 from chalicelib.features.webhooks import signing
 from chalicelib.platform import auth, aws, files, queues
 from chalicelib.platform.settings import settings
@@ -31,6 +31,7 @@ def forget() -> None:
     files._linker.cache_clear()
     definitions.forget()
     rows.forget()
+    progress.forget()
 
 
 @contextlib.contextmanager

@@ -21,7 +21,8 @@ from chalicelib import limits
 from chalicelib.features import registry
 from chalicelib.features.billing import late
 from chalicelib.features.documents import jobs as documents
-from chalicelib.platform import aws, clock
+from chalicelib.platform import aws, clock, queues
+from chalicelib.platform.settings import settings
 from tests.support.capacity import Meter, counting
 
 _NO_CALLS = ("exceptions", "meta", "generate_presigned_url")
@@ -269,7 +270,9 @@ class _Queues(_Client):
             self._simulation.take(entry["MessageBody"], timedelta(seconds=entry["DelaySeconds"]))
         return {"Successful": [{"Id": entry["Id"]} for entry in Entries]}
 
-    def get_queue_attributes(self, **_: Any) -> dict[str, Any]:
+    def get_queue_attributes(self, *, QueueUrl: str, AttributeNames: Sequence[str]) -> dict[str, Any]:
+        if QueueUrl == queues.url(settings().events_queue):  # Only what tasks lead to is simulated.
+            return dict(self._client.get_queue_attributes(QueueUrl=QueueUrl, AttributeNames=AttributeNames))
         return {"Attributes": {"ApproximateNumberOfMessages": str(len(self._simulation.waiting))}}
 
 

@@ -14,6 +14,7 @@ events: from then on they are looked for before each attempt, which costs far le
 begins somewhere else among its events, two that have the same seldom meet again.
 """
 
+import math
 import random
 import time
 from collections import deque
@@ -31,6 +32,7 @@ from chalicelib.features.metering.registers import Entering
 from chalicelib.features.metering.rows import Rows
 from chalicelib.platform import agenda, clock
 from chalicelib.platform.agenda import Task
+from chalicelib.platform.busy import error_code, is_busy
 from chalicelib.platform.log import logger
 from chalicelib.platform.settings import settings
 from chalicelib.platform.table import Reason, Table, reasons_of, usage
@@ -43,12 +45,6 @@ _SMALL_BYTES = 1000
 _ATTEMPTS = 10
 _CONFLICT = "TransactionConflict"
 _REFUSALS = {"ValidationError", "ItemCollectionSizeLimitExceeded"}
-_REPEATABLE = {
-    "ThrottlingException",
-    "ProvisionedThroughputExceededException",
-    "RequestLimitExceeded",
-    "TransactionInProgressException",
-}
 
 usage_once = Table(lambda: settings().usage_table, use="single")
 
@@ -102,19 +98,29 @@ class Outcome:
 
 
 class Patience:
-    """How long a batch goes on with an organization whose transactions do not get through: the others wait meanwhile."""
+    """How long a batch goes on with an organization whose transactions do not get through: the others wait meanwhile.
 
-    def __init__(self, whole: "Patience | None" = None) -> None:
+    `give_up_at` (monotonic seconds): when no transaction may begin any more. A function that goes on until it is cut off gives
+    nothing back, and all its messages come again late.
+    """
+
+    def __init__(self, whole: "Patience | None" = None, *, give_up_at: float = math.inf) -> None:
         self._whole = whole
         self._lost = 0.0
+        self._give_up_at: float = give_up_at if whole is None else whole._give_up_at
 
     @property
     def is_over(self) -> bool:
         """Whether the rest of the organization's events shall come again instead."""
-        too_long = self._lost > limits.METERING_LOST_SECONDS
+        too_long = self._lost > limits.METERING_LOST_SECONDS or time.monotonic() > self._give_up_at
         return too_long or (
             self._lost > 0 and self._whole is not None and self._whole._lost > limits.METERING_LOST_IN_ALL
         )
+
+    def require_time(self) -> None:
+        """Raises: NotCounted, when the time is up."""
+        if time.monotonic() > self._give_up_at:
+            raise NotCounted("no time left")
 
     def lose(self, seconds: float) -> None:
         """Note that a transaction took so long and failed."""
@@ -150,7 +156,7 @@ def count(
         started = time.monotonic()
         try:
             part = new_ones(part, consistent=True) if is_sent_twice else part
-            written, met = _commit(rows, part, bare=refused > 1)
+            written, met = _commit(rows, part, patience=patience, bare=refused > 1)
             outcome.written += written
             is_sent_twice = is_sent_twice or met
         except Refused:
@@ -202,6 +208,7 @@ def _commit(
     rows: Rows,
     part: list[Sealed],
     *,
+    patience: Patience,
     bare: bool = False,
     sleep: Callable[[float], None] = time.sleep,
     draw: Callable[[], float] = random.random,
@@ -215,6 +222,7 @@ def _commit(
     for attempt in range(_ATTEMPTS):
         if not part:
             return _own(unsure), is_sent_twice
+        patience.require_time()
         place = rows.part
         tasks = [sealed.task for sealed in part if sealed.task is not None]
         actions = [{"Put": {**put, "Item": sealed.item_in(place)}} for sealed in part]
@@ -283,23 +291,12 @@ def _get_over(error: ClientError | BotoCoreError, rows: Rows, draw: Callable[[],
     """Raises: Refused, where the table does not take this; NotCounted, where another attempt would fail alike."""
     if _is_full(error):
         rows.move(draw)
-    elif not _repeatable(error):
-        raise (Refused if _code(error) == "ValidationException" else NotCounted)(str(error)) from error
+    elif not is_busy(error):
+        refused = isinstance(error, ClientError) and error_code(error) == "ValidationException"
+        raise (Refused if refused else NotCounted)(str(error)) from error
 
 
 def _is_full(error: ClientError | BotoCoreError) -> bool:
     """Whether the sum in a row would need more than DynamoDB's 38 digits: another part of the row can begin at 0."""
     answer = error.response.get("Error", {}) if isinstance(error, ClientError) else {}
     return answer.get("Code") == "ValidationException" and "38" in answer.get("Message", "")
-
-
-def _repeatable(error: ClientError | BotoCoreError) -> bool:
-    """Whether another attempt may get through: the service was busy, failed itself, or did not answer."""
-    if isinstance(error, BotoCoreError):
-        return True
-    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-    return status >= 500 or _code(error) in _REPEATABLE
-
-
-def _code(error: ClientError | BotoCoreError) -> str:
-    return str(error.response.get("Error", {}).get("Code")) if isinstance(error, ClientError) else ""

@@ -2,6 +2,7 @@
 
 import gc
 import json
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,7 +14,7 @@ import simplejson
 
 from chalicelib import limits
 from chalicelib.features.events.event import Event, Source, from_message, milliseconds_of
-from chalicelib.features.metering import advance, commit, definitions, log, store
+from chalicelib.features.metering import advance, commit, definitions, log, progress, store
 from chalicelib.features.metering.advance import Accepted, InAdvance
 from chalicelib.features.metering.commit import Outcome, Patience
 from chalicelib.features.metering.definitions import Definitions
@@ -62,7 +63,10 @@ def handle(records: Sequence[Mapping[str, Any]]) -> list[str]:
     some of whose events could not be counted. Delivering any of them again counts nothing twice.
     """
     messages, unreadable = _read_all(records)
-    batch = _Batch(messages)
+    give_up_at = time.monotonic() + limits.METERING_SECONDS
+    if messages:
+        progress.note((each.organization.id, each.received_at) for each in messages if not each.organization.sandbox)
+    batch = _Batch(messages, give_up_at)
     failed = dict.fromkeys((*unreadable, *batch.count()))
     _push(batch.tasks)
     batch.log()
@@ -76,8 +80,9 @@ def handle(records: Sequence[Mapping[str, Any]]) -> list[str]:
 class _Batch:
     """Messages on their way, by organization."""
 
-    def __init__(self, messages: Sequence[Message]) -> None:
+    def __init__(self, messages: Sequence[Message], give_up_at: float) -> None:
         self.tasks: list[Task] = []
+        self._give_up_at = give_up_at
         self._now = clock.utc_now()
         self._messages: dict[OrganizationRef, list[Message]] = {}
         for message in messages:
@@ -93,7 +98,7 @@ class _Batch:
     def count(self) -> list[str]:
         """Count all events; returns the ids of the messages some of whose events could not be counted."""
         failed: list[str] = []
-        whole = Patience()
+        whole = Patience(give_up_at=self._give_up_at)
         for organization, own in self._messages.items():
             patience, names = Patience(whole), set[log.Name]()
             for subscription, members in _groups(own).items():

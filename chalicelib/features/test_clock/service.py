@@ -27,8 +27,9 @@ from chalicelib import limits
 from chalicelib.domain.errors import Conflict, Forbidden, Invalid
 from chalicelib.features.events import service as events
 from chalicelib.features.plans import advance_codes
-from chalicelib.platform import agenda, clock, jobs
+from chalicelib.platform import agenda, busy, clock, jobs
 from chalicelib.platform.agenda import Task
+from chalicelib.platform.busy import is_busy
 from chalicelib.platform.clock import OrganizationRef, TestClock
 from chalicelib.platform.log import logger
 from chalicelib.platform.table import Cancelled, ConditionFailed, core, transact
@@ -41,6 +42,8 @@ _TRIES_AT_ONCE = 3
 # How often the same task may stand there again after it ran: parallel requests may write it anew, an endless instant always.
 _REPEATS_MAX = 100
 _POLL_SECONDS = 0.05
+# Where AWS is busy the next task waits in its place, as no other may come before it (seconds).
+_BUSY_FIRST, _BUSY_MOST = 0.2, 5.0
 
 _moving_inline = threading.BoundedSemaphore(limits.CLOCK_INLINE_AT_ONCE)
 
@@ -175,6 +178,7 @@ def _run_due(
     the leap still leads there (where it does not, what comes is left alone)."""
     previous: Task | None = None
     repeats = 0
+    waits = 0
     while True:
         task = _next_task(organization, until)
         if task is None:
@@ -188,7 +192,10 @@ def _run_due(
             return True
         failure = jobs.run(task, now=task.due_at)
         if failure is None:
-            previous = task
+            previous, waits = task, 0
+        elif is_busy(failure):
+            time.sleep(busy.pause(waits, first=_BUSY_FIRST, most=_BUSY_MOST))
+            waits += 1
         elif task.attempts + 1 >= _TRIES_AT_ONCE:
             _park(task)
 

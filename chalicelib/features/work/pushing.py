@@ -56,7 +56,7 @@ def _push_shard(number: int, after: Position | None) -> None:
     taken = _Taken(number)
     while True:
         tasks, after = agenda.due_page(number, until=until, after=after)
-        agenda.push(in_turns(taken.first_of(tasks), lambda task: task.organization.id))
+        agenda.send(in_turns(taken.first_of(tasks), lambda task: task.organization.id))
         if after is None:
             return
         if time.monotonic() > end:
@@ -104,7 +104,7 @@ def _push_rest(message: Mapping[str, Any]) -> None:
         tasks, after = agenda.due_page(number, until=until, after=after, owner=owner)
         if len(tasks) > left:
             tasks, after = tasks[:left], agenda.position_of(tasks[left - 1])
-        agenda.push(tasks)
+        agenda.send(tasks)
         left -= len(tasks)
     if after is None:
         store.end(owner, number)

@@ -11,8 +11,10 @@ from typing import Any
 from chalicelib import limits
 from chalicelib.features.test_clock import service as test_clock
 from chalicelib.features.work import pushing
-from chalicelib.platform import agenda, clock, jobs
+from chalicelib.features.work.held import Holder
+from chalicelib.platform import agenda, clock, jobs, queues
 from chalicelib.platform.agenda import Task
+from chalicelib.platform.busy import is_busy
 from chalicelib.platform.fairness import in_turns
 from chalicelib.platform.log import logger
 from chalicelib.platform.table import ConditionFailed
@@ -25,38 +27,53 @@ def handle(records: Sequence[Mapping[str, Any]]) -> list[str]:
     deliver again.
 
     Organizations take turns, and what a slow batch has no time for goes back behind others. A task's own failure is no
-    reason to deliver again: the agenda tries it later.
+    reason to deliver again: the agenda tries it later. Where AWS is too busy even for that, the message comes again a few
+    times, and then goes: the tick finds the task.
     """
     end = time.monotonic() + limits.WORK_BATCH_SECONDS
+    holder = Holder()
     failed = []
     for record in in_turns(records, _owner):
-        if not _handled(record, _put_back if time.monotonic() > end else _handle_one):
+        carry_out = _put_back if time.monotonic() > end else partial(_handle_one, holder=holder)
+        if not _handled(record, carry_out):
             failed.append(str(record["messageId"]))
+    holder.tell()
     return failed
 
 
 def handle_at_once(records: Sequence[Mapping[str, Any]]) -> list[str]:
     """The same with a thread for each message, so that none waits for another."""
     with ThreadPoolExecutor(max(1, len(records))) as threads:
-        done = list(threads.map(partial(_handled, carry_out=_handle_one), records))
+        carry_out = partial(_handle_one, holder=Holder())  # Deliveries read no usage: none is held.
+        done = list(threads.map(partial(_handled, carry_out=carry_out), records))
     return [str(record["messageId"]) for record, well in zip(records, done, strict=True) if not well]
 
 
 def _handled(record: Mapping[str, Any], carry_out: Callable[[Mapping[str, Any]], None]) -> bool:
     try:
         carry_out(json.loads(record["body"]))
-    except Exception:  # noqa: BLE001  one part of a batch is isolated from the next
+    except Exception as error:  # noqa: BLE001  one part of a batch is isolated from the next
         logger.exception("message failed", extra={"message_id": record.get("messageId")})
-        return False
+        return is_busy(error) and queues.receives(record) >= limits.BUSY_RECEIVES_MAX
     return True
 
 
 def tick(*, real_now: datetime) -> int:
     """Look into each shard of the agenda once; a shard with something due until the next tick becomes one message."""
     until = real_now + limits.PUSH_AHEAD
-    busy = [n for n in range(limits.DUE_SHARDS) if agenda.any_due(n, until=until)]
+    busy = [n for n in range(limits.DUE_SHARDS) if _any_due(n, until)]
     pushing.order(busy)
     return len(busy)
+
+
+def _any_due(number: int, until: datetime) -> bool:
+    """Whether a shard has anything to do; one that cannot be asked just now may have, and holds up no other."""
+    try:
+        return agenda.any_due(number, until=until)
+    except Exception as error:
+        if not is_busy(error):
+            raise
+        return True
 
 
 def _owner(record: Mapping[str, Any]) -> str:
@@ -74,7 +91,7 @@ def _put_back(message: Mapping[str, Any]) -> None:
         agenda.push([task])
 
 
-def _handle_one(message: Mapping[str, Any]) -> None:
+def _handle_one(message: Mapping[str, Any], holder: Holder) -> None:
     if "shard" in message:
         pushing.carry_out(message)
         return
@@ -84,7 +101,7 @@ def _handle_one(message: Mapping[str, Any]) -> None:
     real_now = clock.utc_now()
     if task.in_clock:
         _handle_sandbox(task)
-    elif task.run_at <= real_now + _EARLY:
+    elif task.run_at <= real_now + _EARLY and not holder.hold(task, real_now=real_now):
         jobs.run(task, now=task.due_at)
 
 
