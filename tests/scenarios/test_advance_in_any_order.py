@@ -1,4 +1,4 @@
-"""Charges in advance over HTTP, of events in whatever order: what is charged, and that usage says the same.
+"""Charges in advance over HTTP, of events in whatever order: what is charged.
 Source: docs/decisions/0018."""
 
 from datetime import UTC, datetime
@@ -14,146 +14,21 @@ from chalicelib.platform.ids import key
 from chalicelib.platform.table import core
 from tests.support.capacity import counting
 from tests.support.charging import tiers, ts
-from tests.support.in_advance import advance, event_fees, paid, summed, unique
+from tests.support.in_advance import (
+    JANUARY_2,
+    advance,
+    cents,
+    charged_one_by_one,
+    event_fees,
+    paid,
+    shown,
+    summed,
+    unique,
+)
 from tests.support.story import Story, meter, work
 
 PACKAGES = {"amount": "10", "package_size": 10, "free_units": 0}
 TEN_PERCENT = {"rate": "10"}
-RISING = {"graduated_ranges": tiers((0, 1, "1", "0"), (2, None, "10", "0"))}
-JANUARY_2 = ts("2024-01-02T00:00:00")
-
-
-def cents(story: Story, query: str = "") -> list[int]:
-    """What each event was charged, in the order in which they were sent."""
-    return [fee["amount_cents"] for fee in event_fees(story, query)]
-
-
-def use(story: Story, code: str, hours: int, **properties: Any) -> None:
-    """An event so many hours after 2 January, charged before another one is sent."""
-    story.use(code, at=JANUARY_2 + 3600 * hours, **properties)
-    meter()
-    work()
-
-
-def shown(story: Story, charge: int = 0) -> int:
-    """The cents of a charge in current usage."""
-    return int(story.usage()["charges_usage"][charge]["amount_cents"])
-
-
-# In order of time, with events that take something away.
-
-IN_ORDER = [
-    pytest.param("percentage", TEN_PERCENT | {"fixed_amount": "1"}, (100, -50, 30, 40), (1100, 0, 0, 300), id="14.00"),
-    pytest.param(
-        "percentage",
-        TEN_PERCENT | {"per_transaction_min_amount": "1"},
-        (100, -50, 30, 40),
-        (1000, 0, 0, 400),
-        id="at least 1: 14.00",
-    ),
-    pytest.param(
-        "percentage",
-        TEN_PERCENT | {"per_transaction_max_amount": "5"},
-        (100, -50, 30, 40),
-        (500, 0, 0, 400),
-        id="at most 5: 9.00",
-    ),
-    pytest.param(
-        "percentage",
-        TEN_PERCENT | {"free_units_per_total_aggregation": "500", "fixed_amount": "1"},
-        (100, -50, 60, 500),
-        (0, 0, 0, 1200),
-        id="500 free: 110 of 610, and one fixed amount",
-    ),
-    pytest.param("graduated", RISING, (1, -1, 2), (100, 0, 1000), id="tiers: the second unit only is new"),
-    pytest.param("package", PACKAGES, (10, -5, 6), (1000, 0, 1000), id="packages: the eleventh unit"),
-    pytest.param("standard", {"amount": "1"}, (-4, 3, 2), (0, 0, 100), id="nothing below 0 is paid"),
-]
-
-
-@pytest.mark.parametrize(("model", "properties", "values", "expected"), IN_ORDER)
-def test_current_usage_says_what_was_charged(story, model, properties, values, expected):
-    story.plan(charges=[advance(summed(story), properties, model)])
-    story.subscribe()
-    for n, value in enumerate(values):
-        use(story, "gb", n, n=value)
-    assert cents(story) == list(expected)
-    assert shown(story) == sum(expected)
-
-
-def test_a_dynamic_charge_says_what_was_charged(story):
-    """3, -1 and 4 units that bring 1.00 each: the second is charged nothing, though it brings its price."""
-    story.plan(charges=[advance(summed(story), {}, "dynamic")])
-    story.subscribe()
-    for n, value in enumerate((3, -1, 4)):
-        body = {
-            "transaction_id": f"tx-{n}",
-            "external_subscription_id": "sub",
-            "code": "gb",
-            "properties": {"n": value},
-        }
-        story.ok(
-            "POST", "/events", {"event": {**body, "timestamp": JANUARY_2 + n, "precise_total_amount_cents": "100"}}
-        )
-    assert cents(story) == [100, 0, 100]
-    assert shown(story) == 200
-
-
-@pytest.mark.parametrize(("function", "units"), [("round", "1.0"), ("ceil", "1.0"), ("floor", "0.0")])
-def test_units_are_shown_rounded_and_charged_as_they_are(story, function, units):
-    """0.4 and 0.4 at 1.00: fees of 0.40 each, as single events are not rounded."""
-    story.plan(charges=[advance(summed(story, rounding_function=function))])
-    story.subscribe()
-    for n in range(2):
-        use(story, "gb", n, n="0.4")
-    assert cents(story) == [40, 40]
-    usage = story.usage()["charges_usage"][0]
-    assert (usage["units"], usage["amount_cents"]) == (units, 80)
-
-
-def test_each_filter_and_group_says_what_it_was_charged(story):
-    """Amounts stand beside their own units where rollups and single events name groups in different order."""
-    gb = summed(story, filters=[{"key": "cloud", "values": ["aws", "gcp"]}])
-    charge = advance(gb, {"amount": "1", "pricing_group_keys": ["user"]})
-    charge["filters"] = [{"values": {"cloud": ["aws"]}, "properties": {"amount": "2", "pricing_group_keys": ["user"]}}]
-    story.plan(charges=[charge])
-    story.subscribe()
-    sent = [("gcp", "z", 5), ("aws", "b", 3), ("gcp", "a", 7), ("gcp", "z", -4), ("aws", "a", 1), ("gcp", "z", 2)]
-    for n, (cloud, user, value) in enumerate(sent):
-        use(story, "gb", n, cloud=cloud, user=user, n=value)
-    assert cents(story) == [500, 600, 700, 0, 200, 0]
-    groups = {
-        (group["grouped_by"]["user"], tuple(part["values"] or ())): (part["units"], part["amount_cents"])
-        for group in story.usage()["charges_usage"][0]["grouped_usage"]
-        for part in group["filters"]
-    }
-    assert groups == {
-        ("z", ()): ("3.0", 500),
-        ("b", ("cloud",)): ("3.0", 600),
-        ("a", ()): ("7.0", 700),
-        ("a", ("cloud",)): ("1.0", 200),
-    }
-    assert shown(story) == 2000
-
-
-def test_units_held_before_a_subscription_are_renewed_but_were_not_charged_in_its_first_period(aws):
-    """Two seats of before: free until the first renewal; then 10.00 each. A third one is charged at once."""
-    story = Story.begin(at="2024-01-10T00:00:00Z")
-    story.plan(charges=[advance(unique(story, recurring=True), {"amount": "10"})])
-    for n in range(2):
-        story.use("users", at=ts("2024-01-03T00:00:00"), id=f"u{n}")
-    meter()
-    story.subscribe()
-    story.use("users", at=ts("2024-01-10T00:00:00"), id="u9")
-    assert cents(story) == [1000]
-    usage = story.usage()["charges_usage"][0]
-    assert (usage["units"], usage["amount_cents"]) == ("3.0", 1000)
-    story.travel("2024-02-01T00:00:00Z")
-    assert [invoice["total_amount_cents"] for invoice in story.invoices()] == [1000, 3000]
-    assert shown(story) == 3000
-
-
-# In any order.
 
 
 @pytest.mark.parametrize("invoiceable", [True, False])
@@ -161,7 +36,7 @@ def test_twelve_counts_in_packages_of_ten_cost_twenty_in_any_order(story, invoic
     story.plan(charges=[advance(story.metric(), PACKAGES, "package", invoiceable=invoiceable)])
     story.subscribe()
     for n in reversed(range(12)):
-        use(story, "calls", n)
+        charged_one_by_one(story, "calls", n)
     assert cents(story) == [1000, *[0] * 9, 1000, 0]
     assert shown(story) == 2000
     assert sum(invoice["total_amount_cents"] for invoice in story.invoices()) == (2000 if invoiceable else 0)
@@ -171,7 +46,7 @@ def test_a_seat_added_again_with_an_earlier_date_is_charged_once(story):
     story.plan(charges=[advance(unique(story), {"amount": "10"})])
     story.subscribe()
     for hours in (5, 3, 7):
-        use(story, "users", hours, id="a")
+        charged_one_by_one(story, "users", hours, id="a")
     assert paid(story) == [("1.0", 1000), ("1.0", 0), ("0.0", 0)]
     assert shown(story) == 1000
 
@@ -199,7 +74,7 @@ def test_sums_newest_first(story, model, properties, values, expected):
     story.plan(charges=[advance(summed(story), properties, model)])
     story.subscribe()
     for n, value in enumerate(values):
-        use(story, "gb", 9 - n, n=value)
+        charged_one_by_one(story, "gb", 9 - n, n=value)
     assert cents(story) == list(expected)
     assert sum(expected) <= shown(story)
 
@@ -214,7 +89,7 @@ def test_each_filter_and_group_has_a_sum_of_its_own(story):
     for n, (cloud, user) in enumerate(
         [("gcp", "a"), ("gcp", "b"), ("aws", "a"), ("aws", "b"), ("gcp", "a"), ("gcp", None), ("gcp", None)]
     ):
-        use(story, "calls", 20 - n, cloud=cloud, **({"user": user} if user else {}))
+        charged_one_by_one(story, "calls", 20 - n, cloud=cloud, **({"user": user} if user else {}))
     assert cents(story) == [1000, 1000, 1000, 0, 0, 1000, 0]
     assert shown(story) == 4000
 
@@ -225,10 +100,10 @@ def test_periods_and_subscriptions_have_sums_of_their_own(story):
     story.plan("small", amount_cents=100, charges=[advance(calls, PACKAGES, "package")])
     story.plan("large", amount_cents=200, charges=[advance(calls, PACKAGES | {"amount": "30"}, "package")])
     story.subscribe("small")
-    use(story, "calls", 48)
+    charged_one_by_one(story, "calls", 48)
     story.travel("2024-02-10T00:00:00Z")
-    use(story, "calls", 24 * 38)
-    use(story, "calls", 24)  # Late, for January.
+    charged_one_by_one(story, "calls", 24 * 38)
+    charged_one_by_one(story, "calls", 24)  # Late, for January.
     story.subscribe("large")
     for day in ("12", "11", "05"):  # The last is the first plan's still.
         story.use("calls", at=ts(f"2024-02-{day}T00:00:00"))
@@ -270,13 +145,13 @@ def test_estimates_say_what_would_be_charged_still(story):
     story.plan(charges=[advance(story.metric(), PACKAGES, "package")])
     story.subscribe()
     story.travel("2024-01-05T00:00:00Z")
-    use(story, "calls", 72)
+    charged_one_by_one(story, "calls", 72)
     event = {"code": "calls", "external_subscription_id": "sub"}
     for timestamp in (JANUARY_2, JANUARY_2 + 72 * 3600):
         (fee,) = story.ok("POST", "/events/estimate_fees", {"event": {**event, "timestamp": timestamp}})["fees"]
         assert fee["amount_cents"] == 0
     for hours in range(9):
-        use(story, "calls", hours)
+        charged_one_by_one(story, "calls", hours)
     found = story.ok("POST", "/events/estimate_fees", {"event": {**event, "timestamp": JANUARY_2 - 60}})["fees"]
     assert [fee["amount_cents"] for fee in found] == [1000]  # The eleventh, which would be the first by time.
     assert shown(story) == 1000
@@ -285,11 +160,11 @@ def test_estimates_say_what_would_be_charged_still(story):
 def test_a_deleted_fee_is_forgiven_and_not_left_to_another_event(story):
     story.plan(charges=[advance(story.metric(), PACKAGES, "package", invoiceable=False)])
     story.subscribe()
-    use(story, "calls", 5)
+    charged_one_by_one(story, "calls", 5)
     (fee,) = event_fees(story)
     story.ok("DELETE", f"/fees/{fee['lago_id']}")
     for hours in (3, 7):
-        use(story, "calls", hours)
+        charged_one_by_one(story, "calls", hours)
     assert cents(story) == [0, 0]
 
 
@@ -298,9 +173,9 @@ def test_a_changed_price_begins_anew_and_takes_nothing_off_later_events(story):
     metric = summed(story)
     story.plan(charges=[advance(metric, {"amount": "10"}, code="gb")])
     story.subscribe()
-    use(story, "gb", 1, n=10)
+    charged_one_by_one(story, "gb", 1, n=10)
     story.ok("PUT", "/plans/plan/charges/gb", {"charge": {"properties": {"amount": "1"}}})
-    use(story, "gb", 2, n=1)
+    charged_one_by_one(story, "gb", 2, n=1)
     assert cents(story) == [10000, 100]
 
 
@@ -354,8 +229,8 @@ def test_a_task_that_runs_twice_charges_once_and_enters_it_once(story):
         for task in (*standing, *standing, *standing):
             assert jobs.run(task, now=task.due_at) is None
     for hours in range(7, -1, -1):
-        use(story, "calls", hours)
-    use(story, "calls", 20)
+        charged_one_by_one(story, "calls", hours)
+    charged_one_by_one(story, "calls", 20)
     assert cents(story) == [1000, *[0] * 9, 1000]
 
 
@@ -413,7 +288,7 @@ def test_counts_at_one_price_read_no_usage_and_keep_no_sum(aws):
         story = Story.begin()
         story.plan(charges=[advance(story.metric(), properties, model, invoiceable=False)])
         story.subscribe()
-        use(story, "calls", 5)
+        charged_one_by_one(story, "calls", 5)
         asked[model] = charging(story, at=JANUARY_2 + 24 * 3600)
         assert bool(sums(story)) is (model == "package")
     assert asked["package"].requests["query"] > asked["standard"].requests["query"]

@@ -2,7 +2,10 @@
 
 from typing import Any
 
+from tests.support.charging import ts
 from tests.support.story import Story, meter, work
+
+JANUARY_2 = ts("2024-01-02T00:00:00")
 
 
 def advance(metric: Any, properties: Any = None, model: str = "standard", **fields: Any) -> dict[str, Any]:
@@ -40,3 +43,20 @@ def charges_of(invoice: Any) -> list[tuple[str, str, int]]:
         for fee in invoice["fees"]
         if fee["item"]["type"] == "charge"
     ]
+
+
+def cents(story: Story, query: str = "") -> list[int]:
+    """What each event was charged, in the order in which they were sent."""
+    return [fee["amount_cents"] for fee in event_fees(story, query)]
+
+
+def charged_one_by_one(story: Story, code: str, hours: int, **properties: Any) -> None:
+    """An event so many hours after 2 January, charged before another one is sent."""
+    story.use(code, at=JANUARY_2 + 3600 * hours, **properties)
+    meter()
+    work()
+
+
+def shown(story: Story, charge: int = 0) -> int:
+    """The cents of a charge in current usage."""
+    return int(story.usage()["charges_usage"][charge]["amount_cents"])

@@ -121,8 +121,8 @@ def owed(model: ChargeModel, properties: Any, usage: ChargeUsage) -> Decimal:
     """
     if not usage.units:
         return Decimal(0)
-    if model is ChargeModel.PERCENTAGE:  # Without the details, as it is asked for each event.
-        return percentage.parts(usage, properties).amount
+    if model is ChargeModel.PERCENTAGE:
+        return percentage.amount(usage, properties)
     return price(model, usage, properties).amount
 
 

@@ -2,9 +2,9 @@
 transaction within bounds. Source: usage.md section 6.4."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 
 from chalicelib.domain.charges.amounts import amount_per_unit, decimal_text, is_whole
 from chalicelib.domain.charges.models import ChargeUsage, Priced
@@ -42,8 +42,7 @@ class PercentageProperties:
         return self.free_events is not None or self.free_total is not None
 
 
-@dataclass(frozen=True, slots=True)
-class Tally:
+class Tally(NamedTuple):
     """What single events come to, one after the other, as far as the price looks at them: so that one event more costs
     the same to price at any number of events before it.
 
@@ -62,17 +61,17 @@ class Tally:
     by_transaction: Decimal = Decimal(0)
 
     @classmethod
+    def begin(cls, properties: PercentageProperties) -> "Tally":
+        """Before any event."""
+        return cls(events_left=properties.free_events or 0, amount_left=properties.free_total or Decimal(0))
+
+    @classmethod
     def of(cls, values: Iterable[Decimal], properties: PercentageProperties) -> "Tally":
         """After these events, in order of time."""
         tally = cls.begin(properties)
         for value in values:
             tally = tally.after(value, properties)
         return tally
-
-    @classmethod
-    def begin(cls, properties: PercentageProperties) -> "Tally":
-        """Before any event."""
-        return cls(events_left=properties.free_events or 0, amount_left=properties.free_total or Decimal(0))
 
     def after(self, value: Decimal, properties: PercentageProperties) -> "Tally":
         """After one event more."""
@@ -90,21 +89,19 @@ class Tally:
             closed = looked_at >= properties.free_events
         else:
             closed = limit is not None and first > limit
-        return replace(self, first=first, looked_at=looked_at, below=below, closed=closed)
+        return Tally(first, looked_at, below, closed, *self[4:])
 
     def _charged(self, value: Decimal, properties: PercentageProperties) -> "Tally":
-        charged, events_left, amount_left = value, self.events_left, self.amount_left
+        events_left, amount_left = self.events_left, self.amount_left
         if events_left > 0 or amount_left > 0:
-            if not amount_left:
-                return replace(self, events_left=events_left - 1)
-            if value < amount_left:
-                return replace(self, events_left=events_left - 1, amount_left=CONTEXT.subtract(amount_left, value))
+            if not amount_left or value < amount_left:
+                left = CONTEXT.subtract(amount_left, value) if amount_left else amount_left
+                return Tally(*self[:4], events_left - 1, left, self.by_transaction)
             # The event that uses up the free amount ends all that is free, and pays for its rest.
-            charged = CONTEXT.subtract(value, amount_left)
+            value = CONTEXT.subtract(value, amount_left)
             events_left, amount_left = 0, Decimal(0)
-        amount = _within(CONTEXT.add(_percent(charged, properties.rate), properties.fixed_amount), properties)
-        together = CONTEXT.add(self.by_transaction, amount)
-        return replace(self, events_left=events_left, amount_left=amount_left, by_transaction=together)
+        cost = _within(CONTEXT.add(_percent(value, properties.rate), properties.fixed_amount), properties)
+        return Tally(*self[:4], events_left, amount_left, CONTEXT.add(self.by_transaction, cost))
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,6 +168,19 @@ def price(usage: ChargeUsage, properties: PercentageProperties) -> Priced:
     """The rate of the units that are not free, and the fixed amount of the events that are not."""
     found = parts(usage, properties)
     return Priced(found.amount, amount_per_unit(found.amount, usage.units), details(found, properties))
+
+
+def amount(usage: ChargeUsage, properties: PercentageProperties) -> Decimal:
+    """The price alone, as `parts` adds it up: for who asks for it after each event."""
+    if not usage.units:
+        return Decimal(0)
+    tally = _tally(usage, properties)
+    if properties.bounds_transactions:
+        return max(Decimal(0), tally.by_transaction)
+    free_units, free_events = _free(tally, properties)
+    for_units = _percent(max(Decimal(0), CONTEXT.subtract(usage.units, free_units)), properties.rate)
+    paid_events = Decimal(max(0, usage.events_count - free_events))
+    return CONTEXT.add(for_units, CONTEXT.multiply(paid_events, properties.fixed_amount))
 
 
 def parts(usage: ChargeUsage, properties: PercentageProperties) -> Parts:

@@ -296,7 +296,15 @@ def _walked(of: Period, asked: Buckets) -> dict[_Place, Decimal]:
         changes = advance.changes(asked.rule, members)
         tariff = _tariff(of, asked, bucket)
         walk = advance_prices.walk(tariff, changes, opens_at=opens_at, counts_from=opens_at)
-        held = tariff.owed(walk.opened) if of.renews else Decimal(0)
         chosen = _filter_of(asked.charge, bucket)
-        found[None if chosen is None else chosen.id, bucket.group] = CONTEXT.add(held, walk.amount)
+        renewed = _renewed(of, asked, bucket, [each for each in members if each.at < opens_at])
+        found[None if chosen is None else chosen.id, bucket.group] = CONTEXT.add(renewed, walk.amount)
     return found
+
+
+def _renewed(of: Period, asked: Buckets, bucket: Bucket, before: Sequence[Reading]) -> Decimal:
+    """What a renewal billed of what was held when the period began."""
+    if not asked.metric.recurring or not of.renews:
+        return Decimal(0)
+    used = metered.held(asked, bucket, before, of.window)
+    return used.priced.amount if used.units else Decimal(0)

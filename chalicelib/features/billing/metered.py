@@ -1,7 +1,7 @@
 """What charges' metrics counted in a range, by the fee that it is billed with, and its price."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -124,6 +124,12 @@ def _question(organization: OrganizationRef, stream: Stream, asked: Buckets, win
     if asked.spec is None or stream.contested(span) is not None:
         return None
     return Question(organization, stream.external_id, asked.metric.code, stream.cut(span), asked.spec)
+
+
+def held(of: Buckets, bucket: Bucket, readings: Sequence[Reading], window: Window) -> Used:
+    """What a recurring metric holds after these events of a bucket, in full units, as a renewal bills it."""
+    full = replace(of, charge=of.charge.model_copy(update={"prorated": False}))
+    return _used(full, bucket, aggregate(of.rule, readings, window, prorated=False))
 
 
 def _used(of: Buckets, bucket: Bucket, aggregated: Aggregated) -> Used:
