@@ -7,12 +7,13 @@ from typing import Any
 import pytest
 
 from chalicelib import limits
+from chalicelib.features.customers import service as customers_service
 from chalicelib.features.customers import store as customers
 from chalicelib.features.invoices import store as invoices
 from chalicelib.features.subscriptions import store as subscriptions
 from chalicelib.features.webhooks import service
 from chalicelib.features.webhooks import store as webhooks
-from chalicelib.platform import agenda
+from chalicelib.platform import agenda, jobs
 from chalicelib.platform.table import core, transact
 from tests.support.faults import overtaken, recorded
 from tests.support.story import Story, work
@@ -268,6 +269,26 @@ def test_a_draft_that_became_final_meanwhile_is_not_computed_again(real, draft):
     with overtaken(finalize):
         shown = real.ok("PUT", f"/invoices/{draft}/refresh")["invoice"]
     assert (shown["status"], shown["number"]) == ("finalized", "N-1")
+
+
+def test_two_requests_park_the_same_failing_task(story, monkeypatch):
+    story.plan(amount_cents=100, pay_in_advance=True)
+
+    def broken(task: Any, now: Any) -> None:
+        raise RuntimeError
+
+    postpone = agenda.postpone
+
+    def twice(task: Any, error: str, **how: Any) -> Any:
+        if "test clock" in error:
+            postpone(task, error, **how)  # The other request's.
+        return postpone(task, error, **how)
+
+    jobs._handler(customers_service.BILL)
+    monkeypatch.setitem(jobs._handlers, customers_service.BILL.name, broken)
+    monkeypatch.setattr(agenda, "postpone", twice)
+    assert story.subscribe()["status"] == "active"
+    assert len(story.ok("GET", "/test_clock")["test_clock"]["failed_tasks"]) == 1
 
 
 # What is told of both.
