@@ -17,6 +17,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from chalicelib import limits
 from infra import policies
 
 ROOT = Path(__file__).parents[1]
@@ -91,7 +92,13 @@ def _complete(template: dict[str, Any], stage: str, environment: Mapping[str, st
     template["Resources"] |= own["Resources"]
     template["Parameters"] = {
         "Stage": {**own["Parameters"]["Stage"], "Default": stage},
-        "AdminApiKey": {"Type": "String", "NoEcho": True, "Default": ""},
+        "AdminApiKey": {
+            "Type": "String",
+            "NoEcho": True,
+            "Default": "",
+            "AllowedPattern": f"^$|^.{{{limits.ADMIN_KEY_LENGTH_MIN},}}$",
+            "ConstraintDescription": f"needs at least {limits.ADMIN_KEY_LENGTH_MIN} characters (or none: the route is closed)",
+        },
         "PublicUrl": {"Type": "String", "Default": ""},
         "PrintLayerArn": {"Type": "String", "Default": ""},
     }

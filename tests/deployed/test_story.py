@@ -18,7 +18,7 @@ from infra.local.emulator import CREDENTIALS, Emulator, free_port
 
 pytestmark = [pytest.mark.deployed, pytest.mark.xdist_group("deployed")]
 
-ADMIN_KEY = "deployed-admin"
+ADMIN_KEY = "deployed-admin-key"
 
 
 @pytest.fixture(scope="module")

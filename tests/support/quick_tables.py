@@ -45,7 +45,7 @@ def _text_first(value: DynamoType) -> Any:
 
 
 def _serialize_values_as_they_are(serializer: Any, serialized: Any, value: Any, shape: Any, key: str) -> None:
-    if shape.name == "AttributeValue":
+    if shape.name == "AttributeValue" and "B" not in value:
         serializer._default_serialize(serialized, value, shape, key)
     else:
         _serialize(serializer, serialized, value, shape, key)

@@ -12,6 +12,7 @@ Access patterns
     3 replace(old, new)             Put       conditional on the version read
     4 numbers(id)                   GetItem   consistent
     5 ids()                         Scan      for maintenance only
+    6 without_hmac_key(it)          Update    conditional on the version read
 """
 
 from collections.abc import Iterator, Sequence
@@ -64,6 +65,17 @@ def replace(old: Organization, new: Organization) -> Organization:
     except ConditionFailed as error:
         raise Conflict("organization_changed_meanwhile") from error
     return written
+
+
+def without_hmac_key(organization: Organization) -> Action:
+    """Take the key of an earlier version out of the record; refused if somebody else wrote in between."""
+    return core.update(
+        _key(organization.id),
+        "SET version = :next REMOVE #r.hmac_key",
+        names={"#r": "record"},
+        values={":next": organization.version + 1, ":version": organization.version},
+        condition="version = :version",
+    )
 
 
 def numbers_key(organization_id: str) -> Key:
