@@ -81,7 +81,8 @@ def _chalice_template(code: Path, stage: str) -> dict[str, Any]:
         shutil.copytree(ROOT / ".chalice", project / ".chalice", ignore=shutil.ignore_patterns("deploy*"))
         (project / "requirements.txt").touch()
         command = [sys.executable, "-c", "from chalice.cli import main; main()", "package", "--stage", "package", "out"]
-        variables = {**os.environ, "STAGE": stage, "AWS_DEFAULT_REGION": "us-east-1", "LOCAL": "0"}
+        # The app's settings are read here, those of the functions are the stack's parameters.
+        variables = {**os.environ, "STAGE": stage, "AWS_DEFAULT_REGION": "us-east-1", "LOCAL": "0", "ADMIN_API_KEY": ""}
         subprocess.run(command, cwd=project, env=variables, check=True, stdout=subprocess.DEVNULL)
         made: dict[str, Any] = json.loads((project / "out" / "sam.json").read_text())
         return made

@@ -107,3 +107,12 @@ def test_admin_keys_shorter_than_16_characters_are_refused_outside_the_local_sta
                 settings()
     finally:
         settings.cache_clear()
+
+
+def test_a_short_admin_key_is_not_deployed(monkeypatch, capsys):
+    from infra import deploy
+
+    monkeypatch.setenv("ADMIN_API_KEY", "x" * 15)
+    monkeypatch.setattr("boto3.session.Session", None)
+    assert deploy.main() == 1
+    assert "ADMIN_API_KEY needs at least 16 characters" in capsys.readouterr().err
