@@ -6,6 +6,9 @@ PYTEST := .venv/bin/python -m pytest
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  %-14s %s\n", $$1, $$2}'
 
+reset: ## Remove the local stack's state, .local/ (asks; FORCE=1 does not)
+	@python3 -m infra.local.reset
+
 setup: ## What running needs (make run does it by itself)
 	@infra/setup.sh run
 
@@ -65,5 +68,5 @@ rebuild: setup ## Make rows that differ anew from raw events, and audit again (O
 export-events: setup ## Raw events of days as files in the bucket (ORGANIZATION= FROM=2024-03-01 TO=2024-03-31)
 	$(PY) -m scripts.export_events
 
-.PHONY: help setup setup-test run demo test test-domain lint types check fmt bench package deploy tasks dead-letters
+.PHONY: help setup setup-test run reset demo test test-domain lint types check fmt bench package deploy tasks dead-letters
 .PHONY: setup-bench audit rebuild export-events

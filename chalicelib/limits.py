@@ -14,6 +14,8 @@ INTEGER_MAX = 10**15  # Cents and counts above this are typing errors; far below
 DECIMAL_DIGITS_MAX = 30  # Prices and rates: 15 digits before and 15 after the point.
 
 # Keys.
+ADMIN_KEY_LENGTH_MIN = 16  # Outside the local stack; 16 random letters and digits are 95 bits.
+HMAC_KEYS_REMEMBERED = 1_000  # By a process: a key is 64 characters.
 KEY_CACHE = timedelta(seconds=30)  # How long a process trusts an API key it has read; a revoked key ends within this.
 KEY_LAST_USE_STEP = timedelta(hours=1)  # "Last used" is kept to the hour, so that using a key costs no write.
 

@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from chalicelib import limits
 from infra.package import TARGET
 
 
@@ -18,12 +19,18 @@ def main() -> int:
     """Deploy what `make package` built."""
     import boto3
 
-    stage = os.environ.get("STAGE", "dev")
+    stage, admin_key = os.environ.get("STAGE", "dev"), os.environ.get("ADMIN_API_KEY", "")
+    if 0 < len(admin_key) < limits.ADMIN_KEY_LENGTH_MIN:
+        print(
+            f"ADMIN_API_KEY needs at least {limits.ADMIN_KEY_LENGTH_MIN} characters. Nothing was deployed.",
+            file=sys.stderr,
+        )
+        return 1
     session = boto3.session.Session()
     account = session.client("sts").get_caller_identity()["Account"]
     parameters = {
         "Stage": stage,
-        "AdminApiKey": os.environ.get("ADMIN_API_KEY", ""),
+        "AdminApiKey": admin_key,
         "PublicUrl": os.environ.get("PUBLIC_URL", ""),
         "PrintLayerArn": os.environ.get("PRINT_LAYER", ""),
     }

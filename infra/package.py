@@ -17,6 +17,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from chalicelib import limits
 from infra import policies
 
 ROOT = Path(__file__).parents[1]
@@ -82,7 +83,8 @@ def _chalice_template(code: Path, stage: str) -> dict[str, Any]:
         shutil.copytree(ROOT / ".chalice", project / ".chalice", ignore=shutil.ignore_patterns("deploy*"))
         (project / "requirements.txt").touch()
         command = [sys.executable, "-c", "from chalice.cli import main; main()", "package", "--stage", "package", "out"]
-        variables = {**os.environ, "STAGE": stage, "AWS_DEFAULT_REGION": "us-east-1", "LOCAL": "0"}
+        # The app's settings are read here, those of the functions are the stack's parameters.
+        variables = {**os.environ, "STAGE": stage, "AWS_DEFAULT_REGION": "us-east-1", "LOCAL": "0", "ADMIN_API_KEY": ""}
         subprocess.run(command, cwd=project, env=variables, check=True, stdout=subprocess.DEVNULL)
         made: dict[str, Any] = json.loads((project / "out" / "sam.json").read_text())
         return made
@@ -93,7 +95,13 @@ def _complete(template: dict[str, Any], stage: str, environment: Mapping[str, st
     template["Resources"] |= own["Resources"]
     template["Parameters"] = {
         "Stage": {**own["Parameters"]["Stage"], "Default": stage},
-        "AdminApiKey": {"Type": "String", "NoEcho": True, "Default": ""},
+        "AdminApiKey": {
+            "Type": "String",
+            "NoEcho": True,
+            "Default": "",
+            "AllowedPattern": f"^$|^.{{{limits.ADMIN_KEY_LENGTH_MIN},}}$",
+            "ConstraintDescription": f"needs at least {limits.ADMIN_KEY_LENGTH_MIN} characters (or none: the route is closed)",
+        },
         "PublicUrl": {"Type": "String", "Default": ""},
         "PrintLayerArn": {"Type": "String", "Default": ""},
     }

@@ -9,6 +9,8 @@ from chalicelib.features import jobs  # noqa: F401  so that what tests put in th
 from tests.support import aws as support
 from tests.support.story import Story
 
+pytest_plugins = ["tests.support.left_out"]
+
 settings.register_profile("tollgate", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("tollgate")
 

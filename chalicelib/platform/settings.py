@@ -34,7 +34,9 @@ class Settings(BaseModel):
     log_level: str = "INFO"
 
     def model_post_init(self, context: object) -> None:
-        """Names that are not given follow from the stage."""
+        """Names that are not given follow from the stage. Whoever guesses the admin key makes organizations."""
+        if not self.local and 0 < len(self.admin_api_key) < limits.ADMIN_KEY_LENGTH_MIN:
+            raise ValueError(f"ADMIN_API_KEY needs at least {limits.ADMIN_KEY_LENGTH_MIN} characters")
         prefix = f"tollgate-{self.stage}"
         for name, default in {
             "core_table": f"{prefix}-core",

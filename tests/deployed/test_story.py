@@ -16,9 +16,9 @@ from lago_python_client.models import BatchEvent, BillableMetric, Customer, Even
 from infra import deploy, package
 from infra.local.emulator import CREDENTIALS, Emulator, free_port
 
-pytestmark = [pytest.mark.deployed, pytest.mark.xdist_group("deployed")]
+pytestmark = [pytest.mark.deployed, pytest.mark.pdf, pytest.mark.xdist_group("deployed")]
 
-ADMIN_KEY = "deployed-admin"
+ADMIN_KEY = "deployed-admin-key"
 
 
 @pytest.fixture(scope="module")

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from moto import mock_aws
 
 from chalicelib.features.metering import definitions, progress, rows
+from chalicelib.features.organizations import hmac_keys
 from chalicelib.features.webhooks import signing
 from chalicelib.platform import auth, aws, files, queues
 from chalicelib.platform.settings import settings
@@ -27,6 +28,7 @@ def forget() -> None:
     aws.reset()
     queues.url.cache_clear()
     auth.forget()
+    hmac_keys.forget()
     signing.private_pem.cache_clear()
     files._linker.cache_clear()
     definitions.forget()

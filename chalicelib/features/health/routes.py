@@ -1,8 +1,10 @@
-"""`GET /health`, outside the API and without a key."""
+"""`GET /health` and the page at `/`, outside the API and without a key."""
 
 from typing import Any
 
-from chalicelib.platform.http import Call, Routes
+from chalicelib.features.health.page import page
+from chalicelib.platform.http import Answer, Call, Routes
+from chalicelib.platform.settings import settings
 from chalicelib.version import VERSION
 
 routes = Routes(__name__, prefix="")
@@ -12,3 +14,9 @@ routes = Routes(__name__, prefix="")
 def health(call: Call) -> dict[str, Any]:
     """The service's own state; touches nothing else, so that it answers whatever is broken behind it."""
     return {"status": "ok", "version": VERSION, "github_url": None, "message": "Success"}
+
+
+@routes.get("/", key="none")
+def where_to_go(call: Call) -> Answer:
+    """For people who open the address in a browser: what this is, and where to go."""
+    return Answer(page(settings().public_url, VERSION, local=settings().local), content_type="text/html; charset=utf-8")

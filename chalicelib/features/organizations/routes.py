@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from chalicelib.features.organizations import changes, schemas, service
+from chalicelib.features.organizations import changes, hmac_keys, schemas, service
 from chalicelib.features.organizations.records import Organization
 from chalicelib.features.taxes import service as taxes
 from chalicelib.features.webhooks import service as webhooks
@@ -27,7 +27,9 @@ def create(call: Call) -> Answer:
 @routes.get("/organizations")
 def show(call: Call) -> dict[str, Any]:
     """The organization of the key."""
-    return {"organization": _shown(service.get(call.organization.id))}
+    organization = service.get(call.organization.id)
+    hmac_keys.move(organization)
+    return {"organization": _shown(organization)}
 
 
 @routes.put("/organizations")

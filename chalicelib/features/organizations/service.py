@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from chalicelib.domain.errors import Invalid, NotFound
-from chalicelib.features.organizations import store
+from chalicelib.features.organizations import hmac_keys, store
 from chalicelib.features.organizations.records import BillingConfiguration, Organization
 from chalicelib.features.organizations.schemas import OrganizationCreate, OrganizationUpdate
 from chalicelib.platform import auth
@@ -32,7 +32,6 @@ def create(request: OrganizationCreate, *, now: datetime) -> tuple[Organization,
         sandbox=request.sandbox,
         created_at=now,
         updated_at=now,
-        hmac_key=secrets.token_hex(32),
         document_number_prefix=default_prefix(request.name, organization_id),
     )
     api_key = request.api_key if request.api_key and settings().local else auth.new_key()
@@ -80,7 +79,7 @@ def changed(old: Organization, request: OrganizationUpdate, *, now: datetime) ->
 
 def hmac_key(organization_id: str) -> str:
     """The key with which the organization's webhooks are signed where it asks for HMAC."""
-    return get(organization_id).hmac_key
+    return hmac_keys.read(organization_id)
 
 
 def default_prefix(name: str, organization_id: str) -> str:

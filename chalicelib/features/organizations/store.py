@@ -14,6 +14,7 @@ Access patterns
     5 number_action(...)            Update    conditional on the number read: without gaps; part of an issue's transaction
     6 next_number(id, name)         Update    atomic: may leave gaps, but writers never meet
     7 ids()                         Scan      for maintenance only
+    8 without_hmac_key(it)          Update    conditional on the version read
 """
 
 from collections.abc import Iterator, Sequence
@@ -59,6 +60,17 @@ def create(extra: Sequence[Action], organization: Organization) -> None:
 def replace_action(old: Organization, new: Organization) -> Action:
     """Write `new`, which has the next version, over `old`; refused if somebody else wrote in between."""
     return core.put(_item(new), condition="version = :version", values={":version": old.version})
+
+
+def without_hmac_key(organization: Organization) -> Action:
+    """Take the key of an earlier version out of the record; refused if somebody else wrote in between."""
+    return core.update(
+        _key(organization.id),
+        "SET version = :next REMOVE #r.hmac_key",
+        names={"#r": "record"},
+        values={":next": organization.version + 1, ":version": organization.version},
+        condition="version = :version",
+    )
 
 
 def numbers_key(organization_id: str) -> Key:

@@ -1,4 +1,4 @@
-"""Signatures: the installation's RSA key for JWT, an organization's own key for HMAC.
+"""Signatures: the installation's RSA key for JWT, an organization's own key (`organizations.hmac_keys`) for HMAC.
 
 Items
     pk              sk    what it is
@@ -10,7 +10,7 @@ import hashlib
 import hmac
 from functools import lru_cache
 
-from chalicelib.platform import aws
+from chalicelib.platform import secret
 from chalicelib.platform.settings import settings
 from chalicelib.platform.table import ConditionFailed, core
 
@@ -45,18 +45,14 @@ def private_pem() -> str:
     item = core.get("signing-key")
     if item is None:
         pem = _new_pem()
-        encrypted = aws.client("kms").encrypt(
-            KeyId=settings().signing_key, Plaintext=pem.encode(), EncryptionContext=_CONTEXT
-        )["CiphertextBlob"]
         try:
-            core.write(core.create({"pk": "signing-key", "sk": "-", "encrypted": encrypted}))
+            core.write(core.create({"pk": "signing-key", "sk": "-", "encrypted": secret.seal(pem, _CONTEXT)}))
         except ConditionFailed:
             item = core.get("signing-key")
             assert item is not None, "somebody else has just written it"
         else:
             return pem
-    plain = aws.client("kms").decrypt(CiphertextBlob=item["encrypted"], EncryptionContext=_CONTEXT)["Plaintext"]
-    return bytes(plain).decode()
+    return secret.unseal(item["encrypted"], _CONTEXT)
 
 
 def _new_pem() -> str:

@@ -1,0 +1,89 @@
+"""An organization's own key for signatures of its webhooks, made at its first use.
+
+Items
+    pk                  sk    what it is
+    <org>#hmac-key      -     {encrypted}: the key, encrypted by KMS for this organization
+
+Organizations of earlier versions have their key in plain text in their record: it moves here when it is used, or when the
+organization is read.
+"""
+
+import secrets
+import time
+from collections.abc import Mapping
+
+from chalicelib import limits
+from chalicelib.features.organizations import store
+from chalicelib.features.organizations.records import Organization
+from chalicelib.platform import secret
+from chalicelib.platform.ids import key
+from chalicelib.platform.table import Action, Cancelled, core, transact
+
+# What this process has read: organization -> (the key, when). Decrypting asks KMS, which costs as much as a delivery.
+_known: dict[str, tuple[str, float]] = {}
+
+
+def read(organization_id: str) -> str:
+    """The key; of two makers at once the first one's stays.
+
+    Raises: NotFound, for an unknown organization.
+    """
+    found = _known.get(organization_id)
+    if found is not None and time.monotonic() - found[1] < limits.KEY_CACHE.total_seconds():
+        return found[0]
+    plain = _kept(organization_id) or _made(organization_id)
+    if len(_known) >= limits.HMAC_KEYS_REMEMBERED:
+        _known.clear()
+    _known[organization_id] = plain, time.monotonic()
+    return plain
+
+
+def move(organization: Organization) -> None:
+    """Take an old key out of the organization's record, if one stands there."""
+    if organization.hmac_key is not None:
+        read(organization.id)
+
+
+def forget() -> None:
+    """Drop what this process knows of keys."""
+    _known.clear()
+
+
+def _kept(organization_id: str) -> str | None:
+    item = core.get(*_key(organization_id))
+    return None if item is None else secret.unseal(item["encrypted"], _context(organization_id))
+
+
+def _made(organization_id: str) -> str:
+    """Write the key of the record, or a new one, encrypted; what somebody else has written meanwhile wins."""
+    for _ in range(_ATTEMPTS):
+        organization = store.get(organization_id)
+        plain = (organization and organization.hmac_key) or secrets.token_hex(32)
+        pk, sk = _key(organization_id)
+        actions: list[Action] = [
+            core.create({"pk": pk, "sk": sk, "encrypted": secret.seal(plain, _context(organization_id))})
+        ]
+        if organization is not None and organization.hmac_key is not None:
+            actions.append(store.without_hmac_key(organization))
+        try:
+            transact(actions)
+        except Cancelled:
+            kept = _kept(
+                organization_id
+            )  # Or the organization was changed in between: then again, with what it is now.
+            if kept is not None:
+                return kept
+        else:
+            return plain
+    raise RuntimeError(f"the key of {organization_id} could not be written")
+
+
+_ATTEMPTS = 10
+
+
+def _key(organization_id: str) -> tuple[str, str]:
+    return key(organization_id, "hmac-key"), "-"
+
+
+def _context(organization_id: str) -> Mapping[str, str]:
+    return {"purpose": "tollgate-webhook-hmac", "organization": organization_id}
