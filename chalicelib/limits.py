@@ -87,7 +87,7 @@ USAGE_HELD_WAIT_MAX = timedelta(minutes=5)  # ... and no more.
 PUSH_AHEAD = timedelta(minutes=15)  # What SQS can delay, and the pause between two ticks.
 DUE_PAGE = 1000  # Tasks read at once; about half of DynamoDB's 1 MB.
 PUSHED_AT_FIRST = 100  # Of one organization and shard; the rest is pushed as that organization's own work ...
-PUSHED_PER_LINK = 500  # ... so many at a time, each time behind those before.
+PUSHED_PER_LINK = 1000  # ... so many at a time, each time behind those before.
 PUSHING_KEPT = timedelta(minutes=30)  # By then that work has gone on, or was lost, and the next tick begins it anew.
 PUSH_SECONDS = 60  # How long one worker goes through a shard; then another one goes on.
 WORK_BATCH_SECONDS = 20  # A worker that is busy for longer puts the rest of its batch back, behind that of others.

@@ -19,10 +19,11 @@ _PARTS = {
     "announce": "telling that it is printed",
 }
 _PUSHING = ("idle tick", "tick", "shard")
-_PAGE_BYTES = 1_000_000
 _REQUEST_SECONDS = 0.01
 _SQS_DOLLARS, _S3_PUT_DOLLARS = 0.40e-6, 5e-6
-_OF_SQS = ("send_message", "send_message_batch", "get_queue_attributes")
+_SENDS = ("send_message", "send_message_batch")
+_OF_SQS = (*_SENDS, "get_queue_attributes")
+_TABLES = ("query", "put_item", "update_item", "delete_item")
 
 
 def bounds(found: Findings) -> list[Row]:
@@ -71,14 +72,15 @@ def at_scale(found: Findings) -> list[Row]:
     pushed = _pushed(Counter((at[i % len(at)], place) for i, place in enumerate(places)), found.task_bytes)
     quarters = (max(at) - min(at)) // timedelta(minutes=15) + 1
     each = DUE / n
-    sends = sum(work.requests[name] for name in _OF_SQS) * each + pushed.requests["send_message_batch"]
+    sends = sum(work.requests[name] for name in _OF_SQS) * each + sum(pushed.requests[name] for name in _SENDS)
     puts = work.requests["put_object"] * each
     messages = sum(found.once.number[kind] for kind in _kinds(found.once)) * each + pushed.requests["shard"]
     tables = (work.total - sum(work.requests[name] for name in (*_OF_SQS, "put_object"))) * each
-    tables += pushed.requests["query"] + quarters * limits.DUE_SHARDS
+    tables += sum(pushed.requests[name] for name in _TABLES) + quarters * limits.DUE_SHARDS
+    writes = work.write_units * each + pushed.write_units
     reads = work.read_units * each + pushed.read_units + quarters * limits.DUE_SHARDS / 2
     # Lambda takes messages off a queue ten at a time, with a request to receive and one to delete.
-    price = dollars(work.write_units * each, reads) + (sends + messages / 5) * _SQS_DOLLARS + puts * _S3_PUT_DOLLARS
+    price = dollars(writes, reads) + (sends + messages / 5) * _SQS_DOLLARS + puts * _S3_PUT_DOLLARS
     together = Counter(places)
     fullest = max(together.values())
     at_once = _pushed(Counter({(at[0], place): number for place, number in together.items()}), found.task_bytes)
@@ -90,7 +92,7 @@ def at_scale(found: Findings) -> list[Row]:
         Row("requests to DynamoDB", "requests", tables, None),
         Row("requests to SQS", "requests", sends, None),
         Row("documents stored in S3", "requests", puts, None),
-        Row("units written", "write units", work.write_units * each, None),
+        Row("units written", "write units", writes, None),
         Row("units read", "read units", round(reads), None),
         Row("all requests by list price (Lambda's time apart)", "$", price, None),
         Row("a thousand invoices by list price", "$", price / DUE * 1000, 1),
@@ -139,16 +141,22 @@ def _ratio(twice: Meter, once: Meter) -> float:
 
 
 def _pushed(due: Counter[tuple[datetime, int]], task_bytes: int) -> Meter:
-    """What finding and pushing takes, with so many due per instant and shard. "shard": messages to push one."""
+    """What finding and pushing takes, with so many due per instant and shard, all of one organization: a way through the
+    shard, which pushes the first of them, and messages of its own for the rest. "shard": messages to push one."""
     meter = Meter()
     for instant in {instant for instant, _ in due}:
         busy = [number for (at, _), number in due.items() if at == instant]
-        meter.requests["get_queue_attributes"] += 1
         meter.requests["send_message_batch"] += -(-len(busy) // 10)
-        meter.requests["shard"] += len(busy)
         for number in busy:
-            size = number * task_bytes
-            meter.requests["query"] += 1 + size // _PAGE_BYTES
+            rest = max(0, number - limits.PUSHED_AT_FIRST)
+            links = -(-rest // limits.PUSHED_PER_LINK)
+            meter.requests["shard"] += 1 + links
+            meter.requests["query"] += -(-number // limits.DUE_PAGE) + links
             meter.requests["send_message_batch"] += -(-number // 10)
-            meter.read_units += -(-size // 4096) / 2
+            meter.requests["send_message"] += links
+            meter.requests["put_item"] += bool(links)
+            meter.requests["update_item"] += links
+            meter.requests["delete_item"] += bool(links)
+            meter.write_units += links + 2 * bool(links)
+            meter.read_units += -(-(number + rest) * task_bytes // 4096) / 2
     return meter

@@ -35,11 +35,13 @@ _TICKS_AFTER = 60
 
 @dataclass(order=True)
 class Message:
-    """One message of a queue, delivered from `at` on."""
+    """One message of a queue, delivered from `at` on. `queue`: its address; `group`: whose it is."""
 
     at: datetime
     number: int
     body: str = field(compare=False)
+    queue: str = field(compare=False, default="")
+    group: str = field(compare=False, default="")
 
     @property
     def kind(self) -> str:
@@ -174,7 +176,7 @@ class Simulation:
         if self._turns is not None:
             self._turns.pause()
 
-    def take(self, body: str, delay: timedelta) -> None:
+    def take(self, body: str, delay: timedelta, *, queue: str = "", group: str = "") -> None:
         """A message was sent: kept once, twice or not at all."""
         copies = 1
         if self.disturbance is not None:
@@ -184,7 +186,7 @@ class Simulation:
         self.doubled += copies == 2
         for _ in range(copies):
             self.sent += 1
-            heapq.heappush(self.waiting, Message(self.now + delay, self.sent, body))
+            heapq.heappush(self.waiting, Message(self.now + delay, self.sent, body, queue, group))
 
 
 def _work(messages: Sequence[Message]) -> None:
@@ -267,8 +269,17 @@ class _Queues(_Client):
     def send_message_batch(self, *, QueueUrl: str, Entries: Sequence[dict[str, Any]]) -> dict[str, Any]:
         self._simulation.pause()
         for entry in Entries:
-            self._simulation.take(entry["MessageBody"], timedelta(seconds=entry["DelaySeconds"]))
+            self._take(QueueUrl, entry)
         return {"Successful": [{"Id": entry["Id"]} for entry in Entries]}
+
+    def send_message(self, *, QueueUrl: str, **message: Any) -> dict[str, Any]:
+        self._simulation.pause()
+        self._take(QueueUrl, message)
+        return {"MessageId": f"m-{self._simulation.sent}"}
+
+    def _take(self, queue: str, message: dict[str, Any]) -> None:
+        delay = timedelta(seconds=message["DelaySeconds"])
+        self._simulation.take(message["MessageBody"], delay, queue=queue, group=message.get("MessageGroupId", ""))
 
     def get_queue_attributes(self, *, QueueUrl: str, AttributeNames: Sequence[str]) -> dict[str, Any]:
         if QueueUrl == queues.url(settings().events_queue):  # Only what tasks lead to is simulated.
