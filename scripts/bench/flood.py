@@ -1,9 +1,10 @@
 """Floods of duplicates: what a new event costs where every other event is known already, against the same without those."""
 
+import contextlib
 import random
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from chalicelib.features.events.event import Event
 from chalicelib.features.metering import service
@@ -56,7 +57,19 @@ def rows() -> list[Row]:
 def known(refused: list[str]) -> list[Row]:
     """Those where the copies of known events come later; what is refused is noted."""
     hour = _this_hour()
-    return [Row(shape.name, "price per new event, ratio", _ratio(shape, hour, refused), 1.3) for shape in _SHAPES]
+    with _after(hour):
+        return [Row(shape.name, "price per new event, ratio", _ratio(shape, hour, refused), 1.3) for shape in _SHAPES]
+
+
+@contextlib.contextmanager
+def _after(hour: datetime) -> Iterator[None]:
+    """Events come when they have happened: at the end of the hour in which they did, whenever this runs."""
+    real, then = clock.utc_now, hour + timedelta(hours=1) - timedelta(microseconds=1)
+    clock.utc_now = lambda: max(real(), then)
+    try:
+        yield
+    finally:
+        clock.utc_now = real
 
 
 def _this_hour() -> datetime:

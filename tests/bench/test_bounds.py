@@ -2,10 +2,12 @@
 
 from datetime import timedelta
 
+import pytest
+
 from chalicelib.domain.periods import Span
 from chalicelib.features.metering import progress, service
 from chalicelib.platform import clock
-from scripts.bench import billing, flood
+from scripts.bench import billing, flood, lists
 from tests.support.capacity import counting
 from tests.support.faults import conflicting
 from tests.support.usage import event, message, units
@@ -40,6 +42,19 @@ def test_the_late_marker_costs_two_write_units_a_transaction(aws, monkeypatch):
             assert service.handle([message([event(f"{at}{n}", at, sub=f"{at:%d}", value=n) for n in range(90)])]) == []
         costs.append(meter.write_units)
     assert costs[1] - costs[0] == 2
+
+
+@pytest.mark.local_dynamodb
+@pytest.mark.xdist_group("local_dynamodb")
+def test_a_page_of_a_list_costs_the_same_whatever_lies_before_it(aws, monkeypatch):
+    from chalicelib.platform.settings import settings
+
+    monkeypatch.setenv("ADMIN_API_KEY", "bench")
+    settings.cache_clear()
+    rows = lists.rows((400, 4_000))
+    assert [row for row in rows if not row.kept] == []
+    # What grows does by a request for each MB.
+    assert max(row.value for row in rows if row.unit == "requests") <= 30
 
 
 def test_a_flood_of_duplicates_keeps_its_price_and_refuses_nothing(aws):

@@ -1,32 +1,34 @@
 """The log of what was counted: which events, from whom, and what is odd about them. Lists of events are read from it.
 
 Counting comes first. A batch has a name before it is counted, which its events hold; what was counted is written to the log
-afterwards, in a transaction with the numbers of events by day, so that totals and lists agree. So the log names each event
-once, and none that does not count. Where it cannot be written, its events count all the same, and a metric says so
-(`LogSkipped`).
+afterwards, and then added to the numbers of events by day. So the log names each event once, and none that does not count.
+Where it cannot be written, its events count all the same, and a metric says so (`LogSkipped`).
 
-A worker may die between counting and the log. Its messages come again: whatever of theirs is known by then, and named by no
-item of its batch, is written to the log under the name of that batch.
+A worker may die at any point of this. Its messages come again: whatever of theirs is known by then, and named by no item of its
+batch, is written to the log under the name of that batch. Whether items that are there were added to the numbers nobody
+knows: so their row is marked as doubtful, as it is after an answer that was lost, and readers count what it counts
+(log_numbers.py). That is rare, and costs a third of what transactions would.
 """
 
 import random
 import threading
-import time
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from botocore.exceptions import ClientError
+
 from chalicelib import limits
 from chalicelib.domain.aggregation.faults import INVALID_CODE
 from chalicelib.features.events.event import Event
-from chalicelib.features.metering import log_items, store
+from chalicelib.features.metering import log_items, log_numbers, store
 from chalicelib.features.metering.definitions import Definitions
 from chalicelib.features.metering.log_items import Reference
 from chalicelib.platform import agenda
 from chalicelib.platform.clock import OrganizationRef
 from chalicelib.platform.ids import derived_id
 from chalicelib.platform.log import logger
-from chalicelib.platform.table import Action, Cancelled, Item, Key, core, transact, usage
+from chalicelib.platform.table import Item, Key, core, transact, usage
 from chalicelib.platform.timestamps import stamp
 
 if TYPE_CHECKING:
@@ -34,9 +36,6 @@ if TYPE_CHECKING:
 
 # The faults of an hour are told after its end: in an organization with a clock of its own, by that clock.
 ERRORS = agenda.kind("event_errors", rank=70, reads_usage=True)
-
-# A transaction takes 100 actions and 4 MB: an item, the row that counts it, and the mark of its faults.
-_ITEMS_AT_ONCE, _BYTES_AT_ONCE = 30, 3_000_000
 
 _HOUR = timedelta(hours=1)
 
@@ -80,10 +79,15 @@ def write(
         _skipped(organization, len(references))
 
 
-def complete(organization: OrganizationRef, message: "Message", definitions: Definitions | None, now: datetime) -> None:
-    """Log what a message that came again had counted before, where the log does not have it. Never raises."""
+def complete(
+    organization: OrganizationRef, message: "Message", own_name: str, definitions: Definitions | None, now: datetime
+) -> None:
+    """Log what a message that came again had counted before, where the log does not have it. `own_name`: of the batch of now.
+    Never raises."""
     try:
-        for name, missing in _missing(organization.id, message).items():
+        for name, (missing, doubtful) in _known(organization.id, message).items():
+            if name != own_name:
+                log_numbers.doubt(doubtful)
             references = list(_references([message], missing, definitions))
             suffix = f"{derived_id(message.id)[:8]}-"
             keeps = organization.sandbox
@@ -93,17 +97,22 @@ def complete(organization: OrganizationRef, message: "Message", definitions: Def
         _skipped(organization, len(message.events))
 
 
-def _missing(organization_id: str, message: "Message") -> dict[str, set[Name]]:
-    """Stored events that this very message brought and no log item names, by the name of their batch."""
+def _known(organization_id: str, message: "Message") -> dict[str, tuple[set[Name], set[Key]]]:
+    """Of the stored events that this very message brought, by the name of their batch, those that no log item names, and the
+    rows of numbers for the others."""
     keys = [store.event_key(organization_id, e.transaction_id, e.external_subscription_id) for e in message.events]
-    found: dict[str, set[Name]] = {}
+    found: dict[str, tuple[set[Name], set[Key]]] = {}
     for item in usage.get_many(keys).values():
         if item["received"] == message.received_at and "time_pk" in item:
-            found.setdefault(item["log"], set()).add((item["subscription"], item["transaction_id"]))
-    for name, own in found.items():
+            missing, _ = found.setdefault(item["log"], (set(), set()))
+            missing.add((item["subscription"], item["transaction_id"]))
+    for name, (missing, rows) in found.items():
         for item in standing(organization_id, name):
-            own -= {(r.external_subscription_id, r.transaction_id) for r in log_items.references_of(item)}
-    return {name: own for name, own in found.items() if own}
+            own = {(r.external_subscription_id, r.transaction_id) for r in log_items.references_of(item)} & missing
+            if own:
+                rows.add(log_items.row_key(organization_id, item))
+            missing -= own
+    return found
 
 
 def standing(organization_id: str, name: str) -> list[Item]:
@@ -142,51 +151,13 @@ def _clock_at(messages: Iterable["Message"], now: datetime) -> datetime:
 def _write_all(organization: OrganizationRef, items: Sequence[Item], at: datetime) -> None:
     if any(item["faults"] for item in items):
         _tell_later(organization, at)  # Before the marks: a task that finds nothing is harmless.
-    some: list[Item] = []
-    size = 0
-    for item in items:
-        if some and (len(some) == _ITEMS_AT_ONCE or size + len(item["refs"]) > _BYTES_AT_ONCE):
-            _write(organization.id, some, store.hour_of(at))
-            some, size = [], 0
-        some.append(item)
-        size += len(item["refs"])
-    if some:
-        _write(organization.id, some, store.hour_of(at))
-
-
-def _write(organization_id: str, items: Sequence[Item], hour: str) -> None:
-    actions: list[Action] = [usage.create(item) for item in items]
-    numbers: dict[Key, list[int]] = {}
-    for item in items:
-        number = numbers.setdefault(log_items.numbers_key(organization_id, item), [0, 0])
-        number[0] += item["n"]
-        number[1] = max(number[1], item.get("expires_at", 0))
-        if item["faults"]:
-            mark = {"pk": store.faulty_pk(organization_id, hour), "sk": item["sk"]}
-            actions.append(usage.put(mark | _expiry(item.get("expires_at", 0))))
-    actions += [moved(row, number, 0, expires) for row, (number, expires) in numbers.items()]
-
-    def meeting_others(seconds: float) -> None:
-        _spread_more(organization_id)
-        time.sleep(seconds)
-
+    marks = [log_items.mark_of(organization.id, store.hour_of(at), item) for item in items if item["faults"]]
     try:
-        transact(actions, sleep=meeting_others)
-    except Cancelled as error:
-        if not error.reasons[0].failed:  # Else it was written before, and only the answer was lost.
-            raise
-
-
-def moved(row: Key, number: int, erased: int, expires_at: int = 0) -> Action:
-    """The change of a row of numbers."""
-    expression, values = "ADD #n :n, e :e", {":n": number, ":e": erased}
-    if expires_at:
-        expression, values = f"{expression} SET expires_at = :x", {**values, ":x": expires_at}
-    return usage.update(row, expression, names={"#n": "n"}, values=values)
-
-
-def _expiry(at: int) -> dict[str, int]:
-    return {"expires_at": at} if at else {}
+        usage.write_many([*items, *marks])  # The same again is the same.
+        log_numbers.add(organization.id, items)
+    except ClientError:
+        _spread_more(organization.id)  # Most likely there was too much going on in that part.
+        raise
 
 
 def _spread_more(organization_id: str) -> None:
@@ -239,4 +210,4 @@ def _shorten(organization_id: str, item: Item, kept: Sequence[Reference]) -> Non
     place = item["pk"], item["sk"]
     change = usage.put(log_items.left_of(item, kept), **seen) if kept else usage.delete(place, **seen)
     gone = item["n"] - len(kept)
-    transact([change, moved(log_items.numbers_key(organization_id, item), -gone, gone)])
+    transact([change, log_numbers.moved(log_items.row_key(organization_id, item), -gone, gone)])

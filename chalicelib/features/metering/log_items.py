@@ -4,13 +4,15 @@ Items
     pk                              sk                              what it is
     <org>#log#<day>#<part>          <instant>#<batch>#<part>#<n>    events of one batch that lie on one UTC day
         index time: <org>#log-at#<day of the events>#<part>         <latest event>#<instant>#<batch>#<part>#<n>
-    <org>#log                       <day>#<day of the events>#<part>    how many events (`n`) such items name; `e`: how many
-                                                                        were taken out again
+                    unless they are few, and of the day of the instant before it
+    <org>#log                       <day>#<day of the events>#<part>    how many events such items name (log_numbers.py);
+                                                                        part with a `+`: items that are not in the index
     <org>#log-faulty#<hour>         <instant>#<batch>#<part>#<n>    such an item names events with faults not told yet
 
 `<instant>#<batch>#<part>` is the name of a batch: each of its events holds it as `log`. The first day is that of the instant,
-at which the batch was metered. So the same items are read in order of reception, from the table, and in order of the events'
-own times, from the index. Rows of numbers name all parts in which there is anything.
+at which the batch was metered. So items are read in order of reception, from the table, and in order of the events' own times,
+from the index. (For a few events the index would cost as much as their item: where none is later than the instant, the table's
+own order will do.) Rows of numbers name all parts in which there is anything.
 
 An item names up to a thousand events in columns, as zipped JSON: `[[address, client], ...]`, names of subscriptions, codes;
 then a column each of transaction ids, indexes of subscriptions, of codes, milliseconds, indexes of sources, faults, and places
@@ -24,14 +26,17 @@ from datetime import timedelta
 from typing import Any, NamedTuple
 
 from chalicelib import limits
-from chalicelib.features.events.event import Source
+from chalicelib.features.events.event import Source, milliseconds_of
 from chalicelib.features.metering import store
 from chalicelib.platform.ids import key
 from chalicelib.platform.table import Item, Key
+from chalicelib.platform.timestamps import unstamp
 
 # Zipped it is never longer than this and a few bytes more, whatever it says: an item holds 400 KB.
 TEXT_BYTES_MAX = 350_000
 REFERENCES_MAX = 1000
+DIRECT = "+"
+_DIRECT_MAX = 25
 _DAY_MS = 86_400_000
 _FASTEST = 1  # Ids chosen by chance do not get shorter by more effort, and it is the meter's time.
 
@@ -75,16 +80,24 @@ def _item(organization_id: str, name: str, sk: str, references: Sequence[Referen
     faults = 0
     for reference in references:
         faults |= reference.faults
-    return {
+    day, latest = store.day_of(times[0]), max(times)
+    item: Item = {
         "pk": pk_of(organization_id, name),
         "sk": sk,
-        "time_pk": time_pk(organization_id, store.day_of(times[0]), part_of(name)),
-        "time_sk": f"{max(times):015d}#{sk}",
         "n": len(references),
-        "low": min(times),
+        "day": day,
         "faults": faults,
         "refs": packed,
     }
+    if len(references) > _DIRECT_MAX or day != name[:10] or latest > instant_ms_of(name):
+        item |= {"time_pk": time_pk(organization_id, day, part_of(name)), "time_sk": f"{latest:015d}#{sk}"}
+    return item
+
+
+def mark_of(organization_id: str, hour: str, item: Item) -> Item:
+    """What tells that an item names events with faults."""
+    mark = {"pk": store.faulty_pk(organization_id, hour), "sk": item["sk"]}
+    return mark | ({"expires_at": item["expires_at"]} if "expires_at" in item else {})
 
 
 def left_of(item: Item, references: Sequence[Reference]) -> Item:
@@ -168,10 +181,15 @@ def time_pk(organization_id: str, day: str, part: str) -> str:
     return key(organization_id, "log-at", day, part)
 
 
-def numbers_key(organization_id: str, item: Item) -> Key:
+def row_key(organization_id: str, item: Item) -> Key:
     """The row of numbers that counts an item's events."""
-    day = store.day_of(item["low"])
-    return store.log_pk(organization_id), f"{item['sk'][:10]}#{day}#{part_of(item['sk'])}"
+    part = part_of(item["sk"]) + ("" if "time_pk" in item else DIRECT)
+    return store.log_pk(organization_id), f"{item['sk'][:10]}#{item['day']}#{part}"
+
+
+def instant_ms_of(name: str) -> int:
+    """The instant at which a batch was metered, in milliseconds since 1970, cut."""
+    return milliseconds_of(unstamp(name.split("#")[0]))
 
 
 def expires_at(received_on: str, day: str) -> int:

@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from chalicelib import limits
-from chalicelib.features.metering import erase, log_items, store
+from chalicelib.features.metering import erase, log_items, log_numbers, store
 from chalicelib.features.metering.log_items import Reference, references_of
 from chalicelib.platform.clock import OrganizationRef
 from chalicelib.platform.table import Item, usage
@@ -37,39 +37,52 @@ class Day:
 
 
 @dataclass(frozen=True, slots=True)
+class Stream:
+    """Items of a day in one part, in order of a sort key. `bound`: by an item's sort key, what the places of its events begin
+    with at most; `holds`: which of the items belong to it."""
+
+    pk: str
+    index: str | None
+    sk: str
+    bound: Callable[[str], Any]
+    holds: Callable[[Item], bool] = lambda item: True
+
+    def items(self, start: str = _LAST, *, limit: int | None = None) -> Iterator[Item]:
+        """Its items, the highest first, from one on."""
+        found = usage.query(self.pk, index=self.index, between=(_FIRST, start), descending=True, limit=limit)
+        return (item for item in found if self.holds(item))
+
+
+@dataclass(frozen=True, slots=True)
 class Order:
-    """An order of the log. `column`: which day of a row of numbers is meant; `pk`: the partition of a day's part, under an
-    `index`; `bound`: of an item's place in that index, what no place of its events exceeds; `place`: of an event."""
+    """An order of the log. `column`: which day of a row of numbers is meant; `place`: of an event of an item."""
 
     name: str
     column: int
-    index: str | None
-    sk: str
-    pk: Callable[[str, str, str], str]
-    bound: Callable[[str], Any]
+    stream: Callable[[str, str, str], Stream]
     place: Callable[[Item, Reference], Place]
 
 
-BY_RECEPTION = Order(
-    "reception",
-    column=0,
-    index=None,
-    sk="sk",
-    pk=log_items.log_pk,
-    # The name of the batch, whose items may lie on several days.
-    bound=lambda sk: sk.rpartition("#")[0],
-    place=lambda item, reference: (item["sk"].rpartition("#")[0], reference.place, item["sk"]),
-)
-BY_TIME = Order(
-    "time",
-    column=1,
-    index="time",
-    sk="time_sk",
-    pk=log_items.time_pk,
-    bound=lambda sk: int(sk.split("#")[0]),
-    # Of one instant the last received comes first.
-    place=lambda item, reference: (reference.timestamp_ms, item["sk"].rpartition("#")[0], reference.place, item["sk"]),
-)
+def _batch(sk: str) -> str:
+    return sk.rpartition("#")[0]
+
+
+def _received(organization_id: str, day: str, part: str) -> Stream:
+    return Stream(log_items.log_pk(organization_id, day, part[0]), None, "sk", _batch)
+
+
+def _timed(organization_id: str, day: str, part: str) -> Stream:
+    if part.endswith(log_items.DIRECT):
+        pk = log_items.log_pk(organization_id, day, part[0])
+        return Stream(pk, None, "sk", log_items.instant_ms_of, lambda item: "time_pk" not in item)
+    pk = log_items.time_pk(organization_id, day, part)
+    return Stream(pk, "time", "time_sk", lambda sk: int(sk.split("#")[0]))
+
+
+# The items of a batch may lie on several days.
+BY_RECEPTION = Order("reception", 0, _received, lambda item, each: (_batch(item["sk"]), each.place, item["sk"]))
+# Of one instant the last received comes first.
+BY_TIME = Order("time", 1, _timed, lambda item, each: (each.timestamp_ms, _batch(item["sk"]), each.place, item["sk"]))
 
 
 def days(organization: OrganizationRef, order: Order, real_now: datetime) -> list[Day]:
@@ -79,14 +92,14 @@ def days(organization: OrganizationRef, order: Order, real_now: datetime) -> lis
     first = _FIRST if is_endless else f"{real_now - kept:%Y-%m-%d}"
     found: dict[str, Day] = {}
     begins = first if order is BY_RECEPTION else _FIRST
-    for row in usage.query(store.log_pk(organization.id), between=(begins, _LAST)):
+    for row in log_numbers.rows(organization.id, (begins, _LAST), real_now):
         *names, part = row["sk"].split("#")
         name = names[order.column]
         if name >= first:
             day = found.setdefault(name, Day(name))
             day.number += row["n"]
             day.erased += row["e"]
-            day.parts.add(part)
+            day.parts.add(part[0] if order is BY_RECEPTION else part)
     return sorted(found.values(), key=lambda day: day.name, reverse=True)
 
 
@@ -124,15 +137,10 @@ class Walk:
         starts: Mapping[str, str] | None = None,
     ) -> None:
         self._order, self._after = order, after
+        self._streams = {part: order.stream(organization_id, day.name, part) for part in sorted(day.parts)}
         self._items = {
-            part: usage.query(
-                order.pk(organization_id, day.name, part),
-                index=order.index,
-                between=(_FIRST, (starts or {}).get(part, _LAST)),
-                descending=True,
-                limit=_ITEMS_AT_ONCE,
-            )
-            for part in sorted(day.parts)
+            part: stream.items((starts or {}).get(part, _LAST), limit=_ITEMS_AT_ONCE)
+            for part, stream in self._streams.items()
         }
         self._next: dict[str, Item] = {}
         self._open: dict[str, list[_Open]] = {part: [] for part in self._items}
@@ -157,16 +165,17 @@ class Walk:
         starts = {}
         for part, opened in self._open.items():
             waiting = next((item.sk for item in opened if item.left), None)
-            following = self._next[part][self._order.sk] if part in self._next else _FIRST
+            following = self._next[part][self._streams[part].sk] if part in self._next else _FIRST
             starts[part] = waiting or following
         return {"after": list(self._place or ()), "starts": starts}
 
     def _highest(self) -> tuple[Any, str]:
-        return max((self._order.bound(item[self._order.sk]), part) for part, item in self._next.items())
+        streams = self._streams
+        return max((streams[part].bound(item[streams[part].sk]), part) for part, item in self._next.items())
 
     def _take(self, part: str) -> None:
         item = self._next.pop(part)
-        opened = _Open(item[self._order.sk], 0)
+        opened = _Open(item[self._streams[part].sk], 0)
         for reference in references_of(item):
             place = self._order.place(item, reference)
             if self._after is None or place < self._after:
@@ -186,7 +195,7 @@ def count(organization_id: str, order: Order, day: Day, keeps: Callable[[Referen
     return sum(
         sum(map(keeps, references_of(item)))
         for part in sorted(day.parts)
-        for item in usage.query(order.pk(organization_id, day.name, part), index=order.index)
+        for item in order.stream(organization_id, day.name, part).items()
     )
 
 
@@ -199,7 +208,7 @@ def items_between(organization_id: str, start: datetime, end: datetime) -> Itera
     parts: dict[str, set[str]] = {}
     for row in usage.query(store.log_pk(organization_id), between=(low[:10], store.after(high[:10]))):
         day, _, part = row["sk"].split("#")
-        parts.setdefault(day, set()).add(part)
+        parts.setdefault(day, set()).add(part[0])
     for day in sorted(parts):
         found = [usage.query(log_items.log_pk(organization_id, day, part), between=(low, high)) for part in parts[day]]
         yield from heapq.merge(*found, key=lambda item: str(item["sk"]))

@@ -137,7 +137,7 @@ class _Batch:
                 log.write(organization, self._names[organization.id], own, counted, definitions, self._now)
             for message in own:
                 if message.came_before:
-                    log.complete(organization, message, definitions, self._now)
+                    log.complete(organization, message, self._names[organization.id], definitions, self._now)
 
 
 def _read_all(records: Sequence[Mapping[str, Any]]) -> tuple[list[Message], list[str]]:

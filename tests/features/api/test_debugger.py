@@ -188,9 +188,9 @@ def test_no_organization_sees_the_log_of_another(faulty):
 
 
 @pytest.mark.parametrize("after", [False, True], ids=["before the write", "after the write"])
-@pytest.mark.parametrize("at", range(4))
+@pytest.mark.parametrize("at", range(5))
 def test_what_a_killed_worker_counted_is_listed_once(story, at, after):
-    """Its writes: the events, the task that tells of faults, the log, and that the message is no longer in flight."""
+    """Its writes: the events, the task that tells of faults, the log, its number, and that the message has arrived."""
     send(story, 1, "nothing")
     (record,) = received(settings().events_queue)
     with failing(Plan(at, after=after)), pytest.raises(Killed):

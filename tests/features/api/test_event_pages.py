@@ -94,6 +94,27 @@ def test_a_list_by_time_is_complete_and_in_order(metered, query, keeps):
         assert body["meta"]["total_count"] == len(expected)
 
 
+@pytest.mark.parametrize("parts", [1, 16])
+def test_events_of_just_now_are_in_order_too_some_of_them_late_or_from_the_future(story, monkeypatch, parts):
+    """Items of few events stand in no index: they are read in the order in which they came."""
+    monkeypatch.setattr(log, "_spread", _Always(parts))
+    chance = random.Random(parts)
+    sent: list[Event] = []
+    for batch in range(60):
+        size = chance.choice((1, 2, 30))
+        seconds = [chance.choice((-1, -1, -3600, -90_000, 5, 7200)) * chance.random() for _ in range(size)]
+        some = [event(f"{batch}-{n}", clock.utc_now() + timedelta(seconds=of)) for n, of in enumerate(seconds)]
+        assert service.handle([message(some, story.ref)]) == []
+        sent += some
+    expected = by_time(sent)
+    for size in (17, 1000):
+        assert _pages(story, "/events", size) == expected
+        assert _pages(story, "/event_logs", size) == [each.transaction_id for each in reversed(sent)]
+    lately = f"{clock.utc_now() - timedelta(minutes=30):%Y-%m-%dT%H:%M:%SZ}"
+    kept = [each for each in sent if f"{each.at:%Y-%m-%dT%H:%M:%SZ}" >= lately]
+    assert _pages(story, "/events", 17, f"&timestamp_from={lately}") == by_time(kept)
+
+
 @pytest.mark.parametrize(("query", "keeps"), FILTERS[:5], ids=[query for query, _ in FILTERS[:5]])
 def test_a_list_of_a_subscription_is_complete_and_in_order(metered, query, keeps):
     story, sent = metered
@@ -175,6 +196,5 @@ def test_a_page_costs_the_same_whatever_lies_before_it(story):
             with counting() as asked:
                 story.ok("GET", f"{path}per_page=100&page={number}")
             costs.append((asked.total, asked.read_units))
-        print(path, costs[:3], asked.requests)
         assert max(total for total, _ in costs[2:-1]) <= min(total for total, _ in costs[2:-1]) + 1, (path, costs)
         assert max(read for _, read in costs[2:-1]) <= 1.2 * min(read for _, read in costs[2:-1]), (path, costs)

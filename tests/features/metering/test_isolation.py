@@ -7,10 +7,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, EndpointConnectionError
 
 from chalicelib import limits
-from chalicelib.features.metering import commit, log, log_items, log_reader, service, store
+from chalicelib.features.metering import commit, log, log_items, log_numbers, log_reader, service, store
 from chalicelib.features.metering.log_items import Reference
 from chalicelib.features.usage import service as usage
 from chalicelib.platform import agenda, aws, clock, table
@@ -80,7 +80,7 @@ def unable(*_: Any, **__: Any) -> Any:
 
 @pytest.mark.parametrize(
     ("owner", "name"),
-    [(log, "transact"), (log, "_write_all"), (log_items, "items_of"), (agenda, "push"), (log, "_tell_later")],
+    [(log_numbers, "add"), (log, "_write_all"), (log_items, "items_of"), (agenda, "push"), (log, "_tell_later")],
     ids=lambda each: getattr(each, "__name__", each),
 )
 def test_what_is_auxiliary_stops_no_counting(aws, monkeypatch, owner, name):
@@ -216,34 +216,72 @@ def test_the_log_splits_what_is_too_long_by_its_measure_and_reads_it_back():
     assert sum(item["n"] for item in items) == 1300
 
 
-def test_writers_that_meet_spread_over_parts_and_readers_find_them_all(aws, monkeypatch):
+def test_writers_of_a_busy_part_spread_over_others_and_readers_find_them_all(aws, monkeypatch):
     monkeypatch.setattr("time.sleep", lambda seconds: None)
-    for n in range(30):
-        with conflicting(1):  # Each first at its event.
+    with throttled_log(every=2):
+        for n in range(60):
             assert service.handle([message([event(f"t{n}", NOON)])]) == []
-        with conflicting_log():
-            assert service.handle([message([event(f"u{n}", NOON)])]) == []
     (day,) = log_reader.days(ORG, log_reader.BY_TIME, clock.utc_now())
     assert len(day.parts) > 3
-    assert (day.number, sorted(logged())) == (60, sorted([f"t{n}" for n in range(30)] + [f"u{n}" for n in range(30)]))
+    assert (day.number, len(logged())) == (30, 30)
+    assert units() == 60
 
 
 @contextmanager
-def conflicting_log() -> Iterator[None]:
-    """The next transaction of the log meets another."""
-    real, met = log.transact, []
+def throttled_log(every: int) -> Iterator[None]:
+    """Each so manieth write of log items is throttled for good."""
+    real, calls = type(table.usage).write_many, []
 
-    def transact(actions: Any, *, sleep: Callable[[float], None], **how: Any) -> None:
-        if not met:
-            met.append(True)
-            sleep(0)
-        real(actions, sleep=sleep, **how)
+    def write_many(own: table.Table, items: Any) -> None:
+        calls.append(True)
+        if len(calls) % every == 0:
+            raise ClientError({"Error": {"Code": "ThrottlingException"}}, "BatchWriteItem")
+        real(own, items)
 
-    log.transact = transact
+    type(table.usage).write_many = write_many
     try:
         yield
     finally:
-        log.transact = real
+        type(table.usage).write_many = real
+
+
+@contextmanager
+def numbers_answered_with(error: Exception, *, after: bool) -> Iterator[None]:
+    """Requests that add numbers fail, before they are carried out or after."""
+    real = type(table.usage).write
+
+    def write(own: table.Table, action: Any) -> None:
+        if own is not log_numbers.usage_once or after:
+            real(own, action)
+        if own is log_numbers.usage_once:
+            raise error
+
+    type(table.usage).write = write
+    try:
+        yield
+    finally:
+        type(table.usage).write = real
+
+
+LOST = EndpointConnectionError(endpoint_url="lost")
+BUSY = ClientError(
+    {"Error": {"Code": "ThrottlingException"}, "ResponseMetadata": {"HTTPStatusCode": 400}}, "UpdateItem"
+)
+
+
+@pytest.mark.parametrize(("error", "after"), [(LOST, False), (LOST, True), (BUSY, False)])
+def test_totals_are_true_though_nobody_knows_whether_a_number_was_added(aws, monkeypatch, error, after):
+    monkeypatch.setattr("time.sleep", lambda seconds: None)
+    assert service.handle([message([event(f"t{n}", NOON) for n in range(3)])]) == []
+    with numbers_answered_with(error, after=after):
+        assert service.handle([message([event(f"u{n}", NOON) for n in range(4)])]) == []
+    assert service.handle([message([event(f"v{n}", NOON) for n in range(5)])]) == []
+    now = clock.utc_now()
+    for days in (0, 0, 2, 2):  # The last finds what the one before has written down.
+        (day,) = log_reader.days(ORG, log_reader.BY_TIME, now + timedelta(days=days))
+        assert day.number == 12
+    (row,) = table.usage.query(store.log_pk(ORG.id))
+    assert (row["n"], "doubt" in row) == (12, False)
 
 
 def test_the_log_is_short(aws):

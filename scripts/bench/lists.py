@@ -1,0 +1,153 @@
+"""What pages of lists cost with few and with many rows before them, counted on DynamoDB Local: it answers in pages of 1 MB as
+DynamoDB does."""
+
+import copy
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from chalicelib.features.metering import service
+from chalicelib.platform.ids import new_id
+from chalicelib.platform.table import Item, core
+from chalicelib.platform.timestamps import stamp
+from scripts.bench import ours
+from scripts.bench.tables import Row
+from tests.support.capacity import counting
+from tests.support.story import Story, request
+from tests.support.usage import event, message
+
+SIZES = (1_000, 100_000)
+_WANTED = 350  # Rows that a range of dates leaves.
+_MARCH = datetime(2026, 3, 1, tzinfo=UTC)
+_BEFORE = datetime(2030, 1, 1, tzinfo=UTC)  # Lists begin with what is newer.
+_NOON = datetime(2024, 1, 10, 12, tzinfo=UTC)
+_A_DAY = 86_400
+
+
+@dataclass(frozen=True)
+class Question:
+    """A list, which of its pages is looked at after those before it, and by how much it may cost more with all the rows before
+    it (None: as many requests as it takes to walk there)."""
+
+    name: str
+    path: str
+    page: int = 1
+    bound: float | None = 1.0
+
+
+QUESTIONS = (
+    Question("invoices of some issuing dates", "/invoices?issuing_date_from=2026-03-01&issuing_date_to=2026-03-31"),
+    Question("the same, page 3", "/invoices?issuing_date_from=2026-03-01&issuing_date_to=2026-03-31", 3),
+    Question("a customer's invoices of some issuing dates", "/customers/cust/invoices?issuing_date_to=2026-03-31"),
+    Question("fees made at some time", "/fees?created_at_from=2026-03-01&created_at_to=2026-03-31"),
+    Question("invoices of a currency", "/invoices?currency=EUR", 1, None),
+    Question("the same, page 3", "/invoices?currency=EUR", 3),
+    Question("fees of a payment status", "/fees?payment_status=pending", 1, None),
+    Question("the same, page 3", "/fees?payment_status=pending", 3),
+    Question("events of an organization, page 3", "/events", 3),
+    Question("the log of events, page 3", "/event_logs", 3),
+    Question("events of a code", "/events?code=calls", 1, None),
+    Question("the same, page 3", "/events?code=calls", 3),
+    Question("events of some hours, which are the oldest", "/events?timestamp_to=2024-01-10T12:00:10Z", 1, None),
+    Question("events of a subscription", "/events?external_subscription_id=s1"),
+    Question("the same, page 3", "/events?external_subscription_id=s1", 3),
+)
+
+
+def rows(sizes: Sequence[int] = SIZES) -> list[Row]:
+    """Requests of each page at the largest size against the smallest, and as they are."""
+    found: list[dict[Question, int]] = []
+    for size in sizes:
+        with ours.tables():
+            found.append(_asked(_world(size)))
+    few, many = found[0], found[-1]
+    rows: list[Row] = []
+    for question in QUESTIONS:
+        name = f"{question.name}: a page with {sizes[-1]:,} rows before it"
+        rows.append(Row(name, "requests", many[question], None))
+        rows.append(Row(f"the same against {sizes[0]:,} rows", "times", many[question] / few[question], question.bound))
+    return rows
+
+
+def _asked(story: Story) -> dict[Question, int]:
+    found: dict[Question, int] = {}
+    for question in QUESTIONS:
+        link = "&" if "?" in question.path else "?"
+        for number in range(1, question.page + 1):
+            with counting() as asked:
+                body = story.ok("GET", f"{question.path}{link}per_page=100&page={number}")
+        (name,) = set(body) - {"meta"}
+        assert len(body[name]) == 100, question
+        found[question] = asked.total
+    return found
+
+
+def _world(size: int) -> Story:
+    """So many invoices, fees and events before those that are looked for."""
+    made = request("POST", "/admin/organizations", {"name": "Lists", "sandbox": True}, {"X-Admin-API-Key": "bench"})
+    story = Story(made.body["api_key"])
+    story.travel("2024-01-01T00:00:00Z")
+    story.plan(amount_cents=1000, pay_in_advance=True)
+    story.customer()
+    story.subscribe()
+    story.travel("2024-01-02T00:00:00Z")
+    (invoice,) = story.invoices()
+    pk = f"{story.ref.id}#invoice#{invoice['lago_id']}"
+    item, (fee, *_) = core.get(pk, "-"), [each for each in core.query(pk) if each["sk"] != "-"]
+    assert item is not None
+    core.write_many(list(_invoices(item, size)))
+    core.write_many(list(_fees(story, item, fee, size)))
+    with ours.raw_events_beside():
+        _meter(story, size)
+    return story
+
+
+def _instants(size: int) -> Iterator[datetime]:
+    for n in range(_WANTED):
+        yield _MARCH + timedelta(minutes=n)
+    for n in range(size):
+        yield _BEFORE + timedelta(seconds=n)
+
+
+def _invoices(item: Item, size: int) -> Iterator[Item]:
+    for at in _instants(size):
+        number, own = new_id(), copy.deepcopy(item)
+        own["record"] |= {"id": number, "issuing_date": at.date().isoformat(), "created_at": at.isoformat()}
+        own["pk"] = item["pk"].rpartition("#")[0] + f"#{number}"
+        own["list_sk"] = own["owner_sk"] = f"{at.date().isoformat()}#{stamp(at)}#{number}"
+        yield own
+
+
+def _fees(story: Story, invoice: Item, fee: Item, size: int) -> Iterator[Item]:
+    organization_id, customer_id = story.ref.id, invoice["record"]["customer_id"]
+    for at in _instants(size):
+        number, own = new_id(), copy.deepcopy(fee)
+        own["record"] |= {"id": number, "created_at": at.isoformat()}
+        own |= {
+            "pk": f"{organization_id}#fee#{number}",
+            "sk": "-",
+            "version": 0,
+            "deleted": False,
+            "created_at": stamp(at),
+        }
+        own |= {"list_pk": f"{organization_id}#fee", "owner_pk": f"{organization_id}#fee-of#{customer_id}"}
+        own["list_sk"] = own["owner_sk"] = f"{stamp(at)}#{number}"
+        yield own
+
+
+def _meter(story: Story, size: int) -> None:
+    """The oldest events are those that a range of time leaves."""
+    step = _A_DAY / 4 / size
+    for start in range(0, size + _WANTED, 1000):
+        some = range(start, min(start + 1000, size + _WANTED))
+        sent = [
+            event(
+                f"t{n}",
+                _NOON + timedelta(milliseconds=n * 10) if n < _WANTED else _NOON + timedelta(seconds=60 + n * step),
+                sub=f"s{n % 2}",
+            )
+            for n in some
+        ]
+        records: list[dict[str, Any]] = [message(sent[n : n + 100], story.ref) for n in range(0, len(sent), 100)]
+        assert service.handle(records) == []
