@@ -10,6 +10,7 @@ from decimal import Decimal
 import pytest
 from botocore.exceptions import ClientError
 
+from chalicelib import limits
 from chalicelib.domain.aggregation.rules import Aggregation
 from chalicelib.domain.money import CONTEXT, total
 from chalicelib.features.billable_metrics.store import METRICS, Metric, MetricFilter
@@ -19,7 +20,10 @@ from chalicelib.features.metering import service, store
 from chalicelib.features.metering.views import View
 from chalicelib.features.usage import service as usage
 from chalicelib.features.usage.audit import audit
-from chalicelib.platform import table
+from chalicelib.features.work import store as pushing
+from chalicelib.platform import agenda, table
+from chalicelib.platform.clock import OrganizationRef
+from chalicelib.platform.ids import shard
 from chalicelib.platform.table import Cancelled, core, transact
 from tests.support.faults import colliding
 from tests.support.hot import Hot
@@ -161,3 +165,35 @@ def test_the_app_tells_its_story_on_the_reference_too(tables: None, monkeypatch:
     assert story.ok("GET", "/customers?currencies[]=EUR&has_customer_type=false")["meta"]["total_count"] == 1
     assert events.in_flight is not None
     assert os.environ["AWS_ENDPOINT_URL"]
+
+
+def test_a_shard_is_gone_through_from_where_a_task_stood_that_has_gone(tables: None) -> None:
+    kind = agenda.kind("reference_test", rank=99, wall_clock=True)
+    own, other = OrganizationRef("own", sandbox=False), OrganizationRef("other", sandbox=True)
+    tasks = [agenda.task(kind, owner, f"s{n}", NOON) for n in range(60) for owner in (own, other)]
+    for task in tasks:
+        core.write(agenda.put(task, now=NOON))
+    number = shard("own#s0", limits.DUE_SHARDS)
+    all_of_it, end = agenda.due_page(number, until=NOON, after=None)
+    assert end is None
+    assert {task.key for task in all_of_it} >= {agenda.task(kind, own, "s0", NOON).key}
+    before, begins = all_of_it[0], all_of_it[1:]
+    core.write(agenda.done(before))
+    after = agenda.position_of(before)
+    assert agenda.due_page(number, until=NOON, after=after)[0] == begins
+    for owner in (own, other):
+        expected = [task for task in begins if task.organization == owner]
+        assert agenda.due_page(number, until=NOON, after=after, owner=owner.id)[0] == expected
+
+
+def test_one_at_a_time_pushes_the_rest_of_an_organization(tables: None) -> None:
+    late = NOON + limits.PUSHING_KEPT + timedelta(seconds=1)
+    assert pushing.begin("own", 3, "a", real_now=NOON)
+    assert not pushing.begin("own", 3, "b", real_now=NOON)
+    assert pushing.begin("own", 4, "b", real_now=NOON)
+    assert pushing.goes_on("own", 3, "a", real_now=NOON)
+    assert not pushing.goes_on("own", 3, "b", real_now=NOON)
+    assert pushing.begin("own", 3, "b", real_now=late)
+    assert not pushing.goes_on("own", 3, "a", real_now=late)
+    pushing.end("own", 3)
+    assert not pushing.goes_on("own", 3, "b", real_now=late)
