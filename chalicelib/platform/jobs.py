@@ -5,8 +5,11 @@ transaction. It may run twice, in parallel and late; it may be killed between an
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
 
+from chalicelib import limits
+from chalicelib.domain.errors import ChangedMeanwhile
 from chalicelib.platform import agenda, clock
 from chalicelib.platform.agenda import Kind, Task
 from chalicelib.platform.log import logger
@@ -31,7 +34,8 @@ def handles(kind: Kind) -> Callable[[Handler], Handler]:
 def run(task: Task, *, now: datetime) -> Exception | None:
     """Carry out a task, again on what stands now if it lost a race; returns what went wrong, after postponing it, or None.
 
-    A task that has gone or was moved meanwhile is somebody else's doing, and no failure.
+    A task that has gone or was moved meanwhile is somebody else's doing, and no failure. Races that did not end are none of
+    the task's either: it is pushed again, and no attempt is counted.
     """
     read_before = [task]
 
@@ -43,6 +47,11 @@ def run(task: Task, *, now: datetime) -> Exception | None:
     try:
         retrying(attempt, task.kind.name)
         return None
+    except ChangedMeanwhile as error:
+        logger.warning("task meets others", extra={"kind": task.kind.name, "subject": task.subject}, exc_info=error)
+        if not task.in_clock:
+            agenda.push([replace(task, run_at=clock.utc_now() + limits.TASK_BACKOFF)])
+        return error
     except Exception as error:  # noqa: BLE001  one task is isolated from the next, and its failure kept on it
         failure = error
     logger.error(

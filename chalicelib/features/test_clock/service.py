@@ -13,13 +13,15 @@ Access patterns
 """
 
 import contextlib
+import threading
 import time
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
 from chalicelib import limits
-from chalicelib.domain.errors import Conflict, Forbidden, Invalid
+from chalicelib.domain.errors import ChangedMeanwhile, Conflict, Forbidden, Invalid
 from chalicelib.features.events import service as events
 from chalicelib.features.plans import advance_codes
 from chalicelib.platform import agenda, clock, jobs
@@ -36,6 +38,8 @@ _TRIES_AT_ONCE = 3
 # How often the same task may stand there again after it ran: parallel requests may write it anew, an endless instant always.
 _REPEATS_MAX = 100
 _POLL_SECONDS = 0.05
+# By organization: threads of one process would do the same work, and all but one of them for nothing.
+_turns: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
 
 
 def show(organization: OrganizationRef) -> dict[str, Any]:
@@ -75,13 +79,19 @@ def advance(organization: OrganizationRef, to: datetime) -> None:
 
 
 def settle(organization: OrganizationRef, *, now: datetime, tasks: Sequence[Task] = ()) -> None:
-    """After a commit: push `tasks`; in a sandbox run at once what is due by now, so that the answer finds it done."""
+    """After a commit: push `tasks`; in a sandbox run at once what is due by now, so that the answer finds it done. Of
+    several requests in one process, one runs it and the others wait for that."""
     agenda.push([task for task in tasks if not task.in_clock])
     if organization.sandbox and not clock.read(organization).advancing:
         deadline = time.monotonic() + limits.CLOCK_INLINE_SECONDS
         if _next_task(organization, now) is not None:
             _wait_for_events(organization, deadline)
-            _run_due(organization, until=now, give_up_at=deadline, reach=False)
+            turn = _turns[organization.id]
+            if turn.acquire(timeout=max(0, deadline - time.monotonic())):
+                try:
+                    _run_due(organization, until=now, give_up_at=deadline, reach=False)
+                finally:
+                    turn.release()
 
 
 def catch_up(organization: OrganizationRef, *, now: datetime) -> None:
@@ -122,6 +132,8 @@ def _run_due(organization: OrganizationRef, *, until: datetime, give_up_at: floa
         if reach:
             _reach(organization, task.due_at)
         failure = jobs.run(task, now=task.due_at)
+        if isinstance(failure, ChangedMeanwhile):
+            return False  # Parallel requests are in its way: who comes next goes on.
         if failure is None:
             previous = task
         elif task.attempts + 1 >= _TRIES_AT_ONCE:
