@@ -9,6 +9,7 @@ from collections.abc import Callable
 from datetime import datetime
 
 from chalicelib import limits
+from chalicelib.domain.errors import ChangedMeanwhile
 from chalicelib.platform import agenda, clock, metrics
 from chalicelib.platform.agenda import Kind, Task
 from chalicelib.platform.busy import is_busy
@@ -34,8 +35,8 @@ def handles(kind: Kind) -> Callable[[Handler], Handler]:
 def run(task: Task, *, now: datetime) -> Exception | None:
     """Carry out a task, again on what stands now if it lost a race; returns what went wrong, after putting it off, or None.
 
-    A task that has gone or was moved meanwhile is somebody else's doing, and no failure. That AWS is busy is none either, for a
-    day: it is put off without counting an attempt.
+    A task that has gone or was moved meanwhile is somebody else's doing, and no failure. That AWS is busy is none either, nor
+    are races that did not end, for a day: the task is put off without counting an attempt.
 
     Raises: what says that AWS is busy, where not even that could be written; the tick will find the task.
     """
@@ -71,8 +72,9 @@ def _carry_out(task: Task, now: datetime) -> Exception | None:
 def _put_off(task: Task, failure: Exception, real_now: datetime) -> Task:
     about = {"kind": task.kind.name, "subject": task.subject, "attempts": task.attempts}
     busy_since = task.busy_since or real_now
-    if is_busy(failure) and real_now - busy_since < limits.BUSY_MAX:
-        logger.warning("task waits: AWS is busy", extra={**about, "error": repr(failure)})
+    in_the_way = is_busy(failure) or isinstance(failure, ChangedMeanwhile)
+    if in_the_way and real_now - busy_since < limits.BUSY_MAX:
+        logger.warning("task waits: AWS is busy, or others are", extra={**about, "error": repr(failure)})
         # As long as it has waited already, at the most: so it waits longer each time, and each task for another while.
         wait = min(max(limits.BUSY_WAIT, real_now - busy_since), limits.BUSY_WAIT_MAX)
         run_at = real_now + wait * (0.5 + random.random() / 2)

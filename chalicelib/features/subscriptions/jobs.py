@@ -31,7 +31,7 @@ def follow(task: Task, now: datetime) -> None:
     """After a change of a plan: changes of plan that waited are looked at again, more units of fixed charges in advance
     are billed, drafts are computed again. Source: catalog.md section 2, billing-periods.md section 11."""
     plan = plans.by_ids(task.organization.id, [task.detail["plan_id"]]).get(task.detail["plan_id"])
-    if plan is None or plan.deleted_at is not None:
+    if plan is None or plan.deleted_at is not None or _is_superseded(task, plan):
         core.write(agenda.done(task))
         return
 
@@ -45,6 +45,17 @@ def follow(task: Task, now: datetime) -> None:
 
     if _each_subscriber(task, plan.id, one, now):
         core.write(agenda.done(task))
+
+
+def _is_superseded(task: Task, plan: Plan) -> bool:
+    """Whether the plan has changed again, and the task of its latest version still waits: each looks at the plan as it is, so
+    that one does the work of all before it. Only units that change at once are billed instant by instant."""
+    at_an_instant = any(f.pay_in_advance and any(c.immediately for c in f.changes) for f in plan.fixed_charges)
+    latest = changes.following(task.organization, plan, now=plan.updated_at)
+    standing = [agenda.find(each.key) for each in latest if each.subject != task.subject]
+    return any(
+        each is not None and not each.parked and (each.due_at == task.due_at or not at_an_instant) for each in standing
+    )
 
 
 def _follow(change: Change, subscription_id: str, plan: Plan) -> list[Task]:

@@ -17,6 +17,7 @@ Access patterns
 import contextlib
 import threading
 import time
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -24,7 +25,7 @@ from functools import partial
 from typing import Any
 
 from chalicelib import limits
-from chalicelib.domain.errors import Conflict, Forbidden, Invalid
+from chalicelib.domain.errors import ChangedMeanwhile, Conflict, Forbidden, Invalid
 from chalicelib.features.events import service as events
 from chalicelib.features.plans import advance_codes
 from chalicelib.platform import agenda, busy, clock, jobs
@@ -46,6 +47,8 @@ _POLL_SECONDS = 0.05
 _BUSY_FIRST, _BUSY_MOST = 0.2, 5.0
 
 _moving_inline = threading.BoundedSemaphore(limits.CLOCK_INLINE_AT_ONCE)
+# By organization: threads of one process would do the same work, and all but one of them for nothing.
+_turns: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
 
 
 def show(organization: OrganizationRef) -> dict[str, Any]:
@@ -117,13 +120,19 @@ def cancel(organization: OrganizationRef) -> None:
 
 
 def settle(organization: OrganizationRef, *, now: datetime, tasks: Sequence[Task] = ()) -> None:
-    """After a commit: push `tasks`; in a sandbox run at once what is due by now, so that the answer finds it done."""
+    """After a commit: push `tasks`; in a sandbox run at once what is due by now, so that the answer finds it done. Of
+    several requests in one process, one runs it and the others wait for that."""
     agenda.push([task for task in tasks if not task.in_clock])
     if organization.sandbox and not clock.read(organization).advancing:
         deadline = time.monotonic() + limits.CLOCK_INLINE_SECONDS
         if _next_task(organization, now) is not None:
             _wait_for_events(organization, None, deadline)
-            _run_due(organization, now, _Steps(deadline))
+            turn = _turns[organization.id]
+            if turn.acquire(timeout=max(0, deadline - time.monotonic())):
+                try:
+                    _run_due(organization, now, _Steps(deadline))
+                finally:
+                    turn.release()
 
 
 def catch_up(organization: OrganizationRef, *, now: datetime) -> None:
@@ -191,6 +200,8 @@ def _run_due(
         if not reach(task.due_at):
             return True
         failure = jobs.run(task, now=task.due_at)
+        if isinstance(failure, ChangedMeanwhile):
+            return False  # Parallel requests are in its way: who comes next goes on.
         if failure is None:
             previous, waits = task, 0
         elif is_busy(failure):

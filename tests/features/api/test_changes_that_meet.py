@@ -7,14 +7,17 @@ from typing import Any
 import pytest
 
 from chalicelib import limits
+from chalicelib.features.billing import drafts
 from chalicelib.features.customers import service as customers_service
 from chalicelib.features.customers import store as customers
 from chalicelib.features.invoices import store as invoices
+from chalicelib.features.plans import changes
 from chalicelib.features.subscriptions import store as subscriptions
+from chalicelib.features.test_clock import service as test_clock
 from chalicelib.features.webhooks import service
 from chalicelib.features.webhooks import store as webhooks
 from chalicelib.platform import agenda, jobs
-from chalicelib.platform.table import core, transact
+from chalicelib.platform.table import core, from_item, transact
 from tests.support.faults import overtaken, recorded
 from tests.support.story import Story, work
 
@@ -289,6 +292,48 @@ def test_two_requests_park_the_same_failing_task(story, monkeypatch):
     monkeypatch.setattr(agenda, "postpone", twice)
     assert story.subscribe()["status"] == "active"
     assert len(story.ok("GET", "/test_clock")["test_clock"]["failed_tasks"]) == 1
+
+
+@pytest.mark.parametrize("sandbox", [False, True], ids=["tasks wait in a queue", "tasks wait under a clock"])
+def test_of_several_changes_of_a_plan_the_last_one_is_followed(aws, monkeypatch, sandbox):
+    story = Story.begin(sandbox=sandbox)
+    story.plan()
+    story.subscribe()
+    work()
+    with monkeypatch.context() as patch:
+        patch.setattr(test_clock, "settle", lambda *_, **__: None)
+        for n in range(3):
+            story.ok("PUT", "/plans/plan", {"plan": {"name": f"{n}"}})
+    tasks = _follow_tasks(story)
+    seen: list[str] = []
+    monkeypatch.setattr(drafts, "refresh_all", lambda *_, **how: seen.append(how["plan_id"]))
+    assert [jobs.run(task, now=task.due_at) for task in tasks] == [None] * 3
+    assert len(seen) == 1
+    assert _follow_tasks(story) == []
+
+
+def test_units_that_change_at_once_are_followed_change_by_change(real, monkeypatch):
+    real.ok("POST", "/add_ons", {"add_on": {"name": "s", "code": "s", "amount_cents": 1, "amount_currency": "EUR"}})
+    seat = {"add_on_code": "s", "charge_model": "standard", "properties": {"amount": "1"}, "pay_in_advance": True}
+    plan = real.plan(fixed_charges=[{**seat, "units": 1}])
+    real.subscribe()
+    for units in (5, 3):
+        entry = {"id": plan["fixed_charges"][0]["lago_id"], "units": units, "apply_units_immediately": True}
+        real.ok("PUT", "/plans/plan", {"plan": {"fixed_charges": [entry]}})
+    tasks = _follow_tasks(real)
+    seen: list[str] = []
+    monkeypatch.setattr(drafts, "refresh_all", lambda *_, **how: seen.append(how["plan_id"]))
+    assert [jobs.run(task, now=task.due_at) for task in tasks] == [None] * 2
+    assert len(seen) == 2
+
+
+def _follow_tasks(story: Story) -> list[agenda.Task]:
+    """Those that bring subscriptions in line with a plan, that of the oldest change first."""
+    pages = core.client.get_paginator("scan").paginate(TableName=core.name)
+    items = [from_item(item) for page in pages for item in page["Items"]]
+    found = [agenda._task(item) for item in items if item.get("kind") == changes.FOLLOW.name]
+    own = [task for task in found if task.organization.id == story.ref.id]
+    return sorted(own, key=lambda task: int(task.subject.rpartition("#")[2]))
 
 
 # What is told of both.

@@ -140,3 +140,24 @@ def test_a_task_that_lost_its_race_is_run_again_if_it_still_stands(
     assert jobs.run(task, now=NOW) is None
     assert len(runs) == (1 if moved else 2)
     assert (agenda.find(task.key) is None) is not moved
+
+
+def test_a_task_whose_races_do_not_end_is_pushed_again_and_counts_no_attempt(
+    aws: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kind = Kind("raced", rank=1)
+    task = agenda.task(kind, OrganizationRef("org", sandbox=False), "subject", NOW)
+    core.write(agenda.put(task, now=NOW))
+    pushed: list[agenda.Task] = []
+
+    def handler(given: agenda.Task, now: datetime) -> None:
+        raise Cancelled([RACED])
+
+    monkeypatch.setitem(agenda.KINDS, kind.name, kind)
+    monkeypatch.setitem(jobs._handlers, kind.name, handler)
+    monkeypatch.setattr(limits, "CHANGE_RETRIED_FOR", timedelta(0))
+    monkeypatch.setattr(agenda, "push", pushed.extend)
+    for _ in range(limits.TASK_ATTEMPTS_MAX + 1):
+        assert isinstance(jobs.run(task, now=NOW), ChangedMeanwhile)
+    assert agenda.find(task.key) == task
+    assert [each.key for each in pushed] == [task.key] * (limits.TASK_ATTEMPTS_MAX + 1)
