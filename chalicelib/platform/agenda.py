@@ -31,8 +31,9 @@ from chalicelib.platform.ids import key, shard
 from chalicelib.platform.log import logger
 from chalicelib.platform.queues import Outgoing
 from chalicelib.platform.settings import settings
-from chalicelib.platform.table import Action, Item, Key, core, to_attribute
+from chalicelib.platform.table import Action, Item, Key, core
 from chalicelib.platform.timestamps import stamp, unstamp
+from chalicelib.platform.values import to_attribute
 
 PARKED = "PARKED"
 _SINCE = ("busy_since", "held_since")

@@ -8,15 +8,15 @@ import random
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import Any
 
 from chalicelib.domain.errors import Invalid
 from chalicelib.platform import aws, busy
 from chalicelib.platform.busy import Busy
 from chalicelib.platform.settings import settings
+from chalicelib.platform.values import Item as Item
+from chalicelib.platform.values import from_item, to_item
 
-Item = dict[str, Any]
 Action = dict[str, Any]
 Key = tuple[str, str]
 
@@ -65,53 +65,6 @@ class Crowded(Cancelled, Busy):
 
 class ConditionFailed(Exception):
     """A single write's condition did not hold; nothing was written."""
-
-
-def to_attribute(value: Any) -> dict[str, Any]:
-    """A Python value in DynamoDB's form."""
-    if value is None:
-        return {"NULL": True}
-    if isinstance(value, str):
-        return {"S": value}
-    if isinstance(value, bool):
-        return {"BOOL": value}
-    if isinstance(value, int):
-        return {"N": str(value)}
-    if isinstance(value, Decimal):
-        return {"N": format(value, "f")}
-    if isinstance(value, bytes):
-        return {"B": value}
-    if isinstance(value, Mapping):
-        return {"M": {name: to_attribute(inner) for name, inner in value.items()}}
-    if isinstance(value, (list, tuple)):
-        return {"L": [to_attribute(inner) for inner in value]}
-    raise TypeError(f"not storable: {type(value).__name__}")
-
-
-def from_attribute(attribute: Mapping[str, Any]) -> Any:
-    """What `to_attribute` was given. Whole numbers come back as `int`, others as `Decimal`."""
-    ((kind, value),) = attribute.items()
-    if kind in ("S", "BOOL", "B"):
-        return value
-    if kind == "N":
-        return int(value) if value.lstrip("-").isdigit() else Decimal(value)
-    if kind == "NULL":
-        return None
-    if kind == "M":
-        return {name: from_attribute(inner) for name, inner in value.items()}
-    if kind == "L":
-        return [from_attribute(inner) for inner in value]
-    raise TypeError(f"not readable: {kind}")
-
-
-def to_item(values: Mapping[str, Any]) -> dict[str, Any]:
-    """An item in DynamoDB's form."""
-    return {name: to_attribute(value) for name, value in values.items()}
-
-
-def from_item(attributes: Mapping[str, Any]) -> Item:
-    """An item as plain values."""
-    return {name: from_attribute(value) for name, value in attributes.items()}
 
 
 def size_of(attributes: Mapping[str, Any]) -> int:

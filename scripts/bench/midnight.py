@@ -17,7 +17,8 @@ from chalicelib.features import registry
 from chalicelib.features.customers import service as customers
 from chalicelib.platform import agenda, auth, queues
 from chalicelib.platform.settings import settings
-from chalicelib.platform.table import core, to_item
+from chalicelib.platform.table import core
+from chalicelib.platform.values import to_item
 from tests.support import capacity
 from tests.support.simulation import QUARTER, Costs, Disturbance, Simulation, simulated
 from tests.support.story import Story, request

@@ -19,7 +19,8 @@ from chalicelib.platform.clock import OrganizationRef
 from chalicelib.platform.fairness import in_turns
 from chalicelib.platform.ids import new_id
 from chalicelib.platform.settings import settings
-from chalicelib.platform.table import core, to_item
+from chalicelib.platform.table import core
+from chalicelib.platform.values import to_item
 from tests.support.crowd import Crowd, Lane
 from tests.support.quick_tables import fill
 from tests.support.simulation import Message, Simulation, simulated

@@ -21,7 +21,8 @@ from chalicelib.features.metering import limbs, log, registers, store, tally, vi
 from chalicelib.features.metering.definitions import Definitions
 from chalicelib.features.metering.registers import Entering, Register
 from chalicelib.features.metering.views import Delta, View
-from chalicelib.platform.table import Table, from_item
+from chalicelib.platform.table import Table
+from chalicelib.platform.values import from_item
 
 _GREATER = "(attribute_not_exists({name}) OR {name} < {value})"
 

@@ -19,7 +19,8 @@ from chalicelib.features.organizations import store as organizations
 from chalicelib.features.usage import folds
 from chalicelib.features.usage.counted import covered_only, merge, take_event, without
 from chalicelib.platform.ids import key_part
-from chalicelib.platform.table import Item, from_item, usage
+from chalicelib.platform.table import Item, usage
+from chalicelib.platform.values import from_item
 
 _TRIES = 8
 

@@ -17,7 +17,8 @@ from chalicelib.features.test_clock import service as test_clock
 from chalicelib.features.webhooks import service
 from chalicelib.features.webhooks import store as webhooks
 from chalicelib.platform import agenda, jobs
-from chalicelib.platform.table import core, from_item, transact
+from chalicelib.platform.table import core, transact
+from chalicelib.platform.values import from_item
 from tests.support.faults import overtaken, recorded
 from tests.support.story import Story, work
 

@@ -11,7 +11,8 @@ from chalicelib.features.organizations import service as organizations
 from chalicelib.platform import aws as clients
 from chalicelib.platform.ids import key
 from chalicelib.platform.settings import settings
-from chalicelib.platform.table import core, from_item
+from chalicelib.platform.table import core
+from chalicelib.platform.values import from_item
 from tests.support.story import Story
 
 _OLD_KEY = "0123456789abcdef" * 4
