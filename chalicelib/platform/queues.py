@@ -111,12 +111,6 @@ def _send_batch(queue: str, entries: Sequence[Mapping[str, Any]]) -> None:
     raise busy.Busy(f"{queue}: {message}")
 
 
-def backlog(queue: str) -> int:
-    """About how many messages wait."""
-    answer = aws.client("sqs").get_queue_attributes(QueueUrl=url(queue), AttributeNames=["ApproximateNumberOfMessages"])
-    return int(answer["Attributes"]["ApproximateNumberOfMessages"])
-
-
 def outstanding(queue: str) -> int:
     """About how many messages are not done: those that wait, those that are delayed, and those that somebody works on."""
     answer = aws.client("sqs").get_queue_attributes(QueueUrl=url(queue), AttributeNames=list(_COUNTS))

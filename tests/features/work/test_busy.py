@@ -144,7 +144,7 @@ def test_messages_that_a_busy_queue_refused_are_sent_again_alone(aws, monkeypatc
     bodies = [({"n": n}, 0) for n in range(12)]
     with answering(answer, monkeypatch):
         queues.send_many(settings().jobs_queue, bodies)
-    assert queues.backlog(settings().jobs_queue) == 12
+    assert queues.outstanding(settings().jobs_queue) == 12
 
 
 @pytest.mark.parametrize(
@@ -282,7 +282,7 @@ def test_a_shard_that_cannot_be_read_just_now_holds_up_no_other(aws, monkeypatch
 
     with answering(answer, monkeypatch):
         busy = work.tick(real_now=NOW + timedelta(hours=1))
-    assert queues.backlog(settings().jobs_queue) == busy > 8
+    assert queues.outstanding(settings().jobs_queue) == busy > 8
 
 
 def test_a_test_clock_waits_where_aws_is_busy_and_parks_nothing(story, monkeypatch):
