@@ -2,6 +2,7 @@
 Source: docs/decisions/0018."""
 
 from datetime import UTC, datetime
+from fractions import Fraction
 from typing import Any
 
 import pytest
@@ -177,6 +178,22 @@ def test_a_changed_price_begins_anew_and_takes_nothing_off_later_events(story):
     story.ok("PUT", "/plans/plan/charges/gb", {"charge": {"properties": {"amount": "1"}}})
     charged_one_by_one(story, "gb", 2, n=1)
     assert cents(story) == [10000, 100]
+
+
+def test_amounts_with_more_digits_than_a_number_holds_are_charged_exactly(story):
+    """At 1.5 and then at 100,000,000 and some: 24 digits before the point and 15 after it."""
+    prices = tiers((0, 1, "1.5", "0"), (2, None, "100000000.000000000000001", "0"))
+    story.plan(charges=[advance(summed(story), {"graduated_ranges": prices}, "graduated", invoiceable=False)])
+    story.subscribe()
+    for hours, value in ((9, "1"), (8, "999999999999999"), (7, "1"), (10, "0.000000000000001")):
+        charged_one_by_one(story, "gb", hours, n=value)
+    # By their places: 1.50; 1.50 and the rest; 1.50, of which all is charged but what the first one left; and next to nothing.
+    exact = [Fraction(fee["precise_amount"]) for fee in event_fees(story)]
+    dear = Fraction("100000000.000000000000001")
+    assert exact[:2] == [Fraction("1.5"), Fraction("1.5") + (10**15 - 2) * dear]
+    assert 0 <= exact[2] <= Fraction("1.5")
+    assert exact[3] == dear / 10**15
+    assert sums(story)[0]["amount"] > 10**22
 
 
 # Repeated, at once, and in real time.

@@ -4,10 +4,10 @@ There is a sum for each charge, filter and group of a period of a subscription, 
 a fee, on condition that what was charged by then still leaves room for it (`event_usage.Owed.limit`). So two events that are
 charged at once never both take what is there for one of them: the second is refused, and computed again.
 
-A sum is of exact amounts, not of rounded cents, and cut to 15 decimals: DynamoDB's numbers have 38 digits. It is never
-lowered: who deletes a fee forgives what that event owed, and does not leave it to another one. Fees of nothing do not touch
-it, nor does what owes the same in any order. A price that is changed begins a sum of its own, as what was
-charged at the old one says nothing of it.
+A sum is of exact amounts, not of rounded cents, and cut to 15 decimals, from 10^22 on to whole units: DynamoDB's numbers have
+38 digits. It is never lowered: who deletes a fee forgives what that event owed, and does not leave it to another one. Fees of
+nothing do not touch it, nor does what owes the same in any order. A price that is changed begins a sum of its own, as what
+was charged at the old one says nothing of it.
 
 Items
     pk                             sk                              what it is
@@ -30,7 +30,8 @@ from chalicelib.platform.ids import key
 from chalicelib.platform.table import Action, Item, Key, core
 from chalicelib.platform.timestamps import stamp
 
-_PLACES = Decimal("1E-15")
+_PLACES, _WHOLE = Decimal("1E-15"), Decimal(1)
+_LARGE = Decimal(10**22)
 
 
 def key_of(of: Period, part: Part) -> Key:
@@ -50,17 +51,26 @@ def read(place: Key, items: Mapping[Key, Item]) -> Decimal:
     return Decimal(0) if found is None else Decimal(found["amount"])
 
 
-def raise_actions(of: Period, part: Part, owed: Owed) -> list[Action]:
-    """Enter a fee; refused where meanwhile too much was charged for it to hold."""
+def raise_actions(of: Period, part: Part, owed: Owed, *, charged: Decimal) -> list[Action]:
+    """Enter a fee that was computed with so much charged; refused where meanwhile too much was for it to hold."""
     if not owed.amount or part.owes_the_same_in_any_order:
         return []
-    amount = owed.amount.quantize(_PLACES, rounding=ROUND_FLOOR, context=CONTEXT)
-    limit = owed.limit.quantize(_PLACES, rounding=ROUND_CEILING, context=CONTEXT)
+    place = key_of(of, part)
+    together = CONTEXT.add(charged, owed.amount)
+    if together >= _LARGE:  # The digits of both do not go into one number: so nobody else may add to it meanwhile.
+        values = {":sum": _cut(together, _WHOLE), ":seen": charged}
+        unless = "" if charged else "attribute_not_exists(amount) OR "
+        return [core.update(place, "SET amount = :sum", condition=f"{unless}amount = :seen", values=values)]
+    limit = min(owed.limit, _LARGE).quantize(_PLACES, rounding=ROUND_CEILING, context=CONTEXT)
     return [
         core.update(
-            key_of(of, part),
+            place,
             "ADD amount :amount",
             condition="attribute_not_exists(amount) OR amount <= :limit",
-            values={":amount": amount, ":limit": limit},
+            values={":amount": _cut(owed.amount, _PLACES), ":limit": limit},
         )
     ]
+
+
+def _cut(amount: Decimal, to: Decimal) -> Decimal:
+    return amount.quantize(to, rounding=ROUND_FLOOR, context=CONTEXT)

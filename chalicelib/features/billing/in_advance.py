@@ -92,7 +92,7 @@ def _charge_once(task: Task, now: datetime) -> bool:
         owed = event_usage.owed(case.period, part, reading, charged=charged_by_now)
         if owed is not None:
             last = n + 1 == len(left)
-            also = charged.raise_actions(case.period, part, owed)
+            also = charged.raise_actions(case.period, part, owed, charged=charged_by_now)
             _make(case, owed, event.transaction_id, [*also, *([agenda.done(task)] if last else [])], now=now)
             return not last
     core.write(agenda.done(task))
