@@ -55,7 +55,7 @@ def main() -> int:
 def _kept_in(folder: Path) -> Iterator[None]:
     """The services' state in a folder's file, which nobody else writes."""
     lock = hold(folder / "lock")
-    disk = Disk(folder / "state.db", survive_power_loss=os.environ.get("SYNC") != "normal")
+    disk = Disk(folder / "state.db", wait_for_medium=os.environ.get("SYNC") == "always")
     gc.disable()  # Looking for garbage among what is being read takes longer than reading it.
     try:
         keeping.attach(disk, folder, Reading(folder / "reading"))

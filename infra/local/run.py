@@ -166,7 +166,7 @@ Tollgate is running.
 Try it:
   curl -s http://127.0.0.1:{port}/api/v1/organizations -H "Authorization: Bearer {api_key}"
 
-Ctrl-C stops it; what was sent is kept in .local/ (for trying, not for keeping: a kill loses what came since the last stop).
+A page  http://127.0.0.1:{port}/   and README.md say where to go. Ctrl-C stops it; what was answered is kept in .local/.
 """,
         flush=True,
     )

@@ -1,26 +1,28 @@
 """The demo, step by step."""
 
 import os
+import shutil
 import sys
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import requests
 from lago_python_client.models import BatchEvent, BillableMetric, Customer, Event, Subscription
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-from rich.table import Table
 
-from scripts.demo import flights, recompute
+from scripts.demo import flights, recompute, report
 from scripts.demo.api import Api, LocalStack
 from scripts.demo.flights import NEW_YORK, Departure
 
 BATCH = 100
 # Every so many batches one is sent twice, as a client does whose answer got lost. It must change nothing.
 SENT_TWICE_EVERY = 20
+DOCUMENTS = Path(".local/demo")
 
 console = Console()
 
@@ -33,7 +35,9 @@ def main() -> int:
     stack = LocalStack()
     try:
         api = stack.organization()
+        console.print(f"1. A new sandbox organization, with {len(carriers)} airlines, two metrics, a plan and a tax.")
         describe(api, carriers)
+        console.print(f"2. Departures from New York, as events; then the clock moves on. Months: {months}.")
         by_month: dict[int, list[Departure]] = {}
         for departure in flights.departures(months):
             by_month.setdefault(departure.at.astimezone(NEW_YORK).month, []).append(departure)
@@ -43,11 +47,12 @@ def main() -> int:
             differences += compare_usage(api, carriers, month, expected)
             api.move_clock(local_midnight(2013 + month // 12, month % 12 + 1))
             differences += compare_invoices(api, month, expected)
-        open_one(api)
+        document = open_one(api)
+        say_where_it_is(api, document, still_running=stack.was_running)
     finally:
         stack.stop()
     for difference in differences:
-        console.print(f"[red]{difference}")
+        console.print(f"[red]{difference}", soft_wrap=True)
     if not differences:
         console.print(f"[green]Every cent of {len(expected)} invoices agrees with the recomputation from the file.")
     return 1 if differences else 0
@@ -152,9 +157,7 @@ def compare_invoices(api: Api, month: int, expected: dict[tuple[str, int], recom
     """The month's invoices as a table, and what differs from the file."""
     day = f"{2013 + month // 12}-{month % 12 + 1:02d}-01"
     found = api.call("GET", f"/invoices?per_page=100&issuing_date_from={day}&issuing_date_to={day}")["invoices"]
-    table = Table(title=f"Invoices of {day}")
-    for name in ("Number", "Airline", "Departures", "Miles", "Base", "Departures $", "Miles $", "Tax", "Total"):
-        table.add_column(name, justify="left" if name in ("Number", "Airline") else "right")
+    rows: list[report.Row] = []
     differences = []
     for summary in sorted(found, key=lambda invoice: str(invoice["customer"]["external_id"])):
         carrier = summary["customer"]["external_id"]
@@ -170,9 +173,8 @@ def compare_invoices(api: Api, month: int, expected: dict[tuple[str, int], recom
         wanted = [bill.departures, bill.miles, bill.base_cents, bill.departures_cents, bill.miles_cents, bill.tax_cents]
         if row != [*wanted, bill.total_cents]:
             differences.append(f"invoice of {carrier} for month {month}: {row}, expected {[*wanted, bill.total_cents]}")
-        shown = [f"{n:,}" for n in row[:2]] + [f"{cents / 100:,.2f}" for cents in row[2:]]
-        table.add_row(invoice.number, carrier, *shown)
-    console.print(table)
+        rows.append(report.Row(invoice.number, carrier, row[0], row[1], row[2:]))
+    print("\n".join(report.table(f"Invoices of {day}", rows, shutil.get_terminal_size().columns)), flush=True)
     missing = {carrier for carrier, of in expected if of == month} - {i["customer"]["external_id"] for i in found}
     return differences + [f"no invoice of {carrier} for month {month}" for carrier in sorted(missing)]
 
@@ -185,21 +187,35 @@ def _amount(fees: dict[str, Any], code: str) -> int:
     return int(fees[code].amount_cents) if code in fees else 0
 
 
-def open_one(api: Api) -> None:
-    """The document behind one invoice's download link."""
+def open_one(api: Api) -> Path | None:
+    """The document behind one invoice's download link, kept as a file."""
     newest = api.call("GET", "/invoices?per_page=1")["invoices"][0]
     end = time.monotonic() + 180
     while (invoice := api.client.invoices.download(newest["lago_id"])) is None:
         if time.monotonic() > end:
             console.print("[yellow]The document is not printed yet (WeasyPrint's native libraries may be missing).")
-            return
+            return None
         time.sleep(1)
     document = requests.get(invoice.file_url, timeout=60)
     document.raise_for_status()
     if not document.content.startswith(b"%PDF"):
         raise RuntimeError("the link does not lead to a PDF")
-    console.print(f"{invoice.number}: a PDF of {len(document.content):,} bytes behind")
-    console.print(invoice.file_url, soft_wrap=True)
+    DOCUMENTS.mkdir(parents=True, exist_ok=True)
+    place = DOCUMENTS.resolve() / f"{invoice.number}.pdf"
+    place.write_bytes(document.content)
+    return place
+
+
+def say_where_it_is(api: Api, document: Path | None, *, still_running: bool) -> None:
+    """Where to look at what was made."""
+    lines = ["3. Where things are:"]
+    if document is not None:
+        lines.append(f"   An invoice as PDF   {document}")
+    lines.append(f"   API                 {api.base}/api/v1" + ("" if still_running else " (make run starts it again)"))
+    lines.append(f"   API key             {api.key} (of this demo's organization)")
+    lines.append(f'   All its invoices    curl -s "{api.base}/api/v1/invoices" -H "Authorization: Bearer {api.key}"')
+    lines.append("   What it computes    docs/demo.md; make reset removes all of it")
+    print("\n".join(lines), flush=True)
 
 
 def local_midnight(year: int, month: int) -> str:

@@ -5,6 +5,7 @@ import sqlite3
 
 import pytest
 
+from infra.local.keeping import disk as disk_module
 from infra.local.keeping.disk import Disk
 from infra.local.keeping.errors import Unreadable
 
@@ -60,6 +61,26 @@ def test_all_of_one_turn_is_one_commit_and_who_only_reads_waits_for_it(disk):
 
     assert asyncio.run(all_at_once()) == [10] * 20
     assert disk._commits == 1
+
+
+@pytest.mark.parametrize("wait", [False, True], ids=["within a second", "before the answer"])
+def test_what_is_answered_reaches_the_medium(tmp_path, monkeypatch, wait):
+    reached: list[int] = []
+    monkeypatch.setattr(disk_module, "_to_medium", reached.append)
+    monkeypatch.setattr(disk_module, "SYNC_SECONDS", 0.05)
+    disk = Disk(tmp_path / "state.db", wait_for_medium=wait)
+
+    async def write() -> None:
+        for part in range(3):
+            disk.put_item(part, "a", 1, {})
+            await disk.settled()
+            assert len(reached) == (part + 1 if wait else 0)
+        await disk.settled()
+        await asyncio.sleep(0.3)
+        assert len(reached) == (3 if wait else 1)
+
+    asyncio.run(write())
+    disk.close()
 
 
 def test_nobody_is_answered_while_the_file_takes_nothing_and_nothing_is_forgotten(disk, monkeypatch):

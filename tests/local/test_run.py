@@ -10,94 +10,18 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
 
 import pytest
 import requests
 
 from infra.local.emulator import ROOT, free_port, taken
 from infra.local.lock import holder
-
-
-class Stack:
-    """A `make run` over a folder of its own."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder, self.port = folder, free_port()
-        self.said = folder / "said"
-        self.process = self.begin()
-
-    def begin(self) -> subprocess.Popen[bytes]:
-        """Start it, without waiting."""
-        environment = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "STAGE"))}
-        environment |= {"PYTHONPATH": str(ROOT), "PORT": str(self.port)}
-        for name in ("ADMIN_API_KEY", "API_KEY", "LOCAL", "PUBLIC_URL", "FILES_URL"):
-            environment.pop(name, None)
-        with self.said.open("wb") as out:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "infra.local.run"], cwd=self.folder, env=environment, stdout=out, stderr=out
-            )
-        return self.process
-
-    def wait_until_up(self) -> "Stack":
-        """Return when it has greeted."""
-        end = time.monotonic() + 90
-        while "Tollgate is running." not in self.said.read_text():
-            assert self.process.poll() is None, self.said.read_text()
-            assert time.monotonic() < end, self.said.read_text()
-            time.sleep(0.05)
-        return self
-
-    def call(self, method: str, path: str, body: Any = None) -> requests.Response:
-        """A request to its API."""
-        key = (self.folder / ".local" / "api_key").read_text()
-        return requests.request(
-            method,
-            f"http://127.0.0.1:{self.port}/api/v1/{path}",
-            json=body,
-            headers={"Authorization": f"Bearer {key}"},
-            timeout=60,
-        )
-
-    def ok(self, method: str, path: str, body: Any = None) -> Any:
-        """A request that succeeds; its decoded body."""
-        answer = self.call(method, path, body)
-        assert answer.status_code == 200, answer.text
-        return answer.json()
-
-    def end(self, way: int, seconds: float = 60) -> int:
-        """Send a signal and wait; the code with which it ended."""
-        self.process.send_signal(way)
-        return self.process.wait(seconds)
-
-    def left(self) -> list[str]:
-        """Command lines of processes that work in the folder."""
-        found = []
-        for place in Path("/proc").glob("[0-9]*"):
-            try:
-                command = (place / "cmdline").read_bytes().replace(b"\0", b" ").decode()
-                environment = (place / "environ").read_bytes()
-            except OSError:
-                continue
-            if (
-                "infra.local" in command
-                and str(self.folder).encode() in environment + (place / "cwd").readlink().as_posix().encode()
-            ):
-                found.append(command)
-        return found
-
-    def nothing_is_left(self, seconds: float = 10) -> bool:
-        """Whether all its processes end within so many seconds."""
-        end = time.monotonic() + seconds
-        while (left := self.left()) and time.monotonic() < end:
-            time.sleep(0.05)
-        return not left
+from tests.support.make_run import MakeRun
 
 
 @pytest.fixture
-def stack(tmp_path) -> Iterator[Stack]:
-    made = Stack(tmp_path)
+def stack(tmp_path) -> Iterator[MakeRun]:
+    made = MakeRun(tmp_path)
     yield made
     if made.process.poll() is None:
         made.process.kill()
@@ -105,7 +29,7 @@ def stack(tmp_path) -> Iterator[Stack]:
     assert made.nothing_is_left()
 
 
-def _sell(stack: Stack) -> None:
+def _sell(stack: MakeRun) -> None:
     stack.ok("PUT", "test_clock", {"test_clock": {"now": "2024-01-01T00:00:00Z"}})
     metric = {"name": "Calls", "code": "calls", "aggregation_type": "count_agg"}
     made = stack.ok("POST", "billable_metrics", {"billable_metric": metric})["billable_metric"]
@@ -125,12 +49,12 @@ def _sell(stack: Stack) -> None:
     )
 
 
-def _units(stack: Stack) -> float:
+def _units(stack: MakeRun) -> float:
     found = stack.ok("GET", "customers/c/current_usage?external_subscription_id=s")
     return float(found["customer_usage"]["charges_usage"][0]["units"])
 
 
-def _counted(stack: Stack, accepted: int, seconds: float = 60) -> float:
+def _counted(stack: MakeRun, accepted: int, seconds: float = 60) -> float:
     end = time.monotonic() + seconds
     while (units := _units(stack)) < accepted and time.monotonic() < end:
         time.sleep(0.2)
@@ -140,7 +64,7 @@ def _counted(stack: Stack, accepted: int, seconds: float = 60) -> float:
 class Flood:
     """Clients that send batches of events for as long as somebody answers."""
 
-    def __init__(self, stack: Stack, name: str) -> None:
+    def __init__(self, stack: MakeRun, name: str) -> None:
         self._stack, self._name = stack, name
         self.accepted, self.sent = 0, 0
         self.others: list[requests.Response] = []

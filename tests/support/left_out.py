@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import warnings
 from collections import Counter
 from collections.abc import Callable
 from functools import cache
@@ -26,7 +27,9 @@ def _no_dynamodb_local() -> str | None:
 @cache
 def _no_pdf() -> str | None:
     try:
-        import weasyprint  # noqa: F401  only to see whether its native libraries are there
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Of a library that it will need one day.
+            import weasyprint  # noqa: F401  only to see whether its native libraries are there
     except OSError:
         libraries = "libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0"
         return f"PDFs need WeasyPrint's native libraries (sudo apt-get install {libraries})"

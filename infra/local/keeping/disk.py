@@ -21,6 +21,8 @@ import orjson
 from infra.local.keeping.errors import Unreadable
 
 FORMAT = 1
+# What a power failure may cost at most, where answers do not wait for the medium.
+SYNC_SECONDS = 1.0
 
 _SCHEMA = """
 CREATE TABLE item (part INTEGER, sk BLOB, tbl INTEGER, value TEXT, PRIMARY KEY (part, sk)) WITHOUT ROWID;
@@ -40,11 +42,12 @@ Progress = Callable[[int, int], None]
 class Disk:
     """One open file. Changes gather in memory and are committed together, at the end of the event loop's turn.
 
-    The commit hands them to the operating system, which survives the end of this process. A thread then has them brought to
-    the medium, which survives the end of power as well, while the event loop goes on; answers wait for both.
+    The commit hands them to the operating system, which survives the end of any process; answers wait for it. A thread then
+    has them brought to the medium, which survives the end of power as well: within a second, or, with `wait_for_medium`,
+    before the answer.
     """
 
-    def __init__(self, path: Path, *, survive_power_loss: bool = True) -> None:
+    def __init__(self, path: Path, *, wait_for_medium: bool = False) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         # Answers are made in the event loop's thread, but items that expire are removed in another one.
         self._lock = threading.Lock()
@@ -54,7 +57,8 @@ class Disk:
         self._turn: asyncio.Future[None] | None = None
         self._commits, self._synced = 0, 0
         self._syncing: asyncio.Future[None] | None = None
-        self._survive_power_loss = survive_power_loss
+        self._sync_due: asyncio.TimerHandle | None = None
+        self._wait_for_medium = wait_for_medium
         try:
             self._file = _opened(path)
             self.empty = self._file.execute("SELECT NOT EXISTS (SELECT 1 FROM thing)").fetchone()[0] == 1
@@ -121,9 +125,10 @@ class Disk:
         if self._turn is not None:
             await asyncio.shield(self._turn)
         goal = self._commits
-        while self._survive_power_loss and self._synced < goal:
+        while self._wait_for_medium and self._synced < goal:
             if self._syncing is None:
-                self._syncing = asyncio.ensure_future(self._sync())
+                self._begin_sync()
+            assert self._syncing is not None, "begun"
             await asyncio.shield(self._syncing)
 
     @property
@@ -142,6 +147,12 @@ class Disk:
             turn.exception()
         else:
             turn.set_result(None)
+            if not self._wait_for_medium and self._sync_due is None:
+                self._sync_due = asyncio.get_running_loop().call_later(SYNC_SECONDS, self._begin_sync)
+
+    def _begin_sync(self) -> None:
+        self._sync_due = None
+        self._syncing = asyncio.ensure_future(self._sync())
 
     async def _sync(self) -> None:
         reached = self._commits

@@ -10,6 +10,7 @@ from chalicelib import limits
 from chalicelib.domain.errors import ChangedMeanwhile, Conflict, Invalid, NotFound
 from chalicelib.platform import agenda, jobs, table
 from chalicelib.platform.agenda import Kind
+from chalicelib.platform.busy import Busy
 from chalicelib.platform.clock import OrganizationRef
 from chalicelib.platform.retry import retrying
 from chalicelib.platform.table import Cancelled, ConditionFailed, Reason, core, transact
@@ -113,7 +114,7 @@ def test_a_single_write_waits_out_a_transaction_in_flight(aws: None, monkeypatch
     with in_flight(1):
         assert [core.next_number(("n", "-"), "customers") for _ in range(2)] == [1, 2]
     monkeypatch.setattr(table, "_CONFLICT_ATTEMPTS", 2)
-    with in_flight(2), pytest.raises(ConditionFailed):
+    with in_flight(2), pytest.raises(Busy):
         core.write(core.create({"pk": "b", "sk": "-"}))
     assert core.get("b") is None
 
@@ -158,6 +159,8 @@ def test_a_task_whose_races_do_not_end_is_pushed_again_and_counts_no_attempt(
     monkeypatch.setattr(limits, "CHANGE_RETRIED_FOR", timedelta(0))
     monkeypatch.setattr(agenda, "push", pushed.extend)
     for _ in range(limits.TASK_ATTEMPTS_MAX + 1):
-        assert isinstance(jobs.run(task, now=NOW), ChangedMeanwhile)
-    assert agenda.find(task.key) == task
+        assert isinstance(jobs.run(agenda.find(task.key), now=NOW), ChangedMeanwhile)
+    standing = agenda.find(task.key)
+    assert (standing.attempts, standing.parked, standing.due_at) == (0, False, task.due_at)
+    assert standing.busy_since is not None
     assert [each.key for each in pushed] == [task.key] * (limits.TASK_ATTEMPTS_MAX + 1)

@@ -85,7 +85,7 @@ def test_conflicts_are_retried_with_jitter(aws):
     sealed = [sealer.seal(read, each) for each in read.events]
     rows = Rows(commit.usage_once, ORG.id, "sub", {})
     with conflicting(3) as left:
-        commit._commit(rows, sealed, sleep=waits.append, draw=lambda: 0.5)
+        commit._commit(rows, sealed, patience=commit.Patience(), sleep=waits.append, draw=lambda: 0.5)
     assert left["times"] == 0
     assert waits == [0.005, 0.01, 0.02]
     assert units() == 10

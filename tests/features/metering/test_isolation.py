@@ -10,6 +10,7 @@ import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
 
 from chalicelib import limits
+from chalicelib.features.events.stream import Stream
 from chalicelib.features.metering import commit, log, log_items, log_numbers, log_reader, service, store
 from chalicelib.features.metering.log_items import Reference
 from chalicelib.features.usage import service as usage
@@ -23,7 +24,7 @@ QUIET = OrganizationRef("quiet", sandbox=True)
 
 
 def quiet_units() -> int:
-    return usage.read(QUIET, "sub", MARCH).events("calls")
+    return usage.read(QUIET, Stream("sub"), MARCH).events("calls")
 
 
 def logged(organization: OrganizationRef = ORG) -> list[str]:

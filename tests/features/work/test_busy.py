@@ -13,6 +13,7 @@ from chalicelib.features.work import service as work
 from chalicelib.platform import agenda, clock, jobs, queues, throttled
 from chalicelib.platform.busy import Busy, is_busy, pause
 from chalicelib.platform.clock import OrganizationRef
+from chalicelib.platform.queues import Outgoing
 from chalicelib.platform.settings import settings
 from chalicelib.platform.table import Cancelled, ConditionFailed, Crowded, Reason, core, transact
 from tests.support.busy_aws import answering, error, taking, wired
@@ -141,7 +142,7 @@ def test_messages_that_a_busy_queue_refused_are_sent_again_alone(aws, monkeypatc
             own(**{**request, "Entries": request["Entries"][1:]})
         return {"Failed": [{"Id": request["Entries"][0]["Id"], "SenderFault": False, "Message": "busy"}]}
 
-    bodies = [({"n": n}, 0) for n in range(12)]
+    bodies = [Outgoing({"n": n}, "org") for n in range(12)]
     with answering(answer, monkeypatch):
         queues.send_many(settings().jobs_queue, bodies)
     assert queues.outstanding(settings().jobs_queue) == 12
@@ -157,7 +158,7 @@ def test_messages_that_a_queue_never_takes_end_in_an_error(aws, monkeypatch, fau
         return {"Failed": [{"Id": "0", "SenderFault": fault, "Message": "no"}]}
 
     with answering(answer, monkeypatch) as found, pytest.raises(kind):
-        queues.send_many(settings().jobs_queue, [({"n": 1}, 0)])
+        queues.send_many(settings().jobs_queue, [Outgoing({"n": 1}, "org")])
     assert found.calls["send_message_batch"] == calls
 
 
@@ -240,11 +241,13 @@ def test_a_failure_of_its_own_counts_at_once(story, monkeypatch):
     assert agenda.find(task.key).attempts == 1
 
 
-def test_a_lost_race_is_run_again_at_once_and_not_put_off(story, monkeypatch):
+def test_races_that_do_not_end_are_no_failure_of_the_task(story, monkeypatch):
     task = bill(story)
+    monkeypatch.setattr(limits, "CHANGE_RETRIED_FOR", timedelta(0))
     monkeypatch.setitem(jobs._handlers, customers.BILL.name, always(ConditionFailed()))
     jobs.run(task, now=task.due_at)
-    assert agenda.find(task.key).attempts == 1
+    assert agenda.find(task.key).attempts == 0
+    assert agenda.find(task.key).busy_since is not None
 
 
 @pytest.mark.parametrize(
