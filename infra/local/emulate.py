@@ -23,7 +23,7 @@ from infra.local.lock import Held, hold
 
 # ministack compares a transaction's token with the whole request for as long as it lives; DynamoDB does for ten minutes.
 _TOKENS_MAX = 1_000
-_GARBAGE_THRESHOLDS = (10_000, 10, 10)
+_GARBAGE_THRESHOLDS = (50_000, 20, 1_000)
 _PARENT_SEEN_EVERY_SECONDS = 0.2
 _PROGRESS_EVERY_SECONDS = 0.5
 
@@ -34,7 +34,8 @@ def main() -> int:
     # It counts all items of a table anew with every item that it writes: a quarter of the speed was left at 50,000 events.
     dynamodb._update_counts = lambda table: None
     dynamodb._txn_idempotency = Tokens()
-    _search_little_for_garbage()
+    # What is kept has no cycles: among millions of items looking for some takes a third of a second. `keeping` freezes them.
+    gc.set_threshold(*_GARBAGE_THRESHOLDS)
     fair_queues.install()
     from ministack.app import main as serve
 
@@ -93,17 +94,6 @@ class Tokens(AccountRegionScopedDict):
         super().__setitem__(key, value)
         if len(self._data) > _TOKENS_MAX:
             del self._data[next(iter(self._data))]
-
-
-def _search_little_for_garbage() -> None:
-    """Look for garbage once among what is new, and never again among what stays: millions of objects without cycles."""
-
-    def freeze(phase: str, said: dict[str, int]) -> None:
-        if phase == "stop" and said["generation"] == 2:
-            gc.freeze()
-
-    gc.set_threshold(*_GARBAGE_THRESHOLDS)
-    gc.callbacks.append(freeze)
 
 
 def _follow(parent: int) -> None:

@@ -48,7 +48,7 @@ def _as_pasted(stack: MakeRun, shell: str) -> tuple[list[str], str]:
 def test_each_paste_of_the_first_steps_prints_what_the_readme_shows(stack, paste):
     printed, complained = _as_pasted(stack, "bash")
     expected = "".join(text for kind, text in _blocks() if kind == "text").splitlines()
-    assert complained == ""
+    assert complained == "", (printed, complained)
     assert len(printed) == len(expected), printed
     for line, shown in zip(printed, expected, strict=True):
         assert re.fullmatch(re.escape(shown).replace("…", ".+"), line), (line, shown)

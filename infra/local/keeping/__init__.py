@@ -10,7 +10,9 @@
 Answers wait for the commit, reads as well: nobody is told what could still be lost. docs/decisions/0022 has why.
 """
 
+import gc
 from collections.abc import Awaitable, Callable
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -36,11 +38,19 @@ def attach(disk: Disk, folder: Path, progress: Progress) -> None:
     legacy.put_aside(folder)
 
 
+# From time to time what stays is taken out of what the search for garbage looks at.
+_FROZEN_EVERY_REQUESTS = 2_000
+_requests = count(1)
+
+
 def _settled(disk: Disk, handle: Handler, changed: Callable[[dict[str, str]], None]) -> Handler:
     async def handle_request(method: str, path: str, headers: dict[str, str], body: bytes, query: Any) -> Answer:
         answer = await handle(method, path, headers, body, query)
         changed({"method": method, "action": headers.get("x-amz-target", "").rpartition(".")[2]})
         await disk.settled()
+        if next(_requests) % _FROZEN_EVERY_REQUESTS == 0:
+            gc.collect(1)
+            gc.freeze()
         return answer
 
     return handle_request
