@@ -56,6 +56,11 @@ REBUILT_AFTER = timedelta(
 )  # Since an hour's begin: by an hour after its end the time index has caught up with it.
 METRICS_KEPT = timedelta(seconds=10)  # How long a process that takes events in trusts what it has read of metrics.
 EVENT_RETENTION = timedelta(days=2 * 365)  # Raw events older than this are gone, so duplicates could not be known.
+SETTLED_AFTER = EVENT_RETENTION + timedelta(
+    days=60
+)  # Nothing changes such a day: queues keep what they hold for 28 days.
+HOURS_KEPT = EVENT_RETENTION + timedelta(days=365)  # Hour rows of days that were settled.
+CUTS_KEPT = timedelta(days=400)  # What readers keep of parts of hours, which they can count anew.
 ADVANCE_CODES_KEPT = timedelta(
     days=31
 )  # Events of subscriptions that have ended may come so late and be charged still.

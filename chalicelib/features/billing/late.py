@@ -24,6 +24,7 @@ from chalicelib.features.plans import live
 from chalicelib.features.plans import service as plans
 from chalicelib.features.subscriptions import store as subscriptions
 from chalicelib.features.subscriptions.records import Subscription
+from chalicelib.features.usage import settle
 from chalicelib.features.usage.raw import ceil_ms
 from chalicelib.platform import agenda
 from chalicelib.platform.agenda import Task
@@ -207,7 +208,7 @@ def count(task: Task, now: datetime) -> None:
     number = sum(1 for _ in metered_between(task.organization.id, now - _DAY, now))
     if number:
         _alarm(task.organization, number)
-    transact(agenda.move(task, now + _DAY, now=now))
+    transact([*agenda.move(task, now + _DAY, now=now), *settle.begin(task, now)])
 
 
 def metered_between(organization_id: str, start: datetime, end: datetime) -> Iterator[Late]:

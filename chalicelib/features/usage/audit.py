@@ -179,9 +179,10 @@ def _compared(row: Mapping[str, Any], recount: Mapping[str, Any]) -> Iterator[st
 
 
 def _of_day(seen: _Seen, partition: str, day: str) -> list[Difference]:
-    """A folded day against its hours; one that its readers will not trust says nothing."""
+    """A folded day against its hours; one that its readers will not trust says nothing, and one that was compared when it was
+    settled may have no hours any more."""
     folded = seen.folded.get((partition, day))
-    if folded is None or folded["seen"] != seen.markers.get((partition, day), {}):
+    if folded is None or "hours_until" in folded or folded["seen"] != seen.markers.get((partition, day), {}):
         return []
     days = folds.unpack(folded["codes"])
     hours: Codes = {}

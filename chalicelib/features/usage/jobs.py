@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from chalicelib.features.usage import distinct
+from chalicelib.features.usage import distinct, settle
 from chalicelib.platform import jobs
 from chalicelib.platform.agenda import Task
 
@@ -11,3 +11,9 @@ from chalicelib.platform.agenda import Task
 def fill_register(task: Task, now: datetime) -> None:
     """Fill a register of distinct values."""
     distinct.fill(task)
+
+
+@jobs.handles(settle.SETTLE)
+def settle_usage(task: Task, now: datetime) -> None:
+    """Let old hour rows go."""
+    settle.run(task, now)

@@ -9,6 +9,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
+from chalicelib import limits
 from chalicelib.domain.aggregation.numbers import quantity
 from chalicelib.domain.aggregation.readings import Reading
 from chalicelib.domain.money import CONTEXT
@@ -21,7 +22,7 @@ from chalicelib.platform.ids import key_part
 from chalicelib.platform.table import Item
 from chalicelib.platform.timestamps import stamp
 
-_HOUR, _DAY = timedelta(hours=1), timedelta(days=1)
+_HOUR, _DAY, _MICROSECOND = timedelta(hours=1), timedelta(days=1), timedelta(microseconds=1)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _INDEX_TRIES, _EQUAL_TRIES = 12, 6
 # No batch of the meter takes longer, from its log item to its last transaction.
@@ -30,6 +31,10 @@ _BATCH_MAX = timedelta(minutes=20)
 
 class IndexBehind(Exception):
     """The time index has not caught up with the rows; reading again a little later will do."""
+
+
+class UsageGone(Exception):
+    """What is asked for stood in hour rows or raw events that are not kept any more; day rows do not tell it."""
 
 
 def hour_rows(organization_id: str, subscription: str, start: datetime, end: datetime) -> list[tuple[str, str, Item]]:
@@ -45,6 +50,30 @@ def hour_rows(organization_id: str, subscription: str, start: datetime, end: dat
     return found
 
 
+def require_hours(organization_id: str, subscription: str, start: datetime, end: datetime) -> None:
+    """Make sure that hour rows of a range which are missing have never been there.
+
+    Raises: UsageGone.
+    """
+    now = clock.utc_now()
+    if start >= now - limits.HOURS_KEPT + _DAY or start >= end:
+        return
+    pk = store.usage_pk(organization_id, subscription)
+    low, high = store.day_sk(f"{start:%Y-%m-%d}"), store.day_sk(f"{min(end, now):%Y-%m-%d}")
+    for row in store.rows(pk, low, high):
+        if is_without_hours(row, now) and floor(end - _MICROSECOND, _DAY) >= _begin(row["sk"][2:12]):
+            raise UsageGone(f"{subscription} {row['sk']}")
+
+
+def is_without_hours(day_row: Item, now: datetime) -> bool:
+    """Whether the hours of a folded day may have gone."""
+    return bool(day_row.get("hours_until", now.timestamp() + 1) <= now.timestamp())
+
+
+def _begin(day: str) -> datetime:
+    return datetime.fromisoformat(day).replace(tzinfo=UTC)
+
+
 def events(
     organization_id: str,
     subscription: str,
@@ -57,10 +86,11 @@ def events(
     """The raw events of these codes (as they stand in keys; None: of all) in a half-open range, oldest first. `rows`: the
     rows of its hours, where they have just been read.
 
-    Raises: IndexBehind.
+    Raises: IndexBehind; UsageGone.
     """
     low, high = floor(span.start, _HOUR), ceil(span.end, _HOUR)
     if rows is None:
+        require_hours(organization_id, subscription, low, high)
         rows = hour_rows(organization_id, subscription, low, high)
     of_days: dict[str, list[Item]] = {}
     interesting: set[str] = set()

@@ -44,12 +44,13 @@ class Reader:
         self._pk = store.usage_pk(organization_id, stream.external_id)
         self._views = views
         self._keeps_cuts = keeps_cuts
+        self._real_now = real_now
         self._foldable_until = raw.floor(real_now - FOLD_AFTER, _DAY)
 
     def read(self, span: Span) -> Counted:
         """Everything that the subscription counted in a half-open range.
 
-        Raises: IndexBehind.
+        Raises: IndexBehind; UsageGone.
         """
         of = self._organization_id, self._stream
         counted = Counted(self._views, lambda code, name: raw.recount(*of, span, code, name))
@@ -86,13 +87,14 @@ class Reader:
         self._hours(folded_end, last_hour, counted)
 
     def first_hour(self) -> datetime | None:
-        """When the subscription's usage begins, to the hour."""
-        page, _ = usage.page(self._pk, begins="h#", limit=1)
-        return datetime.fromisoformat(page.items[0]["sk"].split("#")[1]).replace(tzinfo=UTC) if page.items else None
+        """When the subscription's usage begins, to the hour; to the day, where hours have gone."""
+        found = [usage.page(self._pk, begins=level, limit=1)[0].items for level in ("h#", "d#")]
+        return min((_instant(items[0]["sk"].split("#")[1]) for items in found if items), default=None)
 
     def _cut(self, span: Span, counted: Counted) -> None:
         """A part of one hour, from raw events. What many came to is kept, and holds while the hour's rows count as many."""
         hour = raw.floor(span.start, _HOUR)
+        raw.require_hours(self._organization_id, self._subscription, hour, hour + _HOUR)
         rows = raw.hour_rows(self._organization_id, self._subscription, hour, hour + _HOUR)
         seen: dict[str, int] = {}
         for _, code, row in rows:
@@ -107,7 +109,9 @@ class Reader:
             codes = self._rows_of(raw.events(self._organization_id, self._subscription, span, None, rows=rows))
             text = _within_limits(codes) if is_kept else None
             if text is not None:
-                usage.write(usage.put({"pk": self._pk, "sk": sk, "seen": seen, "codes": text}))
+                usage.write(
+                    usage.put({"pk": self._pk, "sk": sk, "seen": seen, "codes": text, "expires_at": self._cuts_until()})
+                )
         for code, row in codes.items():
             counted.add(_day_ms(span.start), code, row)
 
@@ -119,7 +123,11 @@ class Reader:
             take_event(codes.setdefault(code, {}), item, self._views.get(code, ()))
         return codes
 
+    def _cuts_until(self) -> int:
+        return int((self._real_now + limits.CUTS_KEPT).timestamp())
+
     def _hours(self, start: datetime, end: datetime, counted: Counted) -> None:
+        raw.require_hours(self._organization_id, self._subscription, start, end)
         for (hour, code), row in self._complete(self._hour_rows(start, end)).items():
             counted.add(_day_ms(_instant(hour)), code, row)
 
@@ -165,12 +173,16 @@ class Reader:
         stale: list[str] = []
         for n in range((end - start).days):
             day = f"{start + n * _DAY:%Y-%m-%d}"
-            if day in current and self._covers(current[day]):
+            is_told = day in current and self._covers(current[day])
+            if not is_told and day in folded and raw.is_without_hours(folded[day], self._real_now):
+                raise raw.UsageGone(f"{self._subscription} {day}")
+            if is_told:
                 for code, row in current[day].items():
                     counted.add(_day_ms(_instant(day)), code, row)
             else:
                 stale.append(day)
-        self._fold(stale, markers, current, counted)
+        sealed = {day: row["hours_until"] for day, row in folded.items() if "hours_until" in row}
+        self._fold(stale, markers, current, counted, sealed)
 
     def _covers(self, codes: Mapping[str, Mapping[str, Any]]) -> bool:
         return all(
@@ -186,10 +198,11 @@ class Reader:
         markers: Mapping[str, Mapping[str, int]],
         current: Mapping[str, Mapping[str, Mapping[str, Any]]],
         counted: Counted,
+        sealed: Mapping[str, int],
     ) -> None:
         """Read the hours of these days (after their markers were read), count them, and keep each day as one row.
 
-        `current`: rows that hold true but lack a view; what they hold of others stays.
+        `current`: rows that hold true but lack a view; what they hold of others stays. `sealed`: until when there are hours.
         """
         if not days:
             return
@@ -205,8 +218,9 @@ class Reader:
             kept = {code: _also(covered_only(row), current.get(day, {}).get(code, {})) for code, row in codes.items()}
             text = _within_limits(kept)
             if text is not None:
+                kept_until = {"hours_until": sealed[day]} if day in sealed else {}
                 seen = dict(markers.get(day, {}))
-                rows.append({"pk": self._pk, "sk": store.day_sk(day), "codes": text, "seen": seen})
+                rows.append({"pk": self._pk, "sk": store.day_sk(day), "codes": text, "seen": seen, **kept_until})
         # Without any usage there is nothing to spare later reads: they find no hours as fast as no days.
         if any(codes for codes in of_days.values()):
             usage.write_many(rows)

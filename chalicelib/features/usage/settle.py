@@ -1,0 +1,158 @@
+"""Letting old hour rows go: what they hold stands in day rows by then, which stay.
+
+An hour may go when nothing can change its day any more: events as old as its own are refused at the door since
+`limits.EVENT_RETENTION`, and queues and dead letters have given back what they held. Then its day is folded a last time, the
+day row is sealed (`hours_until`), and only after that do its hours get an expiry, most of a year later. From then on
+readers never take missing hours for nothing: of a sealed day they trust the row, or fail (docs/decisions/0023).
+
+Sandboxes keep all, as their clocks may be set to any time.
+"""
+
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+from chalicelib import limits
+from chalicelib.domain.periods import Span
+from chalicelib.features.events.stream import Stream
+from chalicelib.features.metering import store
+from chalicelib.features.subscriptions import store as subscriptions
+from chalicelib.features.usage import folds, raw
+from chalicelib.features.usage.reader import Reader
+from chalicelib.platform import agenda
+from chalicelib.platform.agenda import Task
+from chalicelib.platform.log import logger
+from chalicelib.platform.table import Action, ConditionFailed, Item, core, usage
+
+SETTLE = agenda.kind("settle_usage", rank=82, wall_clock=True)
+
+_DAY = timedelta(days=1)
+# One run stays well below the worker's 15 minutes.
+_RUN_SECONDS = 300
+
+
+def until(now: datetime) -> datetime:
+    """The end of the days that nothing can change any more."""
+    return raw.floor(now - limits.SETTLED_AFTER, _DAY)
+
+
+def settle(organization_id: str, subscription: str, end: datetime) -> int:
+    """Seal a subscription's days before an instant and let their hours expire; returns the number of days. Once more is
+    harmless.
+
+    Raises: IndexBehind; UsageGone.
+    """
+    pk = store.usage_pk(organization_id, subscription)
+    hours = _standing(pk, end)
+    if not hours:
+        return 0
+    first, last = min(hours), max(hours)
+    span = Span(_begin(first), _begin(last) + _DAY)
+    Reader(organization_id, Stream(subscription), {}, real_now=end + limits.SETTLED_AFTER, keeps_cuts=False).read(span)
+    sealed = 0
+    for day, row in _current(pk, first, last).items():
+        if day not in hours:
+            continue
+        # Of a day that was settled before, most hours have an expiry by now.
+        own = store.rows(pk, f"h#{day}T00", store.after(f"h#{day}T23")) if "hours_until" in row else hours[day]
+        if _holds(row, own) and _seal(row, day):
+            for hour in hours[day]:
+                _expire(hour, _expiry(day))
+            sealed += 1
+    return sealed
+
+
+def _standing(pk: str, end: datetime) -> dict[str, list[Item]]:
+    """Hour rows without an expiry, by day."""
+    found: dict[str, list[Item]] = {}
+    between = ("h#", f"h#{end:%Y-%m-%d}")
+    for row in usage.query(pk, between=between, where="attribute_not_exists(expires_at)"):
+        found.setdefault(row["sk"].split("#")[1][:10], []).append(row)
+    return found
+
+
+def _current(pk: str, first: str, last: str) -> dict[str, Item]:
+    """Day rows that name exactly the markers beside them."""
+    rows: dict[str, Item] = {}
+    markers: dict[str, dict[str, int]] = {}
+    for row in store.rows(pk, store.day_sk(first), store.after(store.day_sk(last))):
+        _, day, *late = row["sk"].split("#")
+        if late:
+            markers.setdefault(day, {})["#".join(late)] = row[store.COUNT]
+        else:
+            rows[day] = row
+    return {day: row for day, row in rows.items() if row["seen"] == markers.get(day, {})}
+
+
+def _holds(row: Item, hours: list[Item]) -> bool:
+    """Whether a day row counts what its hours count, code by code."""
+    numbers: dict[str, int] = {}
+    for hour in hours:
+        code = hour["sk"].split("#")[2]
+        numbers[code] = numbers.get(code, 0) + int(hour[store.COUNT])
+    return numbers == {code: int(own[store.COUNT]) for code, own in folds.unpack(row["codes"]).items()}
+
+
+def _seal(row: Item, day: str) -> bool:
+    change = usage.update(
+        (row["pk"], row["sk"]),
+        "SET hours_until = :until",
+        values={":until": _expiry(day), ":codes": row["codes"], ":seen": row["seen"]},
+        names={"#codes": "codes", "#seen": "seen"},
+        condition="#codes = :codes AND #seen = :seen",
+    )
+    return _done(change)
+
+
+def _expire(hour: Item, at: int) -> None:
+    change = usage.update(
+        (hour["pk"], hour["sk"]),
+        "SET expires_at = :at",
+        values={":at": at},
+        condition="attribute_exists(pk)",
+    )
+    _done(change)
+
+
+def _done(change: Action) -> bool:
+    try:
+        usage.write(change)
+    except ConditionFailed:
+        return False
+    return True
+
+
+def _expiry(day: str) -> int:
+    return int((_begin(day) + limits.HOURS_KEPT).timestamp())
+
+
+def _begin(day: str) -> datetime:
+    return datetime.fromisoformat(day).replace(tzinfo=UTC)
+
+
+# All subscriptions of an organization, once a month.
+
+
+def begin(task: Task, now: datetime) -> list[Action]:
+    """What has an organization's usage settled, beside a daily task of its: on the first day of a month."""
+    if now.day != 1 or task.organization.sandbox:
+        return []
+    return [agenda.put(agenda.task(SETTLE, task.organization, task.organization.id, now), now=now)]
+
+
+def run(task: Task, now: datetime, *, monotonic: Callable[[], float] = time.monotonic) -> None:
+    """Settle what is old enough, as far as there is time; the rest goes on later."""
+    organization_id, end, give_up_at = task.organization.id, until(now), monotonic() + _RUN_SECONDS
+    for external_id in sorted(subscriptions.external_ids(organization_id)):
+        if external_id <= task.detail.get("after", ""):
+            continue
+        try:
+            settle(organization_id, external_id, end)
+        except raw.UsageGone:  # An event came years late. Its row stays, for who looks into it.
+            logger.exception("not settled", extra={"organization": organization_id, "subscription": external_id})
+        if monotonic() > give_up_at:
+            later = agenda.task(SETTLE, task.organization, task.subject, task.due_at, {"after": external_id})
+            core.write(agenda.put(later, now=now))
+            agenda.push([later])
+            return
+    core.write(agenda.done(task))

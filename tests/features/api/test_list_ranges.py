@@ -1,0 +1,141 @@
+"""Lists by ranges of dates, which are ranges of keys, and by what no key tells: complete, and with true totals."""
+
+import copy
+import itertools
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from chalicelib.platform import listing
+from chalicelib.platform.ids import new_id
+from chalicelib.platform.table import core
+from chalicelib.platform.timestamps import stamp
+from tests.support.capacity import counting
+from tests.support.story import Story, work
+
+NOON = datetime(2024, 3, 10, 12, tzinfo=UTC)
+
+
+@pytest.fixture
+def billed(story) -> Story:
+    """Invoices of January to June, each with its fee in the list of fees."""
+    story.plan(amount_cents=1000, pay_in_advance=True)
+    story.customer()
+    story.subscribe()
+    for month in range(2, 8):
+        story.travel(f"2024-{month:02d}-01T00:30:00Z")
+    work()
+    return story
+
+
+def issued(story: Story, query: str, path: str = "/invoices") -> list[str]:
+    body = story.ok("GET", f"{path}?{query}")
+    found = [each["issuing_date"][:7] for each in body["invoices"]]
+    assert body["meta"]["total_count"] == len(found)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ("issuing_date_from=2024-05-01", ["2024-07", "2024-06", "2024-05"]),
+        ("issuing_date_from=2024-05-02", ["2024-07", "2024-06"]),
+        ("issuing_date_to=2024-03-01", ["2024-03", "2024-02", "2024-01"]),
+        ("issuing_date_to=2024-02-29", ["2024-02", "2024-01"]),
+        ("issuing_date_from=2024-03-01&issuing_date_to=2024-04-01", ["2024-04", "2024-03"]),
+        ("issuing_date_from=2024-03-02&issuing_date_to=2024-03-31", []),
+        ("issuing_date_from=2024-06-01&issuing_date_to=2024-02-01", []),
+        ("issuing_date_from=2024-06-01&currency=EUR&amount_from=1", ["2024-07", "2024-06"]),
+        ("issuing_date_from=2024-06-01&currency=USD", []),
+    ],
+)
+def test_invoices_of_issuing_dates(billed, query, expected):
+    assert issued(billed, query) == expected
+    assert issued(billed, f"{query}&external_customer_id=cust") == expected
+    assert issued(billed, query, "/customers/cust/invoices") == expected
+
+
+def test_dates_that_are_none_are_refused(billed):
+    for query, field in (
+        ("issuing_date_from=soon", "issuing_date_from"),
+        ("issuing_date_to=13-2024", "issuing_date_to"),
+    ):
+        answer = billed.call("GET", f"/invoices?{query}")
+        assert (answer.status, answer.body["error_details"]) == (422, {field: ["invalid_date"]})
+
+
+@pytest.mark.parametrize(
+    ("query", "number"),
+    [
+        ("created_at_from=2024-05-01", 3),
+        ("created_at_to=2024-03-01T00:00:00Z", 3),
+        ("created_at_from=2024-03-01T00:00:00Z&created_at_to=2024-04-01T00:00:00Z", 2),
+        ("created_at_from=2024-03-01T00:00:00Z&created_at_to=2024-04-01T00:00:00Z&fee_type=charge", 0),
+        ("created_at_from=2024-04-01&created_at_to=2024-02-01", 0),
+    ],
+)
+def test_fees_of_times(billed, query, number):
+    for more in ("", "&external_customer_id=cust", "&payment_status=pending"):
+        body = billed.ok("GET", f"/fees?{query}{more}")
+        assert (len(body["fees"]), body["meta"]["total_count"]) == (number, number), more
+
+
+@pytest.fixture
+def many(billed) -> Story:
+    """Four hundred fees more, of two invoices in turn, one of which is paid."""
+    fee = next(item for item in core.query(f"{billed.ref.id}#fee", index="list"))
+    invoices = billed.ok("GET", "/invoices")["invoices"]
+    paid, pending = (invoices[n]["lago_id"] for n in (0, 1))
+    billed.ok("PUT", f"/invoices/{paid}", {"invoice": {"payment_status": "succeeded"}})
+    made = []
+    for n in range(400):
+        number, own, at = new_id(), copy.deepcopy(fee), NOON + timedelta(minutes=n)
+        own["record"] |= {"id": number, "created_at": at.isoformat(), "invoice_id": paid if n % 3 == 0 else pending}
+        own |= {"pk": f"{billed.ref.id}#fee#{number}", "created_at": stamp(at)}
+        own["list_sk"] = own["owner_sk"] = f"{stamp(at)}#{number}"
+        made.append(own)
+    core.write_many(made)
+    return billed
+
+
+def pages(story: Story, query: str, size: int) -> list[str]:
+    found: list[str] = []
+    for number in itertools.count(1):
+        body = story.ok("GET", f"/fees?page={number}&per_page={size}{query}")
+        found += [fee["lago_id"] for fee in body["fees"]]
+        if body["meta"]["next_page"] is None:
+            assert body["meta"]["total_count"] == len(found)
+            return found
+    raise AssertionError
+
+
+@pytest.mark.parametrize("is_long", [False, True], ids=["one request counts", "the first page counts"])
+def test_fees_of_a_payment_status_come_in_pages(many, monkeypatch, is_long):
+    if is_long:
+        real = listing._total
+        monkeypatch.setattr(listing, "_total", lambda *asked: (real(*asked)[0], True))
+    everything = many.ok("GET", "/fees?per_page=1000")["fees"]
+    for status in ("succeeded", "pending", "failed"):
+        expected = [fee["lago_id"] for fee in everything if fee["payment_status"] == status]
+        for size in (7, 100):
+            assert pages(many, f"&payment_status={status}", size) == expected
+        leapt = many.ok("GET", f"/fees?payment_status={status}&page=4&per_page=31")["fees"]
+        assert [fee["lago_id"] for fee in leapt] == expected[93:124]
+
+
+def test_who_walks_on_in_a_long_list_is_spared_counting_it(many, monkeypatch):
+    real = core.page
+
+    def short(_: Any, *args: Any, **how: Any) -> Any:
+        return real(*args, **{**how, "limit": min(how.get("limit") or 100, 100)})
+
+    monkeypatch.setattr(type(core), "page", short)
+    costs = []
+    for number in (1, 2, 3, 4):
+        with counting() as asked:
+            body = many.ok("GET", f"/fees?currency=EUR&page={number}&per_page=50")
+        assert len(body["fees"]) == 50
+        assert body["meta"]["total_count"] >= 400
+        costs.append(asked.requests["query"])
+    assert costs[0] > costs[1] == costs[2]
