@@ -9,6 +9,7 @@ from chalicelib import limits
 from chalicelib.domain.aggregation.rules import Aggregation
 from chalicelib.domain.periods import Span
 from chalicelib.features.billing import late
+from chalicelib.features.events.stream import Stream
 from chalicelib.features.metering import service, store
 from chalicelib.features.metering.views import View
 from chalicelib.features.usage import raw, settle
@@ -61,11 +62,11 @@ def test_settled_hours_expire_after_the_retention_and_a_year(march):
 
 
 def test_what_hours_held_is_read_when_they_are_gone(march, monkeypatch):
-    before = units("c0"), units("c1", "v"), usage.history(ORG, "sub", APRIL, {}).events("c1")
+    before = units("c0"), units("c1", "v"), usage.history(ORG, Stream("sub"), APRIL, {}).events("c1")
     a_year_passes(monkeypatch)
     assert hours() == []
     for _ in range(2):
-        assert (units("c0"), units("c1", "v"), usage.history(ORG, "sub", APRIL, {}).events("c1")) == before
+        assert (units("c0"), units("c1", "v"), usage.history(ORG, Stream("sub"), APRIL, {}).events("c1")) == before
     assert before == (5, Decimal(1 + 3 + 5 + 7 + 9), 5)
     assert audit(now=clock.utc_now(), organization_id=ORG.id, subscription="sub") == []
 
@@ -77,8 +78,8 @@ def test_missing_hours_are_never_taken_for_nothing(march, monkeypatch):
     for ask in (
         lambda: units("c0", span=cut),
         lambda: units("c0", span=Span(NOON + timedelta(hours=1), APRIL)),
-        lambda: usage.read(ORG, "sub", MARCH, {"c0": [view]}),
-        lambda: usage.readings(ORG, "sub", MARCH, ["c0"], with_history=True),
+        lambda: usage.read(ORG, Stream("sub"), MARCH, {"c0": [view]}),
+        lambda: usage.readings(ORG, Stream("sub"), MARCH, ["c0"], with_history=True),
     ):
         with pytest.raises(raw.UsageGone):
             ask()
