@@ -82,6 +82,7 @@ def routes_with_bodies() -> list[Route]:
 # Routes at which a body says nothing.
 WITHOUT_BODY: frozenset[Route] = frozenset(
     [
+        ("DELETE", f"{API}/test_clock"),
         ("DELETE", f"{API}/taxes/{{code}}"),
         ("DELETE", f"{API}/billable_metrics/{{code}}"),
         ("DELETE", f"{API}/add_ons/{{code}}"),
