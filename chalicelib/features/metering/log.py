@@ -70,13 +70,12 @@ def write(
 
     Never raises: what cannot be logged is counted already.
     """
-    left = set(counted)
-    references = list(_references(messages, left, definitions))
     try:
+        references = list(_references(messages, set(counted), definitions))
         items = log_items.items_of(organization.id, name, references, keeps_for_ever=organization.sandbox)
         _write_all(organization, items, _clock_at(messages, now))
     except Exception:  # noqa: BLE001  as said above
-        _skipped(organization, len(references))
+        _skipped(organization, len(counted))
 
 
 def complete(

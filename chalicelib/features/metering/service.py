@@ -178,11 +178,17 @@ def _read(record: Mapping[str, Any]) -> Message:
 
 
 def _defined(by_organization: Mapping[OrganizationRef, Sequence[Message]]) -> dict[str, Definitions | None]:
-    """What metrics say of the events' codes, by organization."""
-    return {
-        organization.id: definitions.of(organization, {event.code for message in own for event in message.events})
-        for organization, own in by_organization.items()
-    }
+    """What metrics say of the events' codes, by organization; None where nobody can tell: rows then cover less, and readers
+    recount."""
+    found: dict[str, Definitions | None] = {}
+    for organization, own in by_organization.items():
+        try:
+            codes = {event.code for message in own for event in message.events}
+            found[organization.id] = definitions.of(organization, codes)
+        except Exception:  # noqa: BLE001  as said above
+            logger.exception("metrics not understood", extra={"organization": organization.id})
+            found[organization.id] = None
+    return found
 
 
 def _groups(messages: Iterable[Message]) -> dict[str, list[tuple[Message, Event]]]:

@@ -3,6 +3,7 @@
 from typing import Any
 
 from chalicelib.features.customers import service as customers
+from chalicelib.features.customers.store import CUSTOMERS
 from chalicelib.features.subscriptions import store
 from chalicelib.features.subscriptions.records import Status, Subscription
 from chalicelib.platform import counters, listing, parameters
@@ -27,12 +28,19 @@ def page(call: Call, external_customer_id: str | None = None) -> tuple[list[Subs
     statuses = statuses_of(call) or [Status.ACTIVE.value]
     where, values, names = _filters(call, statuses)
     plain = len(where) == 1
+    place: dict[str, Any] = {"pk": key(organization_id, "subscription")}
+    external_id = call.one("external_id")
+    if external_id is not None:
+        place = {"pk": store.external_pk(organization_id, external_id), "index": "owner"}
     if external_customer_id is not None:
         customers.find(organization_id, external_customer_id)
     external_customer_id = external_customer_id or call.one("external_customer_id")
     if external_customer_id is not None:
         where.append("#record.external_customer_id = :customer")
         values[":customer"] = external_customer_id
+        customer = CUSTOMERS.find(organization_id, external_customer_id)
+        if customer is not None and external_id is None:  # Of one that was deleted, the whole list tells.
+            place = {"pk": store.customer_pk(organization_id, customer.id), "index": None, "begins": store.BEGINS}
         plain = False
 
     def total() -> int:
@@ -40,7 +48,7 @@ def page(call: Call, external_customer_id: str | None = None) -> tuple[list[Subs
 
     wanted = listing.Listing(
         organization_id,
-        key(organization_id, "subscription"),
+        **place,
         where=where,
         values=values,
         names=names,

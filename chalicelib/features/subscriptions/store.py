@@ -27,6 +27,18 @@ from chalicelib.platform.ids import key
 from chalicelib.platform.table import Action, Item, core
 from chalicelib.platform.timestamps import stamp
 
+BEGINS = "sub#"
+
+
+def customer_pk(organization_id: str, customer_id: str) -> str:
+    """Under which key a customer's subscriptions stand, their sort keys after `BEGINS` by age."""
+    return key(organization_id, "customer", customer_id)
+
+
+def external_pk(organization_id: str, external_id: str) -> str:
+    """Under which key of the index owner all that ever had an external id stand."""
+    return key(organization_id, "subscription-ext", external_id)
+
 
 def guard(organization_id: str, external_id: str) -> Item | None:
     """{customer_id, subscription_id} of the live subscription with this external id."""
@@ -41,7 +53,7 @@ def get(organization_id: str, customer_id: str, subscription_id: str) -> Subscri
 
 def history(organization_id: str, external_id: str) -> list[Subscription]:
     """All subscriptions that have or had this external id, newest first."""
-    pk = key(organization_id, "subscription-ext", external_id)
+    pk = external_pk(organization_id, external_id)
     found = [read(item) for item in core.query(pk, index="owner", descending=True)]
     return sorted(found, key=lambda s: (s.created_at, s.id), reverse=True)
 

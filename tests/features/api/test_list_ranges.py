@@ -139,3 +139,37 @@ def test_who_walks_on_in_a_long_list_is_spared_counting_it(many, monkeypatch):
         assert body["meta"]["total_count"] >= 400
         costs.append(asked.requests["query"])
     assert costs[0] > costs[1] == costs[2]
+
+
+def test_subscriptions_of_a_customer_and_of_an_external_id_are_found_by_their_keys(story):
+    story.plan()
+    for name in ("a", "b"):
+        story.customer(name)
+        for n in range(5):
+            story.subscribe(external_id=f"{name}{n}", customer=name)
+    story.terminate("a0")
+    story.subscribe(external_id="a0", customer="a")
+    both = "status[]=active&status[]=terminated"
+    for query, expected in (
+        ("external_customer_id=a", ["a0", "a4", "a3", "a2", "a1"]),
+        (f"external_customer_id=a&{both}", ["a0", "a4", "a3", "a2", "a1", "a0"]),
+        (f"external_id=a0&{both}", ["a0", "a0"]),
+        ("external_id=a0&external_customer_id=a", ["a0"]),
+        ("external_id=a0&external_customer_id=b", []),
+        ("external_id=none", []),
+        ("external_customer_id=none", []),
+        ("external_customer_id=b&search_term=b3", ["b3"]),
+    ):
+        body = story.ok("GET", f"/subscriptions?{query}")
+        assert [each["external_id"] for each in body["subscriptions"]] == expected, query
+        assert body["meta"]["total_count"] == len(expected)
+        paged = [story.ok("GET", f"/subscriptions?{query}&per_page=2&page={n}")["subscriptions"] for n in (1, 2, 3)]
+        assert [each["external_id"] for page in paged for each in page] == expected
+    costs = []
+    for more in (0, 30):
+        for n in range(more):
+            story.subscribe(external_id=f"more{n}", customer="b")
+        with counting() as asked:
+            story.ok("GET", "/customers/a/subscriptions")
+        costs.append(asked.read_units)
+    assert costs[0] == costs[1]

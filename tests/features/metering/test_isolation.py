@@ -11,7 +11,7 @@ from botocore.exceptions import ClientError, EndpointConnectionError
 
 from chalicelib import limits
 from chalicelib.features.events.stream import Stream
-from chalicelib.features.metering import commit, log, log_items, log_numbers, log_reader, service, store
+from chalicelib.features.metering import commit, definitions, log, log_items, log_numbers, log_reader, service, store
 from chalicelib.features.metering.log_items import Reference
 from chalicelib.features.usage import service as usage
 from chalicelib.platform import agenda, aws, clock, table
@@ -81,13 +81,27 @@ def unable(*_: Any, **__: Any) -> Any:
 
 @pytest.mark.parametrize(
     ("owner", "name"),
-    [(log_numbers, "add"), (log, "_write_all"), (log_items, "items_of"), (agenda, "push"), (log, "_tell_later")],
+    [
+        (log_numbers, "add"),
+        (log, "_write_all"),
+        (log_items, "items_of"),
+        (agenda, "push"),
+        (log, "_tell_later"),
+        (log, "_faults"),
+    ],
     ids=lambda each: getattr(each, "__name__", each),
 )
 def test_what_is_auxiliary_stops_no_counting(aws, monkeypatch, owner, name):
     monkeypatch.setattr(owner, name, unable)
     assert service.handle([message([event("t", NOON)]), message([event("q", NOON)], QUIET)]) == []
     assert (units(), quiet_units()) == (1, 1)
+
+
+def test_metrics_that_nobody_understands_stop_no_counting(aws, monkeypatch):
+    real = definitions.of
+    monkeypatch.setattr(definitions, "of", lambda of, codes: unable() if of == ORG else real(of, codes))
+    assert service.handle([message([event("t", NOON, miles=3)]), message([event("q", NOON)], QUIET)]) == []
+    assert (units(), units(field="miles"), quiet_units()) == (1, 3, 1)
 
 
 def test_what_the_log_cannot_take_is_counted_without_it_and_a_metric_says_so(aws, monkeypatch, capsys):
