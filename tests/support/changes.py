@@ -21,6 +21,7 @@ OTHERS = {
     "POST /api/v1/invoices/{lago_id}/download",
     "POST /api/v1/invoices/{lago_id}/download_pdf",
     "PUT /api/v1/test_clock",
+    "DELETE /api/v1/test_clock",
 }
 
 
