@@ -209,7 +209,8 @@ def test_a_message_that_was_not_sent_is_not_waited_for(story, monkeypatch, error
     sqs = _Failing(error)
     monkeypatch.setattr(aws, "client", lambda name, *use: sqs if name == "sqs" else client(name, *use))
     event = {"transaction_id": "t", "external_subscription_id": "s", "code": "c"}
-    assert story.call("POST", "/events", {"event": event}).status == 500
+    # SQS that is busy or does not answer may be asked again: 503. That it refuses a message is a fault of ours.
+    assert story.call("POST", "/events", {"event": event}).status == (503 if waits else 500)
     assert events.in_flight(story.ref) == waits
 
 
