@@ -24,6 +24,8 @@ from chalicelib.platform.settings import settings
 from chalicelib.platform.table import Item, usage
 from chalicelib.platform.timestamps import stamp, unstamp
 
+# Characters that SQS takes in no message, as JSON escapes them. (All others that it does not take are escaped anyway.)
+_UNSENT = {"\ufffe": "\\ufffe", "\uffff": "\\uffff"}
 # Reads in a sandbox wait this long for events that are on their way, so that a test sees what it has just sent.
 _SANDBOX_READ_WAIT_SECONDS = 5.0
 _POLL_SECONDS, _POLL_SECONDS_MAX = 0.02, 0.5
@@ -155,6 +157,8 @@ def _parts(events: Sequence[Event]) -> list[list[str]]:
     size = 0
     for event in events:
         text = simplejson.dumps(to_message(event), ensure_ascii=False, separators=(",", ":"), use_decimal=True)
+        for unsent, escaped in _UNSENT.items():
+            text = text.replace(unsent, escaped)
         length = len(text.encode()) + 1
         if parts[-1] and size + length > limits.MESSAGE_BYTES_MAX - limits.MESSAGE_HEAD_BYTES_MAX:
             parts.append([])
