@@ -42,12 +42,33 @@ def hour_rows(organization_id: str, subscription: str, start: datetime, end: dat
     if start >= end:
         return []
     pk = store.usage_pk(organization_id, subscription)
-    low, high = f"h#{store.hour_of(start)}", store.after(f"h#{store.hour_of(end - _HOUR)}")
-    found = []
-    for row in store.rows(pk, low, high):
-        _, hour, code, _ = row["sk"].split("#")
-        found.append((hour, code, row))
-    return found
+    return _named(store.rows(pk, f"h#{store.hour_of(start)}", _last_hour(end)))
+
+
+def _all_hour_rows(
+    organization_id: str, subscription: str, start: datetime, end: datetime
+) -> list[tuple[str, str, Item]]:
+    """The same, and surely all that there ever were. Where the range begins with the first event a mark before the rows says
+    whether any may have gone, so that nothing more has to be read.
+
+    Raises: UsageGone.
+    """
+    if start > _EPOCH or start >= end:
+        require_hours(organization_id, subscription, start, end)
+        return hour_rows(organization_id, subscription, start, end)
+    rows = store.rows(store.usage_pk(organization_id, subscription), store.SETTLED, _last_hour(end))
+    if rows and rows[0]["sk"] == store.SETTLED:
+        require_hours(organization_id, subscription, start, end)
+        rows = rows[1:]
+    return _named(rows)
+
+
+def _last_hour(end: datetime) -> str:
+    return store.after(f"h#{store.hour_of(end - _HOUR)}")
+
+
+def _named(rows: Sequence[Item]) -> list[tuple[str, str, Item]]:
+    return [(hour, code, row) for row in rows for _, hour, code, _ in [row["sk"].split("#")]]
 
 
 def require_hours(organization_id: str, subscription: str, start: datetime, end: datetime) -> None:
@@ -90,8 +111,7 @@ def events(
     """
     low, high = floor(span.start, _HOUR), ceil(span.end, _HOUR)
     if rows is None:
-        require_hours(organization_id, subscription, low, high)
-        rows = hour_rows(organization_id, subscription, low, high)
+        rows = _all_hour_rows(organization_id, subscription, low, high)
     of_days: dict[str, list[Item]] = {}
     interesting: set[str] = set()
     for hour, code, row in rows:

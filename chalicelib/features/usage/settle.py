@@ -56,6 +56,7 @@ def settle(organization_id: str, subscription: str, end: datetime) -> int:
         # Of a day that was settled before, most hours have an expiry by now.
         own = store.rows(pk, f"h#{day}T00", store.after(f"h#{day}T23")) if "hours_until" in row else hours[day]
         if _holds(row, own) and _seal(row, day):
+            usage.write(usage.put({"pk": pk, "sk": store.SETTLED}))
             for hour in hours[day]:
                 _expire(hour, _expiry(day))
             sealed += 1

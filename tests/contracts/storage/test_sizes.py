@@ -31,6 +31,8 @@ pytestmark = [pytest.mark.local_dynamodb, pytest.mark.xdist_group("local_dynamod
 NOON = datetime(2024, 3, 10, 12, tzinfo=UTC)
 POO = "\N{PILE OF POO}"
 SQS_BYTES_MAX = 256 * 1024
+# https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html
+UNSENT = {chr(n) for n in range(32) if chr(n) not in "\t\n\r"} | {"\ufffe", "\uffff"}
 
 
 def longest(n: int, length: int = 255) -> str:
@@ -46,6 +48,7 @@ def sent(tables: None, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     def send(queue: str, body: Any, **how: Any) -> str:
         text = body if isinstance(body, str) else json.dumps(body)
         assert len(text.encode()) <= SQS_BYTES_MAX
+        assert UNSENT.isdisjoint(text)
         found.append(text)
         return "id"
 
@@ -99,6 +102,16 @@ def test_the_longest_names_of_one_organization_keep_nobody_else_from_being_count
     assert sorted(listed(noisy, query=f"&external_subscription_id={longest(1)}")) == [
         longest(100 * batch + n) for batch in range(10) for n in range(1, 100, 3)
     ]
+
+
+def test_every_character_comes_through_the_queue(sent: list[str]) -> None:
+    story = Story.begin()
+    odd = "".join(map(chr, (*range(1, 32), 127, 0xFFFD, 0xFFFE, 0xFFFF, 0x10FFFF)))
+    body = {"transaction_id": f"t{odd}", "external_subscription_id": odd, "code": odd, "properties": {odd: odd}}
+    story.ok("POST", "/events", {"event": body})
+    metered(sent)
+    (shown,) = story.ok("GET", "/events")["events"]
+    assert {name: shown[name] for name in body} == body
 
 
 def test_batches_of_plain_names_of_the_longest_kind(sent: list[str]) -> None:
