@@ -187,7 +187,7 @@ class _Sqs:
     def get_queue_url(self, *, QueueName: str) -> dict[str, str]:
         return {"QueueUrl": QueueName}
 
-    def send_message(self, *, QueueUrl: str, MessageBody: str, DelaySeconds: int = 0) -> dict[str, str]:
+    def send_message(self, *, QueueUrl: str, MessageBody: str, DelaySeconds: int = 0, **_: Any) -> dict[str, str]:
         return {"MessageId": self._night.take(QueueUrl, MessageBody, DelaySeconds)}
 
     def send_message_batch(self, *, QueueUrl: str, Entries: Sequence[dict[str, Any]]) -> dict[str, Any]:
