@@ -143,12 +143,14 @@ def set_first_url(organization_id: str, url: str | None, extra: Sequence[Action]
 
     Raises: Invalid, when another endpoint has the URL; Cancelled or ChangedMeanwhile, when somebody else wrote in between.
     """
+    # Read as a body of an endpoint is: whoever names a URL here or there is refused alike.
+    request = None if url is None else schema.parse(EndpointInput, {"webhook_url": url})
     known = store.endpoint_set(organization_id)
     first = known.endpoints[0] if known.endpoints else None
-    if url is None and first is not None:
+    if request is None and first is not None:
         _remove(known, first, now=now, extra=extra)
-    elif url is not None and first is None:
-        _create(known, schema.parse(EndpointInput, {"webhook_url": url}), now=now, extra=extra)
+    elif request is not None and first is None:
+        _create(known, request, now=now, extra=extra)
     elif url is not None and first is not None and first.webhook_url != url:
         ENDPOINTS.replace(organization_id, first, first.changed(now=now, webhook_url=url), extra)
     else:
