@@ -8,7 +8,7 @@ gc.disable()
 
 from chalice.app import Chalice
 
-from chalicelib.features import registry
+from chalicelib import wiring as registry
 from chalicelib.platform.settings import settings
 
 app = Chalice(app_name="tollgate")

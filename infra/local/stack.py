@@ -27,7 +27,7 @@ class Stack:
     def __init__(self, emulator: Emulator, *, port: int, folder: Path) -> None:
         # Only now: the app reads its settings when it is imported.
         from app import app, deliver, worker
-        from chalicelib.features import registry
+        from chalicelib import wiring as registry
         from chalicelib.platform import aws, queues
         from chalicelib.platform.settings import settings
 

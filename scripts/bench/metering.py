@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from datetime import timedelta
 
-from chalicelib.features import registry
+from chalicelib import wiring as registry
 from chalicelib.features.metering import rows
 from chalicelib.platform import clock
 from scripts.bench.tables import Row

@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from chalicelib.features import registry
+from chalicelib import wiring as registry
 from chalicelib.features.customers import service as customers
 from chalicelib.platform import agenda, auth, queues
 from chalicelib.platform.settings import settings

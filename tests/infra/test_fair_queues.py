@@ -108,7 +108,7 @@ def test_every_message_of_an_organization_names_it(aws):
 
 
 def _worked_off(queue: str, name: str) -> list[str]:
-    from chalicelib.features import registry
+    from chalicelib import wiring as registry
 
     sqs, url, seen = clients.client("sqs"), queues.url(queue), []
     for _ in itertools.count():

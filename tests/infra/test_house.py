@@ -11,7 +11,7 @@ from wsgiref.util import setup_testing_defaults
 import pytest
 
 from app import app
-from chalicelib.features import registry
+from chalicelib import wiring as registry
 from chalicelib.platform import aws as clients
 from chalicelib.platform import queues
 from chalicelib.platform.settings import settings

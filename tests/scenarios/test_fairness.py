@@ -10,7 +10,7 @@ from random import Random
 import pytest
 
 from chalicelib import limits
-from chalicelib.features import registry
+from chalicelib import wiring as registry
 from chalicelib.features.test_clock import service as test_clock
 from chalicelib.features.webhooks import delivery
 from chalicelib.platform import agenda, clock, jobs, queues

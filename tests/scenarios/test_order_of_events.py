@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from chalicelib import limits
-from chalicelib.features import registry
+from chalicelib import wiring as registry
 from chalicelib.features.metering.service import _Sealer
 from chalicelib.platform.settings import settings
 from tests.support.charging import bills, moves, priced, tiers, ts, values

@@ -17,7 +17,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from app import app
-from chalicelib.features import registry
+from chalicelib import wiring as registry
 from chalicelib.platform import queues
 from infra.package import FUNCTIONS
 from tests.support.capacity import counting

@@ -10,9 +10,9 @@ from urllib.parse import quote
 
 from botocore.exceptions import EndpointConnectionError
 
+from chalicelib import wiring as registry
 from chalicelib.domain.aggregation.window import Window
 from chalicelib.domain.periods import Span
-from chalicelib.features import registry
 from chalicelib.features.billing import metered
 from chalicelib.features.events.stream import Stream
 from chalicelib.features.metering import store

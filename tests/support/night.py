@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from chalicelib.features import registry
+from chalicelib import wiring as registry
 from chalicelib.features.billing import late
 from chalicelib.features.documents import jobs as documents
 from chalicelib.features.metering import commit

@@ -18,7 +18,7 @@ from typing import Any
 import simplejson
 
 from chalicelib import limits
-from chalicelib.features import registry
+from chalicelib import wiring as registry
 from chalicelib.features.billing import late
 from chalicelib.features.documents import jobs as documents
 from chalicelib.platform import aws, clock, queues

@@ -10,7 +10,7 @@ from chalice.config import Config
 from chalice.local import LocalGateway
 
 from app import app
-from chalicelib.features import registry
+from chalicelib import wiring as registry
 from chalicelib.features.test_clock import service as test_clock
 from chalicelib.platform import auth, aws, queues
 from chalicelib.platform.clock import OrganizationRef

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from chalicelib import limits
-from chalicelib.features import registry
+from chalicelib import wiring as registry
 from chalicelib.features.events import jobs as event_jobs
 from chalicelib.features.metering import log, service, store
 from chalicelib.features.webhooks import store as webhook_store

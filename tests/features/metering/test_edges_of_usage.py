@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from chalicelib import limits
-from chalicelib.features import registry
+from chalicelib import wiring as registry
 from chalicelib.features.events.event import Event
 from tests.features.metering.test_laws_of_usage import begin_anew, wall  # noqa: F401  wall: a fixture
 from tests.support.charging import ALL, tiers

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from chalicelib import limits
-from chalicelib.features import registry
+from chalicelib import wiring as registry
 from chalicelib.features.events.event import Event
 from chalicelib.features.metering import definitions, rows
 from chalicelib.features.usage.audit import audit

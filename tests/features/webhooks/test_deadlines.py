@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from chalicelib import limits
-from chalicelib.features import registry
+from chalicelib import wiring as registry
 from chalicelib.features.webhooks import delivery, jobs, wire
 from chalicelib.features.webhooks.delivery import Request
 from chalicelib.platform import agenda, clock, files
