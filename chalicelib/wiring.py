@@ -3,8 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from chalicelib.api import add_ons, billable_metrics, billing, credit_notes
-from chalicelib.features.customers import routes as customers
+from chalicelib.api import add_ons, billable_metrics, billing, credit_notes, customers
 from chalicelib.features.events import routes as events
 from chalicelib.features.fees import routes as fees
 from chalicelib.features.health import routes as health
