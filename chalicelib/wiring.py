@@ -3,8 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from chalicelib.api import add_ons, billable_metrics, billing, credit_notes, customers, events, fees
-from chalicelib.features.health import routes as health
+from chalicelib.api import add_ons, billable_metrics, billing, credit_notes, customers, events, fees, health
 from chalicelib.features.invoices import routes as invoices
 from chalicelib.features.metering import service as metering
 from chalicelib.features.organizations import routes as organizations
