@@ -3,8 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from chalicelib.api import add_ons, billable_metrics, billing, credit_notes, customers, events, fees, health
-from chalicelib.features.invoices import routes as invoices
+from chalicelib.api import add_ons, billable_metrics, billing, credit_notes, customers, events, fees, health, invoices
 from chalicelib.features.metering import service as metering
 from chalicelib.features.organizations import routes as organizations
 from chalicelib.features.plans import routes as plans
