@@ -3,9 +3,19 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from chalicelib.api import add_ons, billable_metrics, billing, credit_notes, customers, events, fees, health, invoices
+from chalicelib.api import (
+    add_ons,
+    billable_metrics,
+    billing,
+    credit_notes,
+    customers,
+    events,
+    fees,
+    health,
+    invoices,
+    organizations,
+)
 from chalicelib.features.metering import service as metering
-from chalicelib.features.organizations import routes as organizations
 from chalicelib.features.plans import routes as plans
 from chalicelib.features.subscriptions import routes as subscriptions
 from chalicelib.features.taxes import routes as taxes
