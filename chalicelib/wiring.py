@@ -14,9 +14,9 @@ from chalicelib.api import (
     health,
     invoices,
     organizations,
+    plans,
 )
 from chalicelib.features.metering import service as metering
-from chalicelib.features.plans import routes as plans
 from chalicelib.features.subscriptions import routes as subscriptions
 from chalicelib.features.taxes import routes as taxes
 from chalicelib.features.test_clock import routes as test_clock
