@@ -3,11 +3,12 @@
 from collections.abc import Sequence
 from typing import Any
 
+from chalicelib.api import subscription_parts as part_routes
 from chalicelib.features.customers import store as customer_store
 from chalicelib.features.organizations import service as organizations
 from chalicelib.features.plans import serializer as plan_serializer
 from chalicelib.features.plans import service as plans
-from chalicelib.features.subscriptions import listings, part_routes, schemas, serializer, service, store
+from chalicelib.features.subscriptions import listings, schemas, serializer, service, store
 from chalicelib.features.subscriptions.records import Subscription
 from chalicelib.features.test_clock import service as test_clock
 from chalicelib.platform import schema
