@@ -15,9 +15,9 @@ from chalicelib.api import (
     invoices,
     organizations,
     plans,
+    subscriptions,
 )
 from chalicelib.features.metering import service as metering
-from chalicelib.features.subscriptions import routes as subscriptions
 from chalicelib.features.taxes import routes as taxes
 from chalicelib.features.test_clock import routes as test_clock
 from chalicelib.features.webhooks import routes as webhooks
