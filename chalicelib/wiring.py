@@ -16,9 +16,9 @@ from chalicelib.api import (
     organizations,
     plans,
     subscriptions,
+    taxes,
 )
 from chalicelib.features.metering import service as metering
-from chalicelib.features.taxes import routes as taxes
 from chalicelib.features.test_clock import routes as test_clock
 from chalicelib.features.webhooks import routes as webhooks
 from chalicelib.features.work import service as work_service
