@@ -17,9 +17,9 @@ from chalicelib.api import (
     plans,
     subscriptions,
     taxes,
+    test_clock,
 )
 from chalicelib.features.metering import service as metering
-from chalicelib.features.test_clock import routes as test_clock
 from chalicelib.features.webhooks import routes as webhooks
 from chalicelib.features.work import service as work_service
 from chalicelib.platform import agenda, clock, queues, throttled
