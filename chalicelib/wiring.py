@@ -18,9 +18,9 @@ from chalicelib.api import (
     subscriptions,
     taxes,
     test_clock,
+    webhooks,
 )
 from chalicelib.features.metering import service as metering
-from chalicelib.features.webhooks import routes as webhooks
 from chalicelib.features.work import service as work_service
 from chalicelib.platform import agenda, clock, queues, throttled
 from chalicelib.platform.log import logger
