@@ -1,8 +1,8 @@
 """`/add_ons`."""
 
+from chalicelib.api.resource import Resource
 from chalicelib.features.add_ons import service
 from chalicelib.features.add_ons.store import ADD_ONS
-from chalicelib.features.catalog.resource import Resource
 from chalicelib.platform.http import Routes
 
 routes = Routes(__name__)

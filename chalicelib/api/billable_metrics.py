@@ -3,10 +3,10 @@
 from decimal import Decimal
 from typing import Any
 
+from chalicelib.api.resource import Resource
 from chalicelib.features.billable_metrics import service
 from chalicelib.features.billable_metrics.groups import groups_of
 from chalicelib.features.billable_metrics.store import METRICS
-from chalicelib.features.catalog.resource import Resource
 from chalicelib.platform import listing
 from chalicelib.platform.http import Call, Routes
 

@@ -3,8 +3,8 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from chalicelib.api.resource import carry_out
 from chalicelib.domain.errors import BadRequest
-from chalicelib.features.catalog.resource import carry_out
 from chalicelib.features.plans import charge_filters, filter_parts, parts, service
 from chalicelib.features.plans.charge_filters import OneFilter
 from chalicelib.features.plans.parts import PartKind

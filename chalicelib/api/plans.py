@@ -1,7 +1,7 @@
 """`/plans`, and the parts of a plan below it."""
 
 from chalicelib.api import plan_parts as part_routes
-from chalicelib.features.catalog.resource import Resource
+from chalicelib.api.resource import Resource
 from chalicelib.features.plans import serializer, service
 from chalicelib.features.plans.store import PLANS
 from chalicelib.platform.http import Routes

@@ -1,6 +1,6 @@
 """`/taxes`."""
 
-from chalicelib.features.catalog.resource import Resource
+from chalicelib.api.resource import Resource
 from chalicelib.features.taxes import service
 from chalicelib.features.taxes.store import TAXES
 from chalicelib.platform.http import Routes
