@@ -21,7 +21,7 @@ def main() -> int:
 
 def report(organization_id: str | None, subscription: str | None, *, rebuilds: bool = False) -> int:
     """Look, print, and say by a number how it went."""
-    from chalicelib.features.billing import late
+    from chalicelib.features.audit import late
     from chalicelib.features.usage.audit import audit
     from chalicelib.features.usage.rebuild import rebuild
     from chalicelib.platform import clock

@@ -15,7 +15,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from chalicelib import wiring as registry
-from chalicelib.features.billing import late
+from chalicelib.features.audit import late
 from chalicelib.features.documents import jobs as documents
 from chalicelib.features.metering import commit
 from chalicelib.platform import aws, clock, queues, table

@@ -19,7 +19,7 @@ import simplejson
 
 from chalicelib import limits
 from chalicelib import wiring as registry
-from chalicelib.features.billing import late
+from chalicelib.features.audit import late
 from chalicelib.features.documents import jobs as documents
 from chalicelib.platform import aws, clock, queues
 from chalicelib.platform.settings import settings

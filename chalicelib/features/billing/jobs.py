@@ -5,7 +5,8 @@ from datetime import datetime
 
 from chalicelib import limits
 from chalicelib.domain import periods
-from chalicelib.features.billing import commit, decide, drafts, in_advance, issue, late, loose_renewals, regroup
+from chalicelib.features.audit import late
+from chalicelib.features.billing import commit, decide, drafts, in_advance, issue, loose_renewals, regroup
 from chalicelib.features.billing.account import Account
 from chalicelib.features.billing.commit import FINALIZE
 from chalicelib.features.billing.decide import Decision

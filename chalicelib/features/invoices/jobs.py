@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from chalicelib.features.billing import late
+from chalicelib.features.audit import late
 from chalicelib.features.fees import store as fee_store
 from chalicelib.features.invoices import service, store
 from chalicelib.features.organizations import service as organizations

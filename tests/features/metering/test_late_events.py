@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from chalicelib import limits
-from chalicelib.features.billing import late
+from chalicelib.features.audit import late
 from chalicelib.features.customers import service as customers
 from chalicelib.features.invoices import service as invoices
 from chalicelib.platform import agenda, clock, jobs

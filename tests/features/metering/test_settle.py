@@ -8,7 +8,7 @@ import pytest
 from chalicelib import limits
 from chalicelib.domain.aggregation.rules import Aggregation
 from chalicelib.domain.periods import Span
-from chalicelib.features.billing import late
+from chalicelib.features.audit import late
 from chalicelib.features.events.stream import Stream
 from chalicelib.features.metering import service, store
 from chalicelib.features.metering.views import View
