@@ -22,7 +22,7 @@ def main() -> int:
 def report(organization_id: str | None, subscription: str | None, *, rebuilds: bool = False) -> int:
     """Look, print, and say by a number how it went."""
     from chalicelib.features.audit import late
-    from chalicelib.features.usage.audit import audit
+    from chalicelib.features.audit.audit import audit
     from chalicelib.features.usage.rebuild import rebuild
     from chalicelib.platform import clock
     from chalicelib.platform.timestamps import iso_millis

@@ -18,9 +18,9 @@ from typing import Any
 import pytest
 
 from chalicelib.domain.periods import Span
+from chalicelib.features.audit.audit import audit
 from chalicelib.features.events.stream import Stream
 from chalicelib.features.usage import service as usage
-from chalicelib.features.usage.audit import audit
 from chalicelib.platform import auth, aws, clock, queues
 from chalicelib.platform.settings import settings
 from tests.support import ministack

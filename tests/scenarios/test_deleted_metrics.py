@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from chalicelib import limits
+from chalicelib.features.audit.audit import audit
 from chalicelib.features.billable_metrics import changes
 from chalicelib.features.billable_metrics import jobs as metric_jobs
 from chalicelib.features.plans import advance_codes
-from chalicelib.features.usage.audit import audit
 from chalicelib.platform import agenda, clock, jobs, table
 from tests.support.charging import priced, ts, use_many
 from tests.support.quick_tables import quick_tables

@@ -12,6 +12,7 @@ from chalicelib import limits
 from chalicelib.domain.aggregation.rules import Aggregation
 from chalicelib.domain.aggregation.summaries import Summary
 from chalicelib.domain.periods import Span
+from chalicelib.features.audit.audit import audit
 from chalicelib.features.billable_metrics.store import METRICS, Metric, MetricFilter
 from chalicelib.features.events.event import Event
 from chalicelib.features.events.stream import Stream
@@ -19,7 +20,6 @@ from chalicelib.features.metering import commit, registers, store
 from chalicelib.features.metering.registers import Spec
 from chalicelib.features.metering.views import View
 from chalicelib.features.usage import distinct, service
-from chalicelib.features.usage.audit import audit
 from chalicelib.platform import agenda, clock, table
 from chalicelib.platform.clock import OrganizationRef
 from chalicelib.platform.ids import new_id

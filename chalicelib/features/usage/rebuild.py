@@ -9,10 +9,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 from chalicelib import limits
+from chalicelib.features.audit.audit import CurrentViews, Difference
 from chalicelib.features.events.event import Event, milliseconds_of
 from chalicelib.features.metering import limbs, store, tally
 from chalicelib.features.metering.views import is_sum
-from chalicelib.features.usage.audit import CurrentViews, Difference
 from chalicelib.platform.table import Action, Cancelled, Item, transact, usage
 
 _TRIES = 10

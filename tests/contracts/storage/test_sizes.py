@@ -12,6 +12,7 @@ import pytest
 
 from chalicelib import limits
 from chalicelib.domain.periods import Span
+from chalicelib.features.audit.audit import audit
 from chalicelib.features.billable_metrics.store import METRICS, Metric, MetricFilter
 from chalicelib.features.events import service as events
 from chalicelib.features.events.stream import Stream
@@ -19,7 +20,6 @@ from chalicelib.features.metering import definitions, erase, registers, rows, se
 from chalicelib.features.metering.registers import Spec
 from chalicelib.features.usage import distinct
 from chalicelib.features.usage import service as usage
-from chalicelib.features.usage.audit import audit
 from chalicelib.platform import agenda, clock, files, queues, table
 from chalicelib.platform.ids import new_id
 from chalicelib.platform.timestamps import stamp

@@ -9,9 +9,9 @@ import pytest
 
 from chalicelib import limits
 from chalicelib.domain.periods import Span
+from chalicelib.features.audit.audit import audit
 from chalicelib.features.metering import commit, service, store
 from chalicelib.features.usage import raw
-from chalicelib.features.usage.audit import audit
 from chalicelib.platform import clock, table
 from tests.support.faults import colliding, conflicting
 from tests.support.hot import Hot, meeting

@@ -4,8 +4,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from chalicelib.features.audit.audit import audit
 from chalicelib.features.metering import rows, service, store
-from chalicelib.features.usage.audit import audit
 from chalicelib.features.usage.rebuild import rebuild
 from chalicelib.platform import clock, table
 from scripts.audit import report
@@ -100,7 +100,7 @@ def test_an_hour_that_has_just_ended_is_left_alone(aws):
 
 
 def test_the_command_makes_anew_and_audits_again(aws, capsys, monkeypatch):
-    monkeypatch.setattr("chalicelib.features.usage.audit._TRIES", 2)
+    monkeypatch.setattr("chalicelib.features.audit.audit._TRIES", 2)
     count(call(1, 1))
     table.usage.write(table.usage.put(table.usage.get(*ROW) | {"n": 2}))
     assert report(ORG.id, "sub") == 1

@@ -9,12 +9,12 @@ from chalicelib import limits
 from chalicelib.domain.aggregation.rules import Aggregation
 from chalicelib.domain.periods import Span
 from chalicelib.features.audit import late
+from chalicelib.features.audit.audit import audit
 from chalicelib.features.events.stream import Stream
 from chalicelib.features.metering import service, store
 from chalicelib.features.metering.views import View
 from chalicelib.features.usage import raw, settle
 from chalicelib.features.usage import service as usage
-from chalicelib.features.usage.audit import audit
 from chalicelib.platform import agenda, clock, jobs, table
 from chalicelib.platform.clock import OrganizationRef
 from tests.support.story import Story

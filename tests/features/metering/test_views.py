@@ -7,6 +7,7 @@ import pytest
 
 from chalicelib.domain.aggregation.rules import Aggregation
 from chalicelib.domain.periods import Span
+from chalicelib.features.audit.audit import audit
 from chalicelib.features.billable_metrics.store import METRICS, Metric, MetricFilter
 from chalicelib.features.events.stream import Stream
 from chalicelib.features.metering import definitions, service, store, tally
@@ -14,7 +15,6 @@ from chalicelib.features.metering.rows import Rows
 from chalicelib.features.metering.views import View
 from chalicelib.features.usage import raw
 from chalicelib.features.usage import service as usage
-from chalicelib.features.usage.audit import audit
 from chalicelib.platform import clock, table
 from chalicelib.platform.ids import new_id
 from tests.support.faults import conflicting
