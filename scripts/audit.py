@@ -23,7 +23,7 @@ def report(organization_id: str | None, subscription: str | None, *, rebuilds: b
     """Look, print, and say by a number how it went."""
     from chalicelib.features.audit import late
     from chalicelib.features.audit.audit import audit
-    from chalicelib.features.usage.rebuild import rebuild
+    from chalicelib.features.audit.rebuild import rebuild
     from chalicelib.platform import clock
     from chalicelib.platform.timestamps import iso_millis
 

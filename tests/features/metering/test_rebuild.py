@@ -5,8 +5,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from chalicelib.features.audit.audit import audit
+from chalicelib.features.audit.rebuild import rebuild
 from chalicelib.features.metering import rows, service, store
-from chalicelib.features.usage.rebuild import rebuild
 from chalicelib.platform import clock, table
 from scripts.audit import report
 from tests.features.metering.test_views import call, count, found, metric
