@@ -25,7 +25,7 @@ def main() -> int:
 
 def report(organization_id: str, first: date, last: date) -> int:
     """Export, print, and say by a number how it went."""
-    from chalicelib.features.usage.export import export
+    from chalicelib.features.audit.export import export
 
     if last < first:
         print("TO lies before FROM")

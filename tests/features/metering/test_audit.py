@@ -9,9 +9,9 @@ from decimal import Decimal
 import pytest
 
 from chalicelib.features.audit import audit as auditing
+from chalicelib.features.audit import export as exporting
 from chalicelib.features.audit.audit import audit
 from chalicelib.features.metering import service, store
-from chalicelib.features.usage import export as exporting
 from chalicelib.features.usage import folds, raw
 from chalicelib.platform import auth, aws, clock, files, table
 from chalicelib.platform.clock import OrganizationRef
