@@ -12,11 +12,10 @@ from decimal import Decimal
 from chalicelib.domain import money, periods
 from chalicelib.domain.proration import unused_cents
 from chalicelib.domain.subscriptions import STARTING
-from chalicelib.features.billing import issue, renewals
+from chalicelib.features.billing import renewals
 from chalicelib.features.billing.account import Account
 from chalicelib.features.billing.decide import Decision, Outcome
 from chalicelib.features.billing.fees import Line, fees_of
-from chalicelib.features.billing.issue import Finalized
 from chalicelib.features.credit_notes import service as credit_notes
 from chalicelib.features.credit_notes import store as note_store
 from chalicelib.features.credit_notes.records import CreditNote
@@ -27,6 +26,8 @@ from chalicelib.features.customers.store import CUSTOMERS, Everything
 from chalicelib.features.invoices import service as invoices
 from chalicelib.features.invoices import store as invoice_store
 from chalicelib.features.invoices.records import Fee, Invoice, PeriodPart
+from chalicelib.features.invoicing import issue
+from chalicelib.features.invoicing.issue import Finalized
 from chalicelib.features.organizations.records import Organization
 from chalicelib.features.plans import store as plan_store
 from chalicelib.features.plans.store import Plan

@@ -6,7 +6,7 @@ from datetime import datetime
 from chalicelib import limits
 from chalicelib.domain import periods
 from chalicelib.features.audit import late
-from chalicelib.features.billing import commit, decide, drafts, in_advance, issue, loose_renewals, regroup
+from chalicelib.features.billing import commit, decide, drafts, in_advance, loose_renewals, regroup
 from chalicelib.features.billing.account import Account
 from chalicelib.features.billing.commit import FINALIZE
 from chalicelib.features.billing.decide import Decision
@@ -15,6 +15,7 @@ from chalicelib.features.customers import service as customers
 from chalicelib.features.customers import store as customer_store
 from chalicelib.features.invoices import service as invoices
 from chalicelib.features.invoices import store as invoice_store
+from chalicelib.features.invoicing import issue
 from chalicelib.features.metering.advance import CHARGE_EVENT
 from chalicelib.features.organizations import service as organizations
 from chalicelib.features.plans import service as plans
