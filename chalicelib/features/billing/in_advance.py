@@ -12,7 +12,7 @@ from decimal import Decimal
 from chalicelib.domain import subscriptions as rules
 from chalicelib.domain.aggregation.readings import Reading
 from chalicelib.features.billable_metrics.store import Metric
-from chalicelib.features.billing import charged, commit, event_usage, pricing
+from chalicelib.features.billing import charged, event_usage, pricing
 from chalicelib.features.billing import fees as fees_of_plan
 from chalicelib.features.billing.account import Account
 from chalicelib.features.billing.decide import Outcome
@@ -26,7 +26,7 @@ from chalicelib.features.fees import store as fee_store
 from chalicelib.features.invoices import service as invoices
 from chalicelib.features.invoices import store as invoice_store
 from chalicelib.features.invoices.records import Fee, PeriodPart
-from chalicelib.features.invoicing import issue
+from chalicelib.features.invoicing import commit, issue
 from chalicelib.features.metering import erase
 from chalicelib.features.metering import store as metered_store
 from chalicelib.features.metering.advance import event_key

@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from chalicelib.domain.subscriptions import IN_ADVANCE_CHARGE_PERIODIC
-from chalicelib.features.billing import commit, renewals
+from chalicelib.features.billing import renewals
 from chalicelib.features.billing.account import Account
 from chalicelib.features.billing.fees import Line
 from chalicelib.features.customers import store as customer_store
@@ -16,7 +16,7 @@ from chalicelib.features.fees import store as fee_store
 from chalicelib.features.fees.store import Stored
 from chalicelib.features.invoices import service as invoices
 from chalicelib.features.invoices import store as invoice_store
-from chalicelib.features.invoicing import issue
+from chalicelib.features.invoicing import commit, issue
 from chalicelib.features.organizations import service as organizations
 from chalicelib.platform import agenda
 from chalicelib.platform.agenda import Task
