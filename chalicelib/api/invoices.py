@@ -73,7 +73,7 @@ def refresh(call: Call) -> dict[str, Any]:
     if invoice.invoice_type != "subscription":
         raise Forbidden("invalid_type_or_status")
     if invoice.status == "draft":
-        from chalicelib.features.billing import drafts
+        from chalicelib.features.invoicing import drafts
 
         invoice = drafts.refresh(call.organization.id, invoice, now=call.now)
     return _answer(call, invoice)
@@ -85,7 +85,7 @@ def finalize(call: Call) -> dict[str, Any]:
     invoice = service.find(call.organization.id, call.path["lago_id"])
     if invoice.status != "draft":
         raise NotFound("invoice")
-    from chalicelib.features.billing import drafts
+    from chalicelib.features.invoicing import drafts
 
     tasks = drafts.finalize_now(call.organization, invoice, now=call.now)
     test_clock.settle(call.organization, now=call.now, tasks=tasks)

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
 
-from chalicelib.features.billing import drafts
+from chalicelib.features.invoicing import drafts
 from chalicelib.features.plans import changes
 from chalicelib.features.plans import service as plans
 from chalicelib.features.plans import store as plan_store

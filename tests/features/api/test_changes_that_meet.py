@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from chalicelib import limits
-from chalicelib.features.billing import drafts
 from chalicelib.features.customers import service as customers_service
 from chalicelib.features.customers import store as customers
 from chalicelib.features.invoices import store as invoices
+from chalicelib.features.invoicing import drafts
 from chalicelib.features.plans import changes
 from chalicelib.features.subscriptions import store as subscriptions
 from chalicelib.features.test_clock import service as test_clock
