@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from chalicelib.features.billing import in_advance
+from chalicelib.features.invoicing import in_advance
 from chalicelib.features.metering import commit
 from chalicelib.features.metering import service as metering
 from chalicelib.features.metering.advance import CHARGE_EVENT

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from chalicelib.features.billing import in_advance
+from chalicelib.features.invoicing import in_advance
 from chalicelib.features.metering.advance import CHARGE_EVENT
 from chalicelib.features.work import service as work_service
 from chalicelib.platform import agenda, clock, jobs

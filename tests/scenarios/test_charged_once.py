@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from chalicelib.features.billing import in_advance
 from chalicelib.features.fees import service as fees
 from chalicelib.features.fees import store as fee_store
+from chalicelib.features.invoicing import in_advance
 from chalicelib.features.metering import service as metering
 from chalicelib.features.metering.advance import CHARGE_EVENT
 from chalicelib.features.plans import advance_codes

@@ -13,13 +13,14 @@ from chalicelib.domain.errors import Invalid, NotFound
 from chalicelib.features.billable_metrics import formulas
 from chalicelib.features.billable_metrics import service as metrics
 from chalicelib.features.billable_metrics.store import Metric
-from chalicelib.features.billing import charged, event_usage, in_advance
-from chalicelib.features.billing.in_advance import Case
+from chalicelib.features.billing import charged, event_usage
 from chalicelib.features.billing.metered import Used
 from chalicelib.features.events import schemas
 from chalicelib.features.events import service as events
 from chalicelib.features.events.event import Event
 from chalicelib.features.invoices import serializer
+from chalicelib.features.invoicing import in_advance
+from chalicelib.features.invoicing.in_advance import Case
 from chalicelib.features.organizations import service as organizations
 from chalicelib.features.plans.store import Charge
 from chalicelib.features.subscriptions import store as subscription_store
