@@ -26,7 +26,7 @@ from chalicelib.platform.timestamps import stamp
 
 # Makes the fees without invoice (features/billing/loose_renewals.py): after the billing of the same instant.
 RENEW = agenda.kind("renew_charges", rank=12)
-# Gathers those that were paid (features/billing/regroup.py).
+# Gathers those that were paid (features/invoicing/regroup.py).
 REGROUP = agenda.kind("regroup_paid_fees", rank=13)
 
 
