@@ -6,7 +6,7 @@ from datetime import datetime
 from chalicelib import limits
 from chalicelib.domain import periods
 from chalicelib.features.audit import late
-from chalicelib.features.billing import decide, loose_renewals
+from chalicelib.features.billing import decide
 from chalicelib.features.billing.account import Account
 from chalicelib.features.billing.decide import Decision
 from chalicelib.features.billing.renewals import REGROUP, RENEW
@@ -14,7 +14,7 @@ from chalicelib.features.customers import service as customers
 from chalicelib.features.customers import store as customer_store
 from chalicelib.features.invoices import service as invoices
 from chalicelib.features.invoices import store as invoice_store
-from chalicelib.features.invoicing import commit, drafts, in_advance, issue, regroup
+from chalicelib.features.invoicing import commit, drafts, in_advance, issue, loose_renewals, regroup
 from chalicelib.features.invoicing.commit import FINALIZE
 from chalicelib.features.metering.advance import CHARGE_EVENT
 from chalicelib.features.organizations import service as organizations

@@ -24,7 +24,7 @@ from chalicelib.platform import agenda
 from chalicelib.platform.agenda import Task
 from chalicelib.platform.timestamps import stamp
 
-# Makes the fees without invoice (features/billing/loose_renewals.py): after the billing of the same instant.
+# Makes the fees without invoice (features/invoicing/loose_renewals.py): after the billing of the same instant.
 RENEW = agenda.kind("renew_charges", rank=12)
 # Gathers those that were paid (features/invoicing/regroup.py).
 REGROUP = agenda.kind("regroup_paid_fees", rank=13)
