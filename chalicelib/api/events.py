@@ -3,7 +3,7 @@
 from typing import Any
 
 from chalicelib.features.events import debugger, listings, schemas, service
-from chalicelib.features.events.event import Source
+from chalicelib.features.metering.event import Source
 from chalicelib.platform.http import Call, Routes
 
 routes = Routes(__name__)

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from chalicelib.features.events.event import Event
 from chalicelib.features.metering import service
+from chalicelib.features.metering.event import Event
 from chalicelib.platform import clock
 from chalicelib.platform.clock import OrganizationRef
 from scripts.bench.tables import Row, dollars

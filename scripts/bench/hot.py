@@ -12,8 +12,8 @@ from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
-from chalicelib.features.events.event import Event
 from chalicelib.features.metering import service
+from chalicelib.features.metering.event import Event
 from chalicelib.platform import aws, clock
 from chalicelib.platform.clock import OrganizationRef
 from chalicelib.platform.settings import settings

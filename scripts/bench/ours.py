@@ -22,9 +22,9 @@ from chalicelib.domain.aggregation.window import Window
 from chalicelib.domain.periods import Span
 from chalicelib.features.billable_metrics.store import Metric
 from chalicelib.features.billing import metered
-from chalicelib.features.events.event import Event, milliseconds_of
 from chalicelib.features.events.stream import Stream
 from chalicelib.features.metering import registers, service
+from chalicelib.features.metering.event import Event, milliseconds_of
 from chalicelib.features.plans import live
 from chalicelib.features.plans import service as plans
 from chalicelib.features.plans.store import Charge

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 
 from hypothesis import strategies as st
 
-from chalicelib.features.events.event import Event
+from chalicelib.features.metering.event import Event
 from tests.support.charging import tiers
 from tests.support.recount import ALL, Gauge, Price, Range
 

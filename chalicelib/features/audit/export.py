@@ -13,8 +13,8 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from chalicelib.domain.periods import Span
-from chalicelib.features.events.event import event_id, plain
 from chalicelib.features.metering import log_reader, store
+from chalicelib.features.metering.event import event_id, plain
 from chalicelib.features.subscriptions import store as subscriptions
 from chalicelib.features.usage import raw
 from chalicelib.platform import clock, files

@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from chalicelib import limits
-from chalicelib.features.events.event import instant_of, milliseconds_of
 from chalicelib.features.invoices import store as invoices
 from chalicelib.features.invoices.records import Invoice
 from chalicelib.features.metering import log_reader
 from chalicelib.features.metering import store as metered
+from chalicelib.features.metering.event import instant_of, milliseconds_of
 from chalicelib.features.metering.log_items import Reference, references_of
 from chalicelib.features.organizations import store as organizations
 from chalicelib.features.plans import live

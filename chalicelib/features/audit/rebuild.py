@@ -10,8 +10,8 @@ from typing import Any
 
 from chalicelib import limits
 from chalicelib.features.audit.audit import CurrentViews, Difference
-from chalicelib.features.events.event import Event, milliseconds_of
 from chalicelib.features.metering import limbs, store, tally
+from chalicelib.features.metering.event import Event, milliseconds_of
 from chalicelib.features.metering.views import is_sum
 from chalicelib.platform.table import Action, Cancelled, Item, transact, usage
 

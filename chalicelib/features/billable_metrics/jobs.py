@@ -12,11 +12,11 @@ from datetime import datetime
 from typing import TypeVar
 
 from chalicelib.features.billable_metrics import changes, store
-from chalicelib.features.events.event import milliseconds_of
 from chalicelib.features.invoices import store as invoices
 from chalicelib.features.invoices.records import Invoice
 from chalicelib.features.invoicing import drafts
 from chalicelib.features.metering import erase, log_reader
+from chalicelib.features.metering.event import milliseconds_of
 from chalicelib.features.plans import changes as plan_changes
 from chalicelib.features.plans.store import PLANS
 from chalicelib.features.subscriptions import store as subscriptions

@@ -17,10 +17,10 @@ from chalicelib.features.billing import charged, event_usage
 from chalicelib.features.billing.metered import Used
 from chalicelib.features.events import schemas
 from chalicelib.features.events import service as events
-from chalicelib.features.events.event import Event
 from chalicelib.features.invoices import serializer
 from chalicelib.features.invoicing import in_advance
 from chalicelib.features.invoicing.in_advance import Case
+from chalicelib.features.metering.event import Event
 from chalicelib.features.organizations import service as organizations
 from chalicelib.features.plans.store import Charge
 from chalicelib.features.subscriptions import store as subscription_store

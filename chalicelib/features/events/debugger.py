@@ -12,9 +12,9 @@ from chalicelib.features.billable_metrics.store import Metric
 from chalicelib.features.customers.records import Customer
 from chalicelib.features.customers.store import CUSTOMERS
 from chalicelib.features.events import log_pages, service
-from chalicelib.features.events.event import event_id, payload_of
 from chalicelib.features.metering import log_reader
 from chalicelib.features.metering import store as metered
+from chalicelib.features.metering.event import event_id, payload_of
 from chalicelib.features.metering.log_items import Reference
 from chalicelib.platform import clock, listing, parameters
 from chalicelib.platform.http import Call

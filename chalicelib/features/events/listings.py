@@ -8,10 +8,10 @@ from typing import Any
 from chalicelib import limits
 from chalicelib.domain.errors import Invalid
 from chalicelib.features.events import log_pages, service
-from chalicelib.features.events.event import milliseconds_of
 from chalicelib.features.events.subscription_pages import Events
 from chalicelib.features.metering import log_reader
 from chalicelib.features.metering import store as metered
+from chalicelib.features.metering.event import milliseconds_of
 from chalicelib.features.metering.log_items import Reference
 from chalicelib.features.subscriptions import service as subscriptions
 from chalicelib.features.subscriptions import store as subscription_store

@@ -12,8 +12,8 @@ from typing import Any
 from chalicelib.domain.aggregation.levels import ADD, OPERATION, REMOVE
 from chalicelib.domain.aggregation.resources import Naming, Resource
 from chalicelib.domain.periods import Span
-from chalicelib.features.events.event import Event
 from chalicelib.features.metering import store as metered
+from chalicelib.features.metering.event import Event
 from chalicelib.features.subscriptions import service as subscriptions
 from chalicelib.features.usage import service as usage_of
 from chalicelib.platform.clock import OrganizationRef

@@ -12,7 +12,7 @@ from pydantic import BeforeValidator
 from chalicelib import limits
 from chalicelib.domain.errors import BadRequest, Invalid
 from chalicelib.domain.money import CONTEXT
-from chalicelib.features.events.event import Event, instant_of, milliseconds_of
+from chalicelib.features.metering.event import Event, instant_of, milliseconds_of
 from chalicelib.platform import schema
 from chalicelib.platform.http import to_json
 from chalicelib.platform.settings import settings

@@ -12,9 +12,9 @@ from chalicelib import limits
 from chalicelib.domain.errors import Invalid, NotFound
 from chalicelib.features.billable_metrics import formulas
 from chalicelib.features.events import resources, schemas
-from chalicelib.features.events.event import Event, Source, event_id, to_message, with_sent
 from chalicelib.features.metering import erase
 from chalicelib.features.metering import store as metered
+from chalicelib.features.metering.event import Event, Source, event_id, to_message, with_sent
 from chalicelib.features.subscriptions import service as subscriptions
 from chalicelib.features.subscriptions import store as subscription_store
 from chalicelib.platform import clock, queues

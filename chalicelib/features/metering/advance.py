@@ -7,7 +7,7 @@ Source: usage.md section 7.
 from dataclasses import dataclass
 from datetime import datetime
 
-from chalicelib.features.events.event import Event
+from chalicelib.features.metering.event import Event
 from chalicelib.features.plans import advance_codes
 from chalicelib.features.plans.advance_codes import Codes
 from chalicelib.platform import agenda, clock

@@ -25,9 +25,9 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from chalicelib import limits
-from chalicelib.features.events.event import Event
 from chalicelib.features.metering import store, tally
 from chalicelib.features.metering.definitions import Definitions
+from chalicelib.features.metering.event import Event
 from chalicelib.features.metering.registers import Entering
 from chalicelib.features.metering.rows import Rows
 from chalicelib.platform import agenda, clock

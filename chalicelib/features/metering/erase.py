@@ -13,8 +13,8 @@ from collections.abc import Callable, Collection, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from chalicelib.features.events.event import instant_of, milliseconds_of
 from chalicelib.features.metering import log, registers, store, tally
+from chalicelib.features.metering.event import instant_of, milliseconds_of
 from chalicelib.platform.ids import key_part
 from chalicelib.platform.table import Action, Cancelled, Item, transact, usage
 

@@ -20,9 +20,9 @@ from botocore.exceptions import ClientError
 
 from chalicelib import limits
 from chalicelib.domain.aggregation.faults import INVALID_CODE
-from chalicelib.features.events.event import Event
 from chalicelib.features.metering import log_items, log_numbers, store
 from chalicelib.features.metering.definitions import Definitions
+from chalicelib.features.metering.event import Event
 from chalicelib.features.metering.log_items import Reference
 from chalicelib.platform import agenda
 from chalicelib.platform.clock import OrganizationRef

@@ -26,8 +26,8 @@ from datetime import timedelta
 from typing import Any, NamedTuple
 
 from chalicelib import limits
-from chalicelib.features.events.event import Source, milliseconds_of
 from chalicelib.features.metering import store
+from chalicelib.features.metering.event import Source, milliseconds_of
 from chalicelib.platform.ids import key
 from chalicelib.platform.table import Item, Key
 from chalicelib.platform.timestamps import unstamp

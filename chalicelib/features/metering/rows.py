@@ -16,9 +16,9 @@ from decimal import Decimal
 from typing import Any
 
 from chalicelib import limits
-from chalicelib.features.events.event import Event, instant_of
 from chalicelib.features.metering import limbs, log, registers, store, tally, views
 from chalicelib.features.metering.definitions import Definitions
+from chalicelib.features.metering.event import Event, instant_of
 from chalicelib.features.metering.registers import Entering, Register
 from chalicelib.features.metering.views import Delta, View
 from chalicelib.platform.table import Table

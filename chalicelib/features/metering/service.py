@@ -13,11 +13,11 @@ from typing import Any
 import simplejson
 
 from chalicelib import limits
-from chalicelib.features.events.event import Event, Source, from_message, milliseconds_of
 from chalicelib.features.metering import advance, commit, definitions, log, progress, store
 from chalicelib.features.metering.advance import Accepted, InAdvance
 from chalicelib.features.metering.commit import Outcome, Patience
 from chalicelib.features.metering.definitions import Definitions
+from chalicelib.features.metering.event import Event, Source, from_message, milliseconds_of
 from chalicelib.platform import agenda, clock
 from chalicelib.platform.agenda import Task
 from chalicelib.platform.clock import OrganizationRef

@@ -43,7 +43,7 @@ from decimal import Decimal
 from functools import lru_cache
 from typing import Any
 
-from chalicelib.features.events.event import Event, instant_of, milliseconds_of, order_of
+from chalicelib.features.metering.event import Event, instant_of, milliseconds_of, order_of
 from chalicelib.platform.ids import key, key_part
 from chalicelib.platform.table import Action, Item, Key, usage
 

@@ -4,8 +4,8 @@ from collections.abc import Iterable, Mapping
 from decimal import Decimal
 
 from chalicelib.domain.aggregation.numbers import quantity
-from chalicelib.features.events.event import Event, order_of
 from chalicelib.features.metering import views
+from chalicelib.features.metering.event import Event, order_of
 from chalicelib.features.metering.store import COUNT, HAVING, NEGATIVE, SUM, UNCOVERED
 from chalicelib.features.metering.views import Counted, Delta, View
 

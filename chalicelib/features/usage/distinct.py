@@ -10,8 +10,8 @@ from datetime import datetime
 
 from chalicelib import limits
 from chalicelib.domain.periods import Span
-from chalicelib.features.events.event import instant_of
 from chalicelib.features.metering import registers, store, tally
+from chalicelib.features.metering.event import instant_of
 from chalicelib.features.metering.registers import ADDS, ALL, Entering, Register, Spec
 from chalicelib.features.usage import raw
 from chalicelib.platform import agenda

@@ -6,8 +6,8 @@ import pytest
 
 from chalicelib import limits
 from chalicelib.features.billable_metrics.store import METRICS
-from chalicelib.features.events.event import Event, Source
 from chalicelib.features.metering import service
+from chalicelib.features.metering.event import Event, Source
 from chalicelib.platform import clock
 from chalicelib.platform.settings import settings
 from tests.support.capacity import counting

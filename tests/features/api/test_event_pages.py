@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from chalicelib import limits
-from chalicelib.features.events.event import Event
 from chalicelib.features.metering import erase, log, log_items, service
+from chalicelib.features.metering.event import Event
 from chalicelib.platform import clock
 from chalicelib.platform.timestamps import stamp
 from tests.support.capacity import counting

@@ -9,7 +9,7 @@ import pytest
 
 from chalicelib import limits
 from chalicelib import wiring as registry
-from chalicelib.features.events.event import Event
+from chalicelib.features.metering.event import Event
 from tests.features.metering.test_laws_of_usage import begin_anew, wall  # noqa: F401  wall: a fixture
 from tests.support.charging import ALL, tiers
 from tests.support.metered import World, deliver

@@ -9,10 +9,10 @@ import pytest
 from chalicelib import limits
 from chalicelib.domain.periods import Span
 from chalicelib.features.audit.audit import audit
-from chalicelib.features.events.event import milliseconds_of
 from chalicelib.features.metering import erase as erasing
 from chalicelib.features.metering import rows, service, store
 from chalicelib.features.metering.erase import NotErased, erase, is_erased
+from chalicelib.features.metering.event import milliseconds_of
 from chalicelib.features.metering.registers import Spec
 from chalicelib.features.usage import distinct
 from chalicelib.platform import agenda, clock, table

@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 from chalicelib import limits
 from chalicelib import wiring as registry
 from chalicelib.features.audit.audit import audit
-from chalicelib.features.events.event import Event
 from chalicelib.features.metering import definitions, rows
+from chalicelib.features.metering.event import Event
 from chalicelib.platform import clock
 from chalicelib.platform import settings as environment
 from tests.support.exact_numbers import exact_numbers
