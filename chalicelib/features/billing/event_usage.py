@@ -29,10 +29,10 @@ from chalicelib.domain.money import CONTEXT
 from chalicelib.domain.periods import Span
 from chalicelib.domain.subscriptions import Days
 from chalicelib.features.billable_metrics.store import Metric
-from chalicelib.features.billing import metered
-from chalicelib.features.billing.metered import Used
 from chalicelib.features.plans.store import Charge, ChargeFilter
+from chalicelib.features.rating import metered
 from chalicelib.features.rating.buckets import Buckets, parsed, views_of
+from chalicelib.features.rating.metered import Used
 from chalicelib.features.subscriptions.records import Subscription
 from chalicelib.features.usage import service as usage
 from chalicelib.platform.clock import OrganizationRef

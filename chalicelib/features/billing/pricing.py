@@ -14,9 +14,9 @@ from chalicelib.domain.periods import Span
 from chalicelib.domain.proration import prorated
 from chalicelib.features.add_ons.store import AddOn
 from chalicelib.features.billable_metrics.store import Metric
-from chalicelib.features.billing.metered import Used
 from chalicelib.features.invoices.records import AppliedTaxPart, DaysPart, Fee, PeriodPart
 from chalicelib.features.plans.store import ChargeFilter, FixedCharge, Plan
+from chalicelib.features.rating.metered import Used
 from chalicelib.features.subscriptions.records import Subscription
 from chalicelib.platform.ids import derived_id
 

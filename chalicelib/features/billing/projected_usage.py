@@ -12,11 +12,11 @@ from chalicelib.domain.charges.models import ChargeModel, ChargeUsage, price
 from chalicelib.domain.money import CONTEXT, decimal_string
 from chalicelib.domain.projection import Elapsed
 from chalicelib.features.billing import usage, usage_shape
-from chalicelib.features.billing.metered import Used
 from chalicelib.features.billing.usage import OpenUsage
 from chalicelib.features.billing.usage_shape import Billed, How
 from chalicelib.features.customers.records import Customer
 from chalicelib.features.rating.buckets import parsed
+from chalicelib.features.rating.metered import Used
 from chalicelib.platform.clock import OrganizationRef
 
 

@@ -9,8 +9,8 @@ from chalicelib.domain.aggregation.dimensions import Group
 from chalicelib.domain.money import CONTEXT, decimal_string
 from chalicelib.features.billable_metrics.groups import groups_of
 from chalicelib.features.billable_metrics.store import Metric
-from chalicelib.features.billing.metered import Used
 from chalicelib.features.plans.store import Charge, ChargeFilter
+from chalicelib.features.rating.metered import Used
 
 
 @dataclass(frozen=True, slots=True)

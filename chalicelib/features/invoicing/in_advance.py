@@ -18,7 +18,6 @@ from chalicelib.features.billing.account import Account
 from chalicelib.features.billing.decide import Outcome
 from chalicelib.features.billing.event_usage import Owed, Part, Period
 from chalicelib.features.billing.fees import Line
-from chalicelib.features.billing.metered import Used
 from chalicelib.features.billing.pricing import Owner
 from chalicelib.features.customers import store as customer_store
 from chalicelib.features.fees import service as fees
@@ -35,6 +34,7 @@ from chalicelib.features.organizations.records import Organization
 from chalicelib.features.plans import live
 from chalicelib.features.plans import service as plans
 from chalicelib.features.plans.store import Charge, Plan
+from chalicelib.features.rating.metered import Used
 from chalicelib.features.subscriptions import store as subscription_store
 from chalicelib.features.subscriptions import terms
 from chalicelib.features.subscriptions.records import Subscription
