@@ -25,7 +25,7 @@ from collections.abc import Mapping
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 
 from chalicelib.domain.money import CONTEXT
-from chalicelib.features.billing.event_usage import Owed, Part, Period
+from chalicelib.features.rating.event_usage import Owed, Part, Period
 from chalicelib.platform.ids import key
 from chalicelib.platform.table import Action, Item, Key, core
 from chalicelib.platform.timestamps import stamp

@@ -12,11 +12,10 @@ from decimal import Decimal
 from chalicelib.domain import subscriptions as rules
 from chalicelib.domain.aggregation.readings import Reading
 from chalicelib.features.billable_metrics.store import Metric
-from chalicelib.features.billing import charged, event_usage, pricing
+from chalicelib.features.billing import charged, pricing
 from chalicelib.features.billing import fees as fees_of_plan
 from chalicelib.features.billing.account import Account
 from chalicelib.features.billing.decide import Outcome
-from chalicelib.features.billing.event_usage import Owed, Part, Period
 from chalicelib.features.billing.fees import Line
 from chalicelib.features.billing.pricing import Owner
 from chalicelib.features.customers import store as customer_store
@@ -34,6 +33,8 @@ from chalicelib.features.organizations.records import Organization
 from chalicelib.features.plans import live
 from chalicelib.features.plans import service as plans
 from chalicelib.features.plans.store import Charge, Plan
+from chalicelib.features.rating import event_usage
+from chalicelib.features.rating.event_usage import Owed, Part, Period
 from chalicelib.features.rating.metered import Used
 from chalicelib.features.subscriptions import store as subscription_store
 from chalicelib.features.subscriptions import terms
