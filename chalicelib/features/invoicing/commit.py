@@ -15,7 +15,6 @@ from chalicelib.domain.subscriptions import STARTING
 from chalicelib.features.billing import renewals
 from chalicelib.features.billing.account import Account
 from chalicelib.features.billing.decide import Decision, Outcome
-from chalicelib.features.billing.fees import Line, fees_of
 from chalicelib.features.credit_notes import service as credit_notes
 from chalicelib.features.credit_notes import store as note_store
 from chalicelib.features.credit_notes.records import CreditNote
@@ -31,6 +30,7 @@ from chalicelib.features.invoicing.issue import Finalized
 from chalicelib.features.organizations.records import Organization
 from chalicelib.features.plans import store as plan_store
 from chalicelib.features.plans.store import Plan
+from chalicelib.features.rating.fees import Line, fees_of
 from chalicelib.features.subscriptions import announcements
 from chalicelib.features.subscriptions import store as subscription_store
 from chalicelib.features.subscriptions.records import FixedPaid, LastFee, Status, Subscription
