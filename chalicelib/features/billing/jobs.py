@@ -7,7 +7,6 @@ from chalicelib import limits
 from chalicelib.domain import periods
 from chalicelib.features.audit import late
 from chalicelib.features.billing import decide
-from chalicelib.features.billing.account import Account
 from chalicelib.features.billing.decide import Decision
 from chalicelib.features.billing.renewals import REGROUP, RENEW
 from chalicelib.features.customers import service as customers
@@ -20,6 +19,7 @@ from chalicelib.features.metering.advance import CHARGE_EVENT
 from chalicelib.features.organizations import service as organizations
 from chalicelib.features.plans import service as plans
 from chalicelib.features.plans.store import Plan
+from chalicelib.features.rating.account import Account
 from chalicelib.features.subscriptions import store as subscription_store
 from chalicelib.features.subscriptions import terms
 from chalicelib.features.subscriptions.records import Subscription

@@ -11,11 +11,11 @@ from datetime import datetime, timedelta
 from chalicelib.domain.aggregation.window import Window
 from chalicelib.domain.periods import Span
 from chalicelib.features.billable_metrics.store import Metric
-from chalicelib.features.billing.account import Account
 from chalicelib.features.invoices.records import DaysPart, Fee, PeriodPart
 from chalicelib.features.plans import service as plans
 from chalicelib.features.plans.store import Charge, Plan
 from chalicelib.features.rating import metered, pricing
+from chalicelib.features.rating.account import Account
 from chalicelib.features.rating.metered import Used
 from chalicelib.features.rating.pricing import Owner, TaxBook
 from chalicelib.features.subscriptions import store as subscription_store

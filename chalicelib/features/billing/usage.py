@@ -13,7 +13,6 @@ from chalicelib.domain.invoicing.totals import TaxedFee, totals
 from chalicelib.domain.subscriptions import Days
 from chalicelib.features.billable_metrics.store import Metric
 from chalicelib.features.billing import usage_shape
-from chalicelib.features.billing.account import Account
 from chalicelib.features.billing.usage_shape import Billed, How
 from chalicelib.features.customers.records import BillingState, Customer
 from chalicelib.features.events import service as events
@@ -23,6 +22,7 @@ from chalicelib.features.plans import service as plans
 from chalicelib.features.plans.store import Charge, Plan
 from chalicelib.features.rating import event_usage, metered
 from chalicelib.features.rating import fees as fees_of_plan
+from chalicelib.features.rating.account import Account
 from chalicelib.features.rating.event_usage import Period
 from chalicelib.features.subscriptions import store as subscription_store
 from chalicelib.features.subscriptions import terms

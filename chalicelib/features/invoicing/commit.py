@@ -13,7 +13,6 @@ from chalicelib.domain import money, periods
 from chalicelib.domain.proration import unused_cents
 from chalicelib.domain.subscriptions import STARTING
 from chalicelib.features.billing import renewals
-from chalicelib.features.billing.account import Account
 from chalicelib.features.billing.decide import Decision, Outcome
 from chalicelib.features.credit_notes import service as credit_notes
 from chalicelib.features.credit_notes import store as note_store
@@ -30,6 +29,7 @@ from chalicelib.features.invoicing.issue import Finalized
 from chalicelib.features.organizations.records import Organization
 from chalicelib.features.plans import store as plan_store
 from chalicelib.features.plans.store import Plan
+from chalicelib.features.rating.account import Account
 from chalicelib.features.rating.fees import Line, fees_of
 from chalicelib.features.subscriptions import announcements
 from chalicelib.features.subscriptions import store as subscription_store

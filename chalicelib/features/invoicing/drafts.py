@@ -7,7 +7,6 @@ from chalicelib.domain import periods
 from chalicelib.domain.errors import ChangedMeanwhile
 from chalicelib.domain.invoicing import dates
 from chalicelib.domain.invoicing.totals import VERSION_NUMBERS
-from chalicelib.features.billing.account import Account
 from chalicelib.features.customers import store as customer_store
 from chalicelib.features.invoices import store
 from chalicelib.features.invoices.records import Fee, Invoice
@@ -15,6 +14,7 @@ from chalicelib.features.invoicing import commit, issue
 from chalicelib.features.organizations import service as organizations
 from chalicelib.features.plans import service as plans
 from chalicelib.features.rating import fees
+from chalicelib.features.rating.account import Account
 from chalicelib.features.rating.fees import Line
 from chalicelib.features.subscriptions import store as subscription_store
 from chalicelib.platform import agenda

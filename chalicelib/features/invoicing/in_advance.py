@@ -13,7 +13,6 @@ from chalicelib.domain import subscriptions as rules
 from chalicelib.domain.aggregation.readings import Reading
 from chalicelib.features.billable_metrics.store import Metric
 from chalicelib.features.billing import charged
-from chalicelib.features.billing.account import Account
 from chalicelib.features.billing.decide import Outcome
 from chalicelib.features.customers import store as customer_store
 from chalicelib.features.fees import service as fees
@@ -32,6 +31,7 @@ from chalicelib.features.plans import service as plans
 from chalicelib.features.plans.store import Charge, Plan
 from chalicelib.features.rating import event_usage, pricing
 from chalicelib.features.rating import fees as fees_of_plan
+from chalicelib.features.rating.account import Account
 from chalicelib.features.rating.event_usage import Owed, Part, Period
 from chalicelib.features.rating.fees import Line
 from chalicelib.features.rating.metered import Used

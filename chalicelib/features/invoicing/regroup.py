@@ -9,7 +9,6 @@ from datetime import datetime
 
 from chalicelib.domain.subscriptions import IN_ADVANCE_CHARGE_PERIODIC
 from chalicelib.features.billing import renewals
-from chalicelib.features.billing.account import Account
 from chalicelib.features.customers import store as customer_store
 from chalicelib.features.fees import store as fee_store
 from chalicelib.features.fees.store import Stored
@@ -17,6 +16,7 @@ from chalicelib.features.invoices import service as invoices
 from chalicelib.features.invoices import store as invoice_store
 from chalicelib.features.invoicing import commit, issue
 from chalicelib.features.organizations import service as organizations
+from chalicelib.features.rating.account import Account
 from chalicelib.features.rating.fees import Line
 from chalicelib.platform import agenda
 from chalicelib.platform.agenda import Task
