@@ -12,7 +12,6 @@ from decimal import Decimal
 from chalicelib.domain import money, periods
 from chalicelib.domain.proration import unused_cents
 from chalicelib.domain.subscriptions import STARTING
-from chalicelib.features.billing import renewals
 from chalicelib.features.billing.decide import Decision, Outcome
 from chalicelib.features.credit_notes import service as credit_notes
 from chalicelib.features.credit_notes import store as note_store
@@ -29,6 +28,7 @@ from chalicelib.features.invoicing.issue import Finalized
 from chalicelib.features.organizations.records import Organization
 from chalicelib.features.plans import store as plan_store
 from chalicelib.features.plans.store import Plan
+from chalicelib.features.rating import renewals
 from chalicelib.features.rating.account import Account
 from chalicelib.features.rating.fees import Line, fees_of
 from chalicelib.features.subscriptions import announcements

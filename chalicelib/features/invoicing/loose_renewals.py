@@ -5,7 +5,6 @@ There may be one per filter and group, more than a transaction holds, so a task 
 
 from datetime import datetime
 
-from chalicelib.features.billing.renewals import fee_of, row_of, used_at
 from chalicelib.features.customers import store as customer_store
 from chalicelib.features.fees import service as fees
 from chalicelib.features.fees import store as fee_store
@@ -14,6 +13,7 @@ from chalicelib.features.organizations import service as organizations
 from chalicelib.features.plans import live
 from chalicelib.features.rating import fees as fees_of_plan
 from chalicelib.features.rating.pricing import Owner
+from chalicelib.features.rating.renewals import fee_of, row_of, used_at
 from chalicelib.platform import agenda
 from chalicelib.platform.agenda import Task
 from chalicelib.platform.ids import derived_id

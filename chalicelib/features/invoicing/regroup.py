@@ -8,7 +8,6 @@ from dataclasses import replace
 from datetime import datetime
 
 from chalicelib.domain.subscriptions import IN_ADVANCE_CHARGE_PERIODIC
-from chalicelib.features.billing import renewals
 from chalicelib.features.customers import store as customer_store
 from chalicelib.features.fees import store as fee_store
 from chalicelib.features.fees.store import Stored
@@ -16,6 +15,7 @@ from chalicelib.features.invoices import service as invoices
 from chalicelib.features.invoices import store as invoice_store
 from chalicelib.features.invoicing import commit, issue
 from chalicelib.features.organizations import service as organizations
+from chalicelib.features.rating import renewals
 from chalicelib.features.rating.account import Account
 from chalicelib.features.rating.fees import Line
 from chalicelib.platform import agenda

@@ -16,13 +16,12 @@ from chalicelib.domain.lives import ZONE_MOVE
 from chalicelib.domain.subscriptions import Days
 from chalicelib.features.add_ons.store import AddOn
 from chalicelib.features.billable_metrics.store import Metric
-from chalicelib.features.billing import renewals
 from chalicelib.features.fees import store as fee_store
 from chalicelib.features.invoices import store as invoice_store
 from chalicelib.features.invoices.records import DaysPart, Fee, PeriodPart
 from chalicelib.features.plans import live
 from chalicelib.features.plans.store import Charge, FixedCharge, Plan
-from chalicelib.features.rating import metered, pricing
+from chalicelib.features.rating import metered, pricing, renewals
 from chalicelib.features.rating.account import Account
 from chalicelib.features.rating.metered import Used
 from chalicelib.features.rating.pricing import Owner, TaxBook
