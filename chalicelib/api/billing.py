@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from chalicelib.features.test_clock import service as test_clock
+from chalicelib.features.sandbox import service as test_clock
 from chalicelib.platform.http import Call, Routes
 
 routes = Routes(__name__)

@@ -9,7 +9,7 @@ from chalicelib.domain.errors import Invalid
 from chalicelib.features.customers import listings, serializer, service
 from chalicelib.features.customers.records import Customer
 from chalicelib.features.organizations import service as organizations
-from chalicelib.features.test_clock import service as test_clock
+from chalicelib.features.sandbox import service as test_clock
 from chalicelib.platform import parameters
 from chalicelib.platform.http import Call, Routes
 

@@ -8,7 +8,7 @@ from chalicelib.features.customers import service as customers
 from chalicelib.features.invoices import listings, service
 from chalicelib.features.invoices.records import Invoice
 from chalicelib.features.organizations import service as organizations
-from chalicelib.features.test_clock import service as test_clock
+from chalicelib.features.sandbox import service as test_clock
 from chalicelib.platform.http import Answer, Call, Routes
 
 routes = Routes(__name__)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
 from chalicelib.domain.errors import NotFound
-from chalicelib.features.test_clock import service as test_clock
+from chalicelib.features.sandbox import service as test_clock
 from chalicelib.platform import listing
 from chalicelib.platform.agenda import Task
 from chalicelib.platform.collection import Collection, Record

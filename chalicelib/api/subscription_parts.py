@@ -8,9 +8,9 @@ from chalicelib.features.plans import service as plans
 from chalicelib.features.plans.charge_filters import OneFilter
 from chalicelib.features.plans.parts import PartKind
 from chalicelib.features.plans.store import Charge, Plan
+from chalicelib.features.sandbox import service as test_clock
 from chalicelib.features.subscriptions import listings, service
 from chalicelib.features.subscriptions.records import Subscription
-from chalicelib.features.test_clock import service as test_clock
 from chalicelib.platform import listing
 from chalicelib.platform.http import Call, Routes
 

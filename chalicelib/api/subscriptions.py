@@ -8,9 +8,9 @@ from chalicelib.features.customers import store as customer_store
 from chalicelib.features.organizations import service as organizations
 from chalicelib.features.plans import serializer as plan_serializer
 from chalicelib.features.plans import service as plans
+from chalicelib.features.sandbox import service as test_clock
 from chalicelib.features.subscriptions import listings, schemas, serializer, service, store
 from chalicelib.features.subscriptions.records import Subscription
-from chalicelib.features.test_clock import service as test_clock
 from chalicelib.platform import schema
 from chalicelib.platform.http import Call, Routes
 

@@ -3,7 +3,7 @@
 from typing import Any
 
 from chalicelib.domain.errors import Forbidden
-from chalicelib.features.test_clock import service
+from chalicelib.features.sandbox import service
 from chalicelib.platform import schema
 from chalicelib.platform.http import Call, Routes
 

@@ -11,7 +11,7 @@ import pytest
 
 from chalicelib import limits
 from chalicelib import wiring as registry
-from chalicelib.features.test_clock import service as test_clock
+from chalicelib.features.sandbox import service as test_clock
 from chalicelib.features.webhooks import delivery
 from chalicelib.platform import agenda, clock, jobs, queues
 from chalicelib.platform.agenda import Task

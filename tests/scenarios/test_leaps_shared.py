@@ -10,7 +10,7 @@ import pytest
 from chalicelib import limits
 from chalicelib import wiring as registry
 from chalicelib.features.customers import service as customers
-from chalicelib.features.test_clock import service as test_clock
+from chalicelib.features.sandbox import service as test_clock
 from chalicelib.platform import agenda, clock, jobs
 from chalicelib.platform.agenda import Task
 from chalicelib.platform.settings import settings

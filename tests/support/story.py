@@ -11,7 +11,7 @@ from chalice.local import LocalGateway
 
 from app import app
 from chalicelib import wiring as registry
-from chalicelib.features.test_clock import service as test_clock
+from chalicelib.features.sandbox import service as test_clock
 from chalicelib.platform import auth, aws, queues
 from chalicelib.platform.clock import OrganizationRef
 from chalicelib.platform.settings import settings

@@ -4,7 +4,7 @@ import time
 from datetime import datetime
 
 from chalicelib import limits
-from chalicelib.features.test_clock import service
+from chalicelib.features.sandbox import service
 from chalicelib.platform import agenda, clock, jobs
 from chalicelib.platform.agenda import Task
 from chalicelib.platform.table import ConditionFailed, core

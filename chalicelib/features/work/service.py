@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any
 
 from chalicelib import limits
-from chalicelib.features.test_clock import service as test_clock
+from chalicelib.features.sandbox import service as test_clock
 from chalicelib.features.work import pushing
 from chalicelib.features.work.held import Holder
 from chalicelib.platform import agenda, clock, jobs, queues

@@ -12,8 +12,8 @@ from chalicelib.features.customers import store as customers
 from chalicelib.features.invoices import store as invoices
 from chalicelib.features.invoicing import drafts
 from chalicelib.features.plans import changes
+from chalicelib.features.sandbox import service as test_clock
 from chalicelib.features.subscriptions import store as subscriptions
-from chalicelib.features.test_clock import service as test_clock
 from chalicelib.features.webhooks import service
 from chalicelib.features.webhooks import store as webhooks
 from chalicelib.platform import agenda, jobs
