@@ -7,10 +7,10 @@ from zoneinfo import ZoneInfo
 
 from chalicelib.domain import periods
 from chalicelib.domain.subscriptions import Row
-from chalicelib.features.billing import decide, jobs
-from chalicelib.features.billing.decide import Outcome
+from chalicelib.features.billing import jobs
 from chalicelib.features.plans.store import FixedCharge, Plan
-from chalicelib.features.subscriptions import change, schemas, service
+from chalicelib.features.subscriptions import change, decide, schemas, service
+from chalicelib.features.subscriptions.decide import Outcome
 from chalicelib.features.subscriptions.records import LastFee, Occasion, Status, Subscription
 
 

@@ -6,8 +6,6 @@ from datetime import datetime
 from chalicelib import limits
 from chalicelib.domain import periods
 from chalicelib.features.audit import late
-from chalicelib.features.billing import decide
-from chalicelib.features.billing.decide import Decision
 from chalicelib.features.customers import service as customers
 from chalicelib.features.customers import store as customer_store
 from chalicelib.features.invoices import service as invoices
@@ -20,8 +18,9 @@ from chalicelib.features.plans import service as plans
 from chalicelib.features.plans.store import Plan
 from chalicelib.features.rating.account import Account
 from chalicelib.features.rating.renewals import REGROUP, RENEW
+from chalicelib.features.subscriptions import decide, terms
 from chalicelib.features.subscriptions import store as subscription_store
-from chalicelib.features.subscriptions import terms
+from chalicelib.features.subscriptions.decide import Decision
 from chalicelib.features.subscriptions.records import Subscription
 from chalicelib.platform import agenda, jobs
 from chalicelib.platform.agenda import Task

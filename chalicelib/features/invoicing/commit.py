@@ -12,7 +12,6 @@ from decimal import Decimal
 from chalicelib.domain import money, periods
 from chalicelib.domain.proration import unused_cents
 from chalicelib.domain.subscriptions import STARTING
-from chalicelib.features.billing.decide import Decision, Outcome
 from chalicelib.features.credit_notes import service as credit_notes
 from chalicelib.features.credit_notes import store as note_store
 from chalicelib.features.credit_notes.records import CreditNote
@@ -33,6 +32,7 @@ from chalicelib.features.rating.account import Account
 from chalicelib.features.rating.fees import Line, fees_of
 from chalicelib.features.subscriptions import announcements
 from chalicelib.features.subscriptions import store as subscription_store
+from chalicelib.features.subscriptions.decide import Decision, Outcome
 from chalicelib.features.subscriptions.records import FixedPaid, LastFee, Status, Subscription
 from chalicelib.platform import agenda
 from chalicelib.platform.agenda import Task

@@ -13,7 +13,6 @@ from chalicelib.domain import subscriptions as rules
 from chalicelib.domain.aggregation.readings import Reading
 from chalicelib.features.billable_metrics.store import Metric
 from chalicelib.features.billing import charged
-from chalicelib.features.billing.decide import Outcome
 from chalicelib.features.customers import store as customer_store
 from chalicelib.features.fees import service as fees
 from chalicelib.features.fees import store as fee_store
@@ -38,6 +37,7 @@ from chalicelib.features.rating.metered import Used
 from chalicelib.features.rating.pricing import Owner
 from chalicelib.features.subscriptions import store as subscription_store
 from chalicelib.features.subscriptions import terms
+from chalicelib.features.subscriptions.decide import Outcome
 from chalicelib.features.subscriptions.records import Subscription
 from chalicelib.features.usage.service import reading_of
 from chalicelib.platform import agenda

@@ -17,7 +17,6 @@ from chalicelib.domain.fixed_charges import already_paid_cents
 from chalicelib.domain.invoicing import dates, numbers
 from chalicelib.domain.invoicing.totals import VERSION_NUMBERS, TaxedFee, Totals, totals
 from chalicelib.domain.subscriptions import IN_ADVANCE_CHARGE, IN_ADVANCE_CHARGE_PERIODIC, Days, Row
-from chalicelib.features.billing.decide import Outcome
 from chalicelib.features.credit_notes.records import CreditNote
 from chalicelib.features.customers.records import BillingState
 from chalicelib.features.customers.store import CUSTOMERS
@@ -25,6 +24,7 @@ from chalicelib.features.invoices.records import AppliedTaxPart, CreditPart, Day
 from chalicelib.features.organizations import store as organization_store
 from chalicelib.features.rating.account import Account
 from chalicelib.features.rating.fees import Line
+from chalicelib.features.subscriptions.decide import Outcome
 from chalicelib.features.subscriptions.records import FixedPaid
 from chalicelib.platform import counters
 from chalicelib.platform.ids import derived_id, new_id
