@@ -50,7 +50,7 @@ def destroy(call: Call) -> dict[str, Any]:
 @routes.get("/customers/{external_id}/current_usage")
 def current_usage(call: Call) -> dict[str, Any]:
     """What the open period of one subscription has used, priced as its invoice would be."""
-    from chalicelib.features.billing import usage
+    from chalicelib.features.usage_views import current as usage
 
     customer = service.find(call.organization.id, call.path["external_id"])
     shown = usage.current(
