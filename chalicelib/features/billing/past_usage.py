@@ -11,14 +11,14 @@ from chalicelib.domain.errors import Invalid
 from chalicelib.features.billable_metrics import service as metrics
 from chalicelib.features.billable_metrics.groups import Dimensions
 from chalicelib.features.billable_metrics.store import Metric
-from chalicelib.features.billing import usage_shape
-from chalicelib.features.billing.usage_shape import Billed
 from chalicelib.features.customers.records import Customer
 from chalicelib.features.invoices import store as invoices
 from chalicelib.features.invoices.records import Fee, Invoice, PeriodPart
 from chalicelib.features.plans import service as plans
 from chalicelib.features.plans.store import Charge, ChargeFilter
 from chalicelib.features.rating.metered import Used
+from chalicelib.features.usage_views import shape as usage_shape
+from chalicelib.features.usage_views.shape import Billed
 from chalicelib.platform import listing, parameters
 from chalicelib.platform.http import Call
 from chalicelib.platform.timestamps import iso

@@ -11,13 +11,13 @@ from chalicelib.domain.charges import properties as charge_properties
 from chalicelib.domain.charges.models import ChargeModel, ChargeUsage, price
 from chalicelib.domain.money import CONTEXT, decimal_string
 from chalicelib.domain.projection import Elapsed
-from chalicelib.features.billing import usage_shape
-from chalicelib.features.billing.usage_shape import Billed, How
 from chalicelib.features.customers.records import Customer
 from chalicelib.features.rating.buckets import parsed
 from chalicelib.features.rating.metered import Used
 from chalicelib.features.usage_views import current as usage
+from chalicelib.features.usage_views import shape as usage_shape
 from chalicelib.features.usage_views.current import OpenUsage
+from chalicelib.features.usage_views.shape import Billed, How
 from chalicelib.platform.clock import OrganizationRef
 
 

@@ -12,8 +12,6 @@ from chalicelib.domain.errors import Invalid, NotAllowed, NotFound
 from chalicelib.domain.invoicing.totals import TaxedFee, totals
 from chalicelib.domain.subscriptions import Days
 from chalicelib.features.billable_metrics.store import Metric
-from chalicelib.features.billing import usage_shape
-from chalicelib.features.billing.usage_shape import Billed, How
 from chalicelib.features.customers.records import BillingState, Customer
 from chalicelib.features.events import service as events
 from chalicelib.features.organizations import service as organizations
@@ -27,6 +25,8 @@ from chalicelib.features.rating.event_usage import Period
 from chalicelib.features.subscriptions import store as subscription_store
 from chalicelib.features.subscriptions import terms
 from chalicelib.features.subscriptions.records import Status, Subscription
+from chalicelib.features.usage_views import shape as usage_shape
+from chalicelib.features.usage_views.shape import Billed, How
 from chalicelib.platform import parameters
 from chalicelib.platform.clock import OrganizationRef
 from chalicelib.platform.http import Call
