@@ -67,7 +67,7 @@ def current_usage(call: Call) -> dict[str, Any]:
 @routes.get("/customers/{external_id}/projected_usage")
 def projected(call: Call) -> dict[str, Any]:
     """The same with what it comes to by the period's end."""
-    from chalicelib.features.billing import projected_usage
+    from chalicelib.features.usage_views import projected as projected_usage
 
     customer = service.find(call.organization.id, call.path["external_id"])
     shown = projected_usage.projected(
