@@ -79,7 +79,7 @@ def projected(call: Call) -> dict[str, Any]:
 @routes.get("/customers/{external_id}/past_usage")
 def past(call: Call) -> dict[str, Any]:
     """What one subscription's invoices have billed as usage."""
-    from chalicelib.features.billing import past_usage
+    from chalicelib.features.usage_views import past as past_usage
 
     customer = service.find(call.organization.id, call.path["external_id"])
     periods, meta = past_usage.page(call, customer)
