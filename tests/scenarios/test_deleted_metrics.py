@@ -9,9 +9,9 @@ import pytest
 from chalicelib import limits
 from chalicelib.features.audit.audit import audit
 from chalicelib.features.billable_metrics import changes
-from chalicelib.features.billable_metrics import jobs as metric_jobs
 from chalicelib.features.plans import advance_codes
 from chalicelib.platform import agenda, clock, jobs, table
+from chalicelib.tasks import billable_metrics as metric_jobs
 from tests.support.charging import priced, ts, use_many
 from tests.support.quick_tables import quick_tables
 from tests.support.story import Story, meter

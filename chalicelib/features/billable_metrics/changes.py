@@ -15,7 +15,7 @@ from chalicelib.platform.clock import OrganizationRef
 from chalicelib.platform.table import Action
 from chalicelib.platform.timestamps import stamp
 
-# Carried out by features/billable_metrics/jobs.py. Before the billing of the same instant, which shall find it done.
+# Carried out by tasks/billable_metrics.py. Before the billing of the same instant, which shall find it done.
 DETACH = agenda.kind("detach_metric", rank=5)
 # Events accepted before the deletion may still be queued.
 ERASE = agenda.kind("erase_metric_events", rank=6, reads_usage=True)
