@@ -4,11 +4,11 @@ from datetime import UTC, datetime
 
 import pytest
 
-from chalicelib.features.billing import jobs as billing
 from chalicelib.features.customers import service as customers
 from chalicelib.platform import agenda, jobs
 from chalicelib.platform.agenda import Task
 from chalicelib.platform.clock import OrganizationRef
+from chalicelib.tasks import billing
 from tests.support.faults import Killed, Plan, failing
 from tests.support.story import Story, meter
 

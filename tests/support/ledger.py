@@ -7,11 +7,11 @@ from zoneinfo import ZoneInfo
 
 from chalicelib.domain import periods
 from chalicelib.domain.subscriptions import Row
-from chalicelib.features.billing import jobs
 from chalicelib.features.plans.store import FixedCharge, Plan
 from chalicelib.features.subscriptions import change, decide, schemas, service
 from chalicelib.features.subscriptions.decide import Outcome
 from chalicelib.features.subscriptions.records import LastFee, Occasion, Status, Subscription
+from chalicelib.tasks import billing as jobs
 
 
 def plan(plan_id: str, *, fixed_in_advance: bool = False, **fields: Any) -> Plan:
