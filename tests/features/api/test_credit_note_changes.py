@@ -6,12 +6,13 @@ from datetime import UTC, date, datetime
 
 import pytest
 
-from chalicelib.features.credit_notes import jobs, service, store
+from chalicelib.features.credit_notes import service, store
 from chalicelib.features.credit_notes.records import CreditNote
 from chalicelib.features.webhooks import service as telling
 from chalicelib.features.webhooks import store as webhooks
 from chalicelib.platform import agenda
 from chalicelib.platform.table import Cancelled, transact
+from chalicelib.tasks import credit_notes as jobs
 from tests.support import credit_notes
 from tests.support.credit_notes import NOW, a_note, an_invoice, changed, listed, open_notes, stored
 from tests.support.story import Story, work
