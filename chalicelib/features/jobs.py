@@ -1,6 +1,5 @@
 """All kinds of task with their handlers: importing this module imports every `jobs.py`."""
 
-from chalicelib.features.documents import jobs as document_jobs
 from chalicelib.features.events import jobs as event_jobs
 from chalicelib.features.invoices import jobs as invoice_jobs
 from chalicelib.features.plans import jobs as plan_jobs
@@ -12,6 +11,7 @@ from chalicelib.tasks import billable_metrics as billable_metric_jobs
 from chalicelib.tasks import billing as billing_jobs
 from chalicelib.tasks import credit_notes as credit_note_jobs
 from chalicelib.tasks import customers as customer_jobs
+from chalicelib.tasks import documents as document_jobs
 
 ALL = (
     billable_metric_jobs,

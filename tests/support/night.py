@@ -16,10 +16,10 @@ from botocore.exceptions import ClientError
 
 from chalicelib import wiring as registry
 from chalicelib.features.audit import late
-from chalicelib.features.documents import jobs as documents
 from chalicelib.features.metering import commit
 from chalicelib.platform import aws, clock, queues, table
 from chalicelib.platform.settings import settings
+from chalicelib.tasks import documents
 from infra.local import provision
 
 # What a worker of the local stack, or a small Lambda batch, takes at once.

@@ -20,9 +20,9 @@ import simplejson
 from chalicelib import limits
 from chalicelib import wiring as registry
 from chalicelib.features.audit import late
-from chalicelib.features.documents import jobs as documents
 from chalicelib.platform import aws, clock, queues
 from chalicelib.platform.settings import settings
+from chalicelib.tasks import documents
 from tests.support.capacity import Meter, counting
 
 _NO_CALLS = ("exceptions", "meta", "generate_presigned_url")
