@@ -8,11 +8,11 @@ import pytest
 
 from chalicelib import limits
 from chalicelib import wiring as registry
-from chalicelib.features.events import jobs as event_jobs
 from chalicelib.features.metering import log, service, store
 from chalicelib.features.webhooks import store as webhook_store
 from chalicelib.platform import agenda, clock, table
 from chalicelib.platform.settings import settings
+from chalicelib.tasks import events as event_jobs
 from tests.support.events import faulty_events, send
 from tests.support.faults import Killed, Plan, failing
 from tests.support.story import Story, meter, received, work
