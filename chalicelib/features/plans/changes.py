@@ -17,7 +17,7 @@ from chalicelib.platform.table import Action
 
 # Carries a change of a plan to its children. Before the billing of the same instant, which shall find it done.
 CASCADE = agenda.kind("cascade_plan", rank=6)
-# Carries a change of a plan, or its end, to the subscriptions that have it (features/subscriptions/jobs.py).
+# Carries a change of a plan, or its end, to the subscriptions that have it (tasks/subscriptions.py).
 FOLLOW = agenda.kind("follow_plan", rank=7)
 DELETE = agenda.kind("delete_plan", rank=7)
 
