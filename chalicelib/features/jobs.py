@@ -1,6 +1,5 @@
 """All kinds of task with their handlers: importing this module imports every `jobs.py`."""
 
-from chalicelib.features.webhooks import jobs as webhook_jobs
 from chalicelib.tasks import billable_metrics as billable_metric_jobs
 from chalicelib.tasks import billing as billing_jobs
 from chalicelib.tasks import credit_notes as credit_note_jobs
@@ -12,6 +11,7 @@ from chalicelib.tasks import plans as plan_jobs
 from chalicelib.tasks import subscriptions as subscription_jobs
 from chalicelib.tasks import test_clock as clock_jobs
 from chalicelib.tasks import usage as usage_jobs
+from chalicelib.tasks import webhooks as webhook_jobs
 
 ALL = (
     billable_metric_jobs,

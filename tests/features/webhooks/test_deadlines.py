@@ -12,11 +12,12 @@ import pytest
 
 from chalicelib import limits
 from chalicelib import wiring as registry
-from chalicelib.features.webhooks import delivery, jobs, wire
+from chalicelib.features.webhooks import delivery, wire
 from chalicelib.features.webhooks.delivery import Request
 from chalicelib.platform import agenda, clock, files
 from chalicelib.platform import jobs as running
 from chalicelib.platform.settings import settings
+from chalicelib.tasks import webhooks as jobs
 from tests.features.webhooks.test_webhooks import Receiver, listen, messages
 from tests.support import ministack
 from tests.support.story import Story, received, work

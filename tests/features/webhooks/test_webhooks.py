@@ -11,9 +11,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import jwt
 import pytest
 
-from chalicelib.features.webhooks import delivery, jobs, signing, store
+from chalicelib.features.webhooks import delivery, signing, store
 from chalicelib.platform import agenda, clock
 from chalicelib.platform.settings import settings
+from chalicelib.tasks import webhooks as jobs
 from chalicelib.wiring import work
 from tests.support.story import Story, received
 from tests.support.story import work as work_off
