@@ -12,8 +12,8 @@ from scripts.endpoint import use_local_stack_unless_stage
 def main() -> int:
     """Print one line per parked task."""
     use_local_stack_unless_stage()
-    from chalicelib.features import jobs
     from chalicelib.platform import agenda, clock
+    from chalicelib.tasks import kinds as jobs
 
     assert jobs.ALL, "kinds of task are declared by the features"
     found = list(agenda.parked())

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import HealthCheck, settings
 
-from chalicelib.features import jobs  # noqa: F401  so that what tests put in the place of handlers stays there
+from chalicelib.tasks import kinds as jobs  # noqa: F401  so that what tests put in the place of handlers stays there
 from tests.support import aws as support
 from tests.support.story import Story
 
