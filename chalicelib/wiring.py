@@ -21,10 +21,10 @@ from chalicelib.api import (
     webhooks,
 )
 from chalicelib.features.metering import service as metering
-from chalicelib.features.work import service as work_service
 from chalicelib.platform import agenda, clock, queues, throttled
 from chalicelib.platform.log import logger
 from chalicelib.platform.queues import Record
+from chalicelib.tasks import worker as work_service
 
 BLUEPRINTS = [
     routes.blueprint

@@ -2,9 +2,9 @@
 
 from datetime import UTC, datetime
 
-from chalicelib.features.work import service as work
 from chalicelib.platform import agenda, auth, clock
 from chalicelib.tasks import billing
+from chalicelib.tasks import worker as work
 from scripts.bench.tables import Row
 from tests.support.capacity import counting
 from tests.support.story import Story, meter, request

@@ -9,10 +9,10 @@ import pytest
 
 from chalicelib.features.invoicing import in_advance
 from chalicelib.features.metering.advance import CHARGE_EVENT
-from chalicelib.features.work import service as work_service
 from chalicelib.platform import agenda, clock, jobs
 from chalicelib.platform.ids import key
 from chalicelib.platform.table import core
+from chalicelib.tasks import worker as work_service
 from tests.support.capacity import counting
 from tests.support.charging import tiers, ts
 from tests.support.in_advance import (

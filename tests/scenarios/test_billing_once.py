@@ -134,9 +134,9 @@ def test_a_real_organizations_task_waits_for_events_still_queued(aws):
 
 def test_in_real_time_a_first_invoice_is_made_at_once_and_the_tick_finds_what_a_lost_message_left(aws):
     """An organization that is no sandbox: messages carry tasks to the worker, and the tick stands in for lost ones."""
-    from chalicelib.features.work import service as work
     from chalicelib.platform import clock
     from chalicelib.platform.settings import settings
+    from chalicelib.tasks import worker as work
     from tests.support.story import received
     from tests.support.story import work as work_off
 

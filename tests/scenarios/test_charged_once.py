@@ -11,13 +11,13 @@ from chalicelib.features.invoicing import in_advance
 from chalicelib.features.metering import service as metering
 from chalicelib.features.metering.advance import CHARGE_EVENT
 from chalicelib.features.plans import advance_codes
-from chalicelib.features.work import service as work_service
 from chalicelib.platform import agenda, clock, jobs
 from chalicelib.platform.agenda import Task
 from chalicelib.platform.clock import OrganizationRef
 from chalicelib.platform.ids import key
 from chalicelib.platform.settings import settings
 from chalicelib.platform.table import core
+from chalicelib.tasks import worker as work_service
 from tests.support.faults import Killed, Plan, failing
 from tests.support.story import Story, meter, received, work
 
