@@ -21,13 +21,13 @@ from chalicelib import limits
 from chalicelib.domain.aggregation.window import Window
 from chalicelib.domain.periods import Span
 from chalicelib.features.billable_metrics.store import Metric
-from chalicelib.features.events.stream import Stream
 from chalicelib.features.metering import registers, service
 from chalicelib.features.metering.event import Event, milliseconds_of
 from chalicelib.features.plans import live
 from chalicelib.features.plans import service as plans
 from chalicelib.features.plans.store import Charge
 from chalicelib.features.rating import metered
+from chalicelib.features.subscriptions.stream import Stream
 from chalicelib.features.usage import distinct
 from chalicelib.platform import agenda, auth, aws, clock
 from chalicelib.platform.clock import OrganizationRef

@@ -19,7 +19,7 @@ import pytest
 
 from chalicelib.domain.periods import Span
 from chalicelib.features.audit.audit import audit
-from chalicelib.features.events.stream import Stream
+from chalicelib.features.subscriptions.stream import Stream
 from chalicelib.features.usage import service as usage
 from chalicelib.platform import auth, aws, clock, queues
 from chalicelib.platform.settings import settings

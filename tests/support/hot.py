@@ -14,11 +14,11 @@ from chalicelib.domain.aggregation.summaries import Summary
 from chalicelib.domain.periods import Span
 from chalicelib.features.audit.audit import audit
 from chalicelib.features.billable_metrics.store import METRICS, Metric, MetricFilter
-from chalicelib.features.events.stream import Stream
 from chalicelib.features.metering import commit, registers, store
 from chalicelib.features.metering.event import Event
 from chalicelib.features.metering.registers import Spec
 from chalicelib.features.metering.views import View
+from chalicelib.features.subscriptions.stream import Stream
 from chalicelib.features.usage import distinct, service
 from chalicelib.platform import agenda, clock, table
 from chalicelib.platform.clock import OrganizationRef

@@ -13,11 +13,11 @@ from botocore.exceptions import EndpointConnectionError
 from chalicelib import wiring as registry
 from chalicelib.domain.aggregation.window import Window
 from chalicelib.domain.periods import Span
-from chalicelib.features.events.stream import Stream
 from chalicelib.features.metering import store
 from chalicelib.features.plans import live
 from chalicelib.features.plans.store import PLANS
 from chalicelib.features.rating import metered
+from chalicelib.features.subscriptions.stream import Stream
 from chalicelib.platform import auth
 from chalicelib.platform.clock import OrganizationRef
 from chalicelib.platform.table import usage

@@ -9,8 +9,8 @@ from typing import Any
 import simplejson
 
 from chalicelib.domain.periods import Span
-from chalicelib.features.events.stream import Stream
 from chalicelib.features.metering.event import Event, to_message
+from chalicelib.features.subscriptions.stream import Stream
 from chalicelib.features.usage import service
 from chalicelib.platform.clock import OrganizationRef
 from chalicelib.platform.timestamps import stamp

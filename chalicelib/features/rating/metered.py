@@ -20,9 +20,9 @@ from chalicelib.domain.charges.models import ChargeModel, ChargeUsage, Priced, p
 from chalicelib.domain.charges.prorated import ProratedUsage
 from chalicelib.domain.periods import Span
 from chalicelib.features.billable_metrics.store import Metric
-from chalicelib.features.events.stream import Stream
 from chalicelib.features.plans.store import Charge, ChargeFilter
 from chalicelib.features.rating.buckets import Buckets, parsed, views_of
+from chalicelib.features.subscriptions.stream import Stream
 from chalicelib.features.usage import service as usage
 from chalicelib.features.usage.distinct import Question
 from chalicelib.platform.clock import OrganizationRef

@@ -5,7 +5,7 @@ from enum import StrEnum
 
 from pydantic import BaseModel, ConfigDict
 
-from chalicelib.features.events.stream import Stream
+from chalicelib.features.subscriptions.stream import Stream
 from chalicelib.platform.collection import Record
 
 

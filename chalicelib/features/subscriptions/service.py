@@ -15,7 +15,6 @@ from chalicelib.features.customers import service as customers
 from chalicelib.features.customers import store as customer_store
 from chalicelib.features.customers.records import BillingState, Customer
 from chalicelib.features.customers.store import CUSTOMERS
-from chalicelib.features.events.stream import Stream
 from chalicelib.features.organizations import service as organizations
 from chalicelib.features.organizations.records import Organization
 from chalicelib.features.plans import overrides
@@ -26,6 +25,7 @@ from chalicelib.features.plans.store import PLANS, Plan
 from chalicelib.features.subscriptions import plan_changes, schemas, store, takeover, terms, trials
 from chalicelib.features.subscriptions.change import Change, change_of, started
 from chalicelib.features.subscriptions.records import Occasion, Status, Subscription
+from chalicelib.features.subscriptions.stream import Stream
 from chalicelib.platform import clock, schema
 from chalicelib.platform.agenda import Task
 from chalicelib.platform.clock import OrganizationRef

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 from chalicelib.domain.periods import Span
-from chalicelib.features.events.stream import Stream
 from chalicelib.features.metering import store
+from chalicelib.features.subscriptions.stream import Stream
 from chalicelib.features.usage import folds, raw
 from chalicelib.features.usage.reader import FOLD_AFTER, Reader
 

@@ -14,9 +14,9 @@ from chalicelib.domain.aggregation.numbers import quantity
 from chalicelib.domain.aggregation.readings import Reading
 from chalicelib.domain.money import CONTEXT
 from chalicelib.domain.periods import Span
-from chalicelib.features.events.stream import Stream
 from chalicelib.features.metering import store
 from chalicelib.features.metering.event import instant_of, milliseconds_of
+from chalicelib.features.subscriptions.stream import Stream
 from chalicelib.platform import clock
 from chalicelib.platform.ids import key_part
 from chalicelib.platform.table import Item

@@ -11,10 +11,10 @@ from typing import Any
 
 from chalicelib import limits
 from chalicelib.domain.periods import Span
-from chalicelib.features.events.stream import Stream
 from chalicelib.features.metering import store
 from chalicelib.features.metering.event import milliseconds_of
 from chalicelib.features.metering.views import Delta
+from chalicelib.features.subscriptions.stream import Stream
 from chalicelib.features.usage import folds, raw
 from chalicelib.features.usage.counted import Counted, Views, covered_only, merge, take_event, without
 from chalicelib.platform.ids import key_part

@@ -6,8 +6,8 @@ from datetime import datetime
 from chalicelib import limits
 from chalicelib.domain.aggregation.readings import Reading
 from chalicelib.domain.periods import Span
-from chalicelib.features.events.stream import Stream
 from chalicelib.features.metering.views import View
+from chalicelib.features.subscriptions.stream import Stream
 from chalicelib.features.usage import distinct, raw
 from chalicelib.features.usage.counted import Counted
 from chalicelib.features.usage.distinct import Question

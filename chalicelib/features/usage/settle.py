@@ -14,9 +14,9 @@ from datetime import UTC, datetime, timedelta
 
 from chalicelib import limits
 from chalicelib.domain.periods import Span
-from chalicelib.features.events.stream import Stream
 from chalicelib.features.metering import store
 from chalicelib.features.subscriptions import store as subscriptions
+from chalicelib.features.subscriptions.stream import Stream
 from chalicelib.features.usage import folds, raw
 from chalicelib.features.usage.reader import Reader
 from chalicelib.platform import agenda

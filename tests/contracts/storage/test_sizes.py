@@ -15,9 +15,9 @@ from chalicelib.domain.periods import Span
 from chalicelib.features.audit.audit import audit
 from chalicelib.features.billable_metrics.store import METRICS, Metric, MetricFilter
 from chalicelib.features.events import service as events
-from chalicelib.features.events.stream import Stream
 from chalicelib.features.metering import definitions, erase, registers, rows, service, store, tally
 from chalicelib.features.metering.registers import Spec
+from chalicelib.features.subscriptions.stream import Stream
 from chalicelib.features.usage import distinct
 from chalicelib.features.usage import service as usage
 from chalicelib.platform import agenda, clock, files, queues, table

@@ -10,9 +10,9 @@ import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
 
 from chalicelib import limits
-from chalicelib.features.events.stream import Stream
 from chalicelib.features.metering import commit, definitions, log, log_items, log_numbers, log_reader, service, store
 from chalicelib.features.metering.log_items import Reference
+from chalicelib.features.subscriptions.stream import Stream
 from chalicelib.features.usage import service as usage
 from chalicelib.platform import agenda, aws, clock, table
 from chalicelib.platform.clock import OrganizationRef

@@ -10,9 +10,9 @@ from chalicelib.domain.aggregation.rules import Aggregation
 from chalicelib.domain.periods import Span
 from chalicelib.features.audit import late
 from chalicelib.features.audit.audit import audit
-from chalicelib.features.events.stream import Stream
 from chalicelib.features.metering import service, store
 from chalicelib.features.metering.views import View
+from chalicelib.features.subscriptions.stream import Stream
 from chalicelib.features.usage import raw, settle
 from chalicelib.features.usage import service as usage
 from chalicelib.platform import agenda, clock, jobs, table

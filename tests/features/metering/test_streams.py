@@ -7,9 +7,9 @@ import pytest
 
 from chalicelib.domain.aggregation.rules import Aggregation
 from chalicelib.domain.periods import Span
-from chalicelib.features.events.stream import Stream
 from chalicelib.features.metering import service, store
 from chalicelib.features.metering.views import View
+from chalicelib.features.subscriptions.stream import Stream
 from chalicelib.features.usage import service as usage
 from chalicelib.platform.timestamps import stamp
 from tests.support.usage import MARCH, ORG, event, message

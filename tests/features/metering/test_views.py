@@ -9,10 +9,10 @@ from chalicelib.domain.aggregation.rules import Aggregation
 from chalicelib.domain.periods import Span
 from chalicelib.features.audit.audit import audit
 from chalicelib.features.billable_metrics.store import METRICS, Metric, MetricFilter
-from chalicelib.features.events.stream import Stream
 from chalicelib.features.metering import definitions, service, store, tally
 from chalicelib.features.metering.rows import Rows
 from chalicelib.features.metering.views import View
+from chalicelib.features.subscriptions.stream import Stream
 from chalicelib.features.usage import raw
 from chalicelib.features.usage import service as usage
 from chalicelib.platform import clock, table
