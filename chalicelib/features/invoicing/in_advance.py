@@ -12,7 +12,6 @@ from decimal import Decimal
 from chalicelib.domain import subscriptions as rules
 from chalicelib.domain.aggregation.readings import Reading
 from chalicelib.features.billable_metrics.store import Metric
-from chalicelib.features.billing import charged
 from chalicelib.features.customers import store as customer_store
 from chalicelib.features.fees import service as fees
 from chalicelib.features.fees import store as fee_store
@@ -28,7 +27,7 @@ from chalicelib.features.organizations.records import Organization
 from chalicelib.features.plans import live
 from chalicelib.features.plans import service as plans
 from chalicelib.features.plans.store import Charge, Plan
-from chalicelib.features.rating import event_usage, pricing
+from chalicelib.features.rating import charged, event_usage, pricing
 from chalicelib.features.rating import fees as fees_of_plan
 from chalicelib.features.rating.account import Account
 from chalicelib.features.rating.event_usage import Owed, Part, Period

@@ -13,7 +13,6 @@ from chalicelib.domain.errors import Invalid, NotFound
 from chalicelib.features.billable_metrics import formulas
 from chalicelib.features.billable_metrics import service as metrics
 from chalicelib.features.billable_metrics.store import Metric
-from chalicelib.features.billing import charged
 from chalicelib.features.events import schemas
 from chalicelib.features.events import service as events
 from chalicelib.features.invoices import serializer
@@ -22,7 +21,7 @@ from chalicelib.features.invoicing.in_advance import Case
 from chalicelib.features.metering.event import Event
 from chalicelib.features.organizations import service as organizations
 from chalicelib.features.plans.store import Charge
-from chalicelib.features.rating import event_usage
+from chalicelib.features.rating import charged, event_usage
 from chalicelib.features.rating.metered import Used
 from chalicelib.features.subscriptions import store as subscription_store
 from chalicelib.features.subscriptions.records import Status
