@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from chalicelib.features.health.page import page
+from chalicelib.api.page import page
 from chalicelib.platform.http import Answer, Call, Routes
 from chalicelib.platform.settings import settings
 from chalicelib.version import VERSION

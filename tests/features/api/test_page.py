@@ -21,7 +21,7 @@ def test_a_browser_at_the_root_finds_where_to_go(aws):
 
 
 def test_the_page_of_an_installation_names_its_own_address_and_escapes_it(aws, monkeypatch):
-    from chalicelib.features.health.page import page
+    from chalicelib.api.page import page
 
     shown = page('https://billing.example/api/?a="<b>', "1.0", local=False)
     assert "POST /admin/organizations" in shown

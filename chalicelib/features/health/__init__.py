@@ -1,1 +1,0 @@
-"""Whether the service answers, and which version it is."""
