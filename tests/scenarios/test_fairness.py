@@ -146,7 +146,7 @@ def test_documents_are_printed_in_turns_too(simulation, done):
 
 def pushed(orders: Sequence[dict]) -> tuple[list[str], list[dict]]:
     """Carry orders out; keys of the tasks that were pushed, in their order, and the orders that followed."""
-    from chalicelib.features.work import pushing
+    from chalicelib.tasks import pushing
 
     for order in orders:
         pushing.carry_out(order)
