@@ -12,7 +12,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from chalicelib import limits
-from chalicelib.features.work import store
 from chalicelib.platform import agenda, clock, queues
 from chalicelib.platform.agenda import Position, Task
 from chalicelib.platform.clock import OrganizationRef
@@ -20,6 +19,7 @@ from chalicelib.platform.fairness import in_turns
 from chalicelib.platform.ids import new_id
 from chalicelib.platform.queues import Outgoing
 from chalicelib.platform.settings import settings
+from chalicelib.tasks import pushing_store as store
 
 # The group of messages that are everybody's.
 _AGENDA = "agenda"

@@ -20,11 +20,11 @@ from chalicelib.features.metering.event import milliseconds_of
 from chalicelib.features.metering.views import View
 from chalicelib.features.subscriptions.stream import Stream
 from chalicelib.features.usage import service as usage
-from chalicelib.features.work import store as pushing
 from chalicelib.platform import agenda, table
 from chalicelib.platform.clock import OrganizationRef
 from chalicelib.platform.ids import shard
 from chalicelib.platform.table import Cancelled, core, transact
+from chalicelib.tasks import pushing_store as pushing
 from tests.support.faults import colliding
 from tests.support.hot import Hot
 from tests.support.usage import MARCH, ORG, event, message, units
