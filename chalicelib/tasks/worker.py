@@ -10,7 +10,6 @@ from typing import Any
 
 from chalicelib import limits
 from chalicelib.features.sandbox import service as test_clock
-from chalicelib.features.work.held import Holder
 from chalicelib.platform import agenda, clock, jobs, queues
 from chalicelib.platform.agenda import Task
 from chalicelib.platform.busy import is_busy
@@ -18,6 +17,7 @@ from chalicelib.platform.fairness import in_turns
 from chalicelib.platform.log import logger
 from chalicelib.platform.table import ConditionFailed
 from chalicelib.tasks import pushing
+from chalicelib.tasks.held import Holder
 
 _EARLY = timedelta(seconds=1)  # SQS delays to the second; what comes this little early is waited for by nobody.
 
