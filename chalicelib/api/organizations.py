@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from chalicelib.features.organizations import changes, hmac_keys, schemas, service
+from chalicelib.features.customers import organization_settings as changes
+from chalicelib.features.organizations import hmac_keys, schemas, service
 from chalicelib.features.organizations.records import Organization
 from chalicelib.features.taxes import service as taxes
 from chalicelib.features.webhooks import service as webhooks
