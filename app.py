@@ -8,49 +8,49 @@ gc.disable()
 
 from chalice.app import Chalice
 
-from chalicelib import wiring as registry
+from chalicelib import wiring
 from chalicelib.platform.settings import settings
 
 app = Chalice(app_name="tollgate")
 
-for _blueprint in registry.BLUEPRINTS:
+for _blueprint in wiring.BLUEPRINTS:
     app.register_blueprint(_blueprint)
 
 
 @app.on_sqs_message(queue=settings().events_queue, batch_size=100, name="meter")
 def meter(event: Any) -> dict[str, Any]:
     """Count accepted events."""
-    return registry.meter(event.to_dict()["Records"])
+    return wiring.meter(event.to_dict()["Records"])
 
 
 @app.on_sqs_message(queue=settings().jobs_queue, batch_size=10, name="worker")
 def worker(event: Any) -> dict[str, Any]:
     """Carry out tasks of the agenda."""
-    return registry.work(event.to_dict()["Records"])
+    return wiring.work(event.to_dict()["Records"])
 
 
 @app.on_sqs_message(queue=settings().sandbox_queue, batch_size=1, name="sandbox_worker")
 def sandbox_worker(event: Any) -> dict[str, Any]:
     """Carry out tasks of sandboxes, the leaps of their clocks among them."""
-    return registry.work(event.to_dict()["Records"])
+    return wiring.work(event.to_dict()["Records"])
 
 
 @app.on_sqs_message(queue=settings().documents_queue, batch_size=1, name="print_documents")
 def print_documents(event: Any) -> dict[str, Any]:
     """Draw PDFs."""
-    return registry.work(event.to_dict()["Records"])
+    return wiring.work(event.to_dict()["Records"])
 
 
 @app.on_sqs_message(queue=settings().webhooks_queue, batch_size=10, name="deliver")
 def deliver(event: Any) -> dict[str, Any]:
     """Deliver webhooks."""
-    return registry.deliver(event.to_dict()["Records"])
+    return wiring.deliver(event.to_dict()["Records"])
 
 
 @app.schedule("rate(15 minutes)", name="tick")
 def tick(event: Any) -> None:
     """Push what is due."""
-    registry.tick()
+    wiring.tick()
 
 
 gc.freeze()

@@ -27,7 +27,7 @@ class Stack:
     def __init__(self, emulator: Emulator, *, port: int, folder: Path) -> None:
         # Only now: the app reads its settings when it is imported.
         from app import app, deliver, worker
-        from chalicelib import wiring as registry
+        from chalicelib import wiring
         from chalicelib.platform import aws, queues
         from chalicelib.platform.settings import settings
 
@@ -48,7 +48,7 @@ class Stack:
             for name, handler, number in handlers
             for _ in range(number)
         ]
-        self._threads.append(Ticker(registry.tick, self._stop))
+        self._threads.append(Ticker(wiring.tick, self._stop))
         self._consumers: list[subprocess.Popen[bytes]] = []
         self._log = (folder / "consumers.log").open("ab")
 

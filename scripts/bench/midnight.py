@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from chalicelib import wiring as registry
+from chalicelib import wiring
 from chalicelib.features.customers import service as customers
 from chalicelib.platform import agenda, auth, queues
 from chalicelib.platform.settings import settings
@@ -92,7 +92,7 @@ class Seller:
             for n in range(_EVENTS)
         ]
         for start in range(0, len(events), 100):
-            assert registry.meter([message(events[start : start + 100], organization)]) == {"batchItemFailures": []}
+            assert wiring.meter([message(events[start : start + 100], organization)]) == {"batchItemFailures": []}
 
     def invoices(self, month: int) -> list[dict[str, Any]]:
         """The invoices dated the first of a month, with everything, by number."""

@@ -108,7 +108,7 @@ def test_every_message_of_an_organization_names_it(aws):
 
 
 def _worked_off(queue: str, name: str) -> list[str]:
-    from chalicelib import wiring as registry
+    from chalicelib import wiring
 
     sqs, url, seen = clients.client("sqs"), queues.url(queue), []
     for _ in itertools.count():
@@ -120,6 +120,6 @@ def _worked_off(queue: str, name: str) -> list[str]:
             assert message["Body"].startswith((f'{{"pk":"{group}#', f'{{"org":"{group}"')), message["Body"]
             seen.append(name)
             sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
-        carry_out = registry.meter if name == "events" else registry.work
+        carry_out = wiring.meter if name == "events" else wiring.work
         records = [{"messageId": message["MessageId"], "body": message["Body"]} for message in messages]
         assert carry_out(records) == {"batchItemFailures": []}

@@ -11,7 +11,7 @@ from wsgiref.util import setup_testing_defaults
 import pytest
 
 from app import app
-from chalicelib import wiring as registry
+from chalicelib import wiring
 from chalicelib.platform import aws as clients
 from chalicelib.platform import queues
 from chalicelib.platform.settings import settings
@@ -129,7 +129,7 @@ def test_dead_letters_are_looked_at_and_sent_again_and_count_once(aws):
     queues.send(dead, record["body"])
     assert dead_letters.redrive(settings().events_queue) == 2
     assert dead_letters.redrive(settings().events_queue) == 0
-    assert registry.meter(received(settings().events_queue)) == {"batchItemFailures": []}
+    assert wiring.meter(received(settings().events_queue)) == {"batchItemFailures": []}
     assert story.ok("GET", "/events?external_subscription_id=sub")["meta"]["total_count"] == 1
 
 

@@ -9,8 +9,7 @@ from random import Random
 
 import pytest
 
-from chalicelib import limits
-from chalicelib import wiring as registry
+from chalicelib import limits, wiring
 from chalicelib.features.sandbox import service as test_clock
 from chalicelib.features.webhooks import delivery
 from chalicelib.platform import agenda, clock, jobs, queues
@@ -70,7 +69,7 @@ def due(owner: OrganizationRef, number: int, kind: agenda.Kind = BUSY, after: ti
 
 def jobs_lane(**how: object) -> Lane:
     """Each task takes its time; pushing what its requests take."""
-    how = {"carry_out": registry.work, "seconds": lambda m: 0.0 if m.kind == "shard" else TASK_SECONDS, **how}
+    how = {"carry_out": wiring.work, "seconds": lambda m: 0.0 if m.kind == "shard" else TASK_SECONDS, **how}
     return Lane.of("Worker", "worker", settings().jobs_queue, **how)
 
 
@@ -131,7 +130,7 @@ def test_documents_are_printed_in_turns_too(simulation, done):
     noisy, quiet = organization(), organization()
     agenda.push(due(noisy, 10_000, PRINTED))
     lane = Lane.of(
-        "PrintDocuments", "print_documents", settings().documents_queue, lambda _: 2.0, carry_out=registry.work
+        "PrintDocuments", "print_documents", settings().documents_queue, lambda _: 2.0, carry_out=wiring.work
     )
     crowd = Crowd(simulation, lane)
     crowd.work(lambda: False, at_most=timedelta(seconds=20))
@@ -241,12 +240,12 @@ def test_lost_and_doubled_messages_leave_nothing_undone(aws, small, monkeypatch,
     now = clock.utc_now()
     for _ in range(40):
         monkeypatch.setattr(clock, "utc_now", lambda now=now: now)
-        registry.tick()
+        wiring.tick()
         for _ in range(3):
             records = received(settings().jobs_queue)
             for record in chance.sample(records, len(records)):
                 for _ in range(chance.choice((0, 1, 1, 2))):
-                    registry.work([record])
+                    wiring.work([record])
         if len(done) == len(tasks):
             break
         now += limits.PUSH_AHEAD
@@ -262,7 +261,7 @@ def test_organizations_take_turns_in_a_batch(aws, done):
     records = received(settings().jobs_queue)
     assert len(records) == 10
     records.sort(key=lambda record: quiet.id in record["body"])
-    assert registry.work(records) == {"batchItemFailures": []}
+    assert wiring.work(records) == {"batchItemFailures": []}
     assert [task.organization for task in done].index(quiet) <= 1
 
 
@@ -275,7 +274,7 @@ def test_what_a_slow_batch_has_no_time_for_goes_back(aws, done, monkeypatch):
     records = [*received(settings().jobs_queue), {"messageId": "x", "body": "no JSON"}]
     queues.send(settings().jobs_queue, {"shard": 5}, group="agenda")
     records += received(settings().jobs_queue)
-    assert registry.work(records) == {"batchItemFailures": [{"itemIdentifier": "x"}]}
+    assert wiring.work(records) == {"batchItemFailures": [{"itemIdentifier": "x"}]}
     assert done == []
     keys, orders = taken()
     assert (sorted(keys), orders) == (sorted(task.key[0] for task in tasks[1:]), [{"shard": 5}])
@@ -305,7 +304,7 @@ def test_deliveries_to_an_endpoint_that_hangs_hold_up_none_of_another(simulation
         "deliver",
         settings().webhooks_queue,
         lambda m: float(limits.WEBHOOK_TIMEOUT_SECONDS) if owner.id in m.body else 0.2,
-        carry_out=registry.work,
+        carry_out=wiring.work,
         together=True,
     )
     crowd = Crowd(simulation, lane, jobs_lane())
@@ -326,7 +325,7 @@ def test_deliveries_to_an_endpoint_that_hangs_hold_up_none_of_another(simulation
 def test_a_hundred_thousand_messages_of_events_hold_up_none_of_another(simulation):
     noisy, quiet = organization(), organization()
     begun = simulation.now
-    lane = Lane.of("Meter", "meter", settings().events_queue, lambda _: 0.1, carry_out=registry.meter)
+    lane = Lane.of("Meter", "meter", settings().events_queue, lambda _: 0.1, carry_out=wiring.meter)
     body = message([event("t", begun)], noisy)["body"]
     for _ in range(MANY):
         simulation.take(body, timedelta(0), queue=lane.url, group=noisy.id)
@@ -350,7 +349,7 @@ def test_leaps_of_twenty_sandboxes_hold_up_neither_jobs_nor_another_sandbox(simu
     def seconds(m: Message) -> float:
         return float(limits.CLOCK_SLICE_SECONDS) if m.kind == test_clock.ADVANCE.name else 0.5
 
-    lane = Lane.of("SandboxWorker", "sandbox_worker", settings().sandbox_queue, seconds, carry_out=registry.work)
+    lane = Lane.of("SandboxWorker", "sandbox_worker", settings().sandbox_queue, seconds, carry_out=wiring.work)
     crowd = Crowd(simulation, lane, jobs_lane())
     crowd.work(lambda: not simulation.waiting and lane.running == 0, at_most=10 * MINUTE)
     for story in leaping:

@@ -7,8 +7,7 @@ from random import Random
 
 import pytest
 
-from chalicelib import limits
-from chalicelib import wiring as registry
+from chalicelib import limits, wiring
 from chalicelib.features.customers import service as customers
 from chalicelib.features.sandbox import service as test_clock
 from chalicelib.platform import agenda, clock, jobs
@@ -101,7 +100,7 @@ def test_a_leap_goes_on_in_slices_and_each_goes_to_the_end_of_the_queue(aws, no_
     assert put(story, YEAR).body["test_clock"] == {"now": "2024-01-01T00:00:00Z", "status": "advancing"}
     seen = []
     while records := received(settings().sandbox_queue):
-        assert registry.work(records) == {"batchItemFailures": []}
+        assert wiring.work(records) == {"batchItemFailures": []}
         seen.append(len(billed(story)))
     assert shown(story) == (YEAR, "ready")
     assert billed(story) == months(12)
@@ -122,7 +121,7 @@ def test_leaps_take_turns_and_no_job_of_anybody_else_lies_behind_them(aws, no_ti
     of_sandboxes, of_others = settings().sandbox_queue, settings().jobs_queue
     references = [story.ref for story in leaping]
     while records := received(of_sandboxes, 1):
-        assert registry.work(records) == {"batchItemFailures": []}
+        assert wiring.work(records) == {"batchItemFailures": []}
         reached = [clock.now(reference).month for reference in references]
         assert max(reached) - min(reached) <= 1
     assert [billed(story) for story in leaping] == [months(6)] * 3
@@ -157,7 +156,7 @@ def test_events_on_their_way_hold_a_leap_for_a_minute_and_no_slot_meanwhile(aws,
             patched.setattr(clock, "utc_now", lambda later=later: later)
             if seconds == 61:
                 patched.setattr(limits, "CLOCK_SLICE_SECONDS", 60)
-            registry.work(received(settings().sandbox_queue))
+            wiring.work(received(settings().sandbox_queue))
         assert shown(story)[1] == status
     assert billed(story) == months(1)
 
@@ -293,7 +292,7 @@ def test_slices_cancels_deaths_and_two_runners_at_once_come_to_the_same(aws, no_
             story.ok("DELETE", "/test_clock")
         records = received(settings().sandbox_queue)
         _carry_out(chance, records)
-        registry.tick()
+        wiring.tick()
         work_quietly(settings().jobs_queue)
     assert shown(story) == (text(end), "ready")
     found = billed(story)
@@ -305,9 +304,9 @@ def _carry_out(chance: Random, records: Sequence[dict]) -> None:
     """Once or twice, perhaps dying in the middle."""
     for _ in range(chance.randrange(1, 3)):
         with failing(Plan(chance.randrange(30), after=chance.random() < 0.5)), contextlib.suppress(Killed):
-            registry.work(records)
+            wiring.work(records)
 
 
 def work_quietly(queue: str) -> None:
     while records := received(queue):
-        registry.work(records)
+        wiring.work(records)

@@ -6,8 +6,7 @@ from typing import Any
 
 import pytest
 
-from chalicelib import limits
-from chalicelib import wiring as registry
+from chalicelib import limits, wiring
 from chalicelib.features.metering.service import _Sealer
 from chalicelib.platform.settings import settings
 from tests.support.charging import bills, moves, priced, tiers, ts, values
@@ -125,7 +124,7 @@ def test_a_request_of_several_messages_keeps_its_order(story, monkeypatch, order
     records = list(itertools.chain.from_iterable(iter(lambda: received(settings().events_queue), [])))
     assert len(records) == sum(len(each[2]) for each in CASES.values())
     for record in records[::order] * times:
-        assert registry.meter([record]) == {"batchItemFailures": []}
+        assert wiring.meter([record]) == {"batchItemFailures": []}
     assert_right(story)
 
 
@@ -138,7 +137,7 @@ def test_one_request_after_the_other_goes_by_reception(story):
             story.ok("POST", "/events", {"event": {**event, "timestamp": ts(AT)}})
     # They come to the meter in any order, and together.
     records = list(itertools.chain.from_iterable(iter(lambda: received(settings().events_queue), [])))
-    assert registry.meter(records[::-1]) == {"batchItemFailures": []}
+    assert wiring.meter(records[::-1]) == {"batchItemFailures": []}
     assert_right(story)
 
 

@@ -17,7 +17,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from app import app
-from chalicelib import wiring as registry
+from chalicelib import wiring
 from chalicelib.platform import queues
 from infra.package import FUNCTIONS
 from tests.support.capacity import counting
@@ -128,7 +128,7 @@ class Crowd:
 
     def _start_all(self) -> None:
         if self.simulation.now >= self._next_tick:
-            registry.tick()
+            wiring.tick()
             self._next_tick = self.simulation.now + QUARTER
         self._arrive()
         for lane in self._lanes.values():

@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 from botocore.exceptions import EndpointConnectionError
 
-from chalicelib import wiring as registry
+from chalicelib import wiring
 from chalicelib.domain.aggregation.window import Window
 from chalicelib.domain.periods import Span
 from chalicelib.features.metering import store
@@ -145,7 +145,7 @@ def deliver(records: Sequence[Mapping[str, Any]], fault: Fault = nullcontext) ->
     """Hand records to the meter; which of them need not come again."""
     with fault():
         try:
-            answer = registry.meter(records)
+            answer = wiring.meter(records)
         except (Killed, EndpointConnectionError):
             return set()
     return {record["messageId"] for record in records} - {

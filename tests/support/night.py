@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from chalicelib import wiring as registry
+from chalicelib import wiring
 from chalicelib.features.audit import late
 from chalicelib.features.metering import commit
 from chalicelib.platform import aws, clock, queues, table
@@ -137,7 +137,7 @@ class Night:
     def _tick(self) -> None:
         self._ticked_at = self.now
         with contextlib.suppress(ClientError):  # As on Lambda: the next one comes.
-            registry.tick()
+            wiring.tick()
 
     def _work(self, queue: Queue) -> None:
         taken = queue.receive(self.now)
@@ -145,12 +145,12 @@ class Night:
             return
         records = [self._record(queue, message) for message in taken]
         if queue is not self.events:
-            answer = registry.work(records)
+            answer = wiring.work(records)
         elif self.dies(taken):
             return
         else:
             self.metering = taken
-            answer = registry.meter(records)
+            answer = wiring.meter(records)
             self.metering = []
         failed = {each["itemIdentifier"] for each in answer["batchItemFailures"]}
         for message in taken:

@@ -17,8 +17,7 @@ from typing import Any
 
 import simplejson
 
-from chalicelib import limits
-from chalicelib import wiring as registry
+from chalicelib import limits, wiring
 from chalicelib.features.audit import late
 from chalicelib.platform import aws, clock, queues
 from chalicelib.platform.settings import settings
@@ -134,11 +133,11 @@ class Simulation:
         chance = self.disturbance.chance if self.disturbance else None
         with counting() as meter:
             if chance and chance.random() < 0.3:
-                self._in_parallel([registry.tick, registry.tick], chance)
+                self._in_parallel([wiring.tick, wiring.tick], chance)
             else:
-                registry.tick()
+                wiring.tick()
                 if chance and chance.random() < 0.3:
-                    registry.tick()
+                    wiring.tick()
         kind = "tick" if meter.requests["send_message_batch"] else "idle tick"
         self.costs.add(kind, meter)
         return kind
@@ -190,7 +189,7 @@ class Simulation:
 
 
 def _work(messages: Sequence[Message]) -> None:
-    assert registry.work([message.record for message in messages]) == {"batchItemFailures": []}
+    assert wiring.work([message.record for message in messages]) == {"batchItemFailures": []}
 
 
 class Turns:

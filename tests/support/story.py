@@ -10,7 +10,7 @@ from chalice.config import Config
 from chalice.local import LocalGateway
 
 from app import app
-from chalicelib import wiring as registry
+from chalicelib import wiring
 from chalicelib.features.sandbox import service as test_clock
 from chalicelib.platform import auth, aws, queues
 from chalicelib.platform.clock import OrganizationRef
@@ -147,7 +147,7 @@ def received(queue: str, number: int = 10) -> list[dict[str, Any]]:
 def meter() -> None:
     """Work off the queue of events."""
     while records := received(settings().events_queue):
-        assert registry.meter(records) == {"batchItemFailures": []}
+        assert wiring.meter(records) == {"batchItemFailures": []}
 
 
 def work(queue: str = "jobs") -> int:
@@ -157,6 +157,6 @@ def work(queue: str = "jobs") -> int:
         str(getattr(settings(), f"{name}_queue")) for name in (("jobs", "sandbox") if queue == "jobs" else (queue,))
     ]
     while records := [record for name in names for record in received(name)]:
-        assert registry.work(records) == {"batchItemFailures": []}
+        assert wiring.work(records) == {"batchItemFailures": []}
         total += len(records)
     return total

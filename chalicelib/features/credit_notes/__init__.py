@@ -1,6 +1,6 @@
 """Credit notes: what was given back on an invoice, how it is shown, listed, voided and told of.
 
 Owns the notes, their lists and totals, and the open balances under the customer's key. Does not decide when a note is due
-or when a balance is used: that is `features/billing`. Keeps true: a note on a draft invoice is hidden; the amounts of a
+or when a balance is used: that is `features/invoicing`. Keeps true: a note on a draft invoice is hidden; the amounts of a
 final one never change, only its balance goes down; an open balance stands under the customer exactly while it is above 0.
 """

@@ -6,8 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from chalicelib import limits
-from chalicelib import wiring as registry
+from chalicelib import limits, wiring
 from chalicelib.features.metering import log, service, store
 from chalicelib.features.webhooks import store as webhook_store
 from chalicelib.platform import agenda, clock, table
@@ -120,7 +119,7 @@ def test_a_worker_killed_at_any_write_tells_once(aws, after, monkeypatch):
                 event_jobs.tell(task, task.due_at)
     for task in _due():
         event_jobs.tell(task, task.due_at)
-    registry.tick()  # The push may be lost with its worker.
+    wiring.tick()  # The push may be lost with its worker.
     assert [sorted(each["events_errors"]["invalid_code"]) for each in told(story)] == [["t0", "t1", "t2"]]
 
 

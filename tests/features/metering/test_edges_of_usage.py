@@ -7,8 +7,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from chalicelib import limits
-from chalicelib import wiring as registry
+from chalicelib import limits, wiring
 from chalicelib.features.metering.event import Event
 from tests.features.metering.test_laws_of_usage import begin_anew, wall  # noqa: F401  wall: a fixture
 from tests.support.charging import ALL, tiers
@@ -249,7 +248,7 @@ def test_usage_at_an_edge_is_what_a_recount_gives(wall, monkeypatch, of):  # noq
         wall.now = local(MONDAY, of.zone) + 14 * DAY if way == BACKWARDS else NOON
         tell(world, way)
         wall.now += 2 * HOUR
-        registry.tick()  # Registers of distinct values that reading opened are filled.
+        wiring.tick()  # Registers of distinct values that reading opened are filled.
         work()
         for each in (of.week, *of.ranges, of.week):
             world.assert_equals_recount(each)
@@ -300,7 +299,7 @@ def test_distinct_values_that_are_counted_as_they_come_in_are_those_of_a_recount
         for _ in range(2):  # The first reading opens registers, the second one reads what was filled.
             world.assert_equals_recount(of.week)
             wall.now += 2 * HOUR
-            registry.tick()
+            wiring.tick()
             work()
         world.assert_equals_recount(of.week)
 
@@ -378,5 +377,5 @@ def test_dimensions_that_change_hold_for_what_came_before_as_well(wall, monkeypa
         for _ in range(2):
             world.assert_equals_recount(of.week)
             wall.now += timedelta(minutes=70)
-            registry.tick()
+            wiring.tick()
             work()

@@ -13,8 +13,7 @@ from botocore.exceptions import EndpointConnectionError
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from chalicelib import limits
-from chalicelib import wiring as registry
+from chalicelib import limits, wiring
 from chalicelib.features.audit.audit import audit
 from chalicelib.features.metering import definitions, rows
 from chalicelib.features.metering.event import Event
@@ -147,7 +146,7 @@ def begin_anew(empty: State) -> None:
 def work_off(fault: Fault) -> None:
     """What is due by the real clock: registers of distinct values are filled."""
     with fault(), contextlib.suppress(Killed, EndpointConnectionError, AssertionError):
-        registry.tick()
+        wiring.tick()
         work()
 
 

@@ -10,8 +10,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from chalicelib import limits
-from chalicelib import wiring as registry
+from chalicelib import limits, wiring
 from chalicelib.features.webhooks import delivery, wire
 from chalicelib.features.webhooks.delivery import Request
 from chalicelib.platform import agenda, clock, files
@@ -409,7 +408,7 @@ def test_an_endpoint_that_hangs_holds_up_nobody_elses_messages_of_its_batch(tmp_
         records = received(settings().webhooks_queue)
         assert len(records) == 10
         begun = time.monotonic()
-        assert registry.deliver(records) == {"batchItemFailures": []}
+        assert wiring.deliver(records) == {"batchItemFailures": []}
         seconds = time.monotonic() - begun
         assert [message.status for message in messages(quiet)] == ["succeeded"]
         assert {message.status for message in messages(noisy)} == {"retrying"}
