@@ -6,6 +6,7 @@ from chalicelib.features.credit_notes import listings, service
 from chalicelib.features.credit_notes.records import CreditNote
 from chalicelib.features.customers import service as customers
 from chalicelib.platform.http import Call, Routes
+from chalicelib.platform.ids import CreditNoteId
 
 routes = Routes(__name__)
 
@@ -28,20 +29,20 @@ def index_of_customer(call: Call) -> dict[str, Any]:
 @routes.get("/credit_notes/{lago_id}")
 def show(call: Call) -> dict[str, Any]:
     """One."""
-    return _answer(call, service.find(call.organization.id, call.path["lago_id"]))
+    return _answer(call, service.find(call.organization.id, CreditNoteId(call.path["lago_id"])))
 
 
 @routes.put("/credit_notes/{lago_id}")
 def update(call: Call) -> dict[str, Any]:
     """The refund's status, and metadata."""
-    note = service.find(call.organization.id, call.path["lago_id"])
+    note = service.find(call.organization.id, CreditNoteId(call.path["lago_id"]))
     return _answer(call, service.update(call.organization.id, note.id, call.root("credit_note"), now=call.now))
 
 
 @routes.put("/credit_notes/{lago_id}/void")
 def void(call: Call) -> dict[str, Any]:
     """Give up what is left of the balance."""
-    return _answer(call, service.void(call.organization.id, call.path["lago_id"], now=call.now))
+    return _answer(call, service.void(call.organization.id, CreditNoteId(call.path["lago_id"]), now=call.now))
 
 
 def _answer(call: Call, note: CreditNote) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from typing import Any
 from chalicelib.features.fees import listings, service
 from chalicelib.features.sandbox import service as test_clock
 from chalicelib.platform.http import Call, Routes
+from chalicelib.platform.ids import FeeId
 
 routes = Routes(__name__)
 
@@ -25,22 +26,22 @@ def index(call: Call) -> dict[str, Any]:
 def show(call: Call) -> dict[str, Any]:
     """One."""
     _catch_up(call)
-    stored = service.find(call.organization.id, call.path["lago_id"])
+    stored = service.find(call.organization.id, FeeId(call.path["lago_id"]))
     return {"fee": service.show_many(call.organization.id, [stored.fee])[0]}
 
 
 @routes.put("/fees/{lago_id}")
 def update(call: Call) -> dict[str, Any]:
     """The payment status of a fee without invoice."""
-    service.find(call.organization.id, call.path["lago_id"])
-    fee = service.update(call.organization.id, call.path["lago_id"], call.root("fee"), now=call.now)
+    service.find(call.organization.id, FeeId(call.path["lago_id"]))
+    fee = service.update(call.organization.id, FeeId(call.path["lago_id"]), call.root("fee"), now=call.now)
     return {"fee": service.show_many(call.organization.id, [fee])[0]}
 
 
 @routes.delete("/fees/{lago_id}")
 def remove(call: Call) -> dict[str, Any]:
     """Delete a fee without invoice."""
-    fee = service.remove(call.organization.id, call.path["lago_id"])
+    fee = service.remove(call.organization.id, FeeId(call.path["lago_id"]))
     return {"fee": service.show_many(call.organization.id, [fee])[0]}
 
 

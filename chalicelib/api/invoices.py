@@ -10,6 +10,7 @@ from chalicelib.features.invoices.records import Invoice
 from chalicelib.features.organizations import service as organizations
 from chalicelib.features.sandbox import service as test_clock
 from chalicelib.platform.http import Answer, Call, Routes
+from chalicelib.platform.ids import InvoiceId
 
 routes = Routes(__name__)
 
@@ -37,13 +38,15 @@ def index_of_customer(call: Call) -> dict[str, Any]:
 @routes.get("/invoices/{lago_id}")
 def show(call: Call) -> dict[str, Any]:
     """One, with everything."""
-    return _answer(call, service.find(call.organization.id, call.path["lago_id"]))
+    return _answer(call, service.find(call.organization.id, InvoiceId(call.path["lago_id"])))
 
 
 @routes.put("/invoices/{lago_id}")
 def update(call: Call) -> dict[str, Any]:
     """Payment status and metadata."""
-    invoice, tasks = service.update(call.organization.id, call.path["lago_id"], call.root("invoice"), now=call.now)
+    invoice, tasks = service.update(
+        call.organization.id, InvoiceId(call.path["lago_id"]), call.root("invoice"), now=call.now
+    )
     test_clock.settle(call.organization, now=call.now, tasks=tasks)
     return _answer(call, invoice)
 
@@ -52,7 +55,7 @@ def update(call: Call) -> dict[str, Any]:
 def download(call: Call) -> Any:
     """The invoice with a link to its document, or an empty answer while it is being printed."""
     own = organizations.get(call.organization.id)
-    invoice = service.download(own, call.path["lago_id"])
+    invoice = service.download(own, InvoiceId(call.path["lago_id"]))
     end = time.monotonic() + _PRINTER_WAIT_SECONDS
     while invoice.file_key is None and time.monotonic() < end:
         time.sleep(0.1)
@@ -69,7 +72,7 @@ def download_pdf(call: Call) -> Any:
 @routes.put("/invoices/{lago_id}/refresh")
 def refresh(call: Call) -> dict[str, Any]:
     """Compute a draft again; any other status is returned unchanged."""
-    invoice = service.find(call.organization.id, call.path["lago_id"])
+    invoice = service.find(call.organization.id, InvoiceId(call.path["lago_id"]))
     if invoice.invoice_type != "subscription":
         raise Forbidden("invalid_type_or_status")
     if invoice.status == "draft":
@@ -82,7 +85,7 @@ def refresh(call: Call) -> dict[str, Any]:
 @routes.put("/invoices/{lago_id}/finalize")
 def finalize(call: Call) -> dict[str, Any]:
     """Make a draft final now."""
-    invoice = service.find(call.organization.id, call.path["lago_id"])
+    invoice = service.find(call.organization.id, InvoiceId(call.path["lago_id"]))
     if invoice.status != "draft":
         raise NotFound("invoice")
     from chalicelib.features.invoicing import drafts

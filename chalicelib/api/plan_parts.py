@@ -12,6 +12,7 @@ from chalicelib.features.plans.store import Charge, Plan
 from chalicelib.platform import listing
 from chalicelib.platform.agenda import Task
 from chalicelib.platform.http import Call, Routes
+from chalicelib.platform.ids import ChargeFilterId
 
 
 def mount(routes: Routes) -> None:
@@ -86,11 +87,11 @@ def _mount_filters(routes: Routes) -> None:
         return filter_parts.listed(_charge(call)[1], listing.wanted(call))
 
     def show(call: Call) -> dict[str, Any]:
-        return filter_parts.answer(_charge(call)[1], call.path["filter_id"])
+        return filter_parts.answer(_charge(call)[1], ChargeFilterId(call.path["filter_id"]))
 
     def update(call: Call) -> dict[str, Any]:
         def wanted(charge: Charge) -> OneFilter:
-            charge_filters.find(charge.filters, call.path["filter_id"])
+            charge_filters.find(charge.filters, ChargeFilterId(call.path["filter_id"]))
             return OneFilter(call.path["filter_id"], call.root(filter_parts.ROOT))
 
         return _changed(call, wanted)
@@ -115,7 +116,7 @@ def _changed(call: Call, wanted: Callable[[Charge], OneFilter]) -> dict[str, Any
         options = one.fields if one.fields is not None else call.optional_body().get(filter_parts.ROOT)
         cascades = options.get("cascade_updates") if isinstance(options, Mapping) else None
         values = {"filters": one, "cascade_updates": cascades}
-        shown = filter_parts.answer(charge, str(one.id)) if one.fields is None else None
+        shown = filter_parts.answer(charge, ChargeFilterId(str(one.id))) if one.fields is None else None
         _, after, tasks = parts.CHARGES.change(call, plan, charge.code, values)
         return shown or filter_parts.answer_after(after, one), tasks
 

@@ -10,6 +10,7 @@ from chalicelib.platform import listing
 from chalicelib.platform.agenda import Task
 from chalicelib.platform.collection import Collection, Record
 from chalicelib.platform.http import Call, Routes
+from chalicelib.platform.ids import OrganizationId
 from chalicelib.platform.retry import retrying
 
 R = TypeVar("R", bound=Record)
@@ -42,7 +43,7 @@ class Resource(Generic[R]):
     create: Callable[[Call, dict[str, Any]], tuple[R, Sequence[Task]]]
     update: Callable[[Call, R, dict[str, Any]], tuple[R, Sequence[Task]]]
     remove: Callable[[Call, R], tuple[R, Sequence[Task]]]
-    show: Callable[[str, Sequence[R]], list[dict[str, Any]]]
+    show: Callable[[OrganizationId, Sequence[R]], list[dict[str, Any]]]
     removed: Mapping[str, Any] = field(default_factory=dict)
 
     def find(self, call: Call) -> R:

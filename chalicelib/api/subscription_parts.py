@@ -13,6 +13,7 @@ from chalicelib.features.subscriptions import listings, service
 from chalicelib.features.subscriptions.records import Subscription
 from chalicelib.platform import listing
 from chalicelib.platform.http import Call, Routes
+from chalicelib.platform.ids import ChargeFilterId
 
 
 def mount(routes: Routes) -> None:
@@ -57,17 +58,17 @@ def _mount_filters(routes: Routes) -> None:
         return filter_parts.listed(_charge(call)[1], listing.wanted(call))
 
     def show(call: Call) -> dict[str, Any]:
-        return filter_parts.answer(_charge(call)[1], call.path["filter_id"])
+        return filter_parts.answer(_charge(call)[1], ChargeFilterId(call.path["filter_id"]))
 
     def update(call: Call) -> dict[str, Any]:
         subscription, charge = _charge(call)
-        charge_filters.find(charge.filters, call.path["filter_id"])
+        charge_filters.find(charge.filters, ChargeFilterId(call.path["filter_id"]))
         change = OneFilter(call.path["filter_id"], call.root(filter_parts.ROOT))
         return _changed(call, subscription, charge, change)
 
     def destroy(call: Call) -> dict[str, Any]:
         subscription, charge = _charge(call)
-        shown = filter_parts.answer(charge, call.path["filter_id"])
+        shown = filter_parts.answer(charge, ChargeFilterId(call.path["filter_id"]))
         _changed(call, subscription, charge, OneFilter(call.path["filter_id"], None))
         return shown
 

@@ -6,6 +6,7 @@ from chalicelib.features.webhooks import service, signing
 from chalicelib.features.webhooks.store import ENDPOINTS
 from chalicelib.platform import listing
 from chalicelib.platform.http import Answer, Call, Routes
+from chalicelib.platform.ids import WebhookEndpointId
 
 routes = Routes(__name__)
 
@@ -27,7 +28,7 @@ def index(call: Call) -> dict[str, Any]:
 @routes.get("/webhook_endpoints/{lago_id}")
 def show(call: Call) -> dict[str, Any]:
     """One."""
-    endpoint = service.find(call.organization.id, call.path["lago_id"])
+    endpoint = service.find(call.organization.id, WebhookEndpointId(call.path["lago_id"]))
     return {"webhook_endpoint": service.show(call.organization.id, endpoint)}
 
 
@@ -35,14 +36,14 @@ def show(call: Call) -> dict[str, Any]:
 def update(call: Call) -> dict[str, Any]:
     """Change it."""
     values = call.root("webhook_endpoint")
-    endpoint = service.update(call.organization, call.path["lago_id"], values, now=call.now)
+    endpoint = service.update(call.organization, WebhookEndpointId(call.path["lago_id"]), values, now=call.now)
     return {"webhook_endpoint": service.show(call.organization.id, endpoint)}
 
 
 @routes.delete("/webhook_endpoints/{lago_id}")
 def destroy(call: Call) -> dict[str, Any]:
     """Remove it."""
-    endpoint = service.remove(call.organization, call.path["lago_id"], now=call.now)
+    endpoint = service.remove(call.organization, WebhookEndpointId(call.path["lago_id"]), now=call.now)
     return {"webhook_endpoint": service.show(call.organization.id, endpoint)}
 
 

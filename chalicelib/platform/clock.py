@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from chalicelib.platform import table
-from chalicelib.platform.ids import key
+from chalicelib.platform.ids import OrganizationId, key
 from chalicelib.platform.timestamps import unstamp
 
 
@@ -20,7 +20,7 @@ def utc_now() -> datetime:
 class OrganizationRef:
     """What every call and task knows of its organization: whose keys to use, and which clock holds."""
 
-    id: str
+    id: OrganizationId
     sandbox: bool
 
 
@@ -41,7 +41,7 @@ class TestClock:
         return self.target is not None
 
 
-def clock_key(organization_id: str) -> tuple[str, str]:
+def clock_key(organization_id: OrganizationId) -> tuple[str, str]:
     """Where a sandbox's clock stands; its tasks lie under the same partition key."""
     return key(organization_id, "clock"), "clock"
 

@@ -23,7 +23,7 @@ from pydantic import BaseModel, ConfigDict
 
 from chalicelib.domain.errors import ChangedMeanwhile, Invalid
 from chalicelib.platform import counters, listing
-from chalicelib.platform.ids import key
+from chalicelib.platform.ids import OrganizationId, key
 from chalicelib.platform.table import Action, Cancelled, Item, Key, core, transact
 from chalicelib.platform.timestamps import stamp
 
@@ -59,31 +59,31 @@ class Collection(Generic[R]):
     code_field: str = "code"
     listed: Callable[[R], bool] = lambda record: True
 
-    def get(self, organization_id: str, record_id: str) -> R | None:
+    def get(self, organization_id: OrganizationId, record_id: str) -> R | None:
         """The record under an id, deleted or not."""
         item = core.get(*self.key(organization_id, record_id))
         return None if item is None else self.read(item)
 
-    def get_many(self, organization_id: str, ids: Sequence[str]) -> dict[str, R]:
+    def get_many(self, organization_id: OrganizationId, ids: Sequence[str]) -> dict[str, R]:
         """The records under these ids, deleted or not."""
         found = core.get_many([self.key(organization_id, record_id) for record_id in ids])
         records = [self.read(item) for item in found.values()]
         return {record.id: record for record in records}
 
-    def find(self, organization_id: str, code: str) -> R | None:
+    def find(self, organization_id: OrganizationId, code: str) -> R | None:
         """The live record of a code."""
         guard = core.get(*self._guard(organization_id, code)) if code else None
         record = self.get(organization_id, guard["id"]) if guard else None
         return record if record and record.deleted_at is None else None
 
-    def find_many(self, organization_id: str, codes: Sequence[str]) -> dict[str, R]:
+    def find_many(self, organization_id: OrganizationId, codes: Sequence[str]) -> dict[str, R]:
         """The live records of these codes, in two requests."""
         guards = core.get_many([self._guard(organization_id, code) for code in codes if code])
         records = self.get_many(organization_id, [guard["id"] for guard in guards.values()])
         return {str(self.code(r)): r for r in records.values() if r.deleted_at is None}
 
     def page(
-        self, organization_id: str, wanted: listing.Wanted, search_term: str | None = None
+        self, organization_id: OrganizationId, wanted: listing.Wanted, search_term: str | None = None
     ) -> tuple[list[R], dict[str, int | None]]:
         """One page of the live records, newest first, and its `meta`."""
         where: dict[str, Any] = {}
@@ -94,21 +94,21 @@ class Collection(Generic[R]):
         items, meta = listing.read(listing.Listing(organization_id, key(organization_id, self.name), **where), wanted)
         return [self.read(item) for item in items], meta
 
-    def all(self, organization_id: str) -> list[R]:
+    def all(self, organization_id: OrganizationId) -> list[R]:
         """All live records, newest first; for small collections only."""
         items = list(core.query(key(organization_id, self.name), index="list", descending=True))
         return [self.read(item) for item in items]
 
     # Changing.
 
-    def create_actions(self, organization_id: str, record: R) -> list[Action]:
+    def create_actions(self, organization_id: OrganizationId, record: R) -> list[Action]:
         """Record, guard and total of a new record; the guard's refusal means that the code is taken."""
         code = self.code(record)
         guard = [] if code is None else [core.create(self._guard_item(organization_id, code, record.id))]
         total = self._counted(organization_id, record, 1)
         return [*guard, core.create(self.item(organization_id, record)), *total]
 
-    def create(self, organization_id: str, record: R, extra: Sequence[Action] = ()) -> R:
+    def create(self, organization_id: OrganizationId, record: R, extra: Sequence[Action] = ()) -> R:
         """Store a new record.
 
         Raises: Invalid, `value_already_exist` on the code; Cancelled, when `extra` was refused or collisions did not end.
@@ -121,12 +121,12 @@ class Collection(Generic[R]):
             raise
         return record
 
-    def replace_action(self, organization_id: str, old: R, new: R) -> Action:
+    def replace_action(self, organization_id: OrganizationId, old: R, new: R) -> Action:
         """Write `new` over `old`; refused if somebody else wrote in between."""
         item = self.item(organization_id, new.model_copy(update={"version": old.version + 1}))
         return core.put(item, condition="version = :version", values={":version": old.version})
 
-    def replace(self, organization_id: str, old: R, new: R, extra: Sequence[Action] = ()) -> R:
+    def replace(self, organization_id: OrganizationId, old: R, new: R, extra: Sequence[Action] = ()) -> R:
         """Write `new` over `old`, moving the guard when the code changes.
 
         Raises: Invalid, when the new code is taken; ChangedMeanwhile, when somebody else wrote in between.
@@ -144,7 +144,7 @@ class Collection(Generic[R]):
             raise self._refused(error) from error
         return new.model_copy(update={"version": old.version + 1})
 
-    def remove(self, organization_id: str, old: R, *, now: datetime, extra: Sequence[Action] = ()) -> R:
+    def remove(self, organization_id: OrganizationId, old: R, *, now: datetime, extra: Sequence[Action] = ()) -> R:
         """Delete softly: out of reads and lists, its code free again, the record kept for what names it.
 
         Raises: ChangedMeanwhile, when somebody else wrote in between.
@@ -161,11 +161,11 @@ class Collection(Generic[R]):
 
     # Items and keys.
 
-    def key(self, organization_id: str, record_id: str) -> Key:
+    def key(self, organization_id: OrganizationId, record_id: str) -> Key:
         """Where a record stands."""
         return key(organization_id, self.name, record_id), "-"
 
-    def item(self, organization_id: str, record: R) -> Item:
+    def item(self, organization_id: OrganizationId, record: R) -> Item:
         """A record as an item."""
         pk, sk = self.key(organization_id, record.id)
         item: Item = {"pk": pk, "sk": sk, "version": record.version, "record": dump(record)}
@@ -182,14 +182,14 @@ class Collection(Generic[R]):
     def _refused(self, error: Cancelled) -> Exception:
         return ChangedMeanwhile(self.name) if error.is_race else error
 
-    def _counted(self, organization_id: str, record: R, change: int) -> list[Action]:
+    def _counted(self, organization_id: OrganizationId, record: R, change: int) -> list[Action]:
         changes = {"all": change if self.listed(record) else 0}
         return counters.moved(organization_id, self.name, record.id, changes)
 
-    def _guard(self, organization_id: str, code: str) -> Key:
+    def _guard(self, organization_id: OrganizationId, code: str) -> Key:
         return key(organization_id, f"{self.name}-code", code), "-"
 
-    def _guard_item(self, organization_id: str, code: str, record_id: str) -> Item:
+    def _guard_item(self, organization_id: OrganizationId, code: str, record_id: str) -> Item:
         pk, sk = self._guard(organization_id, code)
         return {"pk": pk, "sk": sk, "id": record_id}
 
@@ -202,7 +202,9 @@ def _is_taken(error: Cancelled, record_id: str) -> bool:
     return guard.failed and holder.get("id") != record_id and all(reason.code == "None" for reason in others)
 
 
-def get_together(organization_id: str, *wanted: tuple[Collection[Any], Iterable[str]]) -> list[dict[str, Any]]:
+def get_together(
+    organization_id: OrganizationId, *wanted: tuple[Collection[Any], Iterable[str]]
+) -> list[dict[str, Any]]:
     """The records under these ids of several collections, deleted or not, each by id; read in one request."""
     keys = [[of.key(organization_id, record_id) for record_id in dict.fromkeys(ids)] for of, ids in wanted]
     items = core.get_many([each for some in keys for each in some])

@@ -11,11 +11,11 @@ Items
 from collections.abc import Mapping
 
 from chalicelib import limits
-from chalicelib.platform.ids import key, shard
+from chalicelib.platform.ids import OrganizationId, key, shard
 from chalicelib.platform.table import Action, core
 
 
-def moved(organization_id: str, list_name: str, object_id: str, changes: Mapping[str, int]) -> list[Action]:
+def moved(organization_id: OrganizationId, list_name: str, object_id: str, changes: Mapping[str, int]) -> list[Action]:
     """The action (none, when nothing changes) that adds `changes` to a list's totals."""
     real = {name: number for name, number in changes.items() if number}
     if not real:
@@ -27,6 +27,6 @@ def moved(organization_id: str, list_name: str, object_id: str, changes: Mapping
     return [core.update(place, f"ADD {sums}", names=names, values=values)]
 
 
-def total(organization_id: str, list_name: str, name: str = "all") -> int:
+def total(organization_id: OrganizationId, list_name: str, name: str = "all") -> int:
     """How many objects the list (or the part of it named `name`) holds."""
     return sum(int(item.get(name, 0)) for item in core.query(key(organization_id, "count", list_name)))

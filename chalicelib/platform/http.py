@@ -23,6 +23,7 @@ from chalicelib.domain import errors
 from chalicelib.platform import auth, clock
 from chalicelib.platform.busy import is_busy
 from chalicelib.platform.clock import OrganizationRef
+from chalicelib.platform.ids import OrganizationId
 from chalicelib.platform.log import logger
 from chalicelib.platform.table import Cancelled, ConditionFailed
 
@@ -225,7 +226,7 @@ def _call(request: Any, path: dict[str, str], key: str, *, while_advancing: bool
     else:
         if key == "admin":
             auth.require_admin(request.headers)
-        organization, now = OrganizationRef("", sandbox=False), clock.utc_now()
+        organization, now = OrganizationRef(OrganizationId(""), sandbox=False), clock.utc_now()
     parameters = request.query_params
     query = {name: parameters.getlist(name) for name in parameters} if parameters else {}
     return Call(

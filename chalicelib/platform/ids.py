@@ -10,6 +10,24 @@ import re
 import time
 import uuid
 from datetime import UTC, datetime, timedelta
+from typing import NewType
+
+# One type for each kind of id, so that one is never passed for another.
+OrganizationId = NewType("OrganizationId", str)
+CustomerId = NewType("CustomerId", str)
+SubscriptionId = NewType("SubscriptionId", str)
+PlanId = NewType("PlanId", str)
+ChargeId = NewType("ChargeId", str)
+ChargeFilterId = NewType("ChargeFilterId", str)
+FixedChargeId = NewType("FixedChargeId", str)
+BillableMetricId = NewType("BillableMetricId", str)
+AddOnId = NewType("AddOnId", str)
+TaxId = NewType("TaxId", str)
+InvoiceId = NewType("InvoiceId", str)
+FeeId = NewType("FeeId", str)
+CreditNoteId = NewType("CreditNoteId", str)
+WebhookEndpointId = NewType("WebhookEndpointId", str)
+WebhookId = NewType("WebhookId", str)
 
 # Most texts are ids of letters and digits, which are their own parts: one look tells.
 _PLAIN = re.compile(r"[A-Za-z0-9_.:@+-]{0,200}").fullmatch

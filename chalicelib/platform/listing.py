@@ -20,7 +20,7 @@ from typing import Any
 from chalicelib import limits
 from chalicelib.platform import clock, parameters
 from chalicelib.platform.http import Call
-from chalicelib.platform.ids import key
+from chalicelib.platform.ids import OrganizationId, key
 from chalicelib.platform.table import Item, core
 
 
@@ -40,7 +40,7 @@ class Listing:
     which. Bounds of `between` that leave nothing are allowed.
     """
 
-    organization_id: str
+    organization_id: OrganizationId
     pk: str
     index: str | None = "list"
     begins: str | None = None

@@ -12,11 +12,11 @@ from typing import Any
 
 from chalicelib import limits
 from chalicelib.platform import clock
-from chalicelib.platform.ids import key
+from chalicelib.platform.ids import OrganizationId, key
 from chalicelib.platform.table import core
 
 
-def kept(organization_id: str, listed: Sequence[Any], what: str) -> Any:
+def kept(organization_id: OrganizationId, listed: Sequence[Any], what: str) -> Any:
     """What is remembered under a name. `listed`: all that tells the list from others."""
     found = core.get(_pk(organization_id, listed), what)
     if found is None or found["expires_at"] <= clock.utc_now().timestamp():  # Expired items go hours later.
@@ -24,7 +24,7 @@ def kept(organization_id: str, listed: Sequence[Any], what: str) -> Any:
     return json.loads(found["value"])
 
 
-def keep(organization_id: str, listed: Sequence[Any], what: str, value: Any) -> None:
+def keep(organization_id: OrganizationId, listed: Sequence[Any], what: str, value: Any) -> None:
     """Remember something under a name, if it fits an item."""
     text = json.dumps(value, separators=(",", ":"))
     if len(text) <= limits.ITEM_BYTES_MAX:
@@ -32,6 +32,6 @@ def keep(organization_id: str, listed: Sequence[Any], what: str, value: Any) -> 
         core.write(core.put({"pk": _pk(organization_id, listed), "sk": what, "value": text, "expires_at": expires}))
 
 
-def _pk(organization_id: str, listed: Sequence[Any]) -> str:
+def _pk(organization_id: OrganizationId, listed: Sequence[Any]) -> str:
     name = hashlib.sha256(json.dumps(list(listed), default=str).encode()).hexdigest()
     return key(organization_id, "cursor", name)

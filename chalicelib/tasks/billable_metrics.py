@@ -22,6 +22,7 @@ from chalicelib.features.plans.store import PLANS
 from chalicelib.features.subscriptions import store as subscriptions
 from chalicelib.platform import agenda, clock, jobs
 from chalicelib.platform.agenda import Task
+from chalicelib.platform.ids import BillableMetricId, OrganizationId, PlanId
 from chalicelib.platform.retry import retrying
 from chalicelib.platform.table import core
 
@@ -36,7 +37,7 @@ def detach(task: Task, now: datetime) -> None:
     """Take the metric's charges out of all plans, those of single subscriptions too."""
     organization_id, metric_id = task.organization.id, task.subject
 
-    def one(plan_id: str) -> None:
+    def one(plan_id: PlanId) -> None:
         plan = PLANS.get(organization_id, plan_id)
         if plan is None or plan.deleted_at is not None:
             return
@@ -44,8 +45,8 @@ def detach(task: Task, now: datetime) -> None:
         new = plan.changed(now=now, charges=charges)
         PLANS.replace(organization_id, plan, new, plan_changes.usage_actions(organization_id, plan, new))
 
-    plans = store.plans_of(organization_id, metric_id, after=task.detail.get("after", ""))
-    _walk(task, ((each, each) for each in plans), lambda each: retrying(lambda: one(each), "plan"), now)
+    plans = store.plans_of(organization_id, BillableMetricId(metric_id), after=task.detail.get("after", ""))
+    _walk(task, ((each, each) for each in plans), lambda each: retrying(lambda: one(PlanId(each)), "plan"), now)
 
 
 @jobs.handles(changes.ERASE)
@@ -65,7 +66,7 @@ def erase_events(task: Task, now: datetime) -> None:
     _walk(task, ((each, each) for each in left), one, now)
 
 
-def _open_since_ms(organization_id: str, external_id: str, *, has_drafts: bool) -> int:
+def _open_since_ms(organization_id: OrganizationId, external_id: str, *, has_drafts: bool) -> int:
     """Since when usage under an external id is on no final invoice: from the start on where nothing was billed yet, and in
     milliseconds since 1970, as far back as events go where it never had a subscription."""
     known = subscriptions.history(organization_id, external_id)

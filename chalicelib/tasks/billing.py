@@ -24,6 +24,7 @@ from chalicelib.features.subscriptions.decide import Decision
 from chalicelib.features.subscriptions.records import Subscription
 from chalicelib.platform import agenda, jobs
 from chalicelib.platform.agenda import Task
+from chalicelib.platform.ids import CustomerId, InvoiceId
 from chalicelib.platform.table import core, transact
 
 
@@ -38,7 +39,7 @@ def bill(task: Task, now: datetime) -> None:
 def _bill_once(task: Task, now: datetime) -> bool:
     """One transaction's worth; True while something of this instant is left. The task goes with the last one."""
     own = organizations.get(task.organization.id)
-    everything = customer_store.everything_of(own.id, task.subject)
+    everything = customer_store.everything_of(own.id, CustomerId(task.subject))
     if everything.customer is None or everything.state.due_at != task.due_at:
         core.write(agenda.done(task))  # What was decided since has a task of its own.
         return False
@@ -84,7 +85,7 @@ def _due_at(subscriptions: Sequence[Subscription], known: dict[str, Plan], accou
 def finalize(task: Task, now: datetime) -> None:
     """The end of a grace period: compute the draft again, with all events of its period, and make it final."""
     organization_id = task.organization.id
-    old = invoice_store.get(organization_id, task.subject)
+    old = invoice_store.get(organization_id, InvoiceId(task.subject))
     if old is None or old.status != "draft":
         core.write(agenda.done(task))
         return
@@ -117,6 +118,6 @@ jobs.handles(late.WATCH)(late.count)
 @jobs.handles(customers.CLOSE)
 def close(task: Task, now: datetime) -> None:
     """Some minutes after a customer's deletion: what is left of its drafts becomes final."""
-    pushed = drafts.finalize_all(task.organization, task.subject, now=now)
+    pushed = drafts.finalize_all(task.organization, CustomerId(task.subject), now=now)
     core.write(agenda.done(task))
     agenda.push([each for each in pushed if not each.in_clock])

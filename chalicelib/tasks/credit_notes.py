@@ -6,6 +6,7 @@ from chalicelib.features.credit_notes import service, store
 from chalicelib.features.webhooks import service as webhooks
 from chalicelib.platform import agenda, jobs
 from chalicelib.platform.agenda import Task
+from chalicelib.platform.ids import CreditNoteId
 from chalicelib.platform.table import core, transact
 from chalicelib.platform.timestamps import unstamp
 
@@ -16,7 +17,7 @@ _MESSAGE = "credit_note.created"
 def issued(task: Task, now: datetime) -> None:
     """Tell every endpoint, together with the end of the task."""
     organization_id = task.organization.id
-    note = store.get(organization_id, task.subject)
+    note = store.get(organization_id, CreditNoteId(task.subject))
     if note is None or not note.visible:
         core.write(agenda.done(task))
         return

@@ -7,7 +7,7 @@ from chalicelib.features.customers import service, store
 from chalicelib.features.customers.store import CUSTOMERS
 from chalicelib.platform import agenda, clock, jobs
 from chalicelib.platform.agenda import Task
-from chalicelib.platform.ids import key
+from chalicelib.platform.ids import CustomerId, key
 from chalicelib.platform.retry import retrying
 from chalicelib.platform.table import core, transact
 
@@ -23,7 +23,7 @@ def replan(task: Task, now: datetime) -> None:
     core.write(agenda.done(task))
 
 
-def _look_now(task: Task, customer_id: str, at: datetime) -> list[Task]:
+def _look_now(task: Task, customer_id: CustomerId, at: datetime) -> list[Task]:
     state = store.state_of(task.organization.id, customer_id)
     if state.due_at is None or state.due_at <= at:
         return []

@@ -11,6 +11,7 @@ from chalicelib.features.organizations import service as organizations
 from chalicelib.features.webhooks import service as webhooks
 from chalicelib.platform import agenda, clock, files, jobs
 from chalicelib.platform.agenda import Task
+from chalicelib.platform.ids import InvoiceId
 from chalicelib.platform.table import core, transact
 
 
@@ -18,7 +19,7 @@ from chalicelib.platform.table import core, transact
 def print_invoice(task: Task, now: datetime) -> None:
     """Draw the file under a name of the invoice's own (drawing it again replaces it), then let the invoice name it."""
     organization_id = task.organization.id
-    invoice = invoice_store.get(organization_id, task.subject)
+    invoice = invoice_store.get(organization_id, InvoiceId(task.subject))
     if invoice is None or invoice.file_key is not None or invoice.status not in ("finalized", "voided"):
         core.write(agenda.done(task))
         return

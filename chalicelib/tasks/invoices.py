@@ -9,6 +9,7 @@ from chalicelib.features.organizations import service as organizations
 from chalicelib.features.webhooks import service as webhooks
 from chalicelib.platform import agenda, clock, jobs
 from chalicelib.platform.agenda import Task
+from chalicelib.platform.ids import InvoiceId
 from chalicelib.platform.table import core, transact
 
 _MESSAGES = {"draft": "invoice.drafted", "finalized": "invoice.created"}
@@ -20,7 +21,7 @@ def issued(task: Task, now: datetime) -> None:
     fees among all others."""
     organization_id = task.organization.id
     invoice_id, _, status = task.subject.partition("#")
-    invoice = store.get(organization_id, invoice_id)
+    invoice = store.get(organization_id, InvoiceId(invoice_id))
     if invoice is None:
         core.write(agenda.done(task))
         return

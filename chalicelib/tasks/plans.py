@@ -9,6 +9,7 @@ from chalicelib.features.plans.store import PLANS, Plan
 from chalicelib.platform import agenda, jobs
 from chalicelib.platform.agenda import Task
 from chalicelib.platform.clock import OrganizationRef
+from chalicelib.platform.ids import OrganizationId, PlanId
 from chalicelib.platform.retry import retrying
 from chalicelib.platform.table import transact
 
@@ -25,7 +26,7 @@ def pass_on(task: Task, now: datetime) -> None:
     transact([agenda.done(task)])
 
 
-def _children(organization_id: str, plan_id: str) -> Iterator[Plan]:
+def _children(organization_id: OrganizationId, plan_id: PlanId) -> Iterator[Plan]:
     ids = store.children_ids(organization_id, plan_id)
     for start in range(0, len(ids), limits.CHILDREN_READ_AT_ONCE):
         yield from PLANS.get_many(organization_id, ids[start : start + limits.CHILDREN_READ_AT_ONCE]).values()

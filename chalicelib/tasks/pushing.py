@@ -16,7 +16,7 @@ from chalicelib.platform import agenda, clock, queues
 from chalicelib.platform.agenda import Position, Task
 from chalicelib.platform.clock import OrganizationRef
 from chalicelib.platform.fairness import in_turns
-from chalicelib.platform.ids import new_id
+from chalicelib.platform.ids import OrganizationId, new_id
 from chalicelib.platform.queues import Outgoing
 from chalicelib.platform.settings import settings
 from chalicelib.tasks import pushing_store as store
@@ -39,7 +39,7 @@ def owner_of(message: Mapping[str, Any]) -> str:
 
 def send_again(message: Mapping[str, Any]) -> None:
     """Put an order to push a shard, or the rest of it, back behind the messages of others."""
-    owner = OrganizationRef(owner_of(message), bool(message.get("sandbox")))
+    owner = OrganizationRef(OrganizationId(owner_of(message)), bool(message.get("sandbox")))
     queues.send(agenda.jobs_queue(owner), message, group=owner.id)
 
 
@@ -96,7 +96,7 @@ class _Taken:
 
 def _push_rest(message: Mapping[str, Any]) -> None:
     owner, number, after = str(message["owner"]), int(message["shard"]), message["after"]
-    if not store.goes_on(owner, number, message["token"], real_now=clock.utc_now()):
+    if not store.goes_on(OrganizationId(owner), number, message["token"], real_now=clock.utc_now()):
         return
     until, end = clock.utc_now() + limits.PUSH_AHEAD, time.monotonic() + limits.PUSH_SECONDS
     left = limits.PUSHED_PER_LINK
@@ -107,6 +107,6 @@ def _push_rest(message: Mapping[str, Any]) -> None:
         agenda.send(tasks)
         left -= len(tasks)
     if after is None:
-        store.end(owner, number)
+        store.end(OrganizationId(owner), number)
     else:
         send_again({**message, "after": after})

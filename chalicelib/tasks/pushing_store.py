@@ -14,12 +14,12 @@ Access patterns
 from datetime import datetime
 
 from chalicelib import limits
-from chalicelib.platform.ids import key
+from chalicelib.platform.ids import OrganizationId, key
 from chalicelib.platform.table import ConditionFailed, Key, core
 from chalicelib.platform.timestamps import stamp
 
 
-def begin(organization_id: str, shard: int, token: str, *, real_now: datetime) -> bool:
+def begin(organization_id: OrganizationId, shard: int, token: str, *, real_now: datetime) -> bool:
     """Take it on; False where somebody has."""
     pk, sk = _key(organization_id, shard)
     until = real_now + limits.PUSHING_KEPT
@@ -37,7 +37,7 @@ def begin(organization_id: str, shard: int, token: str, *, real_now: datetime) -
     return True
 
 
-def goes_on(organization_id: str, shard: int, token: str, *, real_now: datetime) -> bool:
+def goes_on(organization_id: OrganizationId, shard: int, token: str, *, real_now: datetime) -> bool:
     """Whether it is still this token's, which keeps it for longer."""
     until = real_now + limits.PUSHING_KEPT
     mine = core.update(
@@ -54,10 +54,10 @@ def goes_on(organization_id: str, shard: int, token: str, *, real_now: datetime)
     return True
 
 
-def end(organization_id: str, shard: int) -> None:
+def end(organization_id: OrganizationId, shard: int) -> None:
     """All is pushed."""
     core.write(core.delete(_key(organization_id, shard)))
 
 
-def _key(organization_id: str, shard: int) -> Key:
+def _key(organization_id: OrganizationId, shard: int) -> Key:
     return key(organization_id, "pushing"), f"{shard:02d}"

@@ -19,6 +19,7 @@ from chalicelib.features.subscriptions.change import Change, change_of
 from chalicelib.features.subscriptions.records import Status, Subscription
 from chalicelib.platform import agenda, jobs
 from chalicelib.platform.agenda import Task
+from chalicelib.platform.ids import CustomerId, PlanId, SubscriptionId
 from chalicelib.platform.retry import retrying
 from chalicelib.platform.table import core, transact
 
@@ -35,7 +36,7 @@ def follow(task: Task, now: datetime) -> None:
         core.write(agenda.done(task))
         return
 
-    def one(customer_id: str, subscription_id: str) -> list[Task]:
+    def one(customer_id: CustomerId, subscription_id: SubscriptionId) -> list[Task]:
         pushed = retrying(
             lambda: _follow(change_of(task.organization.id, customer_id, now=now), subscription_id, plan),
             "subscription",
@@ -58,7 +59,7 @@ def _is_superseded(task: Task, plan: Plan) -> bool:
     )
 
 
-def _follow(change: Change, subscription_id: str, plan: Plan) -> list[Task]:
+def _follow(change: Change, subscription_id: SubscriptionId, plan: Plan) -> list[Task]:
     of = change.of_id(subscription_id)
     if of is None or not of.live or of.plan_id != plan.id:
         return []
@@ -112,8 +113,8 @@ def delete(task: Task, now: datetime) -> None:
     plan = PLANS.get(organization_id, task.subject)
     assert plan is not None, "deletion keeps the record"
 
-    def one_of(plan_id: str) -> Callable[[str, str], list[Task]]:
-        def one(customer_id: str, subscription_id: str) -> list[Task]:
+    def one_of(plan_id: PlanId) -> Callable[[CustomerId, SubscriptionId], list[Task]]:
+        def one(customer_id: CustomerId, subscription_id: SubscriptionId) -> list[Task]:
             ended = retrying(
                 lambda: _end(change_of(organization_id, customer_id, now=now), subscription_id), "subscription"
             )
@@ -127,8 +128,8 @@ def delete(task: Task, now: datetime) -> None:
             continue
         if child.deleted_at is None:
             PLANS.remove(organization_id, child, now=now, extra=changes.usage_actions(organization_id, child, None))
-        for customer_id, subscription_id in list(plan_store.subscribers(organization_id, child_id)):
-            pushed = one_of(child_id)(customer_id, subscription_id)
+        for customer_id, subscription_id in list(plan_store.subscribers(organization_id, PlanId(child_id))):
+            pushed = one_of(PlanId(child_id))(customer_id, subscription_id)
             agenda.push([each for each in pushed if not each.in_clock])
     if not _each_subscriber(task, plan.id, one_of(plan.id), now):
         return
@@ -137,20 +138,22 @@ def delete(task: Task, now: datetime) -> None:
     agenda.push([told])
 
 
-def _end(change: Change, subscription_id: str) -> list[Task]:
+def _end(change: Change, subscription_id: SubscriptionId) -> list[Task]:
     of = change.of_id(subscription_id)
     if of is None or not of.live:
         return []
     return service.end(change, of, schemas.Termination())[1]
 
 
-def _each_subscriber(task: Task, plan_id: str, one: Callable[[str, str], list[Task]], now: datetime) -> bool:
+def _each_subscriber(
+    task: Task, plan_id: PlanId, one: Callable[[CustomerId, SubscriptionId], list[Task]], now: datetime
+) -> bool:
     """Carry out `one` for each subscription of a plan; False when the time was up before, and the task goes on later."""
     give_up_at = time.monotonic() + _RUN_SECONDS
     after = task.detail.get("after", "")
     for customer_id, subscription_id in plan_store.subscribers(task.organization.id, plan_id, after=after):
         agenda.push([each for each in one(customer_id, subscription_id) if not each.in_clock])
-        after = plan_store.subscriber_key(customer_id, subscription_id)
+        after = plan_store.subscriber_key(CustomerId(customer_id), SubscriptionId(subscription_id))
         if time.monotonic() > give_up_at:
             rest = replace(task, detail={**task.detail, "after": after})
             core.write(agenda.put(rest, now=now))

@@ -9,7 +9,7 @@ from chalicelib.features.taxes import service as taxes
 from chalicelib.platform import schema
 from chalicelib.platform.agenda import Task
 from chalicelib.platform.http import Call
-from chalicelib.platform.ids import new_id
+from chalicelib.platform.ids import OrganizationId, new_id
 from chalicelib.platform.timestamps import iso
 
 
@@ -47,17 +47,17 @@ def remove(call: Call, old: AddOn) -> tuple[AddOn, list[Task]]:
     return ADD_ONS.remove(call.organization.id, old, now=call.now), []
 
 
-def by_ids(organization_id: str, ids: Sequence[str]) -> dict[str, AddOn]:
+def by_ids(organization_id: OrganizationId, ids: Sequence[str]) -> dict[str, AddOn]:
     """Add-ons by id, deleted ones too."""
     return ADD_ONS.get_many(organization_id, list(dict.fromkeys(ids)))
 
 
-def by_codes(organization_id: str, codes: Sequence[str]) -> dict[str, AddOn]:
+def by_codes(organization_id: OrganizationId, codes: Sequence[str]) -> dict[str, AddOn]:
     """Live add-ons by code."""
     return ADD_ONS.find_many(organization_id, codes)
 
 
-def show_all(organization_id: str, add_ons: Sequence[AddOn]) -> list[dict[str, Any]]:
+def show_all(organization_id: OrganizationId, add_ons: Sequence[AddOn]) -> list[dict[str, Any]]:
     """Several add-ons as the API shows them; their taxes are read in one request."""
     tax_ids = {tax_id for add_on in add_ons for tax_id in add_on.tax_ids}
     known = {tax.id: tax for tax in taxes.live(organization_id, tax_ids)}

@@ -9,18 +9,20 @@ Access patterns
 """
 
 from chalicelib.platform.collection import Collection, Record
+from chalicelib.platform.ids import AddOnId, TaxId
 
 
 class AddOn(Record):
     """An add-on. `amount_cents`: the price of one unit."""
 
+    id: AddOnId
     name: str
     code: str
     amount_cents: int
     amount_currency: str
     invoice_display_name: str | None = None
     description: str | None = None
-    tax_ids: tuple[str, ...] = ()
+    tax_ids: tuple[TaxId, ...] = ()
 
 
 ADD_ONS = Collection("add_on", AddOn, code=lambda a: a.code, search=lambda a: f"{a.name}\n{a.code}")

@@ -18,7 +18,7 @@ from chalicelib.features.metering.views import View, prefix_of, what_of
 from chalicelib.features.organizations import store as organizations
 from chalicelib.features.usage import folds
 from chalicelib.features.usage.counted import covered_only, merge, take_event, without
-from chalicelib.platform.ids import key_part
+from chalicelib.platform.ids import OrganizationId, key_part
 from chalicelib.platform.table import Item, usage
 from chalicelib.platform.values import from_item
 
@@ -42,7 +42,7 @@ class CurrentViews:
     def __init__(self) -> None:
         self._known: dict[tuple[str, str], frozenset[View]] = {}
 
-    def of(self, organization_id: str, code: str) -> frozenset[View]:
+    def of(self, organization_id: OrganizationId, code: str) -> frozenset[View]:
         """The views that the meter writes for a code."""
         name = (organization_id, code)
         if name not in self._known:
@@ -87,7 +87,7 @@ class _Seen:
 def audit(
     *,
     now: datetime,
-    organization_id: str | None = None,
+    organization_id: OrganizationId | None = None,
     subscription: str | None = None,
     sleep: Callable[[float], None] = time.sleep,
 ) -> list[Difference]:
@@ -114,7 +114,7 @@ def audit(
     return sorted(found)
 
 
-def _all(organization_id: str | None) -> Iterator[Item]:
+def _all(organization_id: OrganizationId | None) -> Iterator[Item]:
     request: dict[str, Any] = {"TableName": usage.name}
     if organization_id is not None:
         request["FilterExpression"] = "begins_with(pk, :organization)"
@@ -145,7 +145,7 @@ def _recountable(partition: str, hour: str, now: datetime, keeps: dict[str, bool
         return True
     organization_id = partition.split("#")[0]
     if organization_id not in keeps:
-        organization = organizations.get(organization_id)
+        organization = organizations.get(OrganizationId(organization_id))
         keeps[organization_id] = organization is None or organization.sandbox
     return keeps[organization_id]
 

@@ -19,14 +19,14 @@ from chalicelib.features.subscriptions import store as subscriptions
 from chalicelib.features.usage import raw
 from chalicelib.platform import clock, files
 from chalicelib.platform.http import to_json
-from chalicelib.platform.ids import key_part
+from chalicelib.platform.ids import OrganizationId, key_part
 from chalicelib.platform.table import Item
 
 # A file of so many events has some megabytes.
 _LINES_PER_FILE = 100_000
 
 
-def export(organization_id: str, first: date, last: date) -> dict[str, Any]:
+def export(organization_id: OrganizationId, first: date, last: date) -> dict[str, Any]:
     """Write the events whose timestamps lie on these UTC days, both included; returns the manifest.
 
     Events of external ids that no subscription ever had are found as long as the log names them (30 days).
@@ -47,7 +47,7 @@ def export(organization_id: str, first: date, last: date) -> dict[str, Any]:
     return manifest
 
 
-def _events(organization_id: str, span: Span) -> Iterator[Item]:
+def _events(organization_id: OrganizationId, span: Span) -> Iterator[Item]:
     """By external id, then time. Hour rows tell how many there are, so that none that the index lacks is missed."""
     of_late = log_reader.external_ids(organization_id, clock.utc_now())
     external_ids = subscriptions.external_ids(organization_id) | of_late
@@ -55,7 +55,7 @@ def _events(organization_id: str, span: Span) -> Iterator[Item]:
         yield from raw.events(organization_id, external_id, span, None)
 
 
-def _line(organization_id: str, item: Item) -> str:
+def _line(organization_id: OrganizationId, item: Item) -> str:
     event = store.read(item)
     values = {"lago_id": event_id(organization_id, event), **plain(event), "received_at": item["received"]}
     return to_json(values) + "\n"

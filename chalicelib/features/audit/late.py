@@ -29,7 +29,7 @@ from chalicelib.features.usage.raw import ceil_ms
 from chalicelib.platform import agenda
 from chalicelib.platform.agenda import Task
 from chalicelib.platform.clock import OrganizationRef
-from chalicelib.platform.ids import made_at
+from chalicelib.platform.ids import CustomerId, OrganizationId, PlanId, made_at
 from chalicelib.platform.table import Item, core, transact
 from chalicelib.platform.timestamps import unstamp
 
@@ -45,7 +45,7 @@ class Late:
     """An event that came too late. `at`: its timestamp; `received_at`: really; `invoice_number`: of the invoice that would
     have billed it."""
 
-    organization_id: str
+    organization_id: OrganizationId
     external_subscription_id: str
     at: datetime
     transaction_id: str
@@ -82,7 +82,7 @@ class Final:
 class Ledger:
     """The final invoices of an organization, as far as they are asked for: each customer's are read once."""
 
-    def __init__(self, organization_id: str) -> None:
+    def __init__(self, organization_id: OrganizationId) -> None:
         self.organization_id = organization_id
         self._history: dict[str, list[Subscription]] = {}
         self._finals: dict[str, list[Final]] = {}
@@ -117,7 +117,7 @@ class Ledger:
             self._history[external_id] = subscriptions.history(self.organization_id, external_id)
         return self._history[external_id]
 
-    def _of_customer(self, customer_id: str, external_id: str) -> Iterator[Final]:
+    def _of_customer(self, customer_id: CustomerId, external_id: str) -> Iterator[Final]:
         if customer_id not in self._invoices:
             self._invoices[customer_id] = invoices.of_customer(self.organization_id, customer_id)
         for invoice in self._invoices[customer_id]:
@@ -131,7 +131,7 @@ class Ledger:
                 codes = self._codes_of(part.plan_id)
                 yield Final(part.charges_start, part.charges_end, taken_at, invoice.number, codes)
 
-    def _codes_of(self, plan_id: str) -> frozenset[str]:
+    def _codes_of(self, plan_id: PlanId) -> frozenset[str]:
         """The codes that a plan bills by what a period has counted."""
         if plan_id not in self._codes:
             plan = plans.by_ids(self.organization_id, [plan_id])[plan_id]
@@ -144,11 +144,13 @@ class Ledger:
 # All that came late so far.
 
 
-def listed(organization_id: str | None = None, subscription: str | None = None) -> Iterator[Late]:
+def listed(organization_id: OrganizationId | None = None, subscription: str | None = None) -> Iterator[Late]:
     """The late events of all organizations, of one, or of one external id of it, by subscription and then by time."""
     for each in organizations.ids() if organization_id is None else [organization_id]:
-        ledger = Ledger(each)
-        external_ids = sorted(subscriptions.external_ids(each)) if subscription is None else [subscription]
+        ledger = Ledger(OrganizationId(each))
+        external_ids = (
+            sorted(subscriptions.external_ids(OrganizationId(each))) if subscription is None else [subscription]
+        )
         for external_id in external_ids:
             yield from _of_subscription(ledger, external_id)
 
@@ -211,7 +213,7 @@ def count(task: Task, now: datetime) -> None:
     transact([*agenda.move(task, now + _DAY, now=now), *settle.begin(task, now)])
 
 
-def metered_between(organization_id: str, start: datetime, end: datetime) -> Iterator[Late]:
+def metered_between(organization_id: OrganizationId, start: datetime, end: datetime) -> Iterator[Late]:
     """The late events that were metered in a half-open range of real time, in that order."""
     ledger = Ledger(organization_id)
     for item in log_reader.items_between(organization_id, start, end):
@@ -240,7 +242,7 @@ def _alarm(organization: OrganizationRef, number: int) -> None:
         metric.add_metadata("organization", organization.id)
 
 
-def _late(organization_id: str, item: Item, final: Final) -> Late:
+def _late(organization_id: OrganizationId, item: Item, final: Final) -> Late:
     return Late(
         organization_id=organization_id,
         external_subscription_id=item["subscription"],

@@ -13,6 +13,7 @@ from chalicelib.features.audit.audit import CurrentViews, Difference
 from chalicelib.features.metering import limbs, store, tally
 from chalicelib.features.metering.event import Event, milliseconds_of
 from chalicelib.features.metering.views import is_sum
+from chalicelib.platform.ids import OrganizationId
 from chalicelib.platform.table import Action, Cancelled, Item, transact, usage
 
 _TRIES = 10
@@ -66,7 +67,7 @@ def _rows(partition: str, hour: str, views: CurrentViews) -> dict[str, Mapping[s
         by_part.setdefault(store.part_of(item["time_pk"]), []).append((store.read(item), item["received"]))
     found: dict[str, Mapping[str, Any]] = {}
     for part, events in by_part.items():
-        used = {event.code: view for event, _ in events for view in views.of(organization, event.code)}
+        used = {event.code: view for event, _ in events for view in views.of(OrganizationId(organization), event.code)}
         for (_, code), delta in tally.tally(events, used).items():
             found[store.hour_sk(hour, code, part)] = _stored(delta)
     return found

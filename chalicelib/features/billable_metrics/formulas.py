@@ -17,6 +17,7 @@ from chalicelib.domain.aggregation.resources import Naming
 from chalicelib.domain.errors import Invalid
 from chalicelib.features.billable_metrics import store
 from chalicelib.platform.clock import OrganizationRef
+from chalicelib.platform.ids import OrganizationId
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +79,6 @@ def asked(organization: OrganizationRef) -> Asked:
     return found
 
 
-def forget(organization_id: str) -> None:
+def forget(organization_id: OrganizationId) -> None:
     """Drop what this process knows: a metric has just changed in it."""
     _known.pop(organization_id, None)

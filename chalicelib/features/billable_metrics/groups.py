@@ -8,7 +8,7 @@ from chalicelib.domain.aggregation import groups as rules
 from chalicelib.domain.aggregation.dimensions import ALL_VALUES
 from chalicelib.domain.aggregation.groups import Choice
 from chalicelib.features.billable_metrics.store import Metric, MetricFilter
-from chalicelib.platform.ids import derived_id
+from chalicelib.platform.ids import BillableMetricId, derived_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,5 +73,5 @@ def canonical(values: Mapping[str, Sequence[str]]) -> frozenset[tuple[str, froze
     return frozenset((key, frozenset(listed)) for key, listed in values.items())
 
 
-def _id(metric_id: str, choice: Choice) -> str:
+def _id(metric_id: BillableMetricId, choice: Choice) -> str:
     return derived_id("group", metric_id, *(part for pair in choice.path for part in pair))

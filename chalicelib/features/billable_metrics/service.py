@@ -15,7 +15,7 @@ from chalicelib.platform import agenda, schema
 from chalicelib.platform.agenda import Task
 from chalicelib.platform.collection import dump
 from chalicelib.platform.http import Call, to_json
-from chalicelib.platform.ids import new_id
+from chalicelib.platform.ids import OrganizationId, new_id
 
 # What decides a metric's units: fixed once a live plan uses it. Source: catalog.md section 2.
 FIXED_WHEN_USED = frozenset(
@@ -85,7 +85,7 @@ def remove(call: Call, old: Metric) -> tuple[Metric, list[Task]]:
     return gone, tasks
 
 
-def find(organization_id: str, code: str) -> Metric:
+def find(organization_id: OrganizationId, code: str) -> Metric:
     """The live metric of a code.
 
     Raises: NotFound.
@@ -96,17 +96,17 @@ def find(organization_id: str, code: str) -> Metric:
     return metric
 
 
-def by_ids(organization_id: str, ids: Sequence[str]) -> dict[str, Metric]:
+def by_ids(organization_id: OrganizationId, ids: Sequence[str]) -> dict[str, Metric]:
     """Metrics by id, deleted ones too."""
     return METRICS.get_many(organization_id, list(dict.fromkeys(ids)))
 
 
-def by_codes(organization_id: str, codes: Sequence[str]) -> Mapping[str, Metric]:
+def by_codes(organization_id: OrganizationId, codes: Sequence[str]) -> Mapping[str, Metric]:
     """Live metrics by code."""
     return METRICS.find_many(organization_id, codes)
 
 
-def show_all(organization_id: str, metrics: Sequence[Metric]) -> list[dict[str, Any]]:
+def show_all(organization_id: OrganizationId, metrics: Sequence[Metric]) -> list[dict[str, Any]]:
     """Several metrics as the API shows them."""
     return [schemas.show(metric) for metric in metrics]
 

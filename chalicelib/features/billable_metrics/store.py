@@ -26,7 +26,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 
 from chalicelib.platform.collection import Collection, Record
-from chalicelib.platform.ids import key, key_part
+from chalicelib.platform.ids import BillableMetricId, OrganizationId, PlanId, key, key_part
 from chalicelib.platform.table import Action, Item, core
 from chalicelib.platform.timestamps import stamp
 
@@ -47,6 +47,7 @@ class Metric(Record):
     """A billable metric. `seed_type`: the first API's name of its aggregation, where it was declared by that; `group`: the
     first API's form of its filters, where they were given so (features/billable_metrics/groups.py)."""
 
+    id: BillableMetricId
     name: str
     code: str
     aggregation_type: str
@@ -81,20 +82,22 @@ class Metric(Record):
 METRICS = Collection("billable_metric", Metric, code=lambda m: m.code, search=lambda m: f"{m.name}\n{m.code}")
 
 
-def attached(organization_id: str, metric_id: str) -> bool:
+def attached(organization_id: OrganizationId, metric_id: BillableMetricId) -> bool:
     """Whether a live plan uses the metric."""
     page, _ = core.page(_plans(organization_id, metric_id), limit=1)
     return bool(page.items)
 
 
-def usage_actions(organization_id: str, plan_id: str, *, before: Iterable[str], after: Iterable[str]) -> list[Action]:
+def usage_actions(
+    organization_id: OrganizationId, plan_id: PlanId, *, before: Iterable[str], after: Iterable[str]
+) -> list[Action]:
     """Bring the lists of the metrics in line with what a plan uses now."""
     old, new = set(before), set(after)
-    entered = [core.put({"pk": _plans(organization_id, m), "sk": plan_id}) for m in sorted(new - old)]
-    return entered + [core.delete((_plans(organization_id, m), plan_id)) for m in sorted(old - new)]
+    entered = [core.put({"pk": _plans(organization_id, BillableMetricId(m)), "sk": plan_id}) for m in sorted(new - old)]
+    return entered + [core.delete((_plans(organization_id, BillableMetricId(m)), plan_id)) for m in sorted(old - new)]
 
 
-def plans_of(organization_id: str, metric_id: str, *, after: str = "") -> Iterator[str]:
+def plans_of(organization_id: OrganizationId, metric_id: BillableMetricId, *, after: str = "") -> Iterator[str]:
     """The ids of the live plans that use a metric, those of single subscriptions too, in order. `after`: only those that
     follow an id."""
     bounds = (f"{after}\0" if after else "\0", "\U0010ffff")
@@ -102,12 +105,12 @@ def plans_of(organization_id: str, metric_id: str, *, after: str = "") -> Iterat
         yield item["sk"]
 
 
-def formula_items(organization_id: str) -> list[Item]:
+def formula_items(organization_id: OrganizationId) -> list[Item]:
     """What an organization's metrics ask of each event that comes in."""
     return list(core.query(_formulas(organization_id)))
 
 
-def formula_actions(organization_id: str, old: Metric | None, new: Metric | None) -> list[Action]:
+def formula_actions(organization_id: OrganizationId, old: Metric | None, new: Metric | None) -> list[Action]:
     """Bring what events are asked for in line with a metric before and after a change (None: it is not there)."""
     pk = _formulas(organization_id)
     before = {m.code: m.at_the_door for m in (old,) if m is not None and m.at_the_door}
@@ -119,25 +122,25 @@ def formula_actions(organization_id: str, old: Metric | None, new: Metric | None
     return actions
 
 
-def deleted_action(organization_id: str, code: str, *, until: datetime) -> Action:
+def deleted_action(organization_id: OrganizationId, code: str, *, until: datetime) -> Action:
     """Remember that a metric of this code was deleted. `until`: the real instant."""
     item = {"pk": _deleted(organization_id), "sk": key_part(code), "code": code, "until": stamp(until)}
     return core.put(item)
 
 
-def deleted_at(organization_id: str, code: str) -> str | None:
+def deleted_at(organization_id: OrganizationId, code: str) -> str | None:
     """The stamp of the latest real instant at which a metric of this code was deleted."""
     item = core.get(_deleted(organization_id), key_part(code))
     return None if item is None else str(item["until"])
 
 
-def _plans(organization_id: str, metric_id: str) -> str:
+def _plans(organization_id: OrganizationId, metric_id: BillableMetricId) -> str:
     return key(organization_id, "metric-plans", metric_id)
 
 
-def _formulas(organization_id: str) -> str:
+def _formulas(organization_id: OrganizationId) -> str:
     return key(organization_id, "metric-formulas")
 
 
-def _deleted(organization_id: str) -> str:
+def _deleted(organization_id: OrganizationId) -> str:
     return key(organization_id, "metric-deleted")

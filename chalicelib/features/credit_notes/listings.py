@@ -10,7 +10,7 @@ from chalicelib.features.credit_notes.records import CREDIT_STATUSES, REASONS, R
 from chalicelib.features.customers.store import CUSTOMERS
 from chalicelib.platform import counters, listing, parameters
 from chalicelib.platform.http import Call
-from chalicelib.platform.ids import key
+from chalicelib.platform.ids import CustomerId, key
 
 # Behind it there is no day to add.
 _LATEST = date(9990, 1, 1)
@@ -38,7 +38,7 @@ class _Filter:
         self.names |= {"#record": "record", f"#{name}": name}
 
 
-def page(call: Call, customer_id: str | None = None) -> tuple[list[CreditNote], dict[str, int | None]]:
+def page(call: Call, customer_id: CustomerId | None = None) -> tuple[list[CreditNote], dict[str, int | None]]:
     """One page of the final notes, newest first.
 
     Raises: Invalid, for values outside the enumerations.

@@ -4,6 +4,7 @@ from datetime import date, datetime
 
 from chalicelib.features.invoices.records import AppliedTaxPart, Part
 from chalicelib.platform.collection import Record
+from chalicelib.platform.ids import CreditNoteId, CustomerId, FeeId, InvoiceId
 
 REASONS = (
     "duplicated_charge",
@@ -21,7 +22,7 @@ class CreditNoteItem(Part):
     """What is credited of one fee, before tax and coupons; `precise_amount_cents` is exact text."""
 
     id: str
-    fee_id: str
+    fee_id: FeeId
     amount_cents: int
     precise_amount_cents: str
 
@@ -31,9 +32,10 @@ class CreditNote(Record):
     amounts (cents) and `taxes_rate` (percent) are exact text. `customer_search`: the customer's names, by which lists
     find it."""
 
-    invoice_id: str
+    id: CreditNoteId
+    invoice_id: InvoiceId
     invoice_number: str
-    customer_id: str
+    customer_id: CustomerId
     external_customer_id: str
     customer_search: str = ""
     number: str

@@ -7,13 +7,14 @@ from typing import Any
 from chalicelib.domain.money import decimal_string
 from chalicelib.features.credit_notes.records import CreditNote, CreditNoteItem
 from chalicelib.features.invoices.records import AppliedTaxPart
+from chalicelib.platform.ids import FeeId
 from chalicelib.platform.timestamps import iso
 
 
 def show(
     note: CreditNote,
     customer: Mapping[str, Any],
-    fees: Mapping[str, Mapping[str, Any]],
+    fees: Mapping[FeeId, Mapping[str, Any]],
     *,
     file_url: str | None = None,
 ) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from chalicelib.features.organizations import service as organizations
 from chalicelib.platform import agenda, clock, schema
 from chalicelib.platform.agenda import Task
 from chalicelib.platform.clock import OrganizationRef
-from chalicelib.platform.ids import derived_id
+from chalicelib.platform.ids import CreditNoteId, OrganizationId, derived_id
 from chalicelib.platform.retry import retrying
 from chalicelib.platform.table import transact
 from chalicelib.platform.timestamps import stamp
@@ -39,7 +39,7 @@ def draft_or_final(
     *,
     mode: str,
     used_cents: int,
-    note_id: str,
+    note_id: CreditNoteId,
     customer_search: str,
     today: date,
     now: datetime,
@@ -121,7 +121,7 @@ def issued_task(organization: OrganizationRef, note: CreditNote, now: datetime) 
 # Reading.
 
 
-def find(organization_id: str, note_id: str) -> CreditNote:
+def find(organization_id: OrganizationId, note_id: CreditNoteId) -> CreditNote:
     """A final note.
 
     Raises: NotFound, also for drafts.
@@ -132,12 +132,12 @@ def find(organization_id: str, note_id: str) -> CreditNote:
     return note
 
 
-def show(organization_id: str, note: CreditNote) -> dict[str, Any]:
+def show(organization_id: OrganizationId, note: CreditNote) -> dict[str, Any]:
     """A note with everything, as single answers and messages have it."""
     return show_many(organization_id, [note])[0]
 
 
-def show_many(organization_id: str, notes: Sequence[CreditNote]) -> list[dict[str, Any]]:
+def show_many(organization_id: OrganizationId, notes: Sequence[CreditNote]) -> list[dict[str, Any]]:
     """Notes with everything: their customers and invoices are read in one request each, fees in one per invoice."""
     if not notes:
         return []
@@ -152,7 +152,9 @@ def show_many(organization_id: str, notes: Sequence[CreditNote]) -> list[dict[st
 # Changing.
 
 
-def update(organization_id: str, note_id: str, values: Mapping[str, Any], *, now: datetime) -> CreditNote:
+def update(
+    organization_id: OrganizationId, note_id: CreditNoteId, values: Mapping[str, Any], *, now: datetime
+) -> CreditNote:
     """Set the refund's status, and merge metadata. Source: invoices.md sections 7.3 and 11.
 
     Raises: NotFound; Invalid; ChangedMeanwhile.
@@ -170,7 +172,7 @@ def update(organization_id: str, note_id: str, values: Mapping[str, Any], *, now
     return retrying(attempt, "credit_note")
 
 
-def void(organization_id: str, note_id: str, *, now: datetime) -> CreditNote:
+def void(organization_id: OrganizationId, note_id: CreditNoteId, *, now: datetime) -> CreditNote:
     """Give up what is left of a note's balance.
 
     Raises: NotFound; NotAllowed, when nothing is left; ChangedMeanwhile.
@@ -186,12 +188,12 @@ def void(organization_id: str, note_id: str, *, now: datetime) -> CreditNote:
     return retrying(attempt, "credit_note")
 
 
-def _replaced(organization_id: str, old: CreditNote, new: CreditNote) -> CreditNote:
+def _replaced(organization_id: OrganizationId, old: CreditNote, new: CreditNote) -> CreditNote:
     transact(store.replace_actions(organization_id, old, new))
     return new.model_copy(update={"version": old.version + 1})
 
 
-def _amounts(found: CreditAmounts, note_id: str) -> dict[str, Any]:
+def _amounts(found: CreditAmounts, note_id: CreditNoteId) -> dict[str, Any]:
     """Amounts as a note keeps them."""
     return {
         "total_amount_cents": found.total_cents,

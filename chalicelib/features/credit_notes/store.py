@@ -26,7 +26,7 @@ from chalicelib.features.invoices import store as invoice_store
 from chalicelib.features.invoices.records import Fee, Invoice
 from chalicelib.platform import counters
 from chalicelib.platform.collection import dump
-from chalicelib.platform.ids import key
+from chalicelib.platform.ids import CreditNoteId, CustomerId, InvoiceId, OrganizationId, key
 from chalicelib.platform.table import Action, Item, Key, core
 from chalicelib.platform.timestamps import stamp
 
@@ -41,21 +41,21 @@ _FEES_AT_ONCE = 50
 class OpenNote:
     """A balance that invoices of its currency may use, other than its own."""
 
-    note_id: str
+    note_id: CreditNoteId
     currency: str
     balance_cents: int
-    invoice_id: str
+    invoice_id: InvoiceId
 
 
-def get(organization_id: str, note_id: str) -> CreditNote | None:
+def get(organization_id: OrganizationId, note_id: CreditNoteId) -> CreditNote | None:
     """The credit note under an id, drafts too."""
     item = core.get(*note_key(organization_id, note_id))
     return None if item is None else read(item)
 
 
-def get_many(organization_id: str, ids: Sequence[str]) -> dict[str, CreditNote]:
+def get_many(organization_id: OrganizationId, ids: Sequence[str]) -> dict[str, CreditNote]:
     """The credit notes under these ids, drafts too."""
-    found = core.get_many([note_key(organization_id, note_id) for note_id in ids])
+    found = core.get_many([note_key(organization_id, CreditNoteId(note_id)) for note_id in ids])
     return {note.id: note for note in map(read, found.values())}
 
 
@@ -65,7 +65,7 @@ def open_of(items: Sequence[Item]) -> list[OpenNote]:
     return [OpenNote(item["note_id"], item["currency"], item["balance_cents"], item["invoice_id"]) for item in found]
 
 
-def fees_of(organization_id: str, notes: Iterable[CreditNote]) -> list[tuple[Invoice, Fee]]:
+def fees_of(organization_id: OrganizationId, notes: Iterable[CreditNote]) -> list[tuple[Invoice, Fee]]:
     """The fees that the items of these notes are of, each with its invoice as it is now."""
     wanted: dict[Key, set[str]] = {}
     for note in notes:
@@ -78,18 +78,18 @@ def fees_of(organization_id: str, notes: Iterable[CreditNote]) -> list[tuple[Inv
     return found
 
 
-def create_actions(organization_id: str, note: CreditNote) -> list[Action]:
+def create_actions(organization_id: OrganizationId, note: CreditNote) -> list[Action]:
     """Store a new note; refused where one of this id stands already."""
     return together(organization_id, created=[note])
 
 
-def replace_actions(organization_id: str, old: CreditNote, new: CreditNote) -> list[Action]:
+def replace_actions(organization_id: OrganizationId, old: CreditNote, new: CreditNote) -> list[Action]:
     """Write `new` over `old`, its open balance with it; refused if somebody else wrote in between."""
     return together(organization_id, replaced=[(old, new)])
 
 
 def together(
-    organization_id: str,
+    organization_id: OrganizationId,
     *,
     created: Sequence[CreditNote] = (),
     replaced: Sequence[tuple[CreditNote, CreditNote]] = (),
@@ -111,12 +111,12 @@ def together(
     return [*actions, *counters.moved(organization_id, LIST, changes[0][1].id if changes else "", {"all": shown})]
 
 
-def note_key(organization_id: str, note_id: str) -> Key:
+def note_key(organization_id: OrganizationId, note_id: CreditNoteId) -> Key:
     """Where a credit note stands."""
     return key(organization_id, "credit_note", note_id), "-"
 
 
-def owner_pk(organization_id: str, customer_id: str) -> str:
+def owner_pk(organization_id: OrganizationId, customer_id: CustomerId) -> str:
     """Under which key of the index owner a customer's notes stand."""
     return key(organization_id, "credit_note-of", customer_id)
 
@@ -136,7 +136,7 @@ def _fees_among(invoice_pk: str, build: str, ids: set[str]) -> list[Fee]:
     return found
 
 
-def _open_actions(organization_id: str, old: CreditNote | None, new: CreditNote) -> list[Action]:
+def _open_actions(organization_id: OrganizationId, old: CreditNote | None, new: CreditNote) -> list[Action]:
     """The change of the open balance. Needs no condition of its own: the note's version guards both."""
     before = _open_item(organization_id, old) if old is not None and old.open else None
     after = _open_item(organization_id, new) if new.open else None
@@ -148,7 +148,7 @@ def _open_actions(organization_id: str, old: CreditNote | None, new: CreditNote)
     return [core.delete((before["pk"], before["sk"]))]
 
 
-def _open_item(organization_id: str, note: CreditNote) -> Item:
+def _open_item(organization_id: OrganizationId, note: CreditNote) -> Item:
     pk, _ = CUSTOMERS.key(organization_id, note.customer_id)
     return {
         "pk": pk,
@@ -160,7 +160,7 @@ def _open_item(organization_id: str, note: CreditNote) -> Item:
     }
 
 
-def _item(organization_id: str, note: CreditNote) -> Item:
+def _item(organization_id: OrganizationId, note: CreditNote) -> Item:
     pk, sk = note_key(organization_id, note.id)
     item: dict[str, Any] = {"pk": pk, "sk": sk, "version": note.version, "record": dump(note)}
     if note.visible:

@@ -9,11 +9,12 @@ from chalicelib.features.organizations.schemas import OrganizationUpdate
 from chalicelib.features.webhooks import service as webhooks
 from chalicelib.platform import agenda
 from chalicelib.platform.agenda import Task
+from chalicelib.platform.ids import OrganizationId
 from chalicelib.platform.retry import retrying
 from chalicelib.platform.table import transact
 
 
-def update(organization_id: str, request: OrganizationUpdate, *, now: datetime) -> Organization:
+def update(organization_id: OrganizationId, request: OrganizationUpdate, *, now: datetime) -> Organization:
     """Change the settings that the request names, `webhook_url` (the first endpoint's) included: all in one transaction,
     with the task that plans the customers anew where the time zone changes.
 

@@ -6,6 +6,7 @@ from zoneinfo import ZoneInfo
 from pydantic import BaseModel, ConfigDict, Field
 
 from chalicelib.platform.collection import Record
+from chalicelib.platform.ids import CustomerId, TaxId
 
 
 class Metadata(BaseModel):
@@ -54,6 +55,7 @@ class CustomerBillingConfiguration(BaseModel):
 class Customer(Record):
     """One customer. `sequential_id` numbers the organization's customers; `net_payment_term` in days."""
 
+    id: CustomerId
     external_id: str
     sequential_id: int
     name: str | None = None
@@ -79,7 +81,7 @@ class Customer(Record):
     net_payment_term: int | None = None
     finalize_zero_amount_invoice: str = "inherit"
     skip_invoice_custom_sections: bool = False
-    tax_ids: tuple[str, ...] = ()
+    tax_ids: tuple[TaxId, ...] = ()
     billing_configuration: CustomerBillingConfiguration = Field(default_factory=CustomerBillingConfiguration)
     shipping_address: Address = Field(default_factory=Address)
     metadata: tuple[Metadata, ...] = ()
@@ -96,7 +98,7 @@ class BillingState(BaseModel):
 
     model_config = ConfigDict(defer_build=True, frozen=True, extra="ignore")
 
-    customer_id: str
+    customer_id: CustomerId
     due_at: datetime | None = None
     invoices: int = 0
     attached: bool = False

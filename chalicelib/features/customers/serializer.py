@@ -7,6 +7,7 @@ from chalicelib.features.customers.records import Customer
 from chalicelib.features.organizations.records import Organization
 from chalicelib.features.taxes import service as taxes
 from chalicelib.features.taxes.store import Tax
+from chalicelib.platform.ids import TaxId
 from chalicelib.platform.timestamps import iso
 
 _SAME = (
@@ -44,7 +45,7 @@ def show_all(organization: Organization, customers: Sequence[Customer]) -> list[
     return [show(organization, customer, known) for customer in customers]
 
 
-def show(organization: Organization, customer: Customer, known: Mapping[str, Tax]) -> dict[str, Any]:
+def show(organization: Organization, customer: Customer, known: Mapping[TaxId, Tax]) -> dict[str, Any]:
     """One customer."""
     return base(organization, customer) | {
         "taxes": [taxes.show(known[i]) for i in customer.tax_ids if i in known],

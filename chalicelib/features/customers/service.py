@@ -18,7 +18,7 @@ from chalicelib.features.webhooks import service as webhooks
 from chalicelib.platform import agenda, schema
 from chalicelib.platform.agenda import Task
 from chalicelib.platform.clock import OrganizationRef
-from chalicelib.platform.ids import new_id
+from chalicelib.platform.ids import OrganizationId, TaxId, new_id
 from chalicelib.platform.retry import retrying
 from chalicelib.platform.table import Action, transact
 
@@ -55,7 +55,7 @@ def upsert(organization: OrganizationRef, values: Mapping[str, Any], *, now: dat
     return retrying(attempt, "customer")
 
 
-def find(organization_id: str, external_id: str) -> Customer:
+def find(organization_id: OrganizationId, external_id: str) -> Customer:
     """The live customer of an external id.
 
     Raises: NotFound.
@@ -66,7 +66,7 @@ def find(organization_id: str, external_id: str) -> Customer:
     return customer
 
 
-def numbering(organization_id: str) -> Callable[[], int]:
+def numbering(organization_id: OrganizationId) -> Callable[[], int]:
     """Draws the next number of the organization's customers when it is first called, and returns that one from then on: a
     change that begins again keeps its number."""
     return cache(lambda: organization_store.next_number(organization_id, "customers"))
@@ -168,7 +168,7 @@ def _change(organization: Organization, old: Customer, new: Customer, *, now: da
     return written, [*tasks, announced]
 
 
-def _with(old: Customer, request: CustomerInput, tax_ids: tuple[str, ...] | None, *, now: datetime) -> Customer:
+def _with(old: Customer, request: CustomerInput, tax_ids: tuple[TaxId, ...] | None, *, now: datetime) -> Customer:
     fields = request.given()
     for name in ("tax_codes", "metadata", "billing_configuration", "shipping_address", "external_id"):
         fields.pop(name, None)

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 
 from chalicelib.features.customers.records import BillingState, Customer
 from chalicelib.platform.collection import Collection, dump
+from chalicelib.platform.ids import CustomerId, OrganizationId
 from chalicelib.platform.table import Action, Item, core
 
 # The version of a billing state that no item holds yet.
@@ -44,7 +45,7 @@ class Everything:
     notes: list[Item]
 
 
-def everything_of(organization_id: str, customer_id: str) -> Everything:
+def everything_of(organization_id: OrganizationId, customer_id: CustomerId) -> Everything:
     """The customer, its billing state, the items of its subscriptions and of its credit notes with a balance, read
     consistently in one query."""
     pk, _ = CUSTOMERS.key(organization_id, customer_id)
@@ -64,13 +65,13 @@ def everything_of(organization_id: str, customer_id: str) -> Everything:
     return Everything(customer, state, subscriptions, notes)
 
 
-def state_of(organization_id: str, customer_id: str) -> BillingState:
+def state_of(organization_id: OrganizationId, customer_id: CustomerId) -> BillingState:
     """The billing state, read consistently."""
     item = core.get(CUSTOMERS.key(organization_id, customer_id)[0], "billing")
     return BillingState(customer_id=customer_id, version=NOT_WRITTEN) if item is None else _state(item)
 
 
-def billing_action(organization_id: str, old: BillingState, new: BillingState) -> Action:
+def billing_action(organization_id: OrganizationId, old: BillingState, new: BillingState) -> Action:
     """Write a new billing state over the one read; refused if anything of the customer's money was decided meanwhile."""
     written = new.model_copy(update={"version": old.version + 1})
     if old.version == NOT_WRITTEN:
@@ -82,6 +83,6 @@ def _state(item: Item) -> BillingState:
     return BillingState.model_validate(item["record"] | {"version": item["version"]})
 
 
-def _item(organization_id: str, state: BillingState) -> Item:
+def _item(organization_id: OrganizationId, state: BillingState) -> Item:
     pk, _ = CUSTOMERS.key(organization_id, state.customer_id)
     return {"pk": pk, "sk": "billing", "version": state.version, "record": dump(state)}

@@ -18,6 +18,7 @@ from chalicelib.features.metering.event import event_id, payload_of
 from chalicelib.features.metering.log_items import Reference
 from chalicelib.platform import clock, listing, parameters
 from chalicelib.platform.http import Call
+from chalicelib.platform.ids import OrganizationId
 from chalicelib.platform.table import Item
 from chalicelib.platform.timestamps import iso_millis, unstamp
 
@@ -72,7 +73,7 @@ class _Filter:
         )
 
 
-def _show_all(organization_id: str, references: Sequence[Reference]) -> list[dict[str, Any]]:
+def _show_all(organization_id: OrganizationId, references: Sequence[Reference]) -> list[dict[str, Any]]:
     stored = log_reader.stored(organization_id, references)
     owners = service.owners(organization_id, [item for _, item in stored])
     known = metrics.by_codes(organization_id, list(dict.fromkeys(item["code"] for _, item in stored)))
@@ -86,7 +87,7 @@ def _show_all(organization_id: str, references: Sequence[Reference]) -> list[dic
 
 
 def _show(
-    organization_id: str,
+    organization_id: OrganizationId,
     reference: Reference,
     item: Item,
     owner: Mapping[str, Any],

@@ -18,6 +18,7 @@ from chalicelib.features.subscriptions import store as subscription_store
 from chalicelib.platform import clock, listing, parameters
 from chalicelib.platform.clock import OrganizationRef
 from chalicelib.platform.http import Call
+from chalicelib.platform.ids import OrganizationId
 
 _FIRST_MS, _LAST_MS = 0, 253_402_300_799_999  # 1970 to the end of 9999: no event lies outside.
 _DAY_MS = 86_400_000
@@ -92,7 +93,7 @@ def _kept_since(organization: OrganizationRef, real_now: datetime) -> int:
     return metered.begin_ms_of_day(metered.day_of(milliseconds_of(real_now - limits.EVENT_RETENTION)))
 
 
-def _started_at(organization_id: str, subscription: str) -> datetime | None:
+def _started_at(organization_id: OrganizationId, subscription: str) -> datetime | None:
     """When the live subscription of an external id started, else the latest that had it."""
     live = subscriptions.started_at_of(organization_id, subscription)
     if live is not None:

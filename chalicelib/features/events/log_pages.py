@@ -10,6 +10,7 @@ from chalicelib.features.metering.log_items import Reference
 from chalicelib.features.metering.log_reader import Day, Order, Walk
 from chalicelib.platform import listing, positions
 from chalicelib.platform.clock import OrganizationRef
+from chalicelib.platform.ids import OrganizationId
 from chalicelib.platform.listing import Wanted
 
 # Fewer events are counted anew as fast.
@@ -46,7 +47,7 @@ def page(
     return references, listing.meta(wanted, total)
 
 
-def _numbers(organization_id: str, order: Order, filter_: Filter, days: Sequence[Day]) -> list[int]:
+def _numbers(organization_id: OrganizationId, order: Order, filter_: Filter, days: Sequence[Day]) -> list[int]:
     """How many events of each day the filter leaves."""
     listed = ["log", order.name, *filter_.name]
     is_partial = any(filter_.of_day(day.name) is None for day in days)
@@ -71,7 +72,7 @@ class _Pages:
     """Finds a page among days."""
 
     def __init__(
-        self, organization_id: str, order: Order, filter_: Filter, days: Sequence[Day], wanted: Wanted
+        self, organization_id: OrganizationId, order: Order, filter_: Filter, days: Sequence[Day], wanted: Wanted
     ) -> None:
         self._organization_id, self._order, self._filter = organization_id, order, filter_
         self._days, self._wanted = days, wanted

@@ -19,7 +19,7 @@ from chalicelib.features.subscriptions import service as subscriptions
 from chalicelib.features.subscriptions import store as subscription_store
 from chalicelib.platform import clock, queues
 from chalicelib.platform.clock import OrganizationRef
-from chalicelib.platform.ids import new_id
+from chalicelib.platform.ids import OrganizationId, new_id
 from chalicelib.platform.settings import settings
 from chalicelib.platform.table import Item, usage
 from chalicelib.platform.timestamps import stamp, unstamp
@@ -90,13 +90,13 @@ def find(organization: OrganizationRef, transaction_id: str, external_subscripti
     return min(found, key=metered.reception_of)
 
 
-def owners(organization_id: str, items: Sequence[Item]) -> dict[str, Item]:
+def owners(organization_id: OrganizationId, items: Sequence[Item]) -> dict[str, Item]:
     """The live subscription of each external id that stored events name; an empty item where there is none."""
     external_ids = dict.fromkeys(item["subscription"] for item in items)
     return {each: subscription_store.guard(organization_id, each) or {} for each in external_ids}
 
 
-def show_items(organization_id: str, items: Sequence[Item]) -> list[dict[str, Any]]:
+def show_items(organization_id: OrganizationId, items: Sequence[Item]) -> list[dict[str, Any]]:
     """Stored events as the API shows them, each with the live subscription of its external id."""
     known = owners(organization_id, items)
     shown = []
@@ -114,7 +114,7 @@ def show_items(organization_id: str, items: Sequence[Item]) -> list[dict[str, An
     return shown
 
 
-def show_accepted(organization_id: str, events: Sequence[Event], *, now: datetime) -> list[dict[str, Any]]:
+def show_accepted(organization_id: OrganizationId, events: Sequence[Event], *, now: datetime) -> list[dict[str, Any]]:
     """Events as they are answered on receipt: who they belong to is decided by their timestamps, when usage is read."""
     return [
         schemas.show(

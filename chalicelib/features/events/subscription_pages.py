@@ -13,7 +13,7 @@ from chalicelib.features.metering import store as metered
 from chalicelib.features.metering import tally
 from chalicelib.features.usage import daily
 from chalicelib.platform import listing, positions
-from chalicelib.platform.ids import key_part
+from chalicelib.platform.ids import OrganizationId, key_part
 from chalicelib.platform.listing import Wanted
 from chalicelib.platform.table import Item, usage
 
@@ -24,7 +24,7 @@ _READ_AT_ONCE = 200
 class Events:
     """Those of a subscription in a range of milliseconds, both ends included; `code`: of one code only."""
 
-    organization_id: str
+    organization_id: OrganizationId
     subscription: str
     code: str | None
     low_ms: int

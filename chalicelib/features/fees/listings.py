@@ -12,7 +12,7 @@ from chalicelib.features.fees import service, store
 from chalicelib.features.invoices.records import Fee
 from chalicelib.platform import counters, listing, parameters
 from chalicelib.platform.http import Call
-from chalicelib.platform.ids import key
+from chalicelib.platform.ids import OrganizationId, key
 from chalicelib.platform.listing import Listing
 from chalicelib.platform.table import Item
 from chalicelib.platform.timestamps import stamp
@@ -78,7 +78,7 @@ def page(call: Call) -> tuple[list[Fee], dict[str, int | None]]:
     return [store.read(item) for item in items], meta
 
 
-def _with_status(organization_id: str, status: str) -> Callable[[Sequence[Item]], list[Item]]:
+def _with_status(organization_id: OrganizationId, status: str) -> Callable[[Sequence[Item]], list[Item]]:
     """Leaves fees with a payment status. It stands on the invoice for all its fees at once, so that none of them need change
     with it: fees are read with their invoices."""
 

@@ -15,7 +15,7 @@ from chalicelib.features.webhooks import service as webhooks
 from chalicelib.platform import agenda, clock
 from chalicelib.platform.agenda import Task
 from chalicelib.platform.clock import OrganizationRef
-from chalicelib.platform.ids import key
+from chalicelib.platform.ids import FeeId, OrganizationId, key
 from chalicelib.platform.retry import retrying
 from chalicelib.platform.table import core, transact
 
@@ -26,7 +26,7 @@ _SINCE = {"succeeded": "succeeded_at", "failed": "failed_at", "refunded": "refun
 _LATEST = 25
 
 
-def find(organization_id: str, fee_id: str) -> Stored:
+def find(organization_id: OrganizationId, fee_id: FeeId) -> Stored:
     """A fee of a final invoice, or one without.
 
     Raises: NotFound.
@@ -37,20 +37,20 @@ def find(organization_id: str, fee_id: str) -> Stored:
     return found
 
 
-def show_many(organization_id: str, fees: Sequence[Fee]) -> list[dict[str, Any]]:
+def show_many(organization_id: OrganizationId, fees: Sequence[Fee]) -> list[dict[str, Any]]:
     """Fees as the API shows them, each with its payment status."""
     statuses = payment_statuses(organization_id, fees)
     return [serializer.fee(fee, statuses[fee.id]) for fee in fees]
 
 
-def payment_statuses(organization_id: str, fees: Sequence[Fee]) -> dict[str, str]:
+def payment_statuses(organization_id: OrganizationId, fees: Sequence[Fee]) -> dict[str, str]:
     """Each fee's payment status: its invoice's, else its own."""
     keys = {
         fee.invoice_id: invoice_store.invoice_key(organization_id, fee.invoice_id) for fee in fees if fee.invoice_id
     }
     items = core.get_many(list(keys.values()))
     of_invoice = {i: invoice_store.read(items[place]).payment_status for i, place in keys.items() if place in items}
-    return {fee.id: of_invoice.get(fee.invoice_id or "", fee.payment_status) for fee in fees}
+    return {f.id: of_invoice.get(f.invoice_id, f.payment_status) if f.invoice_id else f.payment_status for f in fees}
 
 
 def behind(organization: OrganizationRef) -> bool:
@@ -69,7 +69,7 @@ def created(organization: OrganizationRef, fee: Fee, payment_status: str, *, now
     return webhooks.announcement(organization, "fee.created", "fee", payload, subject=subject, now=now)
 
 
-def update(organization_id: str, fee_id: str, values: Mapping[str, Any], *, now: datetime) -> Fee:
+def update(organization_id: OrganizationId, fee_id: FeeId, values: Mapping[str, Any], *, now: datetime) -> Fee:
     """Set the payment status of a fee without invoice.
 
     Raises: NotFound; Invalid; NotAllowed, `invoiced_fee`; ChangedMeanwhile.
@@ -89,7 +89,7 @@ def update(organization_id: str, fee_id: str, values: Mapping[str, Any], *, now:
     return retrying(attempt, "fee")
 
 
-def remove(organization_id: str, fee_id: str) -> Fee:
+def remove(organization_id: OrganizationId, fee_id: FeeId) -> Fee:
     """Delete a fee without invoice.
 
     Raises: NotFound; NotAllowed, `invoiced_fee`; ChangedMeanwhile.

@@ -26,7 +26,7 @@ from typing import Any
 from chalicelib.features.invoices.records import Fee
 from chalicelib.platform import counters
 from chalicelib.platform.collection import dump
-from chalicelib.platform.ids import key
+from chalicelib.platform.ids import CustomerId, FeeId, OrganizationId, SubscriptionId, key
 from chalicelib.platform.table import Action, Item, Key, core
 from chalicelib.platform.timestamps import stamp, unstamp
 
@@ -51,37 +51,40 @@ class PaidDays:
     cents: int
 
 
-def get(organization_id: str, fee_id: str) -> Stored | None:
+def get(organization_id: OrganizationId, fee_id: FeeId) -> Stored | None:
     """The fee under an id, deleted or not."""
     item = core.get(*fee_key(organization_id, fee_id))
     return None if item is None else _stored(item)
 
 
-def known(organization_id: str, ids: Sequence[str]) -> set[str]:
+def known(organization_id: OrganizationId, ids: Sequence[str]) -> set[str]:
     """Which of these fees were made, also if they were deleted since."""
-    return {item["record"]["id"] for item in core.get_many([fee_key(organization_id, i) for i in ids]).values()}
+    return {item["record"]["id"] for item in core.get_many([fee_key(organization_id, FeeId(i)) for i in ids]).values()}
 
 
-def create_actions(organization_id: str, fees: Sequence[Fee]) -> list[Action]:
+def create_actions(organization_id: OrganizationId, fees: Sequence[Fee]) -> list[Action]:
     """Store new fees in advance without invoice; refused where one of them stands already, or stood."""
     created = [core.create(_item(organization_id, fee)) for fee in fees]
     return [*created, *_paid_actions(organization_id, fees), *_counted(organization_id, fees)]
 
 
-def copy_actions(organization_id: str, fee: Fee) -> list[Action]:
+def copy_actions(organization_id: OrganizationId, fee: Fee) -> list[Action]:
     """Enter the fee in advance of an invoice, in the transaction that makes both."""
     copy = core.put(_item(organization_id, fee))
     return [copy, *_paid_actions(organization_id, [fee]), *_counted(organization_id, [fee])]
 
 
-def copy_many(organization_id: str, fees: Sequence[Fee]) -> list[Action]:
+def copy_many(organization_id: OrganizationId, fees: Sequence[Fee]) -> list[Action]:
     """Enter an invoice's fees into the lists, and return the action that counts them there."""
     core.write_many([_item(organization_id, fee) for fee in fees])
     return _counted(organization_id, fees)
 
 
 def paid_loose(
-    organization_id: str, customer_id: str, subscription_id: str, charge_ids: Collection[str]
+    organization_id: OrganizationId,
+    customer_id: CustomerId,
+    subscription_id: SubscriptionId,
+    charge_ids: Collection[str],
 ) -> list[Stored]:
     """The fees without invoice of these charges that were paid, the oldest first. Found by an index, which may lag, and
     then read consistently."""
@@ -98,13 +101,13 @@ def paid_loose(
     return sorted(chosen, key=lambda s: (s.fee.created_at, s.fee.id))
 
 
-def replace_action(organization_id: str, old: Stored, new: Fee) -> Action:
+def replace_action(organization_id: OrganizationId, old: Stored, new: Fee) -> Action:
     """Write `new` over the fee as it was read; refused if somebody else wrote in between."""
     item = _item(organization_id, new, version=old.version + 1)
     return core.put(item, condition="version = :version", values={":version": old.version})
 
 
-def remove_actions(organization_id: str, old: Stored) -> list[Action]:
+def remove_actions(organization_id: OrganizationId, old: Stored) -> list[Action]:
     """Take a fee out of reads and lists; what is left of it keeps it from being made again."""
     item = _item(organization_id, old.fee, version=old.version + 1, deleted=True)
     return [
@@ -114,7 +117,9 @@ def remove_actions(organization_id: str, old: Stored) -> list[Action]:
     ]
 
 
-def paid_between(organization_id: str, subscription_id: str, low: datetime, high: datetime) -> Iterator[PaidDays]:
+def paid_between(
+    organization_id: OrganizationId, subscription_id: SubscriptionId, low: datetime, high: datetime
+) -> Iterator[PaidDays]:
     """What a subscription paid in advance for ranges that begin between two instants, both included."""
     pk = key(organization_id, "advance-fees", subscription_id)
     for item in core.query(pk, between=(stamp(low), f"{stamp(high)}$")):
@@ -126,12 +131,12 @@ def read(item: Item) -> Fee:
     return Fee.model_validate(item["record"])
 
 
-def owner_pk(organization_id: str, customer_id: str) -> str:
+def owner_pk(organization_id: OrganizationId, customer_id: CustomerId) -> str:
     """Under which key of the index owner a customer's fees stand."""
     return key(organization_id, "fee-of", customer_id)
 
 
-def fee_key(organization_id: str, fee_id: str) -> Key:
+def fee_key(organization_id: OrganizationId, fee_id: FeeId) -> Key:
     """Where a fee stands."""
     return key(organization_id, "fee", fee_id), "-"
 
@@ -140,12 +145,12 @@ def _stored(item: Item) -> Stored:
     return Stored(read(item), item["version"], item["deleted"])
 
 
-def _counted(organization_id: str, fees: Sequence[Fee]) -> list[Action]:
+def _counted(organization_id: OrganizationId, fees: Sequence[Fee]) -> list[Action]:
     # All of one transaction in one row of the counter, which no transaction may touch twice.
     return counters.moved(organization_id, LIST, fees[0].id, {"all": len(fees)}) if fees else []
 
 
-def _paid_actions(organization_id: str, fees: Iterable[Fee]) -> list[Action]:
+def _paid_actions(organization_id: OrganizationId, fees: Iterable[Fee]) -> list[Action]:
     actions = []
     for fee in fees:
         pk, sk = _paid_key(organization_id, fee)
@@ -153,12 +158,12 @@ def _paid_actions(organization_id: str, fees: Iterable[Fee]) -> list[Action]:
     return actions
 
 
-def _paid_key(organization_id: str, fee: Fee) -> Key:
+def _paid_key(organization_id: OrganizationId, fee: Fee) -> Key:
     assert fee.subscription_id is not None, "a fee in advance is a subscription's"
     return key(organization_id, "advance-fees", fee.subscription_id), f"{stamp(fee.start)}#{fee.id}"
 
 
-def _item(organization_id: str, fee: Fee, *, version: int = 0, deleted: bool = False) -> Item:
+def _item(organization_id: OrganizationId, fee: Fee, *, version: int = 0, deleted: bool = False) -> Item:
     pk, sk = fee_key(organization_id, fee.id)
     item: dict[str, Any] = {"pk": pk, "sk": sk, "version": version, "record": dump(fee), "deleted": deleted}
     for name in ("created_at", "succeeded_at", "failed_at", "refunded_at"):

@@ -9,7 +9,7 @@ from chalicelib.features.invoices.records import VISIBLE, Invoice
 from chalicelib.features.invoices.service import PAYMENT_STATUSES
 from chalicelib.platform import counters, listing, parameters
 from chalicelib.platform.http import Call
-from chalicelib.platform.ids import key
+from chalicelib.platform.ids import CustomerId, key
 
 _TYPES = ("subscription", "add_on", "credit", "one_off", "advance_charges", "progressive_billing")
 
@@ -36,7 +36,7 @@ class _Filter:
         return {f"#{field}": field for field in fields}
 
 
-def page(call: Call, customer_id: str | None = None) -> tuple[list[Invoice], dict[str, int | None]]:
+def page(call: Call, customer_id: CustomerId | None = None) -> tuple[list[Invoice], dict[str, int | None]]:
     """One page of the visible invoices, newest issuing date first.
 
     Raises: Invalid, for values outside the enumerations.

@@ -9,6 +9,18 @@ from pydantic import BaseModel, ConfigDict
 from chalicelib.domain.invoicing.taxes import AppliedTax, TaxRate
 from chalicelib.domain.money import round_half_up
 from chalicelib.platform.collection import Record
+from chalicelib.platform.ids import (
+    ChargeFilterId,
+    ChargeId,
+    CreditNoteId,
+    CustomerId,
+    FeeId,
+    FixedChargeId,
+    InvoiceId,
+    PlanId,
+    SubscriptionId,
+    TaxId,
+)
 
 
 class Part(BaseModel):
@@ -21,7 +33,7 @@ class AppliedTaxPart(Part):
     """A tax as it counted: a copy, which later changes of the tax do not touch. `rate` in percent, exact text."""
 
     id: str
-    tax_id: str | None
+    tax_id: TaxId | None
     code: str
     name: str
     rate: str
@@ -70,9 +82,9 @@ class PeriodPart(Part):
     `earlier_invoices`: those with other fees of the period whose commitment is settled here; `renewal`: the days of the
     usage period that begins, for which recurring units are paid in advance."""
 
-    subscription_id: str
+    subscription_id: SubscriptionId
     external_subscription_id: str
-    plan_id: str
+    plan_id: PlanId
     reason: str
     start: datetime
     end: datetime
@@ -105,7 +117,7 @@ class CreditPart(Part):
 
     id: str
     amount_cents: int
-    note_id: str
+    note_id: CreditNoteId
     note_number: str
     note_invoice_number: str
 
@@ -124,19 +136,19 @@ class Fee(Part):
     text; `start` and `end` are half-open. `payment_status` and what follows it: of a fee without an invoice; others have
     their invoice's."""
 
-    id: str
-    invoice_id: str | None
-    customer_id: str
+    id: FeeId
+    invoice_id: InvoiceId | None
+    customer_id: CustomerId
     external_customer_id: str
-    subscription_id: str | None
+    subscription_id: SubscriptionId | None
     external_subscription_id: str | None
-    charge_id: str | None
-    charge_filter_id: str | None = None
+    charge_id: ChargeId | None
+    charge_filter_id: ChargeFilterId | None = None
     filter_values: dict[str, tuple[str, ...]] | None = None
     filter_display_name: str | None = None
     group_id: str | None = None
     grouped_by: dict[str, str | None] = {}
-    fixed_charge_id: str | None = None
+    fixed_charge_id: FixedChargeId | None = None
     true_up_fee_id: str | None = None
     true_up_parent_id: str | None = None
     event_transaction_id: str | None = None
@@ -176,7 +188,8 @@ class Invoice(Record):
     `customer_search`: the customer's names, by which lists find it; `note_ids`: the credit notes on it, in their order;
     `credited`: exact cents given back so far by fee; `credits`: what it took from other invoices' notes."""
 
-    customer_id: str
+    id: InvoiceId
+    customer_id: CustomerId
     external_customer_id: str
     invoice_type: str
     status: str

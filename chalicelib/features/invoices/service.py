@@ -20,7 +20,7 @@ from chalicelib.features.taxes import service as taxes
 from chalicelib.features.webhooks import service as webhooks
 from chalicelib.platform import agenda, clock, files, schema
 from chalicelib.platform.agenda import Task
-from chalicelib.platform.ids import new_id
+from chalicelib.platform.ids import InvoiceId, OrganizationId, new_id
 from chalicelib.platform.retry import retrying
 from chalicelib.platform.table import transact
 
@@ -31,7 +31,7 @@ PRINT = agenda.kind("print_invoice", rank=95, wall_clock=True, queue="documents"
 PAYMENT_STATUSES = ("pending", "succeeded", "failed")
 
 
-def find(organization_id: str, invoice_id: str) -> Invoice:
+def find(organization_id: OrganizationId, invoice_id: InvoiceId) -> Invoice:
     """A visible invoice.
 
     Raises: NotFound.
@@ -51,7 +51,7 @@ def tasks_of_issue(
     return [agenda.task(ISSUED, organization.ref, f"{invoice.id}#{invoice.status}", clock.utc_now())]
 
 
-def show(organization_id: str, invoice: Invoice, *, now: datetime) -> dict[str, Any]:
+def show(organization_id: OrganizationId, invoice: Invoice, *, now: datetime) -> dict[str, Any]:
     """An invoice with everything, as single answers and messages have it."""
     own = organizations.get(organization_id)
     customer = CUSTOMERS.get(organization_id, invoice.customer_id)
@@ -68,7 +68,7 @@ def show(organization_id: str, invoice: Invoice, *, now: datetime) -> dict[str, 
     return serializer.extended(invoice, shown, subscriptions, fees, file_url=file_url(invoice))
 
 
-def show_many(organization_id: str, invoices: Sequence[Invoice]) -> list[dict[str, Any]]:
+def show_many(organization_id: OrganizationId, invoices: Sequence[Invoice]) -> list[dict[str, Any]]:
     """Invoices as lists show them; their customers are read in one request."""
     if not invoices:
         return []
@@ -85,7 +85,7 @@ def file_url(invoice: Invoice) -> str | None:
 
 
 def update(
-    organization_id: str, invoice_id: str, values: Mapping[str, Any], *, now: datetime
+    organization_id: OrganizationId, invoice_id: InvoiceId, values: Mapping[str, Any], *, now: datetime
 ) -> tuple[Invoice, list[Task]]:
     """Set the payment status or the metadata. Source: invoices.md sections 1 and 11.
 
@@ -151,7 +151,7 @@ def _metadata(old: Invoice, entries: Any, *, now: datetime) -> tuple[MetadataPai
     return tuple(pairs)
 
 
-def download(organization: Organization, invoice_id: str) -> Invoice:
+def download(organization: Organization, invoice_id: InvoiceId) -> Invoice:
     """The finalized invoice whose document is wanted; one not printed yet is pushed to the printer once more.
 
     Raises: NotFound, also for drafts.

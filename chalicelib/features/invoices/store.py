@@ -25,24 +25,24 @@ from typing import Any
 from chalicelib.features.invoices.records import Fee, Invoice
 from chalicelib.platform import counters
 from chalicelib.platform.collection import dump
-from chalicelib.platform.ids import key
+from chalicelib.platform.ids import CustomerId, InvoiceId, OrganizationId, key
 from chalicelib.platform.table import Action, Item, Key, core
 from chalicelib.platform.timestamps import stamp
 
 
-def get(organization_id: str, invoice_id: str) -> Invoice | None:
+def get(organization_id: OrganizationId, invoice_id: InvoiceId) -> Invoice | None:
     """The invoice under an id, whatever its state."""
     item = core.get(*invoice_key(organization_id, invoice_id))
     return None if item is None else read(item)
 
 
-def fees_of(organization_id: str, invoice: Invoice) -> list[Fee]:
+def fees_of(organization_id: OrganizationId, invoice: Invoice) -> list[Fee]:
     """The fees that count, in their order on the invoice."""
     pk, _ = invoice_key(organization_id, invoice.id)
     return [Fee.model_validate(item["record"]) for item in core.query(pk, begins=f"fee#{invoice.build}#")]
 
 
-def drafts_of(organization_id: str, customer_id: str) -> list[Invoice]:
+def drafts_of(organization_id: OrganizationId, customer_id: CustomerId) -> list[Invoice]:
     """A customer's drafts, each read again consistently; the list itself is an index's."""
     pk = key(organization_id, "invoice-of", customer_id)
     where = {"where": "#record.#status = :draft", "names": {"#record": "record", "#status": "status"}}
@@ -51,7 +51,7 @@ def drafts_of(organization_id: str, customer_id: str) -> list[Invoice]:
     return [invoice for invoice in current if invoice is not None and invoice.status == "draft"]
 
 
-def drafts(organization_id: str, *, before: str = "") -> Iterator[tuple[str, Invoice]]:
+def drafts(organization_id: OrganizationId, *, before: str = "") -> Iterator[tuple[str, Invoice]]:
     """All drafts of an organization, each with its place and read again consistently, the latest issuing date first: there
     they stand close together. `before`: only those that follow a place."""
     left = counters.total(organization_id, "invoice", "status=draft")
@@ -71,25 +71,25 @@ def drafts(organization_id: str, *, before: str = "") -> Iterator[tuple[str, Inv
             yield item["list_sk"], current
 
 
-def of_customer(organization_id: str, customer_id: str) -> list[Invoice]:
+def of_customer(organization_id: OrganizationId, customer_id: CustomerId) -> list[Invoice]:
     """A customer's visible invoices, newest issuing date first; from an index, for showing only."""
     found = core.query(key(organization_id, "invoice-of", customer_id), index="owner", descending=True)
     return [read(item) for item in found]
 
 
-def write_fees(organization_id: str, invoice_id: str, build: str, fees: Sequence[Fee]) -> None:
+def write_fees(organization_id: OrganizationId, invoice_id: InvoiceId, build: str, fees: Sequence[Fee]) -> None:
     """Write the fees of a build. Nobody reads them before an invoice names the build."""
     pk, _ = invoice_key(organization_id, invoice_id)
     core.write_many([{"pk": pk, "sk": f"fee#{build}#{n:05d}", "record": dump(fee)} for n, fee in enumerate(fees)])
 
 
-def create_actions(organization_id: str, invoice: Invoice) -> list[Action]:
+def create_actions(organization_id: OrganizationId, invoice: Invoice) -> list[Action]:
     """Store a new invoice; refused where one of this id stands already."""
     created = core.create(_item(organization_id, invoice))
     return [created, *counters.moved(organization_id, "invoice", invoice.id, _totals(invoice, 1))]
 
 
-def replace_actions(organization_id: str, old: Invoice, new: Invoice) -> list[Action]:
+def replace_actions(organization_id: OrganizationId, old: Invoice, new: Invoice) -> list[Action]:
     """Write `new` over `old`; refused if somebody else wrote in between."""
     written = new.model_copy(update={"version": old.version + 1})
     action = core.put(_item(organization_id, written), condition="version = :version", values={":version": old.version})
@@ -98,7 +98,7 @@ def replace_actions(organization_id: str, old: Invoice, new: Invoice) -> list[Ac
     return [action, *counters.moved(organization_id, "invoice", old.id, changes)]
 
 
-def invoice_key(organization_id: str, invoice_id: str) -> Key:
+def invoice_key(organization_id: OrganizationId, invoice_id: InvoiceId) -> Key:
     """Where an invoice stands; its fees lie under the same partition key."""
     return key(organization_id, "invoice", invoice_id), "-"
 
@@ -116,7 +116,7 @@ def _totals(invoice: Invoice, number: int) -> dict[str, int]:
     return dict.fromkeys(names, number)
 
 
-def _item(organization_id: str, invoice: Invoice) -> Item:
+def _item(organization_id: OrganizationId, invoice: Invoice) -> Item:
     pk, sk = invoice_key(organization_id, invoice.id)
     item: dict[str, Any] = {"pk": pk, "sk": sk, "version": invoice.version, "record": dump(invoice)}
     if invoice.visible:

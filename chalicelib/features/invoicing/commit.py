@@ -36,7 +36,7 @@ from chalicelib.features.subscriptions.decide import Decision, Outcome
 from chalicelib.features.subscriptions.records import FixedPaid, LastFee, Status, Subscription
 from chalicelib.platform import agenda
 from chalicelib.platform.agenda import Task
-from chalicelib.platform.ids import derived_id
+from chalicelib.platform.ids import CreditNoteId, InvoiceId, OrganizationId, derived_id
 from chalicelib.platform.table import Action, transact
 from chalicelib.platform.timestamps import stamp
 
@@ -173,11 +173,11 @@ def _issued(account: Account, decisions: Sequence[Decision], *, now: datetime) -
     # A retry computes the same id, whose invoice then stands already.
     number = str(account.state.made_at_instant)
     invoice_id = derived_id(account.customer.id, stamp(now), "billing", number)
-    fees = fees_of(account, lines, invoice_id=invoice_id, now=now)
+    fees = fees_of(account, lines, invoice_id=InvoiceId(invoice_id), now=now)
     lines = [line for line in lines if not _renews_nothing(line, fees)]
     if not fees and issue.bills_in_advance_only(lines):
         return None  # Fixed charges in advance of which nothing is owed are no billing day.
-    draft = issue.drafted(account, lines, fees, invoice_id=invoice_id, now=now)
+    draft = issue.drafted(account, lines, fees, invoice_id=InvoiceId(invoice_id), now=now)
     if not issue.has_no_grace(account, lines):
         return _Issued(draft, fees, None)
     final = issue.finalized(account, draft, fees, now=now)
@@ -283,7 +283,7 @@ def _given(account: Account, outcome: Outcome, *, now: datetime) -> _Given | Non
         item,
         mode=outcome.after.on_termination_credit_note or "credit",
         used_cents=money.round_half_up(kept * (1 + Decimal(fee.taxes_rate) / 100)),
-        note_id=derived_id(outcome.after.id, "unused"),
+        note_id=CreditNoteId(derived_id(outcome.after.id, "unused")),
         customer_search=CUSTOMERS.search(account.customer),
         today=periods.local_date(now, account.zone),
         now=now,
@@ -299,7 +299,7 @@ def _given(account: Account, outcome: Outcome, *, now: datetime) -> _Given | Non
 
 
 def _note_actions(
-    organization_id: str,
+    organization_id: OrganizationId,
     known: Sequence[CreditNote],
     created: Sequence[CreditNote],
     taken: Mapping[str, int],
@@ -312,7 +312,7 @@ def _note_actions(
     return note_store.together(organization_id, created=made, replaced=used) if made or used else []
 
 
-def _guards(organization_id: str, decision: Decision) -> list[Action]:
+def _guards(organization_id: OrganizationId, decision: Decision) -> list[Action]:
     """Whom an external id belongs to now, and which subscriptions a plan has."""
     actions: list[Action] = []
     started = next((o for o in decision.outcomes if o.before.status == Status.PENDING and o.after.live), None)

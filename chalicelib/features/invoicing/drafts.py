@@ -20,12 +20,12 @@ from chalicelib.features.subscriptions import store as subscription_store
 from chalicelib.platform import agenda
 from chalicelib.platform.agenda import Task
 from chalicelib.platform.clock import OrganizationRef
-from chalicelib.platform.ids import new_id
+from chalicelib.platform.ids import CustomerId, OrganizationId, PlanId, new_id
 from chalicelib.platform.retry import retrying
 from chalicelib.platform.table import transact
 
 
-def recomputed(organization_id: str, old: Invoice, *, now: datetime) -> tuple[Account, Invoice, list[Fee]]:
+def recomputed(organization_id: OrganizationId, old: Invoice, *, now: datetime) -> tuple[Account, Invoice, list[Fee]]:
     """A draft computed again from its boundaries, under a new build; nothing is written yet."""
     own = organizations.get(organization_id)
     everything = customer_store.everything_of(organization_id, old.customer_id)
@@ -38,7 +38,7 @@ def recomputed(organization_id: str, old: Invoice, *, now: datetime) -> tuple[Ac
     return account, old.model_copy(update={**amounts, "build": new_id(), "updated_at": now}), found
 
 
-def refresh(organization_id: str, draft: Invoice, *, now: datetime) -> Invoice:
+def refresh(organization_id: OrganizationId, draft: Invoice, *, now: datetime) -> Invoice:
     """The draft computed again, with all events of its period so far, under a new build. One that has become final
     meanwhile stays as it is.
 
@@ -104,7 +104,7 @@ def dates_at_end(account: Account, draft: Invoice, on: date) -> dict[str, object
     }
 
 
-def refresh_all(organization_id: str, customer_id: str, *, plan_id: str, now: datetime) -> None:
+def refresh_all(organization_id: OrganizationId, customer_id: CustomerId, *, plan_id: PlanId, now: datetime) -> None:
     """Compute a customer's drafts again that stand on a plan."""
     for draft in store.drafts_of(organization_id, customer_id):
         if _stands_on(draft, plan_id):
@@ -112,7 +112,7 @@ def refresh_all(organization_id: str, customer_id: str, *, plan_id: str, now: da
 
 
 def finalize_all(
-    organization: OrganizationRef, customer_id: str, *, now: datetime, plan_id: str | None = None
+    organization: OrganizationRef, customer_id: CustomerId, *, now: datetime, plan_id: PlanId | None = None
 ) -> list[Task]:
     """Move the finalization of a customer's drafts (only those on a plan, where one is named) to now."""
     tasks: list[Task] = []
@@ -122,5 +122,5 @@ def finalize_all(
     return tasks
 
 
-def _stands_on(draft: Invoice, plan_id: str) -> bool:
+def _stands_on(draft: Invoice, plan_id: PlanId) -> bool:
     return any(period.plan_id == plan_id for period in draft.periods)

@@ -41,7 +41,7 @@ from chalicelib.features.subscriptions.records import Subscription
 from chalicelib.features.usage.service import reading_of
 from chalicelib.platform import agenda
 from chalicelib.platform.agenda import Task
-from chalicelib.platform.ids import derived_id
+from chalicelib.platform.ids import CustomerId, FeeId, InvoiceId, derived_id
 from chalicelib.platform.table import Action, core, transact, usage
 
 _SECOND = timedelta(seconds=1)
@@ -63,7 +63,7 @@ class Case:
         found = (event_usage.part_of(self.period, charge, metric, event) for charge, metric in self.charges)
         return [part for part in found if part is not None]
 
-    def fee(self, used: Used, invoice_id: str, *, transaction_id: str | None, now: datetime) -> Fee:
+    def fee(self, used: Used, invoice_id: InvoiceId, *, transaction_id: str | None, now: datetime) -> Fee:
         """The fee for what one event adds. Source: usage.md sections 7 and 8."""
         book = fees_of_plan.tax_book(self.account, [self.plan])
         owner = Owner(self.subscription, self.plan, self.part, invoice_id, now)
@@ -140,7 +140,7 @@ def _holder(own: Organization, external_id: str, event: Reading) -> tuple[Accoun
 
 
 def _held_by(
-    own: Organization, customer_id: str, external_id: str, event: Reading
+    own: Organization, customer_id: CustomerId, external_id: str, event: Reading
 ) -> tuple[Account, Subscription] | None:
     everything = customer_store.everything_of(own.id, customer_id)
     known = [s for s in map(subscription_store.read, everything.subscriptions) if s.external_id == external_id]
@@ -179,8 +179,8 @@ def _marker(case: Case, charge: Charge, base_id: str) -> tuple[str, str]:
     """Where stands what tells that the fee was made: its invoice, or the fee itself."""
     organization_id = case.account.organization.id
     if charge.invoiceable:
-        return invoice_store.invoice_key(organization_id, base_id)
-    return fee_store.fee_key(organization_id, base_id)
+        return invoice_store.invoice_key(organization_id, InvoiceId(base_id))
+    return fee_store.fee_key(organization_id, FeeId(base_id))
 
 
 def _base_id(case: Case, charge: Charge, transaction_id: str) -> str:
@@ -191,9 +191,9 @@ def _base_id(case: Case, charge: Charge, transaction_id: str) -> str:
 def _make(case: Case, owed: Owed, transaction_id: str, done: Sequence[Action], *, now: datetime) -> None:
     used = owed.used
     base_id = _base_id(case, used.charge, transaction_id)
-    fee = case.fee(used, base_id, transaction_id=transaction_id, now=now)
+    fee = case.fee(used, InvoiceId(base_id), transaction_id=transaction_id, now=now)
     if used.charge.invoiceable:
-        _invoice(case, fee, base_id, done, now=now)
+        _invoice(case, fee, InvoiceId(base_id), done, now=now)
         return
     organization = case.account.organization.ref
     loose = fee.model_copy(update={"id": base_id, "invoice_id": None})
@@ -202,7 +202,7 @@ def _make(case: Case, owed: Owed, transaction_id: str, done: Sequence[Action], *
     agenda.push([told])
 
 
-def _invoice(case: Case, fee: Fee, invoice_id: str, done: Sequence[Action], *, now: datetime) -> None:
+def _invoice(case: Case, fee: Fee, invoice_id: InvoiceId, done: Sequence[Action], *, now: datetime) -> None:
     """An invoice of this fee alone, final at once; all of it in the transaction that makes it."""
     account, organization = case.account, case.account.organization
     line = Line(case.subscription, case.plan, case.part)

@@ -27,7 +27,7 @@ from chalicelib.features.rating.fees import Line
 from chalicelib.features.subscriptions.decide import Outcome
 from chalicelib.features.subscriptions.records import FixedPaid
 from chalicelib.platform import counters
-from chalicelib.platform.ids import derived_id, new_id
+from chalicelib.platform.ids import InvoiceId, derived_id, new_id
 from chalicelib.platform.table import Action
 
 # Invoices numbered per customer, counted for the day on which an organization goes over to one sequence.
@@ -118,7 +118,9 @@ def has_no_grace(account: Account, lines: Sequence[Line]) -> bool:
     return account.grace_days == 0 or gone or bills_in_advance_only(lines)
 
 
-def drafted(account: Account, lines: Sequence[Line], fees: Sequence[Fee], *, invoice_id: str, now: datetime) -> Invoice:
+def drafted(
+    account: Account, lines: Sequence[Line], fees: Sequence[Fee], *, invoice_id: InvoiceId, now: datetime
+) -> Invoice:
     """The invoice before anything is decided about its number and state: amounts, dates and boundaries."""
     sums = sums_of(fees)
     configuration = account.customer.billing_configuration
@@ -161,7 +163,7 @@ def sums_of(fees: Sequence[Fee], notes: Sequence[CreditNote] = ()) -> Totals:
     return totals(taxed, [note.balance_amount_cents for note in notes])
 
 
-def amounts(sums: Totals, invoice_id: str) -> dict[str, object]:
+def amounts(sums: Totals, invoice_id: InvoiceId) -> dict[str, object]:
     """Totals as an invoice keeps them."""
     return {
         "fees_amount_cents": sums.fees_amount_cents,
@@ -232,7 +234,7 @@ def finalized(account: Account, draft: Invoice, fees: Sequence[Fee], *, now: dat
     return Finalized(final, numbered, tuple(actions), tuple((note.id, cents) for note, cents in taken))
 
 
-def _credit(invoice_id: str, note: CreditNote, cents: int) -> CreditPart:
+def _credit(invoice_id: InvoiceId, note: CreditNote, cents: int) -> CreditPart:
     return CreditPart(
         id=derived_id(invoice_id, "credit", note.id),
         amount_cents=cents,

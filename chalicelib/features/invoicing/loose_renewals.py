@@ -16,7 +16,7 @@ from chalicelib.features.rating.pricing import Owner
 from chalicelib.features.rating.renewals import fee_of, row_of, used_at
 from chalicelib.platform import agenda
 from chalicelib.platform.agenda import Task
-from chalicelib.platform.ids import derived_id
+from chalicelib.platform.ids import InvoiceId, derived_id
 from chalicelib.platform.table import core, transact
 from chalicelib.platform.timestamps import stamp
 
@@ -37,7 +37,7 @@ def renew(task: Task, now: datetime) -> None:
     ]
     # In the place of an invoice's id, from which the ids of its fees are derived.
     base_id = derived_id("renewal", found.id, stamp(part.renewal.start))
-    owner = Owner(found, plan, part, base_id, now)
+    owner = Owner(found, plan, part, InvoiceId(base_id), now)
     book = fees_of_plan.tax_book(account, [plan])
     made = [
         fee_of(used, owner, book).model_copy(update={"invoice_id": None, "pay_in_advance": True})

@@ -20,7 +20,7 @@ from chalicelib.features.rating.account import Account
 from chalicelib.features.rating.fees import Line
 from chalicelib.platform import agenda
 from chalicelib.platform.agenda import Task
-from chalicelib.platform.ids import derived_id
+from chalicelib.platform.ids import InvoiceId, derived_id
 from chalicelib.platform.table import Action, core, transact
 
 # Each takes one place of the issuing transaction's 100.
@@ -62,7 +62,7 @@ def _issue(account: Account, line: Line, paid: Sequence[Stored], done: Sequence[
     # Told apart by a fee, which is on one invoice only.
     invoice_id = derived_id("regrouped", paid[0].fee.id)
     fees = [stored.fee.model_copy(update={"invoice_id": invoice_id}) for stored in paid]
-    draft = issue.drafted(account, [line], fees, invoice_id=invoice_id, now=now)
+    draft = issue.drafted(account, [line], fees, invoice_id=InvoiceId(invoice_id), now=now)
     # No credits: all of it was paid.
     final = issue.finalized(replace(account, notes=()), draft, fees, now=now)
     invoice = final.invoice.model_copy(

@@ -33,6 +33,7 @@ from chalicelib.features.metering.rows import Rows
 from chalicelib.platform import agenda, clock
 from chalicelib.platform.agenda import Task
 from chalicelib.platform.busy import error_code, is_busy
+from chalicelib.platform.ids import OrganizationId
 from chalicelib.platform.log import logger
 from chalicelib.platform.settings import settings
 from chalicelib.platform.table import Reason, Table, reasons_of, usage
@@ -131,7 +132,7 @@ class Patience:
 
 
 def count(
-    organization_id: str,
+    organization_id: OrganizationId,
     subscription: str,
     events: Sequence[Sealed],
     defined: Definitions | None,

@@ -15,7 +15,7 @@ from typing import Any
 
 from chalicelib.features.metering import log, registers, store, tally
 from chalicelib.features.metering.event import instant_of, milliseconds_of
-from chalicelib.platform.ids import key_part
+from chalicelib.platform.ids import OrganizationId, key_part
 from chalicelib.platform.table import Action, Cancelled, Item, transact, usage
 
 # A transaction takes 100 actions: beside these the parts of a row and the day's late marker.
@@ -33,7 +33,7 @@ def is_erased(item: Mapping[str, Any]) -> bool:
 
 
 def erase(
-    organization_id: str,
+    organization_id: OrganizationId,
     subscription: str,
     code: str,
     *,
@@ -66,7 +66,7 @@ def erase(
 
 
 def _erase_in(
-    organization_id: str, subscription: str, code: str, hour: str, since_ms: int, received_until: str
+    organization_id: OrganizationId, subscription: str, code: str, hour: str, since_ms: int, received_until: str
 ) -> int | None:
     """Erase the events of an hour; None where it is to be looked at again."""
     pk, low = store.usage_pk(organization_id, subscription), f"h#{hour}#{key_part(code)}"
@@ -92,7 +92,7 @@ def _erase_in(
     return len(old)
 
 
-def _of_hour(organization_id: str, subscription: str, hour: str, parts: Collection[str]) -> list[Item]:
+def _of_hour(organization_id: OrganizationId, subscription: str, hour: str, parts: Collection[str]) -> list[Item]:
     low_ms = milliseconds_of(datetime.fromisoformat(hour).replace(tzinfo=UTC))
     high_ms = low_ms + tally.HOUR_MS - 1
     return store.raw_of_day(organization_id, subscription, hour[:10], parts, low_ms=low_ms, high_ms=high_ms)

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from chalicelib import limits
 from chalicelib.platform.http import to_json
-from chalicelib.platform.ids import derived_id
+from chalicelib.platform.ids import OrganizationId, derived_id
 
 # What is known of a request besides its events, as short as a log can hold it.
 _CLIENT_MAX = 150
@@ -63,7 +63,7 @@ def milliseconds_of(at: datetime) -> int:
     return (at - _EPOCH) // timedelta(milliseconds=1)
 
 
-def event_id(organization_id: str, event: Event) -> str:
+def event_id(organization_id: OrganizationId, event: Event) -> str:
     """An event's `lago_id`: derived, so that the same event sent twice has the same."""
     return derived_id(organization_id, event.external_subscription_id, event.transaction_id)
 

@@ -26,7 +26,7 @@ from chalicelib.features.metering.event import Event
 from chalicelib.features.metering.log_items import Reference
 from chalicelib.platform import agenda
 from chalicelib.platform.clock import OrganizationRef
-from chalicelib.platform.ids import derived_id
+from chalicelib.platform.ids import OrganizationId, derived_id
 from chalicelib.platform.log import logger
 from chalicelib.platform.table import Item, Key, core, transact, usage
 from chalicelib.platform.timestamps import stamp
@@ -51,7 +51,7 @@ def forget() -> None:
     _spread.clear()
 
 
-def name_of(organization_id: str, message_ids: Iterable[str], now: datetime) -> str:
+def name_of(organization_id: OrganizationId, message_ids: Iterable[str], now: datetime) -> str:
     """The name of a batch of these messages, metered at a real instant."""
     parts = _spread.get((threading.get_ident(), organization_id), 1)
     part = store.ALL_PARTS[random.randrange(parts)]
@@ -96,7 +96,7 @@ def complete(
         _skipped(organization, len(message.events))
 
 
-def _known(organization_id: str, message: "Message") -> dict[str, tuple[set[Name], set[Key]]]:
+def _known(organization_id: OrganizationId, message: "Message") -> dict[str, tuple[set[Name], set[Key]]]:
     """Of the stored events that this very message brought, by the name of their batch, those that no log item names, and the
     rows of numbers for the others."""
     keys = [store.event_key(organization_id, e.transaction_id, e.external_subscription_id) for e in message.events]
@@ -114,7 +114,7 @@ def _known(organization_id: str, message: "Message") -> dict[str, tuple[set[Name
     return found
 
 
-def standing(organization_id: str, name: str) -> list[Item]:
+def standing(organization_id: OrganizationId, name: str) -> list[Item]:
     """The log items of a batch."""
     return list(usage.query(log_items.pk_of(organization_id, name), begins=f"{name}#"))
 
@@ -159,7 +159,7 @@ def _write_all(organization: OrganizationRef, items: Sequence[Item], at: datetim
         raise
 
 
-def _spread_more(organization_id: str) -> None:
+def _spread_more(organization_id: OrganizationId) -> None:
     if len(_spread) > _REMEMBERED:
         _spread.clear()
     worker = (threading.get_ident(), organization_id)
@@ -188,7 +188,7 @@ def _tell_later(organization: OrganizationRef, at: datetime) -> None:
 # Erasing.
 
 
-def take_out(organization_id: str, events: Sequence[Mapping[str, Any]]) -> None:
+def take_out(organization_id: OrganizationId, events: Sequence[Mapping[str, Any]]) -> None:
     """Let the log name these stored events no more, nor count them. Once more is harmless.
 
     Raises: Cancelled, where others changed the same items.
@@ -204,7 +204,7 @@ def take_out(organization_id: str, events: Sequence[Mapping[str, Any]]) -> None:
                 _shorten(organization_id, item, kept)
 
 
-def _shorten(organization_id: str, item: Item, kept: Sequence[Reference]) -> None:
+def _shorten(organization_id: OrganizationId, item: Item, kept: Sequence[Reference]) -> None:
     seen: dict[str, Any] = {"condition": "refs = :seen", "values": {":seen": item["refs"]}}
     place = item["pk"], item["sk"]
     change = usage.put(log_items.left_of(item, kept), **seen) if kept else usage.delete(place, **seen)

@@ -28,7 +28,7 @@ from typing import Any, NamedTuple
 from chalicelib import limits
 from chalicelib.features.metering import store
 from chalicelib.features.metering.event import Source, milliseconds_of
-from chalicelib.platform.ids import key
+from chalicelib.platform.ids import OrganizationId, key
 from chalicelib.platform.table import Item, Key
 from chalicelib.platform.timestamps import unstamp
 
@@ -52,13 +52,18 @@ class Reference(NamedTuple):
     faults: int
     place: int
 
-    def key(self, organization_id: str) -> Key:
+    def key(self, organization_id: OrganizationId) -> Key:
         """Where the event stands."""
         return store.event_key(organization_id, self.transaction_id, self.external_subscription_id)
 
 
 def items_of(
-    organization_id: str, name: str, references: Sequence[Reference], *, suffix: str = "", keeps_for_ever: bool
+    organization_id: OrganizationId,
+    name: str,
+    references: Sequence[Reference],
+    *,
+    suffix: str = "",
+    keeps_for_ever: bool,
 ) -> list[Item]:
     """The items of a batch that name these events. `suffix`: what tells them from those that are there."""
     by_day: dict[int, list[Reference]] = {}
@@ -75,7 +80,7 @@ def items_of(
     return items
 
 
-def _item(organization_id: str, name: str, sk: str, references: Sequence[Reference], packed: bytes) -> Item:
+def _item(organization_id: OrganizationId, name: str, sk: str, references: Sequence[Reference], packed: bytes) -> Item:
     times = [reference.timestamp_ms for reference in references]
     faults = 0
     for reference in references:
@@ -94,7 +99,7 @@ def _item(organization_id: str, name: str, sk: str, references: Sequence[Referen
     return item
 
 
-def mark_of(organization_id: str, hour: str, item: Item) -> Item:
+def mark_of(organization_id: OrganizationId, hour: str, item: Item) -> Item:
     """What tells that an item names events with faults."""
     mark = {"pk": store.faulty_pk(organization_id, hour), "sk": item["sk"]}
     return mark | ({"expires_at": item["expires_at"]} if "expires_at" in item else {})
@@ -161,7 +166,7 @@ def _unpacked(item: Mapping[str, Any]) -> list[Any]:
 # Keys.
 
 
-def pk_of(organization_id: str, name: str) -> str:
+def pk_of(organization_id: OrganizationId, name: str) -> str:
     """The partition of a batch's items; `name`: its name, or what begins with it."""
     return log_pk(organization_id, name[:10], part_of(name))
 
@@ -171,17 +176,17 @@ def part_of(name: str) -> str:
     return name.split("#")[2]
 
 
-def log_pk(organization_id: str, day: str, part: str) -> str:
+def log_pk(organization_id: OrganizationId, day: str, part: str) -> str:
     """The partition of the items of a day of reception."""
     return key(organization_id, "log", day, part)
 
 
-def time_pk(organization_id: str, day: str, part: str) -> str:
+def time_pk(organization_id: OrganizationId, day: str, part: str) -> str:
     """The partition of the index of items whose events lie on a day."""
     return key(organization_id, "log-at", day, part)
 
 
-def row_key(organization_id: str, item: Item) -> Key:
+def row_key(organization_id: OrganizationId, item: Item) -> Key:
     """The row of numbers that counts an item's events."""
     part = part_of(item["sk"]) + ("" if "time_pk" in item else DIRECT)
     return store.log_pk(organization_id), f"{item['sk'][:10]}#{item['day']}#{part}"

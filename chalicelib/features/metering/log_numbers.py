@@ -16,6 +16,7 @@ from datetime import datetime, timedelta
 from botocore.exceptions import BotoCoreError, ClientError
 
 from chalicelib.features.metering import log_items, store
+from chalicelib.platform.ids import OrganizationId
 from chalicelib.platform.settings import settings
 from chalicelib.platform.table import Action, ConditionFailed, Item, Key, Table, usage
 
@@ -26,7 +27,7 @@ _ATTEMPTS = 6
 _OVER_AFTER = timedelta(hours=1)
 
 
-def add(organization_id: str, items: Iterable[Item]) -> None:
+def add(organization_id: OrganizationId, items: Iterable[Item]) -> None:
     """Add what these items name. The row is marked where that is not known to have been done."""
     numbers: dict[Key, tuple[int, int]] = {}
     for item in items:
@@ -69,13 +70,13 @@ def doubt(rows: Iterable[Key]) -> None:
         )
 
 
-def rows(organization_id: str, between: tuple[str, str], real_now: datetime) -> Iterator[Item]:
+def rows(organization_id: OrganizationId, between: tuple[str, str], real_now: datetime) -> Iterator[Item]:
     """The rows whose keys lie between two, with true numbers."""
     for row in usage.query(store.log_pk(organization_id), between=between):
         yield _recounted(organization_id, row, real_now) if row.get("doubt") else row
 
 
-def _recounted(organization_id: str, row: Item, real_now: datetime) -> Item:
+def _recounted(organization_id: OrganizationId, row: Item, real_now: datetime) -> Item:
     day, _, part = row["sk"].split("#")
     items = usage.query(log_items.log_pk(organization_id, day, part[0]))
     number = sum(item["n"] for item in items if log_items.row_key(organization_id, item)[1] == row["sk"])

@@ -14,6 +14,7 @@ from chalicelib import limits
 from chalicelib.features.metering import erase, log_items, log_numbers, store
 from chalicelib.features.metering.log_items import Reference, references_of
 from chalicelib.platform.clock import OrganizationRef
+from chalicelib.platform.ids import OrganizationId
 from chalicelib.platform.table import Item, usage
 from chalicelib.platform.timestamps import stamp
 
@@ -59,7 +60,7 @@ class Order:
 
     name: str
     column: int
-    stream: Callable[[str, str, str], Stream]
+    stream: Callable[[OrganizationId, str, str], Stream]
     place: Callable[[Item, Reference], Place]
 
 
@@ -67,11 +68,11 @@ def _batch(sk: str) -> str:
     return sk.rpartition("#")[0]
 
 
-def _received(organization_id: str, day: str, part: str) -> Stream:
+def _received(organization_id: OrganizationId, day: str, part: str) -> Stream:
     return Stream(log_items.log_pk(organization_id, day, part[0]), None, "sk", _batch)
 
 
-def _timed(organization_id: str, day: str, part: str) -> Stream:
+def _timed(organization_id: OrganizationId, day: str, part: str) -> Stream:
     if part.endswith(log_items.DIRECT):
         pk = log_items.log_pk(organization_id, day, part[0])
         return Stream(pk, None, "sk", log_items.instant_ms_of, lambda item: "time_pk" not in item)
@@ -129,7 +130,7 @@ class Walk:
 
     def __init__(
         self,
-        organization_id: str,
+        organization_id: OrganizationId,
         order: Order,
         day: Day,
         *,
@@ -190,7 +191,7 @@ class Walk:
             self._next[part] = item
 
 
-def count(organization_id: str, order: Order, day: Day, keeps: Callable[[Reference], bool]) -> int:
+def count(organization_id: OrganizationId, order: Order, day: Day, keeps: Callable[[Reference], bool]) -> int:
     """How many events of a day a filter leaves: all its items are read."""
     return sum(
         sum(map(keeps, references_of(item)))
@@ -202,7 +203,7 @@ def count(organization_id: str, order: Order, day: Day, keeps: Callable[[Referen
 # Other uses.
 
 
-def items_between(organization_id: str, start: datetime, end: datetime) -> Iterator[Item]:
+def items_between(organization_id: OrganizationId, start: datetime, end: datetime) -> Iterator[Item]:
     """The items that were written in a half-open range of real time, in that order."""
     low, high = stamp(start), stamp(end)
     parts: dict[str, set[str]] = {}
@@ -214,18 +215,18 @@ def items_between(organization_id: str, start: datetime, end: datetime) -> Itera
         yield from heapq.merge(*found, key=lambda item: str(item["sk"]))
 
 
-def external_ids(organization_id: str, real_now: datetime) -> set[str]:
+def external_ids(organization_id: OrganizationId, real_now: datetime) -> set[str]:
     """All external ids that the log names of late, whether subscriptions have them or not."""
     items = items_between(organization_id, real_now - limits.EVENT_LOG_KEPT, real_now)
     return {external_id for item in items for external_id in log_items.subscriptions_of(item)}
 
 
-def faulty_marks(organization_id: str, hour: str) -> list[tuple[str, str]]:
+def faulty_marks(organization_id: OrganizationId, hour: str) -> list[tuple[str, str]]:
     """The marks of an hour; the sort key of each is that of the log item which it stands for."""
     return [(item["pk"], item["sk"]) for item in usage.query(store.faulty_pk(organization_id, hour))]
 
 
-def marked(organization_id: str, marks: Sequence[tuple[str, str]]) -> Iterator[Reference]:
+def marked(organization_id: OrganizationId, marks: Sequence[tuple[str, str]]) -> Iterator[Reference]:
     """What the log items that these marks stand for say of events with faults, in order of reception."""
     for _, sk in marks:
         item = usage.get(log_items.pk_of(organization_id, sk), sk)
@@ -233,7 +234,7 @@ def marked(organization_id: str, marks: Sequence[tuple[str, str]]) -> Iterator[R
             yield from (reference for reference in references_of(item) if reference.faults)
 
 
-def of_transaction(organization_id: str, transaction_id: str, real_now: datetime) -> Iterator[Reference]:
+def of_transaction(organization_id: OrganizationId, transaction_id: str, real_now: datetime) -> Iterator[Reference]:
     """What the log says of late of the events of a transaction id, the last received first."""
     since = f"{real_now - limits.EVENT_LOG_KEPT:%Y-%m-%d}"
     stored = [item for item in store.by_transaction(organization_id, transaction_id) if not erase.is_erased(item)]
@@ -246,7 +247,7 @@ def of_transaction(organization_id: str, transaction_id: str, real_now: datetime
                     yield reference
 
 
-def stored(organization_id: str, references: Sequence[Reference]) -> list[tuple[Reference, Item]]:
+def stored(organization_id: OrganizationId, references: Sequence[Reference]) -> list[tuple[Reference, Item]]:
     """These events with what is stored of them; not those that were erased."""
     found = usage.get_many([reference.key(organization_id) for reference in references])
     pairs = [(reference, found.get(reference.key(organization_id))) for reference in references]

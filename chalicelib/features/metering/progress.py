@@ -23,6 +23,7 @@ from datetime import UTC, datetime, timedelta
 
 from chalicelib import limits
 from chalicelib.platform import clock
+from chalicelib.platform.ids import OrganizationId
 from chalicelib.platform.log import logger
 from chalicelib.platform.settings import settings
 from chalicelib.platform.table import Table, core
@@ -46,7 +47,7 @@ class _Note:
     late: dict[str, str] = field(default_factory=dict)
     rest: str | None = None
 
-    def add(self, organization_id: str, accepted: str) -> bool:
+    def add(self, organization_id: OrganizationId, accepted: str) -> bool:
         """Whether a late message changes it."""
         known = self.late.get(organization_id)
         if known is None and len(self.late) >= limits.PROGRESS_LATE_LISTED:
@@ -84,7 +85,7 @@ def note(received: Iterable[tuple[str, str]]) -> None:
     changed = current is not last
     for organization_id, accepted in received:
         if accepted < late_before:
-            changed = current.add(organization_id, accepted) or changed
+            changed = current.add(OrganizationId(organization_id), accepted) or changed
     if not changed:
         return
     _worker.note = None  # Unless it is written, the next batch writes it.
@@ -120,7 +121,7 @@ class Progress:
     late: Mapping[str, datetime]
     rest: datetime | None
 
-    def is_past(self, instant: datetime, organization_id: str) -> bool:
+    def is_past(self, instant: datetime, organization_id: OrganizationId) -> bool:
         """Whether all of an organization's events accepted before an instant, at least five minutes ago, are metered."""
         oldest = [self.rest] if self.rest is not None else []
         oldest += [self.late[organization_id]] if organization_id in self.late else []

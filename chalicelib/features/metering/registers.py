@@ -35,7 +35,7 @@ from chalicelib.domain.aggregation.summaries import place_in_time
 from chalicelib.features.metering import store
 from chalicelib.features.metering.views import Counted
 from chalicelib.platform import clock
-from chalicelib.platform.ids import key, key_part
+from chalicelib.platform.ids import OrganizationId, key, key_part
 from chalicelib.platform.table import Action, Item, Key, usage
 from chalicelib.platform.timestamps import stamp
 
@@ -175,7 +175,7 @@ def read(items: Iterable[Item]) -> list[Register]:
 class Entering:
     """Enters events of one subscription into its registers."""
 
-    def __init__(self, organization_id: str, subscription: str, registers: Sequence[Register]) -> None:
+    def __init__(self, organization_id: OrganizationId, subscription: str, registers: Sequence[Register]) -> None:
         self._organization_id, self._subscription = organization_id, subscription
         self._pk = store.usage_pk(organization_id, subscription)
         self._registers = [register for register in registers if not register.is_void]
@@ -258,7 +258,7 @@ _known: dict[tuple[str, str], tuple[datetime, list[Register]]] = {}
 _REMEMBERED = 10_000
 
 
-def of(organization_id: str, subscription: str) -> list[Register]:
+def of(organization_id: OrganizationId, subscription: str) -> list[Register]:
     """The registers of a subscription that are kept up, read no longer than `limits.REGISTERS_KEPT` ago.
 
     By the real time of day: another clock may stand still while a process is frozen.

@@ -21,6 +21,7 @@ from chalicelib.features.metering.definitions import Definitions
 from chalicelib.features.metering.event import Event, instant_of
 from chalicelib.features.metering.registers import Entering, Register
 from chalicelib.features.metering.views import Delta, View
+from chalicelib.platform.ids import OrganizationId
 from chalicelib.platform.table import Table
 from chalicelib.platform.values import from_item
 
@@ -47,7 +48,9 @@ def forget() -> None:
 class Rows:
     """The rows that events of one subscription change. `defined`: what metrics say of codes, None where that is not known."""
 
-    def __init__(self, table: Table, organization_id: str, subscription: str, defined: Definitions | None) -> None:
+    def __init__(
+        self, table: Table, organization_id: OrganizationId, subscription: str, defined: Definitions | None
+    ) -> None:
         self._table, self._organization_id, self._subscription = table, organization_id, subscription
         self._pk = store.usage_pk(organization_id, subscription)
         self._defined: Definitions = defined or {}

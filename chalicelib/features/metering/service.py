@@ -21,7 +21,7 @@ from chalicelib.features.metering.event import Event, Source, from_message, mill
 from chalicelib.platform import agenda, clock
 from chalicelib.platform.agenda import Task
 from chalicelib.platform.clock import OrganizationRef
-from chalicelib.platform.ids import key_part
+from chalicelib.platform.ids import OrganizationId, key_part
 from chalicelib.platform.log import logger
 from chalicelib.platform.table import usage
 from chalicelib.platform.timestamps import unstamp
@@ -115,7 +115,11 @@ class _Batch:
         return failed
 
     def _count_group(
-        self, organization_id: str, subscription: str, members: Sequence[tuple[Message, Event]], patience: Patience
+        self,
+        organization_id: OrganizationId,
+        subscription: str,
+        members: Sequence[tuple[Message, Event]],
+        patience: Patience,
     ) -> Outcome:
         sealer = _Sealer(organization_id, subscription, self._names[organization_id])
         sealed: list[commit.Sealed] = []
@@ -165,7 +169,7 @@ def _read(record: Mapping[str, Any]) -> Message:
     body = json.loads(record["body"], parse_float=Decimal)
     return Message(
         id=str(record["messageId"]),
-        organization=OrganizationRef(str(body["org"]), bool(body["sandbox"])),
+        organization=OrganizationRef(OrganizationId(str(body["org"])), bool(body["sandbox"])),
         received_at=body["received"],
         received_ms=milliseconds_of(unstamp(body["received"])),
         in_flight=body.get("in_flight"),
@@ -228,7 +232,7 @@ def _push(tasks: Sequence[Task]) -> None:
 class _Sealer:
     """Makes the items of one subscription's events, straight in DynamoDB's form: this runs once per event."""
 
-    def __init__(self, organization_id: str, subscription: str, log_key: str) -> None:
+    def __init__(self, organization_id: OrganizationId, subscription: str, log_key: str) -> None:
         self._pk, self._sk = store.event_key(organization_id, "", subscription)
         self._organization_id, self._subscription = organization_id, subscription
         self._time_pks: dict[str, dict[str, str]] = {}

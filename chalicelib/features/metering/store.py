@@ -44,7 +44,7 @@ from functools import lru_cache
 from typing import Any
 
 from chalicelib.features.metering.event import Event, instant_of, milliseconds_of, order_of
-from chalicelib.platform.ids import key, key_part
+from chalicelib.platform.ids import OrganizationId, key, key_part
 from chalicelib.platform.table import Action, Item, Key, usage
 
 SETTLED = "h!#settled"  # Right before all hours.
@@ -52,17 +52,17 @@ PART, ALL_PARTS = "0", "0123456789abcdef"
 COUNT, UNCOVERED, SUM, HAVING, NEGATIVE = "n", "x", "s:", "c:", "-:"
 
 
-def event_key(organization_id: str, transaction_id: str, external_subscription_id: str) -> Key:
+def event_key(organization_id: OrganizationId, transaction_id: str, external_subscription_id: str) -> Key:
     """Where a raw event stands: by transaction first, so that writes spread over all partitions."""
     return key(organization_id, "event", transaction_id), key_part(external_subscription_id)
 
 
-def usage_pk(organization_id: str, external_subscription_id: str) -> str:
+def usage_pk(organization_id: OrganizationId, external_subscription_id: str) -> str:
     """The partition of a subscription's rollups."""
     return key(organization_id, "usage", external_subscription_id)
 
 
-def time_pk(organization_id: str, external_subscription_id: str, day: str, part: str = PART) -> str:
+def time_pk(organization_id: OrganizationId, external_subscription_id: str, day: str, part: str = PART) -> str:
     """The partition of a subscription's events of one UTC day in a part of the time index."""
     return key(organization_id, "sub-day", external_subscription_id, day, part)
 
@@ -122,14 +122,20 @@ def parts_of(rows: Iterable[Mapping[str, Any]]) -> set[str]:
     return {part_of(row["sk"]) for row in rows}
 
 
-def parts_of_day(organization_id: str, external_subscription_id: str, day: str) -> set[str]:
+def parts_of_day(organization_id: OrganizationId, external_subscription_id: str, day: str) -> set[str]:
     """The parts of a UTC day, for who has not read its hour rows."""
     pk = usage_pk(organization_id, external_subscription_id)
     return parts_of(rows(pk, f"h#{day}T00", after(f"h#{day}T23")))
 
 
 def raw_of_day(
-    organization_id: str, external_subscription_id: str, day: str, parts: Collection[str], *, low_ms: int, high_ms: int
+    organization_id: OrganizationId,
+    external_subscription_id: str,
+    day: str,
+    parts: Collection[str],
+    *,
+    low_ms: int,
+    high_ms: int,
 ) -> list[Item]:
     """Raw events of one UTC day between two milliseconds, both included, in order of time and then of reception. From an
     index, which may lag.
@@ -157,7 +163,7 @@ def reception_of(item: Mapping[str, Any]) -> str:
     return order_of(item["received"], item.get("place"), item["transaction_id"])
 
 
-def by_transaction(organization_id: str, transaction_id: str) -> list[Item]:
+def by_transaction(organization_id: OrganizationId, transaction_id: str) -> list[Item]:
     """The events of a transaction id, one per subscription."""
     return list(usage.query(key(organization_id, "event", transaction_id)))
 
@@ -176,17 +182,17 @@ def read(item: Item) -> Event:
     )
 
 
-def log_pk(organization_id: str) -> str:
+def log_pk(organization_id: OrganizationId) -> str:
     """The partition of the numbers of events in an organization's log, by days."""
     return key(organization_id, "log")
 
 
-def faulty_pk(organization_id: str, hour: str) -> str:
+def faulty_pk(organization_id: OrganizationId, hour: str) -> str:
     """The partition of the marks of an hour's log items with faults."""
     return key(organization_id, "log-faulty", hour)
 
 
-def in_flight_pk(organization_id: str) -> str:
+def in_flight_pk(organization_id: OrganizationId) -> str:
     """The partition of a sandbox's messages in flight."""
     return key(organization_id, "inflight")
 

@@ -16,14 +16,14 @@ from chalicelib import limits
 from chalicelib.features.organizations import store
 from chalicelib.features.organizations.records import Organization
 from chalicelib.platform import secret
-from chalicelib.platform.ids import key
+from chalicelib.platform.ids import OrganizationId, key
 from chalicelib.platform.table import Action, Cancelled, core, transact
 
 # What this process has read: organization -> (the key, when). Decrypting asks KMS, which costs as much as a delivery.
 _known: dict[str, tuple[str, float]] = {}
 
 
-def read(organization_id: str) -> str:
+def read(organization_id: OrganizationId) -> str:
     """The key; of two makers at once the first one's stays.
 
     Raises: NotFound, for an unknown organization.
@@ -49,12 +49,12 @@ def forget() -> None:
     _known.clear()
 
 
-def _kept(organization_id: str) -> str | None:
+def _kept(organization_id: OrganizationId) -> str | None:
     item = core.get(*_key(organization_id))
     return None if item is None else secret.unseal(item["encrypted"], _context(organization_id))
 
 
-def _made(organization_id: str) -> str:
+def _made(organization_id: OrganizationId) -> str:
     """Write the key of the record, or a new one, encrypted; what somebody else has written meanwhile wins."""
     for _ in range(_ATTEMPTS):
         organization = store.get(organization_id)
@@ -81,9 +81,9 @@ def _made(organization_id: str) -> str:
 _ATTEMPTS = 10
 
 
-def _key(organization_id: str) -> tuple[str, str]:
+def _key(organization_id: OrganizationId) -> tuple[str, str]:
     return key(organization_id, "hmac-key"), "-"
 
 
-def _context(organization_id: str) -> Mapping[str, str]:
+def _context(organization_id: OrganizationId) -> Mapping[str, str]:
     return {"purpose": "tollgate-webhook-hmac", "organization": organization_id}

@@ -5,6 +5,7 @@ from datetime import datetime
 from pydantic import BaseModel, ConfigDict, Field
 
 from chalicelib.platform.clock import OrganizationRef
+from chalicelib.platform.ids import OrganizationId
 
 
 class BillingConfiguration(BaseModel):
@@ -24,7 +25,7 @@ class Organization(BaseModel):
 
     model_config = ConfigDict(defer_build=True, frozen=True, extra="ignore")
 
-    id: str
+    id: OrganizationId
     name: str
     sandbox: bool
     created_at: datetime

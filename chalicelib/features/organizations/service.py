@@ -12,7 +12,7 @@ from chalicelib.features.organizations import hmac_keys, store
 from chalicelib.features.organizations.records import BillingConfiguration, Organization
 from chalicelib.features.organizations.schemas import OrganizationCreate, OrganizationUpdate
 from chalicelib.platform import auth
-from chalicelib.platform.ids import new_id
+from chalicelib.platform.ids import OrganizationId, new_id
 from chalicelib.platform.retry import retrying
 from chalicelib.platform.settings import settings
 from chalicelib.platform.table import Cancelled
@@ -32,13 +32,13 @@ def create(request: OrganizationCreate, *, now: datetime) -> tuple[Organization,
         sandbox=request.sandbox,
         created_at=now,
         updated_at=now,
-        document_number_prefix=default_prefix(request.name, organization_id),
+        document_number_prefix=default_prefix(request.name, OrganizationId(organization_id)),
     )
     api_key = request.api_key if request.api_key and settings().local else auth.new_key()
     token = secrets.token_hex(20)
     token_hash = hashlib.sha256(token.encode()).hexdigest()
     key = auth.create_key(api_key, organization.ref, now)
-    invitation = store.invitation(token_hash, organization_id, request.email or "", stamp(now))
+    invitation = store.invitation(token_hash, OrganizationId(organization_id), request.email or "", stamp(now))
 
     def attempt() -> None:
         try:
@@ -52,7 +52,7 @@ def create(request: OrganizationCreate, *, now: datetime) -> tuple[Organization,
     return organization, api_key, f"{settings().public_url}/invitation/{token}"
 
 
-def get(organization_id: str) -> Organization:
+def get(organization_id: OrganizationId) -> Organization:
     """The organization.
 
     Raises: NotFound.
@@ -77,12 +77,12 @@ def changed(old: Organization, request: OrganizationUpdate, *, now: datetime) ->
     return old.model_copy(update={**values, "updated_at": now, "version": old.version + 1})
 
 
-def hmac_key(organization_id: str) -> str:
+def hmac_key(organization_id: OrganizationId) -> str:
     """The key with which the organization's webhooks are signed where it asks for HMAC."""
     return hmac_keys.read(organization_id)
 
 
-def default_prefix(name: str, organization_id: str) -> str:
+def default_prefix(name: str, organization_id: OrganizationId) -> str:
     """First three letters of the name and the last four of the id. Source: invoices.md section 9."""
     letters = re.sub(r"[^A-Za-z0-9]", "", name)[:3] or "ORG"
     return f"{letters}-{organization_id[-4:]}".upper()

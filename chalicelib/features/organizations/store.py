@@ -22,11 +22,11 @@ from typing import Any
 
 from chalicelib.features.organizations.records import Organization
 from chalicelib.platform.collection import dump
-from chalicelib.platform.ids import key
+from chalicelib.platform.ids import OrganizationId, key
 from chalicelib.platform.table import Action, Item, Key, core, transact
 
 
-def get(organization_id: str) -> Organization | None:
+def get(organization_id: OrganizationId) -> Organization | None:
     """The organization under an id."""
     item = core.get(*_key(organization_id))
     return None if item is None else Organization.model_validate(item["record"] | {"version": item["version"]})
@@ -73,23 +73,23 @@ def without_hmac_key(organization: Organization) -> Action:
     )
 
 
-def numbers_key(organization_id: str) -> Key:
+def numbers_key(organization_id: OrganizationId) -> Key:
     """Where the counters of an organization's documents stand."""
     return key(organization_id, "numbers"), "-"
 
 
-def numbers(organization_id: str) -> Item:
+def numbers(organization_id: OrganizationId) -> Item:
     """The last numbers given out: {"customers", "invoices"}."""
     return core.get(*numbers_key(organization_id)) or {"customers": 0, "invoices": 0}
 
 
-def next_number(organization_id: str, name: str) -> int:
+def next_number(organization_id: OrganizationId, name: str) -> int:
     """Draw a number at once, in a write of its own: two callers never wait for each other, and never get the same one. A
     number whose object is not made after all stays unused."""
     return core.next_number(numbers_key(organization_id), name)
 
 
-def number_action(organization_id: str, name: str, *, seen: int) -> Action:
+def number_action(organization_id: OrganizationId, name: str, *, seen: int) -> Action:
     """Draw the number after `seen`; refused if somebody else drew it meanwhile, so that no number is lost or doubled."""
     return core.update(
         numbers_key(organization_id),
@@ -100,13 +100,13 @@ def number_action(organization_id: str, name: str, *, seen: int) -> Action:
     )
 
 
-def invitation(token_hash: str, organization_id: str, email: str, created_at: str) -> Action:
+def invitation(token_hash: str, organization_id: OrganizationId, email: str, created_at: str) -> Action:
     """The action that stores an invitation."""
     values: dict[str, Any] = {"organization_id": organization_id, "email": email, "status": "pending"}
     return core.create({"pk": f"invitation#{token_hash}", "sk": "-", "created_at": created_at, **values})
 
 
-def _key(organization_id: str) -> Key:
+def _key(organization_id: OrganizationId) -> Key:
     return key(organization_id, "organization"), "-"
 
 

@@ -20,7 +20,7 @@ from datetime import datetime
 from hashlib import sha256
 
 from chalicelib import limits
-from chalicelib.platform.ids import key
+from chalicelib.platform.ids import OrganizationId, key
 from chalicelib.platform.table import Action, core
 from chalicelib.platform.timestamps import stamp
 
@@ -42,7 +42,7 @@ class Codes:
         return bool(self._names) and _name(code) in self._names
 
 
-def current(organization_id: str, *, real_now: datetime) -> Codes:
+def current(organization_id: OrganizationId, *, real_now: datetime) -> Codes:
     """The codes whose events may be charged at once."""
     item = core.get(key(organization_id, "advance-codes")) or {}
     since = stamp(real_now - limits.ADVANCE_CODES_KEPT)
@@ -50,7 +50,7 @@ def current(organization_id: str, *, real_now: datetime) -> Codes:
     return Codes(code for code, number in numbers.items() if number > 0 or item.get(_LEFT + code, "") > since)
 
 
-def actions(organization_id: str, *, before: Set[str], after: Set[str], real_now: datetime) -> list[Action]:
+def actions(organization_id: OrganizationId, *, before: Set[str], after: Set[str], real_now: datetime) -> list[Action]:
     """Count a plan under the codes that it has in advance now, and no more under those that it had."""
     entered, left = sorted(map(_name, after - before)), sorted(map(_name, before - after))
     if not entered and not left:

@@ -9,14 +9,14 @@ from chalicelib.features.plans import codes
 from chalicelib.features.plans.schemas import ChargeInput, CommitmentInput, FixedChargeInput
 from chalicelib.features.plans.store import Charge, FixedCharge, MinimumCommitment
 from chalicelib.features.taxes import service as taxes
-from chalicelib.platform.ids import new_id
+from chalicelib.platform.ids import OrganizationId, new_id
 
 P = TypeVar("P", bound=Charge | FixedCharge)
 
 
 def olds_of(raw: Sequence[Mapping[str, Any]], before: Sequence[P]) -> list[P | None]:
     """The part that each entry changes, by its `id`; None where it is a new one, as a second entry of an id is."""
-    known = {part.id: part for part in before}
+    known: dict[str, P] = {part.id: part for part in before}
     return [known.pop(str(entry.get("id")), None) for entry in raw]
 
 
@@ -51,7 +51,7 @@ class Accepting:
 
 
 def common_fields(
-    organization_id: str,
+    organization_id: OrganizationId,
     request: ChargeInput | FixedChargeInput,
     old: Charge | FixedCharge | None,
     *,
@@ -78,7 +78,7 @@ def common_fields(
 
 
 def tax_ids(
-    organization_id: str,
+    organization_id: OrganizationId,
     request: ChargeInput | FixedChargeInput | CommitmentInput,
     old: Charge | FixedCharge | MinimumCommitment | None,
 ) -> tuple[str, ...]:

@@ -86,7 +86,8 @@ def _parts(
     follow: Callable[[P, P, P], P],
     copy: Callable[[P], P],
 ) -> tuple[P, ...]:
-    olds, news = {part.id: part for part in before}, {part.id: part for part in after}
+    olds: dict[str, P] = {part.id: part for part in before}
+    news: dict[str, P] = {part.id: part for part in after}
     kept: list[P] = []
     for part in own:
         old, new = olds.get(str(part.parent_id)), news.get(str(part.parent_id))
@@ -119,7 +120,8 @@ def _filters(
     own: Sequence[ChargeFilter], before: Sequence[ChargeFilter], after: Sequence[ChargeFilter]
 ) -> tuple[ChargeFilter, ...]:
     """Filters follow one by one, as charges do; an added one only where the child has none of its own for these values."""
-    olds, news = {f.id: f for f in before}, {f.id: f for f in after}
+    olds: dict[str, ChargeFilter] = {f.id: f for f in before}
+    news: dict[str, ChargeFilter] = {f.id: f for f in after}
     kept: list[ChargeFilter] = []
     for each in own:
         old, new = olds.get(str(each.parent_id)), news.get(str(each.parent_id))

@@ -13,6 +13,7 @@ from chalicelib.platform.agenda import Task
 from chalicelib.platform.clock import OrganizationRef
 from chalicelib.platform.collection import dump
 from chalicelib.platform.http import to_json
+from chalicelib.platform.ids import OrganizationId
 from chalicelib.platform.table import Action
 
 # Carries a change of a plan to its children. Before the billing of the same instant, which shall find it done.
@@ -57,7 +58,7 @@ def announcement(organization: OrganizationRef, plan: Plan, name: str, *, now: d
     return webhooks.announcement(organization, name, "plan", payload, subject=subject, now=now)
 
 
-def usage_actions(organization_id: str, old: Plan | None, new: Plan | None) -> list[Action]:
+def usage_actions(organization_id: OrganizationId, old: Plan | None, new: Plan | None) -> list[Action]:
     """Bring the lists of the metrics, and the codes of charges in advance, in line with what a plan uses now (None: it is
     not there yet, or no more)."""
     before, after = (set() if plan is None else metric_ids(plan) for plan in (old, new))
@@ -70,7 +71,7 @@ def usage_actions(organization_id: str, old: Plan | None, new: Plan | None) -> l
     ]
 
 
-def _codes_in_advance(organization_id: str, *plans: Plan | None) -> list[set[str]]:
+def _codes_in_advance(organization_id: OrganizationId, *plans: Plan | None) -> list[set[str]]:
     """The codes of each plan's charges in advance; a metric in use keeps its code."""
     ids = [{c.metric_id for c in plan.charges if c.pay_in_advance} if plan else set() for plan in plans]
     wanted = set[str]().union(*ids)

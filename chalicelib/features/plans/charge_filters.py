@@ -16,7 +16,7 @@ from chalicelib.features.plans.properties import checked_usage_properties
 from chalicelib.features.plans.schemas import ChargeFilterInput, ChargeInput
 from chalicelib.features.plans.store import Charge, ChargeFilter
 from chalicelib.platform import schema
-from chalicelib.platform.ids import new_id
+from chalicelib.platform.ids import ChargeFilterId, new_id
 
 Findings = dict[str, list[str]]
 _IDS = ("id", "lago_id")
@@ -37,12 +37,12 @@ class OneFilter:
         """
         if self.id is None:
             return [*map(_entry, filters), {k: v for k, v in (self.fields or {}).items() if k not in _IDS}]
-        old = find(filters, self.id)
+        old = find(filters, ChargeFilterId(self.id))
         changed = [] if self.fields is None else [_entry(old) | dict(self.fields) | {"id": old.id}]
         return [entry for f in filters for entry in (changed if f.id == old.id else [_entry(f)])]
 
 
-def find(filters: Sequence[ChargeFilter], filter_id: str) -> ChargeFilter:
+def find(filters: Sequence[ChargeFilter], filter_id: ChargeFilterId) -> ChargeFilter:
     """A filter by its own id or by that of the parent's filter that it stands for.
 
     Raises: NotFound.
@@ -132,7 +132,7 @@ class _Making:
     def _olds(self, requests: Sequence[ChargeFilterInput]) -> list[ChargeFilter | None]:
         """The filter before that each request stands for: that of its id, else the oldest with the same values."""
         ids = {f.parent_id: f.id for f in self._before if f.parent_id} | {f.id: f.id for f in self._before}
-        left = {f.id: f for f in self._before}
+        left: dict[str, ChargeFilter] = {f.id: f for f in self._before}
         found = [left.pop(ids.get(request.id or "", ""), None) for request in requests]
         of_values: dict[Any, list[ChargeFilter]] = {}
         for f in left.values():

@@ -16,6 +16,7 @@ from chalicelib.features.plans.properties import checked_usage_properties
 from chalicelib.features.plans.schemas import ChargeInput
 from chalicelib.features.plans.store import Charge, ChargeFilter
 from chalicelib.platform import schema
+from chalicelib.platform.ids import OrganizationId
 
 # What decides how a charge is computed: fixed once a subscription has taken the plan. Source: catalog.md section 2.
 FIXED_WHEN_TAKEN = (
@@ -32,7 +33,7 @@ _PRORATED = (ChargeModel.STANDARD, ChargeModel.GRADUATED, ChargeModel.VOLUME)
 
 
 def build(
-    organization_id: str,
+    organization_id: OrganizationId,
     raw: Sequence[Mapping[str, Any]],
     *,
     before: Sequence[Charge],

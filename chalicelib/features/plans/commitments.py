@@ -8,11 +8,11 @@ from chalicelib.features.plans import building
 from chalicelib.features.plans.schemas import CommitmentInput
 from chalicelib.features.plans.store import MinimumCommitment
 from chalicelib.platform import schema
-from chalicelib.platform.ids import new_id
+from chalicelib.platform.ids import OrganizationId, new_id
 
 
 def build(
-    organization_id: str, raw: Mapping[str, Any] | None, *, before: MinimumCommitment | None, now: datetime
+    organization_id: OrganizationId, raw: Mapping[str, Any] | None, *, before: MinimumCommitment | None, now: datetime
 ) -> tuple[MinimumCommitment | None, dict[str, list[str]]]:
     """The commitment that a request describes (None: there is none), and what is wrong with it. What it does not name
     stays as `before`.

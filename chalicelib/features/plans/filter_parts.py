@@ -9,6 +9,7 @@ from chalicelib.features.plans import charge_filters, serializer
 from chalicelib.features.plans.charge_filters import OneFilter
 from chalicelib.features.plans.store import Charge
 from chalicelib.platform import listing
+from chalicelib.platform.ids import ChargeFilterId
 
 ROOT, PLURAL = "filter", "filters"
 
@@ -20,7 +21,7 @@ def listed(charge: Charge, page: listing.Wanted) -> dict[str, Any]:
     return {PLURAL: shown, "meta": listing.meta(page, len(charge.filters))}
 
 
-def answer(charge: Charge, filter_id: str) -> dict[str, Any]:
+def answer(charge: Charge, filter_id: ChargeFilterId) -> dict[str, Any]:
     """One filter under its root.
 
     Raises: NotFound.
@@ -32,4 +33,4 @@ def answer_after(charge: Charge, change: OneFilter) -> dict[str, Any]:
     """What a change was about, as it stands in the changed charge: a new filter is the last; nothing of one that went."""
     if change.fields is None:
         return {}
-    return answer(charge, change.id or charge.filters[-1].id)
+    return answer(charge, ChargeFilterId(change.id or charge.filters[-1].id))

@@ -13,13 +13,14 @@ from chalicelib.features.plans.properties import checked_properties
 from chalicelib.features.plans.schemas import FixedChargeInput
 from chalicelib.features.plans.store import FixedCharge, UnitsChange
 from chalicelib.platform import schema
+from chalicelib.platform.ids import OrganizationId
 
 # What decides how a fixed charge is computed: fixed once a subscription has taken the plan.
 FIXED_WHEN_TAKEN = ("charge_model", "pay_in_advance", "prorated", "code", "add_on_id", "add_on_code")
 
 
 def build(
-    organization_id: str,
+    organization_id: OrganizationId,
     raw: Sequence[Mapping[str, Any]],
     *,
     before: Sequence[FixedCharge],
@@ -69,7 +70,7 @@ def _completed(entry: Mapping[str, Any], old: FixedCharge | None, *, fixed: bool
     return before | changes | {"id": old.id}
 
 
-def _add_ons(organization_id: str, entries: Sequence[Mapping[str, Any]]) -> list[AddOn]:
+def _add_ons(organization_id: OrganizationId, entries: Sequence[Mapping[str, Any]]) -> list[AddOn]:
     """The add-on of each entry, by its id or else its code.
 
     Raises: NotFound, when one is unknown or deleted.

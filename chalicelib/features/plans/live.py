@@ -7,6 +7,7 @@ from chalicelib.features.add_ons.store import AddOn
 from chalicelib.features.billable_metrics import service as metrics
 from chalicelib.features.billable_metrics.store import Metric
 from chalicelib.features.plans.store import Charge, FixedCharge, Plan
+from chalicelib.platform.ids import OrganizationId
 
 
 def live_charges(plan: Plan, known: Mapping[str, Metric]) -> list[tuple[Charge, Metric]]:
@@ -15,7 +16,7 @@ def live_charges(plan: Plan, known: Mapping[str, Metric]) -> list[tuple[Charge, 
     return [(charge, metric) for charge, metric in pairs if metric is not None and metric.deleted_at is None]
 
 
-def metrics_of(organization_id: str, plans: Sequence[Plan]) -> dict[str, Metric]:
+def metrics_of(organization_id: OrganizationId, plans: Sequence[Plan]) -> dict[str, Metric]:
     """The metrics of the plans' charges, in one request."""
     return metrics.by_ids(organization_id, [charge.metric_id for plan in plans for charge in plan.charges])
 
@@ -26,6 +27,6 @@ def live_fixed_charges(plan: Plan, known: Mapping[str, AddOn]) -> list[tuple[Fix
     return [(charge, add_on) for charge, add_on in pairs if add_on is not None and add_on.deleted_at is None]
 
 
-def add_ons_of(organization_id: str, plans: Sequence[Plan]) -> dict[str, AddOn]:
+def add_ons_of(organization_id: OrganizationId, plans: Sequence[Plan]) -> dict[str, AddOn]:
     """The add-ons of the plans' fixed charges, in one request (none, where there are no fixed charges)."""
     return add_ons.by_ids(organization_id, [charge.add_on_id for plan in plans for charge in plan.fixed_charges])

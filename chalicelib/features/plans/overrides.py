@@ -13,7 +13,7 @@ from chalicelib.features.plans import changes, charges, children, commitments, f
 from chalicelib.features.plans.store import PLANS, Charge, FixedCharge, Plan
 from chalicelib.features.taxes import service as taxes
 from chalicelib.platform import schema
-from chalicelib.platform.ids import new_id
+from chalicelib.platform.ids import OrganizationId, new_id
 from chalicelib.platform.table import Action
 
 _SCALARS = (
@@ -34,7 +34,7 @@ _FIXED_CHARGE = ("units", "apply_units_immediately", "properties", "invoice_disp
 P = TypeVar("P", bound=Charge | FixedCharge)
 
 
-def child(organization_id: str, parent: Plan, values: Mapping[str, Any], *, now: datetime) -> Plan:
+def child(organization_id: OrganizationId, parent: Plan, values: Mapping[str, Any], *, now: datetime) -> Plan:
     """A new child of a plan with these overrides, not yet written, for a subscription that is about to start: units that
     it overrides hold from its start. For one that runs, make a child without overrides and give them to `changed`.
 
@@ -65,7 +65,7 @@ def child(organization_id: str, parent: Plan, values: Mapping[str, Any], *, now:
 
 
 def changed(
-    organization_id: str, child: Plan, values: Mapping[str, Any], *, now: datetime, moves_trial: bool = False
+    organization_id: OrganizationId, child: Plan, values: Mapping[str, Any], *, now: datetime, moves_trial: bool = False
 ) -> Plan:
     """A child with further overrides, not yet written; what they do not name stays. Changed units are remembered with
     `apply_units_immediately`; the currency is fixed by now and ignored, and so is the trial unless it `moves_trial`.
@@ -77,7 +77,7 @@ def changed(
     return _with(organization_id, child, still, now=now)
 
 
-def create_actions(organization_id: str, child: Plan) -> list[Action]:
+def create_actions(organization_id: OrganizationId, child: Plan) -> list[Action]:
     """The actions that store a new child: the record, its place under its parent, the lists of its metrics."""
     return [
         *PLANS.create_actions(organization_id, child),
@@ -86,7 +86,7 @@ def create_actions(organization_id: str, child: Plan) -> list[Action]:
     ]
 
 
-def _with(organization_id: str, plan: Plan, values: Mapping[str, Any], *, now: datetime) -> Plan:
+def _with(organization_id: OrganizationId, plan: Plan, values: Mapping[str, Any], *, now: datetime) -> Plan:
     wanted = {name: values[name] for name in (*_SCALARS, *_OTHERS) if name in values}
     before = plan.model_dump(mode="json", include=set(schemas.PlanInput.model_fields) - set(_OTHERS))
     request, findings = schema.examine(schemas.PlanInput, before | wanted)
@@ -121,7 +121,9 @@ def _with(organization_id: str, plan: Plan, values: Mapping[str, Any], *, now: d
 _Built = tuple[tuple[P, ...], dict[str, list[str]]]
 
 
-def _builder(build: Callable[..., _Built[P]], organization_id: str, now: datetime) -> Callable[..., _Built[P]]:
+def _builder(
+    build: Callable[..., _Built[P]], organization_id: OrganizationId, now: datetime
+) -> Callable[..., _Built[P]]:
     def call(entries: Sequence[Mapping[str, Any]], before: Sequence[P], beside: Sequence[P]) -> _Built[P]:
         return build(organization_id, entries, before=before, beside=beside, fixed=False, now=now)
 

@@ -14,6 +14,7 @@ from chalicelib.features.plans.store import Charge, FixedCharge, Plan
 from chalicelib.platform import listing, schema
 from chalicelib.platform.agenda import Task
 from chalicelib.platform.http import Call
+from chalicelib.platform.ids import OrganizationId
 
 P = TypeVar("P", bound=Charge | FixedCharge)
 
@@ -26,21 +27,21 @@ class PartKind(Generic[P]):
     root: str
     plural: str
     build: Callable[..., tuple[tuple[P, ...], dict[str, list[str]]]]
-    live: Callable[[str, Plan], list[P]]
-    show_all: Callable[[str, Plan], list[dict[str, Any]]]
+    live: Callable[[OrganizationId, Plan], list[P]]
+    show_all: Callable[[OrganizationId, Plan], list[dict[str, Any]]]
 
-    def show(self, organization_id: str, plan: Plan, part: P) -> dict[str, Any]:
+    def show(self, organization_id: OrganizationId, plan: Plan, part: P) -> dict[str, Any]:
         """One part of a plan as the API shows it."""
         return next(shown for shown in self.show_all(organization_id, plan) if shown["lago_id"] == part.id)
 
-    def listed(self, organization_id: str, plan: Plan, page: listing.Wanted) -> dict[str, Any]:
+    def listed(self, organization_id: OrganizationId, plan: Plan, page: listing.Wanted) -> dict[str, Any]:
         """A page of a plan's parts, the newest first."""
         shown = self.show_all(organization_id, plan)
         shown.sort(key=lambda part: (part["created_at"], part["lago_id"]), reverse=True)
         first = (page.number - 1) * page.size
         return {self.plural: shown[first : first + page.size], "meta": listing.meta(page, len(shown))}
 
-    def find(self, organization_id: str, plan: Plan, code: str) -> P:
+    def find(self, organization_id: OrganizationId, plan: Plan, code: str) -> P:
         """The part of a code.
 
         Raises: NotFound.
@@ -100,11 +101,11 @@ class PartKind(Generic[P]):
         return changes.replace(call.organization, plan, new, cascade=bool(request.cascade_updates), now=call.now)
 
 
-def _live_charges(organization_id: str, plan: Plan) -> list[Charge]:
+def _live_charges(organization_id: OrganizationId, plan: Plan) -> list[Charge]:
     return [charge for charge, _ in live.live_charges(plan, live.metrics_of(organization_id, [plan]))]
 
 
-def _live_fixed_charges(organization_id: str, plan: Plan) -> list[FixedCharge]:
+def _live_fixed_charges(organization_id: OrganizationId, plan: Plan) -> list[FixedCharge]:
     return [charge for charge, _ in live.live_fixed_charges(plan, live.add_ons_of(organization_id, [plan]))]
 
 

@@ -14,6 +14,7 @@ from chalicelib.features.plans.store import Charge, ChargeFilter, FixedCharge, M
 from chalicelib.features.taxes import service as taxes
 from chalicelib.features.taxes.store import TAXES, Tax
 from chalicelib.platform.collection import get_together
+from chalicelib.platform.ids import OrganizationId, TaxId
 from chalicelib.platform.timestamps import iso
 
 
@@ -23,10 +24,10 @@ class Book:
 
     metrics: Mapping[str, Metric]
     add_ons: Mapping[str, AddOn]
-    taxes: Mapping[str, Tax]
+    taxes: Mapping[TaxId, Tax]
 
     @classmethod
-    def of(cls, organization_id: str, plans: Sequence[Plan]) -> "Book":
+    def of(cls, organization_id: OrganizationId, plans: Sequence[Plan]) -> "Book":
         """All that these plans refer to, read in one request."""
         metrics, add_ons, known = get_together(
             organization_id,
@@ -37,7 +38,7 @@ class Book:
         return cls(metrics, add_ons, {tax.id: tax for tax in known.values() if tax.deleted_at is None})
 
 
-def show_all(organization_id: str, plans: Sequence[Plan]) -> list[dict[str, Any]]:
+def show_all(organization_id: OrganizationId, plans: Sequence[Plan]) -> list[dict[str, Any]]:
     """Several plans."""
     book = Book.of(organization_id, plans)
     return [show(plan, book) for plan in plans]
@@ -81,7 +82,7 @@ def show_charges(plan: Plan, book: Book) -> list[dict[str, Any]]:
     return [show_charge(charge, metric, book.taxes) for charge, metric in live.live_charges(plan, book.metrics)]
 
 
-def show_charge(charge: Charge, metric: Metric, known: Mapping[str, Tax]) -> dict[str, Any]:
+def show_charge(charge: Charge, metric: Metric, known: Mapping[TaxId, Tax]) -> dict[str, Any]:
     """One charge; `group_properties` only where its metric was declared with groups. Where only groups have a price, no
     properties were given, and none are shown."""
     shown: dict[str, Any] = {
@@ -134,7 +135,7 @@ def show_fixed_charges(plan: Plan, book: Book) -> list[dict[str, Any]]:
     return [show_fixed_charge(c, add_on, book.taxes) for c, add_on in live.live_fixed_charges(plan, book.add_ons)]
 
 
-def show_fixed_charge(charge: FixedCharge, add_on: AddOn, known: Mapping[str, Tax]) -> dict[str, Any]:
+def show_fixed_charge(charge: FixedCharge, add_on: AddOn, known: Mapping[TaxId, Tax]) -> dict[str, Any]:
     """One fixed charge. Its display name is never null: callers rely on it."""
     return {
         "lago_id": charge.id,
@@ -153,7 +154,7 @@ def show_fixed_charge(charge: FixedCharge, add_on: AddOn, known: Mapping[str, Ta
     }
 
 
-def _show_commitment(plan: Plan, commitment: MinimumCommitment, known: Mapping[str, Tax]) -> dict[str, Any]:
+def _show_commitment(plan: Plan, commitment: MinimumCommitment, known: Mapping[TaxId, Tax]) -> dict[str, Any]:
     return {
         "lago_id": commitment.id,
         "plan_code": plan.code,
@@ -166,7 +167,7 @@ def _show_commitment(plan: Plan, commitment: MinimumCommitment, known: Mapping[s
     }
 
 
-def _taxes(ids: Iterable[str], known: Mapping[str, Tax]) -> list[dict[str, Any]]:
+def _taxes(ids: Iterable[TaxId], known: Mapping[TaxId, Tax]) -> list[dict[str, Any]]:
     return [taxes.show(known[tax_id]) for tax_id in ids if tax_id in known]
 
 

@@ -10,7 +10,7 @@ from chalicelib.features.taxes import service as taxes
 from chalicelib.platform import agenda, schema
 from chalicelib.platform.agenda import Task
 from chalicelib.platform.http import Call
-from chalicelib.platform.ids import new_id
+from chalicelib.platform.ids import OrganizationId, new_id
 
 # What decides periods and the kind of amounts: fixed once a subscription has taken the plan. Source: catalog.md section 2.
 FIXED_WHEN_TAKEN = frozenset(
@@ -73,7 +73,7 @@ def remove(call: Call, old: Plan) -> tuple[Plan, list[Task]]:
     return gone, [task]
 
 
-def find(organization_id: str, code: str) -> Plan:
+def find(organization_id: OrganizationId, code: str) -> Plan:
     """The live plan of a code.
 
     Raises: NotFound.
@@ -84,7 +84,7 @@ def find(organization_id: str, code: str) -> Plan:
     return plan
 
 
-def by_ids(organization_id: str, ids: Sequence[str]) -> dict[str, Plan]:
+def by_ids(organization_id: OrganizationId, ids: Sequence[str]) -> dict[str, Plan]:
     """Plans by id, deleted ones and children too."""
     return PLANS.get_many(organization_id, list(dict.fromkeys(ids)))
 

@@ -27,7 +27,19 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 
 from chalicelib.platform.collection import Collection, Record, dump
-from chalicelib.platform.ids import key
+from chalicelib.platform.ids import (
+    AddOnId,
+    BillableMetricId,
+    ChargeFilterId,
+    ChargeId,
+    CustomerId,
+    FixedChargeId,
+    OrganizationId,
+    PlanId,
+    SubscriptionId,
+    TaxId,
+    key,
+)
 from chalicelib.platform.table import Action, core
 
 
@@ -42,7 +54,7 @@ class ChargeFilter(BaseModel):
 
     model_config = ConfigDict(defer_build=True, frozen=True)
 
-    id: str
+    id: ChargeFilterId
     invoice_display_name: str | None = None
     properties: dict[str, Any]
     values: dict[str, tuple[str, ...]]
@@ -62,9 +74,9 @@ class Charge(BaseModel):
 
     model_config = ConfigDict(defer_build=True, frozen=True, extra="ignore")
 
-    id: str
+    id: ChargeId
     code: str
-    metric_id: str
+    metric_id: BillableMetricId
     charge_model: str
     created_at: datetime
     properties: dict[str, Any]
@@ -76,7 +88,7 @@ class Charge(BaseModel):
     prorated: bool = False
     min_amount_cents: int = 0
     invoice_display_name: str | None = None
-    tax_ids: tuple[str, ...] = ()
+    tax_ids: tuple[TaxId, ...] = ()
     parent_id: str | None = None
 
     @property
@@ -102,9 +114,9 @@ class FixedCharge(BaseModel):
 
     model_config = ConfigDict(defer_build=True, frozen=True, extra="ignore")
 
-    id: str
+    id: FixedChargeId
     code: str
-    add_on_id: str
+    add_on_id: AddOnId
     charge_model: str
     created_at: datetime
     properties: dict[str, Any]
@@ -114,7 +126,7 @@ class FixedCharge(BaseModel):
     pay_in_advance: bool = False
     prorated: bool = False
     invoice_display_name: str | None = None
-    tax_ids: tuple[str, ...] = ()
+    tax_ids: tuple[TaxId, ...] = ()
     parent_id: str | None = None
 
 
@@ -126,7 +138,7 @@ class MinimumCommitment(BaseModel):
     id: str
     amount_cents: int
     invoice_display_name: str | None = None
-    tax_ids: tuple[str, ...] = ()
+    tax_ids: tuple[TaxId, ...] = ()
     created_at: datetime
     updated_at: datetime
 
@@ -138,6 +150,7 @@ class Plan(Record):
     passed on to its children up to this version is in it.
     """
 
+    id: PlanId
     name: str
     code: str
     interval: str
@@ -149,7 +162,7 @@ class Plan(Record):
     bill_charges_monthly: bool | None = None
     bill_fixed_charges_monthly: bool | None = None
     trial_period: str = "0"
-    tax_ids: tuple[str, ...] = ()
+    tax_ids: tuple[TaxId, ...] = ()
     charges: tuple[Charge, ...] = ()
     fixed_charges: tuple[FixedCharge, ...] = ()
     minimum_commitment: MinimumCommitment | None = None
@@ -173,7 +186,7 @@ PLANS = Collection(
 )
 
 
-def taken_action(organization_id: str, plan: Plan) -> list[Action]:
+def taken_action(organization_id: OrganizationId, plan: Plan) -> list[Action]:
     """Mark a plan as taken; nothing to write when it is already. Refused if the plan is gone or has changed."""
     if plan.taken:
         return []
@@ -187,48 +200,54 @@ def taken_action(organization_id: str, plan: Plan) -> list[Action]:
     return [action]
 
 
-def current_action(organization_id: str, plan: Plan) -> Action:
+def current_action(organization_id: OrganizationId, plan: Plan) -> Action:
     """Refuse the transaction if the plan has changed since it was read: for what copies it, where `taken_action` (which
     asks the same) has nothing to write."""
     return core.check(PLANS.key(organization_id, plan.id), "version = :seen", {":seen": plan.version})
 
 
-def children_ids(organization_id: str, parent_id: str) -> list[str]:
+def children_ids(organization_id: OrganizationId, parent_id: str) -> list[str]:
     """The ids of the plans that override a plan, read consistently."""
     return [item["sk"] for item in core.query(_children(organization_id, parent_id))]
 
 
-def child_actions(organization_id: str, child: Plan) -> list[Action]:
+def child_actions(organization_id: OrganizationId, child: Plan) -> list[Action]:
     """Enter a child under its parent."""
     assert child.parent_id is not None, "only a child has a parent"
     return [core.put({"pk": _children(organization_id, child.parent_id), "sk": child.id})]
 
 
-def subscribed_action(organization_id: str, plan_id: str, customer_id: str, subscription_id: str) -> Action:
+def subscribed_action(
+    organization_id: OrganizationId, plan_id: PlanId, customer_id: CustomerId, subscription_id: SubscriptionId
+) -> Action:
     """Enter a subscription under its plan."""
     return core.put({"pk": _subscriptions(organization_id, plan_id), "sk": key(customer_id, subscription_id)})
 
 
-def unsubscribed_action(organization_id: str, plan_id: str, customer_id: str, subscription_id: str) -> Action:
+def unsubscribed_action(
+    organization_id: OrganizationId, plan_id: PlanId, customer_id: CustomerId, subscription_id: SubscriptionId
+) -> Action:
     """Take a subscription out of its plan's list, whether it stands there or not."""
     return core.delete((_subscriptions(organization_id, plan_id), key(customer_id, subscription_id)))
 
 
-def subscribers(organization_id: str, plan_id: str, *, after: str = "") -> Iterator[tuple[str, str]]:
+def subscribers(
+    organization_id: OrganizationId, plan_id: PlanId, *, after: str = ""
+) -> Iterator[tuple[CustomerId, SubscriptionId]]:
     """(customer id, subscription id) of all subscriptions under a plan, read consistently, in the order of customers.
     `after`: only those that follow a `subscriber_key`."""
     bounds = (f"{after}\0" if after else "\0", "\U0010ffff")
     for item in core.query(_subscriptions(organization_id, plan_id), between=bounds):
         customer_id, subscription_id = item["sk"].split("#")
-        yield customer_id, subscription_id
+        yield CustomerId(customer_id), SubscriptionId(subscription_id)
 
 
-def subscriber_key(customer_id: str, subscription_id: str) -> str:
+def subscriber_key(customer_id: CustomerId, subscription_id: SubscriptionId) -> str:
     """Where a subscription stands in its plan's list."""
     return key(customer_id, subscription_id)
 
 
-def step_actions(organization_id: str, before: Plan, after: Plan) -> list[Action]:
+def step_actions(organization_id: OrganizationId, before: Plan, after: Plan) -> list[Action]:
     """Keep a change for the children; `after` has the version that it is written with."""
     halves = {"before": before, "after": after}
     return [
@@ -244,7 +263,7 @@ def step_actions(organization_id: str, before: Plan, after: Plan) -> list[Action
     ]
 
 
-def steps(organization_id: str, parent_id: str, *, until: int) -> Iterator[tuple[Plan, Plan]]:
+def steps(organization_id: OrganizationId, parent_id: str, *, until: int) -> Iterator[tuple[Plan, Plan]]:
     """The changes on their way to a plan's children, up to a version: (before, after), the oldest first."""
     after: Plan | None = None
     for item in core.query(_steps(organization_id, parent_id), between=("0", _step(until, "before"))):
@@ -256,13 +275,13 @@ def steps(organization_id: str, parent_id: str, *, until: int) -> Iterator[tuple
             yield plan, after
 
 
-def step_done_actions(organization_id: str, after: Plan) -> list[Action]:
+def step_done_actions(organization_id: OrganizationId, after: Plan) -> list[Action]:
     """Forget a change that all children have."""
     pk = _steps(organization_id, after.id)
     return [core.delete((pk, _step(after.version, half))) for half in ("before", "after")]
 
 
-def _steps(organization_id: str, parent_id: str) -> str:
+def _steps(organization_id: OrganizationId, parent_id: str) -> str:
     return key(organization_id, "plan-cascade", parent_id)
 
 
@@ -270,9 +289,9 @@ def _step(version: int, half: str) -> str:
     return f"{version:010d}#{half}"
 
 
-def _children(organization_id: str, parent_id: str) -> str:
+def _children(organization_id: OrganizationId, parent_id: str) -> str:
     return key(organization_id, "plan-children", parent_id)
 
 
-def _subscriptions(organization_id: str, plan_id: str) -> str:
+def _subscriptions(organization_id: OrganizationId, plan_id: PlanId) -> str:
     return key(organization_id, "plan-subscriptions", plan_id)

@@ -29,6 +29,7 @@ from chalicelib.features.subscriptions import terms
 from chalicelib.features.subscriptions.records import Subscription
 from chalicelib.features.taxes import service as taxes
 from chalicelib.features.taxes.store import Tax
+from chalicelib.platform.ids import InvoiceId
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +50,7 @@ class _Known:
     book: TaxBook
 
 
-def fees_of(account: Account, lines: Sequence[Line], *, invoice_id: str, now: datetime) -> list[Fee]:
+def fees_of(account: Account, lines: Sequence[Line], *, invoice_id: InvoiceId, now: datetime) -> list[Fee]:
     """All fees of an invoice: per subscription its base amount, its charges and fixed charges in the plan's order, and
     what it lacks of its commitment."""
     plans = [line.plan for line in lines]
@@ -200,7 +201,7 @@ def _commitment_fees(account: Account, owner: Owner, known: _Known, own: Sequenc
         return []
     earlier: list[Fee] = []
     for invoice_id in owner.period.earlier_invoices:
-        invoice = invoice_store.get(account.organization.id, invoice_id)
+        invoice = invoice_store.get(account.organization.id, InvoiceId(invoice_id))
         if invoice is not None and invoice.status != "voided":
             earlier += invoice_store.fees_of(account.organization.id, invoice)
     counted = [fee for fee in (*earlier, *own) if _counts(fee, owner.subscription, days, account.zone)]

@@ -18,7 +18,7 @@ from chalicelib.features.invoices.records import AppliedTaxPart, DaysPart, Fee, 
 from chalicelib.features.plans.store import ChargeFilter, FixedCharge, Plan
 from chalicelib.features.rating.metered import Used
 from chalicelib.features.subscriptions.records import Subscription
-from chalicelib.platform.ids import derived_id
+from chalicelib.platform.ids import ChargeId, FixedChargeId, InvoiceId, TaxId, derived_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,11 +28,11 @@ class TaxBook:
     Source: invoices.md section 4.1.
     """
 
-    known: dict[str, TaxRate]
+    known: dict[TaxId, TaxRate]
     customer: tuple[TaxRate, ...]
     organization: tuple[TaxRate, ...]
 
-    def of(self, *levels: Iterable[str]) -> tuple[TaxRate, ...]:
+    def of(self, *levels: Iterable[TaxId]) -> tuple[TaxRate, ...]:
         """The taxes of the first of these levels (tax ids) that has any, else the customer's, else the organization's."""
         for level in levels:
             found = tuple(self.known[tax_id] for tax_id in level if tax_id in self.known)
@@ -48,7 +48,7 @@ class Owner:
     subscription: Subscription
     plan: Plan
     period: PeriodPart
-    invoice_id: str
+    invoice_id: InvoiceId
     now: datetime
 
 
@@ -62,8 +62,8 @@ class _Item:
     of: Plan | Metric | AddOn
     display_name: str
     subject: tuple[str, ...]
-    charge_id: str | None = None
-    fixed_charge_id: str | None = None
+    charge_id: ChargeId | None = None
+    fixed_charge_id: FixedChargeId | None = None
     filter: ChargeFilter | None = None
     grouped_by: Mapping[str, str | None] = field(default_factory=dict)
     details: Mapping[str, Any] = field(default_factory=dict)

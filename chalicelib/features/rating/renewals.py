@@ -22,6 +22,7 @@ from chalicelib.features.subscriptions import store as subscription_store
 from chalicelib.features.subscriptions.records import Subscription
 from chalicelib.platform import agenda
 from chalicelib.platform.agenda import Task
+from chalicelib.platform.ids import SubscriptionId
 from chalicelib.platform.timestamps import stamp
 
 # Makes the fees without invoice (features/invoicing/loose_renewals.py): after the billing of the same instant.
@@ -73,7 +74,9 @@ def tasks_of(
 def row_of(task: Task) -> tuple[Subscription, Plan, PeriodPart]:
     """The row of billing that such a task follows from."""
     organization_id, detail = task.organization.id, task.detail
-    subscription = subscription_store.get(organization_id, detail["customer_id"], task.subject.split("#")[0])
+    subscription = subscription_store.get(
+        organization_id, detail["customer_id"], SubscriptionId(task.subject.split("#")[0])
+    )
     assert subscription is not None, "subscriptions stay"
     plan = plans.by_ids(organization_id, [detail["plan_id"]])[detail["plan_id"]]
     return subscription, plan, PeriodPart.model_validate(detail["part"])

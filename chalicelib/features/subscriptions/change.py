@@ -18,6 +18,7 @@ from chalicelib.features.subscriptions import announcements, store, terms
 from chalicelib.features.subscriptions.records import Occasion, Status, Subscription
 from chalicelib.platform import agenda
 from chalicelib.platform.agenda import Task
+from chalicelib.platform.ids import CustomerId, OrganizationId, SubscriptionId
 from chalicelib.platform.table import Action, transact
 
 
@@ -37,7 +38,7 @@ class Change:
         """The customer's applicable time zone."""
         return self.customer.zone(self.organization.timezone)
 
-    def of_id(self, subscription_id: str | None) -> Subscription | None:
+    def of_id(self, subscription_id: SubscriptionId | None) -> Subscription | None:
         """One of the customer's subscriptions."""
         return next((s for s in self.known if s.id == subscription_id), None)
 
@@ -105,7 +106,7 @@ class Change:
         return actions
 
 
-def change_of(organization_id: str, customer_id: str, *, now: datetime) -> Change:
+def change_of(organization_id: OrganizationId, customer_id: CustomerId, *, now: datetime) -> Change:
     """A customer as it stands, read consistently."""
     own = organizations.get(organization_id)
     everything = customer_store.everything_of(organization_id, customer_id)

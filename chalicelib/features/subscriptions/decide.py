@@ -86,7 +86,7 @@ def decide_all(
     for of in subscriptions_of:
         if of.id in waits:
             continue
-        following = by_id.get(of.next_id or "")
+        following = by_id.get(of.next_id) if of.next_id else None
         next_plan = plans[following.plan_id] if following else None
         case = _Case(now, zone, plans[of.plan_id], following, next_plan)
         decision = _decide(of, case, closing=closing)

@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict
 
 from chalicelib.features.subscriptions.stream import Stream
 from chalicelib.platform.collection import Record
+from chalicelib.platform.ids import AddOnId, ChargeId, CustomerId, FeeId, InvoiceId, PlanId, SubscriptionId
 
 
 class Status(StrEnum):
@@ -30,8 +31,8 @@ class LastFee(BaseModel):
 
     model_config = ConfigDict(defer_build=True, frozen=True)
 
-    invoice_id: str
-    fee_id: str
+    invoice_id: InvoiceId
+    fee_id: FeeId
     amount_cents: int
     period_start: date
     period_end: date
@@ -43,8 +44,8 @@ class FixedPaid(BaseModel):
 
     model_config = ConfigDict(defer_build=True, frozen=True)
 
-    charge_id: str
-    add_on_id: str
+    charge_id: ChargeId
+    add_on_id: AddOnId
     units: str
     amount_cents: int
     first: date
@@ -71,10 +72,11 @@ class Subscription(Record):
     the running period; `trial_ends_at`: where the end of its trial was moved to; `takeover`: how its external id came from
     another customer, where it did."""
 
+    id: SubscriptionId
     external_id: str
-    customer_id: str
+    customer_id: CustomerId
     external_customer_id: str
-    plan_id: str
+    plan_id: PlanId
     plan_code: str
     currency: str | None = None
     status: Status
@@ -88,9 +90,9 @@ class Subscription(Record):
     canceled_at: datetime | None = None
     trial_ended_at: datetime | None = None
     trial_ends_at: datetime | None = None
-    previous_id: str | None = None
+    previous_id: SubscriptionId | None = None
     previous_plan_code: str | None = None
-    next_id: str | None = None
+    next_id: SubscriptionId | None = None
     next_plan_code: str | None = None
     upgraded: bool = False
     consolidate_invoice: bool = True

@@ -29,7 +29,7 @@ from chalicelib.features.subscriptions.stream import Stream
 from chalicelib.platform import clock, schema
 from chalicelib.platform.agenda import Task
 from chalicelib.platform.clock import OrganizationRef
-from chalicelib.platform.ids import new_id
+from chalicelib.platform.ids import CustomerId, OrganizationId, SubscriptionId, new_id
 from chalicelib.platform.retry import retrying
 from chalicelib.platform.table import Action
 
@@ -81,7 +81,11 @@ def _create(
 
 
 def _change_plan(
-    change: Change, subscription_id: str, plan: Plan, request: schemas.SubscriptionInput, extra: Sequence[Action]
+    change: Change,
+    subscription_id: SubscriptionId,
+    plan: Plan,
+    request: schemas.SubscriptionInput,
+    extra: Sequence[Action],
 ) -> tuple[Subscription, list[Task]]:
     """Another plan for a subscription: at once where it costs as much or more, else with its next period; for one that
     has not begun, simply another one. The same plan again changes nothing."""
@@ -164,20 +168,22 @@ def _was_billed_to_its_end(subscription: Subscription) -> bool:
 
 
 def _child(
-    organization_id: str, parent: Plan, values: Mapping[str, Any], *, now: datetime
+    organization_id: OrganizationId, parent: Plan, values: Mapping[str, Any], *, now: datetime
 ) -> tuple[Plan, list[Action]]:
     """A plan of the subscription's own, and what writes it together with it."""
     child = overrides.child(organization_id, parent, values, now=now)
     return child, _writing(organization_id, child, parent)
 
 
-def _writing(organization_id: str, child: Plan, parent: Plan) -> list[Action]:
+def _writing(organization_id: OrganizationId, child: Plan, parent: Plan) -> list[Action]:
     # A parent without subscriptions so far is marked as taken, which refuses as well if it has changed.
     unchanged = [plan_store.current_action(organization_id, parent)] if parent.taken else []
     return [*overrides.create_actions(organization_id, child), *unchanged]
 
 
-def _known_customer(own: Organization, customer_id: str, plan: Plan, *, now: datetime) -> tuple[Change, list[Action]]:
+def _known_customer(
+    own: Organization, customer_id: CustomerId, plan: Plan, *, now: datetime
+) -> tuple[Change, list[Action]]:
     """A customer as it stands, with the plan's currency taken over.
 
     Raises: NotFound, when it was deleted meanwhile; Invalid, for another currency.
@@ -202,7 +208,7 @@ def _customer_for(
     return Change(own, fresh, state, (), now), []
 
 
-def find(organization_id: str, external_id: str, statuses: Sequence[str] = ()) -> Subscription:
+def find(organization_id: OrganizationId, external_id: str, statuses: Sequence[str] = ()) -> Subscription:
     """The active subscription of an external id, or the newest one in the given statuses.
 
     Raises: NotFound.
@@ -256,7 +262,7 @@ def update(
 
 
 def _overridden(
-    organization_id: str, plan: Plan, values: Mapping[str, Any], *, moves_trial: bool, now: datetime
+    organization_id: OrganizationId, plan: Plan, values: Mapping[str, Any], *, moves_trial: bool, now: datetime
 ) -> tuple[Plan, list[Action]]:
     """The plan of a running subscription with other values: its own child, made where it has none."""
     if plan.parent_id is not None:
@@ -268,7 +274,7 @@ def _overridden(
     return child, _writing(organization_id, child, plan)
 
 
-def _updatable(organization_id: str, external_id: str, statuses: Sequence[str]) -> Subscription:
+def _updatable(organization_id: OrganizationId, external_id: str, statuses: Sequence[str]) -> Subscription:
     """The one with this external id whatever its state; among several the active one, or that of `statuses`."""
     if statuses:
         return find(organization_id, external_id, statuses)
@@ -381,7 +387,7 @@ def ended(old: Subscription, plan: Plan, request: schemas.Termination, *, at: da
     )
 
 
-def only_active_of(organization_id: str, external_customer_id: str) -> str | None:
+def only_active_of(organization_id: OrganizationId, external_customer_id: str) -> str | None:
     """The external id of a customer's active subscription, where it has exactly one."""
     customer = CUSTOMERS.find(organization_id, external_customer_id)
     if customer is None:
@@ -391,14 +397,14 @@ def only_active_of(organization_id: str, external_customer_id: str) -> str | Non
     return active[0] if len(active) == 1 else None
 
 
-def stream_of(organization_id: str, external_id: str) -> Stream:
+def stream_of(organization_id: OrganizationId, external_id: str) -> Stream:
     """The events that count for whoever has an external id now; all of them, where nobody has."""
     guard = store.guard(organization_id, external_id)
     found = store.get(organization_id, guard["customer_id"], guard["subscription_id"]) if guard else None
     return found.stream if found else Stream(external_id)
 
 
-def started_at_of(organization_id: str, external_id: str) -> datetime | None:
+def started_at_of(organization_id: OrganizationId, external_id: str) -> datetime | None:
     """When the live subscription of an external id started."""
     guard = store.guard(organization_id, external_id)
     found = store.get(organization_id, guard["customer_id"], guard["subscription_id"]) if guard else None

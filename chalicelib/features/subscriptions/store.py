@@ -23,48 +23,50 @@ from typing import Any
 from chalicelib.features.subscriptions.records import Subscription
 from chalicelib.platform import counters
 from chalicelib.platform.collection import dump
-from chalicelib.platform.ids import key
+from chalicelib.platform.ids import CustomerId, OrganizationId, SubscriptionId, key
 from chalicelib.platform.table import Action, Item, core
 from chalicelib.platform.timestamps import stamp
 
 BEGINS = "sub#"
 
 
-def customer_pk(organization_id: str, customer_id: str) -> str:
+def customer_pk(organization_id: OrganizationId, customer_id: CustomerId) -> str:
     """Under which key a customer's subscriptions stand, their sort keys after `BEGINS` by age."""
     return key(organization_id, "customer", customer_id)
 
 
-def external_pk(organization_id: str, external_id: str) -> str:
+def external_pk(organization_id: OrganizationId, external_id: str) -> str:
     """Under which key of the index owner all that ever had an external id stand."""
     return key(organization_id, "subscription-ext", external_id)
 
 
-def guard(organization_id: str, external_id: str) -> Item | None:
+def guard(organization_id: OrganizationId, external_id: str) -> Item | None:
     """{customer_id, subscription_id} of the live subscription with this external id."""
     return core.get(key(organization_id, "subscription-guard", external_id))
 
 
-def get(organization_id: str, customer_id: str, subscription_id: str) -> Subscription | None:
+def get(
+    organization_id: OrganizationId, customer_id: CustomerId, subscription_id: SubscriptionId
+) -> Subscription | None:
     """The subscription, read consistently."""
     item = core.get(key(organization_id, "customer", customer_id), f"sub#{subscription_id}")
     return None if item is None else read(item)
 
 
-def history(organization_id: str, external_id: str) -> list[Subscription]:
+def history(organization_id: OrganizationId, external_id: str) -> list[Subscription]:
     """All subscriptions that have or had this external id, newest first."""
     pk = external_pk(organization_id, external_id)
     found = [read(item) for item in core.query(pk, index="owner", descending=True)]
     return sorted(found, key=lambda s: (s.created_at, s.id), reverse=True)
 
 
-def external_ids(organization_id: str) -> set[str]:
+def external_ids(organization_id: OrganizationId) -> set[str]:
     """All external ids that subscriptions have or had."""
     return {read(item).external_id for item in core.query(key(organization_id, "subscription"), index="list")}
 
 
 def together(
-    organization_id: str,
+    organization_id: OrganizationId,
     *,
     created: Sequence[Subscription] = (),
     replaced: Sequence[tuple[Subscription, Subscription]] = (),
@@ -87,17 +89,17 @@ def together(
     return [*actions, *counters.moved(organization_id, "subscription", first, changes)]
 
 
-def guard_action(organization_id: str, subscription: Subscription) -> Action:
+def guard_action(organization_id: OrganizationId, subscription: Subscription) -> Action:
     """Take the external id; refused where a live subscription has it."""
     return core.create(_guard(organization_id, subscription))
 
 
-def move_guard_action(organization_id: str, old: Subscription, new: Subscription) -> Action:
+def move_guard_action(organization_id: OrganizationId, old: Subscription, new: Subscription) -> Action:
     """Hand the external id over to a successor."""
     return core.put(_guard(organization_id, new), condition="subscription_id = :old", values={":old": old.id})
 
 
-def release_action(organization_id: str, subscription: Subscription) -> Action:
+def release_action(organization_id: OrganizationId, subscription: Subscription) -> Action:
     """Free the external id."""
     return core.delete(
         (key(organization_id, "subscription-guard", subscription.external_id), "-"),
@@ -111,7 +113,7 @@ def read(item: Item) -> Subscription:
     return Subscription.model_validate(item["record"] | {"version": item["version"]})
 
 
-def _guard(organization_id: str, subscription: Subscription) -> Item:
+def _guard(organization_id: OrganizationId, subscription: Subscription) -> Item:
     return {
         "pk": key(organization_id, "subscription-guard", subscription.external_id),
         "sk": "-",
@@ -120,7 +122,7 @@ def _guard(organization_id: str, subscription: Subscription) -> Item:
     }
 
 
-def _item(organization_id: str, subscription: Subscription) -> Item:
+def _item(organization_id: OrganizationId, subscription: Subscription) -> Item:
     order = f"{stamp(subscription.created_at)}#{subscription.id}"
     values: dict[str, Any] = {
         "pk": key(organization_id, "customer", subscription.customer_id),

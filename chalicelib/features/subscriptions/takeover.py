@@ -5,13 +5,19 @@ from datetime import datetime
 
 from chalicelib.features.subscriptions import store
 from chalicelib.features.subscriptions.records import Status, Subscription, Takeover
+from chalicelib.platform.ids import CustomerId, OrganizationId
 from chalicelib.platform.timestamps import stamp
 
 _OVER = (Status.TERMINATED, Status.CANCELED)
 
 
 def find(
-    organization_id: str, customer_id: str, external_id: str, own: Sequence[Subscription], *, real_now: datetime
+    organization_id: OrganizationId,
+    customer_id: CustomerId,
+    external_id: str,
+    own: Sequence[Subscription],
+    *,
+    real_now: datetime,
 ) -> Takeover | None:
     """How an external id, free by now, comes to a customer; None where no other customer ever used it. `own`: what the customer
     had under it before."""
@@ -25,7 +31,7 @@ def find(
     return next(known, None) or Takeover(ended_at=second, taken_at=stamp(real_now))
 
 
-def _of_others(organization_id: str, customer_id: str, external_id: str) -> Iterable[Subscription]:
+def _of_others(organization_id: OrganizationId, customer_id: CustomerId, external_id: str) -> Iterable[Subscription]:
     """Subscriptions of other customers as they stand now: the index that lists them lags."""
     for each in store.history(organization_id, external_id):
         if each.customer_id != customer_id:

@@ -9,7 +9,7 @@ from chalicelib.features.taxes.store import TAXES, Tax, default_actions, default
 from chalicelib.platform import schema
 from chalicelib.platform.agenda import Task
 from chalicelib.platform.http import Call
-from chalicelib.platform.ids import new_id
+from chalicelib.platform.ids import OrganizationId, TaxId, new_id
 from chalicelib.platform.timestamps import iso
 
 
@@ -60,18 +60,18 @@ def remove(call: Call, old: Tax) -> tuple[Tax, list[Task]]:
     return TAXES.remove(call.organization.id, old, now=call.now, extra=extra), []
 
 
-def of_organization(organization_id: str) -> list[Tax]:
+def of_organization(organization_id: OrganizationId) -> list[Tax]:
     """The taxes applied to the whole organization, oldest first."""
     return live(organization_id, default_ids(organization_id))
 
 
-def live(organization_id: str, ids: Iterable[str]) -> list[Tax]:
+def live(organization_id: OrganizationId, ids: Iterable[str]) -> list[Tax]:
     """Those of the taxes that have not been deleted, oldest first."""
     found = TAXES.get_many(organization_id, list(ids)) if ids else {}
     return sorted((t for t in found.values() if t.deleted_at is None), key=lambda t: (t.created_at, t.id))
 
 
-def ids_of(organization_id: str, codes: Sequence[str]) -> list[str]:
+def ids_of(organization_id: OrganizationId, codes: Sequence[str]) -> list[TaxId]:
     """The ids of the taxes with these codes.
 
     Raises: NotFound, when one is unknown.
@@ -99,6 +99,6 @@ def show(tax: Tax) -> dict[str, Any]:
     }
 
 
-def show_all(organization_id: str, taxes: Sequence[Tax]) -> list[dict[str, Any]]:
+def show_all(organization_id: OrganizationId, taxes: Sequence[Tax]) -> list[dict[str, Any]]:
     """Several taxes."""
     return [show(tax) for tax in taxes]

@@ -14,13 +14,14 @@ Access patterns
 from decimal import Decimal
 
 from chalicelib.platform.collection import Collection, Record
-from chalicelib.platform.ids import key
+from chalicelib.platform.ids import OrganizationId, TaxId, key
 from chalicelib.platform.table import Action, core
 
 
 class Tax(Record):
     """A tax. `rate` in percent, exact."""
 
+    id: TaxId
     name: str
     code: str
     rate: Decimal
@@ -31,12 +32,12 @@ class Tax(Record):
 TAXES = Collection("tax", Tax, code=lambda tax: tax.code, search=lambda tax: f"{tax.name}\n{tax.code}")
 
 
-def default_ids(organization_id: str) -> list[str]:
+def default_ids(organization_id: OrganizationId) -> list[str]:
     """The ids of the taxes applied to the organization."""
     return [item["sk"] for item in core.query(_defaults(organization_id))]
 
 
-def default_actions(organization_id: str, tax_id: str, *, before: bool, after: bool) -> list[Action]:
+def default_actions(organization_id: OrganizationId, tax_id: TaxId, *, before: bool, after: bool) -> list[Action]:
     """Enter a tax in the default list, or take it out."""
     if before == after:
         return []
@@ -45,5 +46,5 @@ def default_actions(organization_id: str, tax_id: str, *, before: bool, after: b
     return [core.delete((_defaults(organization_id), tax_id))]
 
 
-def _defaults(organization_id: str) -> str:
+def _defaults(organization_id: OrganizationId) -> str:
     return key(organization_id, "default-taxes")

@@ -8,6 +8,7 @@ from chalicelib.features.metering import store
 from chalicelib.features.subscriptions.stream import Stream
 from chalicelib.features.usage import folds, raw
 from chalicelib.features.usage.reader import FOLD_AFTER, Reader
+from chalicelib.platform.ids import OrganizationId
 
 _DAY = timedelta(days=1)
 # So many days are folded at once; what lies before is read by its hours.
@@ -17,7 +18,9 @@ _FOLDED_MAX = 800
 Numbers = dict[str, dict[str, int]]
 
 
-def numbers(organization_id: str, subscription: str, first: str, last: str, *, real_now: datetime) -> Numbers:
+def numbers(
+    organization_id: OrganizationId, subscription: str, first: str, last: str, *, real_now: datetime
+) -> Numbers:
     """The numbers of the days between two, both included. Closed days that had to be read by their hours are folded."""
     pk = store.usage_pk(organization_id, subscription)
     found: Numbers = {}
@@ -62,7 +65,7 @@ def _next(day: str, number: int) -> str:
     return store.day_of(store.begin_ms_of_day(day) + number * 86_400_000)
 
 
-def _fold(organization_id: str, subscription: str, first: str, last: str, real_now: datetime) -> None:
+def _fold(organization_id: OrganizationId, subscription: str, first: str, last: str, real_now: datetime) -> None:
     end = datetime.fromisoformat(f"{last}T00:00+00:00") + _DAY
     start = max(datetime.fromisoformat(f"{first}T00:00+00:00"), end - _FOLDED_MAX * _DAY)
     Reader(organization_id, Stream(subscription), {}, real_now=real_now, keeps_cuts=False).read(Span(start, end))

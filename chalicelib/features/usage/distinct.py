@@ -17,7 +17,7 @@ from chalicelib.features.usage import raw
 from chalicelib.platform import agenda
 from chalicelib.platform.agenda import Task
 from chalicelib.platform.clock import OrganizationRef
-from chalicelib.platform.ids import key_part
+from chalicelib.platform.ids import OrganizationId, key_part
 from chalicelib.platform.table import Cancelled, core, transact, usage
 
 # Filling begins when the meter has long been keeping the register up, really: no test clock changes that.
@@ -108,7 +108,7 @@ def fill(task: Task) -> None:
         core.write(agenda.done(task))
 
 
-def _enter_all(organization_id: str, subscription: str, register: Register) -> None:
+def _enter_all(organization_id: OrganizationId, subscription: str, register: Register) -> None:
     entering = Entering(organization_id, subscription, [register])
     span = Span(instant_of(register.start_ms), instant_of(register.end_ms))
     events = (

@@ -18,7 +18,7 @@ from chalicelib.features.metering import store
 from chalicelib.features.metering.event import instant_of, milliseconds_of
 from chalicelib.features.subscriptions.stream import Stream
 from chalicelib.platform import clock
-from chalicelib.platform.ids import key_part
+from chalicelib.platform.ids import OrganizationId, key_part
 from chalicelib.platform.table import Item
 from chalicelib.platform.timestamps import stamp
 
@@ -37,7 +37,9 @@ class UsageGone(Exception):
     """What is asked for stood in hour rows or raw events that are not kept any more; day rows do not tell it."""
 
 
-def hour_rows(organization_id: str, subscription: str, start: datetime, end: datetime) -> list[tuple[str, str, Item]]:
+def hour_rows(
+    organization_id: OrganizationId, subscription: str, start: datetime, end: datetime
+) -> list[tuple[str, str, Item]]:
     """(hour, code as in keys, row) of a range of whole hours."""
     if start >= end:
         return []
@@ -46,7 +48,7 @@ def hour_rows(organization_id: str, subscription: str, start: datetime, end: dat
 
 
 def _all_hour_rows(
-    organization_id: str, subscription: str, start: datetime, end: datetime
+    organization_id: OrganizationId, subscription: str, start: datetime, end: datetime
 ) -> list[tuple[str, str, Item]]:
     """The same, and surely all that there ever were. Where the range begins with the first event a mark before the rows says
     whether any may have gone, so that nothing more has to be read.
@@ -71,7 +73,7 @@ def _named(rows: Sequence[Item]) -> list[tuple[str, str, Item]]:
     return [(hour, code, row) for row in rows for _, hour, code, _ in [row["sk"].split("#")]]
 
 
-def require_hours(organization_id: str, subscription: str, start: datetime, end: datetime) -> None:
+def require_hours(organization_id: OrganizationId, subscription: str, start: datetime, end: datetime) -> None:
     """Make sure that hour rows of a range which are missing have never been there.
 
     Raises: UsageGone.
@@ -96,7 +98,7 @@ def _begin(day: str) -> datetime:
 
 
 def events(
-    organization_id: str,
+    organization_id: OrganizationId,
     subscription: str,
     span: Span,
     code_parts: Collection[str] | None,
@@ -131,7 +133,7 @@ def _lies_in(event: Item, span: Span) -> bool:
 
 
 def _of_day(
-    organization_id: str,
+    organization_id: OrganizationId,
     subscription: str,
     day: str,
     span: Span,
@@ -164,7 +166,9 @@ def _number(rows: Sequence[Item]) -> int:
     return sum(int(row[store.COUNT]) for row in rows)
 
 
-def of_stream(organization_id: str, stream: Stream, span: Span, code_parts: Collection[str] | None) -> Iterator[Item]:
+def of_stream(
+    organization_id: OrganizationId, stream: Stream, span: Span, code_parts: Collection[str] | None
+) -> Iterator[Item]:
     """As `events`, of those that count for a subscription."""
     found = events(organization_id, stream.external_id, stream.cut(span), code_parts)
     if stream.contested(span) is None:
@@ -173,7 +177,7 @@ def of_stream(organization_id: str, stream: Stream, span: Span, code_parts: Coll
 
 
 def readings(
-    organization_id: str, stream: Stream, span: Span, codes: Collection[str], *, with_history: bool
+    organization_id: OrganizationId, stream: Stream, span: Span, codes: Collection[str], *, with_history: bool
 ) -> dict[str, list[Reading]]:
     """What aggregations see of the events of these codes; `with_history`: from the first event on, for what recurs."""
     found: dict[str, list[Reading]] = {code: [] for code in codes}
@@ -194,7 +198,9 @@ def reading_of(item: Item) -> Reading:
     )
 
 
-def recount(organization_id: str, stream: Stream, span: Span, code: str, field_name: str) -> tuple[Decimal, int, int]:
+def recount(
+    organization_id: OrganizationId, stream: Stream, span: Span, code: str, field_name: str
+) -> tuple[Decimal, int, int]:
     """The sum over raw events (`code` as in keys), how many had the property, and for how many it was below 0: for what rows
     do not cover."""
     total, having, negative = Decimal(0), 0, 0

@@ -17,7 +17,7 @@ from chalicelib.features.metering.views import Delta
 from chalicelib.features.subscriptions.stream import Stream
 from chalicelib.features.usage import folds, raw
 from chalicelib.features.usage.counted import Counted, Views, covered_only, merge, take_event, without
-from chalicelib.platform.ids import key_part
+from chalicelib.platform.ids import OrganizationId, key_part
 from chalicelib.platform.table import Item, usage
 
 _HOUR, _DAY = timedelta(hours=1), timedelta(days=1)
@@ -37,7 +37,7 @@ class Reader:
     `keeps_cuts`: ranges end at instants at which others will end too, within hours that may have many events."""
 
     def __init__(
-        self, organization_id: str, stream: Stream, views: Views, *, real_now: datetime, keeps_cuts: bool
+        self, organization_id: OrganizationId, stream: Stream, views: Views, *, real_now: datetime, keeps_cuts: bool
     ) -> None:
         self._organization_id, self._stream = organization_id, stream
         self._subscription = stream.external_id

@@ -21,6 +21,7 @@ from chalicelib.features.usage import folds, raw
 from chalicelib.features.usage.reader import Reader
 from chalicelib.platform import agenda
 from chalicelib.platform.agenda import Task
+from chalicelib.platform.ids import OrganizationId
 from chalicelib.platform.log import logger
 from chalicelib.platform.table import Action, ConditionFailed, Item, core, usage
 
@@ -36,7 +37,7 @@ def until(now: datetime) -> datetime:
     return raw.floor(now - limits.SETTLED_AFTER, _DAY)
 
 
-def settle(organization_id: str, subscription: str, end: datetime) -> int:
+def settle(organization_id: OrganizationId, subscription: str, end: datetime) -> int:
     """Seal a subscription's days before an instant and let their hours expire; returns the number of days. Once more is
     harmless.
 

@@ -30,6 +30,7 @@ from chalicelib.features.usage_views.shape import Billed, How
 from chalicelib.platform import parameters
 from chalicelib.platform.clock import OrganizationRef
 from chalicelib.platform.http import Call
+from chalicelib.platform.ids import ChargeId, OrganizationId
 from chalicelib.platform.timestamps import iso
 
 _GROUP = re.compile(r"(?:filter_by_)?group\[([^\]]+)\]")
@@ -40,7 +41,7 @@ class Selection:
     """Which charges are asked for; all of them when nothing is named. `group`: only events with these properties; `full`:
     since the subscription started."""
 
-    charge_id: str | None = None
+    charge_id: ChargeId | None = None
     charge_code: str | None = None
     metric_code: str | None = None
     group: Mapping[str, str] = field(default_factory=dict)
@@ -53,7 +54,7 @@ class Selection:
         Raises: Invalid, where all usage since the start is asked for without a charge or a group.
         """
         found = cls(
-            call.one("charge_id") or call.one("filter_by_charge_id"),
+            ChargeId(call.one("charge_id") or call.one("filter_by_charge_id") or "") or None,
             call.one("charge_code") or call.one("filter_by_charge_code"),
             call.one("billable_metric_code") or call.one("filter_by_metric_code"),
             _group(call.query),
@@ -183,7 +184,7 @@ def _since_start(subscription: Subscription, days: Days, zone: ZoneInfo) -> Days
     return Days(periods.Span(subscription.started_at, days.span.end), first, days.last, whole)
 
 
-def _active(organization_id: str, customer: Customer, external_id: str) -> Subscription:
+def _active(organization_id: OrganizationId, customer: Customer, external_id: str) -> Subscription:
     guard = subscription_store.guard(organization_id, external_id)
     if guard is not None and guard["customer_id"] == customer.id:
         found = subscription_store.get(organization_id, customer.id, guard["subscription_id"])

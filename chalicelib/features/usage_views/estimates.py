@@ -26,6 +26,7 @@ from chalicelib.features.rating.metered import Used
 from chalicelib.features.subscriptions import store as subscription_store
 from chalicelib.features.subscriptions.records import Status
 from chalicelib.platform.clock import OrganizationRef
+from chalicelib.platform.ids import InvoiceId, OrganizationId
 from chalicelib.platform.table import core
 
 # Behind all that was received at the same instant.
@@ -54,7 +55,7 @@ def fees_of(organization: OrganizationRef, values: Mapping[str, Any], *, now: da
     return [_shown(case, charge, reading, now=now) for charge, _ in case.charges]
 
 
-def _check_active(organization_id: str, external_id: str) -> None:
+def _check_active(organization_id: OrganizationId, external_id: str) -> None:
     guard = subscription_store.guard(organization_id, external_id) if external_id else None
     found = None
     if guard is not None:
@@ -80,7 +81,7 @@ def _shown(case: Case, charge: Charge, event: Reading, *, now: datetime) -> dict
         owed = event_usage.owed(case.period, part, event, charged=by_now, stored=False)
         assert owed is not None, "it is looked at as if it were there"
         used = owed.used
-    fee = case.fee(used, "estimate", transaction_id=None, now=now)
+    fee = case.fee(used, InvoiceId("estimate"), transaction_id=None, now=now)
     shown = serializer.fee(fee.model_copy(update={"invoice_id": None}), fee.payment_status)
     taxes = [{**tax, "lago_id": None, "lago_fee_id": None} for tax in shown["applied_taxes"]]
     return {**shown, "lago_id": None, "applied_taxes": taxes}

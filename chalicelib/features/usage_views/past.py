@@ -21,6 +21,7 @@ from chalicelib.features.usage_views import shape as usage_shape
 from chalicelib.features.usage_views.shape import Billed
 from chalicelib.platform import listing, parameters
 from chalicelib.platform.http import Call
+from chalicelib.platform.ids import ChargeId, CustomerId, OrganizationId
 from chalicelib.platform.timestamps import iso
 
 # What an amount's details hold tells the model of a charge that has left its plan.
@@ -57,7 +58,9 @@ def page(call: Call, customer: Customer) -> tuple[list[dict[str, Any]], dict[str
     return [_show(call.organization.id, each, metric) for each in chosen], listing.meta(wanted, len(found))
 
 
-def _periods_of(organization_id: str, customer_id: str, external_subscription_id: str) -> list[_Billed]:
+def _periods_of(
+    organization_id: OrganizationId, customer_id: CustomerId, external_subscription_id: str
+) -> list[_Billed]:
     """All ranges of usage that were billed for an external id, the latest first."""
     found = [
         _Billed(invoice, period)
@@ -74,7 +77,7 @@ def _has_usage(period: PeriodPart) -> bool:
     return start is not None and end is not None and (period.bills_usage or start < end)
 
 
-def _show(organization_id: str, billed: _Billed, only: Metric | None) -> dict[str, Any]:
+def _show(organization_id: OrganizationId, billed: _Billed, only: Metric | None) -> dict[str, Any]:
     invoice, period = billed.invoice, billed.period
     assert period.charges_start is not None
     assert period.charges_end is not None
@@ -97,9 +100,11 @@ def _show(organization_id: str, billed: _Billed, only: Metric | None) -> dict[st
     }
 
 
-def _charges(organization_id: str, billed: _Billed, fees: Sequence[Fee], only: Metric | None) -> list[dict[str, Any]]:
+def _charges(
+    organization_id: OrganizationId, billed: _Billed, fees: Sequence[Fee], only: Metric | None
+) -> list[dict[str, Any]]:
     """The charges with usage, in the order of their fees. What was owed beyond usage (true-ups) is no usage."""
-    by_charge: dict[str, list[Fee]] = {}
+    by_charge: dict[ChargeId, list[Fee]] = {}
     for fee in fees:
         own = fee.subscription_id == billed.period.subscription_id
         if own and fee.charge_id is not None and fee.true_up_parent_id is None:

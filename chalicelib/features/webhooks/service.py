@@ -16,7 +16,7 @@ from chalicelib.platform import agenda, clock, files, schema
 from chalicelib.platform.agenda import Task
 from chalicelib.platform.clock import OrganizationRef
 from chalicelib.platform.http import to_json
-from chalicelib.platform.ids import derived_id, new_id
+from chalicelib.platform.ids import OrganizationId, WebhookEndpointId, derived_id, new_id
 from chalicelib.platform.retry import retrying
 from chalicelib.platform.table import Action, transact
 from chalicelib.platform.timestamps import iso
@@ -87,7 +87,7 @@ def _create(known: EndpointSet, request: EndpointInput, *, now: datetime, extra:
     return ENDPOINTS.create(known.organization_id, endpoint, [*known.enter_actions(endpoint.id), *extra])
 
 
-def find(organization_id: str, endpoint_id: str) -> Endpoint:
+def find(organization_id: OrganizationId, endpoint_id: WebhookEndpointId) -> Endpoint:
     """A live endpoint.
 
     Raises: NotFound.
@@ -98,7 +98,9 @@ def find(organization_id: str, endpoint_id: str) -> Endpoint:
     return endpoint
 
 
-def update(organization: OrganizationRef, endpoint_id: str, values: Mapping[str, Any], *, now: datetime) -> Endpoint:
+def update(
+    organization: OrganizationRef, endpoint_id: WebhookEndpointId, values: Mapping[str, Any], *, now: datetime
+) -> Endpoint:
     """Change the fields present.
 
     Raises: Invalid; NotFound; ChangedMeanwhile.
@@ -115,7 +117,7 @@ def update(organization: OrganizationRef, endpoint_id: str, values: Mapping[str,
     return retrying(attempt, "webhook_endpoint")
 
 
-def remove(organization: OrganizationRef, endpoint_id: str, *, now: datetime) -> Endpoint:
+def remove(organization: OrganizationRef, endpoint_id: WebhookEndpointId, *, now: datetime) -> Endpoint:
     """Delete an endpoint; its messages still on their way are given up.
 
     Raises: NotFound; ChangedMeanwhile.
@@ -132,12 +134,12 @@ def _remove(known: EndpointSet, old: Endpoint, *, now: datetime, extra: Sequence
     return ENDPOINTS.remove(known.organization_id, old, now=now, extra=[*known.leave_actions(old.id), *extra])
 
 
-def urls(organization_id: str) -> list[str]:
+def urls(organization_id: OrganizationId) -> list[str]:
     """The addresses of all endpoints, the oldest first."""
     return [endpoint.webhook_url for endpoint in store.live(organization_id)]
 
 
-def set_first_url(organization_id: str, url: str | None, extra: Sequence[Action], *, now: datetime) -> None:
+def set_first_url(organization_id: OrganizationId, url: str | None, extra: Sequence[Action], *, now: datetime) -> None:
     """The organization's `webhook_url` shortcut: make or replace the first endpoint; null removes it. All in one
     transaction with `extra`, as one attempt of its caller's change.
 
@@ -157,7 +159,7 @@ def set_first_url(organization_id: str, url: str | None, extra: Sequence[Action]
         transact(extra)
 
 
-def show(organization_id: str, endpoint: Endpoint) -> dict[str, Any]:
+def show(organization_id: OrganizationId, endpoint: Endpoint) -> dict[str, Any]:
     """An endpoint as the API shows it."""
     return {
         "lago_id": endpoint.id,
@@ -264,13 +266,13 @@ def body_of(message: Message) -> str:
     return files.get(message.payload_key).decode()
 
 
-def _body(organization_id: str, webhook_type: str, object_type: str, payload: str) -> str:
+def _body(organization_id: OrganizationId, webhook_type: str, object_type: str, payload: str) -> str:
     """Serialized once: these bytes are signed, and these are sent."""
     head = to_json({"webhook_type": webhook_type, "object_type": object_type, "organization_id": organization_id})
     return f"{head[:-1]},{to_json(object_type)}:{payload}}}"
 
 
-def _stored(organization_id: str, message_id: str, body: str) -> tuple[str | None, str | None]:
+def _stored(organization_id: OrganizationId, message_id: str, body: str) -> tuple[str | None, str | None]:
     if len(body.encode()) <= limits.WEBHOOK_PAYLOAD_INLINE_BYTES:
         return body, None
     name = f"{organization_id}/webhooks/{message_id}.json"

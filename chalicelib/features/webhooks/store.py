@@ -25,7 +25,7 @@ from pydantic import BaseModel, ConfigDict
 
 from chalicelib import limits
 from chalicelib.platform.collection import Collection, Record, dump
-from chalicelib.platform.ids import key
+from chalicelib.platform.ids import OrganizationId, WebhookEndpointId, WebhookId, key
 from chalicelib.platform.table import Action, Item, core
 from chalicelib.platform.timestamps import stamp
 
@@ -33,6 +33,7 @@ from chalicelib.platform.timestamps import stamp
 class Endpoint(Record):
     """Where messages go. `event_types` None means all."""
 
+    id: WebhookEndpointId
     webhook_url: str
     signature_algo: str = "jwt"
     name: str | None = None
@@ -44,9 +45,9 @@ class Message(BaseModel):
 
     model_config = ConfigDict(defer_build=True, frozen=True, extra="ignore")
 
-    id: str
-    organization_id: str
-    endpoint_id: str
+    id: WebhookId
+    organization_id: OrganizationId
+    endpoint_id: WebhookEndpointId
     webhook_type: str
     object_type: str
     object_id: str | None
@@ -75,15 +76,15 @@ class EndpointSet:
     """All endpoints of an organization, the oldest first. `version`: of the set as it was read (0 before the first
     change): a decision on the whole set (a limit, which one is the first) is written only while it stands."""
 
-    organization_id: str
+    organization_id: OrganizationId
     endpoints: tuple[Endpoint, ...]
     version: int
 
-    def enter_actions(self, endpoint_id: str) -> list[Action]:
+    def enter_actions(self, endpoint_id: WebhookEndpointId) -> list[Action]:
         """Add an endpoint to the set. Refused if the set has changed."""
         return [self._lock_action(), core.put({"pk": _set_pk(self.organization_id), "sk": endpoint_id})]
 
-    def leave_actions(self, endpoint_id: str) -> list[Action]:
+    def leave_actions(self, endpoint_id: WebhookEndpointId) -> list[Action]:
         """Remove an endpoint from the set. Refused if the set has changed."""
         return [self._lock_action(), core.delete((_set_pk(self.organization_id), endpoint_id))]
 
@@ -94,7 +95,7 @@ class EndpointSet:
         return core.put(lock, condition="version = :seen", values={":seen": self.version})
 
 
-def endpoint_set(organization_id: str) -> EndpointSet:
+def endpoint_set(organization_id: OrganizationId) -> EndpointSet:
     """The endpoints of an organization, read consistently."""
     # The lock sorts before all ids, so its version is never newer than the endpoints read after it.
     items = {item["sk"]: item for item in core.query(_set_pk(organization_id))}
@@ -104,18 +105,18 @@ def endpoint_set(organization_id: str) -> EndpointSet:
     return EndpointSet(organization_id, tuple(endpoints), lock["version"])
 
 
-def live(organization_id: str) -> list[Endpoint]:
+def live(organization_id: OrganizationId) -> list[Endpoint]:
     """All endpoints of an organization, oldest first."""
     return list(endpoint_set(organization_id).endpoints)
 
 
-def get(organization_id: str, message_id: str) -> Message | None:
+def get(organization_id: OrganizationId, message_id: str) -> Message | None:
     """A message, read consistently."""
     item = core.get(key(organization_id, "webhook", message_id))
     return None if item is None else Message.model_validate(item["record"])
 
 
-def messages(organization_id: str, status: str | None = None) -> list[Message]:
+def messages(organization_id: OrganizationId, status: str | None = None) -> list[Message]:
     """Messages of the last 90 days, newest first."""
     found = core.query(key(organization_id, "webhook"), index="list", descending=True)
     kept = [Message.model_validate(item["record"]) for item in found]
@@ -151,5 +152,5 @@ def _item(message: Message) -> Item:
     return values
 
 
-def _set_pk(organization_id: str) -> str:
+def _set_pk(organization_id: OrganizationId) -> str:
     return key(organization_id, "webhook-endpoints")
