@@ -9,7 +9,7 @@ from chalicelib.domain.proration import prorated
 
 def committed_cents(amount_cents: int, *, days: int, of_days: int) -> int:
     """The part of a commitment that `days` of a period of `of_days` must reach, rounded once."""
-    return round_half_up(prorated(amount_cents, days=min(days, of_days), of=of_days))
+    return round_half_up(prorated(amount_cents, days=min(days, of_days), period_days=of_days))
 
 
 def true_up_cents(amount_cents: int, *, days: int, of_days: int, fees_cents: int) -> int:

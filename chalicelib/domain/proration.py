@@ -6,14 +6,14 @@ from chalicelib.domain.intervals import Interval
 from chalicelib.domain.money import CONTEXT
 
 
-def prorated(amount_cents: int | Decimal, *, days: int, of: int) -> Decimal:
+def prorated(amount_cents: int | Decimal, *, days: int, period_days: int) -> Decimal:
     """The exact part of an amount owed for `days` of a whole of `of` days; all of them give the amount itself.
 
     Not rounded: that happens once, where it becomes a fee.
     """
     assert days >= 0, "days are counted, not lent"
-    assert of > 0, "a period has a length"
-    return CONTEXT.divide(CONTEXT.multiply(Decimal(amount_cents), Decimal(days)), Decimal(of))
+    assert period_days > 0, "a period has a length"
+    return CONTEXT.divide(CONTEXT.multiply(Decimal(amount_cents), Decimal(days)), Decimal(period_days))
 
 
 def annual_cents(amount_cents: int, interval: Interval) -> int:
@@ -27,13 +27,13 @@ def is_upgrade(*, current: tuple[int, Interval], new: tuple[int, Interval]) -> b
 
 
 def unused_cents(
-    plan_amount_cents: int, *, days_left: int, of: int, fee_cents: int, credited_cents: int | Decimal
+    plan_amount_cents: int, *, days_left: int, period_days: int, fee_cents: int, credited_cents: int | Decimal
 ) -> Decimal:
     """What a credit note gives back for the days left of a period paid in advance, exact, cut to five decimals.
 
     Never more than the last fee less what was credited on it; 0 where nothing is left.
     Source: billing-periods.md section 7.4.
     """
-    whole = min(prorated(plan_amount_cents, days=days_left, of=of), Decimal(fee_cents))
+    whole = min(prorated(plan_amount_cents, days=days_left, period_days=period_days), Decimal(fee_cents))
     unused = CONTEXT.subtract(whole, Decimal(credited_cents))
     return max(Decimal(0), unused).quantize(Decimal("0.00001"), rounding=ROUND_DOWN, context=CONTEXT)

@@ -340,26 +340,26 @@ def _due_pk(number: int) -> str:
     return f"DUE#{number:02d}"
 
 
-def _item(of: Task, *, indexed: bool) -> Item:
-    pk, sk = of.key
+def _item(task: Task, *, indexed: bool) -> Item:
+    pk, sk = task.key
     item: Item = {
         "pk": pk,
         "sk": sk,
-        "kind": of.kind.name,
-        "organization_id": of.organization.id,
-        "sandbox": of.organization.sandbox,
-        "subject": of.subject,
-        "due_at": stamp(of.due_at),
-        "run_at": stamp(of.run_at),
-        "attempts": of.attempts,
-        "parked": of.parked,
-        "detail": dict(of.detail),
+        "kind": task.kind.name,
+        "organization_id": task.organization.id,
+        "sandbox": task.organization.sandbox,
+        "subject": task.subject,
+        "due_at": stamp(task.due_at),
+        "run_at": stamp(task.run_at),
+        "attempts": task.attempts,
+        "parked": task.parked,
+        "detail": dict(task.detail),
     }
-    item |= {name: stamp(at) for name in _SINCE if (at := getattr(of, name)) is not None}
-    if of.parked:
+    item |= {name: stamp(at) for name in _SINCE if (at := getattr(task, name)) is not None}
+    if task.parked:
         item["due_pk"] = PARKED
     elif indexed:
-        item["due_pk"] = _due_pk(shard(f"{of.organization.id}#{of.subject}", limits.DUE_SHARDS))
+        item["due_pk"] = _due_pk(shard(f"{task.organization.id}#{task.subject}", limits.DUE_SHARDS))
     return item
 
 

@@ -206,9 +206,13 @@ def get_together(
     organization_id: OrganizationId, *wanted: tuple[Collection[Any], Iterable[str]]
 ) -> list[dict[str, Any]]:
     """The records under these ids of several collections, deleted or not, each by id; read in one request."""
-    keys = [[of.key(organization_id, record_id) for record_id in dict.fromkeys(ids)] for of, ids in wanted]
+    keys = [
+        [collection.key(organization_id, record_id) for record_id in dict.fromkeys(ids)] for collection, ids in wanted
+    ]
     items = core.get_many([each for some in keys for each in some])
-    found = [[of.read(items[k]) for k in some if k in items] for (of, _), some in zip(wanted, keys, strict=True)]
+    found = [
+        [source.read(items[k]) for k in some if k in items] for (source, _), some in zip(wanted, keys, strict=True)
+    ]
     return [{record.id: record for record in records} for records in found]
 
 

@@ -174,7 +174,7 @@ def to_json(body: Any) -> str:
 
 def refusal(error: errors.BillingError) -> Response:
     """A refusal as the API's answer."""
-    status, phrase = next(of for kind, of in _STATUS.items() if isinstance(error, kind))
+    status, phrase = next(answer for kind, answer in _STATUS.items() if isinstance(error, kind))
     body: dict[str, Any] = {"status": status, "error": phrase}
     if isinstance(error, errors.BadRequest):
         body["error"] = f"BadRequest: {error.code}"

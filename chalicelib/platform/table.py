@@ -140,7 +140,7 @@ class Table:
                 found[(item["pk"], item["sk"])] = item
             unread = answer.get("UnprocessedKeys", {}).get(self.name, {}).get("Keys", [])
             wanted += [(raw["pk"]["S"], raw["sk"]["S"]) for raw in unread]
-            patience.wait_for(len(unread), of=len(chunk))
+            patience.wait_for(len(unread), asked=len(chunk))
         return found
 
     def page(
@@ -321,7 +321,7 @@ class Table:
             answer = self.client.batch_write_item(RequestItems={self.name: chunk})
             left = answer.get("UnprocessedItems", {}).get(self.name, [])
             requests += left
-            patience.wait_for(len(left), of=len(chunk))
+            patience.wait_for(len(left), asked=len(chunk))
 
 
 class _Patience:
@@ -330,12 +330,12 @@ class _Patience:
     def __init__(self, table: str) -> None:
         self._table, self._in_a_row, self._waited = table, 0, 0.0
 
-    def wait_for(self, left: int, *, of: int) -> None:
+    def wait_for(self, left: int, *, asked: int) -> None:
         """After a request that left so many of its items undone; the longer the oftener it left all of them.
 
         Raises: Busy, when enough time was waited in all.
         """
-        self._in_a_row = self._in_a_row + 1 if left == of else 0
+        self._in_a_row = self._in_a_row + 1 if left == asked else 0
         if not left:
             return
         if self._waited >= _LEFT_IN_ALL:

@@ -60,23 +60,23 @@ def _is_superseded(task: Task, plan: Plan) -> bool:
 
 
 def _follow(change: Change, subscription_id: SubscriptionId, plan: Plan) -> list[Task]:
-    of = change.of_id(subscription_id)
-    if of is None or not of.live or of.plan_id != plan.id:
+    subscription = change.of_id(subscription_id)
+    if subscription is None or not subscription.live or subscription.plan_id != plan.id:
         return []
-    pushed = _waiting_again(change, of, plan)
+    pushed = _waiting_again(change, subscription, plan)
     if pushed is not None:
         return pushed
-    if of.status != Status.ACTIVE or not _bills_units(plan, of, change.now):
+    if subscription.status != Status.ACTIVE or not _bills_units(plan, subscription, change.now):
         return []
-    seen = of.model_copy(update={"units_changed_at": change.now, "units_seen_at": change.now})
-    return change.commit(replaced=[(of, seen, plan)])
+    seen = subscription.model_copy(update={"units_changed_at": change.now, "units_seen_at": change.now})
+    return change.commit(replaced=[(subscription, seen, plan)])
 
 
-def _waiting_again(change: Change, of: Subscription, plan: Plan) -> list[Task] | None:
+def _waiting_again(change: Change, subscription: Subscription, plan: Plan) -> list[Task] | None:
     """A waiting change to this plan that would be an upgrade by now is carried out; one from it that is no downgrade any
     more is dropped. None where neither is so."""
-    current = change.of_id(of.previous_id) if of.status == Status.PENDING else of
-    waiting = of if of.status == Status.PENDING else change.of_id(of.next_id)
+    current = change.of_id(subscription.previous_id) if subscription.status == Status.PENDING else subscription
+    waiting = subscription if subscription.status == Status.PENDING else change.of_id(subscription.next_id)
     if current is None or waiting is None or waiting.status != Status.PENDING or current.status != Status.ACTIVE:
         return None
     known = plans.by_ids(change.organization.id, [current.plan_id, waiting.plan_id])
@@ -84,7 +84,7 @@ def _waiting_again(change: Change, of: Subscription, plan: Plan) -> list[Task] |
     if not plan_changes.is_dearer(waiting_plan, current_plan):
         return None
     dropped = plan_changes.dropped(change, waiting, waiting_plan)
-    if of is waiting:
+    if subscription is waiting:
         new = plan_changes.successor(current, waiting_plan, None, now=change.now)
         new = new.model_copy(update={"name": waiting.name, "ending_at": waiting.ending_at})
         return plan_changes.upgrade(change, current, current_plan, new, waiting_plan, dropped, ())[1]
@@ -93,13 +93,16 @@ def _waiting_again(change: Change, of: Subscription, plan: Plan) -> list[Task] |
     return change.commit(replaced=[(current, kept, current_plan), *dropped], tasks=[told])
 
 
-def _bills_units(plan: Plan, of: Subscription, now: datetime) -> bool:
+def _bills_units(plan: Plan, subscription: Subscription, now: datetime) -> bool:
     """Whether units of a fixed charge in advance changed at once while the subscription ran, and nobody has seen it."""
-    assert of.started_at is not None
+    assert subscription.started_at is not None
     # Those of the very instant that was seen are looked at again: what has been billed is not billed twice.
-    seen_at = of.units_seen_at or of.started_at
+    seen_at = subscription.units_seen_at or subscription.started_at
     return any(
-        fixed.pay_in_advance and change.immediately and of.started_at < change.at and seen_at <= change.at <= now
+        fixed.pay_in_advance
+        and change.immediately
+        and subscription.started_at < change.at
+        and seen_at <= change.at <= now
         for fixed in plan.fixed_charges
         for change in fixed.changes
     )
@@ -139,10 +142,10 @@ def delete(task: Task, now: datetime) -> None:
 
 
 def _end(change: Change, subscription_id: SubscriptionId) -> list[Task]:
-    of = change.of_id(subscription_id)
-    if of is None or not of.live:
+    subscription = change.of_id(subscription_id)
+    if subscription is None or not subscription.live:
         return []
-    return service.end(change, of, schemas.Termination())[1]
+    return service.end(change, subscription, schemas.Termination())[1]
 
 
 def _each_subscriber(

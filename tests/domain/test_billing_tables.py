@@ -49,7 +49,7 @@ def life(
 def cents(amount: int, fee: FeeRange | None) -> tuple[int, int, int]:
     """Days owed, days of the whole, and the fee."""
     assert fee is not None
-    return fee.days, fee.of_days, round_half_up(prorated(amount, days=fee.days, of=fee.of_days))
+    return fee.days, fee.of_days, round_half_up(prorated(amount, days=fee.days, period_days=fee.of_days))
 
 
 @pytest.mark.parametrize(

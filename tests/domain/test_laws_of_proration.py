@@ -35,8 +35,8 @@ def whole_periods(draw: st.DrawFn) -> Period:
 @given(amounts, whole_periods(), st.data())
 def test_the_two_parts_that_an_upgrade_makes_add_up_to_the_whole(amount, period, data):
     used = data.draw(st.integers(0, period.days))
-    old = prorated(amount, days=used, of=period.days)
-    new = prorated(amount, days=period.days - used, of=period.days)
+    old = prorated(amount, days=used, period_days=period.days)
+    new = prorated(amount, days=period.days - used, period_days=period.days)
     assert old >= 0
     assert new >= 0
     assert abs(CONTEXT.add(old, new) - amount) < EXACT
@@ -50,7 +50,7 @@ def test_the_two_parts_that_an_upgrade_makes_add_up_to_the_whole(amount, period,
 def test_any_parts_of_a_period_add_up_within_a_cent_for_each_boundary(amount, period, cuts):
     edges = sorted({0, period.days, *(cut % period.days for cut in cuts)})
     lengths = [later - earlier for earlier, later in pairwise(edges)]
-    parts = [prorated(amount, days=length, of=period.days) for length in lengths]
+    parts = [prorated(amount, days=length, period_days=period.days) for length in lengths]
     exact = Decimal(0)
     for part in parts:
         exact = CONTEXT.add(exact, part)
@@ -63,17 +63,17 @@ def test_any_parts_of_a_period_add_up_within_a_cent_for_each_boundary(amount, pe
 def test_more_days_or_a_higher_price_never_cost_less(amount, other, of, data):
     few, many = sorted((data.draw(st.integers(0, of)), data.draw(st.integers(0, of))))
     low, high = sorted((amount, other))
-    assert prorated(low, days=few, of=of) <= prorated(high, days=many, of=of) <= high
-    assert prorated(amount, days=0, of=of) == 0
-    assert prorated(amount, days=of, of=of) == amount
+    assert prorated(low, days=few, period_days=of) <= prorated(high, days=many, period_days=of) <= high
+    assert prorated(amount, days=0, period_days=of) == 0
+    assert prorated(amount, days=of, period_days=of) == amount
 
 
 @law
 @given(amounts, st.integers(1, 366), amounts, amounts, st.data())
 def test_a_credit_never_exceeds_what_is_left_of_the_fee(amount, of, fee, credited, data):
     left = data.draw(st.integers(0, of))
-    given_back = unused_cents(amount, days_left=left, of=of, fee_cents=fee, credited_cents=credited)
-    share = prorated(amount, days=left, of=of)
+    given_back = unused_cents(amount, days_left=left, period_days=of, fee_cents=fee, credited_cents=credited)
+    share = prorated(amount, days=left, period_days=of)
     assert 0 <= given_back <= max(0, fee - credited)
     assert given_back <= max(Decimal(0), share - credited)
     assert given_back == given_back.quantize(Decimal("0.00001"))
@@ -81,7 +81,7 @@ def test_a_credit_never_exceeds_what_is_left_of_the_fee(amount, of, fee, credite
     assert min(share, fee) - credited - given_back < Decimal("0.00001")
     # Credited once more, the same days give nothing.
     again = credited + round_half_up(given_back)
-    assert unused_cents(amount, days_left=left, of=of, fee_cents=fee, credited_cents=again) < 1
+    assert unused_cents(amount, days_left=left, period_days=of, fee_cents=fee, credited_cents=again) < 1
 
 
 # Plans changed within a period, both paid in advance
@@ -93,12 +93,12 @@ def _fee(amount: int, life: Life, interval: Interval, from_day: date) -> tuple[F
     started = replace(life, started_at=datetime.combine(from_day, time(12), UTC))
     fee = subscriptions.starting(terms, started, UTC_ZONE).fee
     assert fee is not None
-    return fee, round_half_up(prorated(amount, days=fee.days, of=fee.of_days))
+    return fee, round_half_up(prorated(amount, days=fee.days, period_days=fee.of_days))
 
 
 def _credit(amount: int, fee: FeeRange, cents: int, upgraded_on: date) -> int:
     left = (fee.whole.end - upgraded_on).days
-    exact = unused_cents(amount, days_left=left, of=fee.of_days, fee_cents=cents, credited_cents=0)
+    exact = unused_cents(amount, days_left=left, period_days=fee.of_days, fee_cents=cents, credited_cents=0)
     return round_half_up(exact)
 
 
@@ -128,7 +128,7 @@ def test_an_upgrade_there_and_back_never_bills_more_than_both_plans(a, b, interv
     assert 0 <= net <= a + b
     # More than that: each day costs the plan it was used on. Three fees and two credits round five times.
     parts = [there, back - there, left + 1 - back]
-    used = sum(prorated(x, days=n, of=whole.days) for x, n in zip((a, b, a), parts, strict=True))
+    used = sum(prorated(x, days=n, period_days=whole.days) for x, n in zip((a, b, a), parts, strict=True))
     assert abs(net - used) <= Decimal("2.5")
 
 

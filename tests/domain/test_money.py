@@ -27,7 +27,7 @@ from chalicelib.domain.intervals import Interval
     ],
 )
 def test_a_part_of_a_period_is_rounded_once(amount, days, of, cents):
-    assert money.round_half_up(proration.prorated(amount, days=days, of=of)) == cents
+    assert money.round_half_up(proration.prorated(amount, days=days, period_days=of)) == cents
 
 
 @pytest.mark.parametrize(
@@ -56,7 +56,7 @@ def test_plans_are_compared_by_their_price_per_year(current, new, upgrade):
     ],
 )
 def test_what_is_given_back_never_exceeds_what_was_billed(plan, left, of, fee, credited, unused):
-    found = proration.unused_cents(plan, days_left=left, of=of, fee_cents=fee, credited_cents=credited)
+    found = proration.unused_cents(plan, days_left=left, period_days=of, fee_cents=fee, credited_cents=credited)
     assert found == Decimal(unused)
 
 
@@ -85,10 +85,10 @@ def test_decimals_are_shown_in_plain_digits(value, text):
 @given(st.integers(0, 10**9), st.lists(st.integers(1, 40), min_size=1, max_size=12))
 def test_parts_of_a_period_add_up_to_the_whole_within_a_cent_a_part(amount, days):
     whole = sum(days)
-    parts = [proration.prorated(amount, days=part, of=whole) for part in days]
+    parts = [proration.prorated(amount, days=part, period_days=whole) for part in days]
     assert abs(sum(parts) - amount) < Decimal("0.0000001")
     assert all(0 <= part <= amount + Decimal("0.0000001") for part in parts)
-    assert proration.prorated(amount, days=whole, of=whole) == amount
+    assert proration.prorated(amount, days=whole, period_days=whole) == amount
 
 
 @given(st.integers(-(10**9), 10**9), st.lists(st.integers(1, 10**6), min_size=1, max_size=10))

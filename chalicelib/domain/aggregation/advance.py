@@ -77,14 +77,14 @@ def changes(rule: MetricRule, readings: Iterable[Reading]) -> list[Change]:
             raise AssertionError(f"{rule.aggregation} is not paid in advance")
 
 
-def summary(rule: MetricRule, of: Sequence[Change]) -> Summary:
+def summary(rule: MetricRule, changes: Sequence[Change]) -> Summary:
     """What these changes of a count or a sum come to."""
-    precise = (change.reading.precise_total_cents for change in of)
+    precise = (change.reading.precise_total_cents for change in changes)
     return Summary(
-        events=len(of),
-        numeric=0 if rule.aggregation is Aggregation.COUNT else len(of),
-        negative=sum(change.units < 0 for change in of),
-        total=total(change.units for change in of),
+        events=len(changes),
+        numeric=0 if rule.aggregation is Aggregation.COUNT else len(changes),
+        negative=sum(change.units < 0 for change in changes),
+        total=total(change.units for change in changes),
         precise_total_cents=total(cents for cents in precise if cents is not None),
     )
 

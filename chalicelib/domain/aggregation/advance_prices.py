@@ -118,7 +118,7 @@ class Walk:
 
 def walk(
     tariff: Tariff,
-    of: Sequence[Change],
+    changes: Sequence[Change],
     *,
     opens_at: datetime,
     counts_from: datetime,
@@ -131,7 +131,7 @@ def walk(
     first: Paid | None = None
     amounts = Decimal(0)
     now = tariff.begin
-    for change in of:
+    for change in changes:
         at = change.reading.at
         if opened is None and at >= opens_at:
             opened = now = now.opened()

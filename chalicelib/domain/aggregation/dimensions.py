@@ -114,11 +114,11 @@ def group_of(properties: Mapping[str, Any], keys: Sequence[str]) -> Group:
     return tuple((key, text_of(properties.get(key))) for key in keys)
 
 
-def listed(of: Filter, metric_values: Mapping[str, Sequence[str]]) -> dict[str, frozenset[str]]:
+def listed(fltr: Filter, metric_values: Mapping[str, Sequence[str]]) -> dict[str, frozenset[str]]:
     """The values that a filter takes, by key."""
     return {
         key: frozenset(metric_values.get(key, ()) if ALL_VALUES in values else values)
-        for key, values in of.values.items()
+        for key, values in fltr.values.items()
     }
 
 

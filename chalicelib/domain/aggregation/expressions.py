@@ -168,7 +168,7 @@ class _Parser:
         self._expect(")")
         if function.at_most is not None and number > function.at_most:
             raise ExpressionError(f"too many arguments of {name}")
-        self._steps.append(_applied(function.of, number))
+        self._steps.append(_applied(function.apply, number))
 
     def _nested(self) -> None:
         self._depth += 1
@@ -219,10 +219,10 @@ def _property(event: Facts, name: str) -> Value:
     return _bounded(CONTEXT.plus(Decimal(value)))
 
 
-def _operator(of: Callable[[Decimal, Decimal], Decimal]) -> _Step:
+def _operator(operation: Callable[[Decimal, Decimal], Decimal]) -> _Step:
     def step(stack: list[Value], event: Facts) -> None:
         right, left = _number(stack.pop()), _number(stack.pop())
-        stack.append(_bounded(of(left, right)))
+        stack.append(_bounded(operation(left, right)))
 
     return step
 
@@ -231,11 +231,11 @@ def _negate(stack: list[Value], event: Facts) -> None:
     stack.append(CONTEXT.minus(_number(stack.pop())))
 
 
-def _applied(of: Callable[[list[Value]], Value], number: int) -> _Step:
+def _applied(function: Callable[[list[Value]], Value], number: int) -> _Step:
     def step(stack: list[Value], event: Facts) -> None:
         values = stack[-number:]
         del stack[-number:]
-        stack.append(of(values))
+        stack.append(function(values))
 
     return step
 
@@ -273,18 +273,18 @@ def _text(value: Value) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _Function:
-    of: Callable[[list[Value]], Value]
+    apply: Callable[[list[Value]], Value]
     at_most: int | None = None
 
 
 def _rounding(function: str) -> _Function:
-    def of(values: list[Value]) -> Value:
+    def apply(values: list[Value]) -> Value:
         places = _number(values[1]) if len(values) > 1 else Decimal(0)
         if abs(places) > _PLACES_MAX or places != places.to_integral_value():
             raise ExpressionError("no number of decimals")
         return _bounded(rounded(_number(values[0]), function, int(places)))
 
-    return _Function(of, at_most=2)
+    return _Function(apply, at_most=2)
 
 
 def _concat(values: list[Value]) -> Value:

@@ -92,14 +92,14 @@ def aggregate(rule: MetricRule, inside: Summary, window: Window, *, before: Summ
             raise AssertionError(f"{rule.aggregation} is not made of summaries")
 
 
-def _found(units: Decimal, events_count: int, of: Summary) -> Aggregated:
+def _found(units: Decimal, events_count: int, summary: Summary) -> Aggregated:
     return Aggregated(
         units=units,
         events_count=events_count,
         values=(),
         total_aggregated_units=units,
-        precise_total_cents=of.precise_total_cents,
-        only_grew=not of.negative,
+        precise_total_cents=summary.precise_total_cents,
+        only_grew=not summary.negative,
     )
 
 

@@ -12,5 +12,5 @@ def true_up_cents(min_amount_cents: int, *, days: int, of_days: int, fees_cents:
 
     `fees_cents`: the fees of all its filters and groups. `days`: without the day of an upgrade, on the part that it closes.
     """
-    due = prorated(min_amount_cents, days=days, of=of_days)
+    due = prorated(min_amount_cents, days=days, period_days=of_days)
     return max(0, round_half_up(CONTEXT.subtract(due, Decimal(fees_cents))))

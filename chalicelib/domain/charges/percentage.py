@@ -242,8 +242,8 @@ def _within(amount: Decimal, properties: PercentageProperties) -> Decimal:
     return amount if properties.highest is None else min(amount, properties.highest)
 
 
-def _percent(of: Decimal, rate: Decimal) -> Decimal:
-    return CONTEXT.multiply(of, rate.scaleb(-2, context=CONTEXT))
+def _percent(base: Decimal, rate: Decimal) -> Decimal:
+    return CONTEXT.multiply(base, rate.scaleb(-2, context=CONTEXT))
 
 
 def _tally(usage: ChargeUsage, properties: PercentageProperties) -> Tally:

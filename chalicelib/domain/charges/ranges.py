@@ -102,7 +102,9 @@ def kept(entry: Mapping[str, Any], price_field: PriceField = PER_UNIT_AMOUNT) ->
 
 def numbered(properties: Mapping[str, Any]) -> dict[str, Any]:
     """Kept properties, or `amount_details`, as they are shown: with all bounds of tiers as numbers."""
-    return {name: list(map(_numbered, of)) if isinstance(of, list) else of for name, of in properties.items()}
+    return {
+        name: list(map(_numbered, value)) if isinstance(value, list) else value for name, value in properties.items()
+    }
 
 
 def _numbered(entry: Any) -> Any:

@@ -104,6 +104,6 @@ def remove(organization_id: OrganizationId, fee_id: FeeId) -> Fee:
     return retrying(attempt, "fee")
 
 
-def _check_loose(of: Stored) -> None:
-    if of.fee.invoice_id is not None:
+def _check_loose(stored: Stored) -> None:
+    if stored.fee.invoice_id is not None:
         raise NotAllowed("invoiced_fee")

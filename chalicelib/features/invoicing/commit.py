@@ -270,7 +270,7 @@ def _given(account: Account, outcome: Outcome, *, now: datetime) -> _Given | Non
     item = unused_cents(
         last.plan_amount_cents,
         days_left=outcome.unused_days,
-        of=(last.period_end - last.period_start).days,
+        period_days=(last.period_end - last.period_start).days,
         fee_cents=fee.amount_cents,
         credited_cents=credited,
     )

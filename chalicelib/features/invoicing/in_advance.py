@@ -105,19 +105,19 @@ def case_of(own: Organization, external_id: str, code: str, event: Reading) -> C
     found = _holder(own, external_id, event)
     if found is None:
         return None
-    account, of = found
-    plan = plans.by_ids(own.id, [of.plan_id])[of.plan_id]
-    row = rules.charged_at_once(terms.terms_of(plan), terms.life_of(of), event.at, account.zone)
+    account, subscription = found
+    plan = plans.by_ids(own.id, [subscription.plan_id])[subscription.plan_id]
+    row = rules.charged_at_once(terms.terms_of(plan), terms.life_of(subscription), event.at, account.zone)
     assert row.usage_days is not None
     charges = [
         (charge, metric)
         for charge, metric in live.live_charges(plan, live.metrics_of(own.id, [plan]))
         if charge.pay_in_advance and metric.code == code
     ]
-    # What is still to be billed of changed units is no matter of this row.
-    plain = of.model_copy(update={"units_changed_at": None})
+    # Units that changed and are not billed yet do not concern this row.
+    plain = subscription.model_copy(update={"units_changed_at": None})
     part = issue.period_part(Outcome(plain, plain, plan), row)
-    return Case(account, of, plan, Period(own.ref, of, row.usage_days, account.zone), part, charges)
+    return Case(account, subscription, plan, Period(own.ref, subscription, row.usage_days, account.zone), part, charges)
 
 
 def _holder(own: Organization, external_id: str, event: Reading) -> tuple[Account, Subscription] | None:
@@ -151,18 +151,22 @@ def _held_by(
     return commit.account_of(own, everything), max(holding, key=lambda s: (s.started_at, s.id))
 
 
-def _holds(of: Subscription, event: Reading) -> bool:
+def _holds(subscription: Subscription, event: Reading) -> bool:
     """By the second: an event in the one of the start counts, and in the one of the end, unless an upgrade made it.
 
     Source: usage.md section 1.4.
     """
     at = event.at
-    if of.started_at is None or at < of.started_at.replace(microsecond=0) or not of.stream.holds(at, event.order):
+    if (
+        subscription.started_at is None
+        or at < subscription.started_at.replace(microsecond=0)
+        or not subscription.stream.holds(at, event.order)
+    ):
         return False
-    if of.terminated_at is None:
+    if subscription.terminated_at is None:
         return True
-    end = of.terminated_at.replace(microsecond=0)
-    return at < end if of.upgraded else at < end + _SECOND
+    end = subscription.terminated_at.replace(microsecond=0)
+    return at < end if subscription.upgraded else at < end + _SECOND
 
 
 def _not_made(case: Case, transaction_id: str, event: Reading) -> list[tuple[Part, Decimal]]:

@@ -37,9 +37,9 @@ def regroup(task: Task, now: datetime) -> None:
 def _regroup_once(task: Task, now: datetime) -> bool:
     own = organizations.get(task.organization.id)
     account = commit.account_of(own, customer_store.everything_of(own.id, task.detail["customer_id"]))
-    of, plan, part = renewals.row_of(task)
+    subscription, plan, part = renewals.row_of(task)
     charge_ids = {charge.id for charge in plan.charges_in_advance if charge.regroup_paid_fees}
-    paid = fee_store.paid_loose(own.id, account.customer.id, of.id, charge_ids)
+    paid = fee_store.paid_loose(own.id, account.customer.id, subscription.id, charge_ids)
     if not paid:
         core.write(agenda.done(task))
         return False
@@ -53,7 +53,7 @@ def _regroup_once(task: Task, now: datetime) -> bool:
         }
     )
     some, left = paid[:_FEES_PER_INVOICE_MAX], paid[_FEES_PER_INVOICE_MAX:]
-    _issue(account, Line(of, plan, shown), some, [] if left else [agenda.done(task)], now=now)
+    _issue(account, Line(subscription, plan, shown), some, [] if left else [agenda.done(task)], now=now)
     return bool(left)
 
 

@@ -65,9 +65,9 @@ class Rows:
         """Write to another part from now on."""
         if len(_parts) > _PARTS_REMEMBERED:
             _parts.clear()
-        own, of = _parts.get(self._worker, (0, 1))
-        of = min(2 * of, limits.ROW_PARTS_MAX)
-        _parts[self._worker] = ((own + 1 + int(draw() * (of - 1))) % of, of)
+        own, parts = _parts.get(self._worker, (0, 1))
+        parts = min(2 * parts, limits.ROW_PARTS_MAX)
+        _parts[self._worker] = ((own + 1 + int(draw() * (parts - 1))) % parts, parts)
 
     @property
     def _worker(self) -> tuple[int, str, str]:

@@ -108,9 +108,11 @@ class _Batch:
                     logger.exception("group not counted", extra={"organization": organization.id})
                     names |= {(subscription, event.transaction_id) for _, event in members}
                     continue
-                self._counted[organization.id] |= {(subscription, of.event.transaction_id) for of in outcome.written}
-                names |= {(subscription, of.event.transaction_id) for of in outcome.failed}
-                self.tasks += [of.task for of in outcome.written if of.task is not None]
+                self._counted[organization.id] |= {
+                    (subscription, prepared.event.transaction_id) for prepared in outcome.written
+                }
+                names |= {(subscription, prepared.event.transaction_id) for prepared in outcome.failed}
+                self.tasks += [prepared.task for prepared in outcome.written if prepared.task is not None]
             failed += _holding(own, names) if names else []
         return failed
 

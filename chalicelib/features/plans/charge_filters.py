@@ -162,6 +162,6 @@ class _Making:
         return made, wrong
 
 
-def _entry(of: ChargeFilter) -> dict[str, Any]:
+def _entry(charge_filter: ChargeFilter) -> dict[str, Any]:
     """A filter as a request would name it."""
-    return of.model_dump(include={"id", "invoice_display_name", "properties", "values"})
+    return charge_filter.model_dump(include={"id", "invoice_display_name", "properties", "values"})

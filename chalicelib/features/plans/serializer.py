@@ -110,23 +110,23 @@ def show_charge(charge: Charge, metric: Metric, known: Mapping[TaxId, Tax]) -> d
     return shown
 
 
-def show_filter(charge: Charge, of: ChargeFilter) -> dict[str, Any]:
+def show_filter(charge: Charge, charge_filter: ChargeFilter) -> dict[str, Any]:
     """One filter of a charge."""
     return {
-        "lago_id": of.id,
+        "lago_id": charge_filter.id,
         "charge_code": charge.code,
-        "invoice_display_name": of.invoice_display_name,
-        "properties": ranges.numbered(of.properties),
-        "values": {key: list(values) for key, values in of.values.items()},
+        "invoice_display_name": charge_filter.invoice_display_name,
+        "properties": ranges.numbered(charge_filter.properties),
+        "values": {key: list(values) for key, values in charge_filter.values.items()},
     }
 
 
-def _show_group(of: ChargeFilter) -> dict[str, Any]:
+def _show_group(charge_filter: ChargeFilter) -> dict[str, Any]:
     """The same as the first API names it."""
     return {
-        "group_id": of.group_id,
-        "values": ranges.numbered(of.properties),
-        "invoice_display_name": of.invoice_display_name,
+        "group_id": charge_filter.group_id,
+        "values": ranges.numbered(charge_filter.properties),
+        "invoice_display_name": charge_filter.invoice_display_name,
     }
 
 

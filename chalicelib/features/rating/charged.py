@@ -34,15 +34,15 @@ _PLACES, _WHOLE = Decimal("1E-15"), Decimal(1)
 _LARGE = Decimal(10**22)
 
 
-def key_of(of: Period, part: Part) -> Key:
+def key_of(period: Period, part: Part) -> Key:
     """Where the sum of a period, filter and group stands."""
     charge = part.asked.charge
     chosen = part.filter.id if part.filter else None
     price = [charge.charge_model, charge.prorated, part.properties]
     text = json.dumps([chosen, part.bucket.group, price], sort_keys=True, default=str)
     digest = hashlib.sha256(text.encode()).hexdigest()[:32]
-    pk = key(of.organization.id, "charged", of.subscription.id)
-    return pk, f"{charge.id}#{stamp(of.starts_at)}#{digest}"
+    pk = key(period.organization.id, "charged", period.subscription.id)
+    return pk, f"{charge.id}#{stamp(period.starts_at)}#{digest}"
 
 
 def read(place: Key, items: Mapping[Key, Item]) -> Decimal:
@@ -51,11 +51,11 @@ def read(place: Key, items: Mapping[Key, Item]) -> Decimal:
     return Decimal(0) if found is None else Decimal(found["amount"])
 
 
-def raise_actions(of: Period, part: Part, owed: Owed, *, charged: Decimal) -> list[Action]:
+def raise_actions(period: Period, part: Part, owed: Owed, *, charged: Decimal) -> list[Action]:
     """Enter a fee that was computed with so much charged; refused where meanwhile too much was for it to hold."""
     if not owed.amount or part.owes_the_same_in_any_order:
         return []
-    place = key_of(of, part)
+    place = key_of(period, part)
     together = CONTEXT.add(charged, owed.amount)
     if together >= _LARGE:  # The digits of both do not go into one number: so nobody else may add to it meanwhile.
         values = {":sum": _cut(together, _WHOLE), ":seen": charged}

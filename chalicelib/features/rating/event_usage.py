@@ -123,16 +123,16 @@ class Owed:
         return self.used.priced.amount
 
 
-def part_of(of: Period, charge: Charge, metric: Metric, event: Reading) -> Part | None:
+def part_of(period: Period, charge: Charge, metric: Metric, event: Reading) -> Part | None:
     """The part of a charge that an event belongs to; None where the charge does not see it."""
     asked = Buckets(charge, metric, {})
     bucket = next((bucket for bucket, members in asked.split([event]).items() if members), None)
     if bucket is None or not advance.changes(asked.rule, [event]):
         return None
-    return Part(asked, bucket, _tariff(of, asked, bucket))
+    return Part(asked, bucket, _tariff(period, asked, bucket))
 
 
-def owed(of: Period, part: Part, event: Reading, *, charged: Decimal, stored: bool = True) -> Owed | None:
+def owed(period: Period, part: Part, event: Reading, *, charged: Decimal, stored: bool = True) -> Owed | None:
     """What an event owes where so much was charged in its period, filter and group, which has to be read before this is
     called: so that all whose fees are in `charged` are among the events that are read here. None where the event is gone.
 
@@ -141,18 +141,18 @@ def owed(of: Period, part: Part, event: Reading, *, charged: Decimal, stored: bo
     if part.owes_the_same_in_any_order:
         (change,) = advance.changes(part.asked.rule, [event])
         return _owed(part, part.tariff.fee(part.tariff.begin, change), Decimal(0))
-    opens_at = of.opens_at(recurring=part.asked.metric.recurring)
+    opens_at = period.opens_at(recurring=part.asked.metric.recurring)
     if _may_only_grow(part.asked) and event.at >= opens_at:
-        found = _from_rollups(of, part, event, opens_at, charged=charged, stored=stored)
+        found = _from_rollups(period, part, event, opens_at, charged=charged, stored=stored)
         if found is not None:
             return found
-    readings = _readings(of, part.asked.metric, Span(min(opens_at, event.at), _end(of, event)))
+    readings = _readings(period, part.asked.metric, Span(min(opens_at, event.at), _end(period, event)))
     members = part.asked.split([*readings, *(() if stored else (event,))]).get(part.bucket, [])
     walk = advance_prices.walk(
         part.tariff,
         advance.changes(part.asked.rule, members),
         opens_at=opens_at,
-        counts_from=of.starts_at,
+        counts_from=period.starts_at,
         event=event,
     )
     if walk.place is None:
@@ -161,12 +161,12 @@ def owed(of: Period, part: Part, event: Reading, *, charged: Decimal, stored: bo
 
 
 def _from_rollups(
-    of: Period, part: Part, event: Reading, opens_at: datetime, *, charged: Decimal, stored: bool
+    period: Period, part: Part, event: Reading, opens_at: datetime, *, charged: Decimal, stored: bool
 ) -> Owed | None:
     """The same, at a cost that does not grow with the number of events; None where an event took something away."""
     rule = part.asked.rule
     (change,) = advance.changes(rule, [event])
-    before = _summed_before(of, part, event, opens_at)
+    before = _summed_before(period, part, event, opens_at)
     if before.negative:
         return None
     place = advance.grown(rule, before)
@@ -174,7 +174,7 @@ def _from_rollups(
     if not fee.priced.amount or charged <= price_before:
         # It adds nothing, or what was charged leaves room for it without any later event.
         return _owed(part, fee, price_before)
-    whole = _summed(of, part, Span(opens_at, _end(of, event)))
+    whole = _summed(period, part, Span(opens_at, _end(period, event)))
     if not stored:
         whole = merged((whole, advance.summary(rule, [change])))
     if whole.negative:
@@ -202,17 +202,17 @@ def _owed(part: Part, fee: EventFee, limit: Decimal) -> Owed:
     return Owed(used, limit)
 
 
-def _tariff(of: Period, asked: Buckets, bucket: Bucket) -> Tariff:
+def _tariff(period: Period, asked: Buckets, bucket: Bucket) -> Tariff:
     properties = parsed(asked.charge, asked.properties_of(bucket))
-    return Tariff(ChargeModel(asked.charge.charge_model), properties, of.window if asked.charge.prorated else None)
+    return Tariff(ChargeModel(asked.charge.charge_model), properties, period.window if asked.charge.prorated else None)
 
 
 def _filter_of(charge: Charge, bucket: Bucket) -> ChargeFilter | None:
     return None if bucket.filter_index is None else charge.filters[bucket.filter_index]
 
 
-def _end(of: Period, event: Reading) -> datetime:
-    return max(of.closes_at, event.at + _MILLISECOND)
+def _end(period: Period, event: Reading) -> datetime:
+    return max(period.closes_at, event.at + _MILLISECOND)
 
 
 def _is_before(one: Reading, other: Reading) -> bool:
@@ -226,37 +226,39 @@ def _may_only_grow(asked: Buckets) -> bool:
     )
 
 
-def _summed_before(of: Period, part: Part, event: Reading, opens_at: datetime) -> Summary:
+def _summed_before(period: Period, part: Part, event: Reading, opens_at: datetime) -> Summary:
     """What the events of a fee come to that stand before an event in its period."""
-    earlier = _summed(of, part, Span(opens_at, event.at), is_of_period=False)
-    same_instant = _readings(of, part.asked.metric, Span(event.at, event.at + _MILLISECOND))
+    earlier = _summed(period, part, Span(opens_at, event.at), is_of_period=False)
+    same_instant = _readings(period, part.asked.metric, Span(event.at, event.at + _MILLISECOND))
     together = part.asked.split(same_instant).get(part.bucket, [])
     changes = advance.changes(part.asked.rule, [each for each in together if _is_before(each, event)])
     return merged((earlier, advance.summary(part.asked.rule, changes)))
 
 
-def _summed(of: Period, part: Part, span: Span, *, is_of_period: bool = True) -> Summary:
+def _summed(period: Period, part: Part, span: Span, *, is_of_period: bool = True) -> Summary:
     """What the events of a fee come to in a range, from rollups."""
-    stream = of.subscription.stream
-    counted = usage.read(of.organization, stream, span, views_of([part.asked]), is_of_period=is_of_period)
+    stream = period.subscription.stream
+    counted = usage.read(period.organization, stream, span, views_of([part.asked]), is_of_period=is_of_period)
     (found,) = part.asked.summaries(counted).get(part.bucket, (NOTHING,))
     return found
 
 
-def _readings(of: Period, metric: Metric, span: Span) -> list[Reading]:
-    found = usage.readings(of.organization, of.subscription.stream, span, {metric.code}, with_history=metric.recurring)
+def _readings(period: Period, metric: Metric, span: Span) -> list[Reading]:
+    found = usage.readings(
+        period.organization, period.subscription.stream, span, {metric.code}, with_history=metric.recurring
+    )
     return found[metric.code]
 
 
 def paid_by_now(
-    of: Period, charges: Sequence[tuple[Charge, Metric]], *, only: Mapping[str, str] | None = None
+    period: Period, charges: Sequence[tuple[Charge, Metric]], *, only: Mapping[str, str] | None = None
 ) -> list[Used]:
     """What the charges in advance have counted in the period, at the sum of what their events owe, each by its place. `only`:
     of events with these properties, by which they are not grouped then."""
     # Full units are shown, whatever is paid for them; and single events are not rounded as a metric's units are.
     plain = {"rounding_function": None, "rounding_precision": None}
     full = [(c.model_copy(update={"prorated": False}), m.model_copy(update=plain)) for c, m in charges]
-    counted = metered.used_by(of.organization, of.subscription.stream, full, of.window, only=only)
+    counted = metered.used_by(period.organization, period.subscription.stream, full, period.window, only=only)
     found: list[Used] = []
     for charge, metric in charges:
         own = [each for each in counted if each.charge.id == charge.id]
@@ -266,7 +268,7 @@ def paid_by_now(
         if _may_only_grow(asked) and all(each.only_grew for each in own):
             amounts = {_place_of(each): each.priced.amount if each.units else _NOTHING for each in own}
         else:
-            amounts = _walked(of, asked)
+            amounts = _walked(period, asked)
         found += [_shown(each, charge, metric, amounts.get(_place_of(each), _NOTHING)) for each in own]
     return found
 
@@ -287,24 +289,24 @@ def _shown(used: Used, charge: Charge, metric: Metric, amount: Decimal) -> Used:
     return replace(used, charge=charge, metric=metric, units=units, total_units=level, priced=priced)
 
 
-def _walked(of: Period, asked: Buckets) -> dict[_Place, Decimal]:
+def _walked(period: Period, asked: Buckets) -> dict[_Place, Decimal]:
     """The prices of a charge's parts, from single events."""
-    opens_at = of.opens_at(recurring=asked.metric.recurring)
-    readings = _readings(of, asked.metric, of.days.span)
+    opens_at = period.opens_at(recurring=asked.metric.recurring)
+    readings = _readings(period, asked.metric, period.days.span)
     found: dict[_Place, Decimal] = {}
     for bucket, members in asked.split(readings).items():
         changes = advance.changes(asked.rule, members)
-        tariff = _tariff(of, asked, bucket)
+        tariff = _tariff(period, asked, bucket)
         walk = advance_prices.walk(tariff, changes, opens_at=opens_at, counts_from=opens_at)
         chosen = _filter_of(asked.charge, bucket)
-        renewed = _renewed(of, asked, bucket, [each for each in members if each.at < opens_at])
+        renewed = _renewed(period, asked, bucket, [each for each in members if each.at < opens_at])
         found[None if chosen is None else chosen.id, bucket.group] = CONTEXT.add(renewed, walk.amount)
     return found
 
 
-def _renewed(of: Period, asked: Buckets, bucket: Bucket, before: Sequence[Reading]) -> Decimal:
+def _renewed(period: Period, asked: Buckets, bucket: Bucket, before: Sequence[Reading]) -> Decimal:
     """What a renewal billed of what was held when the period began."""
-    if not asked.metric.recurring or not of.renews:
+    if not asked.metric.recurring or not period.renews:
         return Decimal(0)
-    used = metered.held(asked, bucket, before, of.window)
+    used = metered.held(asked, bucket, before, period.window)
     return used.priced.amount if used.units else Decimal(0)

@@ -59,9 +59,9 @@ def used_by(
     if not charges or window.span.start == window.span.end:
         return []
     asked = [Buckets(charge, metric, only or {}) for charge, metric in charges]
-    of = (organization, stream)
-    summed = _summed(*of, [each for each in asked if each.adds_up], window)
-    recounted = _recounted(*of, [each for each in asked if not each.adds_up], window)
+    stream_key = (organization, stream)
+    summed = _summed(*stream_key, [each for each in asked if each.adds_up], window)
+    recounted = _recounted(*stream_key, [each for each in asked if not each.adds_up], window)
     return [
         _used(each, bucket, aggregated)
         for each in asked
@@ -76,10 +76,10 @@ def _summed(organization: OrganizationRef, stream: Stream, asked: Sequence[Bucke
     """What rollups know, by charge and bucket."""
     if not asked:
         return {}
-    of = (organization, stream)
-    inside = usage.read(*of, window.span, views_of(asked))
+    stream_key = (organization, stream)
+    inside = usage.read(*stream_key, window.span, views_of(asked))
     recurring = [each for each in asked if each.metric.recurring]
-    before = usage.history(*of, window.span.start, views_of(recurring)) if recurring else None
+    before = usage.history(*stream_key, window.span.start, views_of(recurring)) if recurring else None
     found: Found = {}
     for each in asked:
         ranges = (inside,) if before is None or not each.metric.recurring else (inside, before)
@@ -126,14 +126,14 @@ def _question(organization: OrganizationRef, stream: Stream, asked: Buckets, win
     return Question(organization, stream.external_id, asked.metric.code, stream.cut(span), asked.spec)
 
 
-def held(of: Buckets, bucket: Bucket, readings: Sequence[Reading], window: Window) -> Used:
+def held(buckets: Buckets, bucket: Bucket, readings: Sequence[Reading], window: Window) -> Used:
     """What a recurring metric holds after these events of a bucket, in full units, as a renewal bills it."""
-    full = replace(of, charge=of.charge.model_copy(update={"prorated": False}))
-    return _used(full, bucket, aggregate(of.rule, readings, window, prorated=False))
+    full = replace(buckets, charge=buckets.charge.model_copy(update={"prorated": False}))
+    return _used(full, bucket, aggregate(buckets.rule, readings, window, prorated=False))
 
 
-def _used(of: Buckets, bucket: Bucket, aggregated: Aggregated) -> Used:
-    charge, metric = of.charge, of.metric
+def _used(buckets: Buckets, bucket: Bucket, aggregated: Aggregated) -> Used:
+    charge, metric = buckets.charge, buckets.metric
 
     def brought(units: Decimal) -> Decimal:
         return rounded(max(units, Decimal(0)), metric.rounding_function, metric.rounding_precision)
@@ -146,7 +146,7 @@ def _used(of: Buckets, bucket: Bucket, aggregated: Aggregated) -> Used:
         units=brought(aggregated.units),
         total_units=brought(aggregated.total_aggregated_units),
         events_count=aggregated.events_count,
-        priced=_priced(charge, aggregated, brought, of.properties_of(bucket)),
+        priced=_priced(charge, aggregated, brought, buckets.properties_of(bucket)),
         only_grew=aggregated.only_grew,
     )
 

@@ -77,7 +77,7 @@ def subscription_fee(owner: Owner, taxes: Sequence[TaxRate]) -> Fee | None:
     subscription, plan, period = owner.subscription, owner.plan, owner.period
     if period.fee_days is None or period.fee_of_days is None or period.fee_start is None or period.fee_end is None:
         return None
-    precise = prorated(plan.amount_cents, days=period.fee_days, of=period.fee_of_days)
+    precise = prorated(plan.amount_cents, days=period.fee_days, period_days=period.fee_of_days)
     item = _Item(
         type="subscription",
         id=subscription.id,

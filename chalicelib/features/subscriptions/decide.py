@@ -83,13 +83,13 @@ def decide_all(
     by_id = {s.id: s for s in subscriptions_of}
     waits = waiting_for_an_end(subscriptions_of)
     decided = []
-    for of in subscriptions_of:
-        if of.id in waits:
+    for subscription in subscriptions_of:
+        if subscription.id in waits:
             continue
-        following = by_id.get(of.next_id) if of.next_id else None
+        following = by_id.get(subscription.next_id) if subscription.next_id else None
         next_plan = plans[following.plan_id] if following else None
-        case = _Case(now, zone, plans[of.plan_id], following, next_plan)
-        decision = _decide(of, case, closing=closing)
+        case = _Case(now, zone, plans[subscription.plan_id], following, next_plan)
+        decision = _decide(subscription, case, closing=closing)
         if decision is not None:
             decided.append(decision)
     return decided
@@ -104,16 +104,20 @@ def waiting_for_an_end(subscriptions_of: Sequence[Subscription]) -> set[str]:
     }
 
 
-def _decide(of: Subscription, case: _Case, *, closing: bool) -> Decision | None:
-    if closing and of.live:
-        waits = of.status == Status.PENDING and of.previous_id is not None
-        return None if waits else Decision(_ended(Outcome(of, of, case.plan), case, case.now), apart=False)
-    due = [(at, what) for at, what in terms.happenings(of, case.plan, zone=case.zone) if at <= case.now]
+def _decide(subscription: Subscription, case: _Case, *, closing: bool) -> Decision | None:
+    if closing and subscription.live:
+        waits = subscription.status == Status.PENDING and subscription.previous_id is not None
+        return (
+            None
+            if waits
+            else Decision(_ended(Outcome(subscription, subscription, case.plan), case, case.now), apart=False)
+        )
+    due = [(at, what) for at, what in terms.happenings(subscription, case.plan, zone=case.zone) if at <= case.now]
     if not due:
         return None
     order = list(Happening)
     at, what = min(due, key=lambda each: (each[0], order.index(each[1])))
-    return _STEPS[what](Outcome(of, of, case.plan), case, at)
+    return _STEPS[what](Outcome(subscription, subscription, case.plan), case, at)
 
 
 def _start(outcome: Outcome, case: _Case, at: datetime) -> Decision:
@@ -161,17 +165,17 @@ def _ended(outcome: Outcome, case: _Case, at: datetime) -> tuple[Outcome, ...]:
 
 
 def _period(outcome: Outcome, case: _Case, at: datetime) -> Decision:
-    of, zone = outcome.after, case.zone
-    plan_terms, life = terms.terms_of(outcome.plan), terms.life_of(of)
+    subscription, zone = outcome.after, case.zone
+    plan_terms, life = terms.terms_of(outcome.plan), terms.life_of(subscription)
     on = _billing_day(outcome, zone)
     opens = lives.opens_period(plan_terms, life, on, zone)
     waiting = case.next if case.next is not None and case.next.status == Status.PENDING else None
     # A change asked for after the day began, and before this run of it, waits for the next period.
-    if waiting is not None and waiting.created_at < at and opens and of.status == Status.ACTIVE:
+    if waiting is not None and waiting.created_at < at and opens and subscription.status == Status.ACTIVE:
         return _rotation(outcome, case, at)
     row = subscriptions.periodic(plan_terms, life, on, zone)
     billed = replace(outcome.billing(row).then(billed_on=on), opens_period=opens)
-    return Decision((billed,), apart=not of.consolidate_invoice)
+    return Decision((billed,), apart=not subscription.consolidate_invoice)
 
 
 def _billing_day(outcome: Outcome, zone: ZoneInfo) -> date:
@@ -215,51 +219,57 @@ def _trial(outcome: Outcome, case: _Case, at: datetime) -> Decision:
 
 def _fee_has_been_owed(outcome: Outcome, at: datetime, zone: ZoneInfo) -> bool:
     """Whether the trial's end makes no invoice of its own: in arrears, or where that day's start or run billed the fee."""
-    of, on = outcome.after, periods.local_date(at, zone)
-    assert of.started_at is not None
+    subscription, on = outcome.after, periods.local_date(at, zone)
+    assert subscription.started_at is not None
     # A day without an invoice is that of a start in the past, not of a run.
-    ran_today = of.billed_on == on and of.invoiced
-    if not outcome.plan.pay_in_advance or of.last_fee is not None:
+    ran_today = subscription.billed_on == on and subscription.invoiced
+    if not outcome.plan.pay_in_advance or subscription.last_fee is not None:
         return True
-    if of.trial_ends_at is not None:  # That day's start or run did not know that the trial would end on it.
+    if subscription.trial_ends_at is not None:  # That day's start or run did not know that the trial would end on it.
         return False
-    return ran_today or on <= periods.local_date(of.started_at, zone)
+    return ran_today or on <= periods.local_date(subscription.started_at, zone)
 
 
 def _last(outcome: Outcome, case: _Case, at: datetime) -> Decision:
     """The final invoice: in full where it takes the place of a billing day's run, and with the first one of the plan that
     follows an upgrade."""
-    of, zone = outcome.after, case.zone
-    plan_terms, life = terms.terms_of(outcome.plan), terms.life_of(of)
+    subscription, zone = outcome.after, case.zone
+    plan_terms, life = terms.terms_of(outcome.plan), terms.life_of(subscription)
     on = _billing_day(outcome, zone)
     outcome = replace(outcome.then(occasions=()), unused_days=_unused_days(outcome, zone))
     # The same local day, as `terms.happenings` has it: a billing day that the zone leaves out is billed on the next.
     same_day = periods.local_date(periods.start_of_day(on, zone), zone) == periods.local_date(at, zone)
-    if same_day and not of.upgraded:
+    if same_day and not subscription.upgraded:
         outcome = outcome.billing(subscriptions.ending_with_period(plan_terms, life, on, zone)).then(billed_on=on)
-    elif of.upgraded or of.on_termination_invoice != "skip":
+    elif subscription.upgraded or subscription.on_termination_invoice != "skip":
         outcome = outcome.billing(subscriptions.ending(plan_terms, life, zone))
     outcomes = [outcome]
-    if of.upgraded and case.next is not None and case.next_plan is not None:
+    if subscription.upgraded and case.next is not None and case.next_plan is not None:
         outcomes = [replace(outcome, next_plan=case.next_plan)]
         if Occasion.STARTING in case.next.occasions:
-            starting = case.next.model_copy(update={"fixed_carried": _still_paid(of, periods.local_date(at, zone))})
+            starting = case.next.model_copy(
+                update={"fixed_carried": _still_paid(subscription, periods.local_date(at, zone))}
+            )
             outcomes.append(_started(Outcome(case.next, starting, case.next_plan), zone))
     return Decision(tuple(outcomes), apart=True)
 
 
-def _still_paid(of: Subscription, on: date) -> tuple[FixedPaid, ...]:
+def _still_paid(subscription: Subscription, on: date) -> tuple[FixedPaid, ...]:
     """Fixed charges paid in advance beyond a day, by the plans before as well: of those only the rest was deducted."""
-    return tuple(paid for paid in (*of.fixed_carried, *of.fixed_paid) if paid.end > on)
+    return tuple(paid for paid in (*subscription.fixed_carried, *subscription.fixed_paid) if paid.end > on)
 
 
 def _unused_days(outcome: Outcome, zone: ZoneInfo) -> int:
     """Days that were paid in advance and are left. Source: billing-periods.md section 7.4."""
-    of = outcome.after
-    if not outcome.plan.pay_in_advance or of.last_fee is None or of.on_termination_credit_note == "skip":
+    subscription = outcome.after
+    if (
+        not outcome.plan.pay_in_advance
+        or subscription.last_fee is None
+        or subscription.on_termination_credit_note == "skip"
+    ):
         return 0
-    end = of.last_fee.period_end
-    return subscriptions.unused_days(terms.terms_of(outcome.plan), terms.life_of(of), end, zone)
+    end = subscription.last_fee.period_end
+    return subscriptions.unused_days(terms.terms_of(outcome.plan), terms.life_of(subscription), end, zone)
 
 
 _STEPS: dict[Happening, Callable[[Outcome, _Case, datetime], Decision]] = {

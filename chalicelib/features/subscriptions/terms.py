@@ -62,42 +62,45 @@ class Happening(StrEnum):
 
 def happenings(subscription: Subscription, plan: Plan, *, zone: ZoneInfo) -> list[tuple[datetime, Happening]]:
     """What is to happen next, each with its instant; empty for a subscription that is over and billed."""
-    of = subscription
-    if of.status == Status.CANCELED:
+    if subscription.status == Status.CANCELED:
         return []
-    if of.status == Status.PENDING:
+    if subscription.status == Status.PENDING:
         # A successor that waits for the period's end starts with its predecessor's run, not by itself.
-        return [] if of.previous_id else [(of.subscription_at, Happening.START)]
-    assert of.started_at is not None
-    if Occasion.STARTING in of.occasions:
+        return [] if subscription.previous_id else [(subscription.subscription_at, Happening.START)]
+    assert subscription.started_at is not None
+    if Occasion.STARTING in subscription.occasions:
         # At once, where it starts later on the day on which it was made.
-        return [(min(of.started_at, of.updated_at), Happening.STARTING)]
-    billing_at = lives.next_billing_at(terms_of(plan), life_of(of), after=last_day(of, zone), zone=zone)
-    if of.status == Status.TERMINATED:
-        return _of_ended(of, plan, billing_at, zone)
+        return [(min(subscription.started_at, subscription.updated_at), Happening.STARTING)]
+    billing_at = lives.next_billing_at(
+        terms_of(plan), life_of(subscription), after=last_day(subscription, zone), zone=zone
+    )
+    if subscription.status == Status.TERMINATED:
+        return _of_ended(subscription, plan, billing_at, zone)
     found = [(billing_at, Happening.PERIOD)]
-    found += [(periods.start_of_day(day, zone), Happening.ALERT) for day in of.alerts_on]
-    if of.ending_at is not None:
-        found.append((periods.start_of_day(periods.local_date(of.ending_at, zone), zone), Happening.END))
-    if of.units_changed_at is not None:
-        found.append((of.units_changed_at, Happening.UNITS))
-    end = lives.trial_end(terms_of(plan), life_of(of))
-    if end is not None and of.trial_ended_at is None:
+    found += [(periods.start_of_day(day, zone), Happening.ALERT) for day in subscription.alerts_on]
+    if subscription.ending_at is not None:
+        found.append((periods.start_of_day(periods.local_date(subscription.ending_at, zone), zone), Happening.END))
+    if subscription.units_changed_at is not None:
+        found.append((subscription.units_changed_at, Happening.UNITS))
+    end = lives.trial_end(terms_of(plan), life_of(subscription))
+    if end is not None and subscription.trial_ended_at is None:
         found.append((end, Happening.TRIAL))
     return found
 
 
-def _of_ended(of: Subscription, plan: Plan, billing_at: datetime, zone: ZoneInfo) -> list[tuple[datetime, Happening]]:
-    if Occasion.TERMINATING not in of.occasions or of.terminated_at is None:
+def _of_ended(
+    subscription: Subscription, plan: Plan, billing_at: datetime, zone: ZoneInfo
+) -> list[tuple[datetime, Happening]]:
+    if Occasion.TERMINATING not in subscription.occasions or subscription.terminated_at is None:
         return []
-    found = [(of.terminated_at, Happening.LAST)]
+    found = [(subscription.terminated_at, Happening.LAST)]
     # An end on a billing day not carried out takes its place; an upgrade leaves the day to the old plan's run.
-    same_day = periods.local_date(billing_at, zone) == periods.local_date(of.terminated_at, zone)
-    if billing_at <= of.terminated_at and (of.upgraded or not same_day):
+    same_day = periods.local_date(billing_at, zone) == periods.local_date(subscription.terminated_at, zone)
+    if billing_at <= subscription.terminated_at and (subscription.upgraded or not same_day):
         found.append((billing_at, Happening.PERIOD))
     # A trial that was over before the end owes its fee, of which the end may give a part back.
-    trial_end = lives.trial_end(terms_of(plan), life_of(of))
-    if trial_end is not None and of.trial_ended_at is None and trial_end <= of.terminated_at:
+    trial_end = lives.trial_end(terms_of(plan), life_of(subscription))
+    if trial_end is not None and subscription.trial_ended_at is None and trial_end <= subscription.terminated_at:
         found.append((trial_end, Happening.TRIAL))
     return found
 

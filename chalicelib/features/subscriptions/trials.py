@@ -19,7 +19,7 @@ from chalicelib.platform import schema
 NAME = "trial_period"
 
 
-def moves(of: Subscription, plan: Plan, overrides: Mapping[str, Any], *, now: datetime) -> bool:
+def moves(subscription: Subscription, plan: Plan, overrides: Mapping[str, Any], *, now: datetime) -> bool:
     """Whether these overrides of a plan change the trial of its subscription (or are no days at all, which the plan
     refuses).
 
@@ -33,23 +33,25 @@ def moves(of: Subscription, plan: Plan, overrides: Mapping[str, Any], *, now: da
         return True
     if days == Decimal(plan.trial_period):
         return False
-    if of.status != Status.PENDING and not _runs(of, plan, now=now):
+    if subscription.status != Status.PENDING and not _runs(subscription, plan, now=now):
         raise Invalid.field(NAME, "value_is_invalid")
     return True
 
 
-def moved(of: Subscription, plan: Plan, *, now: datetime) -> Subscription:
+def moved(subscription: Subscription, plan: Plan, *, now: datetime) -> Subscription:
     """The subscription whose plan has another length of trial by now; one that has not begun has no trial to move."""
-    if of.status != Status.ACTIVE:
-        return of
-    natural = lives.trial_end(terms.terms_of(plan), terms.life_of(of.model_copy(update={"trial_ends_at": None})))
+    if subscription.status != Status.ACTIVE:
+        return subscription
+    natural = lives.trial_end(
+        terms.terms_of(plan), terms.life_of(subscription.model_copy(update={"trial_ends_at": None}))
+    )
     at_once = now.replace(microsecond=0)
-    return of.model_copy(update={"trial_ends_at": at_once if natural is None else max(natural, at_once)})
+    return subscription.model_copy(update={"trial_ends_at": at_once if natural is None else max(natural, at_once)})
 
 
-def _runs(of: Subscription, plan: Plan, *, now: datetime) -> bool:
+def _runs(subscription: Subscription, plan: Plan, *, now: datetime) -> bool:
     """Whether its trial still runs, and the amount from its end on is not billed yet."""
-    if of.status != Status.ACTIVE or of.trial_ended_at is not None:
+    if subscription.status != Status.ACTIVE or subscription.trial_ended_at is not None:
         return False
-    end = lives.trial_end(terms.terms_of(plan), terms.life_of(of))
-    return end is not None and end > now and (of.last_fee is None or not plan.pay_in_advance)
+    end = lives.trial_end(terms.terms_of(plan), terms.life_of(subscription))
+    return end is not None and end > now and (subscription.last_fee is None or not plan.pay_in_advance)

@@ -52,8 +52,8 @@ class Reader:
 
         Raises: IndexBehind; UsageGone.
         """
-        of = self._organization_id, self._stream
-        counted = Counted(self._views, lambda code, name: raw.recount(*of, span, code, name))
+        stream_key = self._organization_id, self._stream
+        counted = Counted(self._views, lambda code, name: raw.recount(*stream_key, span, code, name))
         contested = self._stream.contested(span)
         if contested is None:
             self._whole(self._stream.cut(span), counted)

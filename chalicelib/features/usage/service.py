@@ -78,5 +78,5 @@ def _reader(
     *,
     keeps_cuts: bool = True,
 ) -> Reader:
-    wanted = {key_part(code): frozenset(of) for code, of in views.items()}
+    wanted = {key_part(code): frozenset(names) for code, names in views.items()}
     return Reader(organization.id, stream, wanted, real_now=now or clock.utc_now(), keeps_cuts=keeps_cuts)

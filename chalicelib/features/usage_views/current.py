@@ -144,23 +144,23 @@ def current(
 
     Raises: as `open_usage`.
     """
-    of = open_usage(organization, customer, external_subscription_id, selection, now=now)
-    return show(of, usage_shape.PLAIN, apply_taxes=apply_taxes)
+    usage_now = open_usage(organization, customer, external_subscription_id, selection, now=now)
+    return show(usage_now, usage_shape.PLAIN, apply_taxes=apply_taxes)
 
 
-def show(of: OpenUsage, how: How, *, apply_taxes: bool) -> dict[str, Any]:
+def show(open_usage: OpenUsage, how: How, *, apply_taxes: bool) -> dict[str, Any]:
     """Open usage as the API shows it, its charges as `how` says."""
-    span, currency = of.days.span, of.plan.amount_currency
-    book = fees_of_plan.tax_book(of.account, [of.plan])
+    span, currency = open_usage.days.span, open_usage.plan.amount_currency
+    book = fees_of_plan.tax_book(open_usage.account, [open_usage.plan])
     fees = [
-        TaxedFee(each.amount_cents, book.of(each.used.charge.tax_ids, of.plan.tax_ids) if apply_taxes else ())
-        for each in of.billed
+        TaxedFee(each.amount_cents, book.of(each.used.charge.tax_ids, open_usage.plan.tax_ids) if apply_taxes else ())
+        for each in open_usage.billed
     ]
     sums = totals(fees)
     return {
         "from_datetime": iso(span.start),
         "to_datetime": iso(max(span.start, span.end - timedelta(seconds=1))),
-        "issuing_date": periods.local_date(span.end - timedelta(microseconds=1), of.account.zone).isoformat(),
+        "issuing_date": periods.local_date(span.end - timedelta(microseconds=1), open_usage.account.zone).isoformat(),
         "lago_invoice_id": None,
         "currency": currency,
         "amount_cents": sums.fees_amount_cents,
@@ -170,8 +170,10 @@ def show(of: OpenUsage, how: How, *, apply_taxes: bool) -> dict[str, Any]:
         "total_amount_cents": sums.sub_total_including_taxes_amount_cents,
         "total_amount_currency": currency,
         "charges_usage": [
-            usage_shape.charge_usage(charge, metric, [b for b in of.billed if b.used.charge == charge], currency, how)
-            for charge, metric in of.charges
+            usage_shape.charge_usage(
+                charge, metric, [b for b in open_usage.billed if b.used.charge == charge], currency, how
+            )
+            for charge, metric in open_usage.charges
         ],
     }
 

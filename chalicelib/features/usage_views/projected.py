@@ -33,14 +33,14 @@ def projected(
 
     Raises: NotAllowed, `no_active_subscription`.
     """
-    of = usage.open_usage(organization, customer, external_subscription_id, usage.EVERYTHING, now=now)
-    today = periods.local_date(now, of.account.zone)
-    elapsed = Elapsed.on(today, first=of.days.first, last=of.days.last)
+    usage_now = usage.open_usage(organization, customer, external_subscription_id, usage.EVERYTHING, now=now)
+    today = periods.local_date(now, usage_now.account.zone)
+    elapsed = Elapsed.on(today, first=usage_now.days.first, last=usage_now.days.last)
 
     def sums(parts: Sequence[Billed]) -> dict[str, Any]:
         units, cents = Decimal(0), 0
         for part in parts:
-            own_units, own_cents = _projection(part, of, elapsed)
+            own_units, own_cents = _projection(part, usage_now, elapsed)
             units, cents = CONTEXT.add(units, own_units), cents + own_cents
         return {
             **usage_shape.sums(parts),
@@ -49,17 +49,17 @@ def projected(
         }
 
     # The API's own client takes no null for values.
-    shown = usage.show(of, How(sums, no_values={}), apply_taxes=apply_taxes)
-    return shown | {"projected_amount_cents": sums(of.billed)["projected_amount_cents"]}
+    shown = usage.show(usage_now, How(sums, no_values={}), apply_taxes=apply_taxes)
+    return shown | {"projected_amount_cents": sums(usage_now.billed)["projected_amount_cents"]}
 
 
-def _projection(billed: Billed, of: OpenUsage, elapsed: Elapsed) -> tuple[Decimal, int]:
+def _projection(billed: Billed, open_usage: OpenUsage, elapsed: Elapsed) -> tuple[Decimal, int]:
     """Units, and the amount in whole cents. What recurs is held to the end, and a weighted sum says so itself already."""
     used = billed.used
     if not used.units or used.metric.recurring or used.metric.aggregation_type == Aggregation.WEIGHTED_SUM:
         return used.units, billed.amount_cents
     units = elapsed.units(used.units)
-    cents = money.to_cents(_amount(used, units, elapsed), of.plan.amount_currency)
+    cents = money.to_cents(_amount(used, units, elapsed), open_usage.plan.amount_currency)
     return units, money.round_half_up(cents)
 
 

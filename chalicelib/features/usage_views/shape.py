@@ -80,12 +80,14 @@ def _filters(charge: Charge, parts: Sequence[Billed], how: How) -> list[dict[str
     ]
 
 
-def _filter(of: ChargeFilter | None, parts: Sequence[Billed], how: How) -> dict[str, Any]:
+def _filter(charge_filter: ChargeFilter | None, parts: Sequence[Billed], how: How) -> dict[str, Any]:
     return {
         **how.sums(parts),
         "pricing_unit_details": None,
-        "invoice_display_name": of.invoice_display_name if of else None,
-        "values": {key: list(values) for key, values in of.values.items()} if of else how.no_values,
+        "invoice_display_name": charge_filter.invoice_display_name if charge_filter else None,
+        "values": {key: list(values) for key, values in charge_filter.values.items()}
+        if charge_filter
+        else how.no_values,
     }
 
 
