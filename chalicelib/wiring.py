@@ -20,7 +20,7 @@ from chalicelib.api import (
     test_clock,
     webhooks,
 )
-from chalicelib.features.metering import service as metering
+from chalicelib.features.metering import messages as metering
 from chalicelib.platform import agenda, clock, queues, throttled
 from chalicelib.platform.log import logger
 from chalicelib.platform.queues import Record

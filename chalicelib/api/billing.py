@@ -14,5 +14,5 @@ def estimate_fees(call: Call) -> dict[str, Any]:
     from chalicelib.features.usage_views import estimates  # Only here: it brings along what else only tasks need.
 
     values = call.root("event")
-    test_clock.catch_up(call.organization, now=call.now)
+    test_clock.run_pending_events(call.organization, now=call.now)
     return {"fees": estimates.fees_of(call.organization, values, now=call.now)}

@@ -20,7 +20,7 @@ routes = Routes(__name__)
 def upsert(call: Call) -> dict[str, Any]:
     """Create or change."""
     customer, tasks = service.upsert(call.organization, call.root("customer"), now=call.now)
-    test_clock.settle(call.organization, now=call.now, tasks=tasks)
+    test_clock.run_due(call.organization, now=call.now, tasks=tasks)
     return _answer(call, customer)
 
 
@@ -43,7 +43,7 @@ def destroy(call: Call) -> dict[str, Any]:
     """Delete; what is active ends in the background."""
     shown = _answer(call, service.find(call.organization.id, call.path["external_id"]))
     _, tasks = service.remove(call.organization, call.path["external_id"], now=call.now)
-    test_clock.settle(call.organization, now=call.now, tasks=tasks)
+    test_clock.run_due(call.organization, now=call.now, tasks=tasks)
     return shown
 
 

@@ -21,7 +21,7 @@ _PRINTER_WAIT_SECONDS = 3.0
 @routes.get("/invoices")
 def index(call: Call) -> dict[str, Any]:
     """One page, newest issuing date first."""
-    test_clock.catch_up(call.organization, now=call.now)
+    test_clock.run_pending_events(call.organization, now=call.now)
     found, meta = listings.page(call)
     return {"invoices": service.show_many(call.organization.id, found), "meta": meta}
 
@@ -29,7 +29,7 @@ def index(call: Call) -> dict[str, Any]:
 @routes.get("/customers/{external_id}/invoices")
 def index_of_customer(call: Call) -> dict[str, Any]:
     """The same list for one customer, which must exist."""
-    test_clock.catch_up(call.organization, now=call.now)
+    test_clock.run_pending_events(call.organization, now=call.now)
     customer = customers.find(call.organization.id, call.path["external_id"])
     found, meta = listings.page(call, customer.id)
     return {"invoices": service.show_many(call.organization.id, found), "meta": meta}
@@ -47,7 +47,7 @@ def update(call: Call) -> dict[str, Any]:
     invoice, tasks = service.update(
         call.organization.id, InvoiceId(call.path["lago_id"]), call.root("invoice"), now=call.now
     )
-    test_clock.settle(call.organization, now=call.now, tasks=tasks)
+    test_clock.run_due(call.organization, now=call.now, tasks=tasks)
     return _answer(call, invoice)
 
 
@@ -91,7 +91,7 @@ def finalize(call: Call) -> dict[str, Any]:
     from chalicelib.features.invoicing import drafts
 
     tasks = drafts.finalize_now(call.organization, invoice, now=call.now)
-    test_clock.settle(call.organization, now=call.now, tasks=tasks)
+    test_clock.run_due(call.organization, now=call.now, tasks=tasks)
     return _answer(call, service.find(call.organization.id, invoice.id))
 
 

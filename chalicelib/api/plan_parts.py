@@ -5,9 +5,9 @@ from typing import Any
 
 from chalicelib.api.resource import carry_out
 from chalicelib.domain.errors import BadRequest
-from chalicelib.features.plans import charge_filters, filter_parts, parts, service
-from chalicelib.features.plans.charge_filters import OneFilter
-from chalicelib.features.plans.parts import PartKind
+from chalicelib.features.plans import charge_filters, filter_parts, part_kinds, service
+from chalicelib.features.plans.charge_filters import FilterPatch
+from chalicelib.features.plans.part_kinds import PartKind
 from chalicelib.features.plans.store import Charge, Plan
 from chalicelib.platform import listing
 from chalicelib.platform.agenda import Task
@@ -17,8 +17,8 @@ from chalicelib.platform.ids import ChargeFilterId
 
 def mount(routes: Routes) -> None:
     """Register all routes below a plan."""
-    _mount_parts(routes, parts.CHARGES, "charge_code")
-    _mount_parts(routes, parts.FIXED_CHARGES, "fixed_charge_code")
+    _mount_parts(routes, part_kinds.CHARGES, "charge_code")
+    _mount_parts(routes, part_kinds.FIXED_CHARGES, "fixed_charge_code")
     _mount_filters(routes)
     metadata = "/plans/{code}/metadata"
     routes.post(metadata)(_replace_metadata)
@@ -81,7 +81,7 @@ def _mount_filters(routes: Routes) -> None:
     """The five routes of a charge's filters."""
 
     def create(call: Call) -> dict[str, Any]:
-        return _changed(call, lambda _: OneFilter(None, call.root(filter_parts.ROOT)))
+        return _changed(call, lambda _: FilterPatch(None, call.root(filter_parts.ROOT)))
 
     def index(call: Call) -> dict[str, Any]:
         return filter_parts.listed(_charge(call)[1], listing.wanted(call))
@@ -90,14 +90,14 @@ def _mount_filters(routes: Routes) -> None:
         return filter_parts.answer(_charge(call)[1], ChargeFilterId(call.path["filter_id"]))
 
     def update(call: Call) -> dict[str, Any]:
-        def wanted(charge: Charge) -> OneFilter:
+        def wanted(charge: Charge) -> FilterPatch:
             charge_filters.find(charge.filters, ChargeFilterId(call.path["filter_id"]))
-            return OneFilter(call.path["filter_id"], call.root(filter_parts.ROOT))
+            return FilterPatch(call.path["filter_id"], call.root(filter_parts.ROOT))
 
         return _changed(call, wanted)
 
     def destroy(call: Call) -> dict[str, Any]:
-        return _changed(call, lambda _: OneFilter(call.path["filter_id"], None))
+        return _changed(call, lambda _: FilterPatch(call.path["filter_id"], None))
 
     path = f"/plans/{{code}}/charges/{{charge_code}}/{filter_parts.PLURAL}"
     routes.post(path)(create)
@@ -107,7 +107,7 @@ def _mount_filters(routes: Routes) -> None:
     routes.delete(f"{path}/{{filter_id}}")(destroy)
 
 
-def _changed(call: Call, wanted: Callable[[Charge], OneFilter]) -> dict[str, Any]:
+def _changed(call: Call, wanted: Callable[[Charge], FilterPatch]) -> dict[str, Any]:
     """The filter after a change of it, as it was before where it goes. `wanted`: the change, for the charge as it is."""
 
     def change() -> tuple[dict[str, Any], Sequence[Task]]:
@@ -117,7 +117,7 @@ def _changed(call: Call, wanted: Callable[[Charge], OneFilter]) -> dict[str, Any
         cascades = options.get("cascade_updates") if isinstance(options, Mapping) else None
         values = {"filters": one, "cascade_updates": cascades}
         shown = filter_parts.answer(charge, ChargeFilterId(str(one.id))) if one.fields is None else None
-        _, after, tasks = parts.CHARGES.change(call, plan, charge.code, values)
+        _, after, tasks = part_kinds.CHARGES.change(call, plan, charge.code, values)
         return shown or filter_parts.answer_after(after, one), tasks
 
     return carry_out(call, "plan", change)
@@ -125,24 +125,24 @@ def _changed(call: Call, wanted: Callable[[Charge], OneFilter]) -> dict[str, Any
 
 def _charge(call: Call) -> tuple[Plan, Charge]:
     plan = _plan(call)
-    return plan, parts.CHARGES.find(call.organization.id, plan, call.path["charge_code"])
+    return plan, part_kinds.CHARGES.find(call.organization.id, plan, call.path["charge_code"])
 
 
 def _replace_metadata(call: Call) -> dict[str, Any]:
-    return _metadata(call, lambda plan: parts.replace_metadata(call, plan, _pairs(call)))
+    return _metadata(call, lambda plan: part_kinds.replace_metadata(call, plan, _pairs(call)))
 
 
 def _merge_metadata(call: Call) -> dict[str, Any]:
-    return _metadata(call, lambda plan: parts.merge_metadata(call, plan, _pairs(call)))
+    return _metadata(call, lambda plan: part_kinds.merge_metadata(call, plan, _pairs(call)))
 
 
 def _remove_metadata(call: Call) -> dict[str, Any]:
-    _metadata(call, lambda plan: parts.remove_metadata(call, plan))
+    _metadata(call, lambda plan: part_kinds.remove_metadata(call, plan))
     return {"metadata": None}
 
 
 def _remove_pair(call: Call) -> dict[str, Any]:
-    return _metadata(call, lambda plan: parts.remove_metadata(call, plan, call.path["key"]))
+    return _metadata(call, lambda plan: part_kinds.remove_metadata(call, plan, call.path["key"]))
 
 
 def _metadata(call: Call, change: Callable[[Plan], tuple[Plan, Sequence[Task]]]) -> dict[str, Any]:

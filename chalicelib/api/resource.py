@@ -24,7 +24,7 @@ def carry_out(call: Call, resource: str, change: Callable[[], tuple[T, Sequence[
     Raises: ChangedMeanwhile; whatever else `change` raises.
     """
     result, tasks = retrying(change, resource)
-    test_clock.settle(call.organization, now=call.now, tasks=tasks)
+    test_clock.run_due(call.organization, now=call.now, tasks=tasks)
     return result
 
 

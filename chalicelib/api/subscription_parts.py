@@ -3,10 +3,10 @@ changing one for it alone."""
 
 from typing import Any
 
-from chalicelib.features.plans import charge_filters, filter_parts, parts
+from chalicelib.features.plans import charge_filters, filter_parts, part_kinds
 from chalicelib.features.plans import service as plans
-from chalicelib.features.plans.charge_filters import OneFilter
-from chalicelib.features.plans.parts import PartKind
+from chalicelib.features.plans.charge_filters import FilterPatch
+from chalicelib.features.plans.part_kinds import PartKind
 from chalicelib.features.plans.store import Charge, Plan
 from chalicelib.features.sandbox import service as test_clock
 from chalicelib.features.subscriptions import listings, service
@@ -18,8 +18,8 @@ from chalicelib.platform.ids import ChargeFilterId
 
 def mount(routes: Routes) -> None:
     """Register all routes below a subscription."""
-    _mount(routes, parts.CHARGES, "charge_code")
-    _mount(routes, parts.FIXED_CHARGES, "fixed_charge_code")
+    _mount(routes, part_kinds.CHARGES, "charge_code")
+    _mount(routes, part_kinds.FIXED_CHARGES, "fixed_charge_code")
     _mount_filters(routes)
 
 
@@ -52,7 +52,7 @@ def _mount_filters(routes: Routes) -> None:
 
     def create(call: Call) -> dict[str, Any]:
         subscription, charge = _charge(call)
-        return _changed(call, subscription, charge, OneFilter(None, call.root(filter_parts.ROOT)))
+        return _changed(call, subscription, charge, FilterPatch(None, call.root(filter_parts.ROOT)))
 
     def index(call: Call) -> dict[str, Any]:
         return filter_parts.listed(_charge(call)[1], listing.wanted(call))
@@ -63,13 +63,13 @@ def _mount_filters(routes: Routes) -> None:
     def update(call: Call) -> dict[str, Any]:
         subscription, charge = _charge(call)
         charge_filters.find(charge.filters, ChargeFilterId(call.path["filter_id"]))
-        change = OneFilter(call.path["filter_id"], call.root(filter_parts.ROOT))
+        change = FilterPatch(call.path["filter_id"], call.root(filter_parts.ROOT))
         return _changed(call, subscription, charge, change)
 
     def destroy(call: Call) -> dict[str, Any]:
         subscription, charge = _charge(call)
         shown = filter_parts.answer(charge, ChargeFilterId(call.path["filter_id"]))
-        _changed(call, subscription, charge, OneFilter(call.path["filter_id"], None))
+        _changed(call, subscription, charge, FilterPatch(call.path["filter_id"], None))
         return shown
 
     path = f"/subscriptions/{{external_id}}/charges/{{charge_code}}/{filter_parts.PLURAL}"
@@ -80,9 +80,9 @@ def _mount_filters(routes: Routes) -> None:
     routes.delete(f"{path}/{{filter_id}}")(destroy)
 
 
-def _changed(call: Call, subscription: Subscription, charge: Charge, change: OneFilter) -> dict[str, Any]:
-    own = _overridden(call, subscription, parts.CHARGES, {"id": charge.id, "filters": change})
-    return filter_parts.answer_after(parts.CHARGES.find(call.organization.id, own, charge.code), change)
+def _changed(call: Call, subscription: Subscription, charge: Charge, change: FilterPatch) -> dict[str, Any]:
+    own = _overridden(call, subscription, part_kinds.CHARGES, {"id": charge.id, "filters": change})
+    return filter_parts.answer_after(part_kinds.CHARGES.find(call.organization.id, own, charge.code), change)
 
 
 def _overridden(call: Call, subscription: Subscription, kind: PartKind[Any], entry: dict[str, Any]) -> Plan:
@@ -94,13 +94,13 @@ def _overridden(call: Call, subscription: Subscription, kind: PartKind[Any], ent
         statuses=[subscription.status.value],
         now=call.now,
     )
-    test_clock.settle(call.organization, now=call.now, tasks=tasks)
+    test_clock.run_due(call.organization, now=call.now, tasks=tasks)
     return plans.by_ids(call.organization.id, [written.plan_id])[written.plan_id]
 
 
 def _charge(call: Call) -> tuple[Subscription, Charge]:
     subscription, plan = _found(call)
-    return subscription, parts.CHARGES.find(call.organization.id, plan, call.path["charge_code"])
+    return subscription, part_kinds.CHARGES.find(call.organization.id, plan, call.path["charge_code"])
 
 
 def _found(call: Call) -> tuple[Subscription, Plan]:

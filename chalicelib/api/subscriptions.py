@@ -21,7 +21,7 @@ routes = Routes(__name__)
 def create(call: Call) -> dict[str, Any]:
     """Start, or change the plan."""
     subscription, tasks = service.create(call.organization, call.root("subscription"), now=call.now)
-    test_clock.settle(call.organization, now=call.now, tasks=tasks)
+    test_clock.run_due(call.organization, now=call.now, tasks=tasks)
     return _answer(call, subscription)
 
 
@@ -53,7 +53,7 @@ def update(call: Call) -> dict[str, Any]:
     subscription, tasks = service.update(
         call.organization, call.path["external_id"], values, statuses=wanted, now=call.now
     )
-    test_clock.settle(call.organization, now=call.now, tasks=tasks)
+    test_clock.run_due(call.organization, now=call.now, tasks=tasks)
     return _answer(call, subscription)
 
 
@@ -69,7 +69,7 @@ def terminate(call: Call) -> dict[str, Any]:
         statuses=listings.statuses_of(call),
         now=call.now,
     )
-    test_clock.settle(call.organization, now=call.now, tasks=tasks)
+    test_clock.run_due(call.organization, now=call.now, tasks=tasks)
     return _answer(call, subscription)
 
 

@@ -12,11 +12,11 @@ from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from chalicelib.domain import lives, periods
+from chalicelib.domain import periods, timeline
 from chalicelib.domain.charges.models import ChargeModel, ChargeUsage, Priced, price
-from chalicelib.domain.lives import Life, Terms
 from chalicelib.domain.money import CONTEXT, round_half_up, total
 from chalicelib.domain.subscriptions import Days
+from chalicelib.domain.timeline import SubscriptionTimeline, Terms
 
 _SIX_PLACES = Decimal("0.000001")
 
@@ -42,14 +42,16 @@ class FixedCharge:
 
 
 @dataclass(frozen=True, slots=True)
-class Billed:
+class PricedFixedCharge:
     """Units as shown (the full number), and their price for the days."""
 
     units: Decimal
     priced: Priced
 
 
-def billed(charge: FixedCharge, terms: Terms, life: Life, days: Days, *, known_at: datetime, zone: ZoneInfo) -> Billed:
+def billed(
+    charge: FixedCharge, terms: Terms, life: SubscriptionTimeline, days: Days, *, known_at: datetime, zone: ZoneInfo
+) -> PricedFixedCharge:
     """The price of a charge for days of a period. In arrears the units may have changed within them.
 
     `known_at`: when the days are billed; changes made later are not known then.
@@ -60,27 +62,27 @@ def billed(charge: FixedCharge, terms: Terms, life: Life, days: Days, *, known_a
     if charge.prorated:
         exact = total(CONTEXT.multiply(units, Decimal(number)) for number, units in stretches)
         units = _six_places(CONTEXT.divide(exact, Decimal(days.whole.days)))
-    return Billed(full, price(charge.model, ChargeUsage(units, 0), charge.properties))
+    return PricedFixedCharge(full, price(charge.model, ChargeUsage(units, 0), charge.properties))
 
 
 def exceeding(
     charge: FixedCharge,
     terms: Terms,
-    life: Life,
+    life: SubscriptionTimeline,
     days: Days,
     *,
     paid_units: Decimal,
     known_at: datetime,
     zone: ZoneInfo,
-) -> Billed:
+) -> PricedFixedCharge:
     """What more units cost within a period already paid for `paid_units`; fewer units cost nothing and give nothing back."""
     now = billed(charge, terms, life, days, known_at=known_at, zone=zone)
     share = Decimal(days.number) / Decimal(days.whole.days) if charge.prorated else Decimal(1)
     before = price(charge.model, ChargeUsage(_six_places(CONTEXT.multiply(paid_units, share)), 0), charge.properties)
     if now.units <= paid_units:
-        return Billed(now.units, Priced(Decimal(0), now.priced.unit_amount, {}))
+        return PricedFixedCharge(now.units, Priced(Decimal(0), now.priced.unit_amount, {}))
     more = max(Decimal(0), CONTEXT.subtract(now.priced.amount, before.amount))
-    return Billed(now.units, Priced(more, now.priced.unit_amount, now.priced.details))
+    return PricedFixedCharge(now.units, Priced(more, now.priced.unit_amount, now.priced.details))
 
 
 def already_paid_cents(amount_cents: int, *, days_left: int, paid_days: int) -> int:
@@ -91,7 +93,7 @@ def already_paid_cents(amount_cents: int, *, days_left: int, paid_days: int) -> 
 
 
 def _stretches(
-    charge: FixedCharge, terms: Terms, life: Life, days: Days, *, known_at: datetime, zone: ZoneInfo
+    charge: FixedCharge, terms: Terms, life: SubscriptionTimeline, days: Days, *, known_at: datetime, zone: ZoneInfo
 ) -> list[tuple[int, Decimal]]:
     """(days, units) through a range, in order."""
     if days.number == 0:
@@ -114,11 +116,11 @@ def _stretches(
     return stretches
 
 
-def _effective(change: UnitsChange, terms: Terms, life: Life, zone: ZoneInfo) -> date:
+def _effective(change: UnitsChange, terms: Terms, life: SubscriptionTimeline, zone: ZoneInfo) -> date:
     if change.at <= life.started_at:
         return date.min + timedelta(days=1)
     on = periods.local_date(change.at, zone)
-    return on if change.immediately else lives.fixed_period_on(terms, life, on, zone).end
+    return on if change.immediately else timeline.fixed_period_on(terms, life, on, zone).end
 
 
 def _six_places(units: Decimal) -> Decimal:

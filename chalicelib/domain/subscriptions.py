@@ -12,9 +12,10 @@ from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from chalicelib.domain import periods
-from chalicelib.domain.lives import (
+from chalicelib.domain.periods import Period, Span
+from chalicelib.domain.timeline import (
     ZONE_MOVE,
-    Life,
+    SubscriptionTimeline,
     Terms,
     charges_period_on,
     fixed_period_on,
@@ -24,7 +25,6 @@ from chalicelib.domain.lives import (
     period_on,
     trial_end,
 )
-from chalicelib.domain.periods import Period, Span
 
 PERIODIC = "subscription_periodic"
 STARTING = "subscription_starting"
@@ -61,7 +61,7 @@ class FeeRange:
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class BillingLine:
     """One subscription on one invoice. `period`: the range shown for the subscription even without a fee;
     `charges`: the range shown for usage (None where months bill fixed charges only); `bills_usage` tells whether usage of
     it is billed. `exact_end`: the ranges end at the instant at which the subscription ended, and are shown so.
@@ -84,7 +84,7 @@ class Row:
     renewed: Days | None = None
 
 
-def periodic(terms: Terms, life: Life, on: date, zone: ZoneInfo) -> Row:
+def periodic(terms: Terms, life: SubscriptionTimeline, on: date, zone: ZoneInfo) -> BillingLine:
     """The row of a billing day: usage of the period that ended, the fee of that one (in arrears) or of the new one."""
     opening = period_on(terms, life, on, zone)
     closed = period_on(terms, life, opening.start - _DAY, zone)
@@ -102,7 +102,7 @@ def periodic(terms: Terms, life: Life, on: date, zone: ZoneInfo) -> Row:
         same = charges if fixed_closed == charges_period_on(terms, life, on - _DAY, zone) else None
         arrears = _days(life, fixed_closed, last=fixed_closed.last, zone=zone, shown=same)
         advance = _days(life, fixed_opening, last=fixed_opening.last, zone=zone)
-    return Row(
+    return BillingLine(
         PERIODIC,
         _clamped(life, shown, zone),
         fee,
@@ -117,7 +117,7 @@ def periodic(terms: Terms, life: Life, on: date, zone: ZoneInfo) -> Row:
     )
 
 
-def starting(terms: Terms, life: Life, zone: ZoneInfo) -> Row:
+def starting(terms: Terms, life: SubscriptionTimeline, zone: ZoneInfo) -> BillingLine:
     """The row of a start: what is paid in advance for the rest of the running period, the plan's fee (out of trial) and
     its fixed charges; no usage yet.
 
@@ -130,7 +130,7 @@ def starting(terms: Terms, life: Life, zone: ZoneInfo) -> Row:
         fee = _fee(terms, life, whole, first=whole.start, last=whole.last, zone=zone)
     fixed = fixed_period_on(terms, life, on, zone)
     empty = Span(life.started_at, life.started_at)
-    return Row(
+    return BillingLine(
         STARTING if fee or life.successor else IN_ADVANCE_CHARGE,
         _clamped(life, whole, zone),
         fee,
@@ -141,27 +141,27 @@ def starting(terms: Terms, life: Life, zone: ZoneInfo) -> Row:
     )
 
 
-def units_changed(terms: Terms, life: Life, now: datetime, zone: ZoneInfo) -> Row:
+def units_changed(terms: Terms, life: SubscriptionTimeline, now: datetime, zone: ZoneInfo) -> BillingLine:
     """The row of more units of fixed charges in advance within a period: from the day of `now` to the period's end."""
     on = periods.local_date(now, zone)
     fixed = fixed_period_on(terms, life, on, zone)
     days = _days(life, Period(on, fixed.end), last=fixed.last, zone=zone, whole=fixed)
     shown = _clamped(life, period_on(terms, life, on, zone), zone)
     empty = Span(now, now)
-    return Row(IN_ADVANCE_CHARGE, shown, None, empty, bills_usage=False, fixed=empty, fixed_advance=days)
+    return BillingLine(IN_ADVANCE_CHARGE, shown, None, empty, bills_usage=False, fixed=empty, fixed_advance=days)
 
 
-def trial_ended(terms: Terms, life: Life, zone: ZoneInfo) -> Row:
+def trial_ended(terms: Terms, life: SubscriptionTimeline, zone: ZoneInfo) -> BillingLine:
     """The row at the end of a trial in advance: the fee from that day on, and nothing else."""
     end = trial_end(terms, life)
     assert end is not None, "only a plan with a trial has its end"
     whole = period_on(terms, life, periods.local_date(end, zone), zone)
     fee = _fee(terms, life, whole, first=whole.start, last=whole.last, zone=zone)
     empty = Span(end, end)
-    return Row(STARTING, _clamped(life, whole, zone), fee, empty, bills_usage=False, fixed=empty)
+    return BillingLine(STARTING, _clamped(life, whole, zone), fee, empty, bills_usage=False, fixed=empty)
 
 
-def ending(terms: Terms, life: Life, zone: ZoneInfo) -> Row:
+def ending(terms: Terms, life: SubscriptionTimeline, zone: ZoneInfo) -> BillingLine:
     """The last row: usage up to the exact end, and in arrears the fee up to and including the day of the end.
 
     An upgrade's day belongs to the new plan, and is not counted in the fee; so does usage of its very second, while an
@@ -183,7 +183,7 @@ def ending(terms: Terms, life: Life, zone: ZoneInfo) -> Row:
     settled = None
     if not in_trial(terms, life, on, zone):
         settled = _days(life, whole, last=on, zone=zone, shown_until=end[0], from_midnight=True)
-    return Row(
+    return BillingLine(
         TERMINATING,
         period,
         fee,
@@ -197,7 +197,7 @@ def ending(terms: Terms, life: Life, zone: ZoneInfo) -> Row:
     )
 
 
-def ending_with_period(terms: Terms, life: Life, on: date, zone: ZoneInfo) -> Row:
+def ending_with_period(terms: Terms, life: SubscriptionTimeline, on: date, zone: ZoneInfo) -> BillingLine:
     """The last row of a subscription that ends on a billing day not carried out yet, or gives way to a cheaper plan on
     it: the closed period as a whole in arrears, in advance only its usage; nothing of the new period.
 
@@ -218,33 +218,33 @@ def ending_with_period(terms: Terms, life: Life, on: date, zone: ZoneInfo) -> Ro
     return replace(last, charges=charges, usage_days=days, fixed_arrears=arrears, fixed=shown)
 
 
-def renewed(terms: Terms, life: Life, on: date, zone: ZoneInfo) -> Days:
+def renewed(terms: Terms, life: SubscriptionTimeline, on: date, zone: ZoneInfo) -> Days:
     """The days of the usage period that contains a billing day. Source: usage.md section 7.1."""
     opening = charges_period_on(terms, life, on, zone)
     return _days(life, opening, last=opening.last, zone=zone)
 
 
-def charged_at_once(terms: Terms, life: Life, at: datetime, zone: ZoneInfo) -> Row:
+def charged_at_once(terms: Terms, life: SubscriptionTimeline, at: datetime, zone: ZoneInfo) -> BillingLine:
     """The row of an event that is paid in advance: the periods that contain it, and none of their usage."""
     on = periods.local_date(at, zone)
     days = renewed(terms, life, on, zone)
     shown = _clamped(life, period_on(terms, life, on, zone), zone)
-    return Row(IN_ADVANCE_CHARGE, shown, None, days.span, bills_usage=False, usage_days=days)
+    return BillingLine(IN_ADVANCE_CHARGE, shown, None, days.span, bills_usage=False, usage_days=days)
 
 
-def open_usage(terms: Terms, life: Life, now: datetime, zone: ZoneInfo) -> Span:
+def open_usage(terms: Terms, life: SubscriptionTimeline, now: datetime, zone: ZoneInfo) -> Span:
     """The range of usage not billed yet that contains `now`, up to the end of its period."""
     usage = open_period(charges_period_on, terms, life, periods.local_date(now, zone), zone)
     return _usage(life, usage, periods.start_of_day(usage.end, zone), zone)
 
 
-def open_days(terms: Terms, life: Life, now: datetime, zone: ZoneInfo) -> Days:
+def open_days(terms: Terms, life: SubscriptionTimeline, now: datetime, zone: ZoneInfo) -> Days:
     """The days of the range of usage that contains `now`, to the end of its period."""
     usage = open_period(charges_period_on, terms, life, periods.local_date(now, zone), zone)
     return _days(life, usage, last=usage.last, zone=zone, shown=open_usage(terms, life, now, zone))
 
 
-def unused_days(terms: Terms, life: Life, period_end: date, zone: ZoneInfo) -> int:
+def unused_days(terms: Terms, life: SubscriptionTimeline, period_end: date, zone: ZoneInfo) -> int:
     """Days left of a period paid in advance, after the day of the end (an upgrade's own day is left too).
 
     A trial that ends on that day or later was never paid for up to its last day: what is left begins with it.
@@ -258,7 +258,7 @@ def unused_days(terms: Terms, life: Life, period_end: date, zone: ZoneInfo) -> i
     return max(0, (period_end - first).days)
 
 
-def _shown_end(life: Life) -> tuple[datetime, datetime]:
+def _shown_end(life: SubscriptionTimeline) -> tuple[datetime, datetime]:
     """Where the last range ends, and the instant whose day counts."""
     assert life.ended_at is not None, "only a subscription that ended has a last row"
     if life.upgraded:
@@ -266,7 +266,7 @@ def _shown_end(life: Life) -> tuple[datetime, datetime]:
     return life.ended_at.replace(microsecond=0) + timedelta(seconds=1), life.ended_at
 
 
-def _closed_usage(terms: Terms, life: Life, on: date, zone: ZoneInfo) -> Span | None:
+def _closed_usage(terms: Terms, life: SubscriptionTimeline, on: date, zone: ZoneInfo) -> Span | None:
     """Usage of the period that ends with a billing day; None on a day that closes fixed charges only."""
     if charges_period_on(terms, life, on, zone).start != on:
         return None
@@ -274,14 +274,18 @@ def _closed_usage(terms: Terms, life: Life, on: date, zone: ZoneInfo) -> Span | 
     return _usage(life, closed, periods.start_of_day(on, zone), zone)
 
 
-def _closed_days(terms: Terms, life: Life, on: date, zone: ZoneInfo, charges: Span | None) -> Days | None:
+def _closed_days(
+    terms: Terms, life: SubscriptionTimeline, on: date, zone: ZoneInfo, charges: Span | None
+) -> Days | None:
     if charges is None:
         return None
     closed = charges_period_on(terms, life, on - _DAY, zone)
     return _days(life, closed, last=closed.last, zone=zone, shown=charges)
 
 
-def _settled(terms: Terms, life: Life, closed: Period, fee: FeeRange | None, zone: ZoneInfo) -> Days | None:
+def _settled(
+    terms: Terms, life: SubscriptionTimeline, closed: Period, fee: FeeRange | None, zone: ZoneInfo
+) -> Days | None:
     """The closed period for a minimum commitment: none while nothing of it was owed. Source: section 12."""
     if not terms.pay_in_advance and (fee is None or fee.days == 0):
         return None
@@ -290,7 +294,7 @@ def _settled(terms: Terms, life: Life, closed: Period, fee: FeeRange | None, zon
 
 
 def _days(
-    life: Life,
+    life: SubscriptionTimeline,
     period: Period,
     *,
     last: date,
@@ -312,7 +316,7 @@ def _days(
 
 def _fee(
     terms: Terms,
-    life: Life,
+    life: SubscriptionTimeline,
     whole: Period,
     *,
     first: date,
@@ -330,14 +334,14 @@ def _fee(
     return FeeRange(Span(shown.start, max(shown.start, shown_until or shown.end)), days, whole.days, whole)
 
 
-def _clamped(life: Life, period: Period, zone: ZoneInfo) -> Span:
+def _clamped(life: SubscriptionTimeline, period: Period, zone: ZoneInfo) -> Span:
     """A period as instants, never before the local midnight of the start's day."""
     start_day = periods.start_of_day(periods.local_date(life.started_at, zone), zone)
     start = max(periods.start_of_day(period.start, zone), start_day)
     return Span(start, max(start, periods.start_of_day(period.end, zone)))
 
 
-def _usage(life: Life, period: Period, end: datetime, zone: ZoneInfo) -> Span:
+def _usage(life: SubscriptionTimeline, period: Period, end: datetime, zone: ZoneInfo) -> Span:
     """A range of usage: never before the exact start, and going on where the last invoice ended.
 
     Source: billing-periods.md section 2 (changed time zones).

@@ -10,17 +10,17 @@ from chalicelib.features.customers import service as customers
 from chalicelib.features.customers import store as customer_store
 from chalicelib.features.invoices import service as invoices
 from chalicelib.features.invoices import store as invoice_store
-from chalicelib.features.invoicing import commit, drafts, in_advance, issue, loose_renewals, regroup
-from chalicelib.features.invoicing.commit import FINALIZE
+from chalicelib.features.invoicing import compose, drafts, in_advance, regroup, run, standalone_renewals
+from chalicelib.features.invoicing.run import FINALIZE
 from chalicelib.features.metering.advance import CHARGE_EVENT
 from chalicelib.features.organizations import service as organizations
 from chalicelib.features.plans import service as plans
 from chalicelib.features.plans.store import Plan
-from chalicelib.features.rating.account import Account
+from chalicelib.features.rating.billing_context import BillingContext
 from chalicelib.features.rating.renewals import REGROUP, RENEW
-from chalicelib.features.subscriptions import decide, terms
+from chalicelib.features.subscriptions import lifecycle, schedule
 from chalicelib.features.subscriptions import store as subscription_store
-from chalicelib.features.subscriptions.decide import Decision
+from chalicelib.features.subscriptions.lifecycle import Decision
 from chalicelib.features.subscriptions.records import Subscription
 from chalicelib.platform import agenda, jobs
 from chalicelib.platform.agenda import Task
@@ -43,18 +43,18 @@ def _bill_once(task: Task, now: datetime) -> bool:
     if everything.customer is None or everything.state.due_at != task.due_at:
         core.write(agenda.done(task))  # What was decided since has a task of its own.
         return False
-    account = commit.account_of(own, everything)
+    account = run.account_of(own, everything)
     subscriptions = sorted(map(subscription_store.read, everything.subscriptions), key=lambda s: (s.created_at, s.id))
     known = plans.by_ids(own.id, [s.plan_id for s in subscriptions])
     closing = everything.customer.deleted_at is not None
-    decisions = decide.decide_all(subscriptions, known, closing=closing, now=now, zone=account.zone)
+    decisions = lifecycle.decide_all(subscriptions, known, closing=closing, now=now, zone=account.zone)
     chosen = _next_group(decisions)
     after = {s.id: s for s in subscriptions} | {o.before.id: o.after for each in chosen for o in each.outcomes}
     due_at = _due_at(list(after.values()), known, account)
     if closing and any(s.live for s in after.values()):
         due_at = now
     assert chosen or due_at is None or due_at > now, "what is due is decided, or it would be due for ever"
-    commit.together(account, chosen, due_at=due_at, now=now)
+    run.issue(account, chosen, due_at=due_at, now=now)
     return due_at == now
 
 
@@ -67,7 +67,7 @@ def _next_group(decisions: Sequence[Decision]) -> list[Decision]:
     group: list[Decision] = []
     places = lines = 0
     for each in decisions:
-        places += sum(commit.places(outcome) for outcome in each.outcomes)
+        places += sum(run.places(outcome) for outcome in each.outcomes)
         lines += sum(len(outcome.rows) for outcome in each.outcomes)
         if group and (places > limits.OUTCOME_PLACES_MAX or lines > limits.SUBSCRIPTIONS_PER_INVOICE_MAX):
             break
@@ -75,9 +75,11 @@ def _next_group(decisions: Sequence[Decision]) -> list[Decision]:
     return group
 
 
-def _due_at(subscriptions: Sequence[Subscription], known: dict[str, Plan], account: Account) -> datetime | None:
-    waits = decide.waiting_for_an_end(subscriptions)
-    instants = [terms.next_due_at(s, known[s.plan_id], zone=account.zone) for s in subscriptions if s.id not in waits]
+def _due_at(subscriptions: Sequence[Subscription], known: dict[str, Plan], account: BillingContext) -> datetime | None:
+    waits = lifecycle.waiting_for_an_end(subscriptions)
+    instants = [
+        schedule.next_due_at(s, known[s.plan_id], zone=account.zone) for s in subscriptions if s.id not in waits
+    ]
     return min((at for at in instants if at is not None), default=None)
 
 
@@ -92,8 +94,8 @@ def finalize(task: Task, now: datetime) -> None:
     account, refreshed, fees = drafts.recomputed(organization_id, old, now=now)
     on = periods.local_date(now, account.zone)
     dated = refreshed.model_copy(update=drafts.dates_at_end(account, refreshed, on))
-    final = issue.finalized(account, dated, fees, now=now)
-    invoice, notes, told = commit.with_notes(account, final, now=now)
+    final = compose.finalized(account, dated, fees, now=now)
+    invoice, notes, told = run.with_notes(account, final, now=now)
     invoice_store.write_fees(organization_id, old.id, invoice.build, fees)
     tasks = [*told, *invoices.tasks_of_issue(account.organization, account.customer, invoice, fees, now=now)]
     transact(
@@ -110,7 +112,7 @@ def finalize(task: Task, now: datetime) -> None:
 
 
 jobs.handles(CHARGE_EVENT)(in_advance.charge)
-jobs.handles(RENEW)(loose_renewals.renew)
+jobs.handles(RENEW)(standalone_renewals.renew)
 jobs.handles(REGROUP)(regroup.regroup)
 jobs.handles(late.WATCH)(late.count)
 

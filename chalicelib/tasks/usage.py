@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from chalicelib.features.usage import distinct, settle
+from chalicelib.features.usage import distinct, expiry
 from chalicelib.platform import jobs
 from chalicelib.platform.agenda import Task
 
@@ -13,7 +13,7 @@ def fill_register(task: Task, now: datetime) -> None:
     distinct.fill(task)
 
 
-@jobs.handles(settle.SETTLE)
+@jobs.handles(expiry.SETTLE)
 def settle_usage(task: Task, now: datetime) -> None:
     """Let old hour rows go."""
-    settle.run(task, now)
+    expiry.run(task, now)

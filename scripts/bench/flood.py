@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from chalicelib.features.metering import service
+from chalicelib.features.metering import messages
 from chalicelib.features.metering.event import Event
 from chalicelib.platform import clock
 from chalicelib.platform.clock import OrganizationRef
@@ -104,7 +104,7 @@ def _metered(batches: Sequence[Batch], refused: list[str]) -> float:
     """What it costs by list price, SQS included, Lambda apart."""
     with counting() as meter:
         for batch in batches:
-            refused += service.handle(batch)
+            refused += messages.handle(batch)
     return _price(meter, sum(map(len, batches)))
 
 
@@ -121,7 +121,7 @@ def _at_once(hour: datetime, refused: list[str]) -> float:
         _metered(_batches(hot.events(_NEW, chance, named="known"), shape), refused)
         (batch,) = _batches(hot.events(_NEW_IN_BOTH, chance, named="new"), shape)
         with counting() as meter:
-            met = meeting([lambda own=batch: refused.extend(service.handle(own))] * 2, chance)  # type: ignore[misc]
+            met = meeting([lambda own=batch: refused.extend(messages.handle(own))] * 2, chance)  # type: ignore[misc]
         for request in met.requests:
             meter.note("transact_write_items", request, {})
         twice += _price(meter, 2 * len(batch))

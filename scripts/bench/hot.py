@@ -12,7 +12,7 @@ from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
-from chalicelib.features.metering import service
+from chalicelib.features.metering import messages
 from chalicelib.features.metering.event import Event
 from chalicelib.platform import aws, clock
 from chalicelib.platform.clock import OrganizationRef
@@ -115,7 +115,7 @@ def _batches(events: Sequence[Event], organization: OrganizationRef = _ORGANIZAT
 def _metered(batches: Sequence[Batch], workers: Executor, failed: list[str]) -> float:
     """Events per second; what goes back is noted."""
     started = time.perf_counter()
-    for ids in workers.map(service.handle, batches):
+    for ids in workers.map(messages.handle, batches):
         failed += ids
     return sum(map(len, batches)) * 100 / (time.perf_counter() - started)
 
@@ -135,8 +135,8 @@ def _put(events: Sequence[Event], workers: Executor) -> float:
 
 def _sealed(record: dict[str, Any]) -> list[dict[str, Any]]:
     """The items in which the meter stores a message's events."""
-    read = service._read(record)
-    sealer = service._Sealer(read.organization.id, read.events[0].external_subscription_id, "log")
+    read = messages._read(record)
+    sealer = messages._Preparer(read.organization.id, read.events[0].external_subscription_id, "log")
     return [dict(sealer.seal(read, event).item) for event in read.events]
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from chalicelib.features.metering import service
+from chalicelib.features.metering import messages
 from chalicelib.platform.ids import new_id
 from chalicelib.platform.table import Item, core
 from chalicelib.platform.timestamps import stamp
@@ -156,4 +156,4 @@ def _meter(story: Story, size: int) -> None:
             for n in some
         ]
         records: list[dict[str, Any]] = [message(sent[n : n + 100], story.ref) for n in range(0, len(sent), 100)]
-        assert service.handle(records) == []
+        assert messages.handle(records) == []

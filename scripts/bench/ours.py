@@ -21,9 +21,9 @@ from chalicelib import limits
 from chalicelib.domain.aggregation.window import Window
 from chalicelib.domain.periods import Span
 from chalicelib.features.billable_metrics.store import Metric
-from chalicelib.features.metering import registers, service
+from chalicelib.features.metering import distinct_counters, messages
 from chalicelib.features.metering.event import Event, milliseconds_of
-from chalicelib.features.plans import live
+from chalicelib.features.plans import active_parts
 from chalicelib.features.plans import service as plans
 from chalicelib.features.plans.store import Charge
 from chalicelib.features.rating import metered
@@ -102,7 +102,7 @@ class Ours:
         metered = 0
         while batch := list(islice(events, _EVENTS_A_MESSAGE * _MESSAGES_A_BATCH)):
             parts = [batch[n : n + _EVENTS_A_MESSAGE] for n in range(0, len(batch), _EVENTS_A_MESSAGE)]
-            assert service.handle([message(part, self.organization) for part in parts]) == []
+            assert messages.handle([message(part, self.organization) for part in parts]) == []
             metered += len(batch)
             if metered == _SEEN_FROM:
                 self.count_distinct_values(heavy.MONTH.end)
@@ -110,7 +110,7 @@ class Ours:
     def count_distinct_values(self, until: datetime) -> None:
         """Somebody looks at the usage up to an instant: that opens a register, which is filled an hour later."""
         self.ask(["unique"], until)
-        registers.forget()  # As all workers do within a minute.
+        distinct_counters.forget()  # As all workers do within a minute.
         until = clock.utc_now() + 2 * limits.REGISTER_FILLED_AFTER
         opened = [task for shard in range(limits.DUE_SHARDS) for task in agenda.due(shard, until=until)]
         for task in opened:
@@ -152,7 +152,7 @@ class World:
         self.story.subscribe(external_id=external_id)
         organization = auth.identify({"authorization": f"Bearer {self.story.api_key}"})
         plan = plans.by_ids(organization.id, [self.plan_id])[self.plan_id]
-        pairs = live.live_charges(plan, live.metrics_of(organization.id, [plan]))
+        pairs = active_parts.live_charges(plan, active_parts.metrics_of(organization.id, [plan]))
         return Ours(organization, external_id, {metric.code: (charge, metric) for charge, metric in pairs})
 
 
@@ -161,7 +161,7 @@ def raw_events_beside() -> Iterator[None]:
     """Meanwhile the meter's transactions write all but raw events; all of these are there at the end."""
     real = aws.client
     with _Beside() as beside:
-        aws.client = lambda service, use="standard": _Filling(real(service, use), beside)  # type: ignore[assignment]
+        aws.client = lambda messages, use="standard": _Filling(real(messages, use), beside)  # type: ignore[assignment]
         try:
             yield
         finally:

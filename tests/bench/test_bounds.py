@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from chalicelib.domain.periods import Span
-from chalicelib.features.metering import progress, service
+from chalicelib.features.metering import messages, progress
 from chalicelib.platform import clock
 from scripts.bench import billing, flood, lists
 from tests.support.capacity import counting
@@ -27,7 +27,7 @@ def test_metering_a_hundred_events_of_an_hour_keeps_its_write_units(aws):
     hour = clock.utc_now().replace(minute=0, second=0, microsecond=0)
     with counting() as meter:
         assert (
-            service.handle([message([event(f"t{n}", hour + timedelta(seconds=n), value=n) for n in range(100)])]) == []
+            messages.handle([message([event(f"t{n}", hour + timedelta(seconds=n), value=n) for n in range(100)])]) == []
         )
     assert meter.write_units / 100 <= 3.3
     assert meter.requests["transact_write_items"] == 2
@@ -39,7 +39,7 @@ def test_the_late_marker_costs_two_write_units_a_transaction(aws, monkeypatch):
     costs = []
     for at in (hour, hour - timedelta(days=40)):
         with counting() as meter:
-            assert service.handle([message([event(f"{at}{n}", at, sub=f"{at:%d}", value=n) for n in range(90)])]) == []
+            assert messages.handle([message([event(f"{at}{n}", at, sub=f"{at:%d}", value=n) for n in range(90)])]) == []
         costs.append(meter.write_units)
     assert costs[1] - costs[0] == 2
 
@@ -72,7 +72,7 @@ def test_the_parts_of_a_hot_subscription_cost_others_nothing_and_its_writers_no_
     for n, reads in enumerate((3, 4)):
         sent = [event(f"t{n}-{m}", hour, sub="hot", value=m) for m in range(90)]
         with conflicting(n), counting() as meter:
-            assert service.handle([message(sent)]) == []
+            assert messages.handle([message(sent)]) == []
         assert meter.write_units / 90 <= 3.3
         with counting() as meter:
             assert units("calls", span=cut, sub="hot") == 90 * (n + 1)

@@ -7,11 +7,11 @@ import pytest
 
 from chalicelib.domain import subscriptions
 from chalicelib.domain.intervals import BillingTime, Interval
-from chalicelib.domain.lives import Life, Terms
 from chalicelib.domain.money import round_half_up
 from chalicelib.domain.periods import Span
 from chalicelib.domain.proration import prorated
 from chalicelib.domain.subscriptions import FeeRange
+from chalicelib.domain.timeline import SubscriptionTimeline, Terms
 
 D = date.fromisoformat
 UTC_ZONE = ZoneInfo("UTC")
@@ -35,8 +35,8 @@ def plan(words: str, amount: int) -> tuple[Terms, BillingTime]:
 
 def life(
     billing_time: BillingTime, start: str, *, anchor: str | None = None, end: str | None = None, upgraded: bool = False
-) -> Life:
-    return Life(
+) -> SubscriptionTimeline:
+    return SubscriptionTimeline(
         billing_time=billing_time,
         anchor_at=at(anchor or start),
         started_at=at(start),

@@ -12,15 +12,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chalicelib.domain import fixed_charges, lives, periods
+from chalicelib.domain import fixed_charges, periods, timeline
 from chalicelib.domain.charges import properties
 from chalicelib.domain.charges.models import ChargeModel
 from chalicelib.domain.fixed_charges import FixedCharge, UnitsChange
 from chalicelib.domain.intervals import BillingTime, Interval
-from chalicelib.domain.lives import Life, Terms
 from chalicelib.domain.money import round_half_up
 from chalicelib.domain.periods import Period, Span
 from chalicelib.domain.subscriptions import Days
+from chalicelib.domain.timeline import SubscriptionTimeline, Terms
 from tests.support.billing_time import DAY, billing_times, days, intervals
 
 ZONE = ZoneInfo("UTC")
@@ -41,9 +41,9 @@ def at(text: str) -> datetime:
     return datetime.fromisoformat(text).replace(tzinfo=UTC)
 
 
-def living(since: str = "2023-01-01") -> Life:
+def living(since: str = "2023-01-01") -> SubscriptionTimeline:
     start = at(since)
-    return Life(BillingTime.CALENDAR, start, start, start)
+    return SubscriptionTimeline(BillingTime.CALENDAR, start, start, start)
 
 
 def charge(
@@ -64,7 +64,9 @@ def of(whole: Period, first: date | None = None, last: date | None = None) -> Da
     return Days(periods.span(whole, ZONE), first or whole.start, last or whole.last, whole)
 
 
-def billed(charge: FixedCharge, days: Days, *, life: Life | None = None, known_at: datetime = NEVER_LATER):
+def billed(
+    charge: FixedCharge, days: Days, *, life: SubscriptionTimeline | None = None, known_at: datetime = NEVER_LATER
+):
     return fixed_charges.billed(charge, MONTHLY, life or living(), days, known_at=known_at, zone=ZONE)
 
 
@@ -231,14 +233,14 @@ units = st.decimals(0, 10**6, places=2) | st.integers(0, 100).map(Decimal)
 
 
 @st.composite
-def histories(draw: st.DrawFn) -> tuple[FixedCharge, Terms, Life, Days]:
+def histories(draw: st.DrawFn) -> tuple[FixedCharge, Terms, SubscriptionTimeline, Days]:
     """A prorated charge of price 1 whose units change at any time, and some days of a period of a subscription."""
     terms = Terms(draw(intervals), 0, pay_in_advance=False)
     started_on = draw(days().filter(lambda on: 1971 <= on.year <= 2036))
     start = datetime.combine(started_on, time(12), UTC)
-    life = Life(draw(billing_times), start, start, start)
+    life = SubscriptionTimeline(draw(billing_times), start, start, start)
     on = started_on + draw(st.integers(0, 400)) * DAY
-    whole = lives.period_on(terms, life, on, ZONE)
+    whole = timeline.period_on(terms, life, on, ZONE)
     first = max(whole.start, started_on)
     first += draw(st.integers(0, (whole.last - first).days)) * DAY
     last = first + draw(st.integers(0, (whole.last - first).days)) * DAY
@@ -251,7 +253,7 @@ def histories(draw: st.DrawFn) -> tuple[FixedCharge, Terms, Life, Days]:
     return made, terms, life, Days(Span(start, start), first, last, whole)
 
 
-def amount(case: tuple[FixedCharge, Terms, Life, Days], days: Days | None = None) -> Decimal:
+def amount(case: tuple[FixedCharge, Terms, SubscriptionTimeline, Days], days: Days | None = None) -> Decimal:
     one, terms, life, own = case
     return fixed_charges.billed(one, terms, life, days or own, known_at=NEVER_LATER, zone=ZONE).priced.amount
 

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from chalicelib.domain import lives, periods, subscriptions
+from chalicelib.domain import periods, subscriptions, timeline
 from chalicelib.domain.intervals import BillingTime, Interval
-from chalicelib.domain.lives import Life, Terms
 from chalicelib.domain.periods import Span
+from chalicelib.domain.timeline import SubscriptionTimeline, Terms
 from tests.support.billing_time import DAY, Billed, Case, billed, cases, days
 
 law = settings(max_examples=300)
@@ -102,7 +102,7 @@ def test_open_usage_goes_from_the_last_invoice_over_now_to_the_next_billing_day(
     assert found.start == (life.billed_until or life.started_at)
     assert found.start <= now < found.end
     today = periods.local_date(now, case.zone)
-    assert found.end == lives.next_billing_at(case.terms, life, after=today, zone=case.zone)
+    assert found.end == timeline.next_billing_at(case.terms, life, after=today, zone=case.zone)
 
 
 @law
@@ -111,12 +111,12 @@ def test_billing_days_open_the_periods_of_the_anchors_local_day(data, case):
     terms, life, zone = case.terms, case.life, case.zone
     on = data.draw(days(zone))
     anchor = periods.local_date(life.anchor_at, zone)
-    whole = lives.period_on(terms, life, on, zone)
-    charges = lives.charges_period_on(terms, life, on, zone)
+    whole = timeline.period_on(terms, life, on, zone)
+    charges = timeline.charges_period_on(terms, life, on, zone)
     assert whole == periods.period_containing(anchor, terms.interval, life.billing_time, on)
     assert charges.end == whole.end if not terms.charges_monthly else 28 <= charges.days <= 31
-    assert lives.is_billing_day(terms, life, on, zone) == (on in (whole.start, charges.start))
-    due_at = lives.next_billing_at(terms, life, after=on, zone=zone)
+    assert timeline.is_billing_day(terms, life, on, zone) == (on in (whole.start, charges.start))
+    due_at = timeline.next_billing_at(terms, life, after=on, zone=zone)
     assert due_at == periods.start_of_day(charges.end, zone)
 
 
@@ -149,7 +149,7 @@ def test_all_is_billed_once_when_the_zone_changes(case):
 
 def moved(interval: str, billing_time: str, start: str, move: str, end: str, zone: str, then: str | None) -> Case:
     started_at = at(start)
-    life = Life(
+    life = SubscriptionTimeline(
         billing_time=BillingTime(billing_time),
         anchor_at=started_at,
         started_at=started_at,

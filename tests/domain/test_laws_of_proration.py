@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 
 from chalicelib.domain import periods, subscriptions
 from chalicelib.domain.intervals import BillingTime, Interval
-from chalicelib.domain.lives import Life, Terms
 from chalicelib.domain.money import CONTEXT, round_half_up
 from chalicelib.domain.periods import Period
 from chalicelib.domain.proration import prorated, unused_cents
 from chalicelib.domain.subscriptions import FeeRange
+from chalicelib.domain.timeline import SubscriptionTimeline, Terms
 from tests.support.billing_time import DAY, billing_times, days, intervals
 
 law = settings(max_examples=300)
@@ -87,7 +87,7 @@ def test_a_credit_never_exceeds_what_is_left_of_the_fee(amount, of, fee, credite
 # Plans changed within a period, both paid in advance
 
 
-def _fee(amount: int, life: Life, interval: Interval, from_day: date) -> tuple[FeeRange, int]:
+def _fee(amount: int, life: SubscriptionTimeline, interval: Interval, from_day: date) -> tuple[FeeRange, int]:
     """The fee of a start in advance on a day, as its range and in cents."""
     terms = Terms(interval=interval, amount_cents=amount, pay_in_advance=True)
     started = replace(life, started_at=datetime.combine(from_day, time(12), UTC))
@@ -102,7 +102,7 @@ def _credit(amount: int, fee: FeeRange, cents: int, upgraded_on: date) -> int:
     return round_half_up(exact)
 
 
-def _net(plans: list[tuple[int, Interval]], life: Life, changed_on: list[date]) -> int:
+def _net(plans: list[tuple[int, Interval]], life: SubscriptionTimeline, changed_on: list[date]) -> int:
     """Fees less credits of a chain of upgrades, each on its day."""
     net, last = 0, None
     for (amount, interval), on in zip(plans, changed_on, strict=True):
@@ -119,7 +119,7 @@ def _net(plans: list[tuple[int, Interval]], life: Life, changed_on: list[date]) 
 @example(1, 1, Interval.WEEKLY, BillingTime.ANNIVERSARY, date(2024, 1, 1), None)
 def test_an_upgrade_there_and_back_never_bills_more_than_both_plans(a, b, interval, billing_time, anchor, data):
     at = datetime.combine(anchor, time(12), UTC)
-    life = Life(billing_time=billing_time, anchor_at=at, started_at=at, trial_started_at=at)
+    life = SubscriptionTimeline(billing_time=billing_time, anchor_at=at, started_at=at, trial_started_at=at)
     whole = periods.period_containing(anchor, interval, billing_time, anchor)
     left = whole.days - 1 - (anchor - whole.start).days
     there, back = sorted(data.draw(st.integers(0, left)) for _ in range(2)) if data else (0, left)
@@ -136,7 +136,7 @@ def test_an_upgrade_there_and_back_never_bills_more_than_both_plans(a, b, interv
 @given(st.lists(st.tuples(amounts, st.integers(0, 366)), min_size=1, max_size=8), billing_times, days(), intervals)
 def test_a_chain_of_upgrades_bills_each_day_once(plans, billing_time, anchor, interval):
     at = datetime.combine(anchor, time(12), UTC)
-    life = Life(billing_time=billing_time, anchor_at=at, started_at=at, trial_started_at=at)
+    life = SubscriptionTimeline(billing_time=billing_time, anchor_at=at, started_at=at, trial_started_at=at)
     whole = periods.period_containing(anchor, interval, billing_time, anchor)
     changed_on = [anchor, *sorted(anchor + n % (whole.end - anchor).days * DAY for _, n in plans[1:])]
     net = _net([(amount, interval) for amount, _ in plans], life, changed_on)

@@ -13,11 +13,11 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from chalicelib.domain import lives, periods
+from chalicelib.domain import periods, timeline
 from chalicelib.domain.intervals import Interval
-from chalicelib.domain.subscriptions import Row
+from chalicelib.domain.subscriptions import BillingLine
 from chalicelib.features.plans.store import Plan
-from chalicelib.features.subscriptions import terms
+from chalicelib.features.subscriptions import schedule
 from chalicelib.features.subscriptions.records import Subscription
 from tests.support import ledger
 from tests.support.billing_time import DAY, instants, zones
@@ -155,7 +155,7 @@ def carry_out(books: Ledger, wish: Wish) -> None:
         books.downgrade(of, wish.plan)
 
 
-Billed = tuple[dict[str, Subscription], dict[str, list[Row]], dict[str, int]]
+Billed = tuple[dict[str, Subscription], dict[str, list[BillingLine]], dict[str, int]]
 
 
 def billed(books: Ledger) -> Billed:
@@ -186,7 +186,7 @@ def test_a_wish_that_comes_before_the_runs_of_its_time_changes_nothing_about_the
     script = replace(script, wishes=script.wishes[:1])
     unwished = carried(replace(script, wishes=()), []).subscriptions["sub-0"]
     for wish in script.wishes:
-        life, plan_terms = terms.life_of(unwished), terms.terms_of(script.plans[0])
+        life, plan_terms = schedule.life_of(unwished), schedule.terms_of(script.plans[0])
         on = periods.local_date(wish.at, script.zone)
-        assume(wish.what != "end" or not lives.is_billing_day(plan_terms, life, on, script.zone))
+        assume(wish.what != "end" or not timeline.is_billing_day(plan_terms, life, on, script.zone))
     assert billed(carried(script, [], behind=True))[1:] == billed(carried(script, []))[1:]

@@ -14,7 +14,7 @@ import pytest
 from chalicelib.domain import periods, subscriptions
 from chalicelib.domain.intervals import BillingTime, Interval
 from chalicelib.domain.periods import Span
-from chalicelib.features.subscriptions import terms
+from chalicelib.features.subscriptions import schedule
 from tests.support import ledger
 from tests.support.billing_time import DAY, ZONES
 from tests.support.ledger import Ledger
@@ -106,7 +106,7 @@ def assert_shown_as_billed(zone: ZoneInfo, year: int, interval: Interval, billin
 
 def open_usage(books: Ledger, at: datetime) -> Span:
     of = books.subscriptions["sub"]
-    return subscriptions.open_usage(terms.terms_of(books.plans["plan"]), terms.life_of(of), at, books.zone)
+    return subscriptions.open_usage(schedule.terms_of(books.plans["plan"]), schedule.life_of(of), at, books.zone)
 
 
 CASES = [*((name, 2023) for name in one_of_each(2023)), *ODD_YEARS]

@@ -20,8 +20,8 @@ from chalicelib.domain.aggregation.rules import Aggregation, MetricRule
 from chalicelib.domain.charges import properties
 from chalicelib.domain.charges.models import ChargeModel
 from chalicelib.domain.intervals import BillingTime, Interval
-from chalicelib.domain.lives import Life, Terms
 from chalicelib.domain.subscriptions import IN_ADVANCE_CHARGE
+from chalicelib.domain.timeline import SubscriptionTimeline, Terms
 
 MARCH = datetime(2024, 3, 1, tzinfo=UTC)
 COUNT = MetricRule(Aggregation.COUNT)
@@ -115,8 +115,8 @@ def test_what_is_held_and_what_is_new_come_to_the_highest_level(values, hours):
 UTC_ZONE, TOKYO = ZoneInfo("UTC"), ZoneInfo("Asia/Tokyo")
 
 
-def life(started_at: datetime, **fields: Any) -> Life:
-    return Life(BillingTime.CALENDAR, started_at, started_at, started_at, **fields)
+def life(started_at: datetime, **fields: Any) -> SubscriptionTimeline:
+    return SubscriptionTimeline(BillingTime.CALENDAR, started_at, started_at, started_at, **fields)
 
 
 @pytest.mark.parametrize(

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from chalicelib.features.invoicing import in_advance
-from chalicelib.features.metering import commit
-from chalicelib.features.metering import service as metering
+from chalicelib.features.metering import messages as metering
+from chalicelib.features.metering import write
 from chalicelib.features.metering.advance import CHARGE_EVENT
 from chalicelib.platform import agenda, jobs
 from chalicelib.platform.agenda import Task
@@ -50,7 +50,7 @@ def at_once(
 
     how = {"sleep": wait, "draw": chance.random}
     monkeypatch.setattr(in_advance, "transact", partial(in_advance.transact, **how))
-    monkeypatch.setattr(commit, "_commit", partial(commit._commit, **how))
+    monkeypatch.setattr(write, "_commit", partial(write._commit, **how))
     with colliding(turns.pause) as met:
         turns.run(works)
     return met

@@ -8,7 +8,7 @@ import pytest
 from chalicelib.features.fees import service as fees
 from chalicelib.features.fees import store as fee_store
 from chalicelib.features.invoicing import in_advance
-from chalicelib.features.metering import service as metering
+from chalicelib.features.metering import messages as metering
 from chalicelib.features.metering.advance import CHARGE_EVENT
 from chalicelib.features.plans import advance_codes
 from chalicelib.platform import agenda, clock, jobs

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from chalicelib import limits, wiring
-from chalicelib.features.metering.service import _Sealer
+from chalicelib.features.metering.messages import _Preparer
 from chalicelib.platform.settings import settings
 from tests.support.charging import bills, moves, priced, tiers, ts, values
 from tests.support.in_advance import advance
@@ -241,7 +241,7 @@ def test_lists_show_the_last_of_the_array_first(story):
 def test_what_was_stored_without_a_place_is_still_read(story, monkeypatch):
     """Events of before went by their ids; those that come now go by their places, behind."""
     set_up(story)
-    real = _Sealer.seal
+    real = _Preparer.seal
 
     def without_place(self, message, event, task=None):
         event.place = None
@@ -250,7 +250,7 @@ def test_what_was_stored_without_a_place_is_still_read(story, monkeypatch):
         return sealed
 
     with monkeypatch.context() as before:
-        before.setattr(_Sealer, "seal", without_place)
+        before.setattr(_Preparer, "seal", without_place)
         send(story, "latest", numbers(1, 2))
         meter()
     assert usage_of(story, "latest") == "1.0"

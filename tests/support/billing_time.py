@@ -11,10 +11,10 @@ from zoneinfo import ZoneInfo, available_timezones
 
 from hypothesis import strategies as st
 
-from chalicelib.domain import lives, periods, subscriptions
+from chalicelib.domain import periods, subscriptions, timeline
 from chalicelib.domain.intervals import BillingTime, Interval
-from chalicelib.domain.lives import Life, Terms
-from chalicelib.domain.subscriptions import Row
+from chalicelib.domain.subscriptions import BillingLine
+from chalicelib.domain.timeline import SubscriptionTimeline, Terms
 
 DAY = timedelta(days=1)
 FIRST, LAST = date(1970, 1, 1), date(2037, 12, 31)
@@ -93,7 +93,7 @@ class Case:
     """A subscription from its start to its end, in one zone, or in two: `moved_at` its customer goes to `then`."""
 
     terms: Terms
-    life: Life
+    life: SubscriptionTimeline
     zone: ZoneInfo
     then: ZoneInfo | None = None
     moved_at: datetime | None = None
@@ -127,7 +127,7 @@ def cases(draw: st.DrawFn, *, in_advance: bool | None = None, moves: bool = Fals
         pay_in_advance=draw(st.booleans()) if in_advance is None else in_advance,
         charges_monthly=interval in (Interval.SEMIANNUAL, Interval.YEARLY) and draw(st.booleans()),
     )
-    life = Life(
+    life = SubscriptionTimeline(
         billing_time=draw(billing_times),
         anchor_at=started_at - age * DAY,
         started_at=started_at,
@@ -145,9 +145,9 @@ def cases(draw: st.DrawFn, *, in_advance: bool | None = None, moves: bool = Fals
 class Billed:
     """A row with its billing day (None for the first and the last row), and the subscription as it was then."""
 
-    row: Row
+    row: BillingLine
     on: date | None
-    life: Life
+    life: SubscriptionTimeline
     zone: ZoneInfo
 
 
@@ -163,14 +163,14 @@ def billed(case: Case) -> list[Billed]:
     return [*first, *runs, Billed(last, None, life, case.last_zone)]
 
 
-def _runs(case: Case, life: Life) -> Iterator[Billed]:
+def _runs(case: Case, life: SubscriptionTimeline) -> Iterator[Billed]:
     """The billing days, each carried out at its instant, or at the move where it is past then."""
     zone, moves = case.zone, case.moved_at is not None
     billed_on = date.min
     while True:
         after = max(periods.local_date(life.started_at, zone), billed_on)
-        on = lives.next_billing_day(case.terms, life, after=after, zone=zone)
-        due_at = lives.next_billing_at(case.terms, life, after=after, zone=zone)
+        on = timeline.next_billing_day(case.terms, life, after=after, zone=zone)
+        due_at = timeline.next_billing_at(case.terms, life, after=after, zone=zone)
         if moves and case.moved_at is not None and due_at >= case.moved_at:
             zone, moves = case.last_zone, False
             continue
@@ -181,7 +181,7 @@ def _runs(case: Case, life: Life) -> Iterator[Billed]:
         yield run
 
 
-def _continued(run: Billed, life: Life) -> Life:
+def _continued(run: Billed, life: SubscriptionTimeline) -> SubscriptionTimeline:
     assert run.row.charges is not None
     life = replace(life, billed_until=run.row.charges.end)
     return life if run.row.fee is None else replace(life, paid_until=run.row.fee.whole.end)

@@ -14,10 +14,10 @@ from chalicelib.domain.aggregation.summaries import Summary
 from chalicelib.domain.periods import Span
 from chalicelib.features.audit.audit import audit
 from chalicelib.features.billable_metrics.store import METRICS, Metric, MetricFilter
-from chalicelib.features.metering import commit, registers, store
+from chalicelib.features.metering import distinct_counters, store, write
+from chalicelib.features.metering.dimensions import View
+from chalicelib.features.metering.distinct_counters import Spec
 from chalicelib.features.metering.event import Event
-from chalicelib.features.metering.registers import Spec
-from chalicelib.features.metering.views import View
 from chalicelib.features.subscriptions.stream import Stream
 from chalicelib.features.usage import distinct, service
 from chalicelib.platform import agenda, clock, table
@@ -58,8 +58,8 @@ class Hot:
                     Metric(id=new_id(), created_at=at, updated_at=at, filters=filters, field_name=field_name, **fields),
                 )
         hot = cls(hour, organization, subscription)
-        distinct.wish(distinct.Question(organization, subscription, _UNIQUE, hot.span, _SPEC), real_now=at)
-        registers.forget()  # As all workers do within a minute.
+        distinct.request_counter(distinct.Question(organization, subscription, _UNIQUE, hot.span, _SPEC), real_now=at)
+        distinct_counters.forget()  # As all workers do within a minute.
         return hot
 
     @property
@@ -154,27 +154,27 @@ class Hot:
         assert dict(self._register().numbers) == dict(before.numbers), "the meter had entered all"
         return {bucket: number for bucket, number in before.numbers.items() if number}
 
-    def _register(self) -> registers.Register:
+    def _register(self) -> distinct_counters.Register:
         items = table.usage.query(store.usage_pk(self.organization.id, self.subscription), begins=f"u#{_UNIQUE}#")
-        (register,) = registers.read(items)
+        (register,) = distinct_counters.read(items)
         return register
 
 
 def meeting(works: Sequence[Callable[[], object]], chance: random.Random) -> Collisions:
     """Carry out works at the same time: of all one goes on at a time, and at each request another one, drawn by chance. Their
     transactions collide; who waits lets others go on."""
-    turns, real = Turns(len(works), chance), commit._commit
+    turns, real = Turns(len(works), chance), write._commit
 
     def wait(seconds: float) -> None:
         for _ in range(min(20, 1 + int(seconds * 500))):
             turns.pause()
 
-    commit._commit = partial(real, sleep=wait, draw=chance.random)
+    write._commit = partial(real, sleep=wait, draw=chance.random)
     try:
         with colliding(turns.pause) as met:
             turns.run(works)
     finally:
-        commit._commit = real
+        write._commit = real
     return met
 
 

@@ -6,11 +6,11 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from chalicelib.domain import periods
-from chalicelib.domain.subscriptions import Row
+from chalicelib.domain.subscriptions import BillingLine
 from chalicelib.features.plans.store import FixedCharge, Plan
-from chalicelib.features.subscriptions import change, decide, schemas, service
-from chalicelib.features.subscriptions.decide import Outcome
-from chalicelib.features.subscriptions.records import LastFee, Occasion, Status, Subscription
+from chalicelib.features.subscriptions import change, lifecycle, schemas, service
+from chalicelib.features.subscriptions.lifecycle import Outcome
+from chalicelib.features.subscriptions.records import LastFee, PendingInvoice, Status, Subscription
 from chalicelib.tasks import billing as jobs
 
 
@@ -46,9 +46,9 @@ class Ledger:
     plans: dict[str, Plan]
     now: datetime
     subscriptions: dict[str, Subscription] = field(default_factory=dict)
-    rows: dict[str, list[Row]] = field(default_factory=dict)
+    rows: dict[str, list[BillingLine]] = field(default_factory=dict)
     unused_days: dict[str, int] = field(default_factory=dict)
-    invoices: list[tuple[datetime, tuple[tuple[str, Row], ...]]] = field(default_factory=list)
+    invoices: list[tuple[datetime, tuple[tuple[str, BillingLine], ...]]] = field(default_factory=list)
 
     # Time.
 
@@ -66,7 +66,7 @@ class Ledger:
 
     def _carry_out(self, now: datetime) -> None:
         known = sorted(self.subscriptions.values(), key=lambda s: (s.created_at, s.id))
-        decisions = decide.decide_all(known, self.plans, closing=False, now=now, zone=self.zone)
+        decisions = lifecycle.decide_all(known, self.plans, closing=False, now=now, zone=self.zone)
         chosen = jobs._next_group(decisions)
         assert chosen, "what is due is decided"
         lines = [(o.after.id, row) for each in chosen for o in each.outcomes for row in o.rows]
@@ -164,7 +164,7 @@ class Ledger:
         )
         self.subscriptions[new.id] = new
         ended = {"status": Status.TERMINATED, "terminated_at": at, "upgraded": True, "next_id": new.id}
-        occasions = (*of.occasions, Occasion.TERMINATING)
+        occasions = (*of.occasions, PendingInvoice.TERMINATING)
         self.subscriptions[of.id] = of.model_copy(update={**ended, "occasions": occasions})
 
     def _successor(self, of: Subscription, plan_id: str) -> Subscription:

@@ -14,7 +14,7 @@ from chalicelib import wiring
 from chalicelib.domain.aggregation.window import Window
 from chalicelib.domain.periods import Span
 from chalicelib.features.metering import store
-from chalicelib.features.plans import live
+from chalicelib.features.plans import active_parts
 from chalicelib.features.plans.store import PLANS
 from chalicelib.features.rating import metered
 from chalicelib.features.subscriptions.stream import Stream
@@ -123,7 +123,7 @@ class World:
         """What each charge counted."""
         plan = PLANS.find(self.organization.id, "plan")
         assert plan is not None
-        charges = live.live_charges(plan, live.metrics_of(self.organization.id, [plan]))
+        charges = active_parts.live_charges(plan, active_parts.metrics_of(self.organization.id, [plan]))
         days = (of.of_days, of.first_day, of.last_day)
         window = Window(Span(of.start, of.end), of.zone, *days, upgraded=of.upgraded)
         return metered.used_by(self.organization, Stream("sub"), charges, window, only=only)

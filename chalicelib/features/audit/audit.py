@@ -14,10 +14,10 @@ from typing import Any
 from chalicelib import limits
 from chalicelib.features.billable_metrics.store import METRICS
 from chalicelib.features.metering import definitions, store, tally
-from chalicelib.features.metering.views import View, prefix_of, what_of
+from chalicelib.features.metering.dimensions import View, prefix_of, what_of
 from chalicelib.features.organizations import store as organizations
-from chalicelib.features.usage import folds
-from chalicelib.features.usage.counted import covered_only, merge, take_event, without
+from chalicelib.features.usage import compaction
+from chalicelib.features.usage.totals import covered_only, merge, take_event, without
 from chalicelib.platform.ids import OrganizationId, key_part
 from chalicelib.platform.table import Item, usage
 from chalicelib.platform.values import from_item
@@ -184,7 +184,7 @@ def _of_day(seen: _Seen, partition: str, day: str) -> list[Difference]:
     folded = seen.folded.get((partition, day))
     if folded is None or "hours_until" in folded or folded["seen"] != seen.markers.get((partition, day), {}):
         return []
-    days = folds.unpack(folded["codes"])
+    days = compaction.unpack(folded["codes"])
     hours: Codes = {}
     for hour in range(24):
         for code, row in seen.rows.get((partition, f"{day}T{hour:02d}"), {}).items():

@@ -20,11 +20,11 @@ from chalicelib.features.metering import store as metered
 from chalicelib.features.metering.event import instant_of, milliseconds_of
 from chalicelib.features.metering.log_items import Reference, references_of
 from chalicelib.features.organizations import store as organizations
-from chalicelib.features.plans import live
+from chalicelib.features.plans import active_parts
 from chalicelib.features.plans import service as plans
 from chalicelib.features.subscriptions import store as subscriptions
 from chalicelib.features.subscriptions.records import Subscription
-from chalicelib.features.usage import settle
+from chalicelib.features.usage import expiry
 from chalicelib.features.usage.raw import ceil_ms
 from chalicelib.platform import agenda
 from chalicelib.platform.agenda import Task
@@ -135,7 +135,7 @@ class Ledger:
         """The codes that a plan bills by what a period has counted."""
         if plan_id not in self._codes:
             plan = plans.by_ids(self.organization_id, [plan_id])[plan_id]
-            charges = live.live_charges(plan, live.metrics_of(self.organization_id, [plan]))
+            charges = active_parts.live_charges(plan, active_parts.metrics_of(self.organization_id, [plan]))
             billed = [metric for charge, metric in charges if not charge.pay_in_advance and not metric.recurring]
             self._codes[plan_id] = frozenset(metric.code for metric in billed)
         return self._codes[plan_id]
@@ -210,7 +210,7 @@ def count(task: Task, now: datetime) -> None:
     number = sum(1 for _ in metered_between(task.organization.id, now - _DAY, now))
     if number:
         _alarm(task.organization, number)
-    transact([*agenda.move(task, now + _DAY, now=now), *settle.begin(task, now)])
+    transact([*agenda.move(task, now + _DAY, now=now), *expiry.begin(task, now)])
 
 
 def metered_between(organization_id: OrganizationId, start: datetime, end: datetime) -> Iterator[Late]:

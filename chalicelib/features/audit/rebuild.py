@@ -11,8 +11,8 @@ from typing import Any
 from chalicelib import limits
 from chalicelib.features.audit.audit import CurrentViews, Difference
 from chalicelib.features.metering import limbs, store, tally
+from chalicelib.features.metering.dimensions import is_sum
 from chalicelib.features.metering.event import Event, milliseconds_of
-from chalicelib.features.metering.views import is_sum
 from chalicelib.platform.ids import OrganizationId
 from chalicelib.platform.table import Action, Cancelled, Item, transact, usage
 

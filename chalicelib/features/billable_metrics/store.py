@@ -68,7 +68,7 @@ class Metric(Record):
         return self.seed_type or self.aggregation_type
 
     @property
-    def at_the_door(self) -> dict[str, Any] | None:
+    def ingest_checks(self) -> dict[str, Any] | None:
         """What it asks of each event that comes in, None for most: the property that a formula makes of it; that its
         operation is one that its value can take (`keys`: of its dimensions, in which values stand apart)."""
         if self.deleted_at is not None or self.field_name is None:
@@ -113,8 +113,8 @@ def formula_items(organization_id: OrganizationId) -> list[Item]:
 def formula_actions(organization_id: OrganizationId, old: Metric | None, new: Metric | None) -> list[Action]:
     """Bring what events are asked for in line with a metric before and after a change (None: it is not there)."""
     pk = _formulas(organization_id)
-    before = {m.code: m.at_the_door for m in (old,) if m is not None and m.at_the_door}
-    after = {m.code: m.at_the_door for m in (new,) if m is not None and m.at_the_door}
+    before = {m.code: m.ingest_checks for m in (old,) if m is not None and m.ingest_checks}
+    after = {m.code: m.ingest_checks for m in (new,) if m is not None and m.ingest_checks}
     actions = [core.delete((pk, key_part(code))) for code in before if code not in after]
     for code, asked in after.items():
         if before.get(code) != asked:

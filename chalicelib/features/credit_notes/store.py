@@ -80,15 +80,15 @@ def fees_of(organization_id: OrganizationId, notes: Iterable[CreditNote]) -> lis
 
 def create_actions(organization_id: OrganizationId, note: CreditNote) -> list[Action]:
     """Store a new note; refused where one of this id stands already."""
-    return together(organization_id, created=[note])
+    return write_notes(organization_id, created=[note])
 
 
 def replace_actions(organization_id: OrganizationId, old: CreditNote, new: CreditNote) -> list[Action]:
     """Write `new` over `old`, its open balance with it; refused if somebody else wrote in between."""
-    return together(organization_id, replaced=[(old, new)])
+    return write_notes(organization_id, replaced=[(old, new)])
 
 
-def together(
+def write_notes(
     organization_id: OrganizationId,
     *,
     created: Sequence[CreditNote] = (),

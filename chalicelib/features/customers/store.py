@@ -36,7 +36,7 @@ CUSTOMERS = Collection(
 
 
 @dataclass(frozen=True, slots=True)
-class Everything:
+class CustomerItems:
     """What stands under a customer's key: all that decides its money. Items are read by the features that own them."""
 
     customer: Customer | None
@@ -45,7 +45,7 @@ class Everything:
     notes: list[Item]
 
 
-def everything_of(organization_id: OrganizationId, customer_id: CustomerId) -> Everything:
+def everything_of(organization_id: OrganizationId, customer_id: CustomerId) -> CustomerItems:
     """The customer, its billing state, the items of its subscriptions and of its credit notes with a balance, read
     consistently in one query."""
     pk, _ = CUSTOMERS.key(organization_id, customer_id)
@@ -62,7 +62,7 @@ def everything_of(organization_id: OrganizationId, customer_id: CustomerId) -> E
             subscriptions.append(item)
         elif item["sk"].startswith("note#"):
             notes.append(item)
-    return Everything(customer, state, subscriptions, notes)
+    return CustomerItems(customer, state, subscriptions, notes)
 
 
 def state_of(organization_id: OrganizationId, customer_id: CustomerId) -> BillingState:

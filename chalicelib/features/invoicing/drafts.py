@@ -10,12 +10,12 @@ from chalicelib.domain.invoicing.totals import VERSION_NUMBERS
 from chalicelib.features.customers import store as customer_store
 from chalicelib.features.invoices import store
 from chalicelib.features.invoices.records import Fee, Invoice
-from chalicelib.features.invoicing import commit, issue
+from chalicelib.features.invoicing import compose, run
 from chalicelib.features.organizations import service as organizations
 from chalicelib.features.plans import service as plans
-from chalicelib.features.rating import fees
-from chalicelib.features.rating.account import Account
-from chalicelib.features.rating.fees import Line
+from chalicelib.features.rating import line_items
+from chalicelib.features.rating.billing_context import BillingContext
+from chalicelib.features.rating.line_items import InvoicedSubscription
 from chalicelib.features.subscriptions import store as subscription_store
 from chalicelib.platform import agenda
 from chalicelib.platform.agenda import Task
@@ -25,16 +25,18 @@ from chalicelib.platform.retry import retrying
 from chalicelib.platform.table import transact
 
 
-def recomputed(organization_id: OrganizationId, old: Invoice, *, now: datetime) -> tuple[Account, Invoice, list[Fee]]:
+def recomputed(
+    organization_id: OrganizationId, old: Invoice, *, now: datetime
+) -> tuple[BillingContext, Invoice, list[Fee]]:
     """A draft computed again from its boundaries, under a new build; nothing is written yet."""
     own = organizations.get(organization_id)
     everything = customer_store.everything_of(organization_id, old.customer_id)
-    account = commit.account_of(own, everything)
+    account = run.account_of(own, everything)
     by_id = {s.id: s for s in map(subscription_store.read, everything.subscriptions)}
     known = plans.by_ids(organization_id, [period.plan_id for period in old.periods])
-    lines = [Line(by_id[p.subscription_id], known[p.plan_id], p) for p in old.periods]
-    found = fees.fees_of(account, lines, invoice_id=old.id, now=old.created_at)
-    amounts = issue.amounts(issue.sums_of(found), old.id)
+    lines = [InvoicedSubscription(by_id[p.subscription_id], known[p.plan_id], p) for p in old.periods]
+    found = line_items.fees_of(account, lines, invoice_id=old.id, now=old.created_at)
+    amounts = compose.amounts(compose.sums_of(found), old.id)
     return account, old.model_copy(update={**amounts, "build": new_id(), "updated_at": now}), found
 
 
@@ -66,7 +68,7 @@ def finalize_now(organization: OrganizationRef, draft: Invoice, *, now: datetime
     Raises: ChangedMeanwhile.
     """
     due_at = periods.start_of_day(draft.finalize_on, ZoneInfo(draft.timezone))
-    planned = agenda.task(commit.FINALIZE, organization, draft.id, due_at)
+    planned = agenda.task(run.FINALIZE, organization, draft.id, due_at)
 
     def attempt() -> list[Task]:
         standing = _standing(planned, now=now)
@@ -78,7 +80,7 @@ def finalize_now(organization: OrganizationRef, draft: Invoice, *, now: datetime
         if standing.due_at <= now and not standing.parked:
             return [standing]
         transact(agenda.move(standing, now, now=now))
-        return [agenda.task(commit.FINALIZE, organization, draft.id, now)]
+        return [agenda.task(run.FINALIZE, organization, draft.id, now)]
 
     return retrying(attempt, "invoice")
 
@@ -92,7 +94,7 @@ def _standing(planned: Task, *, now: datetime) -> Task | None:
     return agenda.find(planned.key)
 
 
-def dates_at_end(account: Account, draft: Invoice, on: date) -> dict[str, object]:
+def dates_at_end(account: BillingContext, draft: Invoice, on: date) -> dict[str, object]:
     """The dates of a draft that becomes final on a day. Source: invoices.md section 2."""
     adjustment = account.customer.billing_configuration.subscription_invoice_issuing_date_adjustment
     issuing = draft.issuing_date if adjustment == dates.KEEP else on

@@ -18,25 +18,25 @@ from chalicelib.features.fees import store as fee_store
 from chalicelib.features.invoices import service as invoices
 from chalicelib.features.invoices import store as invoice_store
 from chalicelib.features.invoices.records import Fee, PeriodPart
-from chalicelib.features.invoicing import commit, issue
+from chalicelib.features.invoicing import compose, run
 from chalicelib.features.metering import erase
 from chalicelib.features.metering import store as metered_store
 from chalicelib.features.metering.advance import event_key
 from chalicelib.features.organizations import service as organizations
 from chalicelib.features.organizations.records import Organization
-from chalicelib.features.plans import live
+from chalicelib.features.plans import active_parts
 from chalicelib.features.plans import service as plans
 from chalicelib.features.plans.store import Charge, Plan
 from chalicelib.features.rating import charged, event_usage, pricing
-from chalicelib.features.rating import fees as fees_of_plan
-from chalicelib.features.rating.account import Account
-from chalicelib.features.rating.event_usage import Owed, Part, Period
-from chalicelib.features.rating.fees import Line
+from chalicelib.features.rating import line_items as fees_of_plan
+from chalicelib.features.rating.billing_context import BillingContext
+from chalicelib.features.rating.event_usage import EventFeeTarget, Owed, Period
+from chalicelib.features.rating.line_items import InvoicedSubscription
 from chalicelib.features.rating.metered import Used
-from chalicelib.features.rating.pricing import Owner
+from chalicelib.features.rating.pricing import LineItemContext
+from chalicelib.features.subscriptions import schedule
 from chalicelib.features.subscriptions import store as subscription_store
-from chalicelib.features.subscriptions import terms
-from chalicelib.features.subscriptions.decide import Outcome
+from chalicelib.features.subscriptions.lifecycle import Outcome
 from chalicelib.features.subscriptions.records import Subscription
 from chalicelib.features.usage.service import reading_of
 from chalicelib.platform import agenda
@@ -48,17 +48,17 @@ _SECOND = timedelta(seconds=1)
 
 
 @dataclass(frozen=True, slots=True)
-class Case:
+class EventContext:
     """Whose event it is, and what it may owe: the charges in advance of its code, in the plan's order."""
 
-    account: Account
+    account: BillingContext
     subscription: Subscription
     plan: Plan
     period: Period
     part: PeriodPart
     charges: Sequence[tuple[Charge, Metric]]
 
-    def parts(self, event: Reading) -> list[Part]:
+    def parts(self, event: Reading) -> list[EventFeeTarget]:
         """The parts of charges that see an event."""
         found = (event_usage.part_of(self.period, charge, metric, event) for charge, metric in self.charges)
         return [part for part in found if part is not None]
@@ -66,7 +66,7 @@ class Case:
     def fee(self, used: Used, invoice_id: InvoiceId, *, transaction_id: str | None, now: datetime) -> Fee:
         """The fee for what one event adds. Source: usage.md sections 7 and 8."""
         book = fees_of_plan.tax_book(self.account, [self.plan])
-        owner = Owner(self.subscription, self.plan, self.part, invoice_id, now)
+        owner = LineItemContext(self.subscription, self.plan, self.part, invoice_id, now)
         fee = pricing.charge_fee(used, owner, book.of(used.charge.tax_ids, self.plan.tax_ids), kept=True)
         assert fee is not None, "each event has its fee"
         return fee.model_copy(update={"pay_in_advance": True, "event_transaction_id": transaction_id})
@@ -100,27 +100,29 @@ def _charge_once(task: Task, now: datetime) -> bool:
     return False
 
 
-def case_of(own: Organization, external_id: str, code: str, event: Reading) -> Case | None:
+def case_of(own: Organization, external_id: str, code: str, event: Reading) -> EventContext | None:
     """The subscription that holds an event, with what its plan charges for it; None where no subscription does."""
     found = _holder(own, external_id, event)
     if found is None:
         return None
     account, subscription = found
     plan = plans.by_ids(own.id, [subscription.plan_id])[subscription.plan_id]
-    row = rules.charged_at_once(terms.terms_of(plan), terms.life_of(subscription), event.at, account.zone)
+    row = rules.charged_at_once(schedule.terms_of(plan), schedule.life_of(subscription), event.at, account.zone)
     assert row.usage_days is not None
     charges = [
         (charge, metric)
-        for charge, metric in live.live_charges(plan, live.metrics_of(own.id, [plan]))
+        for charge, metric in active_parts.live_charges(plan, active_parts.metrics_of(own.id, [plan]))
         if charge.pay_in_advance and metric.code == code
     ]
     # Units that changed and are not billed yet do not concern this row.
     plain = subscription.model_copy(update={"units_changed_at": None})
-    part = issue.period_part(Outcome(plain, plain, plan), row)
-    return Case(account, subscription, plan, Period(own.ref, subscription, row.usage_days, account.zone), part, charges)
+    part = compose.period_part(Outcome(plain, plain, plan), row)
+    return EventContext(
+        account, subscription, plan, Period(own.ref, subscription, row.usage_days, account.zone), part, charges
+    )
 
 
-def _holder(own: Organization, external_id: str, event: Reading) -> tuple[Account, Subscription] | None:
+def _holder(own: Organization, external_id: str, event: Reading) -> tuple[BillingContext, Subscription] | None:
     """Whose event it is, read consistently: the live subscription's customer is asked first, then those that had the
     external id before."""
     guard = subscription_store.guard(own.id, external_id)
@@ -141,14 +143,14 @@ def _holder(own: Organization, external_id: str, event: Reading) -> tuple[Accoun
 
 def _held_by(
     own: Organization, customer_id: CustomerId, external_id: str, event: Reading
-) -> tuple[Account, Subscription] | None:
+) -> tuple[BillingContext, Subscription] | None:
     everything = customer_store.everything_of(own.id, customer_id)
     known = [s for s in map(subscription_store.read, everything.subscriptions) if s.external_id == external_id]
     holding = [s for s in known if _holds(s, event)]
     if not holding:
         return None
     # A cheaper plan begins at the instant at which the one before ends.
-    return commit.account_of(own, everything), max(holding, key=lambda s: (s.started_at, s.id))
+    return run.account_of(own, everything), max(holding, key=lambda s: (s.started_at, s.id))
 
 
 def _holds(subscription: Subscription, event: Reading) -> bool:
@@ -169,7 +171,7 @@ def _holds(subscription: Subscription, event: Reading) -> bool:
     return at < end if subscription.upgraded else at < end + _SECOND
 
 
-def _not_made(case: Case, transaction_id: str, event: Reading) -> list[tuple[Part, Decimal]]:
+def _not_made(case: EventContext, transaction_id: str, event: Reading) -> list[tuple[EventFeeTarget, Decimal]]:
     """The parts of charges that see an event and have no fee of it yet, each with what its period was charged by now."""
     parts = case.parts(event)
     markers = [_marker(case, part.asked.charge, _base_id(case, part.asked.charge, transaction_id)) for part in parts]
@@ -179,7 +181,7 @@ def _not_made(case: Case, transaction_id: str, event: Reading) -> list[tuple[Par
     return [(part, charged.read(place, found)) for part, marker, place in asked if marker not in found]
 
 
-def _marker(case: Case, charge: Charge, base_id: str) -> tuple[str, str]:
+def _marker(case: EventContext, charge: Charge, base_id: str) -> tuple[str, str]:
     """Where stands what tells that the fee was made: its invoice, or the fee itself."""
     organization_id = case.account.organization.id
     if charge.invoiceable:
@@ -187,12 +189,12 @@ def _marker(case: Case, charge: Charge, base_id: str) -> tuple[str, str]:
     return fee_store.fee_key(organization_id, FeeId(base_id))
 
 
-def _base_id(case: Case, charge: Charge, transaction_id: str) -> str:
+def _base_id(case: EventContext, charge: Charge, transaction_id: str) -> str:
     """The id of an event's invoice, or of its fee without one."""
     return derived_id("event", case.subscription.id, transaction_id, charge.id)
 
 
-def _make(case: Case, owed: Owed, transaction_id: str, done: Sequence[Action], *, now: datetime) -> None:
+def _make(case: EventContext, owed: Owed, transaction_id: str, done: Sequence[Action], *, now: datetime) -> None:
     used = owed.used
     base_id = _base_id(case, used.charge, transaction_id)
     fee = case.fee(used, InvoiceId(base_id), transaction_id=transaction_id, now=now)
@@ -206,13 +208,13 @@ def _make(case: Case, owed: Owed, transaction_id: str, done: Sequence[Action], *
     agenda.push([told])
 
 
-def _invoice(case: Case, fee: Fee, invoice_id: InvoiceId, done: Sequence[Action], *, now: datetime) -> None:
+def _invoice(case: EventContext, fee: Fee, invoice_id: InvoiceId, done: Sequence[Action], *, now: datetime) -> None:
     """An invoice of this fee alone, final at once; all of it in the transaction that makes it."""
     account, organization = case.account, case.account.organization
-    line = Line(case.subscription, case.plan, case.part)
-    draft = issue.drafted(account, [line], [fee], invoice_id=invoice_id, now=now)
-    final = issue.finalized(account, draft, [fee], now=now)
-    invoice, notes, told = commit.with_notes(account, final, now=now)
+    line = InvoicedSubscription(case.subscription, case.plan, case.part)
+    draft = compose.drafted(account, [line], [fee], invoice_id=invoice_id, now=now)
+    final = compose.finalized(account, draft, [fee], now=now)
+    invoice, notes, told = run.with_notes(account, final, now=now)
     tasks = [
         *told,
         *invoices.tasks_of_issue(organization, account.customer, invoice, [fee], now=now),

@@ -13,11 +13,11 @@ from chalicelib.features.fees import store as fee_store
 from chalicelib.features.fees.store import Stored
 from chalicelib.features.invoices import service as invoices
 from chalicelib.features.invoices import store as invoice_store
-from chalicelib.features.invoicing import commit, issue
+from chalicelib.features.invoicing import compose, run
 from chalicelib.features.organizations import service as organizations
 from chalicelib.features.rating import renewals
-from chalicelib.features.rating.account import Account
-from chalicelib.features.rating.fees import Line
+from chalicelib.features.rating.billing_context import BillingContext
+from chalicelib.features.rating.line_items import InvoicedSubscription
 from chalicelib.platform import agenda
 from chalicelib.platform.agenda import Task
 from chalicelib.platform.ids import InvoiceId, derived_id
@@ -36,7 +36,7 @@ def regroup(task: Task, now: datetime) -> None:
 
 def _regroup_once(task: Task, now: datetime) -> bool:
     own = organizations.get(task.organization.id)
-    account = commit.account_of(own, customer_store.everything_of(own.id, task.detail["customer_id"]))
+    account = run.account_of(own, customer_store.everything_of(own.id, task.detail["customer_id"]))
     subscription, plan, part = renewals.row_of(task)
     charge_ids = {charge.id for charge in plan.charges_in_advance if charge.regroup_paid_fees}
     paid = fee_store.paid_loose(own.id, account.customer.id, subscription.id, charge_ids)
@@ -53,18 +53,25 @@ def _regroup_once(task: Task, now: datetime) -> bool:
         }
     )
     some, left = paid[:_FEES_PER_INVOICE_MAX], paid[_FEES_PER_INVOICE_MAX:]
-    _issue(account, Line(subscription, plan, shown), some, [] if left else [agenda.done(task)], now=now)
+    _issue(account, InvoicedSubscription(subscription, plan, shown), some, [] if left else [agenda.done(task)], now=now)
     return bool(left)
 
 
-def _issue(account: Account, line: Line, paid: Sequence[Stored], done: Sequence[Action], *, now: datetime) -> None:
+def _issue(
+    account: BillingContext,
+    line: InvoicedSubscription,
+    paid: Sequence[Stored],
+    done: Sequence[Action],
+    *,
+    now: datetime,
+) -> None:
     organization = account.organization
     # Told apart by a fee, which is on one invoice only.
     invoice_id = derived_id("regrouped", paid[0].fee.id)
     fees = [stored.fee.model_copy(update={"invoice_id": invoice_id}) for stored in paid]
-    draft = issue.drafted(account, [line], fees, invoice_id=InvoiceId(invoice_id), now=now)
+    draft = compose.drafted(account, [line], fees, invoice_id=InvoiceId(invoice_id), now=now)
     # No credits: all of it was paid.
-    final = issue.finalized(replace(account, notes=()), draft, fees, now=now)
+    final = compose.finalized(replace(account, notes=()), draft, fees, now=now)
     invoice = final.invoice.model_copy(
         update={
             "invoice_type": "advance_charges",

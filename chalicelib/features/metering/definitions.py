@@ -14,8 +14,8 @@ from chalicelib.domain.aggregation.faults import Expected
 from chalicelib.domain.aggregation.rules import Aggregation
 from chalicelib.features.billable_metrics.groups import groups_of
 from chalicelib.features.billable_metrics.store import METRICS, Metric
-from chalicelib.features.metering import views
-from chalicelib.features.metering.views import View
+from chalicelib.features.metering import dimensions
+from chalicelib.features.metering.dimensions import View
 from chalicelib.platform.clock import OrganizationRef
 from chalicelib.platform.log import logger
 
@@ -80,7 +80,7 @@ def forget() -> None:
 def view_of(metric: Metric, open_keys: Iterable[str] = ()) -> View | None:
     """How a metric's usage is kept, by further properties too where they are named."""
     listed = {each.key: each.values for each in metric.filters}
-    return views.of_metric(Aggregation(metric.aggregation_type), metric.field_name, listed, open_keys)
+    return dimensions.of_metric(Aggregation(metric.aggregation_type), metric.field_name, listed, open_keys)
 
 
 def priced_view_of(metric: Metric) -> View | None:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Collection, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from chalicelib.features.metering import log, registers, store, tally
+from chalicelib.features.metering import distinct_counters, log, store, tally
 from chalicelib.features.metering.event import instant_of, milliseconds_of
 from chalicelib.platform.ids import OrganizationId, key_part
 from chalicelib.platform.table import Action, Cancelled, Item, transact, usage
@@ -60,7 +60,7 @@ def erase(
         else:
             raise NotErased(f"{subscription} {hour}")
     # Those opened from here on are filled with what is left.
-    for register in registers.read(usage.query(pk, begins=f"u#{key_part(code)}#")):
+    for register in distinct_counters.read(usage.query(pk, begins=f"u#{key_part(code)}#")):
         usage.write(usage.update((pk, register.head_sk), "SET is_void = :void", values={":void": True}))
     return erased
 

@@ -32,7 +32,7 @@ from chalicelib.platform.table import Item, Key, core, transact, usage
 from chalicelib.platform.timestamps import stamp
 
 if TYPE_CHECKING:
-    from chalicelib.features.metering.service import Message
+    from chalicelib.features.metering.messages import Message
 
 # The faults of an hour are told after its end: in an organization with a clock of its own, by that clock.
 ERRORS = agenda.kind("event_errors", rank=70, reads_usage=True)

@@ -16,11 +16,11 @@ from decimal import Decimal
 from typing import Any
 
 from chalicelib import limits
-from chalicelib.features.metering import limbs, log, registers, store, tally, views
+from chalicelib.features.metering import dimensions, distinct_counters, limbs, log, store, tally
 from chalicelib.features.metering.definitions import Definitions
+from chalicelib.features.metering.dimensions import Delta, View
+from chalicelib.features.metering.distinct_counters import Entering, Register
 from chalicelib.features.metering.event import Event, instant_of
-from chalicelib.features.metering.registers import Entering, Register
-from chalicelib.features.metering.views import Delta, View
 from chalicelib.platform.ids import OrganizationId
 from chalicelib.platform.table import Table
 from chalicelib.platform.values import from_item
@@ -41,7 +41,7 @@ def forget() -> None:
     """Drop what this process knows."""
     for known in (_fields, _combinations, _parts):
         known.clear()
-    registers.forget()
+    distinct_counters.forget()
     log.forget()
 
 
@@ -123,7 +123,7 @@ class Rows:
         """What enters distinct values of events with these codes, with the registers as they are known by now."""
         own: Sequence[Register] = ()
         if any(self._may_be_distinct(code) for code in codes):
-            own = registers.of(self._organization_id, self._subscription)
+            own = distinct_counters.of(self._organization_id, self._subscription)
         return Entering(self._organization_id, self._subscription, own)
 
     def _may_be_distinct(self, code: str) -> bool:
@@ -178,7 +178,7 @@ class Rows:
     def _change(self, sk: str, delta: Delta, before: Mapping[str, Any]) -> dict[str, Any]:
         request = _Request()
         for name, value in delta.items():
-            if views.is_sum(name):
+            if dimensions.is_sum(name):
                 assert not isinstance(value, str), "texts do not add up"
                 request.add(name, value)
             elif name not in before or before[name] < value:

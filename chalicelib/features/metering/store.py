@@ -5,7 +5,7 @@ Items
     <org>#event#<transaction>       <subscription>              a raw event; expires after the retention
         index time: <org>#sub-day#<subscription>#<day>#<part>   <milliseconds>#<transaction>
     <org>#usage#<subscription>      h#<hour>#<code>#<part>      what one UTC hour counted of one code
-    <org>#usage#<subscription>      h!#settled                  some hours have an expiry (features/usage/settle.py)
+    <org>#usage#<subscription>      h!#settled                  some hours have an expiry (features/usage/expiry.py)
     <org>#usage#<subscription>      d#<day>                     a closed UTC day, folded by a reader: all codes
     <org>#usage#<subscription>      d#<day>#late#<part>         how many transactions changed the day after its end
     <org>#usage#<subscription>      k#<hour>#<from>#<to>        a part of an hour, as a reader found it: all codes

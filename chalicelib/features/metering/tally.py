@@ -4,10 +4,10 @@ from collections.abc import Iterable, Mapping
 from decimal import Decimal
 
 from chalicelib.domain.aggregation.numbers import quantity
-from chalicelib.features.metering import views
+from chalicelib.features.metering import dimensions
+from chalicelib.features.metering.dimensions import Delta, EventSample, View
 from chalicelib.features.metering.event import Event, order_of
 from chalicelib.features.metering.store import COUNT, HAVING, NEGATIVE, SUM, UNCOVERED
-from chalicelib.features.metering.views import Counted, Delta, View
 
 # A row stays near 1 KB, one write unit: this many numeric properties are summed per event, with names up to this length.
 # Other events count as not covered by the row, and are recounted by readers that need their properties.
@@ -44,26 +44,26 @@ def tally(events: Iterable[tuple[Event, str]], views_of: Mapping[str, View]) -> 
 
 def add(delta: Delta, event: Event) -> None:
     """Count one event into a row's change, as every row counts it."""
-    views.add(delta, COUNT, 1)
+    dimensions.add(delta, COUNT, 1)
     numbers: list[tuple[str, Decimal]] = []
     for name, value in event.properties.items():
         number = quantity(value)
         if number is not None:
             if len(name) > FIELD_NAME_MAX or len(numbers) == FIELDS_PER_EVENT_MAX:
-                views.add(delta, UNCOVERED, 1)
+                dimensions.add(delta, UNCOVERED, 1)
                 return
             numbers.append((name, number))
     for name, number in numbers:
-        views.add(delta, SUM + name, number)
-        views.add(delta, HAVING + name, 1)
+        dimensions.add(delta, SUM + name, number)
+        dimensions.add(delta, HAVING + name, 1)
         if number < 0:
-            views.add(delta, NEGATIVE + name, 1)
+            dimensions.add(delta, NEGATIVE + name, 1)
 
 
-def counted_of(event: Event, received: str) -> Counted:
+def counted_of(event: Event, received: str) -> EventSample:
     """What views see of an event."""
     precise = event.precise_total_amount_cents
-    return Counted(
+    return EventSample(
         event.timestamp_ms,
         order_of(received, event.place, event.transaction_id),
         event.properties,
@@ -82,7 +82,7 @@ def _bound(delta: Delta) -> None:
 
 
 def _combinations(delta: Delta) -> set[str]:
-    return {name[len(views.prefix_of(name)) + 1 :] for name in delta if views.what_of(name)}
+    return {name[len(dimensions.prefix_of(name)) + 1 :] for name in delta if dimensions.what_of(name)}
 
 
 def uncover(delta: Delta) -> None:
@@ -94,5 +94,5 @@ def uncover(delta: Delta) -> None:
 
 def without_view(delta: Delta) -> None:
     """Turn a change into one that covers nothing under a view."""
-    for name in [name for name in delta if views.what_of(name)]:
+    for name in [name for name in delta if dimensions.what_of(name)]:
         del delta[name]

@@ -20,7 +20,7 @@ def olds_of(raw: Sequence[Mapping[str, Any]], before: Sequence[P]) -> list[P | N
     return [known.pop(str(entry.get("id")), None) for entry in raw]
 
 
-class Accepting:
+class CodeAllocator:
     """Which of several parts can be built: those with which nothing is wrong, each under a code of its own.
 
     `findings`: what is wrong with the others.

@@ -23,7 +23,7 @@ _IDS = ("id", "lago_id")
 
 
 @dataclass(frozen=True, slots=True)
-class OneFilter:
+class FilterPatch:
     """In place of a list of filters: a change of one of them, whatever the others are when it is carried out. `id` None: a
     new one; `fields` None: it goes."""
 
@@ -70,7 +70,7 @@ def build(request: ChargeInput, metric: Metric, old: Charge | None) -> tuple[tup
         entries = [_entry(f) for f in before]
     if wrong:
         return (), wrong
-    making = _Making(before, dimensions, request.charge_model, same_metric=same_metric)
+    making = FilterBuilder(before, dimensions, request.charge_model, same_metric=same_metric)
     return making.filters(entries)
 
 
@@ -104,7 +104,7 @@ def _prices(entries: Sequence[Mapping[str, Any]], dimensions: Dimensions) -> dic
     return {group_id: entry.get("properties") for group_id, entry in named if group_id is not None}
 
 
-class _Making:
+class FilterBuilder:
     """Makes filters of a charge out of what a request says of each."""
 
     def __init__(

@@ -10,8 +10,8 @@ from chalicelib.domain.errors import NotFound, merge
 from chalicelib.features.billable_metrics import service as metrics
 from chalicelib.features.billable_metrics.store import Metric
 from chalicelib.features.plans import building, charge_filters
-from chalicelib.features.plans.building import Accepting
-from chalicelib.features.plans.charge_filters import OneFilter
+from chalicelib.features.plans.building import CodeAllocator
+from chalicelib.features.plans.charge_filters import FilterPatch
 from chalicelib.features.plans.properties import checked_usage_properties
 from chalicelib.features.plans.schemas import ChargeInput
 from chalicelib.features.plans.store import Charge, ChargeFilter
@@ -49,7 +49,7 @@ def build(
     olds = building.olds_of(raw, before)
     entries = [_completed(entry, old, fixed=fixed) for entry, old in zip(raw, olds, strict=True)]
     found = metrics.by_ids(organization_id, [str(entry.get("billable_metric_id") or "-") for entry in entries])
-    accepting = Accepting((*beside, *olds))
+    accepting = CodeAllocator((*beside, *olds))
     built: list[Charge] = []
     for given, entry, old in zip(raw, entries, olds, strict=True):
         metric = found.get(str(entry.get("billable_metric_id") or "-"))
@@ -87,7 +87,7 @@ def _completed(entry: Mapping[str, Any], old: Charge | None, *, fixed: bool) -> 
     if not old.default_fee:
         before["properties"] = {}  # None were given: the defaults of whatever model it has.
     changes = {name: value for name, value in entry.items() if not (fixed and name in FIXED_WHEN_TAKEN)}
-    if isinstance(entry.get("filters"), OneFilter):
+    if isinstance(entry.get("filters"), FilterPatch):
         changes["filters"] = entry["filters"].entries(old.filters)
     return before | changes | {"id": old.id}
 

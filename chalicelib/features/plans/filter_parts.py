@@ -6,7 +6,7 @@ Source: api-inventory.md, "Parts of a plan" and "Parts of a subscription".
 from typing import Any
 
 from chalicelib.features.plans import charge_filters, serializer
-from chalicelib.features.plans.charge_filters import OneFilter
+from chalicelib.features.plans.charge_filters import FilterPatch
 from chalicelib.features.plans.store import Charge
 from chalicelib.platform import listing
 from chalicelib.platform.ids import ChargeFilterId
@@ -29,7 +29,7 @@ def answer(charge: Charge, filter_id: ChargeFilterId) -> dict[str, Any]:
     return {ROOT: serializer.show_filter(charge, charge_filters.find(charge.filters, filter_id))}
 
 
-def answer_after(charge: Charge, change: OneFilter) -> dict[str, Any]:
+def answer_after(charge: Charge, change: FilterPatch) -> dict[str, Any]:
     """What a change was about, as it stands in the changed charge: a new filter is the last; nothing of one that went."""
     if change.fields is None:
         return {}

@@ -8,7 +8,7 @@ from chalicelib.domain.errors import NotFound, merge
 from chalicelib.features.add_ons import service as add_ons
 from chalicelib.features.add_ons.store import AddOn
 from chalicelib.features.plans import building
-from chalicelib.features.plans.building import Accepting
+from chalicelib.features.plans.building import CodeAllocator
 from chalicelib.features.plans.properties import checked_properties
 from chalicelib.features.plans.schemas import FixedChargeInput
 from chalicelib.features.plans.store import FixedCharge, UnitsChange
@@ -36,7 +36,7 @@ def build(
     olds = building.olds_of(raw, before)
     entries = [_completed(entry, old, fixed=fixed) for entry, old in zip(raw, olds, strict=True)]
     used = _add_ons(organization_id, entries)
-    accepting = Accepting((*beside, *olds))
+    accepting = CodeAllocator((*beside, *olds))
     built: list[FixedCharge] = []
     for entry, old, add_on in zip(entries, olds, used, strict=True):
         request, wrong = schema.examine(FixedChargeInput, entry)

@@ -9,7 +9,7 @@ from chalicelib.domain.charges import ranges
 from chalicelib.domain.money import decimal_string
 from chalicelib.features.add_ons.store import ADD_ONS, AddOn
 from chalicelib.features.billable_metrics.store import METRICS, Metric
-from chalicelib.features.plans import live
+from chalicelib.features.plans import active_parts
 from chalicelib.features.plans.store import Charge, ChargeFilter, FixedCharge, MinimumCommitment, Plan
 from chalicelib.features.taxes import service as taxes
 from chalicelib.features.taxes.store import TAXES, Tax
@@ -19,7 +19,7 @@ from chalicelib.platform.timestamps import iso
 
 
 @dataclass(frozen=True, slots=True)
-class Book:
+class PlanReferences:
     """What plans refer to, by id."""
 
     metrics: Mapping[str, Metric]
@@ -27,7 +27,7 @@ class Book:
     taxes: Mapping[TaxId, Tax]
 
     @classmethod
-    def of(cls, organization_id: OrganizationId, plans: Sequence[Plan]) -> "Book":
+    def of(cls, organization_id: OrganizationId, plans: Sequence[Plan]) -> "PlanReferences":
         """All that these plans refer to, read in one request."""
         metrics, add_ons, known = get_together(
             organization_id,
@@ -40,11 +40,11 @@ class Book:
 
 def show_all(organization_id: OrganizationId, plans: Sequence[Plan]) -> list[dict[str, Any]]:
     """Several plans."""
-    book = Book.of(organization_id, plans)
+    book = PlanReferences.of(organization_id, plans)
     return [show(plan, book) for plan in plans]
 
 
-def show(plan: Plan, book: Book) -> dict[str, Any]:
+def show(plan: Plan, book: PlanReferences) -> dict[str, Any]:
     """One plan."""
     shown: dict[str, Any] = {
         "lago_id": plan.id,
@@ -77,9 +77,9 @@ def show(plan: Plan, book: Book) -> dict[str, Any]:
     return shown
 
 
-def show_charges(plan: Plan, book: Book) -> list[dict[str, Any]]:
+def show_charges(plan: Plan, book: PlanReferences) -> list[dict[str, Any]]:
     """The charges of a plan that count."""
-    return [show_charge(charge, metric, book.taxes) for charge, metric in live.live_charges(plan, book.metrics)]
+    return [show_charge(charge, metric, book.taxes) for charge, metric in active_parts.live_charges(plan, book.metrics)]
 
 
 def show_charge(charge: Charge, metric: Metric, known: Mapping[TaxId, Tax]) -> dict[str, Any]:
@@ -130,9 +130,11 @@ def _show_group(charge_filter: ChargeFilter) -> dict[str, Any]:
     }
 
 
-def show_fixed_charges(plan: Plan, book: Book) -> list[dict[str, Any]]:
+def show_fixed_charges(plan: Plan, book: PlanReferences) -> list[dict[str, Any]]:
     """The fixed charges of a plan that count."""
-    return [show_fixed_charge(c, add_on, book.taxes) for c, add_on in live.live_fixed_charges(plan, book.add_ons)]
+    return [
+        show_fixed_charge(c, add_on, book.taxes) for c, add_on in active_parts.live_fixed_charges(plan, book.add_ons)
+    ]
 
 
 def show_fixed_charge(charge: FixedCharge, add_on: AddOn, known: Mapping[TaxId, Tax]) -> dict[str, Any]:

@@ -18,10 +18,10 @@ from chalicelib.domain.charges import properties as charge_properties
 from chalicelib.domain.charges.models import ChargeModel
 from chalicelib.features.billable_metrics.store import Metric
 from chalicelib.features.metering import definitions
-from chalicelib.features.metering.registers import Spec
-from chalicelib.features.metering.views import View
+from chalicelib.features.metering.dimensions import View
+from chalicelib.features.metering.distinct_counters import Spec
 from chalicelib.features.plans.store import Charge
-from chalicelib.features.usage.counted import Counted
+from chalicelib.features.usage.totals import RollupTotals
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +87,7 @@ class Buckets:
         """Raw events by fee."""
         return dimensions.split((r for r in readings if self._keeps(r.properties)), *self._dimensions)
 
-    def summaries(self, *ranges: Counted) -> dict[Bucket, tuple[Summary, ...]]:
+    def summaries(self, *ranges: RollupTotals) -> dict[Bucket, tuple[Summary, ...]]:
         """What was counted in these ranges, by fee: a summary for each range. They have to hold the charge's view."""
         view = self.view
         if view is None:
@@ -105,7 +105,7 @@ class Buckets:
             for bucket, members in by_bucket.items()
         }
 
-    def _plain(self, counted: Counted) -> Summary:
+    def _plain(self, counted: RollupTotals) -> Summary:
         if self.rule.aggregation is Aggregation.COUNT:
             return Summary(events=counted.events(self.metric.code))
         return counted.sum(self.metric.code, self.rule.property_name)

@@ -25,7 +25,7 @@ from collections.abc import Mapping
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 
 from chalicelib.domain.money import CONTEXT
-from chalicelib.features.rating.event_usage import Owed, Part, Period
+from chalicelib.features.rating.event_usage import EventFeeTarget, Owed, Period
 from chalicelib.platform.ids import key
 from chalicelib.platform.table import Action, Item, Key, core
 from chalicelib.platform.timestamps import stamp
@@ -34,7 +34,7 @@ _PLACES, _WHOLE = Decimal("1E-15"), Decimal(1)
 _LARGE = Decimal(10**22)
 
 
-def key_of(period: Period, part: Part) -> Key:
+def key_of(period: Period, part: EventFeeTarget) -> Key:
     """Where the sum of a period, filter and group stands."""
     charge = part.asked.charge
     chosen = part.filter.id if part.filter else None
@@ -51,7 +51,7 @@ def read(place: Key, items: Mapping[Key, Item]) -> Decimal:
     return Decimal(0) if found is None else Decimal(found["amount"])
 
 
-def raise_actions(period: Period, part: Part, owed: Owed, *, charged: Decimal) -> list[Action]:
+def raise_actions(period: Period, part: EventFeeTarget, owed: Owed, *, charged: Decimal) -> list[Action]:
     """Enter a fee that was computed with so much charged; refused where meanwhile too much was for it to hold."""
     if not owed.amount or part.owes_the_same_in_any_order:
         return []

@@ -86,7 +86,7 @@ class Period:
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class EventFeeTarget:
     """Which fee of a charge an event is billed with: its filter and group, and how that is priced."""
 
     asked: Buckets
@@ -123,16 +123,16 @@ class Owed:
         return self.used.priced.amount
 
 
-def part_of(period: Period, charge: Charge, metric: Metric, event: Reading) -> Part | None:
+def part_of(period: Period, charge: Charge, metric: Metric, event: Reading) -> EventFeeTarget | None:
     """The part of a charge that an event belongs to; None where the charge does not see it."""
     asked = Buckets(charge, metric, {})
     bucket = next((bucket for bucket, members in asked.split([event]).items() if members), None)
     if bucket is None or not advance.changes(asked.rule, [event]):
         return None
-    return Part(asked, bucket, _tariff(period, asked, bucket))
+    return EventFeeTarget(asked, bucket, _tariff(period, asked, bucket))
 
 
-def owed(period: Period, part: Part, event: Reading, *, charged: Decimal, stored: bool = True) -> Owed | None:
+def owed(period: Period, part: EventFeeTarget, event: Reading, *, charged: Decimal, stored: bool = True) -> Owed | None:
     """What an event owes where so much was charged in its period, filter and group, which has to be read before this is
     called: so that all whose fees are in `charged` are among the events that are read here. None where the event is gone.
 
@@ -161,7 +161,7 @@ def owed(period: Period, part: Part, event: Reading, *, charged: Decimal, stored
 
 
 def _from_rollups(
-    period: Period, part: Part, event: Reading, opens_at: datetime, *, charged: Decimal, stored: bool
+    period: Period, part: EventFeeTarget, event: Reading, opens_at: datetime, *, charged: Decimal, stored: bool
 ) -> Owed | None:
     """The same, at a cost that does not grow with the number of events; None where an event took something away."""
     rule = part.asked.rule
@@ -182,13 +182,13 @@ def _from_rollups(
     return _within(part, place, change, whole=part.tariff.owed(advance.grown(rule, whole)), charged=charged)
 
 
-def _within(part: Part, before: Paid, change: Change, *, whole: Decimal, charged: Decimal) -> Owed:
+def _within(part: EventFeeTarget, before: Paid, change: Change, *, whole: Decimal, charged: Decimal) -> Owed:
     """What an event owes by its place, and at most what is left of the price of all."""
     fee = part.tariff.fee_of_rest(before, change, whole=whole, charged=charged)
     return _owed(part, fee, CONTEXT.subtract(whole, fee.priced.amount))
 
 
-def _owed(part: Part, fee: EventFee, limit: Decimal) -> Owed:
+def _owed(part: EventFeeTarget, fee: EventFee, limit: Decimal) -> Owed:
     used = Used(
         charge=part.asked.charge,
         metric=part.asked.metric,
@@ -226,7 +226,7 @@ def _may_only_grow(asked: Buckets) -> bool:
     )
 
 
-def _summed_before(period: Period, part: Part, event: Reading, opens_at: datetime) -> Summary:
+def _summed_before(period: Period, part: EventFeeTarget, event: Reading, opens_at: datetime) -> Summary:
     """What the events of a fee come to that stand before an event in its period."""
     earlier = _summed(period, part, Span(opens_at, event.at), is_of_period=False)
     same_instant = _readings(period, part.asked.metric, Span(event.at, event.at + _MILLISECOND))
@@ -235,7 +235,7 @@ def _summed_before(period: Period, part: Part, event: Reading, opens_at: datetim
     return merged((earlier, advance.summary(part.asked.rule, changes)))
 
 
-def _summed(period: Period, part: Part, span: Span, *, is_of_period: bool = True) -> Summary:
+def _summed(period: Period, part: EventFeeTarget, span: Span, *, is_of_period: bool = True) -> Summary:
     """What the events of a fee come to in a range, from rollups."""
     stream = period.subscription.stream
     counted = usage.read(period.organization, stream, span, views_of([part.asked]), is_of_period=is_of_period)

@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 from chalicelib.domain import money
-from chalicelib.domain.fixed_charges import Billed
+from chalicelib.domain.fixed_charges import PricedFixedCharge
 from chalicelib.domain.invoicing.taxes import TaxRate, fee_taxes
 from chalicelib.domain.money import decimal_string
 from chalicelib.domain.periods import Span
@@ -22,7 +22,7 @@ from chalicelib.platform.ids import ChargeId, FixedChargeId, InvoiceId, TaxId, d
 
 
 @dataclass(frozen=True, slots=True)
-class TaxBook:
+class TaxResolver:
     """All taxes that may count for a customer, by level. The first level that has any wins.
 
     Source: invoices.md section 4.1.
@@ -42,7 +42,7 @@ class TaxBook:
 
 
 @dataclass(frozen=True, slots=True)
-class Owner:
+class LineItemContext:
     """Whose fee it is: one row of one invoice."""
 
     subscription: Subscription
@@ -69,7 +69,7 @@ class _Item:
     details: Mapping[str, Any] = field(default_factory=dict)
 
 
-def subscription_fee(owner: Owner, taxes: Sequence[TaxRate]) -> Fee | None:
+def subscription_fee(owner: LineItemContext, taxes: Sequence[TaxRate]) -> Fee | None:
     """The base amount of a period, by the days owed of it; None where the row has none.
 
     Source: billing-periods.md section 4.
@@ -92,7 +92,7 @@ def subscription_fee(owner: Owner, taxes: Sequence[TaxRate]) -> Fee | None:
     return _once(owner, item, span, amount_cents, precise, taxes, pay_in_advance=plan.pay_in_advance)
 
 
-def charge_fee(used: Used, owner: Owner, taxes: Sequence[TaxRate], *, kept: bool = False) -> Fee | None:
+def charge_fee(used: Used, owner: LineItemContext, taxes: Sequence[TaxRate], *, kept: bool = False) -> Fee | None:
     """The fee of a charge, or of one of its filters and groups; None where nothing was used and nothing is owed, unless it
     is `kept` for a true-up to stand on. Source: usage.md section 8."""
     period, charge, metric = owner.period, used.charge, used.metric
@@ -130,7 +130,7 @@ def charge_fee(used: Used, owner: Owner, taxes: Sequence[TaxRate], *, kept: bool
     )
 
 
-def true_up_fee(used: Used, parent: Fee, true_up_cents: int, owner: Owner, taxes: Sequence[TaxRate]) -> Fee:
+def true_up_fee(used: Used, parent: Fee, true_up_cents: int, owner: LineItemContext, taxes: Sequence[TaxRate]) -> Fee:
     """What a charge lacks of its minimum, beside the fee that it stands on (`parent`, for `used`).
 
     Source: usage.md section 8.1.
@@ -149,11 +149,11 @@ def true_up_fee(used: Used, parent: Fee, true_up_cents: int, owner: Owner, taxes
 
 
 def fixed_charge_fee(
-    billed: Billed,
+    billed: PricedFixedCharge,
     fixed: FixedCharge,
     add_on: AddOn,
     days: DaysPart,
-    owner: Owner,
+    owner: LineItemContext,
     taxes: Sequence[TaxRate],
     *,
     deducted_cents: int,
@@ -190,7 +190,7 @@ def fixed_charge_fee(
     )
 
 
-def commitment_fee(true_up_cents: int, owner: Owner, taxes: Sequence[TaxRate]) -> Fee | None:
+def commitment_fee(true_up_cents: int, owner: LineItemContext, taxes: Sequence[TaxRate]) -> Fee | None:
     """What a period lacks of the plan's minimum commitment; None where it lacks nothing.
 
     Source: billing-periods.md section 12.
@@ -211,7 +211,7 @@ def commitment_fee(true_up_cents: int, owner: Owner, taxes: Sequence[TaxRate]) -
 
 
 def _once(
-    owner: Owner,
+    owner: LineItemContext,
     item: _Item,
     span: Span,
     amount_cents: int,
@@ -235,7 +235,7 @@ def _once(
 
 
 def _fee(
-    owner: Owner,
+    owner: LineItemContext,
     item: _Item,
     span: Span,
     amount_cents: int,

@@ -15,9 +15,9 @@ from chalicelib.features.invoices.records import DaysPart, Fee, PeriodPart
 from chalicelib.features.plans import service as plans
 from chalicelib.features.plans.store import Charge, Plan
 from chalicelib.features.rating import metered, pricing
-from chalicelib.features.rating.account import Account
+from chalicelib.features.rating.billing_context import BillingContext
 from chalicelib.features.rating.metered import Used
-from chalicelib.features.rating.pricing import Owner, TaxBook
+from chalicelib.features.rating.pricing import LineItemContext, TaxResolver
 from chalicelib.features.subscriptions import store as subscription_store
 from chalicelib.features.subscriptions.records import Subscription
 from chalicelib.platform import agenda
@@ -25,14 +25,14 @@ from chalicelib.platform.agenda import Task
 from chalicelib.platform.ids import SubscriptionId
 from chalicelib.platform.timestamps import stamp
 
-# Makes the fees without invoice (features/invoicing/loose_renewals.py): after the billing of the same instant.
+# Makes the fees without invoice (features/invoicing/standalone_renewals.py): after the billing of the same instant.
 RENEW = agenda.kind("renew_charges", rank=12)
 # Gathers those that were paid (features/invoicing/regroup.py).
 REGROUP = agenda.kind("regroup_paid_fees", rank=13)
 
 
 def used_at(
-    account: Account, subscription: Subscription, charges: Sequence[tuple[Charge, Metric]], days: DaysPart
+    account: BillingContext, subscription: Subscription, charges: Sequence[tuple[Charge, Metric]], days: DaysPart
 ) -> list[Used]:
     """What recurring metrics hold when a period begins, at the price of a whole one."""
     whole = (days.whole_end - days.whole_start).days
@@ -44,7 +44,7 @@ def used_at(
     return [used for used in found if used.units]
 
 
-def fee_of(used: Used, owner: Owner, taxes: TaxBook) -> Fee:
+def fee_of(used: Used, owner: LineItemContext, taxes: TaxResolver) -> Fee:
     """The fee of what is held, for the days of the new period."""
     days = owner.period.renewal
     assert days is not None, "a row with renewals knows their days"
@@ -56,7 +56,7 @@ def fee_of(used: Used, owner: Owner, taxes: TaxBook) -> Fee:
 
 
 def tasks_of(
-    account: Account, subscription: Subscription, plan: Plan, part: PeriodPart, *, now: datetime
+    account: BillingContext, subscription: Subscription, plan: Plan, part: PeriodPart, *, now: datetime
 ) -> list[Task]:
     """What else follows from a row of billing: fees of renewals without invoice, and the invoice of those paid so far."""
     loose = [charge for charge in plan.charges_in_advance if not charge.invoiceable]

@@ -82,7 +82,7 @@ def advance(organization: OrganizationRef, to: datetime) -> None:
     if state.now is not None and to < state.now:
         raise Invalid.field("now", "value_must_be_later")
     if state.now == to:
-        settle(organization, now=to)
+        run_due(organization, now=to)
         return
     real_now = clock.utc_now()
     # A clock that was never set has shown real time: what is due from there on is on the way.
@@ -119,7 +119,7 @@ def cancel(organization: OrganizationRef) -> None:
             run_until_arrived(organization, give_up_at=time.monotonic() + seconds)
 
 
-def settle(organization: OrganizationRef, *, now: datetime, tasks: Sequence[Task] = ()) -> None:
+def run_due(organization: OrganizationRef, *, now: datetime, tasks: Sequence[Task] = ()) -> None:
     """After a commit: push `tasks`; in a sandbox run at once what is due by now, so that the answer finds it done. Of
     several requests in one process, one runs it and the others wait for that."""
     agenda.push([task for task in tasks if not task.in_clock])
@@ -135,12 +135,12 @@ def settle(organization: OrganizationRef, *, now: datetime, tasks: Sequence[Task
                     turn.release()
 
 
-def catch_up(organization: OrganizationRef, *, now: datetime) -> None:
+def run_pending_events(organization: OrganizationRef, *, now: datetime) -> None:
     """Before a read of fees or invoices: in a sandbox whose events are charged at once, wait for those on their way, and
     carry out what they made due, so that the read finds it."""
     if organization.sandbox and advance_codes.current(organization.id, real_now=clock.utc_now()):
         events.wait_for_events(organization)
-        settle(organization, now=now)
+        run_due(organization, now=now)
 
 
 def run_until_arrived(organization: OrganizationRef, *, give_up_at: float, tasks_max: int | None = None) -> bool:

@@ -14,8 +14,8 @@ from chalicelib.features.organizations import service as organizations
 from chalicelib.features.organizations.records import Organization
 from chalicelib.features.plans import store as plan_store
 from chalicelib.features.plans.store import Plan
-from chalicelib.features.subscriptions import announcements, store, terms
-from chalicelib.features.subscriptions.records import Occasion, Status, Subscription
+from chalicelib.features.subscriptions import announcements, schedule, store
+from chalicelib.features.subscriptions.records import PendingInvoice, Status, Subscription
 from chalicelib.platform import agenda
 from chalicelib.platform.agenda import Task
 from chalicelib.platform.ids import CustomerId, OrganizationId, SubscriptionId
@@ -71,18 +71,18 @@ class Change:
         Raises: Cancelled.
         """
         ref = self.organization.ref
-        due = [terms.next_due_at(s, plan, zone=self.zone) for s, plan in created]
-        due += [terms.next_due_at(new, plan, zone=self.zone) for _, new, plan in replaced]
+        due = [schedule.next_due_at(s, plan, zone=self.zone) for s, plan in created]
+        due += [schedule.next_due_at(new, plan, zone=self.zone) for _, new, plan in replaced]
         instants = [at for at in (*due, self.state.due_at) if at is not None]
         # Something may be due before now only for what was written late: the clock never goes back for it.
         state = self.state.model_copy(update={"due_at": min(instants, default=None), "attached": True})
         actions: list[Action] = [customer_store.billing_action(ref.id, self.state, state)]
         # A first invoice bills no usage: it is made at once, where others wait for events still queued.
         changed = [*(s for s, _ in created), *(new for _, new, _ in replaced)]
-        at_once = self.state.due_at is None and all(s.occasions == (Occasion.STARTING,) for s in changed)
+        at_once = self.state.due_at is None and all(s.occasions == (PendingInvoice.STARTING,) for s in changed)
         actions += customers.due_actions(ref, self.state, state, now=self.now, at_once=at_once)
         pairs = [(old, new) for old, new, _ in replaced]
-        actions += store.together(ref.id, created=[s for s, _ in created], replaced=pairs)
+        actions += store.write_subscriptions(ref.id, created=[s for s, _ in created], replaced=pairs)
         actions += self._entered([s for s, _ in created], pairs)
         actions += [agenda.put(task, now=self.now) for task in tasks]
         transact([*actions, *extra])
@@ -124,8 +124,8 @@ def started(pending: Subscription, plan: Plan, *, started_at: datetime, now: dat
     )
     return active.model_copy(
         update={
-            "occasions": terms.occasions_at_start(plan, active, now=now, zone=zone),
-            "trial_ended_at": terms.trial_over_at(plan, active, now=now),
-            "alerts_on": terms.alerts_on(active.ending_at, now=now, zone=zone),
+            "occasions": schedule.occasions_at_start(plan, active, now=now, zone=zone),
+            "trial_ended_at": schedule.trial_over_at(plan, active, now=now),
+            "alerts_on": schedule.alerts_on(active.ending_at, now=now, zone=zone),
         }
     )

@@ -11,7 +11,7 @@ from chalicelib.domain.proration import is_upgrade
 from chalicelib.features.plans.store import Plan
 from chalicelib.features.subscriptions import schemas, store
 from chalicelib.features.subscriptions.change import Change, started
-from chalicelib.features.subscriptions.records import Occasion, Status, Subscription
+from chalicelib.features.subscriptions.records import PendingInvoice, Status, Subscription
 from chalicelib.platform.agenda import Task
 from chalicelib.platform.ids import new_id
 from chalicelib.platform.table import Action
@@ -78,7 +78,7 @@ def upgrade(
             "upgraded": True,
             "next_id": new.id,
             "next_plan_code": new.plan_code,
-            "occasions": (*current.occasions, Occasion.TERMINATING),
+            "occasions": (*current.occasions, PendingInvoice.TERMINATING),
             "on_termination_credit_note": "credit" if current_plan.pay_in_advance else None,
         }
     )

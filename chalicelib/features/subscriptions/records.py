@@ -19,7 +19,7 @@ class Status(StrEnum):
     CANCELED = "canceled"
 
 
-class Occasion(StrEnum):
+class PendingInvoice(StrEnum):
     """What is still to be billed for a subscription, beside its periods."""
 
     STARTING = "subscription_starting"
@@ -100,7 +100,7 @@ class Subscription(Record):
     on_termination_invoice: str = "generate"
     billed_until: datetime | None = None
     billed_on: date | None = None
-    occasions: tuple[Occasion, ...] = ()
+    occasions: tuple[PendingInvoice, ...] = ()
     last_fee: LastFee | None = None
     alerts_on: tuple[date, ...] = ()
     units_changed_at: datetime | None = None

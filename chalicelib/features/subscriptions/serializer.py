@@ -4,9 +4,9 @@ from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from chalicelib.domain import lives, periods, subscriptions
+from chalicelib.domain import periods, subscriptions, timeline
 from chalicelib.features.plans.store import Plan
-from chalicelib.features.subscriptions import terms
+from chalicelib.features.subscriptions import schedule
 from chalicelib.features.subscriptions.records import Status, Subscription
 from chalicelib.platform.timestamps import iso, iso_millis, iso_or_none
 
@@ -55,13 +55,13 @@ def _current_period(
 ) -> tuple[datetime, datetime] | None:
     if subscription.status != Status.ACTIVE or subscription.started_at is None or subscription.started_at > now:
         return None
-    span = subscriptions.open_usage(terms.terms_of(plan), terms.life_of(subscription), now, zone)
+    span = subscriptions.open_usage(schedule.terms_of(plan), schedule.life_of(subscription), now, zone)
     return span.start, span.end - timedelta(seconds=1)
 
 
 def _change_date(subscription: Subscription, plan: Plan, zone: ZoneInfo, now: datetime) -> str | None:
     if subscription.next_plan_code is None or subscription.status != Status.ACTIVE:
         return None
-    life = terms.life_of(subscription)
-    period = lives.period_on(terms.terms_of(plan), life, periods.local_date(now, zone), zone)
+    life = schedule.life_of(subscription)
+    period = timeline.period_on(schedule.terms_of(plan), life, periods.local_date(now, zone), zone)
     return period.end.isoformat()

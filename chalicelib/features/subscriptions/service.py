@@ -22,9 +22,9 @@ from chalicelib.features.plans import service as plans
 from chalicelib.features.plans import store as plan_store
 from chalicelib.features.plans.changes import following
 from chalicelib.features.plans.store import PLANS, Plan
-from chalicelib.features.subscriptions import plan_changes, schemas, store, takeover, terms, trials
+from chalicelib.features.subscriptions import plan_changes, schedule, schemas, store, takeover, trials
 from chalicelib.features.subscriptions.change import Change, change_of, started
-from chalicelib.features.subscriptions.records import Occasion, Status, Subscription
+from chalicelib.features.subscriptions.records import PendingInvoice, Status, Subscription
 from chalicelib.features.subscriptions.stream import Stream
 from chalicelib.platform import clock, schema
 from chalicelib.platform.agenda import Task
@@ -303,7 +303,7 @@ def _updated(change: Change, old: Subscription, plan: Plan, request: schemas.Sub
     if "ending_at" in request.model_fields_set:
         change.check_dates(new.subscription_at, request.ending_at)
         if new.status == Status.ACTIVE:
-            alerts = terms.alerts_on(new.ending_at, now=change.now, zone=change.zone)
+            alerts = schedule.alerts_on(new.ending_at, now=change.now, zone=change.zone)
             new = new.model_copy(update={"alerts_on": alerts})
     if plan.id != old.plan_id:
         new = new.model_copy(update={"plan_id": plan.id, "plan_code": plan.code})
@@ -382,7 +382,7 @@ def ended(old: Subscription, plan: Plan, request: schemas.Termination, *, at: da
             "updated_at": at,
             "on_termination_credit_note": credit if plan.pay_in_advance else None,
             "on_termination_invoice": request.on_termination_invoice or old.on_termination_invoice,
-            "occasions": (*old.occasions, Occasion.TERMINATING),
+            "occasions": (*old.occasions, PendingInvoice.TERMINATING),
         }
     )
 

@@ -65,7 +65,7 @@ def external_ids(organization_id: OrganizationId) -> set[str]:
     return {read(item).external_id for item in core.query(key(organization_id, "subscription"), index="list")}
 
 
-def together(
+def write_subscriptions(
     organization_id: OrganizationId,
     *,
     created: Sequence[Subscription] = (),

@@ -9,10 +9,10 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from chalicelib.domain import lives
+from chalicelib.domain import timeline
 from chalicelib.domain.errors import Invalid
 from chalicelib.features.plans.store import Plan
-from chalicelib.features.subscriptions import terms
+from chalicelib.features.subscriptions import schedule
 from chalicelib.features.subscriptions.records import Status, Subscription
 from chalicelib.platform import schema
 
@@ -42,8 +42,8 @@ def moved(subscription: Subscription, plan: Plan, *, now: datetime) -> Subscript
     """The subscription whose plan has another length of trial by now; one that has not begun has no trial to move."""
     if subscription.status != Status.ACTIVE:
         return subscription
-    natural = lives.trial_end(
-        terms.terms_of(plan), terms.life_of(subscription.model_copy(update={"trial_ends_at": None}))
+    natural = timeline.trial_end(
+        schedule.terms_of(plan), schedule.life_of(subscription.model_copy(update={"trial_ends_at": None}))
     )
     at_once = now.replace(microsecond=0)
     return subscription.model_copy(update={"trial_ends_at": at_once if natural is None else max(natural, at_once)})
@@ -53,5 +53,5 @@ def _runs(subscription: Subscription, plan: Plan, *, now: datetime) -> bool:
     """Whether its trial still runs, and the amount from its end on is not billed yet."""
     if subscription.status != Status.ACTIVE or subscription.trial_ended_at is not None:
         return False
-    end = lives.trial_end(terms.terms_of(plan), terms.life_of(subscription))
+    end = timeline.trial_end(schedule.terms_of(plan), schedule.life_of(subscription))
     return end is not None and end > now and (subscription.last_fee is None or not plan.pay_in_advance)

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from chalicelib.domain.periods import Span
 from chalicelib.features.metering import store
 from chalicelib.features.subscriptions.stream import Stream
-from chalicelib.features.usage import folds, raw
+from chalicelib.features.usage import compaction, raw
 from chalicelib.features.usage.reader import FOLD_AFTER, Reader
 from chalicelib.platform.ids import OrganizationId
 
@@ -35,7 +35,7 @@ def numbers(
             seen[day] = (row["seen"], row["codes"])
     for day, (named, codes) in seen.items():
         if named == markers.get(day, {}):
-            found[day] = {code: int(row[store.COUNT]) for code, row in folds.unpack(codes).items()}
+            found[day] = {code: int(row[store.COUNT]) for code, row in compaction.unpack(codes).items()}
     closed: list[str] = []
     until = f"{raw.floor(real_now - FOLD_AFTER, _DAY):%Y-%m-%d}"
     for low, high in _gaps(sorted(found), first, last):

@@ -1,6 +1,6 @@
 """Distinct values of a range from registers: read as a number, whatever was used.
 
-A register is opened by who has had to recount many events for it, and filled an hour later (features/metering/registers.py says
+A register is opened by who has had to recount many events for it, and filled an hour later (features/metering/distinct_counters.py says
 why then); until that, and where there is none, raw events are counted.
 """
 
@@ -10,9 +10,9 @@ from datetime import datetime
 
 from chalicelib import limits
 from chalicelib.domain.periods import Span
-from chalicelib.features.metering import registers, store, tally
+from chalicelib.features.metering import distinct_counters, store, tally
+from chalicelib.features.metering.distinct_counters import ADDS, ALL, Entering, Register, Spec
 from chalicelib.features.metering.event import instant_of
-from chalicelib.features.metering.registers import ADDS, ALL, Entering, Register, Spec
 from chalicelib.features.usage import raw
 from chalicelib.platform import agenda
 from chalicelib.platform.agenda import Task
@@ -55,7 +55,7 @@ def numbers(asked: Question, *, real_now: datetime) -> dict[str, int] | None:
     return dict(ready[0].numbers) if ready else None
 
 
-def wish(asked: Question, *, real_now: datetime) -> None:
+def request_counter(asked: Question, *, real_now: datetime) -> None:
     """Open a register for a range whose events were many to recount, where there is none yet. (Of two that were opened at the
     same time each is right.)"""
     if len(asked.spec.text().encode()) > limits.REGISTER_SPEC_BYTES_MAX:
@@ -65,7 +65,7 @@ def wish(asked: Question, *, real_now: datetime) -> None:
         return
     mode = ALL if any(each.mode == ADDS for each in found) else ADDS
     start_ms, end_ms = asked.range_ms
-    name = registers.name_of(asked.code, start_ms, end_ms, asked.spec, mode, real_now)
+    name = distinct_counters.name_of(asked.code, start_ms, end_ms, asked.spec, mode, real_now)
     task = agenda.task(
         FILL,
         asked.organization,
@@ -93,7 +93,7 @@ def fill(task: Task) -> None:
     """
     organization_id, subscription, name = task.organization.id, task.detail["subscription"], task.detail["name"]
     pk = store.usage_pk(organization_id, subscription)
-    known = registers.read(usage.query(pk, begins=f"u#{name}#"))
+    known = distinct_counters.read(usage.query(pk, begins=f"u#{name}#"))
     if known and not known[0].is_void and not known[0].is_filled:
         (register,) = known
         _enter_all(organization_id, subscription, register)
@@ -132,6 +132,6 @@ def _enter_all(organization_id: OrganizationId, subscription: str, register: Reg
 
 def _standing(asked: Question, real_now: datetime) -> Sequence[Register]:
     """The registers of either mode for a range, by what stands there now."""
-    begins = registers.names_of(asked.code, *asked.range_ms, asked.spec)
+    begins = distinct_counters.names_of(asked.code, *asked.range_ms, asked.spec)
     items = usage.query(asked.pk, begins=f"u#{begins}")
-    return [each for each in registers.read(items) if each.is_kept(real_now, by_meter=False)]
+    return [each for each in distinct_counters.read(items) if each.is_kept(real_now, by_meter=False)]

@@ -12,11 +12,11 @@ from typing import Any
 from chalicelib import limits
 from chalicelib.domain.periods import Span
 from chalicelib.features.metering import store
+from chalicelib.features.metering.dimensions import Delta
 from chalicelib.features.metering.event import milliseconds_of
-from chalicelib.features.metering.views import Delta
 from chalicelib.features.subscriptions.stream import Stream
-from chalicelib.features.usage import folds, raw
-from chalicelib.features.usage.counted import Counted, Views, covered_only, merge, take_event, without
+from chalicelib.features.usage import compaction, raw
+from chalicelib.features.usage.totals import RollupTotals, Views, covered_only, merge, take_event, without
 from chalicelib.platform.ids import OrganizationId, key_part
 from chalicelib.platform.table import Item, usage
 
@@ -47,13 +47,13 @@ class Reader:
         self._real_now = real_now
         self._foldable_until = raw.floor(real_now - FOLD_AFTER, _DAY)
 
-    def read(self, span: Span) -> Counted:
+    def read(self, span: Span) -> RollupTotals:
         """Everything that the subscription counted in a half-open range.
 
         Raises: IndexBehind; UsageGone.
         """
         stream_key = self._organization_id, self._stream
-        counted = Counted(self._views, lambda code, name: raw.recount(*stream_key, span, code, name))
+        counted = RollupTotals(self._views, lambda code, name: raw.recount(*stream_key, span, code, name))
         contested = self._stream.contested(span)
         if contested is None:
             self._whole(self._stream.cut(span), counted)
@@ -62,12 +62,12 @@ class Reader:
             self._whole(Span(contested.end, max(contested.end, span.end)), counted)
         return counted
 
-    def _single(self, span: Span, counted: Counted) -> None:
+    def _single(self, span: Span, counted: RollupTotals) -> None:
         """A range within an hour, of which not all events count."""
         for code, row in self._rows_of(raw.of_stream(self._organization_id, self._stream, span, None)).items():
             counted.add(_day_ms(span.start), code, row)
 
-    def _whole(self, span: Span, counted: Counted) -> None:
+    def _whole(self, span: Span, counted: RollupTotals) -> None:
         """A range of which all events count."""
         first_hour, last_hour = raw.ceil(span.start, _HOUR), raw.floor(span.end, _HOUR)
         if first_hour > last_hour:  # Both ends lie within one hour.
@@ -91,7 +91,7 @@ class Reader:
         found = [usage.page(self._pk, begins=level, limit=1)[0].items for level in ("h#", "d#")]
         return min((_instant(items[0]["sk"].split("#")[1]) for items in found if items), default=None)
 
-    def _cut(self, span: Span, counted: Counted) -> None:
+    def _cut(self, span: Span, counted: RollupTotals) -> None:
         """A part of one hour, from raw events. What many came to is kept, and holds while the hour's rows count as many."""
         hour = raw.floor(span.start, _HOUR)
         raw.require_hours(self._organization_id, self._subscription, hour, hour + _HOUR)
@@ -104,7 +104,7 @@ class Reader:
         )
         sk = store.cut_sk(store.hour_of(hour), milliseconds_of(span.start), raw.ceil_ms(span.end))
         kept = usage.get(self._pk, sk) if is_kept else None
-        codes: dict[str, Delta] = folds.unpack(kept["codes"]) if kept is not None and kept["seen"] == seen else {}
+        codes: dict[str, Delta] = compaction.unpack(kept["codes"]) if kept is not None and kept["seen"] == seen else {}
         if not codes or not self._covers(codes):
             codes = self._rows_of(raw.events(self._organization_id, self._subscription, span, None, rows=rows))
             text = _within_limits(codes) if is_kept else None
@@ -126,7 +126,7 @@ class Reader:
     def _cuts_until(self) -> int:
         return int((self._real_now + limits.CUTS_KEPT).timestamp())
 
-    def _hours(self, start: datetime, end: datetime, counted: Counted) -> None:
+    def _hours(self, start: datetime, end: datetime, counted: RollupTotals) -> None:
         raw.require_hours(self._organization_id, self._subscription, start, end)
         for (hour, code), row in self._complete(self._hour_rows(start, end)).items():
             counted.add(_day_ms(_instant(hour)), code, row)
@@ -157,7 +157,7 @@ class Reader:
             hours[place] = without(hours[place], prefixes.__contains__) | found
         return hours
 
-    def _days(self, start: datetime, end: datetime, counted: Counted) -> None:
+    def _days(self, start: datetime, end: datetime, counted: RollupTotals) -> None:
         """Whole closed days: from day rows where these are current and cover the views, the rest folded now."""
         folded: dict[str, Item] = {}
         markers: dict[str, dict[str, int]] = {}
@@ -168,7 +168,7 @@ class Reader:
             else:
                 folded[day] = row
         current = {
-            day: folds.unpack(row["codes"]) for day, row in folded.items() if row["seen"] == markers.get(day, {})
+            day: compaction.unpack(row["codes"]) for day, row in folded.items() if row["seen"] == markers.get(day, {})
         }
         stale: list[str] = []
         for n in range((end - start).days):
@@ -197,7 +197,7 @@ class Reader:
         days: list[str],
         markers: Mapping[str, Mapping[str, int]],
         current: Mapping[str, Mapping[str, Mapping[str, Any]]],
-        counted: Counted,
+        counted: RollupTotals,
         sealed: Mapping[str, int],
     ) -> None:
         """Read the hours of these days (after their markers were read), count them, and keep each day as one row.
@@ -235,9 +235,9 @@ def _also(row: dict[str, Any], before: Mapping[str, Any]) -> dict[str, Any]:
 
 def _within_limits(codes: Mapping[str, Mapping[str, Any]]) -> str | None:
     """The rows as text, without views where there is too much of them; None where it is too much all the same."""
-    text = folds.pack(codes)
+    text = compaction.pack(codes)
     if len(text.encode()) > _TEXT_BYTES_MAX:
-        text = folds.pack({code: without(row, lambda prefix: True) for code, row in codes.items()})
+        text = compaction.pack({code: without(row, lambda prefix: True) for code, row in codes.items()})
     return text if len(text.encode()) <= _TEXT_BYTES_MAX else None
 
 

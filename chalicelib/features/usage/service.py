@@ -6,12 +6,12 @@ from datetime import datetime
 from chalicelib import limits
 from chalicelib.domain.aggregation.readings import Reading
 from chalicelib.domain.periods import Span
-from chalicelib.features.metering.views import View
+from chalicelib.features.metering.dimensions import View
 from chalicelib.features.subscriptions.stream import Stream
 from chalicelib.features.usage import distinct, raw
-from chalicelib.features.usage.counted import Counted
 from chalicelib.features.usage.distinct import Question
 from chalicelib.features.usage.reader import Reader
+from chalicelib.features.usage.totals import RollupTotals
 from chalicelib.platform import clock
 from chalicelib.platform.clock import OrganizationRef
 from chalicelib.platform.ids import key_part
@@ -25,7 +25,7 @@ def read(
     *,
     now: datetime | None = None,
     is_of_period: bool = True,
-) -> Counted:
+) -> RollupTotals:
     """All that was counted in a range, by event code, from rollups: plain counts and sums, and what the views of a code keep.
 
     `now`: the real instant, which decides what may be folded (default: the clock's). `is_of_period`: the range begins and
@@ -36,7 +36,7 @@ def read(
 
 def history(
     organization: OrganizationRef, stream: Stream, until: datetime, views: Mapping[str, Iterable[View]]
-) -> Counted:
+) -> RollupTotals:
     """All that was counted from the first event on until an instant."""
     reader = _reader(organization, stream, views)
     first = reader.first_hour()
@@ -67,7 +67,7 @@ def distinct_values(asked: Question) -> dict[str, int] | None:
 def recounted(asked: Question, events: int) -> None:
     """Tell that distinct values had to be recounted from so many events: where they were many, that will not last."""
     if events >= limits.REGISTER_FROM_EVENTS:
-        distinct.wish(asked, real_now=clock.utc_now())
+        distinct.request_counter(asked, real_now=clock.utc_now())
 
 
 def _reader(

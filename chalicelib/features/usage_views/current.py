@@ -15,18 +15,18 @@ from chalicelib.features.billable_metrics.store import Metric
 from chalicelib.features.customers.records import BillingState, Customer
 from chalicelib.features.events import service as events
 from chalicelib.features.organizations import service as organizations
-from chalicelib.features.plans import live
+from chalicelib.features.plans import active_parts
 from chalicelib.features.plans import service as plans
 from chalicelib.features.plans.store import Charge, Plan
 from chalicelib.features.rating import event_usage, metered
-from chalicelib.features.rating import fees as fees_of_plan
-from chalicelib.features.rating.account import Account
+from chalicelib.features.rating import line_items as fees_of_plan
+from chalicelib.features.rating.billing_context import BillingContext
 from chalicelib.features.rating.event_usage import Period
+from chalicelib.features.subscriptions import schedule
 from chalicelib.features.subscriptions import store as subscription_store
-from chalicelib.features.subscriptions import terms
 from chalicelib.features.subscriptions.records import Status, Subscription
 from chalicelib.features.usage_views import shape as usage_shape
-from chalicelib.features.usage_views.shape import Billed, How
+from chalicelib.features.usage_views.shape import PricedUsage, UsagePresentation
 from chalicelib.platform import parameters
 from chalicelib.platform.clock import OrganizationRef
 from chalicelib.platform.http import Call
@@ -90,11 +90,11 @@ def _group(query: Mapping[str, Sequence[str]]) -> dict[str, str]:
 class OpenUsage:
     """What a subscription has used in a range that is not billed yet, by charge in the plan's order."""
 
-    account: Account
+    account: BillingContext
     plan: Plan
     days: Days
     charges: Sequence[tuple[Charge, Metric]]
-    billed: Sequence[Billed]
+    billed: Sequence[PricedUsage]
 
 
 def open_usage(
@@ -110,12 +110,12 @@ def open_usage(
     Raises: NotAllowed, `no_active_subscription`; NotFound, when a named charge matches none.
     """
     subscription = _active(organization.id, customer, external_subscription_id)
-    account = Account(organizations.get(organization.id), customer, BillingState(customer_id=customer.id))
+    account = BillingContext(organizations.get(organization.id), customer, BillingState(customer_id=customer.id))
     plan = plans.by_ids(organization.id, [subscription.plan_id])[subscription.plan_id]
-    days = subscriptions.open_days(terms.terms_of(plan), terms.life_of(subscription), now, account.zone)
+    days = subscriptions.open_days(schedule.terms_of(plan), schedule.life_of(subscription), now, account.zone)
     if selection.full:
         days = _since_start(subscription, days, account.zone)
-    charges = live.live_charges(plan, live.metrics_of(organization.id, [plan]))
+    charges = active_parts.live_charges(plan, active_parts.metrics_of(organization.id, [plan]))
     chosen = [(charge, metric) for charge, metric in charges if selection.keeps(charge, metric.code)]
     if selection.names_a_charge and not chosen:
         raise NotFound("charge")
@@ -126,7 +126,8 @@ def open_usage(
     used = metered.used_by(organization, subscription.stream, in_arrears, period.window, only=selection.group)
     used += event_usage.paid_by_now(period, in_advance, only=selection.group)
     billed = [
-        Billed(each, money.round_half_up(money.to_cents(each.priced.amount, plan.amount_currency))) for each in used
+        PricedUsage(each, money.round_half_up(money.to_cents(each.priced.amount, plan.amount_currency)))
+        for each in used
     ]
     return OpenUsage(account, plan, days, chosen, billed)
 
@@ -145,10 +146,10 @@ def current(
     Raises: as `open_usage`.
     """
     usage_now = open_usage(organization, customer, external_subscription_id, selection, now=now)
-    return show(usage_now, usage_shape.PLAIN, apply_taxes=apply_taxes)
+    return show(usage_now, usage_shape.DEFAULT_PRESENTATION, apply_taxes=apply_taxes)
 
 
-def show(open_usage: OpenUsage, how: How, *, apply_taxes: bool) -> dict[str, Any]:
+def show(open_usage: OpenUsage, how: UsagePresentation, *, apply_taxes: bool) -> dict[str, Any]:
     """Open usage as the API shows it, its charges as `how` says."""
     span, currency = open_usage.days.span, open_usage.plan.amount_currency
     book = fees_of_plan.tax_book(open_usage.account, [open_usage.plan])

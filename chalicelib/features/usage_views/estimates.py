@@ -17,7 +17,7 @@ from chalicelib.features.events import schemas
 from chalicelib.features.events import service as events
 from chalicelib.features.invoices import serializer
 from chalicelib.features.invoicing import in_advance
-from chalicelib.features.invoicing.in_advance import Case
+from chalicelib.features.invoicing.in_advance import EventContext
 from chalicelib.features.metering.event import Event
 from chalicelib.features.organizations import service as organizations
 from chalicelib.features.plans.store import Charge
@@ -69,7 +69,7 @@ def _check(metric: Metric, event: Event) -> None:
         raise Invalid.field("properties", "value_is_not_valid_number")
 
 
-def _shown(case: Case, charge: Charge, event: Reading, *, now: datetime) -> dict[str, Any]:
+def _shown(case: EventContext, charge: Charge, event: Reading, *, now: datetime) -> dict[str, Any]:
     metric = next(metric for one, metric in case.charges if one.id == charge.id)
     part = event_usage.part_of(case.period, charge, metric, event)
     if part is None:  # What the charge does not see costs nothing.

@@ -18,7 +18,7 @@ from chalicelib.features.plans import service as plans
 from chalicelib.features.plans.store import Charge, ChargeFilter
 from chalicelib.features.rating.metered import Used
 from chalicelib.features.usage_views import shape as usage_shape
-from chalicelib.features.usage_views.shape import Billed
+from chalicelib.features.usage_views.shape import PricedUsage
 from chalicelib.platform import listing, parameters
 from chalicelib.platform.http import Call
 from chalicelib.platform.ids import ChargeId, CustomerId, OrganizationId
@@ -156,7 +156,7 @@ def _filter_of(fee: Fee, known: ChargeFilter | None, metric: Metric) -> ChargeFi
     )
 
 
-def _billed(charge: Charge, metric: Metric, fee: Fee) -> Billed:
+def _billed(charge: Charge, metric: Metric, fee: Fee) -> PricedUsage:
     used = Used(
         charge=charge,
         metric=metric,
@@ -167,4 +167,4 @@ def _billed(charge: Charge, metric: Metric, fee: Fee) -> Billed:
         events_count=fee.events_count or 0,
         priced=Priced(Decimal(fee.precise_amount_cents), Decimal(fee.unit_amount), fee.details),
     )
-    return Billed(used, fee.amount_cents)
+    return PricedUsage(used, fee.amount_cents)

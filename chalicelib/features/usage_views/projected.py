@@ -17,7 +17,7 @@ from chalicelib.features.rating.metered import Used
 from chalicelib.features.usage_views import current as usage
 from chalicelib.features.usage_views import shape as usage_shape
 from chalicelib.features.usage_views.current import OpenUsage
-from chalicelib.features.usage_views.shape import Billed, How
+from chalicelib.features.usage_views.shape import PricedUsage, UsagePresentation
 from chalicelib.platform.clock import OrganizationRef
 
 
@@ -37,7 +37,7 @@ def projected(
     today = periods.local_date(now, usage_now.account.zone)
     elapsed = Elapsed.on(today, first=usage_now.days.first, last=usage_now.days.last)
 
-    def sums(parts: Sequence[Billed]) -> dict[str, Any]:
+    def sums(parts: Sequence[PricedUsage]) -> dict[str, Any]:
         units, cents = Decimal(0), 0
         for part in parts:
             own_units, own_cents = _projection(part, usage_now, elapsed)
@@ -49,11 +49,11 @@ def projected(
         }
 
     # The API's own client takes no null for values.
-    shown = usage.show(usage_now, How(sums, no_values={}), apply_taxes=apply_taxes)
+    shown = usage.show(usage_now, UsagePresentation(sums, no_values={}), apply_taxes=apply_taxes)
     return shown | {"projected_amount_cents": sums(usage_now.billed)["projected_amount_cents"]}
 
 
-def _projection(billed: Billed, open_usage: OpenUsage, elapsed: Elapsed) -> tuple[Decimal, int]:
+def _projection(billed: PricedUsage, open_usage: OpenUsage, elapsed: Elapsed) -> tuple[Decimal, int]:
     """Units, and the amount in whole cents. What recurs is held to the end, and a weighted sum says so itself already."""
     used = billed.used
     if not used.units or used.metric.recurring or used.metric.aggregation_type == Aggregation.WEIGHTED_SUM:

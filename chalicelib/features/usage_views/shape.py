@@ -14,14 +14,14 @@ from chalicelib.features.rating.metered import Used
 
 
 @dataclass(frozen=True, slots=True)
-class Billed:
+class PricedUsage:
     """What was used, with its amount in whole cents."""
 
     used: Used
     amount_cents: int
 
 
-def sums(parts: Sequence[Billed]) -> dict[str, Any]:
+def sums(parts: Sequence[PricedUsage]) -> dict[str, Any]:
     """What parts come to together."""
     units = total = Decimal(0)
     for part in parts:
@@ -36,18 +36,22 @@ def sums(parts: Sequence[Billed]) -> dict[str, Any]:
 
 
 @dataclass(frozen=True, slots=True)
-class How:
+class UsagePresentation:
     """How usage is shown: `sums` of parts, and the `values` of what no filter takes."""
 
-    sums: Callable[[Sequence[Billed]], dict[str, Any]] = sums
+    sums: Callable[[Sequence[PricedUsage]], dict[str, Any]] = sums
     no_values: Mapping[str, Any] | None = None
 
 
-PLAIN = How()
+DEFAULT_PRESENTATION = UsagePresentation()
 
 
 def charge_usage(
-    charge: Charge, metric: Metric, parts: Sequence[Billed], currency: str, how: How = PLAIN
+    charge: Charge,
+    metric: Metric,
+    parts: Sequence[PricedUsage],
+    currency: str,
+    how: UsagePresentation = DEFAULT_PRESENTATION,
 ) -> dict[str, Any]:
     """One charge; `parts` are its filters and groups, in their order."""
     shown: dict[str, Any] = {
@@ -72,7 +76,7 @@ def charge_usage(
     return shown if metric.group is None else shown | {"groups": _groups(charge, metric, parts, how)}
 
 
-def _filters(charge: Charge, parts: Sequence[Billed], how: How) -> list[dict[str, Any]]:
+def _filters(charge: Charge, parts: Sequence[PricedUsage], how: UsagePresentation) -> list[dict[str, Any]]:
     """Every filter, used or not, and the default."""
     default: list[ChargeFilter | None] = [None] if charge.default_fee else []
     return [
@@ -80,7 +84,7 @@ def _filters(charge: Charge, parts: Sequence[Billed], how: How) -> list[dict[str
     ]
 
 
-def _filter(charge_filter: ChargeFilter | None, parts: Sequence[Billed], how: How) -> dict[str, Any]:
+def _filter(charge_filter: ChargeFilter | None, parts: Sequence[PricedUsage], how: UsagePresentation) -> dict[str, Any]:
     return {
         **how.sums(parts),
         "pricing_unit_details": None,
@@ -91,14 +95,14 @@ def _filter(charge_filter: ChargeFilter | None, parts: Sequence[Billed], how: Ho
     }
 
 
-def _grouped(charge: Charge, parts: Sequence[Billed], how: How) -> list[dict[str, Any]]:
+def _grouped(charge: Charge, parts: Sequence[PricedUsage], how: UsagePresentation) -> list[dict[str, Any]]:
     """One element per group seen, with the filters that it falls in; none where nothing is grouped."""
     # Without usage each filter has one part still, whose group has its keys.
     widest = max(parts, key=lambda part: len(part.used.group), default=None)
     if widest is None or not widest.used.group:
         return []
     used = [part for part in parts if part.used.events_count or part.used.units or part.amount_cents]
-    groups: dict[Group, list[Billed]] = {}
+    groups: dict[Group, list[PricedUsage]] = {}
     for part in used or [widest]:
         groups.setdefault(part.used.group, []).append(part)
     return [
@@ -112,7 +116,9 @@ def _grouped(charge: Charge, parts: Sequence[Billed], how: How) -> list[dict[str
     ]
 
 
-def _groups(charge: Charge, metric: Metric, parts: Sequence[Billed], how: How) -> list[dict[str, Any]]:
+def _groups(
+    charge: Charge, metric: Metric, parts: Sequence[PricedUsage], how: UsagePresentation
+) -> list[dict[str, Any]]:
     """The first API's groups that the charge prices."""
     priced = {each.group_id for each in charge.filters}
     shown = []

@@ -15,9 +15,9 @@ from chalicelib.domain.aggregation.rules import Aggregation
 from chalicelib.domain.money import CONTEXT, total
 from chalicelib.features.audit.audit import audit
 from chalicelib.features.billable_metrics.store import METRICS, Metric, MetricFilter
-from chalicelib.features.metering import service, store
+from chalicelib.features.metering import messages, store
+from chalicelib.features.metering.dimensions import View
 from chalicelib.features.metering.event import milliseconds_of
-from chalicelib.features.metering.views import View
 from chalicelib.features.subscriptions.stream import Stream
 from chalicelib.features.usage import service as usage
 from chalicelib.platform import agenda, table
@@ -40,7 +40,7 @@ def test_sixteen_workers_on_one_subscription_lose_and_double_nothing(tables: Non
     twice = [*sent[-20:], *sent]
     records = [message(twice[n : n + 40]) for n in range(0, 640, 20)]  # Each event in two messages.
     with colliding(lambda: time.sleep(chance.random() / 200)) as met, ThreadPoolExecutor(16) as pool:
-        failed = [one for ids in pool.map(lambda record: service.handle([record]), records) for one in ids]
+        failed = [one for ids in pool.map(lambda record: messages.handle([record]), records) for one in ids]
     assert failed == []
     assert hot.wrong(sent) == []
     assert met.transactions["conflict"] > 0
@@ -54,7 +54,7 @@ def test_the_smallest_decimals_add_up_exactly(tables: None) -> None:
         event(f"t{n}", NOON, v=format(small, "f") if n % 2 else "999999999999999.999999999999999") for n in range(60)
     ]
     for n in range(0, 60, 7):
-        assert service.handle([message(sent[n : n + 7])]) == []
+        assert messages.handle([message(sent[n : n + 7])]) == []
     assert units(field="v") == 30 * small + 30 * Decimal("999999999999999.999999999999999")
 
 
@@ -83,7 +83,7 @@ def test_sums_that_no_number_holds_are_kept_exactly(tables: None) -> None:
     for code in VIEWS:
         sent = [event(f"{code} {n}", at[n], code=code, v=value, cloud="aws") for n, value in enumerate(values)]
         for n in range(0, len(sent), 9):
-            assert service.handle([message(sent[n : n + 9])]) == []
+            assert messages.handle([message(sent[n : n + 9])]) == []
     sums = View(Aggregation.SUM, "v", (("cloud", frozenset(["aws"])),))
     views = {**VIEWS, "sum_agg": sums}
     moments = [CONTEXT.multiply(v, Decimal(milliseconds_of(when))) for v, when in zip(exact, at, strict=True)]
@@ -112,16 +112,16 @@ def test_the_reference_refuses_to_add_what_needs_more_digits(tables: None) -> No
 def test_a_row_that_can_hold_no_more_is_left_alone(tables: None) -> None:
     """A row as older versions may have left it: what comes goes to another part, and all is added up."""
     pk, sk = store.usage_pk(ORG.id, "sub"), store.hour_sk("2024-03-10T12", "calls")
-    assert service.handle([message([event("t0", NOON, v=1)])]) == []
+    assert messages.handle([message([event("t0", NOON, v=1)])]) == []
     table.usage.write(table.usage.update((pk, sk), "SET #s = :s", names={"#s": "s:v"}, values={":s": 10**37}))
     sent = [event(f"t{n}", NOON, v="0.000000000000001") for n in range(1, 4)]
-    assert service.handle([message(sent)]) == []
+    assert messages.handle([message(sent)]) == []
     assert (units(), units(field="v")) == (4, CONTEXT.add(10**37, Decimal("0.000000000000003")))
 
 
 def test_a_full_transaction_of_late_events_goes_through(tables: None) -> None:
     sent = [event(f"t{n}", NOON + timedelta(hours=n), code=f"c{n % 3}") for n in range(100)]
-    assert service.handle([message(sent)]) == []
+    assert messages.handle([message(sent)]) == []
     assert sum(units(f"c{n}") for n in range(3)) == 100
 
 
@@ -142,7 +142,7 @@ def test_items_and_conditions_behave_as_the_stores_rely_on(tables: None) -> None
 def test_the_app_tells_its_story_on_the_reference_too(tables: None, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every expression of the stores is one that DynamoDB itself takes."""
     from chalicelib.features.events import service as events
-    from chalicelib.features.metering import service as metering
+    from chalicelib.features.metering import messages as metering
     from chalicelib.platform import agenda, queues
     from tests.support.story import Story
 

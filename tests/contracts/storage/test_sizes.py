@@ -15,8 +15,8 @@ from chalicelib.domain.periods import Span
 from chalicelib.features.audit.audit import audit
 from chalicelib.features.billable_metrics.store import METRICS, Metric, MetricFilter
 from chalicelib.features.events import service as events
-from chalicelib.features.metering import definitions, erase, registers, rows, service, store, tally
-from chalicelib.features.metering.registers import Spec
+from chalicelib.features.metering import definitions, distinct_counters, erase, messages, rows, store, tally
+from chalicelib.features.metering.distinct_counters import Spec
 from chalicelib.features.subscriptions.stream import Stream
 from chalicelib.features.usage import distinct
 from chalicelib.features.usage import service as usage
@@ -65,7 +65,7 @@ def metered(sent: list[str], at_once: int = 10) -> None:
     records = [{"messageId": f"m{n}", "body": body} for n, body in enumerate(sent)]
     sent.clear()
     for n in range(0, len(records), at_once):
-        assert service.handle(records[n : n + at_once]) == []
+        assert messages.handle(records[n : n + at_once]) == []
 
 
 def listed(story: Story, path: str = "/events", query: str = "") -> list[str]:
@@ -153,7 +153,7 @@ def test_the_largest_events_fill_transactions_and_are_erased(sent: list[str]) ->
 
 def test_events_of_as_many_days_as_there_are(tables: None) -> None:
     many = [event(f"t{n}", NOON + timedelta(days=n), code=f"c{n % 3}") for n in range(150)]
-    assert service.handle([message(many)]) == []
+    assert messages.handle([message(many)]) == []
     assert sum(units(f"c{n}", span=Span(NOON, NOON + timedelta(days=200))) for n in range(3)) == 150
 
 
@@ -169,7 +169,7 @@ def test_a_row_of_many_names_from_many_workers_never_stops_its_events(tables: No
             names = [f"{worker:02d}{batch}{n}".ljust(tally.FIELD_NAME_MAX, POO) for n in range(8)]
             number = Decimal("9" * 15 + "." + "9" * 15)
             sent = event(f"t{worker}-{batch}", NOON, **{name: format(number.copy_negate(), "f") for name in names})
-            assert service.handle([message([sent])]) == []
+            assert messages.handle([message([sent])]) == []
             numbers[names[0]] = number
     assert units() == 135
     for name in list(numbers)[::17]:
@@ -201,7 +201,7 @@ def test_the_widest_views_fit_an_expression(tables: None, aggregation: str) -> N
             more = {longest(n * 7 % 23, tally.FIELD_NAME_MAX): -1, "p": "1.5"}
             properties = {"k": value, "v": str(Decimal(chance.randrange(-(10**14), 10**14)).scaleb(-3)), **more}
             sent.append(event(f"{len(keys)}-{n}", NOON + timedelta(seconds=n), **properties))
-        assert service.handle([message(sent)]) == []
+        assert messages.handle([message(sent)]) == []
     view = definitions.view_of(metric)
     assert view is not None
     counted = usage.read(ORG, Stream("sub"), MARCH, {"calls": [view]})
@@ -215,7 +215,7 @@ def test_a_day_and_a_part_of_an_hour_with_very_many_codes_are_read(tables: None)
     names = [longest(n, 50) for n in range(1800)]
     for start in range(0, 1800, 90):
         some = names[start : start + 90]
-        assert service.handle([message([event(f"t{name}", NOON, code=name) for name in some])]) == []
+        assert messages.handle([message([event(f"t{name}", NOON, code=name) for name in some])]) == []
     cut = Span(NOON, NOON + timedelta(minutes=30))
     for _ in range(2):  # The first read folds and keeps what fits.
         assert (units(names[0]), units(names[-1])) == (1, 1)
@@ -242,10 +242,10 @@ def test_a_register_with_the_longest_names_and_values(tables: None) -> None:
         ),
     )
     definitions.forget()
-    distinct.wish(asked, real_now=at)
-    registers.forget()
+    distinct.request_counter(asked, real_now=at)
+    distinct_counters.forget()
     sent = [event(f"t{n}", NOON, code=code, sub=sub, user=f"{n}" + POO * 3000, k=f"{n:03d}") for n in range(120)]
-    assert service.handle([message(sent[:60]), message(sent[60:])]) == []
+    assert messages.handle([message(sent[:60]), message(sent[60:])]) == []
     due = [task for shard in range(limits.DUE_SHARDS) for task in agenda.due(shard, until=at + timedelta(hours=3))]
     for task in due:
         distinct.fill(task)

@@ -3,7 +3,7 @@
 import pytest
 
 from chalicelib.domain.errors import NotFound
-from chalicelib.features.plans.charge_filters import OneFilter
+from chalicelib.features.plans.charge_filters import FilterPatch
 from tests.support.charge_filters import GROUPED, built, kept, metric_with, priced
 from tests.support.charging import ALL
 
@@ -160,15 +160,15 @@ def test_filters_must_go_with_another_model_or_metric():
 
 def test_one_filter_is_changed_beside_the_others():
     filters = built(metric_with(), filters=[priced(cloud=["aws"]), priced(cloud=["gcp"])])[0]
-    changed = OneFilter(filters[0].id, {"properties": {"amount": "7"}}).entries(filters)
+    changed = FilterPatch(filters[0].id, {"properties": {"amount": "7"}}).entries(filters)
     after, _ = built(metric_with(), kept(*filters), filters=changed)
     assert after == (filters[0].model_copy(update={"properties": {"amount": "7"}}), filters[1])
-    added = OneFilter(None, priced("8", cloud=["aws"]) | {"lago_id": filters[0].id, "id": filters[1].id})
+    added = FilterPatch(None, priced("8", cloud=["aws"]) | {"lago_id": filters[0].id, "id": filters[1].id})
     after, _ = built(metric_with(), kept(*filters), filters=added.entries(filters))
     assert after[:2] == filters
     assert (len(after), after[2].properties) == (3, {"amount": "8"})
-    assert built(metric_with(), kept(*filters), filters=OneFilter(filters[1].id, None).entries(filters))[0] == (
+    assert built(metric_with(), kept(*filters), filters=FilterPatch(filters[1].id, None).entries(filters))[0] == (
         filters[0],
     )
     with pytest.raises(NotFound, match="charge_filter_not_found"):
-        OneFilter("x", {}).entries(filters)
+        FilterPatch("x", {}).entries(filters)

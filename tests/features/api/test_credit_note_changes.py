@@ -90,11 +90,11 @@ def test_notes_of_one_transaction_move_the_total_once(billed):
     notes = [one.model_copy(update={"id": f"note-{n}"}) for n in range(20)]
     drafts = [one.model_copy(update={"id": f"draft-{n}", "status": "draft"}) for n in range(20)]
     organization_id = billed.ref.id
-    transact(store.together(organization_id, created=[*drafts, *notes]))
+    transact(store.write_notes(organization_id, created=[*drafts, *notes]))
     assert len(listed(billed)) == 20
     invoice = an_invoice(billed)
     final = [(draft, service.finalized(draft, invoice, today=date(2024, 1, 14), now=NOW)) for draft in drafts]
-    transact(store.together(organization_id, replaced=final))
+    transact(store.write_notes(organization_id, replaced=final))
     assert len(listed(billed)) == 40
     used = [(note, service.consumed(note, 120, now=NOW)) for note in notes]
     transact([action for old, new in used for action in store.replace_actions(organization_id, old, new)])

@@ -6,7 +6,7 @@ import pytest
 
 from chalicelib import limits
 from chalicelib.features.billable_metrics.store import METRICS
-from chalicelib.features.metering import service
+from chalicelib.features.metering import messages
 from chalicelib.features.metering.event import Event, Source
 from chalicelib.platform import clock
 from chalicelib.platform.settings import settings
@@ -194,10 +194,10 @@ def test_what_a_killed_worker_counted_is_listed_once(story, at, after):
     send(story, 1, "nothing")
     (record,) = received(settings().events_queue)
     with failing(Plan(at, after=after)), pytest.raises(Killed):
-        service.handle([record])
+        messages.handle([record])
     again = {**record, "attributes": {"ApproximateReceiveCount": "2"}}
     for _ in range(2):
-        assert service.handle([again]) == []
+        assert messages.handle([again]) == []
         (shown,) = story.ok("GET", "/event_logs?warnings[]=any")["event_logs"]
         assert shown["warnings"] == ["unknown_code"]
         assert story.ok("GET", "/events")["meta"]["total_count"] == 1
@@ -219,9 +219,9 @@ def test_metrics_that_cannot_be_read_keep_no_event_from_counting(story, monkeypa
 
 def test_metrics_are_read_once_for_many_batches_outside_of_sandboxes(aws):
     organization = clock.OrganizationRef("org-of-warnings", sandbox=False)
-    service.handle([message([event("a", clock.utc_now())], organization)])
+    messages.handle([message([event("a", clock.utc_now())], organization)])
     with counting() as second:
-        service.handle([message([event("b", clock.utc_now())], organization)])
+        messages.handle([message([event("b", clock.utc_now())], organization)])
     assert second.requests["batch_get_item"] == 0
 
 

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from chalicelib import limits, wiring
-from chalicelib.features.metering import log, service, store
+from chalicelib.features.metering import log, messages, store
 from chalicelib.features.webhooks import store as webhook_store
 from chalicelib.platform import agenda, clock, table
 from chalicelib.platform.settings import settings
@@ -68,13 +68,13 @@ def test_a_message_that_came_after_its_hour_was_told_is_told_alone(story):
     send(story, 1, "nothing")
     send(story, 2, "nothing")
     late, *rest = received(settings().events_queue)
-    assert service.handle(rest) == []
+    assert messages.handle(rest) == []
     organization = story.ref
     pk = store.in_flight_pk(organization.id)
     for item in list(table.usage.query(pk)):  # The message died: its mark no longer holds the clock up.
         table.usage.write(table.usage.delete((item["pk"], item["sk"])))
     story.ok("PUT", "/test_clock", {"test_clock": {"now": "2024-01-01T02:00:00Z"}})
-    assert service.handle([late]) == []
+    assert messages.handle([late]) == []
     story.travel("2024-01-01T03:00:00Z")
     assert sorted(each["events_errors"]["invalid_code"] for each in told(story)) == [["t1"], ["t2"]]
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from chalicelib import limits
-from chalicelib.features.metering import erase, log, log_items, service
+from chalicelib.features.metering import erase, log, log_items, messages
 from chalicelib.features.metering.event import Event
 from chalicelib.platform import clock
 from chalicelib.platform.timestamps import stamp
@@ -39,7 +39,7 @@ def metered(request, story, monkeypatch) -> tuple[Story, list[Event]]:
     rest = list(sent)
     while rest:
         size = chance.choice((1, 3, 40))
-        assert service.handle([message(rest[:size], story.ref), message(rest[:1], story.ref)]) == []
+        assert messages.handle([message(rest[:size], story.ref), message(rest[:1], story.ref)]) == []
         rest = rest[size:]
     return story, sent
 
@@ -104,7 +104,7 @@ def test_events_of_just_now_are_in_order_too_some_of_them_late_or_from_the_futur
         size = chance.choice((1, 2, 30))
         seconds = [chance.choice((-1, -1, -3600, -90_000, 5, 7200)) * chance.random() for _ in range(size)]
         some = [event(f"{batch}-{n}", clock.utc_now() + timedelta(seconds=of)) for n, of in enumerate(seconds)]
-        assert service.handle([message(some, story.ref)]) == []
+        assert messages.handle([message(some, story.ref)]) == []
         sent += some
     expected = by_time(sent)
     for size in (17, 1000):
@@ -147,7 +147,7 @@ def test_totals_are_true_whatever_was_remembered(metered):
         expected = len([each for each in sent if each.code == "c1"])
         assert story.ok("GET", "/events?code=c1&per_page=5&page=2")["meta"]["total_count"] == expected
         sent.append(event(f"new{n}", NOON - timedelta(days=n), code="c1", sub="s1"))
-        assert service.handle([message(sent[-1:], story.ref)]) == []
+        assert messages.handle([message(sent[-1:], story.ref)]) == []
     until = stamp(clock.utc_now())
     gone = erase.erase(story.ref.id, "s1", "c1", since_ms=0, received_until=until)
     left = [each for each in sent if (each.external_subscription_id, each.code) != ("s1", "c1")]
@@ -172,7 +172,7 @@ def test_the_log_ends_for_the_debugger_after_a_month_and_for_lists_with_the_even
     for days in (0, 29, 40, 700):
         monkeypatch.setattr(clock, "utc_now", lambda days=days: now - timedelta(days=days))
         sent = message([event(f"t{days}", clock.utc_now())], story.ref, received_at=clock.utc_now())
-        assert service.handle([sent]) == []
+        assert messages.handle([sent]) == []
     monkeypatch.setattr(clock, "utc_now", lambda: now)
     assert names(story.ok("GET", "/events")) == ["t0", "t29", "t40", "t700"]
     assert [each["transaction_id"] for each in logs(story)["event_logs"]] == ["t0", "t29"]
@@ -188,7 +188,7 @@ def test_a_page_costs_the_same_whatever_lies_before_it(story):
     for batch in range(100):
         start = NOON + timedelta(seconds=batch)
         some = [event(f"{batch:03d}-{n:02d}", start + timedelta(milliseconds=n), sub=f"s{n % 4}") for n in range(100)]
-        assert service.handle([message(some, story.ref)]) == []
+        assert messages.handle([message(some, story.ref)]) == []
     paths = ("/events?", "/event_logs?", "/events?code=calls&", "/events?external_subscription_id=s1&")
     for path in paths:
         costs = []

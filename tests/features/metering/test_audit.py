@@ -11,8 +11,8 @@ import pytest
 from chalicelib.features.audit import audit as auditing
 from chalicelib.features.audit import export as exporting
 from chalicelib.features.audit.audit import audit
-from chalicelib.features.metering import service, store
-from chalicelib.features.usage import folds, raw
+from chalicelib.features.metering import messages, store
+from chalicelib.features.usage import compaction, raw
 from chalicelib.platform import auth, aws, clock, files, table
 from chalicelib.platform.clock import OrganizationRef
 from chalicelib.platform.settings import settings
@@ -32,9 +32,9 @@ def counted(aws):
     first = [event(f"t{n}", NOON + timedelta(hours=n), miles=str(n), seats=n) for n in range(20)]
     other = [event(f"t{n}", NOON, sub="a#b", code="ü#", miles=Decimal("0.125")) for n in range(3)]
     wide = event("wide", NOON + timedelta(hours=2), **{f"p{n}": n for n in range(20)})
-    assert service.handle([message([*first, *other, wide])]) == []
+    assert messages.handle([message([*first, *other, wide])]) == []
     assert (units(), units("ü#", sub="a#b")) == (21, 3)
-    assert service.handle([message([event("late", NOON, miles=1)])]) == []
+    assert messages.handle([message([event("late", NOON, miles=1)])]) == []
     assert units() == 22
 
 
@@ -110,9 +110,9 @@ def test_a_row_that_covers_what_no_row_can_is_found(counted):
 
 def test_a_wrong_day_is_found_only_where_readers_trust_it(counted):
     day = table.usage.get(PK, DAY)
-    codes = folds.unpack(day["codes"])
+    codes = compaction.unpack(day["codes"])
     codes["calls"]["s:miles"] = Decimal(1000)
-    day["codes"] = folds.pack(codes)
+    day["codes"] = compaction.pack(codes)
     table.usage.write(table.usage.put(day))
     assert differences() == [(PK, "2024-03-10", "calls", "folded s:miles is 1000, its hours say 67")]
     add(store.late_sk("2024-03-10"), "n", 1)  # Readers fold it again.
@@ -124,7 +124,7 @@ def test_an_index_that_lags_and_events_in_between_are_no_differences(counted, mo
 
     def with_an_event_in_between(organization_id):
         items = list(real_all(organization_id))
-        service.handle([message([event("between", NOON, miles=1)])])
+        messages.handle([message([event("between", NOON, miles=1)])])
         return [item for item in items if item["sk"] != HOUR] + [table.usage.get(PK, HOUR)]
 
     def lagging(*args, **how):
@@ -143,7 +143,7 @@ def test_hours_whose_raw_events_expire_are_recounted_in_sandboxes_only(aws):
     stories = [Story.begin("2020-01-01T00:00:00Z"), Story.begin(sandbox=False)]
     for story in stories:
         organization = auth.identify({"authorization": f"Bearer {story.api_key}"})
-        service.handle([message([event("t", old)], organization)])
+        messages.handle([message([event("t", old)], organization)])
         table.usage.write(table.usage.delete(store.event_key(organization.id, "t", "sub")))
     sandbox = auth.identify({"authorization": f"Bearer {stories[0].api_key}"})
     assert [each[0] for each in differences()] == [store.usage_pk(sandbox.id, "sub")]
@@ -206,7 +206,7 @@ def test_an_export_holds_every_event_of_its_days_once(aws, monkeypatch, capsys):
 
 
 def test_an_export_that_would_miss_events_leaves_no_manifest(aws, monkeypatch):
-    service.handle([message([event("t", NOON)])])
+    messages.handle([message([event("t", NOON)])])
     monkeypatch.setattr(store, "raw_of_day", lambda *_, **__: [])
     monkeypatch.setattr("time.sleep", lambda seconds: None)
     monkeypatch.setattr(raw, "_INDEX_TRIES", 2)

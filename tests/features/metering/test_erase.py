@@ -10,10 +10,10 @@ from chalicelib import limits
 from chalicelib.domain.periods import Span
 from chalicelib.features.audit.audit import audit
 from chalicelib.features.metering import erase as erasing
-from chalicelib.features.metering import rows, service, store
+from chalicelib.features.metering import messages, rows, store
+from chalicelib.features.metering.distinct_counters import Spec
 from chalicelib.features.metering.erase import NotErased, erase, is_erased
 from chalicelib.features.metering.event import milliseconds_of
-from chalicelib.features.metering.registers import Spec
 from chalicelib.features.usage import distinct
 from chalicelib.platform import agenda, clock, table
 from chalicelib.platform.timestamps import stamp
@@ -25,7 +25,7 @@ RECEIVED = datetime(2024, 3, 1, tzinfo=UTC)
 
 
 def count(*events: Any) -> None:
-    assert service.handle([message(list(events))]) == []
+    assert messages.handle([message(list(events))]) == []
 
 
 def erased(since: datetime = RECEIVED, until: datetime = RECEIVED, **how: Any) -> int:
@@ -54,7 +54,7 @@ def test_what_was_received_later_stays_in_the_same_hour(aws, monkeypatch, parts)
         monkeypatch.setattr(rows.Rows, "part", store.ALL_PARTS[n % parts])
         count(event(f"old{n}", NOON, miles=n))
     new = event("new", NOON + timedelta(minutes=1), miles=100)
-    assert service.handle([message([new], received_at=RECEIVED + timedelta(seconds=1))]) == []
+    assert messages.handle([message([new], received_at=RECEIVED + timedelta(seconds=1))]) == []
     assert (units(), units(field="miles")) == (7, 115)
     assert erased() == 6
     assert (units(), units(field="miles")) == (1, 100)
@@ -65,9 +65,9 @@ def test_what_was_received_later_stays_in_the_same_hour(aws, monkeypatch, parts)
 
 def test_an_erased_event_is_known(aws):
     again = message([event("t1", NOON), event("t2", NOON)])
-    assert service.handle([again]) == []
+    assert messages.handle([again]) == []
     erased()
-    assert service.handle([again]) == []
+    assert messages.handle([again]) == []
     count(event("t1", NOON + timedelta(days=1)))
     assert units() == 0
     (item,) = store.by_transaction(ORG.id, "t1")
@@ -120,7 +120,7 @@ def test_registers_of_distinct_values_end(aws):
 
     for code in ("calls", "seats"):
         count(event(f"{code}1", NOON, code=code, user="a"))
-        distinct.wish(asked(code), real_now=clock.utc_now())
+        distinct.request_counter(asked(code), real_now=clock.utc_now())
         key = f"u#{code}#"
         (head,) = table.usage.query(store.usage_pk(ORG.id, "sub"), begins=key)
         name = head["sk"].removeprefix("u#").removesuffix("#head")

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from chalicelib import limits
 from chalicelib.domain.aggregation.numbers import quantity
 from chalicelib.domain.periods import Span
-from chalicelib.features.metering import commit, service, store
+from chalicelib.features.metering import messages, store, write
 from chalicelib.features.metering.rows import Rows
 from chalicelib.platform import table
 from chalicelib.platform.clock import OrganizationRef
@@ -26,30 +26,30 @@ TEN = [event(f"t{n}", NOON + timedelta(hours=n % 3), miles=str(n)) for n in rang
 def test_a_message_delivered_five_times_counts_once(aws):
     record = message(TEN)
     for _ in range(5):
-        assert service.handle([record]) == []
+        assert messages.handle([record]) == []
     assert units() == 10
     assert units(field="miles") == 45
 
 
 def test_duplicates_inside_a_batch_and_across_messages_count_once(aws):
-    assert service.handle([message([*TEN, *TEN[:4]]), message(TEN[5:]), message([event("new", NOON)])]) == []
+    assert messages.handle([message([*TEN, *TEN[:4]]), message(TEN[5:]), message([event("new", NOON)])]) == []
     assert units() == 11
 
 
 def test_the_first_content_of_a_transaction_stays(aws):
-    service.handle([message([event("t", NOON, miles=1)])])
-    service.handle([message([event("t", NOON, miles=100)])])
+    messages.handle([message([event("t", NOON, miles=1)])])
+    messages.handle([message([event("t", NOON, miles=100)])])
     assert units(field="miles") == 1
 
 
 def test_the_same_transaction_of_another_subscription_is_another_event(aws):
-    service.handle([message([event("t", NOON), event("t", NOON, sub="other")])])
+    messages.handle([message([event("t", NOON), event("t", NOON, sub="other")])])
     assert (units(), units(sub="other")) == (1, 1)
 
 
 @pytest.mark.parametrize("name", ["sub", "a#b%23", "{day}", "~", pytest.param("\N{SNOWMAN}" * 100, id="long")])
 def test_an_event_is_found_by_its_time_whatever_its_subscription_is_called(aws, name):
-    assert service.handle([message([event("t", NOON, sub=name)])]) == []
+    assert messages.handle([message([event("t", NOON, sub=name)])]) == []
     ms = int(NOON.timestamp() * 1000)
     (found,) = store.raw_of_day(ORG.id, name, "2024-03-10", [store.PART], low_ms=ms, high_ms=ms)
     assert store.read(found).external_subscription_id == name
@@ -61,12 +61,12 @@ def test_a_worker_killed_at_any_write_loses_and_doubles_nothing(aws, at, after):
     records = [message(TEN), message([event("x", NOON, sub="other")])]
     with failing(Plan(at, after=after)) as plan:
         try:
-            service.handle(records)
+            messages.handle(records)
         except Killed:
             assert plan.reached
         else:
             assert not plan.reached
-    assert service.handle(records) == []
+    assert messages.handle(records) == []
     assert (units(), units(field="miles"), units(sub="other")) == (10, 45, 1)
 
 
@@ -74,18 +74,18 @@ def test_a_worker_killed_at_any_write_loses_and_doubles_nothing(aws, at, after):
 def test_an_answer_lost_after_the_commit_counts_once(aws, at, monkeypatch):
     monkeypatch.setattr("time.sleep", lambda seconds: None)
     with failing(Plan(at, after=True, lost_answer=True)):
-        service.handle([message(TEN), message([event("x", NOON, sub="other")])])
+        messages.handle([message(TEN), message([event("x", NOON, sub="other")])])
     assert (units(), units(sub="other")) == (10, 1)
 
 
 def test_conflicts_are_retried_with_jitter(aws):
     waits: list[float] = []
-    sealer = service._Sealer(ORG.id, "sub", "log")
-    read = service._read(message(TEN))
+    sealer = messages._Preparer(ORG.id, "sub", "log")
+    read = messages._read(message(TEN))
     sealed = [sealer.seal(read, each) for each in read.events]
-    rows = Rows(commit.usage_once, ORG.id, "sub", {})
+    rows = Rows(write.usage_once, ORG.id, "sub", {})
     with conflicting(3) as left:
-        commit._commit(rows, sealed, patience=commit.Patience(), sleep=waits.append, draw=lambda: 0.5)
+        write._commit(rows, sealed, patience=write.Patience(), sleep=waits.append, draw=lambda: 0.5)
     assert left["times"] == 0
     assert waits == [0.005, 0.01, 0.02]
     assert units() == 10
@@ -96,7 +96,7 @@ def test_who_meets_conflicts_writes_to_more_parts_and_readers_add_them_up(aws, m
     pk = store.usage_pk(ORG.id, "sub")
     for n in range(40):
         with conflicting(1):
-            assert service.handle([message([event(f"t{n}", NOON, miles=n)])]) == []
+            assert messages.handle([message([event(f"t{n}", NOON, miles=n)])]) == []
     parts = {row["sk"].rpartition("#")[2] for row in table.usage.query(pk, begins="h#")}
     late = {row["sk"].rpartition("#")[2] for row in table.usage.query(pk, begins="d#")}
     assert 1 < len(parts) <= limits.ROW_PARTS_MAX
@@ -111,28 +111,28 @@ def test_conflicts_that_do_not_end_send_the_messages_back(aws, monkeypatch):
     monkeypatch.setattr("time.sleep", lambda seconds: None)
     record = message(TEN)
     with conflicting(1000):
-        assert service.handle([record]) == [record["messageId"]]
+        assert messages.handle([record]) == [record["messageId"]]
     assert units() == 0
-    assert service.handle([record]) == []
+    assert messages.handle([record]) == []
     assert units() == 10
 
 
 def test_an_unreadable_record_goes_back_alone(aws):
     bad = {"messageId": "bad", "body": "{"}
     odd = {"messageId": "odd", "body": '{"org": "o"}'}
-    assert service.handle([bad, message(TEN), odd]) == ["bad", "odd"]
+    assert messages.handle([bad, message(TEN), odd]) == ["bad", "odd"]
     assert units() == 10
 
 
 def test_more_events_than_a_transaction_holds_all_count(aws):
     many = [event(f"t{n}", NOON + timedelta(minutes=n), miles=1) for n in range(120)]
-    assert service.handle([message(many)]) == []
+    assert messages.handle([message(many)]) == []
     assert units() == 120
 
 
 def test_an_hour_whose_properties_no_row_can_hold_is_recounted_from_raw_events(aws):
     wide = event("wide", NOON, miles=5, **{f"p{n}": n for n in range(20)})
-    service.handle([message([*TEN, wide])])
+    messages.handle([message([*TEN, wide])])
     assert units(field="miles") == 50
     assert units(field="p19") == 19
     assert units() == 11
@@ -140,7 +140,7 @@ def test_an_hour_whose_properties_no_row_can_hold_is_recounted_from_raw_events(a
 
 def test_raw_events_of_a_production_organization_expire_and_those_of_a_sandbox_do_not(aws):
     production = OrganizationRef("org-2", sandbox=False)
-    service.handle([message(TEN[:1]), message(TEN[:1], production)])
+    messages.handle([message(TEN[:1]), message(TEN[:1], production)])
     assert "expires_at" not in store.by_transaction(ORG.id, "t0")[0]
     item = store.by_transaction(production.id, "t0")[0]
     assert item["expires_at"] > NOON.timestamp() + 2 * 365 * 86400 - 86400
@@ -169,7 +169,7 @@ def test_usage_equals_a_naive_recount_however_events_come(sent, data):
             size = data.draw(st.integers(1, len(rest)))
             record = message(rest[:size])
             for _ in range(data.draw(st.integers(1, 2))):
-                assert service.handle([record]) == []
+                assert messages.handle([record]) == []
             rest = rest[size:]
             if data.draw(st.booleans()):
                 units()  # A read in between folds days.
@@ -183,17 +183,17 @@ def test_usage_equals_a_naive_recount_however_events_come(sent, data):
 
 
 def test_a_late_event_is_seen_by_the_next_read_of_a_folded_day(aws):
-    service.handle([message(TEN)])
+    messages.handle([message(TEN)])
     assert units() == 10
     folded = table.usage.get(store.usage_pk(ORG.id, "sub"), store.day_sk("2024-03-10"))
     assert folded is not None
-    service.handle([message([event("late", NOON, miles=1)])])
+    messages.handle([message([event("late", NOON, miles=1)])])
     assert units() == 11
     assert units() == 11
 
 
 def test_a_day_is_not_folded_within_the_hour_after_its_end(aws):
-    service.handle([message(TEN)])
+    messages.handle([message(TEN)])
     ends = datetime(2024, 3, 11, tzinfo=UTC)
     assert units(now=ends + timedelta(minutes=59)) == 10
     assert table.usage.get(store.usage_pk(ORG.id, "sub"), store.day_sk("2024-03-10")) is None
@@ -203,7 +203,7 @@ def test_a_day_is_not_folded_within_the_hour_after_its_end(aws):
 
 def test_a_fold_beside_a_late_event_is_not_trusted(aws, monkeypatch):
     """The reader has read the markers, then an event comes, then the reader writes what it saw."""
-    service.handle([message(TEN)])
+    messages.handle([message(TEN)])
     from chalicelib.features.usage import raw
 
     real = raw.hour_rows
@@ -212,7 +212,7 @@ def test_a_fold_beside_a_late_event_is_not_trusted(aws, monkeypatch):
         found = real(*args)
         if found:
             monkeypatch.setattr(raw, "hour_rows", real)
-            service.handle([message([event("late", NOON)])])
+            messages.handle([message([event("late", NOON)])])
         return found
 
     monkeypatch.setattr(raw, "hour_rows", hours_then_late_event)
@@ -221,7 +221,7 @@ def test_a_fold_beside_a_late_event_is_not_trusted(aws, monkeypatch):
 
 
 def test_an_index_that_lags_is_read_again(aws, monkeypatch):
-    service.handle([message(TEN)])
+    messages.handle([message(TEN)])
     cut = Span(NOON, NOON + timedelta(minutes=30))
     real, calls = store.raw_of_day, []
 
@@ -237,14 +237,14 @@ def test_an_index_that_lags_is_read_again(aws, monkeypatch):
 
 
 def test_a_newer_event_in_the_index_does_not_make_up_for_an_older_one_that_is_missing(aws, monkeypatch):
-    service.handle([message(TEN)])
+    messages.handle([message(TEN)])
     cut = Span(NOON, NOON + timedelta(minutes=30))
     real, calls = store.raw_of_day, []
 
     def lagging(*args, **how):
         calls.append(1)
         if len(calls) == 1:
-            service.handle([message([event("newer", NOON, miles=100)])])
+            messages.handle([message([event("newer", NOON, miles=100)])])
             return [item for item in real(*args, **how) if item["transaction_id"] != "t9"]
         return real(*args, **how)
 
@@ -255,12 +255,12 @@ def test_a_newer_event_in_the_index_does_not_make_up_for_an_older_one_that_is_mi
 
 
 def test_a_stream_of_events_keeps_nobody_from_reading(aws, monkeypatch):
-    service.handle([message(TEN)])
+    messages.handle([message(TEN)])
     real, numbers = store.raw_of_day, itertools.count()
 
     def streaming(*args, **how):
         found = real(*args, **how)
-        service.handle([message([event(f"new {next(numbers)}", NOON)])])
+        messages.handle([message([event(f"new {next(numbers)}", NOON)])])
         return found
 
     monkeypatch.setattr(store, "raw_of_day", streaming)
@@ -269,7 +269,7 @@ def test_a_stream_of_events_keeps_nobody_from_reading(aws, monkeypatch):
 
 
 def test_one_month_of_several_metrics_is_read_in_few_requests(aws, monkeypatch):
-    service.handle([message(TEN)])
+    messages.handle([message(TEN)])
     units()
     requests: list[str] = []
     real = table.usage.client._make_api_call
@@ -294,6 +294,6 @@ def test_one_month_of_several_metrics_is_read_in_few_requests(aws, monkeypatch):
 def test_no_property_that_was_accepted_can_keep_an_event_from_counting(aws, properties):
     odd = event("t", NOON)
     odd.properties.update(properties)
-    assert service.handle([message([odd, event("u", NOON, v=2)])]) == []
+    assert messages.handle([message([odd, event("u", NOON, v=2)])]) == []
     assert (units(), units(field="v")) == (2, 2)
     assert store.read(store.by_transaction(ORG.id, "t")[0]).properties == properties

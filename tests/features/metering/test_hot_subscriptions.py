@@ -10,7 +10,7 @@ import pytest
 from chalicelib import limits
 from chalicelib.domain.periods import Span
 from chalicelib.features.audit.audit import audit
-from chalicelib.features.metering import commit, service, store
+from chalicelib.features.metering import messages, store, write
 from chalicelib.features.usage import raw
 from chalicelib.platform import clock, table
 from tests.support.faults import colliding, conflicting
@@ -24,12 +24,12 @@ PK = store.usage_pk(ORG.id, "sub")
 @pytest.fixture(autouse=True)
 def quick(monkeypatch):
     """Nobody really waits."""
-    monkeypatch.setattr(commit, "_commit", functools.partial(commit._commit, sleep=lambda seconds: None))
+    monkeypatch.setattr(write, "_commit", functools.partial(write._commit, sleep=lambda seconds: None))
 
 
 def count(*events, conflicts=0, **how):
     with conflicting(conflicts, **how) as left:
-        assert service.handle([message(list(events))]) == []
+        assert messages.handle([message(list(events))]) == []
     assert left["times"] == 0
 
 
@@ -59,7 +59,7 @@ def test_sixteen_workers_at_once_lose_and_double_nothing(aws, monkeypatch, seed,
             cut = Span(NOON - timedelta(minutes=1), NOON + timedelta(minutes=30))
             list(raw.events(ORG.id, "sub", cut, None))
 
-    works = [lambda own=records[n::16]: failed.extend(service.handle(own)) for n in range(16)]
+    works = [lambda own=records[n::16]: failed.extend(messages.handle(own)) for n in range(16)]
     met = meeting([*works, reader], chance)
     assert failed == []
     assert hot.wrong(sent) == []
@@ -67,7 +67,7 @@ def test_sixteen_workers_at_once_lose_and_double_nothing(aws, monkeypatch, seed,
     assert 1 < len(hot.parts()) <= parts_max
     assert read == sorted(read)
     for record in records:  # And all of it once more.
-        assert service.handle([record]) == []
+        assert messages.handle([record]) == []
     assert hot.wrong(sent) == []
 
 
@@ -130,13 +130,13 @@ def test_an_event_that_another_worker_stores_just_now_is_looked_for_and_not_writ
     both = [event("t1", NOON), event("t2", NOON)]
 
     def the_other_worker_is_done(seconds):
-        assert service.handle([message(both[:1])]) == []
+        assert messages.handle([message(both[:1])]) == []
 
     monkeypatch.setattr(
-        commit, "_commit", functools.partial(commit._commit.func, sleep=the_other_worker_is_done, draw=lambda: 0)
+        write, "_commit", functools.partial(write._commit.func, sleep=the_other_worker_is_done, draw=lambda: 0)
     )
     with colliding(lambda: None) as met, conflicting(1, at=0):
-        assert service.handle([message(both)]) == []
+        assert messages.handle([message(both)]) == []
     assert units() == 2
     assert stands_in("t2") == "0"  # Nobody was in the way of its row.
     assert met.transactions == {"done": 2}

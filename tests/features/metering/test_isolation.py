@@ -10,7 +10,7 @@ import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
 
 from chalicelib import limits
-from chalicelib.features.metering import commit, definitions, log, log_items, log_numbers, log_reader, service, store
+from chalicelib.features.metering import definitions, log, log_items, log_numbers, log_reader, messages, store, write
 from chalicelib.features.metering.log_items import Reference
 from chalicelib.features.subscriptions.stream import Stream
 from chalicelib.features.usage import service as usage
@@ -93,21 +93,23 @@ def unable(*_: Any, **__: Any) -> Any:
 )
 def test_what_is_auxiliary_stops_no_counting(aws, monkeypatch, owner, name):
     monkeypatch.setattr(owner, name, unable)
-    assert service.handle([message([event("t", NOON)]), message([event("q", NOON)], QUIET)]) == []
+    assert messages.handle([message([event("t", NOON)]), message([event("q", NOON)], QUIET)]) == []
     assert (units(), quiet_units()) == (1, 1)
 
 
 def test_metrics_that_nobody_understands_stop_no_counting(aws, monkeypatch):
     real = definitions.of
     monkeypatch.setattr(definitions, "of", lambda of, codes: unable() if of == ORG else real(of, codes))
-    assert service.handle([message([event("t", NOON, miles=3)]), message([event("q", NOON)], QUIET)]) == []
+    assert messages.handle([message([event("t", NOON, miles=3)]), message([event("q", NOON)], QUIET)]) == []
     assert (units(), units(field="miles"), quiet_units()) == (1, 3, 1)
 
 
 def test_what_the_log_cannot_take_is_counted_without_it_and_a_metric_says_so(aws, monkeypatch, capsys):
     real = log._write_all
     monkeypatch.setattr(log, "_write_all", lambda of, *rest: unable() if of == ORG else real(of, *rest))
-    assert service.handle([message([event(f"t{n}", NOON) for n in range(3)]), message([event("q", NOON)], QUIET)]) == []
+    assert (
+        messages.handle([message([event(f"t{n}", NOON) for n in range(3)]), message([event("q", NOON)], QUIET)]) == []
+    )
     assert (units(), logged(), logged(QUIET)) == (3, [], ["q"])
     assert skipped(capsys.readouterr().out) == [3]
 
@@ -116,13 +118,13 @@ def test_a_message_that_cannot_be_marked_as_arrived_is_counted(aws, monkeypatch)
     record = message([event("t", NOON)])
     record["body"] = json.dumps({**json.loads(record["body"]), "in_flight": "m"})
     monkeypatch.setattr(type(table.usage), "write", unable)
-    assert service.handle([record]) == []
+    assert messages.handle([record]) == []
     assert units() == 1
 
 
 @pytest.mark.parametrize("body", ["", "{", "[]", "null", '{"org": "o"}', '{"org": "o", "sandbox": 1, "received": "x"}'])
 def test_a_message_that_cannot_be_read_goes_back_alone(aws, body):
-    assert service.handle([{"messageId": "bad", "body": body}, message([event("t", NOON)])]) == ["bad"]
+    assert messages.handle([{"messageId": "bad", "body": body}, message([event("t", NOON)])]) == ["bad"]
     assert units() == 1
 
 
@@ -134,12 +136,12 @@ def test_an_event_that_cannot_be_stored_fails_alone(aws):
     others = [message([event(f"o{m}-{n}", NOON, miles=n) for n in range(30)]) for m in range(3)]
     theirs = message([event(f"q{n}", NOON) for n in range(12)], QUIET)
     with refusing(holds("p7")) as refused:
-        assert service.handle([others[0], poisoned, theirs, *others[1:]]) == [poisoned["messageId"]]
+        assert messages.handle([others[0], poisoned, theirs, *others[1:]]) == [poisoned["messageId"]]
     assert (units(), quiet_units()) == (59 + 90, 12)
     assert units(field="miles") == 3 * sum(range(30))
     assert sorted(logged()) == sorted(e for e in stored_ids() if e != "p7")
     assert len(refused) < 16
-    assert service.handle([poisoned]) == []
+    assert messages.handle([poisoned]) == []
     assert units() == 150
 
 
@@ -156,7 +158,7 @@ def stored_ids() -> list[str]:
 def test_a_repeat_of_an_event_that_failed_comes_again_too(aws):
     first, second = message([event("t", NOON)]), message([event("t", NOON), event("other", NOON, sub="other")])
     with refusing(holds("t")):
-        assert service.handle([first, second]) == [first["messageId"], second["messageId"]]
+        assert messages.handle([first, second]) == [first["messageId"], second["messageId"]]
     assert units(sub="other") == 1
 
 
@@ -168,7 +170,7 @@ def test_a_row_that_can_take_no_more_is_left_for_another_part(aws):
 
     sent = [event(f"t{n}", NOON, miles=n) for n in range(50)]
     with refusing(is_full) as refused:
-        assert service.handle([message(sent)]) == []
+        assert messages.handle([message(sent)]) == []
     assert len(refused) == 1
     assert (units(), units(field="miles")) == (50, sum(range(50)))
 
@@ -178,7 +180,7 @@ def test_where_no_row_can_take_what_events_come_to_they_are_counted_and_recounte
         return any("s:miles" in each.get("Update", {}).get("ExpressionAttributeNames", {}).values() for each in actions)
 
     with refusing(sums) as refused:
-        assert service.handle([message([event(f"t{n}", NOON, miles=n) for n in range(50)])]) == []
+        assert messages.handle([message([event(f"t{n}", NOON, miles=n) for n in range(50)])]) == []
     assert len(refused) == 2
     assert (units(), units(field="miles")) == (50, sum(range(50)))
 
@@ -188,11 +190,11 @@ def test_an_organization_that_gets_nowhere_is_given_up_for_others(aws, monkeypat
     monkeypatch.setattr("time.sleep", lambda seconds: None)
     noisy = [message([event(f"t{n}", NOON, sub=f"s{n}")]) for n in range(20)]
     theirs = message([event("q", NOON)], QUIET)
-    with conflicting(commit._ATTEMPTS) as left:
-        assert service.handle([*noisy, theirs]) == [each["messageId"] for each in noisy]
+    with conflicting(write._ATTEMPTS) as left:
+        assert messages.handle([*noisy, theirs]) == [each["messageId"] for each in noisy]
     assert left["times"] == 0  # One group was tried to the end.
     assert quiet_units() == 1
-    assert service.handle(noisy) == []
+    assert messages.handle(noisy) == []
     assert sum(units(sub=f"s{n}") for n in range(20)) == 20
 
 
@@ -202,7 +204,7 @@ def test_an_answer_lost_after_the_commit_is_logged_and_its_task_pushed(aws, monk
     monkeypatch.setattr("time.sleep", lambda seconds: None)
     sent = [event(f"t{n}", NOON) for n in range(5)]
     with failing(Plan(0, after=True, lost_answer=True)):
-        assert service.handle([message(sent)]) == []
+        assert messages.handle([message(sent)]) == []
     assert (units(), logged()) == (5, [f"t{n}" for n in range(5)])
 
 
@@ -235,7 +237,7 @@ def test_writers_of_a_busy_part_spread_over_others_and_readers_find_them_all(aws
     monkeypatch.setattr("time.sleep", lambda seconds: None)
     with throttled_log(every=2):
         for n in range(60):
-            assert service.handle([message([event(f"t{n}", NOON)])]) == []
+            assert messages.handle([message([event(f"t{n}", NOON)])]) == []
     (day,) = log_reader.days(ORG, log_reader.BY_TIME, clock.utc_now())
     assert len(day.parts) > 3
     assert (day.number, len(logged())) == (30, 30)
@@ -287,10 +289,10 @@ BUSY = ClientError(
 @pytest.mark.parametrize(("error", "after"), [(LOST, False), (LOST, True), (BUSY, False)])
 def test_totals_are_true_though_nobody_knows_whether_a_number_was_added(aws, monkeypatch, error, after):
     monkeypatch.setattr("time.sleep", lambda seconds: None)
-    assert service.handle([message([event(f"t{n}", NOON) for n in range(3)])]) == []
+    assert messages.handle([message([event(f"t{n}", NOON) for n in range(3)])]) == []
     with numbers_answered_with(error, after=after):
-        assert service.handle([message([event(f"u{n}", NOON) for n in range(4)])]) == []
-    assert service.handle([message([event(f"v{n}", NOON) for n in range(5)])]) == []
+        assert messages.handle([message([event(f"u{n}", NOON) for n in range(4)])]) == []
+    assert messages.handle([message([event(f"v{n}", NOON) for n in range(5)])]) == []
     now = clock.utc_now()
     for days in (0, 0, 2, 2):  # The last finds what the one before has written down.
         (day,) = log_reader.days(ORG, log_reader.BY_TIME, now + timedelta(days=days))
@@ -307,7 +309,7 @@ def test_the_log_is_short(aws):
     chance = random.Random(1)
     ids = [str(uuid.UUID(int=chance.getrandbits(128), version=4)) for _ in range(1000)]
     sent = [event(name, NOON + timedelta(milliseconds=5 * n), sub=f"s{n % 4}") for n, name in enumerate(ids)]
-    assert service.handle([message(sent)]) == []
+    assert messages.handle([message(sent)]) == []
     pk = log_items.log_pk(ORG.id, f"{clock.utc_now():%Y-%m-%d}", "0")
     (item,) = table.usage.query(pk)
     assert len(item["refs"]) <= 30 * 1000

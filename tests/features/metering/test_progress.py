@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chalicelib import limits
-from chalicelib.features.metering import progress, service
+from chalicelib.features.metering import messages, progress
 from chalicelib.platform import clock
 from chalicelib.platform.timestamps import stamp
 from tests.support.capacity import counting
@@ -137,7 +137,7 @@ def test_a_note_that_is_not_written_is_written_by_the_next_batch(notes):
 def test_counting_goes_on_where_notes_cannot_be_written(aws, monkeypatch):
     broken = Notes(broken=True)
     monkeypatch.setattr(progress, "core_briefly", broken)
-    assert service.handle([message([event("t", MARCH.start)])]) == []
+    assert messages.handle([message([event("t", MARCH.start)])]) == []
     assert units() == 1
 
 
@@ -145,9 +145,9 @@ def test_a_meter_notes_once_in_half_a_minute(aws, monkeypatch):
     now = clock.utc_now()
     monkeypatch.setattr(clock, "utc_now", lambda: now)
     with counting() as first:
-        service.handle([message([event("a", DUE)])])
+        messages.handle([message([event("a", DUE)])])
     with counting() as second:
-        service.handle([message([event("b", DUE)])])
+        messages.handle([message([event("b", DUE)])])
     assert first.requests["put_item"] - second.requests["put_item"] == 1
 
 

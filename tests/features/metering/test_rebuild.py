@@ -6,7 +6,7 @@ import pytest
 
 from chalicelib.features.audit.audit import audit
 from chalicelib.features.audit.rebuild import rebuild
-from chalicelib.features.metering import rows, service, store
+from chalicelib.features.metering import messages, rows, store
 from chalicelib.platform import clock, table
 from scripts.audit import report
 from tests.features.metering.test_views import call, count, found, metric
@@ -54,7 +54,7 @@ def test_a_wrong_row_is_made_anew_and_only_it(aws, how):
 def test_rows_in_parts_are_made_anew_by_part(aws, monkeypatch):
     for n in range(3):
         monkeypatch.setattr(rows.Rows, "part", store.ALL_PARTS[5 * n])
-        service.handle([message([event(f"t{n}", NOON, v=n)])])
+        messages.handle([message([event(f"t{n}", NOON, v=n)])])
     right = list(table.usage.query(PK, begins="h#"))
     assert len(right) == 3
     table.usage.write(table.usage.delete((PK, right[1]["sk"])))

@@ -9,8 +9,8 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from chalicelib.features.billable_metrics.store import METRICS, Metric, MetricFilter
-from chalicelib.features.metering import registers, service, store
-from chalicelib.features.metering.registers import Spec
+from chalicelib.features.metering import distinct_counters, messages, store
+from chalicelib.features.metering.distinct_counters import Spec
 from chalicelib.features.usage import distinct, raw
 from chalicelib.platform import agenda, clock
 from chalicelib.platform.table import Cancelled, ConditionFailed, core, usage
@@ -45,13 +45,13 @@ def seat(n, user, operation=None, *, at=NOON, cloud=None):
 
 
 def count(*events):
-    registers.forget()  # As if what is known were a minute old.
+    distinct_counters.forget()  # As if what is known were a minute old.
     received_at = MARCH.start + timedelta(microseconds=next(_requests))
-    assert service.handle([message(list(events), received_at=received_at)]) == []
+    assert messages.handle([message(list(events), received_at=received_at)]) == []
 
 
 def wish():
-    distinct.wish(ASKED, real_now=clock.utc_now())
+    distinct.request_counter(ASKED, real_now=clock.utc_now())
 
 
 def fill():
@@ -155,8 +155,8 @@ def test_a_worker_killed_while_it_counts_or_fills_loses_and_doubles_nothing(seat
     count(seat(1, "a"), seat(2, "b"))
     wish()
     record = message([seat(3, "b"), seat(4, "c"), seat(5, "c", cloud="aws")])
-    registers.forget()
-    for attempt in (lambda: service.handle([record]), fill):
+    distinct_counters.forget()
+    for attempt in (lambda: messages.handle([record]), fill):
         with failing(Plan(at, after=after)) as plan:
             try:
                 attempt()

@@ -10,10 +10,10 @@ from chalicelib.domain.aggregation.rules import Aggregation
 from chalicelib.domain.periods import Span
 from chalicelib.features.audit import late
 from chalicelib.features.audit.audit import audit
-from chalicelib.features.metering import service, store
-from chalicelib.features.metering.views import View
+from chalicelib.features.metering import messages, store
+from chalicelib.features.metering.dimensions import View
 from chalicelib.features.subscriptions.stream import Stream
-from chalicelib.features.usage import raw, settle
+from chalicelib.features.usage import expiry, raw
 from chalicelib.features.usage import service as usage
 from chalicelib.platform import agenda, clock, jobs, table
 from chalicelib.platform.clock import OrganizationRef
@@ -29,9 +29,9 @@ APRIL = MARCH.end
 def march(aws, monkeypatch) -> None:
     """Events on three days of March; then it is years later, and the month is settled."""
     sent = [event(f"t{n}", NOON + timedelta(hours=7 * n), code=f"c{n % 2}", v=n) for n in range(10)]
-    assert service.handle([message(sent)]) == []
+    assert messages.handle([message(sent)]) == []
     now_is(monkeypatch, NOON + limits.SETTLED_AFTER + timedelta(days=30))
-    assert settle.settle(ORG.id, "sub", APRIL) == 4
+    assert expiry.settle(ORG.id, "sub", APRIL) == 4
 
 
 def now_is(monkeypatch: pytest.MonkeyPatch, at: datetime) -> None:
@@ -58,7 +58,7 @@ def test_settled_hours_expire_after_the_retention_and_a_year(march):
     for row in hours():
         day = datetime.fromisoformat(row["sk"][2:12]).replace(tzinfo=UTC)
         assert row["expires_at"] == int((day + limits.EVENT_RETENTION + timedelta(days=365)).timestamp())
-    assert settle.settle(ORG.id, "sub", APRIL) == 0
+    assert expiry.settle(ORG.id, "sub", APRIL) == 0
 
 
 def test_what_hours_held_is_read_when_they_are_gone(march, monkeypatch):
@@ -89,21 +89,21 @@ def test_missing_hours_are_never_taken_for_nothing(march, monkeypatch):
 
 
 def test_an_event_that_came_before_hours_went_is_in_the_row_and_one_after_that_is_noticed(march, monkeypatch):
-    assert service.handle([message([event("late", NOON, code="c0", v=100)])]) == []
+    assert messages.handle([message([event("late", NOON, code="c0", v=100)])]) == []
     assert (units("c0"), units("c0", "v")) == (6, 120)
     row = table.usage.get(PK, store.day_sk("2024-03-10"))
     assert "hours_until" in row
     a_year_passes(monkeypatch)
     assert (units("c0"), units("c0", "v")) == (6, 120)
-    assert service.handle([message([event("years late", NOON, code="c0", v=1)])]) == []
+    assert messages.handle([message([event("years late", NOON, code="c0", v=1)])]) == []
     with pytest.raises(raw.UsageGone):
         units("c0")
 
 
 def test_a_late_event_that_nobody_read_is_folded_by_the_next_run(march, monkeypatch):
-    assert service.handle([message([event("late", NOON + timedelta(hours=5), code="new")])]) == []
-    assert settle.settle(ORG.id, "sub", APRIL) == 1
-    assert settle.settle(ORG.id, "sub", APRIL) == 0
+    assert messages.handle([message([event("late", NOON + timedelta(hours=5), code="new")])]) == []
+    assert expiry.settle(ORG.id, "sub", APRIL) == 1
+    assert expiry.settle(ORG.id, "sub", APRIL) == 0
     a_year_passes(monkeypatch)
     assert hours() == []
     assert (units("new"), units("c0"), units("c1")) == (1, 5, 5)
@@ -111,17 +111,17 @@ def test_a_late_event_that_nobody_read_is_folded_by_the_next_run(march, monkeypa
 
 def test_a_day_that_no_row_holds_keeps_its_hours(aws, monkeypatch):
     monkeypatch.setattr("chalicelib.features.usage.reader._TEXT_BYTES_MAX", 10)
-    assert service.handle([message([event("t", NOON)])]) == []
+    assert messages.handle([message([event("t", NOON)])]) == []
     now_is(monkeypatch, NOON + limits.HOURS_KEPT + timedelta(days=40))
-    assert settle.settle(ORG.id, "sub", APRIL) == 0
+    assert expiry.settle(ORG.id, "sub", APRIL) == 0
     assert "expires_at" not in hours()[0]
     assert units() == 1
 
 
 def test_what_may_change_is_not_settled(aws):
-    assert service.handle([message([event("t", NOON)])]) == []
-    assert settle.until(NOON + limits.EVENT_RETENTION + timedelta(days=59)) < NOON
-    assert settle.settle(ORG.id, "sub", datetime(2024, 3, 10, tzinfo=UTC)) == 0
+    assert messages.handle([message([event("t", NOON)])]) == []
+    assert expiry.until(NOON + limits.EVENT_RETENTION + timedelta(days=59)) < NOON
+    assert expiry.settle(ORG.id, "sub", datetime(2024, 3, 10, tzinfo=UTC)) == 0
     assert "expires_at" not in hours()[0]
 
 
@@ -134,15 +134,15 @@ def test_organizations_are_settled_once_a_month_by_their_daily_task(aws, monkeyp
     for name in subscriptions:
         story.subscribe(external_id=name)
     used = message([event(name, clock.utc_now(), sub=name) for name in subscriptions], organization)
-    assert service.handle([used]) == []
+    assert messages.handle([used]) == []
     later = clock.utc_now() + limits.SETTLED_AFTER + timedelta(days=40)
     later = later.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
     now_is(monkeypatch, later)
     watch = agenda.task(late.WATCH, organization, organization.id, later)
     table.core.write(agenda.put(watch, now=later))
     late.count(watch, later)
-    place = agenda.task(settle.SETTLE, organization, organization.id, later).key
-    monkeypatch.setattr(settle, "_RUN_SECONDS", -1)  # One subscription at a time.
+    place = agenda.task(expiry.SETTLE, organization, organization.id, later).key
+    monkeypatch.setattr(expiry, "_RUN_SECONDS", -1)  # One subscription at a time.
     for name in subscriptions:
         task = agenda.find(place)
         assert task is not None
@@ -153,5 +153,5 @@ def test_organizations_are_settled_once_a_month_by_their_daily_task(aws, monkeyp
     assert task is not None
     assert jobs.run(task, now=task.due_at) is None
     assert agenda.find(place) is None
-    assert settle.begin(watch, later + timedelta(days=1)) == []
-    assert settle.begin(agenda.task(late.WATCH, ORG, ORG.id, later), later) == []
+    assert expiry.begin(watch, later + timedelta(days=1)) == []
+    assert expiry.begin(agenda.task(late.WATCH, ORG, ORG.id, later), later) == []

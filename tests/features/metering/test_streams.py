@@ -7,8 +7,8 @@ import pytest
 
 from chalicelib.domain.aggregation.rules import Aggregation
 from chalicelib.domain.periods import Span
-from chalicelib.features.metering import service, store
-from chalicelib.features.metering.views import View
+from chalicelib.features.metering import messages, store
+from chalicelib.features.metering.dimensions import View
 from chalicelib.features.subscriptions.stream import Stream
 from chalicelib.features.usage import service as usage
 from chalicelib.platform.timestamps import stamp
@@ -40,7 +40,7 @@ def sent(aws, request):
     long = {} if request.param == "covered" else {"x" * 61: 1}  # A property that rows do not cover.
     for n, (at, received_at) in enumerate(SENT):
         one = event(f"t{n}", at, v=2**n, **long)
-        assert service.handle([message([one], received_at=received_at)]) == []
+        assert messages.handle([message([one], received_at=received_at)]) == []
 
 
 STREAMS = [

@@ -9,9 +9,9 @@ from chalicelib.domain.aggregation.rules import Aggregation
 from chalicelib.domain.periods import Span
 from chalicelib.features.audit.audit import audit
 from chalicelib.features.billable_metrics.store import METRICS, Metric, MetricFilter
-from chalicelib.features.metering import definitions, service, store, tally
+from chalicelib.features.metering import definitions, messages, store, tally
+from chalicelib.features.metering.dimensions import View
 from chalicelib.features.metering.rows import Rows
-from chalicelib.features.metering.views import View
 from chalicelib.features.subscriptions.stream import Stream
 from chalicelib.features.usage import raw
 from chalicelib.features.usage import service as usage
@@ -35,7 +35,7 @@ def metric(aggregation, *, clouds=CLOUDS):
 
 
 def count(*events):
-    assert service.handle([message(list(events))]) == []
+    assert messages.handle([message(list(events))]) == []
 
 
 def call(n, value, cloud="aws", *, at=NOON, **more):

@@ -5,11 +5,11 @@ from decimal import Decimal
 from enum import StrEnum
 from zoneinfo import ZoneInfo
 
-from chalicelib.domain import lives, periods
+from chalicelib.domain import periods, timeline
 from chalicelib.domain.intervals import BillingTime, Interval
-from chalicelib.domain.lives import Life, Terms
+from chalicelib.domain.timeline import SubscriptionTimeline, Terms
 from chalicelib.features.plans.store import FixedCharge, Plan
-from chalicelib.features.subscriptions.records import Occasion, Status, Subscription
+from chalicelib.features.subscriptions.records import PendingInvoice, Status, Subscription
 
 
 def terms_of(plan: Plan) -> Terms:
@@ -30,10 +30,10 @@ def _costs(fixed: FixedCharge) -> bool:
     return bool(Decimal(fixed.units)) or fixed.charge_model == "graduated"
 
 
-def life_of(subscription: Subscription) -> Life:
+def life_of(subscription: Subscription) -> SubscriptionTimeline:
     """A started subscription's life."""
     assert subscription.started_at is not None
-    return Life(
+    return SubscriptionTimeline(
         billing_time=BillingTime(subscription.billing_time),
         anchor_at=subscription.subscription_at,
         started_at=subscription.started_at,
@@ -47,7 +47,7 @@ def life_of(subscription: Subscription) -> Life:
     )
 
 
-class Happening(StrEnum):
+class LifecycleStep(StrEnum):
     """What may happen to a subscription; of those at one instant the first of this list comes first."""
 
     START = "start"
@@ -60,48 +60,48 @@ class Happening(StrEnum):
     LAST = "last invoice"
 
 
-def happenings(subscription: Subscription, plan: Plan, *, zone: ZoneInfo) -> list[tuple[datetime, Happening]]:
+def happenings(subscription: Subscription, plan: Plan, *, zone: ZoneInfo) -> list[tuple[datetime, LifecycleStep]]:
     """What is to happen next, each with its instant; empty for a subscription that is over and billed."""
     if subscription.status == Status.CANCELED:
         return []
     if subscription.status == Status.PENDING:
         # A successor that waits for the period's end starts with its predecessor's run, not by itself.
-        return [] if subscription.previous_id else [(subscription.subscription_at, Happening.START)]
+        return [] if subscription.previous_id else [(subscription.subscription_at, LifecycleStep.START)]
     assert subscription.started_at is not None
-    if Occasion.STARTING in subscription.occasions:
+    if PendingInvoice.STARTING in subscription.occasions:
         # At once, where it starts later on the day on which it was made.
-        return [(min(subscription.started_at, subscription.updated_at), Happening.STARTING)]
-    billing_at = lives.next_billing_at(
+        return [(min(subscription.started_at, subscription.updated_at), LifecycleStep.STARTING)]
+    billing_at = timeline.next_billing_at(
         terms_of(plan), life_of(subscription), after=last_day(subscription, zone), zone=zone
     )
     if subscription.status == Status.TERMINATED:
         return _of_ended(subscription, plan, billing_at, zone)
-    found = [(billing_at, Happening.PERIOD)]
-    found += [(periods.start_of_day(day, zone), Happening.ALERT) for day in subscription.alerts_on]
+    found = [(billing_at, LifecycleStep.PERIOD)]
+    found += [(periods.start_of_day(day, zone), LifecycleStep.ALERT) for day in subscription.alerts_on]
     if subscription.ending_at is not None:
-        found.append((periods.start_of_day(periods.local_date(subscription.ending_at, zone), zone), Happening.END))
+        found.append((periods.start_of_day(periods.local_date(subscription.ending_at, zone), zone), LifecycleStep.END))
     if subscription.units_changed_at is not None:
-        found.append((subscription.units_changed_at, Happening.UNITS))
-    end = lives.trial_end(terms_of(plan), life_of(subscription))
+        found.append((subscription.units_changed_at, LifecycleStep.UNITS))
+    end = timeline.trial_end(terms_of(plan), life_of(subscription))
     if end is not None and subscription.trial_ended_at is None:
-        found.append((end, Happening.TRIAL))
+        found.append((end, LifecycleStep.TRIAL))
     return found
 
 
 def _of_ended(
     subscription: Subscription, plan: Plan, billing_at: datetime, zone: ZoneInfo
-) -> list[tuple[datetime, Happening]]:
-    if Occasion.TERMINATING not in subscription.occasions or subscription.terminated_at is None:
+) -> list[tuple[datetime, LifecycleStep]]:
+    if PendingInvoice.TERMINATING not in subscription.occasions or subscription.terminated_at is None:
         return []
-    found = [(subscription.terminated_at, Happening.LAST)]
+    found = [(subscription.terminated_at, LifecycleStep.LAST)]
     # An end on a billing day not carried out takes its place; an upgrade leaves the day to the old plan's run.
     same_day = periods.local_date(billing_at, zone) == periods.local_date(subscription.terminated_at, zone)
     if billing_at <= subscription.terminated_at and (subscription.upgraded or not same_day):
-        found.append((billing_at, Happening.PERIOD))
+        found.append((billing_at, LifecycleStep.PERIOD))
     # A trial that was over before the end owes its fee, of which the end may give a part back.
-    trial_end = lives.trial_end(terms_of(plan), life_of(subscription))
+    trial_end = timeline.trial_end(terms_of(plan), life_of(subscription))
     if trial_end is not None and subscription.trial_ended_at is None and trial_end <= subscription.terminated_at:
-        found.append((trial_end, Happening.TRIAL))
+        found.append((trial_end, LifecycleStep.TRIAL))
     return found
 
 
@@ -143,18 +143,18 @@ def wants_starting_invoice(plan: Plan, subscription: Subscription, *, now: datet
     if periods.local_date(subscription.started_at, zone) != today:
         return False
     terms, life = terms_of(plan), life_of(subscription)
-    owes_fee = terms.pay_in_advance and not lives.in_trial(terms, life, today, zone)
+    owes_fee = terms.pay_in_advance and not timeline.in_trial(terms, life, today, zone)
     return owes_fee or terms.fixed_in_advance
 
 
 def occasions_at_start(
     plan: Plan, subscription: Subscription, *, now: datetime, zone: ZoneInfo
-) -> tuple[Occasion, ...]:
+) -> tuple[PendingInvoice, ...]:
     """What is to be invoiced right when a subscription starts."""
-    return (Occasion.STARTING,) if wants_starting_invoice(plan, subscription, now=now, zone=zone) else ()
+    return (PendingInvoice.STARTING,) if wants_starting_invoice(plan, subscription, now=now, zone=zone) else ()
 
 
 def trial_over_at(plan: Plan, subscription: Subscription, *, now: datetime) -> datetime | None:
     """When a trial ended that is over already as a subscription starts: nothing follows from it any more."""
-    end = lives.trial_end(terms_of(plan), life_of(subscription))
+    end = timeline.trial_end(terms_of(plan), life_of(subscription))
     return end if end is not None and end <= now else None

@@ -12,20 +12,20 @@ from chalicelib.domain.charges import minimum
 from chalicelib.domain.charges import properties as charge_properties
 from chalicelib.domain.charges.models import ChargeModel
 from chalicelib.domain.invoicing.taxes import TaxRate
-from chalicelib.domain.lives import ZONE_MOVE
 from chalicelib.domain.subscriptions import Days
+from chalicelib.domain.timeline import ZONE_MOVE
 from chalicelib.features.add_ons.store import AddOn
 from chalicelib.features.billable_metrics.store import Metric
 from chalicelib.features.fees import store as fee_store
 from chalicelib.features.invoices import store as invoice_store
 from chalicelib.features.invoices.records import DaysPart, Fee, PeriodPart
-from chalicelib.features.plans import live
+from chalicelib.features.plans import active_parts
 from chalicelib.features.plans.store import Charge, FixedCharge, Plan
 from chalicelib.features.rating import metered, pricing, renewals
-from chalicelib.features.rating.account import Account
+from chalicelib.features.rating.billing_context import BillingContext
 from chalicelib.features.rating.metered import Used
-from chalicelib.features.rating.pricing import Owner, TaxBook
-from chalicelib.features.subscriptions import terms
+from chalicelib.features.rating.pricing import LineItemContext, TaxResolver
+from chalicelib.features.subscriptions import schedule
 from chalicelib.features.subscriptions.records import Subscription
 from chalicelib.features.taxes import service as taxes
 from chalicelib.features.taxes.store import Tax
@@ -33,7 +33,7 @@ from chalicelib.platform.ids import InvoiceId
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class InvoicedSubscription:
     """One subscription on an invoice to be issued."""
 
     subscription: Subscription
@@ -47,21 +47,23 @@ class _Known:
 
     metrics: Mapping[str, Metric]
     add_ons: Mapping[str, AddOn]
-    book: TaxBook
+    book: TaxResolver
 
 
-def fees_of(account: Account, lines: Sequence[Line], *, invoice_id: InvoiceId, now: datetime) -> list[Fee]:
+def fees_of(
+    account: BillingContext, lines: Sequence[InvoicedSubscription], *, invoice_id: InvoiceId, now: datetime
+) -> list[Fee]:
     """All fees of an invoice: per subscription its base amount, its charges and fixed charges in the plan's order, and
     what it lacks of its commitment."""
     plans = [line.plan for line in lines]
     known = _Known(
-        live.metrics_of(account.organization.id, plans),
-        live.add_ons_of(account.organization.id, plans),
+        active_parts.metrics_of(account.organization.id, plans),
+        active_parts.add_ons_of(account.organization.id, plans),
         tax_book(account, plans),
     )
     fees: list[Fee] = []
     for line in lines:
-        owner = Owner(line.subscription, line.plan, line.period, invoice_id, now)
+        owner = LineItemContext(line.subscription, line.plan, line.period, invoice_id, now)
         base = pricing.subscription_fee(owner, known.book.of(line.plan.tax_ids))
         own = [base] if base else []
         if line.period.bills_usage:
@@ -73,13 +75,13 @@ def fees_of(account: Account, lines: Sequence[Line], *, invoice_id: InvoiceId, n
     return fees
 
 
-def _charge_fees(account: Account, owner: Owner, known: _Known) -> list[Fee]:
+def _charge_fees(account: BillingContext, owner: LineItemContext, known: _Known) -> list[Fee]:
     period = owner.period
     assert period.charges_start is not None
     assert period.charges_end is not None
     charges = [
         (charge, metric)
-        for charge, metric in live.live_charges(owner.plan, known.metrics)
+        for charge, metric in active_parts.live_charges(owner.plan, known.metrics)
         # What is paid in advance was charged with its events.
         if not charge.pay_in_advance
         # What the next plan counts on is billed by it. Source: billing-periods.md section 7.1.
@@ -94,17 +96,17 @@ def _charge_fees(account: Account, owner: Owner, known: _Known) -> list[Fee]:
     return fees
 
 
-def _renewal_fees(account: Account, owner: Owner, known: _Known) -> list[Fee]:
+def _renewal_fees(account: BillingContext, owner: LineItemContext, known: _Known) -> list[Fee]:
     """What recurring charges in advance cost for the period that begins; those without invoice are made apart."""
     if owner.period.renewal is None:
         return []
-    charges = [pair for pair in live.live_charges(owner.plan, known.metrics) if pair[0].invoiceable]
+    charges = [pair for pair in active_parts.live_charges(owner.plan, known.metrics) if pair[0].invoiceable]
     used = renewals.used_at(account, owner.subscription, charges, owner.period.renewal)
     return [renewals.fee_of(each, owner, known.book) for each in used]
 
 
 def _fees_of_charge(
-    charge: Charge, used: Sequence[Used], window: Window, owner: Owner, taxes: Sequence[TaxRate]
+    charge: Charge, used: Sequence[Used], window: Window, owner: LineItemContext, taxes: Sequence[TaxRate]
 ) -> list[Fee]:
     """A fee for each filter and group, and what they lack of the charge's minimum, on the fee without a filter (on the
     first one, where only groups have a price).
@@ -148,10 +150,10 @@ def window_of(period: PeriodPart, zone: ZoneInfo) -> Window:
     return Window(span, zone, of_days, first, last, upgraded=period.exact_end)
 
 
-def _fixed_charge_fees(account: Account, owner: Owner, known: _Known) -> list[Fee]:
+def _fixed_charge_fees(account: BillingContext, owner: LineItemContext, known: _Known) -> list[Fee]:
     deductions = dict(owner.period.fixed_deductions)
     fees = []
-    for fixed, add_on in live.live_fixed_charges(owner.plan, known.add_ons):
+    for fixed, add_on in active_parts.live_fixed_charges(owner.plan, known.add_ons):
         days = owner.period.fixed_advance if fixed.pay_in_advance else owner.period.fixed_arrears
         if days is None:
             continue
@@ -165,7 +167,9 @@ def _fixed_charge_fees(account: Account, owner: Owner, known: _Known) -> list[Fe
     return fees
 
 
-def _billed(fixed: FixedCharge, part: DaysPart, owner: Owner, zone: ZoneInfo) -> fixed_charges.Billed:
+def _billed(
+    fixed: FixedCharge, part: DaysPart, owner: LineItemContext, zone: ZoneInfo
+) -> fixed_charges.PricedFixedCharge:
     model = ChargeModel(fixed.charge_model)
     charge = fixed_charges.FixedCharge(
         model=model,
@@ -178,7 +182,7 @@ def _billed(fixed: FixedCharge, part: DaysPart, owner: Owner, zone: ZoneInfo) ->
     )
     whole = periods.Period(part.whole_start, part.whole_end)
     days = Days(periods.Span(part.start, part.end), part.first, part.last, whole)
-    plan_terms, life = terms.terms_of(owner.plan), terms.life_of(owner.subscription)
+    plan_terms, life = schedule.terms_of(owner.plan), schedule.life_of(owner.subscription)
     paid = owner.period.fixed_paid_units
     if paid is None:
         return fixed_charges.billed(charge, plan_terms, life, days, known_at=owner.now, zone=zone)
@@ -194,7 +198,7 @@ def _last_units(fixed: FixedCharge, period: PeriodPart) -> Decimal | None:
     return None if units is None else Decimal(units)
 
 
-def _commitment_fees(account: Account, owner: Owner, known: _Known, own: Sequence[Fee]) -> list[Fee]:
+def _commitment_fees(account: BillingContext, owner: LineItemContext, known: _Known, own: Sequence[Fee]) -> list[Fee]:
     """The true-up of the period settled here, over all fees that were billed for it, on earlier invoices too."""
     commitment, days = owner.plan.minimum_commitment, owner.period.commitment
     if commitment is None or days is None:
@@ -225,7 +229,7 @@ def _counts(fee: Fee, subscription: Subscription, days: DaysPart, zone: ZoneInfo
     return _lies_in(fee.start, fee.end, days, zone)
 
 
-def _paid_in_advance_cents(account: Account, subscription: Subscription, days: DaysPart) -> int:
+def _paid_in_advance_cents(account: BillingContext, subscription: Subscription, days: DaysPart) -> int:
     """What events and renewals without an invoice of a billing day paid for a period."""
     low, high = (periods.start_of_day(day, account.zone) for day in (days.whole_start, days.whole_end))
     paid = fee_store.paid_between(account.organization.id, subscription.id, low - ZONE_MOVE, high)
@@ -238,7 +242,7 @@ def _lies_in(start: datetime, end: datetime, days: DaysPart, zone: ZoneInfo) -> 
     return days.whole_start <= middle < days.whole_end
 
 
-def tax_book(account: Account, of_plans: Sequence[Plan]) -> TaxBook:
+def tax_book(account: BillingContext, of_plans: Sequence[Plan]) -> TaxResolver:
     """The taxes that may count, read in one request beside the organization's list."""
     defaults = taxes.of_organization(account.organization.id)
     wanted = {*account.customer.tax_ids}
@@ -251,7 +255,7 @@ def tax_book(account: Account, of_plans: Sequence[Plan]) -> TaxBook:
     organization = tuple(rate_of(tax) for tax in defaults) or _anonymous(vat)
     own_vat = account.customer.billing_configuration.vat_rate
     customer = tuple(known[i] for i in account.customer.tax_ids if i in known)
-    return TaxBook(known, customer or _anonymous(Decimal(own_vat or 0)), organization)
+    return TaxResolver(known, customer or _anonymous(Decimal(own_vat or 0)), organization)
 
 
 def rate_of(tax: Tax) -> TaxRate:

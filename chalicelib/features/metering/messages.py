@@ -13,11 +13,11 @@ from typing import Any
 import simplejson
 
 from chalicelib import limits
-from chalicelib.features.metering import advance, commit, definitions, log, progress, store
+from chalicelib.features.metering import advance, definitions, log, progress, store, write
 from chalicelib.features.metering.advance import Accepted, InAdvance
-from chalicelib.features.metering.commit import Outcome, Patience
 from chalicelib.features.metering.definitions import Definitions
 from chalicelib.features.metering.event import Event, Source, from_message, milliseconds_of
+from chalicelib.features.metering.write import Outcome, Patience
 from chalicelib.platform import agenda, clock
 from chalicelib.platform.agenda import Task
 from chalicelib.platform.clock import OrganizationRef
@@ -123,8 +123,8 @@ class _Batch:
         members: Sequence[tuple[Message, Event]],
         patience: Patience,
     ) -> Outcome:
-        sealer = _Sealer(organization_id, subscription, self._names[organization_id])
-        sealed: list[commit.Sealed] = []
+        sealer = _Preparer(organization_id, subscription, self._names[organization_id])
+        sealed: list[write.PreparedEvent] = []
         for message, event in members:
             task = None
             if event.code in self._in_advance.codes(message.organization):
@@ -132,8 +132,8 @@ class _Batch:
             sealed.append(sealer.seal(message, event, task))
         # A look before the leap costs a quarter of what a cancelled transaction does; alone it would cost most of it.
         if len(sealed) > 1:
-            sealed = commit.new_ones(sealed)
-        return commit.count(organization_id, subscription, sealed, self._defined[organization_id], patience)
+            sealed = write.new_ones(sealed)
+        return write.count(organization_id, subscription, sealed, self._defined[organization_id], patience)
 
     def log(self) -> None:
         """Log what was counted, now and by workers that died before they could."""
@@ -231,7 +231,7 @@ def _push(tasks: Sequence[Task]) -> None:
         logger.exception("tasks not pushed")
 
 
-class _Sealer:
+class _Preparer:
     """Makes the items of one subscription's events, straight in DynamoDB's form: this runs once per event."""
 
     def __init__(self, organization_id: OrganizationId, subscription: str, log_key: str) -> None:
@@ -240,7 +240,7 @@ class _Sealer:
         self._time_pks: dict[str, dict[str, str]] = {}
         self._fixed = {"sk": {"S": self._sk}, "subscription": {"S": subscription}, "log": {"S": log_key}}
 
-    def seal(self, message: Message, event: Event, task: Task | None = None) -> commit.Sealed:
+    def seal(self, message: Message, event: Event, task: Task | None = None) -> write.PreparedEvent:
         """An event with its item, and with the task that charges it at once."""
         transaction, ms = key_part(event.transaction_id), event.timestamp_ms
         item: dict[str, Any] = {
@@ -262,7 +262,7 @@ class _Sealer:
             item["precise"] = {"S": event.precise_total_amount_cents}
         if event.sent is not None:
             item["sent"] = {"S": _to_json(event.sent)}
-        return commit.Sealed(event, item, task)
+        return write.PreparedEvent(event, item, task)
 
     def _time_pk(self, day: str) -> dict[str, str]:
         known = self._time_pks.get(day)

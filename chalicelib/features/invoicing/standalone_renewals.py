@@ -8,11 +8,11 @@ from datetime import datetime
 from chalicelib.features.customers import store as customer_store
 from chalicelib.features.fees import service as fees
 from chalicelib.features.fees import store as fee_store
-from chalicelib.features.invoicing import commit
+from chalicelib.features.invoicing import run
 from chalicelib.features.organizations import service as organizations
-from chalicelib.features.plans import live
-from chalicelib.features.rating import fees as fees_of_plan
-from chalicelib.features.rating.pricing import Owner
+from chalicelib.features.plans import active_parts
+from chalicelib.features.rating import line_items as fees_of_plan
+from chalicelib.features.rating.pricing import LineItemContext
 from chalicelib.features.rating.renewals import fee_of, row_of, used_at
 from chalicelib.platform import agenda
 from chalicelib.platform.agenda import Task
@@ -27,17 +27,17 @@ _FEES_AT_ONCE = 25
 def renew(task: Task, now: datetime) -> None:
     """Make the fees without invoice of a billing day; those that an earlier run made stay as they are."""
     own = organizations.get(task.organization.id)
-    account = commit.account_of(own, customer_store.everything_of(own.id, task.detail["customer_id"]))
+    account = run.account_of(own, customer_store.everything_of(own.id, task.detail["customer_id"]))
     found, plan, part = row_of(task)
     assert part.renewal is not None, "only renewals make the task"
     charges = [
         (charge, metric)
-        for charge, metric in live.live_charges(plan, live.metrics_of(own.id, [plan]))
+        for charge, metric in active_parts.live_charges(plan, active_parts.metrics_of(own.id, [plan]))
         if not charge.invoiceable
     ]
     # In the place of an invoice's id, from which the ids of its fees are derived.
     base_id = derived_id("renewal", found.id, stamp(part.renewal.start))
-    owner = Owner(found, plan, part, InvoiceId(base_id), now)
+    owner = LineItemContext(found, plan, part, InvoiceId(base_id), now)
     book = fees_of_plan.tax_book(account, [plan])
     made = [
         fee_of(used, owner, book).model_copy(update={"invoice_id": None, "pay_in_advance": True})

@@ -9,7 +9,7 @@ from chalicelib.features.organizations.records import Organization
 
 
 @dataclass(frozen=True, slots=True)
-class Account:
+class BillingContext:
     """Whom an invoice is for, as everything of it was read. `notes`: credit notes with a balance, the oldest first."""
 
     organization: Organization

@@ -5,12 +5,12 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
-from chalicelib.domain import lives, periods, subscriptions
-from chalicelib.domain.subscriptions import Row
+from chalicelib.domain import periods, subscriptions, timeline
+from chalicelib.domain.subscriptions import BillingLine
 from chalicelib.features.plans.store import Plan
-from chalicelib.features.subscriptions import change, schemas, service, terms
-from chalicelib.features.subscriptions.records import FixedPaid, Occasion, Status, Subscription
-from chalicelib.features.subscriptions.terms import Happening
+from chalicelib.features.subscriptions import change, schedule, schemas, service
+from chalicelib.features.subscriptions.records import FixedPaid, PendingInvoice, Status, Subscription
+from chalicelib.features.subscriptions.schedule import LifecycleStep
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,22 +22,22 @@ class Outcome:
     before: Subscription
     after: Subscription
     plan: Plan
-    rows: tuple[Row, ...] = ()
+    rows: tuple[BillingLine, ...] = ()
     news: tuple[str, ...] = ()
     unused_days: int = 0
     opens_period: bool = False
     next_plan: Plan | None = None
 
-    def then(self, **values: object) -> "Outcome":
+    def with_changes(self, **values: object) -> "Outcome":
         """The outcome with the subscription changed further."""
         return replace(self, after=self.after.model_copy(update=values))
 
-    def billing(self, row: Row) -> "Outcome":
+    def with_line(self, row: BillingLine) -> "Outcome":
         """The outcome with one row more, usage billed up to its end."""
         billed_until = row.charges.end if row.bills_usage and row.charges else self.after.billed_until
-        return replace(self, rows=(*self.rows, row)).then(billed_until=billed_until)
+        return replace(self, rows=(*self.rows, row)).with_changes(billed_until=billed_until)
 
-    def telling(self, *news: str) -> "Outcome":
+    def emitting(self, *news: str) -> "Outcome":
         """The outcome with more to tell."""
         return replace(self, news=(*self.news, *news))
 
@@ -100,7 +100,7 @@ def waiting_for_an_end(subscriptions_of: Sequence[Subscription]) -> set[str]:
     return {
         s.next_id
         for s in subscriptions_of
-        if s.upgraded and s.next_id is not None and Occasion.TERMINATING in s.occasions
+        if s.upgraded and s.next_id is not None and PendingInvoice.TERMINATING in s.occasions
     }
 
 
@@ -112,18 +112,18 @@ def _decide(subscription: Subscription, case: _Case, *, closing: bool) -> Decisi
             if waits
             else Decision(_ended(Outcome(subscription, subscription, case.plan), case, case.now), apart=False)
         )
-    due = [(at, what) for at, what in terms.happenings(subscription, case.plan, zone=case.zone) if at <= case.now]
+    due = [(at, what) for at, what in schedule.happenings(subscription, case.plan, zone=case.zone) if at <= case.now]
     if not due:
         return None
-    order = list(Happening)
+    order = list(LifecycleStep)
     at, what = min(due, key=lambda each: (each[0], order.index(each[1])))
     return _STEPS[what](Outcome(subscription, subscription, case.plan), case, at)
 
 
 def _start(outcome: Outcome, case: _Case, at: datetime) -> Decision:
     started = change.started(outcome.after, case.plan, started_at=at, now=at, zone=case.zone)
-    outcome = replace(outcome, after=started).telling("subscription.started")
-    if Occasion.STARTING in started.occasions:
+    outcome = replace(outcome, after=started).emitting("subscription.started")
+    if PendingInvoice.STARTING in started.occasions:
         return _starting(outcome, case, at)
     return Decision((outcome,), apart=False)
 
@@ -133,19 +133,19 @@ def _starting(outcome: Outcome, case: _Case, at: datetime) -> Decision:
 
 
 def _started(outcome: Outcome, zone: ZoneInfo, *, renews_on: date | None = None) -> Outcome:
-    plan_terms, life = terms.terms_of(outcome.plan), terms.life_of(outcome.after)
+    plan_terms, life = schedule.terms_of(outcome.plan), schedule.life_of(outcome.after)
     row = subscriptions.starting(plan_terms, life, zone)
     if renews_on is not None:
         row = replace(row, renewed=subscriptions.renewed(plan_terms, life, renews_on, zone))
-    left = tuple(occasion for occasion in outcome.after.occasions if occasion != Occasion.STARTING)
+    left = tuple(occasion for occasion in outcome.after.occasions if occasion != PendingInvoice.STARTING)
     # Usage is open from here on, wherever a move of the customer puts the boundaries.
     since = outcome.after.billed_until or outcome.after.started_at
-    return replace(outcome.billing(row).then(occasions=left, billed_until=since), opens_period=True)
+    return replace(outcome.with_line(row).with_changes(occasions=left, billed_until=since), opens_period=True)
 
 
 def _alert(outcome: Outcome, case: _Case, at: datetime) -> Decision:
     left = tuple(day for day in outcome.after.alerts_on if periods.start_of_day(day, case.zone) > at)
-    return Decision((outcome.then(alerts_on=left).telling("subscription.termination_alert"),), apart=False)
+    return Decision((outcome.with_changes(alerts_on=left).emitting("subscription.termination_alert"),), apart=False)
 
 
 def _dated_end(outcome: Outcome, case: _Case, at: datetime) -> Decision:
@@ -156,32 +156,37 @@ def _ended(outcome: Outcome, case: _Case, at: datetime) -> tuple[Outcome, ...]:
     """The end of a subscription, and of the change of plan that waited for its period's end."""
     ended = service.ended(outcome.after, outcome.plan, schemas.Termination(), at=at)
     news = ("subscription.terminated",) if ended.status == Status.TERMINATED else ()
-    outcomes = [replace(outcome, after=ended).telling(*news)]
+    outcomes = [replace(outcome, after=ended).emitting(*news)]
     if case.next is not None and case.next.status == Status.PENDING:
         assert case.next_plan is not None
         canceled = service.ended(case.next, case.next_plan, schemas.Termination(), at=at)
-        outcomes = [outcomes[0].then(next_id=None, next_plan_code=None), Outcome(case.next, canceled, case.next_plan)]
+        outcomes = [
+            outcomes[0].with_changes(next_id=None, next_plan_code=None),
+            Outcome(case.next, canceled, case.next_plan),
+        ]
     return tuple(outcomes)
 
 
 def _period(outcome: Outcome, case: _Case, at: datetime) -> Decision:
     subscription, zone = outcome.after, case.zone
-    plan_terms, life = terms.terms_of(outcome.plan), terms.life_of(subscription)
+    plan_terms, life = schedule.terms_of(outcome.plan), schedule.life_of(subscription)
     on = _billing_day(outcome, zone)
-    opens = lives.opens_period(plan_terms, life, on, zone)
+    opens = timeline.opens_period(plan_terms, life, on, zone)
     waiting = case.next if case.next is not None and case.next.status == Status.PENDING else None
     # A change asked for after the day began, and before this run of it, waits for the next period.
     if waiting is not None and waiting.created_at < at and opens and subscription.status == Status.ACTIVE:
         return _rotation(outcome, case, at)
     row = subscriptions.periodic(plan_terms, life, on, zone)
-    billed = replace(outcome.billing(row).then(billed_on=on), opens_period=opens)
+    billed = replace(outcome.with_line(row).with_changes(billed_on=on), opens_period=opens)
     return Decision((billed,), apart=not subscription.consolidate_invoice)
 
 
 def _billing_day(outcome: Outcome, zone: ZoneInfo) -> date:
     """The earliest billing day not carried out."""
-    after = terms.last_day(outcome.after, zone)
-    return lives.next_billing_day(terms.terms_of(outcome.plan), terms.life_of(outcome.after), after=after, zone=zone)
+    after = schedule.last_day(outcome.after, zone)
+    return timeline.next_billing_day(
+        schedule.terms_of(outcome.plan), schedule.life_of(outcome.after), after=after, zone=zone
+    )
 
 
 def _rotation(outcome: Outcome, case: _Case, at: datetime) -> Decision:
@@ -193,28 +198,30 @@ def _rotation(outcome: Outcome, case: _Case, at: datetime) -> Decision:
     assert case.next is not None
     assert case.next_plan is not None
     on = _billing_day(outcome, case.zone)
-    row = subscriptions.ending_with_period(terms.terms_of(outcome.plan), terms.life_of(outcome.after), on, case.zone)
+    row = subscriptions.ending_with_period(
+        schedule.terms_of(outcome.plan), schedule.life_of(outcome.after), on, case.zone
+    )
     ended = {"status": Status.TERMINATED, "terminated_at": at, "updated_at": at, "billed_on": on}
-    old = outcome.billing(row).then(**ended).telling("subscription.terminated")
+    old = outcome.with_line(row).with_changes(**ended).emitting("subscription.terminated")
     started = change.started(case.next, case.next_plan, started_at=at, now=at, zone=case.zone)
-    new = Outcome(case.next, started, case.next_plan).telling("subscription.started")
-    if Occasion.STARTING in started.occasions or case.next_plan.charges_in_advance:
+    new = Outcome(case.next, started, case.next_plan).emitting("subscription.started")
+    if PendingInvoice.STARTING in started.occasions or case.next_plan.charges_in_advance:
         # Units paid in advance are renewed by the plan of that day. Source: usage.md section 7.1.
         new = _started(new, case.zone, renews_on=on)
     return Decision((old, new), apart=True)
 
 
 def _units(outcome: Outcome, case: _Case, at: datetime) -> Decision:
-    row = subscriptions.units_changed(terms.terms_of(outcome.plan), terms.life_of(outcome.after), at, case.zone)
-    return Decision((outcome.billing(row).then(units_changed_at=None),), apart=True)
+    row = subscriptions.units_changed(schedule.terms_of(outcome.plan), schedule.life_of(outcome.after), at, case.zone)
+    return Decision((outcome.with_line(row).with_changes(units_changed_at=None),), apart=True)
 
 
 def _trial(outcome: Outcome, case: _Case, at: datetime) -> Decision:
-    outcome = outcome.then(trial_ended_at=at).telling("subscription.trial_ended")
+    outcome = outcome.with_changes(trial_ended_at=at).emitting("subscription.trial_ended")
     if _fee_has_been_owed(outcome, at, case.zone):
         return Decision((outcome,), apart=False)
-    row = subscriptions.trial_ended(terms.terms_of(outcome.plan), terms.life_of(outcome.after), case.zone)
-    return Decision((outcome.billing(row),), apart=True)
+    row = subscriptions.trial_ended(schedule.terms_of(outcome.plan), schedule.life_of(outcome.after), case.zone)
+    return Decision((outcome.with_line(row),), apart=True)
 
 
 def _fee_has_been_owed(outcome: Outcome, at: datetime, zone: ZoneInfo) -> bool:
@@ -234,19 +241,21 @@ def _last(outcome: Outcome, case: _Case, at: datetime) -> Decision:
     """The final invoice: in full where it takes the place of a billing day's run, and with the first one of the plan that
     follows an upgrade."""
     subscription, zone = outcome.after, case.zone
-    plan_terms, life = terms.terms_of(outcome.plan), terms.life_of(subscription)
+    plan_terms, life = schedule.terms_of(outcome.plan), schedule.life_of(subscription)
     on = _billing_day(outcome, zone)
-    outcome = replace(outcome.then(occasions=()), unused_days=_unused_days(outcome, zone))
+    outcome = replace(outcome.with_changes(occasions=()), unused_days=_unused_days(outcome, zone))
     # The same local day, as `terms.happenings` has it: a billing day that the zone leaves out is billed on the next.
     same_day = periods.local_date(periods.start_of_day(on, zone), zone) == periods.local_date(at, zone)
     if same_day and not subscription.upgraded:
-        outcome = outcome.billing(subscriptions.ending_with_period(plan_terms, life, on, zone)).then(billed_on=on)
+        outcome = outcome.with_line(subscriptions.ending_with_period(plan_terms, life, on, zone)).with_changes(
+            billed_on=on
+        )
     elif subscription.upgraded or subscription.on_termination_invoice != "skip":
-        outcome = outcome.billing(subscriptions.ending(plan_terms, life, zone))
+        outcome = outcome.with_line(subscriptions.ending(plan_terms, life, zone))
     outcomes = [outcome]
     if subscription.upgraded and case.next is not None and case.next_plan is not None:
         outcomes = [replace(outcome, next_plan=case.next_plan)]
-        if Occasion.STARTING in case.next.occasions:
+        if PendingInvoice.STARTING in case.next.occasions:
             starting = case.next.model_copy(
                 update={"fixed_carried": _still_paid(subscription, periods.local_date(at, zone))}
             )
@@ -269,16 +278,16 @@ def _unused_days(outcome: Outcome, zone: ZoneInfo) -> int:
     ):
         return 0
     end = subscription.last_fee.period_end
-    return subscriptions.unused_days(terms.terms_of(outcome.plan), terms.life_of(subscription), end, zone)
+    return subscriptions.unused_days(schedule.terms_of(outcome.plan), schedule.life_of(subscription), end, zone)
 
 
-_STEPS: dict[Happening, Callable[[Outcome, _Case, datetime], Decision]] = {
-    Happening.START: _start,
-    Happening.STARTING: _starting,
-    Happening.ALERT: _alert,
-    Happening.END: _dated_end,
-    Happening.PERIOD: _period,
-    Happening.UNITS: _units,
-    Happening.TRIAL: _trial,
-    Happening.LAST: _last,
+_STEPS: dict[LifecycleStep, Callable[[Outcome, _Case, datetime], Decision]] = {
+    LifecycleStep.START: _start,
+    LifecycleStep.STARTING: _starting,
+    LifecycleStep.ALERT: _alert,
+    LifecycleStep.END: _dated_end,
+    LifecycleStep.PERIOD: _period,
+    LifecycleStep.UNITS: _units,
+    LifecycleStep.TRIAL: _trial,
+    LifecycleStep.LAST: _last,
 }

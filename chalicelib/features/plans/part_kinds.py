@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from chalicelib.domain.errors import Invalid, NotFound
-from chalicelib.features.plans import changes, charges, fixed_charges, live, schemas, serializer
+from chalicelib.features.plans import active_parts, changes, charges, fixed_charges, schemas, serializer
 from chalicelib.features.plans.store import Charge, FixedCharge, Plan
 from chalicelib.platform import listing, schema
 from chalicelib.platform.agenda import Task
@@ -102,11 +102,13 @@ class PartKind(Generic[P]):
 
 
 def _live_charges(organization_id: OrganizationId, plan: Plan) -> list[Charge]:
-    return [charge for charge, _ in live.live_charges(plan, live.metrics_of(organization_id, [plan]))]
+    return [charge for charge, _ in active_parts.live_charges(plan, active_parts.metrics_of(organization_id, [plan]))]
 
 
 def _live_fixed_charges(organization_id: OrganizationId, plan: Plan) -> list[FixedCharge]:
-    return [charge for charge, _ in live.live_fixed_charges(plan, live.add_ons_of(organization_id, [plan]))]
+    return [
+        charge for charge, _ in active_parts.live_fixed_charges(plan, active_parts.add_ons_of(organization_id, [plan]))
+    ]
 
 
 CHARGES = PartKind(
@@ -114,7 +116,9 @@ CHARGES = PartKind(
     plural="charges",
     build=charges.build,
     live=_live_charges,
-    show_all=lambda organization_id, plan: serializer.show_charges(plan, serializer.Book.of(organization_id, [plan])),
+    show_all=lambda organization_id, plan: serializer.show_charges(
+        plan, serializer.PlanReferences.of(organization_id, [plan])
+    ),
 )
 FIXED_CHARGES = PartKind(
     root="fixed_charge",
@@ -122,7 +126,7 @@ FIXED_CHARGES = PartKind(
     build=fixed_charges.build,
     live=_live_fixed_charges,
     show_all=lambda organization_id, plan: serializer.show_fixed_charges(
-        plan, serializer.Book.of(organization_id, [plan])
+        plan, serializer.PlanReferences.of(organization_id, [plan])
     ),
 )
 

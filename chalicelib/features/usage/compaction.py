@@ -13,7 +13,7 @@ from typing import Any
 
 import simplejson
 
-from chalicelib.features.metering import views
+from chalicelib.features.metering import dimensions
 
 Codes = Mapping[str, Mapping[str, Any]]
 
@@ -33,13 +33,13 @@ def _packed(row: Mapping[str, Any]) -> dict[str, Any]:
     packed: dict[str, Any] = {}
     found: dict[str, dict[str, dict[str, Any]]] = {}
     for name, value in row.items():
-        what = views.what_of(name)
+        what = dimensions.what_of(name)
         if what is None:
             packed[name] = value
         elif what == "g":
-            packed.setdefault(views.prefix_of(name), {})["g"] = value
+            packed.setdefault(dimensions.prefix_of(name), {})["g"] = value
         else:
-            prefix = views.prefix_of(name)
+            prefix = dimensions.prefix_of(name)
             found.setdefault(prefix, {}).setdefault(name[len(prefix) + 1 :], {})[what] = value
     for prefix, combinations in found.items():
         view = packed.setdefault(prefix, {})
@@ -57,7 +57,7 @@ def _unpacked(packed: Mapping[str, Any]) -> dict[str, Any]:
             continue
         if "g" in value:
             row[f"{name}g"] = value["g"]
-        combinations = [views.name_of_combination(each) for each in value.get("k", ())]
+        combinations = [dimensions.name_of_combination(each) for each in value.get("k", ())]
         for what, values in value.items():
             if what not in ("g", "k"):
                 row |= {

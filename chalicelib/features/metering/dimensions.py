@@ -32,7 +32,7 @@ Delta = dict[str, int | Decimal | str]
 Combination = tuple[str | None, ...]
 
 
-class Counted(NamedTuple):
+class EventSample(NamedTuple):
     """What views see of an event. `at_ms`: milliseconds since 1970; `order`: its place in the order of reception, as in
     `Reading`; `precise`: the price in cents that it brings along."""
 
@@ -93,7 +93,7 @@ class View:
         """Whether what stands in a row decides what is written to it."""
         return self.aggregation in (Aggregation.MAX, Aggregation.LATEST)
 
-    def add(self, delta: Delta, counted: Counted) -> None:
+    def add(self, delta: Delta, counted: EventSample) -> None:
         """Take an event into what a row, or a change of it, holds under this view."""
         at_ms, order, properties, precise = counted
         combination, begin = self.combination(properties), self.prefix
@@ -122,7 +122,7 @@ class View:
                     moment = CONTEXT.multiply(number, Decimal(at_ms % MS_PER_DAY))
                     add(delta, f"{begin}w{combination}", moment)
 
-    def can_keep(self, counted: Counted) -> bool:
+    def can_keep(self, counted: EventSample) -> bool:
         """Whether a row can hold what an event brings: attributes shall stay small."""
         if len(self.combination(counted.properties)) > _COMBINATION_MAX:
             return False

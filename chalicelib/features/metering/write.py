@@ -27,8 +27,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 from chalicelib import limits
 from chalicelib.features.metering import store, tally
 from chalicelib.features.metering.definitions import Definitions
+from chalicelib.features.metering.distinct_counters import Entering
 from chalicelib.features.metering.event import Event
-from chalicelib.features.metering.registers import Entering
 from chalicelib.features.metering.rows import Rows
 from chalicelib.platform import agenda, clock
 from chalicelib.platform.agenda import Task
@@ -51,7 +51,7 @@ usage_once = Table(lambda: settings().usage_table, use="single")
 
 
 @dataclass(frozen=True, slots=True)
-class Sealed:
+class PreparedEvent:
     """An event with the item that stores it, in DynamoDB's form, and the task that charges it at once, where one does."""
 
     event: Event
@@ -95,8 +95,8 @@ class Outcome:
     """What became of events. `written`: stored and counted just now; `failed`: not counted, to be delivered again; those in
     neither were known."""
 
-    written: list[Sealed] = field(default_factory=list)
-    failed: list[Sealed] = field(default_factory=list)
+    written: list[PreparedEvent] = field(default_factory=list)
+    failed: list[PreparedEvent] = field(default_factory=list)
 
 
 class Patience:
@@ -134,7 +134,7 @@ class Patience:
 def count(
     organization_id: OrganizationId,
     subscription: str,
-    events: Sequence[Sealed],
+    events: Sequence[PreparedEvent],
     defined: Definitions | None,
     patience: Patience,
 ) -> Outcome:
@@ -175,7 +175,7 @@ def count(
     return outcome
 
 
-def _smaller(part: list[Sealed], refused: int) -> list[tuple[list[Sealed], int]]:
+def _smaller(part: list[PreparedEvent], refused: int) -> list[tuple[list[PreparedEvent], int]]:
     """How to try again what was refused so many times before."""
     if refused < 2:
         return [(part, refused + 1)]
@@ -183,11 +183,11 @@ def _smaller(part: list[Sealed], refused: int) -> list[tuple[list[Sealed], int]]
     return [(some, refused) for some in (part[:half], part[half:])] if half else []
 
 
-def _parts(events: Sequence[Sealed], entering: Entering) -> list[list[Sealed]]:
+def _parts(events: Sequence[PreparedEvent], entering: Entering) -> list[list[PreparedEvent]]:
     """Groups that fit a transaction: an action per event, per task, per row and per day, and those of registers; and no more
     bytes than it takes beside the rows."""
-    parts: list[list[Sealed]] = []
-    part: list[Sealed] = []
+    parts: list[list[PreparedEvent]] = []
+    part: list[PreparedEvent] = []
     own, size = 0, 0
     places: set[object] = set()
     for sealed in sorted(events, key=lambda s: (s.event.timestamp_ms // tally.HOUR_MS, s.event.code)):
@@ -208,19 +208,19 @@ def _parts(events: Sequence[Sealed], entering: Entering) -> list[list[Sealed]]:
 
 def _commit(
     rows: Rows,
-    part: list[Sealed],
+    part: list[PreparedEvent],
     *,
     patience: Patience,
     bare: bool = False,
     sleep: Callable[[float], None] = time.sleep,
     draw: Callable[[], float] = random.random,
-) -> tuple[list[Sealed], bool]:
+) -> tuple[list[PreparedEvent], bool]:
     """The events that were written, and whether somebody else stored some of them. `bare`: rows shall only count them."""
     table = usage_once
     put = {"TableName": table.name, "ConditionExpression": "attribute_not_exists(pk)"}
     is_old = False  # What was read of rows before writing.
     is_sent_twice = False
-    unsure: list[Sealed] = []  # Sent, and not answered.
+    unsure: list[PreparedEvent] = []  # Sent, and not answered.
     for attempt in range(_ATTEMPTS):
         if not part:
             return _own(unsure), is_sent_twice
@@ -258,7 +258,7 @@ def _commit(
     raise NotCounted("conflicts did not end")
 
 
-def _own(unsure: Sequence[Sealed]) -> list[Sealed]:
+def _own(unsure: Sequence[PreparedEvent]) -> list[PreparedEvent]:
     """Those of the events which stand as this very batch would have stored them."""
     if not unsure:
         return []
@@ -267,7 +267,7 @@ def _own(unsure: Sequence[Sealed]) -> list[Sealed]:
     return [each for each in unsure if logs.get(each.event.transaction_id) == each.item["log"]["S"]]
 
 
-def new_ones(events: Sequence[Sealed], *, consistent: bool = False) -> list[Sealed]:
+def new_ones(events: Sequence[PreparedEvent], *, consistent: bool = False) -> list[PreparedEvent]:
     """Those events of one subscription that are not stored yet, as far as a cheap look tells; the condition in the
     transaction decides."""
     table, stored = usage_once, set[str]()

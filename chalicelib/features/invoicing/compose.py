@@ -16,15 +16,15 @@ from chalicelib.domain import periods
 from chalicelib.domain.fixed_charges import already_paid_cents
 from chalicelib.domain.invoicing import dates, numbers
 from chalicelib.domain.invoicing.totals import VERSION_NUMBERS, TaxedFee, Totals, totals
-from chalicelib.domain.subscriptions import IN_ADVANCE_CHARGE, IN_ADVANCE_CHARGE_PERIODIC, Days, Row
+from chalicelib.domain.subscriptions import IN_ADVANCE_CHARGE, IN_ADVANCE_CHARGE_PERIODIC, BillingLine, Days
 from chalicelib.features.credit_notes.records import CreditNote
 from chalicelib.features.customers.records import BillingState
 from chalicelib.features.customers.store import CUSTOMERS
 from chalicelib.features.invoices.records import AppliedTaxPart, CreditPart, DaysPart, Fee, Invoice, PeriodPart
 from chalicelib.features.organizations import store as organization_store
-from chalicelib.features.rating.account import Account
-from chalicelib.features.rating.fees import Line
-from chalicelib.features.subscriptions.decide import Outcome
+from chalicelib.features.rating.billing_context import BillingContext
+from chalicelib.features.rating.line_items import InvoicedSubscription
+from chalicelib.features.subscriptions.lifecycle import Outcome
 from chalicelib.features.subscriptions.records import FixedPaid
 from chalicelib.platform import counters
 from chalicelib.platform.ids import InvoiceId, derived_id, new_id
@@ -34,7 +34,7 @@ from chalicelib.platform.table import Action
 NUMBERED = "invoices-numbered-per-customer"
 
 
-def period_part(outcome: Outcome, row: Row, *, kept_metric_ids: Sequence[str] = ()) -> PeriodPart:
+def period_part(outcome: Outcome, row: BillingLine, *, kept_metric_ids: Sequence[str] = ()) -> PeriodPart:
     """A row of billing as an invoice keeps it. `kept_metric_ids`: metrics of the plan that follows an upgrade."""
     subscription, fee = outcome.after, row.fee
     delta = row.reason == IN_ADVANCE_CHARGE and outcome.before.units_changed_at is not None
@@ -104,12 +104,12 @@ def _deductions(carried: Sequence[FixedPaid], days: Days | None) -> dict[str, in
     return sums
 
 
-def bills_in_advance_only(lines: Sequence[Line]) -> bool:
+def bills_in_advance_only(lines: Sequence[InvoicedSubscription]) -> bool:
     """Whether an invoice has charges in advance and nothing of a billing day."""
     return all(line.period.reason in (IN_ADVANCE_CHARGE, IN_ADVANCE_CHARGE_PERIODIC) for line in lines)
 
 
-def has_no_grace(account: Account, lines: Sequence[Line]) -> bool:
+def has_no_grace(account: BillingContext, lines: Sequence[InvoicedSubscription]) -> bool:
     """Whether an invoice is final at once: charges in advance are, and what ends with its plan or customer.
 
     Source: invoices.md section 1, catalog.md section 2.2.
@@ -119,7 +119,12 @@ def has_no_grace(account: Account, lines: Sequence[Line]) -> bool:
 
 
 def drafted(
-    account: Account, lines: Sequence[Line], fees: Sequence[Fee], *, invoice_id: InvoiceId, now: datetime
+    account: BillingContext,
+    lines: Sequence[InvoicedSubscription],
+    fees: Sequence[Fee],
+    *,
+    invoice_id: InvoiceId,
+    now: datetime,
 ) -> Invoice:
     """The invoice before anything is decided about its number and state: amounts, dates and boundaries."""
     sums = sums_of(fees)
@@ -193,7 +198,7 @@ class Finalized:
     taken: tuple[tuple[str, int], ...] = ()
 
 
-def finalized(account: Account, draft: Invoice, fees: Sequence[Fee], *, now: datetime) -> Finalized:
+def finalized(account: BillingContext, draft: Invoice, fees: Sequence[Fee], *, now: datetime) -> Finalized:
     """The invoice made final: credits taken, number, sequence and payment status.
 
     Both sequences count every numbered invoice, whichever mode numbered it. Source: invoices.md sections 3, 7.3 and 9.

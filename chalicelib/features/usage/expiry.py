@@ -17,7 +17,7 @@ from chalicelib.domain.periods import Span
 from chalicelib.features.metering import store
 from chalicelib.features.subscriptions import store as subscriptions
 from chalicelib.features.subscriptions.stream import Stream
-from chalicelib.features.usage import folds, raw
+from chalicelib.features.usage import compaction, raw
 from chalicelib.features.usage.reader import Reader
 from chalicelib.platform import agenda
 from chalicelib.platform.agenda import Task
@@ -92,7 +92,7 @@ def _holds(row: Item, hours: list[Item]) -> bool:
     for hour in hours:
         code = hour["sk"].split("#")[2]
         numbers[code] = numbers.get(code, 0) + int(hour[store.COUNT])
-    return numbers == {code: int(own[store.COUNT]) for code, own in folds.unpack(row["codes"]).items()}
+    return numbers == {code: int(own[store.COUNT]) for code, own in compaction.unpack(row["codes"]).items()}
 
 
 def _seal(row: Item, day: str) -> bool:

@@ -33,7 +33,7 @@ from chalicelib.domain.aggregation.levels import ADD, operation_of_properties
 from chalicelib.domain.aggregation.readings import text_of
 from chalicelib.domain.aggregation.summaries import place_in_time
 from chalicelib.features.metering import store
-from chalicelib.features.metering.views import Counted
+from chalicelib.features.metering.dimensions import EventSample
 from chalicelib.platform import clock
 from chalicelib.platform.ids import OrganizationId, key, key_part
 from chalicelib.platform.table import Action, Item, Key, usage
@@ -109,7 +109,7 @@ class Register:
         days = 1 if by_meter else 2
         return now.timestamp() < self.expires_at - days * 86_400
 
-    def entry(self, counted: Counted) -> "Entry | None":
+    def entry(self, counted: EventSample) -> "Entry | None":
         """What an event enters; None where it does not count."""
         if not self.start_ms <= counted.at_ms < self.end_ms:
             return None
@@ -189,7 +189,7 @@ class Entering:
         """How many actions are taken by the registers themselves."""
         return len(self._registers)
 
-    def entries(self, events: Iterable[tuple[str, Counted]]) -> dict[Key, tuple[Register, Entry]]:
+    def entries(self, events: Iterable[tuple[str, EventSample]]) -> dict[Key, tuple[Register, Entry]]:
         """What these events, each with its code, enter: of each value the last operation in order of time."""
         found: dict[Key, tuple[Register, Entry]] = {}
         for code, counted in events if self._registers else ():

@@ -6,8 +6,8 @@ from decimal import Decimal
 from typing import Any
 
 from chalicelib.domain.aggregation.summaries import Summary
-from chalicelib.features.metering import limbs, store, tally, views
-from chalicelib.features.metering.views import Combination, Delta, View
+from chalicelib.features.metering import dimensions, limbs, store, tally
+from chalicelib.features.metering.dimensions import Combination, Delta, View
 from chalicelib.platform.ids import key_part
 from chalicelib.platform.table import Item
 
@@ -19,11 +19,11 @@ def merge(into: dict[str, Any], row: Mapping[str, Any]) -> None:
     """Take what one row holds into another of the same UTC day; keys of the table are passed over."""
     for attribute, held in row.items():
         name, value = limbs.joined(attribute, held)
-        what = views.what_of(name)
+        what = dimensions.what_of(name)
         if what is not None:
-            views.MERGE[what](into, name, value)
+            dimensions.MERGE[what](into, name, value)
         elif name in (store.COUNT, store.UNCOVERED) or name[:2] in (store.SUM, store.HAVING, store.NEGATIVE):
-            views.add(into, name, value)
+            dimensions.add(into, name, value)
 
 
 def take_event(row: Delta, item: Item, wanted: Iterable[View]) -> None:
@@ -37,7 +37,11 @@ def take_event(row: Delta, item: Item, wanted: Iterable[View]) -> None:
 
 def without(row: Mapping[str, Any], unwanted: Callable[[str], bool]) -> dict[str, Any]:
     """A row without what stands in it under views whose prefix is unwanted."""
-    return {name: value for name, value in row.items() if not (views.what_of(name) and unwanted(views.prefix_of(name)))}
+    return {
+        name: value
+        for name, value in row.items()
+        if not (dimensions.what_of(name) and unwanted(dimensions.prefix_of(name)))
+    }
 
 
 def covered_only(row: Mapping[str, Any]) -> dict[str, Any]:
@@ -47,7 +51,7 @@ def covered_only(row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 @dataclass(slots=True)
-class Counted:
+class RollupTotals:
     """What a range counted, by code. Asked for views, rows have to cover them: the readers see to that."""
 
     wanted: Views

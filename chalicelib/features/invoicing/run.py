@@ -18,21 +18,21 @@ from chalicelib.features.credit_notes.records import CreditNote
 from chalicelib.features.customers import service as customers
 from chalicelib.features.customers import store as customer_store
 from chalicelib.features.customers.records import BillingState
-from chalicelib.features.customers.store import CUSTOMERS, Everything
+from chalicelib.features.customers.store import CUSTOMERS, CustomerItems
 from chalicelib.features.invoices import service as invoices
 from chalicelib.features.invoices import store as invoice_store
 from chalicelib.features.invoices.records import Fee, Invoice, PeriodPart
-from chalicelib.features.invoicing import issue
-from chalicelib.features.invoicing.issue import Finalized
+from chalicelib.features.invoicing import compose
+from chalicelib.features.invoicing.compose import Finalized
 from chalicelib.features.organizations.records import Organization
 from chalicelib.features.plans import store as plan_store
 from chalicelib.features.plans.store import Plan
 from chalicelib.features.rating import renewals
-from chalicelib.features.rating.account import Account
-from chalicelib.features.rating.fees import Line, fees_of
+from chalicelib.features.rating.billing_context import BillingContext
+from chalicelib.features.rating.line_items import InvoicedSubscription, fees_of
 from chalicelib.features.subscriptions import announcements
 from chalicelib.features.subscriptions import store as subscription_store
-from chalicelib.features.subscriptions.decide import Decision, Outcome
+from chalicelib.features.subscriptions.lifecycle import Decision, Outcome
 from chalicelib.features.subscriptions.records import FixedPaid, LastFee, Status, Subscription
 from chalicelib.platform import agenda
 from chalicelib.platform.agenda import Task
@@ -61,13 +61,13 @@ class _Issued:
     final: Finalized | None
 
 
-def account_of(own: Organization, everything: Everything) -> Account:
+def account_of(own: Organization, everything: CustomerItems) -> BillingContext:
     """Whom to bill, with the credit notes that have a balance, the oldest first."""
     assert everything.customer is not None, "only a customer is billed, deleted or not"
     opened = note_store.open_of(everything.notes)
     known = note_store.get_many(own.id, [each.note_id for each in opened]) if opened else {}
     notes = tuple(known[each.note_id] for each in opened)
-    return Account(own, everything.customer, everything.state, notes)
+    return BillingContext(own, everything.customer, everything.state, notes)
 
 
 def places(outcome: Outcome) -> int:
@@ -76,8 +76,8 @@ def places(outcome: Outcome) -> int:
     return 1 + len(outcome.news) + 2 * ends
 
 
-def together(
-    account: Account,
+def issue(
+    account: BillingContext,
     decisions: Sequence[Decision],
     *,
     due_at: datetime | None,
@@ -108,7 +108,7 @@ def together(
         actions += invoice_store.replace_actions(ref.id, each.before, each.after)
         tasks += [credit_notes.issued_task(ref, each.note, now)] if each.note.visible else []
     actions += _note_actions(ref.id, account.notes, [each.note for each in given], taken, now=now)
-    actions += subscription_store.together(ref.id, replaced=[(o.before, o.after) for o in outcomes])
+    actions += subscription_store.write_subscriptions(ref.id, replaced=[(o.before, o.after) for o in outcomes])
     actions += [action for decision in decisions for action in _guards(ref.id, decision)]
     tasks += _of_loose_fees(account, decisions, now=now)
     tasks += [
@@ -123,7 +123,7 @@ def together(
     agenda.push([each for each in (*tasks, *moved) if not each.in_clock])
 
 
-def _of_loose_fees(account: Account, decisions: Sequence[Decision], *, now: datetime) -> list[Task]:
+def _of_loose_fees(account: BillingContext, decisions: Sequence[Decision], *, now: datetime) -> list[Task]:
     """What follows for fees that stand on no invoice of a billing day."""
     return [
         task
@@ -131,11 +131,11 @@ def _of_loose_fees(account: Account, decisions: Sequence[Decision], *, now: date
         for outcome in decision.outcomes
         for row in outcome.rows
         if outcome.plan.charges_in_advance
-        for task in renewals.tasks_of(account, outcome.after, outcome.plan, issue.period_part(outcome, row), now=now)
+        for task in renewals.tasks_of(account, outcome.after, outcome.plan, compose.period_part(outcome, row), now=now)
     ]
 
 
-def with_notes(account: Account, final: Finalized, *, now: datetime) -> tuple[Invoice, list[Action], list[Task]]:
+def with_notes(account: BillingContext, final: Finalized, *, now: datetime) -> tuple[Invoice, list[Action], list[Task]]:
     """A draft that becomes final: the notes on it become final with it, others give what it takes; with the tasks that
     tell of them."""
     organization_id, invoice = account.organization.id, final.invoice
@@ -149,7 +149,7 @@ def with_notes(account: Account, final: Finalized, *, now: datetime) -> tuple[In
     offset = sum(new.offset_amount_cents for _, new in pairs)
     taken = dict(final.taken)
     used = [(n, credit_notes.consumed(n, taken[n.id], now=now)) for n in account.notes if n.id in taken]
-    actions = note_store.together(organization_id, replaced=[*pairs, *used]) if pairs or used else []
+    actions = note_store.write_notes(organization_id, replaced=[*pairs, *used]) if pairs or used else []
     told = [credit_notes.issued_task(account.organization.ref, new, now) for _, new in pairs]
     return invoice.model_copy(update={"offset_amount_cents": invoice.offset_amount_cents + offset}), actions, told
 
@@ -161,9 +161,11 @@ def _counted_state(state: BillingState, now: datetime) -> BillingState:
     return state.model_copy(update={"instant": now, "made_at_instant": 0})
 
 
-def _issued(account: Account, decisions: Sequence[Decision], *, now: datetime) -> _Issued | None:
+def _issued(account: BillingContext, decisions: Sequence[Decision], *, now: datetime) -> _Issued | None:
     lines = [
-        Line(outcome.after, outcome.plan, issue.period_part(outcome, row, kept_metric_ids=_kept(outcome)))
+        InvoicedSubscription(
+            outcome.after, outcome.plan, compose.period_part(outcome, row, kept_metric_ids=_kept(outcome))
+        )
         for decision in decisions
         for outcome in decision.outcomes
         for row in outcome.rows
@@ -175,16 +177,16 @@ def _issued(account: Account, decisions: Sequence[Decision], *, now: datetime) -
     invoice_id = derived_id(account.customer.id, stamp(now), "billing", number)
     fees = fees_of(account, lines, invoice_id=InvoiceId(invoice_id), now=now)
     lines = [line for line in lines if not _renews_nothing(line, fees)]
-    if not fees and issue.bills_in_advance_only(lines):
+    if not fees and compose.bills_in_advance_only(lines):
         return None  # Fixed charges in advance of which nothing is owed are no billing day.
-    draft = issue.drafted(account, lines, fees, invoice_id=InvoiceId(invoice_id), now=now)
-    if not issue.has_no_grace(account, lines):
+    draft = compose.drafted(account, lines, fees, invoice_id=InvoiceId(invoice_id), now=now)
+    if not compose.has_no_grace(account, lines):
         return _Issued(draft, fees, None)
-    final = issue.finalized(account, draft, fees, now=now)
+    final = compose.finalized(account, draft, fees, now=now)
     return _Issued(final.invoice, fees, final)
 
 
-def _renews_nothing(line: Line, fees: Sequence[Fee]) -> bool:
+def _renews_nothing(line: InvoicedSubscription, fees: Sequence[Fee]) -> bool:
     """Whether a cheaper plan in arrears, whose start is on an invoice for renewals only, has none."""
     renews_only = line.period.reason == STARTING and line.period.fee_start is None and line.period.renewal is not None
     return renews_only and all(fee.subscription_id != line.subscription.id for fee in fees)
@@ -197,7 +199,7 @@ def _kept(outcome: Outcome) -> tuple[str, ...]:
     return tuple(charge.metric_id for charge in outcome.next_plan.charges)
 
 
-def _after_issue(account: Account, issued: _Issued, *, now: datetime) -> list[Task]:
+def _after_issue(account: BillingContext, issued: _Issued, *, now: datetime) -> list[Task]:
     tasks = invoices.tasks_of_issue(account.organization, account.customer, issued.invoice, issued.fees, now=now)
     if issued.final is None:
         due = periods.start_of_day(issued.invoice.finalize_on, account.zone)
@@ -205,7 +207,7 @@ def _after_issue(account: Account, issued: _Issued, *, now: datetime) -> list[Ta
     return tasks
 
 
-def _carried(outcome: Outcome, account: Account, issued: _Issued) -> Outcome:
+def _carried(outcome: Outcome, account: BillingContext, issued: _Issued) -> Outcome:
     """The subscription with what later documents need to know of this invoice."""
     after = outcome.after
     own = [fee for fee in issued.fees if fee.subscription_id == after.id]
@@ -230,7 +232,7 @@ def _carried(outcome: Outcome, account: Account, issued: _Issued) -> Outcome:
                 period_end=part.fee_period_end,
                 plan_amount_cents=outcome.plan.amount_cents,
             )
-    return outcome.then(**values)
+    return outcome.with_changes(**values)
 
 
 def _fixed_paid(
@@ -255,7 +257,7 @@ def _fixed_paid(
     return (*(each for each in after.fixed_paid if each.end > days.first), *paid)
 
 
-def _given(account: Account, outcome: Outcome, *, now: datetime) -> _Given | None:
+def _given(account: BillingContext, outcome: Outcome, *, now: datetime) -> _Given | None:
     """The credit note for days paid in advance and not used. Source: billing-periods.md section 7.4."""
     last = outcome.after.last_fee
     if not outcome.unused_days or last is None:
@@ -309,7 +311,7 @@ def _note_actions(
     """New notes, as an invoice of the same instant left them, and others with what it took."""
     made = [credit_notes.consumed(n, taken[n.id], now=now) if n.id in taken else n for n in created]
     used = [(n, credit_notes.consumed(n, taken[n.id], now=now)) for n in known if n.id in taken]
-    return note_store.together(organization_id, created=made, replaced=used) if made or used else []
+    return note_store.write_notes(organization_id, created=made, replaced=used) if made or used else []
 
 
 def _guards(organization_id: OrganizationId, decision: Decision) -> list[Action]:

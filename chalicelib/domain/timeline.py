@@ -38,7 +38,7 @@ class Terms:
 
 
 @dataclass(frozen=True, slots=True)
-class Life:
+class SubscriptionTimeline:
     """What billing needs of a subscription. `anchor_at` decides its periods, `started_at` from when it owes.
 
     `trial_started_at`: the first start ever under its external id; `trial_ends_at`: where its trial ends instead, once that
@@ -59,7 +59,7 @@ class Life:
     trial_ends_at: datetime | None = None
 
 
-def trial_end(terms: Terms, life: Life) -> datetime | None:
+def trial_end(terms: Terms, life: SubscriptionTimeline) -> datetime | None:
     """The instant from which the base amount is owed; None without a trial."""
     if life.trial_ends_at is not None:
         return life.trial_ends_at
@@ -68,19 +68,19 @@ def trial_end(terms: Terms, life: Life) -> datetime | None:
     return life.trial_started_at + timedelta(seconds=int(terms.trial_days * 86400))
 
 
-def in_trial(terms: Terms, life: Life, on: date, zone: ZoneInfo) -> bool:
+def in_trial(terms: Terms, life: SubscriptionTimeline, on: date, zone: ZoneInfo) -> bool:
     """Whether the trial still runs when the local day `on` is over: then no base amount is billed on it."""
     end = trial_end(terms, life)
     return end is not None and periods.local_date(end, zone) > on
 
 
-def period_on(terms: Terms, life: Life, on: date, zone: ZoneInfo) -> Period:
+def period_on(terms: Terms, life: SubscriptionTimeline, on: date, zone: ZoneInfo) -> Period:
     """The subscription's period that contains a local day."""
     anchor = periods.local_date(life.anchor_at, zone)
     return periods.period_containing(anchor, terms.interval, life.billing_time, on)
 
 
-def charges_period_on(terms: Terms, life: Life, on: date, zone: ZoneInfo) -> Period:
+def charges_period_on(terms: Terms, life: SubscriptionTimeline, on: date, zone: ZoneInfo) -> Period:
     """The period by which usage is billed: the subscription's own, or its month."""
     anchor = periods.local_date(life.anchor_at, zone)
     return periods.charges_period_containing(
@@ -88,24 +88,24 @@ def charges_period_on(terms: Terms, life: Life, on: date, zone: ZoneInfo) -> Per
     )
 
 
-def fixed_period_on(terms: Terms, life: Life, on: date, zone: ZoneInfo) -> Period:
+def fixed_period_on(terms: Terms, life: SubscriptionTimeline, on: date, zone: ZoneInfo) -> Period:
     """The period by which fixed charges are billed: the subscription's own, or its month."""
     anchor = periods.local_date(life.anchor_at, zone)
     return periods.charges_period_containing(anchor, terms.interval, life.billing_time, on, monthly=terms.fixed_monthly)
 
 
-def is_billing_day(terms: Terms, life: Life, on: date, zone: ZoneInfo) -> bool:
+def is_billing_day(terms: Terms, life: SubscriptionTimeline, on: date, zone: ZoneInfo) -> bool:
     """Whether a local day opens a period of fee, usage or fixed charges."""
     anchor = periods.local_date(life.anchor_at, zone)
     return periods.is_billing_day(anchor, terms.interval, life.billing_time, on, monthly=terms.runs_monthly)
 
 
-def opens_period(terms: Terms, life: Life, on: date, zone: ZoneInfo) -> bool:
+def opens_period(terms: Terms, life: SubscriptionTimeline, on: date, zone: ZoneInfo) -> bool:
     """Whether a local day opens a period of the plan's own interval, on which a waiting change of plan comes true."""
     return period_on(terms, life, on, zone).start == on
 
 
-def next_billing_day(terms: Terms, life: Life, *, after: date, zone: ZoneInfo) -> date:
+def next_billing_day(terms: Terms, life: SubscriptionTimeline, *, after: date, zone: ZoneInfo) -> date:
     """The first billing day after a local day, but none that was billed already where it lay in another zone.
 
     It may be a day that the zone leaves out: it is billed with the next.
@@ -117,12 +117,12 @@ def next_billing_day(terms: Terms, life: Life, *, after: date, zone: ZoneInfo) -
     return on
 
 
-def next_billing_at(terms: Terms, life: Life, *, after: date, zone: ZoneInfo) -> datetime:
+def next_billing_at(terms: Terms, life: SubscriptionTimeline, *, after: date, zone: ZoneInfo) -> datetime:
     """The local midnight, in UTC, of the first billing day after a local day."""
     return periods.start_of_day(next_billing_day(terms, life, after=after, zone=zone), zone)
 
 
-def is_billed(life: Life, boundary: date, zone: ZoneInfo) -> bool:
+def is_billed(life: SubscriptionTimeline, boundary: date, zone: ZoneInfo) -> bool:
     """Whether the last invoice ended with this boundary, as it lay before the zone changed."""
     # A start where an earlier subscription ended has that second billed: it is no boundary.
     if life.billed_until is None or life.billed_until <= life.started_at + timedelta(seconds=1):
@@ -130,7 +130,7 @@ def is_billed(life: Life, boundary: date, zone: ZoneInfo) -> bool:
     return life.billed_until > periods.start_of_day(boundary, zone) - ZONE_MOVE
 
 
-def _is_paid(terms: Terms, life: Life, on: date, zone: ZoneInfo) -> bool:
+def _is_paid(terms: Terms, life: SubscriptionTimeline, on: date, zone: ZoneInfo) -> bool:
     """Whether the period that begins on a day was paid in advance, as it lay before the zone changed."""
     if life.paid_until is None or not terms.pay_in_advance or not opens_period(terms, life, on, zone):
         return False
@@ -138,7 +138,11 @@ def _is_paid(terms: Terms, life: Life, on: date, zone: ZoneInfo) -> bool:
 
 
 def open_period(
-    kind: Callable[[Terms, Life, date, ZoneInfo], Period], terms: Terms, life: Life, on: date, zone: ZoneInfo
+    kind: Callable[[Terms, SubscriptionTimeline, date, ZoneInfo], Period],
+    terms: Terms,
+    life: SubscriptionTimeline,
+    on: date,
+    zone: ZoneInfo,
 ) -> Period:
     """The period on a local day, or the next one where it is billed already: zone or clocks went back over its end."""
     found = kind(terms, life, on, zone)
