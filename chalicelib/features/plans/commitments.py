@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from chalicelib.features.plans import building
+from chalicelib.features.plans.parts import building
 from chalicelib.features.plans.schemas import CommitmentInput
 from chalicelib.features.plans.store import MinimumCommitment
 from chalicelib.platform import schema
