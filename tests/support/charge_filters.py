@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from chalicelib.features.billable_metrics.store import Metric, MetricFilter
-from chalicelib.features.plans import charge_filters
+from chalicelib.features.plans.parts import charge_filters
 from chalicelib.features.plans.schemas import ChargeInput
 from chalicelib.features.plans.store import PLANS, Charge, ChargeFilter, Plan
 

@@ -5,8 +5,9 @@ Source: api-inventory.md, "Parts of a plan" and "Parts of a subscription".
 
 from typing import Any
 
-from chalicelib.features.plans import charge_filters, serializer
-from chalicelib.features.plans.charge_filters import FilterPatch
+from chalicelib.features.plans import serializer
+from chalicelib.features.plans.parts import charge_filters
+from chalicelib.features.plans.parts.charge_filters import FilterPatch
 from chalicelib.features.plans.store import Charge
 from chalicelib.platform import listing
 from chalicelib.platform.ids import ChargeFilterId

@@ -3,7 +3,7 @@
 import pytest
 
 from chalicelib.domain.errors import NotFound
-from chalicelib.features.plans.charge_filters import FilterPatch
+from chalicelib.features.plans.parts.charge_filters import FilterPatch
 from tests.support.charge_filters import GROUPED, built, kept, metric_with, priced
 from tests.support.charging import ALL
 

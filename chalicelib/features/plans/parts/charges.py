@@ -9,10 +9,9 @@ from chalicelib.domain.charges.models import ChargeModel
 from chalicelib.domain.errors import NotFound, merge
 from chalicelib.features.billable_metrics import service as metrics
 from chalicelib.features.billable_metrics.store import Metric
-from chalicelib.features.plans import charge_filters
-from chalicelib.features.plans.charge_filters import FilterPatch
-from chalicelib.features.plans.parts import building
+from chalicelib.features.plans.parts import building, charge_filters
 from chalicelib.features.plans.parts.building import CodeAllocator
+from chalicelib.features.plans.parts.charge_filters import FilterPatch
 from chalicelib.features.plans.properties import checked_usage_properties
 from chalicelib.features.plans.schemas import ChargeInput
 from chalicelib.features.plans.store import Charge, ChargeFilter
