@@ -5,9 +5,9 @@ from typing import Any
 
 from chalicelib.api.resource import carry_out
 from chalicelib.domain.errors import BadRequest
-from chalicelib.features.plans import filter_parts, part_kinds, service
+from chalicelib.features.plans import part_kinds, service
 from chalicelib.features.plans.part_kinds import PartKind
-from chalicelib.features.plans.parts import charge_filters
+from chalicelib.features.plans.parts import charge_filters, filter_parts
 from chalicelib.features.plans.parts.charge_filters import FilterPatch
 from chalicelib.features.plans.store import Charge, Plan
 from chalicelib.platform import listing
