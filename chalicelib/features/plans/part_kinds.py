@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from chalicelib.domain.errors import Invalid, NotFound
-from chalicelib.features.plans import active_parts, changes, fixed_charges, schemas, serializer
-from chalicelib.features.plans.parts import charges
+from chalicelib.features.plans import active_parts, changes, schemas, serializer
+from chalicelib.features.plans.parts import charges, fixed_charges
 from chalicelib.features.plans.store import Charge, FixedCharge, Plan
 from chalicelib.platform import listing, schema
 from chalicelib.platform.agenda import Task
