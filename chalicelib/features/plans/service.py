@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from chalicelib.domain.errors import Invalid, NotFound, merge
-from chalicelib.features.plans import changes, commitments, schemas
-from chalicelib.features.plans.parts import charges, fixed_charges
+from chalicelib.features.plans import changes, schemas
+from chalicelib.features.plans.parts import charges, commitments, fixed_charges
 from chalicelib.features.plans.store import PLANS, Plan
 from chalicelib.features.taxes import service as taxes
 from chalicelib.platform import agenda, schema
