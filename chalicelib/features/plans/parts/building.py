@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any, TypeVar
 
 from chalicelib.domain.errors import merge
-from chalicelib.features.plans import codes
+from chalicelib.features.plans.parts import codes
 from chalicelib.features.plans.schemas import ChargeInput, CommitmentInput, FixedChargeInput
 from chalicelib.features.plans.store import Charge, FixedCharge, MinimumCommitment
 from chalicelib.features.taxes import service as taxes
