@@ -12,7 +12,7 @@ from chalicelib.features.billable_metrics.store import Metric
 from chalicelib.features.plans.parts import building, charge_filters
 from chalicelib.features.plans.parts.building import CodeAllocator
 from chalicelib.features.plans.parts.charge_filters import FilterPatch
-from chalicelib.features.plans.properties import checked_usage_properties
+from chalicelib.features.plans.parts.properties import checked_usage_properties
 from chalicelib.features.plans.schemas import ChargeInput
 from chalicelib.features.plans.store import Charge, ChargeFilter
 from chalicelib.platform import schema

@@ -9,7 +9,7 @@ from chalicelib.features.add_ons import service as add_ons
 from chalicelib.features.add_ons.store import AddOn
 from chalicelib.features.plans.parts import building
 from chalicelib.features.plans.parts.building import CodeAllocator
-from chalicelib.features.plans.properties import checked_properties
+from chalicelib.features.plans.parts.properties import checked_properties
 from chalicelib.features.plans.schemas import FixedChargeInput
 from chalicelib.features.plans.store import FixedCharge, UnitsChange
 from chalicelib.platform import schema
