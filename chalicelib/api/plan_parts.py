@@ -5,10 +5,11 @@ from typing import Any
 
 from chalicelib.api.resource import carry_out
 from chalicelib.domain.errors import BadRequest
-from chalicelib.features.plans import part_kinds, service
-from chalicelib.features.plans.part_kinds import PartKind
+from chalicelib.features.plans import service
 from chalicelib.features.plans.parts import charge_filters, filter_parts
+from chalicelib.features.plans.parts import kinds as part_kinds
 from chalicelib.features.plans.parts.charge_filters import FilterPatch
+from chalicelib.features.plans.parts.kinds import PartKind
 from chalicelib.features.plans.store import Charge, Plan
 from chalicelib.platform import listing
 from chalicelib.platform.agenda import Task
