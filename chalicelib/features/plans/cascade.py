@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel
 
 from chalicelib.features.billable_metrics.groups import canonical
-from chalicelib.features.plans import children
+from chalicelib.features.plans.overrides import children
 from chalicelib.features.plans.parts import codes
 from chalicelib.features.plans.store import Charge, ChargeFilter, FixedCharge, MinimumCommitment, Plan
 

@@ -9,7 +9,8 @@ from datetime import datetime
 from typing import Any, TypeVar
 
 from chalicelib.domain.errors import Invalid, NotFound, merge
-from chalicelib.features.plans import changes, children, schemas, store
+from chalicelib.features.plans import changes, schemas, store
+from chalicelib.features.plans.overrides import children
 from chalicelib.features.plans.parts import charges, commitments, fixed_charges
 from chalicelib.features.plans.store import PLANS, Charge, FixedCharge, Plan
 from chalicelib.features.taxes import service as taxes
