@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from chalicelib import limits
-from chalicelib.features.plans import cascade, changes, store
+from chalicelib.features.plans import changes, store
+from chalicelib.features.plans.overrides import cascade
 from chalicelib.features.plans.store import PLANS, Plan
 from chalicelib.platform import agenda, jobs
 from chalicelib.platform.agenda import Task
