@@ -50,7 +50,7 @@ BLUEPRINTS = [
 
 
 def _declare_tasks() -> None:
-    from chalicelib.tasks import kinds as jobs  # noqa: F401  importing it declares all kinds of task and their handlers
+    from chalicelib.tasks import kinds  # noqa: F401  importing it declares all kinds of task and their handlers
 
 
 agenda.declared_by(_declare_tasks)

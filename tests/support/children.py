@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from chalicelib.features.plans.overrides.overrides import overrides
+from chalicelib.features.plans.overrides import overrides
 from chalicelib.features.plans.store import PLANS, Plan
 from chalicelib.platform.clock import OrganizationRef
 from chalicelib.platform.table import transact

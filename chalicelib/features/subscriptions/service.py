@@ -20,7 +20,7 @@ from chalicelib.features.organizations.records import Organization
 from chalicelib.features.plans import service as plans
 from chalicelib.features.plans import store as plan_store
 from chalicelib.features.plans.changes import following
-from chalicelib.features.plans.overrides.overrides import overrides
+from chalicelib.features.plans.overrides import overrides
 from chalicelib.features.plans.store import PLANS, Plan
 from chalicelib.features.subscriptions import plan_changes, schedule, schemas, store, takeover, trials
 from chalicelib.features.subscriptions.change import Change, change_of, started

@@ -1,7 +1,7 @@
-"""Distinct values of a range from registers: read as a number, whatever was used.
+"""Numbers of distinct values of a range, read from counters, whatever was used.
 
-A register is opened by who has had to recount many events for it, and filled an hour later (features/metering/distinct_counters.py says
-why then); until that, and where there is none, raw events are counted.
+A counter is opened by a reader that had to recount many events, and filled an hour later
+(features/metering/distinct_counters.py says why then). Until that, and where there is none, raw events are counted.
 """
 
 from collections.abc import Sequence

@@ -9,7 +9,7 @@ from chalicelib import limits
 from chalicelib.domain.errors import ChangedMeanwhile
 from chalicelib.features.billable_metrics import store as metric_store
 from chalicelib.features.plans import changes, store
-from chalicelib.features.plans.overrides.overrides import overrides
+from chalicelib.features.plans.overrides import overrides
 from chalicelib.features.plans.store import PLANS, Plan
 from chalicelib.platform import agenda
 from chalicelib.tasks import plans as jobs

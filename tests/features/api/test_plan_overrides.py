@@ -7,7 +7,7 @@ import pytest
 from chalicelib.domain.errors import Invalid, NotFound
 from chalicelib.features.billable_metrics import store as metric_store
 from chalicelib.features.plans import serializer, store
-from chalicelib.features.plans.overrides.overrides import overrides
+from chalicelib.features.plans.overrides import overrides
 from chalicelib.features.plans.store import PLANS
 from chalicelib.platform.table import Cancelled, transact
 from tests.support.children import NOW, World
