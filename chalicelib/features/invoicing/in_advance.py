@@ -1,7 +1,7 @@
 """Charging an event at once: a fee for each charge in advance of its code, on an invoice of its own or without any.
 
 The meter writes the task together with the event. Ids are derived from subscription, event and charge, so that a second
-run finds what the first one made. Source: usage.md section 7.
+run finds what the first one made. Source: rules/usage 7.
 """
 
 from collections.abc import Sequence
@@ -64,7 +64,7 @@ class Case:
         return [part for part in found if part is not None]
 
     def fee(self, used: Used, invoice_id: str, *, transaction_id: str | None, now: datetime) -> Fee:
-        """The fee for what one event adds. Source: usage.md sections 7 and 8."""
+        """The fee for what one event adds. Source: rules/usage 7, 8."""
         book = fees_of_plan.tax_book(self.account, [self.plan])
         owner = Owner(self.subscription, self.plan, self.part, invoice_id, now)
         fee = pricing.charge_fee(used, owner, book.of(used.charge.tax_ids, self.plan.tax_ids), kept=True)
@@ -154,7 +154,7 @@ def _held_by(
 def _holds(of: Subscription, event: Reading) -> bool:
     """By the second: an event in the one of the start counts, and in the one of the end, unless an upgrade made it.
 
-    Source: usage.md section 1.4.
+    Source: rules/usage 1.4.
     """
     at = event.at
     if of.started_at is None or at < of.started_at.replace(microsecond=0) or not of.stream.holds(at, event.order):

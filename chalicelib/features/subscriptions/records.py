@@ -10,7 +10,7 @@ from chalicelib.platform.collection import Record
 
 
 class Status(StrEnum):
-    """Source: billing-periods.md section 10."""
+    """Source: rules/billing-periods 10."""
 
     PENDING = "pending"
     ACTIVE = "active"
