@@ -44,6 +44,9 @@ fmt: setup ## Format
 	.venv/bin/ruff check --fix .
 	.venv/bin/ruff format .
 
+rooms: setup ## Draw the picture of the rooms in docs/architecture.md anew
+	$(PY) -m scripts.rooms
+
 bench: setup-bench ## Count requests and capacity units, profile metering, compare reading with databases
 	$(PY) -m scripts.bench
 
@@ -69,4 +72,4 @@ export-events: setup ## Raw events of days as files in the bucket (ORGANIZATION=
 	$(PY) -m scripts.export_events
 
 .PHONY: help setup setup-test run reset demo test test-domain lint types check fmt bench package deploy tasks dead-letters
-.PHONY: setup-bench audit rebuild export-events
+.PHONY: setup-bench rooms audit rebuild export-events

@@ -22,7 +22,7 @@ KEY_LAST_USE_STEP = timedelta(hours=1)  # "Last used" is kept to the hour, so th
 # Changes that meet other writers (platform/retry.py).
 CHANGE_RETRIED_FOR = timedelta(seconds=20)  # API Gateway ends calls at 29 s; then the change is refused with 409.
 CHANGE_PAUSE = timedelta(milliseconds=25)  # The first wait is up to twice as long; it doubles with every lost race.
-CHANGE_PAUSE_MAX = timedelta(seconds=2)  # 64 writers of one object pass within seconds: docs/decisions/0021.
+CHANGE_PAUSE_MAX = timedelta(seconds=2)  # 64 writers of one object pass within seconds: decisions/0021.
 
 # Catalog.
 CHARGES_PER_PLAN_MAX = 500  # A plan is one item of at most 400 KB.
@@ -76,7 +76,7 @@ USAGE_GRACE = timedelta(
     minutes=5
 )  # Events accepted before an instant may still be queued at it: billing waits so long.
 # What is accepted just before an instant and fails once must be counted in that time: these, and the meter's own time-out,
-# are held against it by tests/infra/test_nights.py (docs/decisions/0019).
+# are held against it by tests/infra/test_nights.py (decisions/0019).
 EVENTS_INVISIBLE = timedelta(seconds=150)  # A message whose worker died comes again.
 METERING_SECONDS = 30  # No transaction begins later in a batch: a function that is cut off gives back nothing.
 MESSAGE_AGAIN_SECONDS, MESSAGE_AGAIN_SECONDS_MAX = 5, 60  # A failed message comes again, later the oftener it failed.

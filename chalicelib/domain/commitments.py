@@ -1,6 +1,6 @@
 """Minimum commitments: an amount that each period must reach.
 
-Source: billing-periods.md section 12.
+Source: rules/billing-periods 12.
 """
 
 from chalicelib.domain.money import round_half_up

@@ -3,7 +3,7 @@
 Units may change; a change holds from the subscription's next period, or at once. Amounts here are exact, in currency
 units, unless a name says cents.
 
-Source: billing-periods.md section 11.
+Source: rules/billing-periods 11.
 """
 
 from dataclasses import dataclass

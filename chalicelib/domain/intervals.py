@@ -1,4 +1,4 @@
-"""How often a plan is billed, and by which calendar. Source: billing-periods.md section 1."""
+"""How often a plan is billed, and by which calendar. Source: rules/billing-periods 1."""
 
 from enum import StrEnum
 

@@ -1,7 +1,7 @@
 """Exact amounts: one context, one rounding, the currencies and their minor units.
 
 Python's default context rounds a product to 28 digits in silence; everything of ours is computed in `CONTEXT`.
-Source: invoices.md, usage.md section 8 (half away from zero).
+Source: rules/usage 8; rules/invoices 4.2 (half away from zero).
 """
 
 from collections.abc import Iterable, Sequence

@@ -3,7 +3,7 @@
 A period is half-open, [start, end). The n-th one is computed from the anchor directly, so that a short month never drags
 later periods. Only here do local dates and time zones meet.
 
-Source: billing-periods.md sections 1 and 2.
+Source: rules/billing-periods 1, 2.
 """
 
 from calendar import monthrange

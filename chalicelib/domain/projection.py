@@ -1,4 +1,4 @@
-"""What usage so far comes to by the end of its period, if it goes on like this. Source: usage.md section 9."""
+"""What usage so far comes to by the end of its period, if it goes on like this. Source: rules/usage 9."""
 
 from dataclasses import dataclass
 from datetime import date

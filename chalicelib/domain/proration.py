@@ -1,4 +1,4 @@
-"""Parts of a period's price, by calendar days. Source: billing-periods.md sections 4 and 7."""
+"""Parts of a period's price, by calendar days. Source: rules/billing-periods 4, 7."""
 
 from decimal import ROUND_DOWN, Decimal
 
@@ -32,7 +32,7 @@ def unused_cents(
     """What a credit note gives back for the days left of a period paid in advance, exact, cut to five decimals.
 
     Never more than the last fee less what was credited on it; 0 where nothing is left.
-    Source: billing-periods.md section 7.4.
+    Source: rules/billing-periods 7.4.
     """
     whole = min(prorated(plan_amount_cents, days=days_left, period_days=period_days), Decimal(fee_cents))
     unused = CONTEXT.subtract(whole, Decimal(credited_cents))

@@ -4,7 +4,7 @@ A subscription is seen through its plan's `Terms` and its own `Life`. On a billi
 subscription fee with the days owed, and the range of usage to bill. Days are the customer's calendar days, ranges are
 half-open UTC instants.
 
-Source: billing-periods.md sections 3 to 7.
+Source: rules/billing-periods 3 to 7.
 """
 
 from dataclasses import dataclass, replace
@@ -202,7 +202,7 @@ def ending_with_period(terms: Terms, life: SubscriptionTimeline, on: date, zone:
     it: the closed period as a whole in arrears, in advance only its usage; nothing of the new period.
 
     Where the day opens a month only, the long period goes on to it, and its fee counts that day.
-    Source: billing-periods.md sections 5 (`ending_at`), 7.2 and 7.3.
+    Source: rules/billing-periods 5 (`ending_at`), 7.2 and 7.3.
     """
     row = periodic(terms, life, on, zone)
     if opens_period(terms, life, on, zone):
@@ -219,7 +219,7 @@ def ending_with_period(terms: Terms, life: SubscriptionTimeline, on: date, zone:
 
 
 def renewed(terms: Terms, life: SubscriptionTimeline, on: date, zone: ZoneInfo) -> Days:
-    """The days of the usage period that contains a billing day. Source: usage.md section 7.1."""
+    """The days of the usage period that contains a billing day. Source: rules/usage 7.1."""
     opening = charges_period_on(terms, life, on, zone)
     return _days(life, opening, last=opening.last, zone=zone)
 
@@ -248,7 +248,7 @@ def unused_days(terms: Terms, life: SubscriptionTimeline, period_end: date, zone
     """Days left of a period paid in advance, after the day of the end (an upgrade's own day is left too).
 
     A trial that ends on that day or later was never paid for up to its last day: what is left begins with it.
-    Source: billing-periods.md section 7.4.
+    Source: rules/billing-periods 7.4.
     """
     on = periods.local_date(_shown_end(life)[1], zone)
     first = on if life.upgraded else on + _DAY
@@ -286,7 +286,7 @@ def _closed_days(
 def _settled(
     terms: Terms, life: SubscriptionTimeline, closed: Period, fee: FeeRange | None, zone: ZoneInfo
 ) -> Days | None:
-    """The closed period for a minimum commitment: none while nothing of it was owed. Source: section 12."""
+    """The closed period for a minimum commitment: none while nothing of it was owed. Source: rules/billing-periods 12."""
     if not terms.pay_in_advance and (fee is None or fee.days == 0):
         return None
     days = _days(life, closed, last=closed.last, zone=zone, from_midnight=True)
@@ -344,7 +344,7 @@ def _clamped(life: SubscriptionTimeline, period: Period, zone: ZoneInfo) -> Span
 def _usage(life: SubscriptionTimeline, period: Period, end: datetime, zone: ZoneInfo) -> Span:
     """A range of usage: never before the exact start, and going on where the last invoice ended.
 
-    Source: billing-periods.md section 2 (changed time zones).
+    Source: rules/billing-periods 2 (changed time zones).
     """
     start = max(periods.start_of_day(period.start, zone), life.started_at)
     if life.billed_until is not None and life.billed_until > start - ZONE_MOVE:

@@ -1,6 +1,6 @@
 """How a subscription lies in time: its plan's terms, its own life, its periods and billing days.
 
-Days are the customer's calendar days. Source: billing-periods.md sections 1, 2 and 6.
+Days are the customer's calendar days. Source: rules/billing-periods 1, 2, 6.
 """
 
 from collections.abc import Callable

@@ -2,7 +2,7 @@
 process.
 
 Queues are fair: each message names the organization whose it is as its message group, and SQS hands out those of quiet
-groups before those of one that has much in flight (docs/decisions/0024-nobody-waits-for-another.md).
+groups before those of one that has much in flight (decisions/0024-nobody-waits-for-another.md).
 """
 
 import json

@@ -324,7 +324,7 @@ VN VU WF WS YE YT ZA ZM ZW
 def pair_findings(name: Any, value: Any, taken: set[str], *, value_max: int) -> dict[str, list[str]]:
     """What is wrong with one pair of metadata, texts or numbers, under the bare names `key` and `value`.
 
-    Source: invoices.md section 11.
+    Source: rules/invoices 11.
     """
     wrong: dict[str, list[str]] = {}
     for field, given, longest in (("key", name, 20), ("value", value, value_max)):

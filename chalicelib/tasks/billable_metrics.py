@@ -1,5 +1,5 @@
 """What follows from the end of a metric: its charges leave their plans, its events of open periods go, drafts are computed
-again. Source: catalog.md section 2.2.
+again. Source: rules/catalog 2.2.
 
 Each walks pages, keeps how far it came when its time is up, and goes on from there. Twice is harmless: each step looks at what
 stands now.

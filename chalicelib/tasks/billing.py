@@ -60,7 +60,7 @@ def _bill_once(task: Task, now: datetime) -> bool:
 
 def _next_group(decisions: Sequence[Decision]) -> list[Decision]:
     """Those that go on the next invoice: one that stands apart, else all billing days together, as many as one
-    transaction holds. Source: billing-periods.md section 8."""
+    transaction holds. Source: rules/billing-periods 8."""
     alone = next((each for each in decisions if each.apart), None)
     if alone is not None:
         return [alone]

@@ -1,4 +1,4 @@
-"""The hourly message about events that their metrics cannot use as they are. Source: usage.md section 1.5."""
+"""The hourly message about events that their metrics cannot use as they are. Source: rules/usage 1.5."""
 
 import itertools
 from collections.abc import Iterable

@@ -1,7 +1,7 @@
 """Tasks that read usage are held while events accepted before their instant may not be metered yet.
 
 They are held up to an hour after their due time. Asked is once per batch of tasks: what is known by then of an instant stays
-true, as no event can be accepted before it any more (docs/decisions/0019).
+true, as no event can be accepted before it any more (decisions/0019).
 """
 
 import random

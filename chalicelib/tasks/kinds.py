@@ -1,4 +1,4 @@
-"""All kinds of task with their handlers: importing this module imports every `jobs.py`."""
+"""All kinds of task with their handlers: importing this module imports every module of handlers."""
 
 from chalicelib.tasks import billable_metrics as billable_metric_jobs
 from chalicelib.tasks import billing as billing_jobs

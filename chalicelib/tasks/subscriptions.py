@@ -30,7 +30,7 @@ _RUN_SECONDS = 300
 @jobs.handles(changes.FOLLOW)
 def follow(task: Task, now: datetime) -> None:
     """After a change of a plan: changes of plan that waited are looked at again, more units of fixed charges in advance
-    are billed, drafts are computed again. Source: catalog.md section 2, billing-periods.md section 11."""
+    are billed, drafts are computed again. Source: rules/catalog 2; rules/billing-periods 11."""
     plan = plans.by_ids(task.organization.id, [task.detail["plan_id"]]).get(task.detail["plan_id"])
     if plan is None or plan.deleted_at is not None or _is_superseded(task, plan):
         core.write(agenda.done(task))
@@ -111,7 +111,7 @@ def _bills_units(plan: Plan, subscription: Subscription, now: datetime) -> bool:
 @jobs.handles(changes.DELETE)
 def delete(task: Task, now: datetime) -> None:
     """After the deletion of a plan: its subscriptions end with their documents, drafts on it become final, and so for its
-    children. Source: catalog.md section 2.2."""
+    children. Source: rules/catalog 2.2."""
     organization_id = task.organization.id
     plan = PLANS.get(organization_id, task.subject)
     assert plan is not None, "deletion keeps the record"

@@ -104,7 +104,8 @@ def _page(counted: str, midnight: str) -> str:
 
 Written by `make bench` on {datetime.now(UTC).date().isoformat()}. Requests and capacity units are counted at the client by
 AWS's documented rules (1 KB per write unit, 4 KB per read unit, twice in a transaction, once more per index touched); they do
-not depend on the machine. The bounds are those of docs/architecture.md.
+not depend on the machine. Each bound in these tables must hold: `make bench` fails where one
+does not.
 
 {counted}
 {midnight}"""

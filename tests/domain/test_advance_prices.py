@@ -1,4 +1,4 @@
-"""What the events of a period owe in advance, in order and in any other. Source: docs/decisions/0018."""
+"""What the events of a period owe in advance, in order and in any other. Source: decisions/0018."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""Units of each aggregation. Source: usage.md sections 1.4, 3, 3.1 and 3.4."""
+"""Units of each aggregation. Source: rules/usage 1.4, 3, 3.1, 3.4."""
 
 from datetime import timedelta
 from decimal import Decimal as D

@@ -1,4 +1,4 @@
-"""Fees and ranges as the worked examples give them. Source: billing-periods.md sections 3, 4, 5, 7 and 13."""
+"""Fees and ranges as the worked examples give them. Source: rules/billing-periods 3, 4, 5, 7, 13."""
 
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -76,7 +76,7 @@ def test_the_fee_of_a_start_in_advance(words, amount, start, expected):
 
 
 def test_a_change_of_interval_keeps_the_anchor():
-    """Monthly to yearly on 19 November, anchor 19 July: 243 of 366 days. Source: section 7.2."""
+    """Monthly to yearly on 19 November, anchor 19 July: 243 of 366 days. Source: rules/billing-periods 7.2."""
     terms, billing_time = plan("yearly anniversary advance", 36600)
     row = subscriptions.starting(terms, life(billing_time, "2023-11-19", anchor="2023-07-19"), UTC_ZONE)
     assert cents(36600, row.fee) == (243, 366, 24300)
@@ -146,7 +146,7 @@ def test_the_fee_of_an_end_in_arrears(words, amount, zone, start, end, upgraded,
 
 
 def test_the_fee_of_an_end_of_a_plan_taken_over_within_a_quarter():
-    """Anchor 15 January, started by an upgrade on 20 May, ended on 20 June: 32 of 91 days. Source: section 4."""
+    """Anchor 15 January, started by an upgrade on 20 May, ended on 20 June: 32 of 91 days. Source: rules/billing-periods 4."""
     terms, billing_time = plan("quarterly anniversary arrears", 91000)
     taken_over = life(billing_time, "2024-05-20", anchor="2024-01-15", end="2024-06-20T09:00")
     assert cents(91000, subscriptions.ending(terms, taken_over, UTC_ZONE).fee) == (32, 91, 32000)
@@ -201,7 +201,7 @@ def test_the_ranges_of_a_billing_day(words, start, on, fee, usage):
 
 
 def test_the_year_of_a_fee_is_the_closed_or_the_new_one():
-    """Rows 6 and 7 of section 13."""
+    """Rows 6 and 7 of rules/billing-periods 13."""
     for paid, year in (("arrears", 2023), ("advance", 2024)):
         terms, billing_time = plan(f"yearly calendar {paid} months", 1000)
         row = subscriptions.periodic(terms, life(billing_time, "2022-01-01"), D("2024-01-01"), UTC_ZONE)

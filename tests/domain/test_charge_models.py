@@ -1,4 +1,4 @@
-"""Prices of the charge models, and which properties they take. Source: usage.md sections 5, 6 and 8."""
+"""Prices of the charge models, and which properties they take. Source: rules/usage 5, 6, 8."""
 
 from collections.abc import Iterable
 from decimal import Decimal as D

@@ -1,4 +1,4 @@
-"""Which properties the models by packages and rates take, and which switches go with them. Source: usage.md section 5."""
+"""Which properties the models by packages and rates take, and which switches go with them. Source: rules/usage 5."""
 
 from decimal import Decimal as D
 from typing import Any

@@ -1,4 +1,4 @@
-"""What one event owes at once. Source: usage.md sections 7, 7.2 and 8."""
+"""What one event owes at once. Source: rules/usage 7, 7.2, 8."""
 
 from collections.abc import Iterable
 from decimal import Decimal as D

@@ -1,4 +1,4 @@
-"""Minimum commitments: what a period must reach and what it lacks. Source: billing-periods.md section 12."""
+"""Minimum commitments: what a period must reach and what it lacks. Source: rules/billing-periods 12."""
 
 import pytest
 from hypothesis import example, given, settings

@@ -1,4 +1,4 @@
-"""What credit notes are worth. Source: billing-periods.md section 7.4; invoices.md sections 7.1 and 7.2."""
+"""What credit notes are worth. Source: rules/billing-periods 7.4; rules/invoices 7.1, 7.2."""
 
 from decimal import Decimal
 

@@ -1,4 +1,4 @@
-"""Filters, groups, and the first API's groups. Source: usage.md section 4."""
+"""Filters, groups, and the first API's groups. Source: rules/usage 4."""
 
 from decimal import Decimal as D
 

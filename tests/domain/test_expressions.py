@@ -1,4 +1,4 @@
-"""Formulas over events. Source: usage.md section 2 and the published expression language."""
+"""Formulas over events. Source: rules/usage 2 and the published expression language."""
 
 from decimal import Decimal as D
 

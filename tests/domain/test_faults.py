@@ -1,4 +1,4 @@
-"""What is told of an event that its metric cannot use as it is. Source: usage.md section 1.5."""
+"""What is told of an event that its metric cannot use as it is. Source: rules/usage 1.5."""
 
 from decimal import Decimal
 

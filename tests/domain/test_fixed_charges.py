@@ -1,6 +1,6 @@
 """Fixed charges: units over days, more units within a period, and what an upgrade deducts.
 
-Source: billing-periods.md section 11.
+Source: rules/billing-periods 11.
 """
 
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""Taxes, dates and numbers of invoices. Source: invoices.md sections 2, 3, 4 and 9."""
+"""Taxes, dates and numbers of invoices. Source: rules/invoices 2, 3, 4, 9."""
 
 from datetime import date
 from decimal import Decimal

@@ -1,4 +1,4 @@
-"""What always holds between events and units. Source: usage.md sections 3 and 4."""
+"""What always holds between events and units. Source: rules/usage 3, 4."""
 
 from collections import Counter
 from dataclasses import replace

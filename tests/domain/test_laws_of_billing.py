@@ -1,4 +1,4 @@
-"""Laws of what a subscription is billed for from its start to its end. Source: billing-periods.md sections 2 to 5."""
+"""Laws of what a subscription is billed for from its start to its end. Source: rules/billing-periods 2 to 5."""
 
 from dataclasses import replace
 from datetime import UTC, datetime

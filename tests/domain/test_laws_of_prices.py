@@ -1,4 +1,4 @@
-"""What always holds between usage, its price, and what is published of the price. Source: usage.md sections 6 to 8.
+"""What always holds between usage, its price, and what is published of the price. Source: rules/usage 6 to 8.
 
 Prices are compared with those of `tests/support/recount.py`, which works in fractions and shares no code with the product.
 """

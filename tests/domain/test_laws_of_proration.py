@@ -1,4 +1,4 @@
-"""Laws of parts of a price. Source: billing-periods.md sections 4 and 7."""
+"""Laws of parts of a price. Source: rules/billing-periods 4, 7."""
 
 from dataclasses import replace
 from datetime import UTC, date, datetime, time

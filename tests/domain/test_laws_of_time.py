@@ -1,4 +1,4 @@
-"""Laws of days and periods, for every zone, interval and anchor. Source: billing-periods.md sections 1 and 2."""
+"""Laws of days and periods, for every zone, interval and anchor. Source: rules/billing-periods 1, 2."""
 
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
@@ -174,7 +174,7 @@ def test_periods_begin_by_the_rules_of_the_calendar(anchor, interval, billing_ti
 
 
 def _is_due(anchor: date, interval: Interval, billing_time: BillingTime, on: date) -> bool:
-    """The billing day test in the words of section 1.2."""
+    """The billing day test in the words of rules/billing-periods 1.2."""
     follows_calendar = billing_time is CALENDAR
     if interval is Interval.WEEKLY:
         return on.weekday() == (0 if follows_calendar else anchor.weekday())

@@ -1,4 +1,4 @@
-"""However time is stepped through, the same is billed. Source: design.md sections 3 and 4.
+"""However time is stepped through, the same is billed. Source: architecture "Time"; decisions/0006.
 
 Here without storage; `scenarios/test_leaps.py` has the same over HTTP.
 """

@@ -1,4 +1,4 @@
-"""Exact amounts and parts of them. Source: billing-periods.md sections 4 and 7."""
+"""Exact amounts and parts of them. Source: rules/billing-periods 4, 7."""
 
 from decimal import Decimal
 

@@ -1,6 +1,6 @@
 """What current usage shows is what the invoice bills: each day of a year, in all zones, on all intervals.
 
-Source: usage.md section 9, billing-periods.md sections 2 and 3.
+Source: rules/usage 9; rules/billing-periods 2, 3.
 """
 
 from collections.abc import Iterator

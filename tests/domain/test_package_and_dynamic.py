@@ -1,4 +1,4 @@
-"""Prices by package and by the events' own amounts. Source: usage.md sections 6.3, 6.7, 6.8, 8 and 10."""
+"""Prices by package and by the events' own amounts. Source: rules/usage 6.3, 6.7, 6.8, 8, 10."""
 
 from decimal import ROUND_CEILING
 from decimal import Decimal as D

@@ -1,4 +1,4 @@
-"""What a period of a charge in advance has counted and paid for, event by event. Source: usage.md sections 3.1, 7 and 7.1."""
+"""What a period of a charge in advance has counted and paid for, event by event. Source: rules/usage 3.1, 7, 7.1."""
 
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal as D

@@ -1,4 +1,4 @@
-"""Prices by rate, of all usage and by tier. Source: usage.md sections 6.4, 6.6, 6.8 and 8."""
+"""Prices by rate, of all usage and by tier. Source: rules/usage 6.4, 6.6, 6.8, 8."""
 
 from decimal import Decimal as D
 from typing import Any

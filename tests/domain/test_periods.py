@@ -1,4 +1,4 @@
-"""Periods, billing days and boundaries as the tables give them. Source: billing-periods.md sections 1, 2 and 13.
+"""Periods, billing days and boundaries as the tables give them. Source: rules/billing-periods 1, 2, 13.
 
 What holds for all of them is in test_laws_of_time.
 """
@@ -144,7 +144,7 @@ def test_a_months_boundaries_in_utc(zone, month, start, end):
 
 
 def test_the_day_of_an_instant_is_local():
-    """At midnight of 1 March in UTC New York is in February. Source: section 13, row 4."""
+    """At midnight of 1 March in UTC New York is in February. Source: rules/billing-periods 13, row 4."""
     at, zone = datetime(2022, 3, 1, tzinfo=UTC), ZoneInfo("America/New_York")
     assert periods.local_date(at, zone) == D("2022-02-28")
     this = periods.period_containing(D("2022-01-01"), Interval.MONTHLY, CALENDAR, periods.local_date(at, zone))

@@ -1,4 +1,4 @@
-"""What usage so far comes to by the period's end. Source: usage.md section 9."""
+"""What usage so far comes to by the period's end. Source: rules/usage 9."""
 
 from datetime import date
 from decimal import Decimal as D

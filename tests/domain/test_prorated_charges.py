@@ -1,4 +1,4 @@
-"""Prices of what was held for parts of a period. Source: usage.md sections 3.2, 3.3 and 6.9."""
+"""Prices of what was held for parts of a period. Source: rules/usage 3.2, 3.3, 6.9."""
 
 from decimal import Decimal as D
 from typing import Any

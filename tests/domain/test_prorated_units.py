@@ -1,4 +1,4 @@
-"""Units that count by their days, and what they cost. Source: usage.md sections 3.2, 3.3 and 6.9."""
+"""Units that count by their days, and what they cost. Source: rules/usage 3.2, 3.3, 6.9."""
 
 from decimal import Decimal as D
 from zoneinfo import ZoneInfo

@@ -1,4 +1,4 @@
-"""Which property values count, and how units are rounded. Source: usage.md sections 2 and 3."""
+"""Which property values count, and how units are rounded. Source: rules/usage 2, 3."""
 
 from decimal import Decimal
 from fractions import Fraction

@@ -1,4 +1,4 @@
-"""Which operations on resources are possible. Source: usage.md section 3.2."""
+"""Which operations on resources are possible. Source: rules/usage 3.2."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any

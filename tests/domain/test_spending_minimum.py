@@ -1,4 +1,4 @@
-"""What a charge's fees lack of its minimum. Source: usage.md section 8.1."""
+"""What a charge's fees lack of its minimum. Source: rules/usage 8.1."""
 
 import pytest
 from hypothesis import given

@@ -1,5 +1,5 @@
 """A law over HTTP: the fees of single events paid in advance add up to the price of what their period has counted, of each
-filter and group, in whatever order, how often and in whatever batches the events were sent. Source: usage.md section 7.
+filter and group, in whatever order, how often and in whatever batches the events were sent. Source: rules/usage 7.
 
 For models that price units alone: of the highest level. For percentages: where each event adds something.
 """

@@ -1,6 +1,6 @@
 """Many workers charge the events of one subscription at once: each event has its fee once, and together they owe what they
 should. One goes on at a time, and another one at each request, drawn by chance; transactions that meet are refused, as AWS
-does. Source: docs/decisions/0018."""
+does. Source: decisions/0018."""
 
 import random
 from collections.abc import Callable, Sequence

@@ -1,5 +1,5 @@
 """Charges in advance over HTTP, of events in whatever order: what is charged.
-Source: docs/decisions/0018."""
+Source: decisions/0018."""
 
 from datetime import UTC, datetime
 from fractions import Fraction

@@ -1,6 +1,6 @@
 """Laws over HTTP of charges in advance whose events come one by one, in order of time or in any other: each fee is that of
 a naive recount, usage says what all events owe by their places, and in order that is what was charged.
-Source: docs/decisions/0018."""
+Source: decisions/0018."""
 
 import itertools
 from collections.abc import Iterator, Sequence

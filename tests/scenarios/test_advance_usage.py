@@ -1,5 +1,5 @@
 """Current usage of charges in advance says what was charged, over HTTP: where events take something away, where metrics round
-their units, of each filter and group, and of what recurs. Source: docs/decisions/0018."""
+their units, of each filter and group, and of what recurs. Source: decisions/0018."""
 
 import pytest
 

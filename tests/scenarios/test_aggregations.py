@@ -1,4 +1,4 @@
-"""Every metered aggregation over HTTP, and which period an event belongs to. Source: usage.md sections 1.4, 2 and 3."""
+"""Every metered aggregation over HTTP, and which period an event belongs to. Source: rules/usage 1.4, 2, 3."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ WEIGHTED = {"weighted_interval": "seconds"}
 PAGES = [("09-02", {"user": "u1", "pages": 10}), ("09-03", {"user": "u1", "pages": 20})]
 
 METERED = [
-    # The example of section 3.
+    # The example of rules/usage 3.
     Case("ex_count", "count_agg", PAGES, [("2.0", 2, 200)]),
     Case("ex_sum", "sum_agg", PAGES, [("30.0", 2, 3000)], {"field_name": "pages"}),
     Case("ex_count 2 #größe/%", "count_agg", PAGES, [("2.0", 2, 200)]),

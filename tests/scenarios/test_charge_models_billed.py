@@ -1,4 +1,4 @@
-"""Every charge model over HTTP, with the worked figures of usage.md sections 6 and 8, and spending minimums (8.1)."""
+"""Every charge model over HTTP, with the worked figures of rules/usage 6, 8, and spending minimums (8.1)."""
 
 from dataclasses import dataclass, field
 from decimal import Decimal

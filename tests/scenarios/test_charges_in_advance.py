@@ -1,4 +1,4 @@
-"""Charges paid in advance over HTTP: the worked figures of usage.md section 7, and how they stand on invoices."""
+"""Charges paid in advance over HTTP: the worked figures of rules/usage 7, and how they stand on invoices."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Current usage over HTTP. Source: usage.md section 9."""
+"""Current usage over HTTP. Source: rules/usage 9."""
 
 from typing import Any
 from urllib.parse import quote

@@ -1,5 +1,7 @@
-"""What the end of a metric means for plans, usage, events and drafts, and for a new metric of its code. Source: catalog.md
-section 2.2."""
+"""What the end of a metric means for plans, usage, events and drafts, and for a new metric of its code.
+
+Source: rules/catalog 2.2.
+"""
 
 from collections.abc import Iterator
 from typing import Any

@@ -1,4 +1,4 @@
-"""Filters, the first API's groups and group keys over HTTP: which fee an event goes to. Source: usage.md section 4."""
+"""Filters, the first API's groups and group keys over HTTP: which fee an event goes to. Source: rules/usage 4."""
 
 from typing import Any
 

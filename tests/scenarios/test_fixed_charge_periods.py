@@ -1,4 +1,4 @@
-"""The periods of fixed charges: months of a year, the customer's days, grace periods. Source: billing-periods.md section 11."""
+"""The periods of fixed charges: months of a year, the customer's days, grace periods. Source: rules/billing-periods 11."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Units of fixed charges that change while they run. Source: billing-periods.md section 11."""
+"""Units of fixed charges that change while they run. Source: rules/billing-periods 11."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Fixed charges over HTTP: starts, ends and changes of plan, with every figure of billing-periods.md section 11."""
+"""Fixed charges over HTTP: starts, ends and changes of plan, with every figure of rules/billing-periods 11."""
 
 import pytest
 

@@ -1,5 +1,5 @@
 """A year of real use: flights from New York's airports in 2013, by every aggregation, filter and group, billed each month over
-the API and compared, fee by fee, with a naive recount. Source: usage.md; the data are those of `make demo`.
+the API and compared, fee by fee, with a naive recount. Source: rules/usage 3, 6; the data are those of `make demo`.
 
 Every so many of all flights; `EXAMPLES=3000` in the environment takes them all, which takes long."""
 

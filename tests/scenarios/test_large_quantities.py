@@ -1,4 +1,4 @@
-"""Quantities of any size that occurs, billed exactly; one that cannot be counted is told of. Source: usage.md section 1.2."""
+"""Quantities of any size that occurs, billed exactly; one that cannot be counted is told of. Source: rules/usage 1.2."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""Minimum commitments over HTTP: every worked figure of billing-periods.md section 12 that needs no recurring metric."""
+"""Minimum commitments over HTTP: every worked figure of rules/billing-periods 12 that needs no recurring metric."""
 
 from datetime import datetime
 from typing import Any

@@ -1,5 +1,5 @@
 """Events of one instant: the order of reception decides, which inside a batch is the order of the array, never that of the
-transaction ids. Source: usage.md sections 3 and 7."""
+transaction ids. Source: rules/usage 3, 7."""
 
 import itertools
 from typing import Any

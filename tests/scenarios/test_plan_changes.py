@@ -1,4 +1,4 @@
-"""Upgrades, downgrades and ends over HTTP: the worked figures of billing-periods.md section 7."""
+"""Upgrades, downgrades and ends over HTTP: the worked figures of rules/billing-periods 7."""
 
 import pytest
 

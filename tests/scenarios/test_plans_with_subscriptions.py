@@ -1,5 +1,7 @@
-"""Changing and deleting plans that have subscriptions, and giving a subscription a plan of its own. Source: catalog.md
-section 2."""
+"""Changing and deleting plans that have subscriptions, and giving a subscription a plan of its own.
+
+Source: rules/catalog 2.
+"""
 
 from tests.support.story import Story
 

@@ -1,5 +1,5 @@
 """Recurring metrics over HTTP: levels that stay from period to period, prorated or not, through ends and changes of plan.
-Source: usage.md sections 3.1 to 3.4 and 6.9, billing-periods.md section 7.1."""
+Source: rules/usage 3.1 to 3.4, 6.9; rules/billing-periods 7.1."""
 
 import pytest
 
@@ -200,7 +200,7 @@ def test_units_that_stay_over_two_periods_an_end_and_a_late_event(aws):
 
 
 def test_an_upgrade_splits_what_is_prorated_and_leaves_what_stays_to_the_new_plan(aws):
-    """75 units held and 20 more on 17 October; the upgrade is on the 18th. Source: billing-periods.md section 7.1."""
+    """75 units held and 20 more on 17 October; the upgrade is on the 18th. Source: rules/billing-periods 7.1."""
     story = Story.begin(at="2024-10-01T00:00:00Z")
     shares = story.metric("shares", "sum_agg", field_name="v", recurring=True)
     both = story.metric("both", "sum_agg", field_name="v", recurring=True)

@@ -1,4 +1,4 @@
-"""Recurring units paid in advance over HTTP: the days that are left, and renewals. Source: usage.md section 7.1."""
+"""Recurring units paid in advance over HTTP: the days that are left, and renewals. Source: rules/usage 7.1."""
 
 from tests.support.charging import ts
 from tests.support.in_advance import advance, charges_of, event_fees, paid, summed, unique

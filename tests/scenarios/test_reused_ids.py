@@ -1,6 +1,6 @@
 """An external id of a subscription that another customer takes: nothing of what was used under it before is theirs.
 
-Source: usage.md section 1.4.
+Source: rules/usage 1.4.
 """
 
 from typing import Any

@@ -85,7 +85,7 @@ def test_a_day_that_a_zone_leaves_out_is_no_day_of_a_period(aws):
 
 
 def test_usage_goes_on_where_it_ended_when_a_customer_moves(aws):
-    """The worked move of section 2: January billed in Tokyo, then Los Angeles."""
+    """The worked move of rules/billing-periods 2: January billed in Tokyo, then Los Angeles."""
     story = used_story("2022-01-01T00:00:00Z")
     story.customer(timezone="Asia/Tokyo")
     story.subscribe("plan")

@@ -1,4 +1,4 @@
-"""Starts in the past, today and later, and trials, over HTTP: billing-periods.md sections 4, 5 and 6."""
+"""Starts in the past, today and later, and trials, over HTTP: rules/billing-periods 4, 5, 6."""
 
 from datetime import datetime
 

@@ -1,5 +1,5 @@
 """A law: usage read over HTTP is what a naive recount of the events gives, in whatever order, how often and in whatever
-batches they were sent. Source: usage.md sections 1 to 4. (tests/features/metering has the laws of what lies behind.)"""
+batches they were sent. Source: rules/usage 1 to 4. (tests/features/metering has the laws of what lies behind.)"""
 
 import itertools
 from collections.abc import Iterator, Sequence

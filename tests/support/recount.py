@@ -1,4 +1,4 @@
-"""A naive recount: units of events, one by one and in fractions, by usage.md alone (their prices: recount_prices.py).
+"""A naive recount: units of events, one by one and in fractions, by rules/usage alone (their prices: recount_prices.py).
 
 It shares no code with Tollgate, on purpose: not even its numbers, its matching of filters or its days.
 """
@@ -129,7 +129,7 @@ def lines(
 def number(value: Any) -> Fraction | None:
     """The quantity in a property, as text or as a number; None for what is none.
 
-    Source: usage.md section 3; below 10^23 and brought to 15 decimals (architecture.md).
+    Source: rules/usage 3; decisions/0017 (below 10^23 and brought to 15 decimals).
     """
     if isinstance(value, bool) or not isinstance(value, str | int | Decimal):
         return None
@@ -226,7 +226,7 @@ def _line(
 ) -> Line:
     counted = _counted(gauge, own, of, prorated=price.prorated)
     amount = Fraction(0)
-    if counted.units >= 0:  # Below 0 nothing is owed, flat amounts included. Source: usage.md section 3.
+    if counted.units >= 0:  # Below 0 nothing is owed, flat amounts included. Source: rules/usage 3.
         amount = _amount(gauge, price.model, properties, counted)
     units, level = (rounded(max(Fraction(0), each), gauge.rounding) for each in (counted.units, counted.level))
     return Line(chosen, group, units, level, counted.events_count, amount)
@@ -257,7 +257,7 @@ def _cents(facts: Iterable[Fact]) -> Fraction:
 
 
 def _weighted(numeric: Sequence[tuple[Fact, Fraction]], of: Range) -> _Counted:
-    """Each value lasts from its instant, or from the start, to the end. Source: usage.md section 3.4."""
+    """Each value lasts from its instant, or from the start, to the end. Source: rules/usage 3.4."""
     weighed = sum((n * ((of.end - max(fact.at, of.start)) // _MICROSECOND) for fact, n in numeric), Fraction(0))
     inside = [(fact, n) for fact, n in numeric if fact.at >= of.start]
     units = raised(weighed / (of.of_days * 86_400_000_000), 20)
@@ -266,7 +266,7 @@ def _weighted(numeric: Sequence[tuple[Fact, Fraction]], of: Range) -> _Counted:
 
 
 def _prorated_sum(found: _Counted, numeric: Sequence[tuple[Fact, Fraction]], of: Range) -> _Counted:
-    """What was held for the days of the range, each later value from its day on. Source: usage.md section 3.3."""
+    """What was held for the days of the range, each later value from its day on. Source: rules/usage 3.3."""
     held = sum((n for fact, n in numeric if fact.at < of.start), Fraction(0))
     held_days = of.days(of.first_day, of.last_day) - (1 if of.upgraded else 0)
     steps = [(held, Fraction(held_days, of.of_days))]
@@ -292,7 +292,7 @@ class _Stretch:
 
 
 def _unique(name: str, own: Sequence[Fact], of: Range, *, prorated: bool) -> _Counted:
-    """Distinct values that are active at the end. Source: usage.md sections 3.1, 3.2 and 6.9."""
+    """Distinct values that are active at the end. Source: rules/usage 3.1, 3.2, 6.9."""
     stretches: dict[str, list[_Stretch]] = {}
     moving: list[Fact] = []
     for fact in own:

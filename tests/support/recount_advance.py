@@ -1,5 +1,5 @@
 """A naive recount of charges in advance: in fractions, each event priced anew with all before it, by the rules alone
-(usage.md section 7, docs/decisions/0018). It shares no code with Tollgate."""
+(rules/usage 7; decisions/0018). It shares no code with Tollgate."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field

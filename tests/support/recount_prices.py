@@ -1,4 +1,4 @@
-"""The prices of a naive recount: in fractions, by usage.md section 6 alone. It shares no code with Tollgate."""
+"""The prices of a naive recount: in fractions, by rules/usage 6 alone. It shares no code with Tollgate."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from fractions import Fraction
@@ -14,7 +14,7 @@ def price_of(
     events_count: int = 0,
     cents: Fraction = Fraction(0),
 ) -> Fraction:
-    """What units cost in currency units, not rounded. Source: usage.md sections 6.1 to 6.8."""
+    """What units cost in currency units, not rounded. Source: rules/usage 6.1 to 6.8."""
     if model == "standard":
         return units * Fraction(properties["amount"])
     if model == "package":
@@ -52,7 +52,7 @@ def _tiered(tiers: Sequence[Mapping[str, Any]], units: Fraction, price: Any) -> 
 
 
 def graduated_by_steps(tiers: Sequence[Mapping[str, Any]], steps: Sequence[tuple[Fraction, Fraction]]) -> Fraction:
-    """What changes of a level cost, each (units, share of the period). Source: usage.md section 6.9."""
+    """What changes of a level cost, each (units, share of the period). Source: rules/usage 6.9."""
 
     def cost(level: Fraction) -> Fraction:
         if level < 0:

@@ -1,1 +1,1 @@
-"""From events to units. Source: usage.md section 3."""
+"""From events to units. Source: rules/usage 3."""

@@ -1,4 +1,4 @@
-"""What a period of a charge paid in advance has counted and paid for, event by event. Source: usage.md sections 3.1 and 7.
+"""What a period of a charge paid in advance has counted and paid for, event by event. Source: rules/usage 3.1, 7.
 
 A metered metric begins each period at 0; what recurs begins at the level held then, which its renewal pays.
 """

@@ -1,8 +1,8 @@
 """What a period of a charge in advance owes: the sum of what its events add, each by its place in time.
 
-That sum is what current usage shows, and what the fees of a period never exceed (docs/decisions/0018). Where events only
+That sum is what current usage shows, and what the fees of a period never exceed (decisions/0018). Where events only
 add, it is the price of the period's units; an event that takes something away gives nothing back.
-Source: usage.md sections 7 and 9.
+Source: rules/usage 7, 9.
 """
 
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""From events to units, by a metric's rule. Source: usage.md sections 1.4 and 3."""
+"""From events to units, by a metric's rule. Source: rules/usage 1.4, 3."""
 
 from collections.abc import Iterable
 from typing import assert_never

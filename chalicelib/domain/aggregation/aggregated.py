@@ -19,7 +19,7 @@ class Changes:
 
 @dataclass(frozen=True, slots=True)
 class Aggregated:
-    """Exact units, before the metric's rounding; a sum may be below 0, which is billed as 0 (usage.md section 3).
+    """Exact units, before the metric's rounding; a sum may be below 0, which is billed as 0 (rules/usage 3).
 
     `units` are full ones; `prorated_units` and `changes` come with proration only. `values`: the part of the units that
     each event makes, in order of time, for prices that look at single events: 1 of a count or a unique count, the value of

@@ -1,4 +1,4 @@
-"""Count: one unit per event. Source: usage.md section 3."""
+"""Count: one unit per event. Source: rules/usage 3."""
 
 from collections.abc import Sequence
 from decimal import Decimal

@@ -1,4 +1,4 @@
-"""Dimensions: to which filter of a charge, and to which group in it, an event belongs. Source: usage.md section 4.2."""
+"""Dimensions: to which filter of a charge, and to which group in it, an event belongs. Source: rules/usage 4.2."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -69,7 +69,7 @@ def split(
     """The readings by the fee that they are billed with: the filters in their order, then the default.
 
     Each filter and the default is there, also without readings: then with one group whose values are null. Events that no
-    filter takes are in the default; `default_group_keys` None says that there is none (section 4.3), and leaves them out.
+    filter takes are in the default; `default_group_keys` None says that there is none (rules/usage 4.3), and leaves them out.
     """
     seen = [(reading.properties, reading) for reading in ordered(readings)]
     return _split(seen, filters, default_group_keys, metric_values)

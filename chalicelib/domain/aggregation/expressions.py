@@ -1,4 +1,4 @@
-"""Formulas over one event, whose result stands for its property. Source: usage.md section 2 and the field's published
+"""Formulas over one event, whose result stands for its property. Source: rules/usage 2 and the field's published
 expression language.
 
     event.properties.<name>, event.timestamp (Unix seconds), event.code

@@ -1,5 +1,5 @@
 """What is wrong with an event in the eyes of its metric. Such an event is kept and counts as far as it can: faults are told,
-never refused. Source: usage.md section 1.5."""
+never refused. Source: rules/usage 1.5."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any

@@ -1,4 +1,4 @@
-"""The first API's `group` of a metric, and how it maps to filters. Source: usage.md sections 4.1 and 4.3."""
+"""The first API's `group` of a metric, and how it maps to filters. Source: rules/usage 4.1, 4.3."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -40,7 +40,7 @@ class Choice:
 def read(group: Any) -> tuple[Choice, ...]:
     """The choices of a metric's group, in its order, each once.
 
-    Raises: Invalid, `group: value_is_invalid`, for another shape than the two of section 4.1.
+    Raises: Invalid, `group: value_is_invalid`, for another shape than the two of rules/usage 4.1.
     """
     key, values = _level(group)
     if all(isinstance(value, str) for value in values):

@@ -1,4 +1,4 @@
-"""Values that are added and removed: which are active when. Source: usage.md sections 3.1 and 3.2."""
+"""Values that are added and removed: which are active when. Source: rules/usage 3.1, 3.2."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Maximum of a property. Source: usage.md section 3."""
+"""Maximum of a property. Source: rules/usage 3."""
 
 from collections.abc import Sequence
 from decimal import Decimal

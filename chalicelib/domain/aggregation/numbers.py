@@ -1,4 +1,4 @@
-"""Which property values count as quantities. Source: usage.md section 3, docs/architecture.md (exact numbers)."""
+"""Which property values count as quantities. Source: rules/usage 3; decisions/0017."""
 
 import re
 from decimal import ROUND_HALF_UP, Decimal

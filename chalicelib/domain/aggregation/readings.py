@@ -1,4 +1,4 @@
-"""What an aggregation sees of an event. Source: usage.md sections 1.4 and 3."""
+"""What an aggregation sees of an event. Source: rules/usage 1.4, 3."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -40,7 +40,7 @@ def precise_total(readings: Iterable[Reading]) -> Decimal:
 def text_of(value: Any) -> str | None:
     """A property's value as text, by which values are compared: numbers with their digits, `true` and `false`.
 
-    None for what is no value: null, a list, an object. Source: usage.md section 4.2.
+    None for what is no value: null, a list, an object. Source: rules/usage 4.2.
     """
     if isinstance(value, str):
         return value

@@ -1,5 +1,5 @@
 """Resources that events add and remove, and which of these operations are possible: the first API's rule for metrics declared
-as `recurring_count_agg`. Source: usage.md section 3.2."""
+as `recurring_count_agg`. Source: rules/usage 3.2."""
 
 from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass

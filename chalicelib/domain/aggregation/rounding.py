@@ -1,4 +1,4 @@
-"""Rounding of aggregated units, before they are priced. Source: usage.md section 2."""
+"""Rounding of aggregated units, before they are priced. Source: rules/usage 2."""
 
 from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_UP, Decimal
 

@@ -1,4 +1,4 @@
-"""What events come to, in a form that adds up: of hours, days and dimensions. Source: usage.md section 3.
+"""What events come to, in a form that adds up: of hours, days and dimensions. Source: rules/usage 3.
 
 Rollups keep summaries, and units are made of them as `aggregate` makes them of single events: both give the same.
 """

@@ -1,4 +1,4 @@
-"""Sum of a property, metered or as a level that stays. Source: usage.md sections 3 and 3.3."""
+"""Sum of a property, metered or as a level that stays. Source: rules/usage 3, 3.3."""
 
 from collections.abc import Sequence
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""Unique count: the values that are active at the end. Source: usage.md sections 3.1, 3.2 and 6.9."""
+"""Unique count: the values that are active at the end. Source: rules/usage 3.1, 3.2, 6.9."""
 
 from collections.abc import Sequence
 from dataclasses import replace

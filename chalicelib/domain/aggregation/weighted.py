@@ -1,4 +1,4 @@
-"""Weighted sum: the average level over a period. Source: usage.md section 3.4."""
+"""Weighted sum: the average level over a period. Source: rules/usage 3.4."""
 
 from collections.abc import Sequence
 from datetime import timedelta

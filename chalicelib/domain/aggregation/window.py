@@ -1,4 +1,4 @@
-"""The range of time for which units are asked. Source: usage.md sections 3.2 and 3.3, billing-periods.md section 2."""
+"""The range of time for which units are asked. Source: rules/usage 3.2, 3.3; rules/billing-periods 2."""
 
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -41,5 +41,5 @@ class Window:
 
     @property
     def days_of_held_sum(self) -> int:
-        """For how many days the sum held before the span counts. Source: usage.md section 3.3."""
+        """For how many days the sum held before the span counts. Source: rules/usage 3.3."""
         return self.days(self.first_day, self.last_day - _DAY if self.upgraded else self.last_day)

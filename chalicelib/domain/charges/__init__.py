@@ -1,1 +1,1 @@
-"""Charge models: one module each, `(usage, properties) -> exact amount`. Source: usage.md sections 5 and 6."""
+"""Charge models: one module each, `(usage, properties) -> exact amount`. Source: rules/usage 5, 6."""

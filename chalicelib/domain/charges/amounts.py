@@ -12,7 +12,7 @@ _WHOLE_MAX = 10**15  # As many digits as an amount has before its point.
 
 
 def decimal_text(value: Any) -> Decimal | None:
-    """An exact amount from its text; None for anything else, numbers included. Source: usage.md section 5."""
+    """An exact amount from its text; None for anything else, numbers included. Source: rules/usage 5."""
     if not isinstance(value, str) or not _DECIMAL.fullmatch(value):
         return None
     return Decimal(value)
@@ -36,7 +36,7 @@ def is_whole(value: Any) -> bool:
 
 
 def amount_per_unit(amount: Decimal, units: Decimal) -> Decimal:
-    """What one of these units came to, in currency units; 0 without units. Source: usage.md section 8.
+    """What one of these units came to, in currency units; 0 without units. Source: rules/usage 8.
 
     A quotient may have no end, so it is brought to 15 decimals: it is shown, never computed with.
     """

@@ -1,4 +1,4 @@
-"""Dynamic: each event brings its own price. Source: usage.md section 6.7."""
+"""Dynamic: each event brings its own price. Source: rules/usage 6.7."""
 
 from dataclasses import dataclass
 from decimal import Decimal

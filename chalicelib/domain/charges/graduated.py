@@ -1,4 +1,4 @@
-"""Graduated: every unit at the price of the tier it falls in. Source: usage.md section 6.2."""
+"""Graduated: every unit at the price of the tier it falls in. Source: rules/usage 6.2."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -31,7 +31,7 @@ def price(usage: ChargeUsage, properties: TieredProperties) -> Priced:
 def slices(units: Decimal, tiers: Sequence[Tier]) -> list[Slice]:
     """The units by tier, up to the last tier reached.
 
-    The first tier is always reached, also without units. Source: usage.md section 6.8.
+    The first tier is always reached, also without units. Source: rules/usage 6.8.
     """
     found: list[Slice] = []
     for tier in tiers:
@@ -44,7 +44,7 @@ def slices(units: Decimal, tiers: Sequence[Tier]) -> list[Slice]:
 
 
 def _shown(part: Slice) -> dict[str, Any]:
-    # A tier without units shows no price. Source: usage.md section 8.
+    # A tier without units shows no price. Source: rules/usage 8.
     per_unit_amount = part.tier.per_unit_amount if part.units else Decimal(0)
     return {
         "from_value": part.tier.from_value,

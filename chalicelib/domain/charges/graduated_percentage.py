@@ -1,4 +1,4 @@
-"""Graduated percentage: every unit of money at the rate of the tier it falls in. Source: usage.md section 6.6."""
+"""Graduated percentage: every unit of money at the rate of the tier it falls in. Source: rules/usage 6.6."""
 
 from collections.abc import Mapping
 from dataclasses import replace

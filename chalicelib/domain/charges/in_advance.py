@@ -1,8 +1,8 @@
-"""Charges paid in advance: what one event costs at once. Source: usage.md sections 7 and 8.
+"""Charges paid in advance: what one event costs at once. Source: rules/usage 7, 8.
 
 Each event owes what it adds to the price of its period so far, by its place in time. Only units above the highest level of
 the period are new; what was paid for once stays paid. Where later events were charged before it, it owes no more than what
-they have left of the price of all of them (docs/decisions/0018).
+they have left of the price of all of them (decisions/0018).
 """
 
 from collections.abc import Sequence
@@ -117,7 +117,7 @@ def prorated_event_fee(
 def owed(model: ChargeModel, properties: Any, usage: ChargeUsage) -> Decimal:
     """The price of a period's usage in advance. Flat amounts come with the first unit, not before it.
 
-    Source: usage.md section 6.8.
+    Source: rules/usage 6.8.
     """
     if not usage.units:
         return Decimal(0)

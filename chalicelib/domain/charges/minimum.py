@@ -1,4 +1,4 @@
-"""Spending minimums: what the fees of a charge must reach in a period. Source: usage.md section 8.1."""
+"""Spending minimums: what the fees of a charge must reach in a period. Source: rules/usage 8.1."""
 
 from decimal import Decimal
 

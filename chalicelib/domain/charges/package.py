@@ -1,4 +1,4 @@
-"""Package: whole packages of units at one price, after free units. Source: usage.md section 6.3."""
+"""Package: whole packages of units at one price, after free units. Source: rules/usage 6.3."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -57,7 +57,7 @@ def _begun(units: Decimal, size: int) -> Decimal:
 
 
 def _details(units: Decimal, paid: Decimal, properties: PackageProperties) -> dict[str, Any]:
-    # Without units nothing is said of packages. Source: usage.md section 8.
+    # Without units nothing is said of packages. Source: rules/usage 8.
     if not units:
         return {"free_units": "0.0", "paid_units": "0.0", "per_package_size": 0, "per_package_unit_amount": "0.0"}
     return {

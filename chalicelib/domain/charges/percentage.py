@@ -1,5 +1,5 @@
 """Percentage: a rate of the amounts used and a fixed amount per event, after free events or a free amount, each
-transaction within bounds. Source: usage.md section 6.4."""
+transaction within bounds. Source: rules/usage 6.4."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -184,7 +184,7 @@ def amount(usage: ChargeUsage, properties: PercentageProperties) -> Decimal:
 
 
 def parts(usage: ChargeUsage, properties: PercentageProperties) -> Parts:
-    """The price by its parts; nothing at all without units. Source: usage.md section 6.8."""
+    """The price by its parts; nothing at all without units. Source: rules/usage 6.8."""
     if not usage.units:
         return Parts()
     tally = _tally(usage, properties)

@@ -1,4 +1,4 @@
-"""A charge's properties, read and checked. Source: usage.md section 5.
+"""A charge's properties, read and checked. Source: rules/usage 5.
 
 Amounts and rates are decimal texts of at most 15 decimals; a JSON number, a negative or non-finite one is refused.
 """
@@ -93,7 +93,7 @@ def defaults(model: ChargeModel) -> dict[str, Any]:
 
 
 def kept(model: ChargeModel, properties: Mapping[str, Any]) -> dict[str, Any]:
-    """Sound properties as they are kept: what the model knows and nothing else. Source: usage.md section 5."""
+    """Sound properties as they are kept: what the model knows and nothing else. Source: rules/usage 5."""
     known = {name: properties[name] for name in _KNOWN[model] if name in properties}
     price_field = graduated_percentage.RATE if model is ChargeModel.GRADUATED_PERCENTAGE else ranges.PER_UNIT_AMOUNT
     return {

@@ -1,4 +1,4 @@
-"""Prices of units that were held for parts of a period, for recurring metrics. Source: usage.md section 6.9.
+"""Prices of units that were held for parts of a period, for recurring metrics. Source: rules/usage 6.9.
 
 Full units are what is held at the end; prorated units, each counted for its share of the period, are what is priced.
 Both may come in below 0, as a running level of a recurring metric is not floored.
@@ -45,7 +45,7 @@ class ProratedUsage:
 def price(model: ChargeModel, usage: ProratedUsage, properties: Any) -> Priced:
     """The exact price; the unit's is by full units. `properties` is what `properties.parse` gave for the same model."""
     if usage.full_units < 0:
-        # A total below 0 owes nothing, flat amounts included. Source: usage.md section 3.
+        # A total below 0 owes nothing, flat amounts included. Source: rules/usage 3.
         return Priced(Decimal(0), Decimal(0), {})
     match model:
         case ChargeModel.STANDARD:

@@ -1,4 +1,4 @@
-"""Tiers of units, which graduated, volume and graduated_percentage have in common. Source: usage.md section 5."""
+"""Tiers of units, which graduated, volume and graduated_percentage have in common. Source: rules/usage 5."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

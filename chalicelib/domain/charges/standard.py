@@ -1,4 +1,4 @@
-"""Standard: every unit at the same price. Source: usage.md section 6.1."""
+"""Standard: every unit at the same price. Source: rules/usage 6.1."""
 
 from dataclasses import dataclass
 from decimal import Decimal
@@ -17,6 +17,6 @@ class StandardProperties:
 def price(usage: ChargeUsage, properties: StandardProperties) -> Priced:
     """units × amount."""
     amount = CONTEXT.multiply(usage.units, properties.amount)
-    # Without units there is no price of one, as the API shows it. Source: usage.md section 8.
+    # Without units there is no price of one, as the API shows it. Source: rules/usage 8.
     unit_amount = properties.amount if usage.units else Decimal(0)
     return Priced(amount, unit_amount, {})

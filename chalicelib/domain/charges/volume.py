@@ -1,4 +1,4 @@
-"""Volume: all units at the price of the one tier that their number falls in. Source: usage.md section 6.5."""
+"""Volume: all units at the price of the one tier that their number falls in. Source: rules/usage 6.5."""
 
 from decimal import Decimal
 

@@ -1,6 +1,6 @@
 """What a credit note is worth, and how it is given: as credit, as a refund, or against an unpaid invoice.
 
-Source: billing-periods.md section 7.4; invoices.md section 7.1.
+Source: rules/billing-periods 7.4; rules/invoices 7.1.
 """
 
 from collections.abc import Sequence
@@ -94,5 +94,5 @@ def paid_share_cents(paid_cents: int, *, part_cents: int, whole_cents: int) -> i
 
 
 def number(invoice_number: str, sequence: int) -> str:
-    """`LAG-1A2B-005-012-CN001`: the invoice's own sequence of notes. Source: invoices.md section 9."""
+    """`LAG-1A2B-005-012-CN001`: the invoice's own sequence of notes. Source: rules/invoices 9."""
     return f"{invoice_number}-CN{sequence:03d}"

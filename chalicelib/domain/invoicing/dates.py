@@ -1,6 +1,6 @@
 """When an invoice is issued, final and due. All dates are the customer's local ones.
 
-Source: invoices.md sections 2 and 10.
+Source: rules/invoices 2, 10.
 """
 
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Numbers of documents. Source: invoices.md section 9."""
+"""Numbers of documents. Source: rules/invoices 9."""
 
 from datetime import date
 

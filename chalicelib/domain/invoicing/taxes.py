@@ -1,6 +1,6 @@
 """Taxes of fees and invoices, rounded once at each level.
 
-Source: invoices.md section 4.2.
+Source: rules/invoices 4.2.
 """
 
 from collections.abc import Sequence

@@ -1,6 +1,6 @@
 """From fees to the total due: the order of steps stands here, and nowhere else.
 
-Source: invoices.md section 3. Coupons and prepaid credits take their places in this order; without any, both modes give
+Source: rules/invoices 3. Coupons and prepaid credits take their places in this order; without any, both modes give
 the same figures.
 """
 

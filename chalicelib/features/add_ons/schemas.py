@@ -1,4 +1,4 @@
-"""What requests about add-ons hold. Source: catalog.md section 3, invoices.md section 6."""
+"""What requests about add-ons hold. Source: rules/catalog 3; rules/invoices 6."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any

@@ -30,7 +30,7 @@ def create(call: Call, values: dict[str, Any]) -> tuple[AddOn, list[Task]]:
 
 
 def update(call: Call, old: AddOn, values: dict[str, Any]) -> tuple[AddOn, list[Task]]:
-    """Change an add-on; issued invoices keep their copy. Source: catalog.md section 2.
+    """Change an add-on; issued invoices keep their copy. Source: rules/catalog 2.
 
     Raises: Invalid; NotFound for an unknown tax; ChangedMeanwhile.
     """

@@ -1,4 +1,4 @@
-"""Events that no invoice bills any more: metered when the invoice of their period was final. Source: usage.md section 1.4.
+"""Events that no invoice bills any more: metered when the invoice of their period was final. Source: rules/usage 1.4.
 
 Which came first is told by real time, in sandboxes too, whose clocks say nothing of it: an invoice took its usage right before
 its `build`, an id that holds the instant at which it was made; an event was metered with the log item that it names. Of what

@@ -1,7 +1,7 @@
 """What is told of a metric, and what follows from its end: three tasks that walk pages, in any order.
 
 Readers pass over charges of deleted metrics from the first moment on; the tasks take out what nobody reads any more, and bring
-drafts in line. Source: catalog.md section 2.2.
+drafts in line. Source: rules/catalog 2.2.
 """
 
 from datetime import datetime

@@ -1,6 +1,6 @@
 """What an organization's metrics ask of each event that comes in: their formulas, and of the first API's recurring counts
 that operations are possible. All of it comes with one short query, which finds nothing for most organizations, and whose
-answer a process keeps for a while. Source: usage.md sections 2 and 3.2.
+answer a process keeps for a while. Source: rules/usage 2, 3.2.
 
 A sandbox reads anew each time, so that a test finds what it has just defined.
 """

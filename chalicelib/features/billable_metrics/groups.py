@@ -1,4 +1,4 @@
-"""The first API's groups of a metric: what a charge can price, each with its id. Source: usage.md sections 4.1 and 4.3."""
+"""The first API's groups of a metric: what a charge can price, each with its id. Source: rules/usage 4.1, 4.3."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -17,7 +17,7 @@ from chalicelib.platform.collection import dump
 from chalicelib.platform.http import Call, to_json
 from chalicelib.platform.ids import OrganizationId, new_id
 
-# What decides a metric's units: fixed once a live plan uses it. Source: catalog.md section 2.
+# What decides a metric's units: fixed once a live plan uses it. Source: rules/catalog 2.
 FIXED_WHEN_USED = frozenset(
     {
         "code",

@@ -30,7 +30,7 @@ from chalicelib.platform.ids import BillableMetricId, OrganizationId, PlanId, ke
 from chalicelib.platform.table import Action, Item, core
 from chalicelib.platform.timestamps import stamp
 
-# The first API's name of a recurring unique count, whose charges are prorated. Source: usage.md section 3.
+# The first API's name of a recurring unique count, whose charges are prorated. Source: rules/usage 3.
 SEED_RECURRING_COUNT = "recurring_count_agg"
 
 

@@ -1,4 +1,4 @@
-"""The list of credit notes and its filters. Source: api-inventory.md, Credit notes."""
+"""The list of credit notes and its filters. Source: rules/invoices 7.3."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""The request that changes a credit note. Source: invoices.md sections 7.3 and 11."""
+"""The request that changes a credit note. Source: rules/invoices 7.3, 11."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any

@@ -47,7 +47,7 @@ def draft_or_final(
     """The automatic note for what a subscription does not use of a fee it paid in advance; not yet written.
 
     `item_cents` exact, before tax; `used_cents` what stays owed of the fee, with tax; `mode` credit, refund or offset.
-    It is a draft on a draft invoice, and final on any other. Source: billing-periods.md section 7.4.
+    It is a draft on a draft invoice, and final on any other. Source: rules/billing-periods 7.4.
     """
     taxes = tuple(part.tax for part in fee.applied_taxes)
     found = credit_notes.amounts([CreditItem(item_cents, Decimal(0), taxes)])
@@ -155,7 +155,7 @@ def show_many(organization_id: OrganizationId, notes: Sequence[CreditNote]) -> l
 def update(
     organization_id: OrganizationId, note_id: CreditNoteId, values: Mapping[str, Any], *, now: datetime
 ) -> CreditNote:
-    """Set the refund's status, and merge metadata. Source: invoices.md sections 7.3 and 11.
+    """Set the refund's status, and merge metadata. Source: rules/invoices 7.3, 11.
 
     Raises: NotFound; Invalid; ChangedMeanwhile.
     """

@@ -1,4 +1,4 @@
-"""What requests about customers hold. Source: catalog.md section 4, invoices.md section 11."""
+"""What requests about customers hold. Source: rules/catalog 4; rules/invoices 11."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -109,7 +109,7 @@ class CustomerInput(schema.Request):
 def merged_metadata(
     before: Sequence[Metadata], entries: Sequence[Mapping[str, Any]], *, now: datetime
 ) -> tuple[Metadata, ...]:
-    """Entries with a known id change, others are added, absent ones go. Source: invoices.md section 11.
+    """Entries with a known id change, others are added, absent ones go. Source: rules/invoices 11.
 
     Raises: Invalid.
     """

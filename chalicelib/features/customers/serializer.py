@@ -82,5 +82,5 @@ def base(organization: Organization, customer: Customer) -> dict[str, Any]:
 
 
 def slug(organization: Organization, customer: Customer) -> str:
-    """Prefix and the customer's number, at least three digits. Source: invoices.md section 9."""
+    """Prefix and the customer's number, at least three digits. Source: rules/invoices 9."""
     return f"{organization.document_number_prefix}-{customer.sequential_id:03d}"

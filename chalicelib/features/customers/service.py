@@ -26,7 +26,7 @@ from chalicelib.platform.table import Action, transact
 # for events still queued. Ranks: nothing of one instant relies on their order but that invoices end after billing began.
 BILL = agenda.kind("bill_customer", rank=10, reads_usage=True)
 REPLAN = agenda.kind("replan_customers", rank=5, wall_clock=True)
-# A deleted customer's drafts are made final a little later. Source: catalog.md section 2.2.
+# A deleted customer's drafts are made final a little later. Source: rules/catalog 2.2.
 CLOSE = agenda.kind("close_customer", rank=15)
 _DRAFTS_KEPT = timedelta(minutes=5)
 
@@ -127,7 +127,7 @@ def due_actions(
 
 
 def check_currency(customer: Customer, currency: str) -> Customer:
-    """The customer with this currency, taken over where it has none. Source: catalog.md section 4.
+    """The customer with this currency, taken over where it has none. Source: rules/catalog 4.
 
     Raises: Invalid, `currencies_does_not_match`.
     """

@@ -1,4 +1,4 @@
-"""The words on documents, per language. Source: invoices.md section 12."""
+"""The words on documents, per language. Source: rules/invoices 12."""
 
 from collections.abc import Mapping
 
@@ -103,7 +103,7 @@ _TEXTS = {
     ),
 }
 
-# Countries whose law wants this title. Source: invoices.md section 12.
+# Countries whose law wants this title. Source: rules/invoices 12.
 TAX_INVOICE_COUNTRIES = frozenset({"AU", "AE", "NZ", "ID", "SG"})
 
 LOCALES: Mapping[str, str] = {"pt-BR": "pt_BR", "zh-TW": "zh_Hant_TW"}

@@ -1,6 +1,6 @@
 """The debugger: the events that came in lately, the last first, with who sent them and what is odd about them.
 
-Events that were refused never appear. Source: usage.md section 1.5, docs/decisions/0010.
+Events that were refused never appear. Source: rules/usage 1.5; decisions/0010.
 """
 
 from collections.abc import Mapping, Sequence

@@ -76,7 +76,7 @@ def _filter(call: Call, subscription: str | None, real_now: datetime) -> Filter:
             raise Invalid.field("external_subscription_id", "value_is_mandatory")
         started = _started_at(call.organization.id, subscription)
         if started is not None:
-            # Events of the second in which it started are its own. Source: usage.md section 1.4.
+            # Events of the second in which it started are its own. Source: rules/usage 1.4.
             low = max(low or started, started.replace(microsecond=0))
     kept_since = _kept_since(call.organization, real_now)
     return Filter(

@@ -1,4 +1,4 @@
-"""What the first API refuses of recurring counts: adding what is there, removing what is not. Source: usage.md section 3.2.
+"""What the first API refuses of recurring counts: adding what is there, removing what is not. Source: rules/usage 3.2.
 
 Active is what all events of the subscription's stream metered so far left so, and those before it in the same request. This
 only reads, and only where an event's metric was declared as `recurring_count_agg`: all that was ever added and removed. A

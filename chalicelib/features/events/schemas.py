@@ -1,4 +1,4 @@
-"""What requests about events hold. Source: usage.md sections 1.1 to 1.3."""
+"""What requests about events hold. Source: rules/usage 1.1 to 1.3."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -52,7 +52,7 @@ def _properties(value: Any) -> dict[str, Any]:
 
 
 def _precise(value: Any) -> str | None:
-    """A price as it is kept: 25 digits before the point and 15 after it. Source: usage.md section 1.1."""
+    """A price as it is kept: 25 digits before the point and 15 after it. Source: rules/usage 1.1."""
     if value is None:
         return None
     text = value.strip() if isinstance(value, str) else format(Decimal(value), "f") if _is_number(value) else ""

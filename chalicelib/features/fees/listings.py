@@ -1,4 +1,4 @@
-"""The list of fees and its filters. Source: api-inventory.md, Fees.
+"""The list of fees and its filters. Source: rules/catalog 11.2.
 
 It holds fees of final invoices and those without invoice; those of drafts come with the end of their grace period.
 """

@@ -1,4 +1,4 @@
-"""Reading fees, and what may change of one that has no invoice. Source: api-inventory.md, Fees."""
+"""Reading fees, and what may change of one that has no invoice. Source: rules/catalog 11.2."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime

@@ -1,4 +1,4 @@
-"""The list of invoices and its filters. Source: api-inventory.md, Invoices."""
+"""The list of invoices and its filters. Source: rules/invoices 1."""
 
 from collections.abc import Callable, Sequence
 from typing import Any

@@ -214,7 +214,7 @@ def _tax(tax: AppliedTaxPart, currency: str, created_at: datetime) -> dict[str, 
 
 
 def _legacy(invoice: Invoice) -> dict[str, Any]:
-    """The names of the first API, which old clients still read. Source: invoices.md section 3."""
+    """The names of the first API, which old clients still read. Source: rules/invoices 3."""
     currency = invoice.currency
     return {
         "legacy": False,

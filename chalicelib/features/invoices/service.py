@@ -87,7 +87,7 @@ def file_url(invoice: Invoice) -> str | None:
 def update(
     organization_id: OrganizationId, invoice_id: InvoiceId, values: Mapping[str, Any], *, now: datetime
 ) -> tuple[Invoice, list[Task]]:
-    """Set the payment status or the metadata. Source: invoices.md sections 1 and 11.
+    """Set the payment status or the metadata. Source: rules/invoices 1, 11.
 
     Raises: NotFound; NotAllowed; Invalid; ChangedMeanwhile.
     """

@@ -112,7 +112,7 @@ def bills_in_advance_only(lines: Sequence[InvoicedSubscription]) -> bool:
 def has_no_grace(account: BillingContext, lines: Sequence[InvoicedSubscription]) -> bool:
     """Whether an invoice is final at once: charges in advance are, and what ends with its plan or customer.
 
-    Source: invoices.md section 1, catalog.md section 2.2.
+    Source: rules/invoices 1; rules/catalog 2.2.
     """
     gone = account.customer.deleted_at is not None or any(line.plan.deleted_at is not None for line in lines)
     return account.grace_days == 0 or gone or bills_in_advance_only(lines)
@@ -201,7 +201,7 @@ class Finalized:
 def finalized(account: BillingContext, draft: Invoice, fees: Sequence[Fee], *, now: datetime) -> Finalized:
     """The invoice made final: credits taken, number, sequence and payment status.
 
-    Both sequences count every numbered invoice, whichever mode numbered it. Source: invoices.md sections 3, 7.3 and 9.
+    Both sequences count every numbered invoice, whichever mode numbered it. Source: rules/invoices 3, 7.3, 9.
     """
     organization, state = account.organization, account.state
     if draft.fees_amount_cents == 0 and account.skips_zero_invoices:

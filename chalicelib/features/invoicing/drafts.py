@@ -95,7 +95,7 @@ def _standing(planned: Task, *, now: datetime) -> Task | None:
 
 
 def dates_at_end(account: BillingContext, draft: Invoice, on: date) -> dict[str, object]:
-    """The dates of a draft that becomes final on a day. Source: invoices.md section 2."""
+    """The dates of a draft that becomes final on a day. Source: rules/invoices 2."""
     adjustment = account.customer.billing_configuration.subscription_invoice_issuing_date_adjustment
     issuing = draft.issuing_date if adjustment == dates.KEEP else on
     return {

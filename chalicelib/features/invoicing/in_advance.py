@@ -1,7 +1,7 @@
 """Charging an event at once: a fee for each charge in advance of its code, on an invoice of its own or without any.
 
 The meter writes the task together with the event. Ids are derived from subscription, event and charge, so that a second
-run finds what the first one made. Source: usage.md section 7.
+run finds what the first one made. Source: rules/usage 7.
 """
 
 from collections.abc import Sequence
@@ -64,7 +64,7 @@ class EventContext:
         return [part for part in found if part is not None]
 
     def fee(self, used: Used, invoice_id: InvoiceId, *, transaction_id: str | None, now: datetime) -> Fee:
-        """The fee for what one event adds. Source: usage.md sections 7 and 8."""
+        """The fee for what one event adds. Source: rules/usage 7, 8."""
         book = fees_of_plan.tax_book(self.account, [self.plan])
         owner = LineItemContext(self.subscription, self.plan, self.part, invoice_id, now)
         fee = pricing.charge_fee(used, owner, book.of(used.charge.tax_ids, self.plan.tax_ids), kept=True)
@@ -156,7 +156,7 @@ def _held_by(
 def _holds(subscription: Subscription, event: Reading) -> bool:
     """By the second: an event in the one of the start counts, and in the one of the end, unless an upgrade made it.
 
-    Source: usage.md section 1.4.
+    Source: rules/usage 1.4.
     """
     at = event.at
     if (

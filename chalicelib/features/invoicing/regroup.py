@@ -1,6 +1,6 @@
 """Fees without invoice that were paid, gathered once a period on an invoice of which nothing is due.
 
-Only of charges that ask for it (`regroup_paid_fees: invoice`). Source: usage.md section 7, invoices.md section 1.
+Only of charges that ask for it (`regroup_paid_fees: invoice`). Source: rules/usage 7; rules/invoices 1.
 """
 
 from collections.abc import Sequence

@@ -258,7 +258,7 @@ def _fixed_paid(
 
 
 def _given(account: BillingContext, outcome: Outcome, *, now: datetime) -> _Given | None:
-    """The credit note for days paid in advance and not used. Source: billing-periods.md section 7.4."""
+    """The credit note for days paid in advance and not used. Source: rules/billing-periods 7.4."""
     last = outcome.after.last_fee
     if not outcome.unused_days or last is None:
         return None

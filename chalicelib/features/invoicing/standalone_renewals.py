@@ -1,6 +1,6 @@
 """Renewals of charges that no invoice bills: fees by themselves, at once even while the invoice of that day is a draft.
 
-There may be one per filter and group, more than a transaction holds, so a task makes them. Source: usage.md section 7.1.
+There may be one per filter and group, more than a transaction holds, so a task makes them. Source: rules/usage 7.1.
 """
 
 from datetime import datetime

@@ -1,7 +1,7 @@
 """Which events of a batch are charged at once, and the task that does it: born in the transaction that counts the event.
 
 So a fee in advance is neither lost nor made twice, in whatever pieces and however often a message is delivered.
-Source: usage.md section 7.
+Source: rules/usage 7.
 """
 
 from dataclasses import dataclass

@@ -4,7 +4,7 @@ A row counts all events of a code. Beside that it holds, under a view, the same 
 each combination of values what the metric's aggregation needs. A view is named after all that decides what stands under
 it (`digest`), so that what was written before a metric changed is never taken for what is meant now. A row says how many of
 its events each view has covered; where these are fewer than all, a reader recounts the hour from raw events: so a view may
-begin, change or end at any time, and nothing has to be rebuilt (docs/decisions/0012).
+begin, change or end at any time, and nothing has to be rebuilt (decisions/0012).
 
     v:<digest>:g                    how many events the view covers
     v:<digest>:<what><combination>  what some of them come to; combination: the values as a JSON list, in order of keys

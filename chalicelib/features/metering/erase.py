@@ -1,4 +1,4 @@
-"""Erasing events: the reverse of counting them. Source: catalog.md section 2.2.
+"""Erasing events: the reverse of counting them. Source: rules/catalog 2.2.
 
 An erased event leaves the log first, then its hour's row and the time index in one transaction, so that rows and events agree
 at every instant, and that a run which was interrupted finds what it has still to do.

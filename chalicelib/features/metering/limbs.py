@@ -4,7 +4,7 @@ DynamoDB refuses to add what would need more than 38 digits, and what stands for
 silence. One quantity alone may have 38, and a sum has more. So what a transaction adds to a row is split at 10^9 wherever it
 is as large: `<name>` takes the rest, with its 15 decimals, and `^<name>` how often 10^9 goes into it, a whole number. Each
 transaction then adds at most 24 digits to the one and 25 to the other, so that no number of transactions that an hour has
-time for fills either (docs/decisions/0017). Readers put them together again: rows in memory, and folded days, hold one number.
+time for fills either (decisions/0017). Readers put them together again: rows in memory, and folded days, hold one number.
 """
 
 from collections.abc import Iterator, Mapping

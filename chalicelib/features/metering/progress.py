@@ -3,7 +3,7 @@
 SQS says how many messages are not done, and not how old they are; where events come in all the time there are always some. So
 each meter notes what it receives, before it counts: once in each slot of half a minute that it works, and beside that which
 organizations' events came late. What is not done is received again and again, at the latest when its worker's time is over. So
-the notes of the last minutes hold the acceptance of all that is outstanding (docs/decisions/0019 has the argument).
+the notes of the last minutes hold the acceptance of all that is outstanding (decisions/0019 has the argument).
 
 Items (core table)
     pk          sk                  what it is

@@ -26,7 +26,7 @@ Rows of hot subscriptions come in several parts, a hexadecimal digit each, which
 stand in the part of the time index that has the same name, as both are written in one transaction. So who has read the rows
 of a time, consistently, knows all parts of the index in which there is anything that they count: parts come as writers need
 them, go only when all that they count is erased, and no reader asks for others
-(docs/decisions/0016).
+(decisions/0016).
 
 Access patterns
     1 new_ones(events)              BatchGet  eventually consistent: only a look before the leap

@@ -83,7 +83,7 @@ def hmac_key(organization_id: OrganizationId) -> str:
 
 
 def default_prefix(name: str, organization_id: OrganizationId) -> str:
-    """First three letters of the name and the last four of the id. Source: invoices.md section 9."""
+    """First three letters of the name and the last four of the id. Source: rules/invoices 9."""
     letters = re.sub(r"[^A-Za-z0-9]", "", name)[:3] or "ORG"
     return f"{letters}-{organization_id[-4:]}".upper()
 

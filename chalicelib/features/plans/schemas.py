@@ -1,4 +1,4 @@
-"""What requests about plans hold. Source: catalog.md sections 2 and 3, usage.md section 5."""
+"""What requests about plans hold. Source: rules/catalog 2, 3; rules/usage 5."""
 
 from collections.abc import Mapping
 from decimal import Decimal

@@ -13,7 +13,7 @@ from chalicelib.platform.agenda import Task
 from chalicelib.platform.http import Call
 from chalicelib.platform.ids import OrganizationId, new_id
 
-# What decides periods and the kind of amounts: fixed once a subscription has taken the plan. Source: catalog.md section 2.
+# What decides periods and the kind of amounts: fixed once a subscription has taken the plan. Source: rules/catalog 2.
 FIXED_WHEN_TAKEN = frozenset(
     {
         "code",

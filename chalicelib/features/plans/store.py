@@ -99,7 +99,7 @@ class Charge(BaseModel):
 
 class UnitsChange(BaseModel):
     """A change of a fixed charge's units, asked for at `at`. `immediately`: they hold from then on, not from the next
-    period. Source: billing-periods.md section 11."""
+    period. Source: rules/billing-periods 11."""
 
     model_config = ConfigDict(defer_build=True, frozen=True)
 
@@ -131,7 +131,7 @@ class FixedCharge(BaseModel):
 
 
 class MinimumCommitment(BaseModel):
-    """The amount that every period of a plan must reach. Source: billing-periods.md section 12."""
+    """The amount that every period of a plan must reach. Source: rules/billing-periods 12."""
 
     model_config = ConfigDict(defer_build=True, frozen=True, extra="ignore")
 

@@ -36,6 +36,6 @@ class BillingContext:
 
     @property
     def skips_zero_invoices(self) -> bool:
-        """Whether invoices of nothing are not issued. Source: invoices.md section 1."""
+        """Whether invoices of nothing are not issued. Source: rules/invoices 1."""
         own = self.customer.finalize_zero_amount_invoice
         return own == "skip" or (own == "inherit" and not self.organization.finalize_zero_amount_invoice)

@@ -1,8 +1,8 @@
-"""What single events owe of a charge paid in advance, and what a period has paid by now. Source: usage.md sections 7 and 9.
+"""What single events owe of a charge paid in advance, and what a period has paid by now. Source: rules/usage 7, 9.
 
 An event owes what it adds by its place in time: the price of the events of its period up to it less the price of those
 before it. Where later ones were charged before it came, it owes no more than what their fees have left of the price of all
-events metered so far (docs/decisions/0018).
+events metered so far (decisions/0018).
 """
 
 from collections.abc import Mapping, Sequence
@@ -70,7 +70,7 @@ class Period:
     @property
     def closes_at(self) -> datetime:
         """Up to when events are the subscription's: of one that ended its last second included, unless an upgrade made the
-        end. Source: usage.md section 1.4."""
+        end. Source: rules/usage 1.4."""
         ended_at = self.subscription.terminated_at
         if ended_at is None:
             return self.days.span.end

@@ -84,7 +84,7 @@ def _charge_fees(account: BillingContext, owner: LineItemContext, known: _Known)
         for charge, metric in active_parts.live_charges(owner.plan, known.metrics)
         # What is paid in advance was charged with its events.
         if not charge.pay_in_advance
-        # What the next plan counts on is billed by it. Source: billing-periods.md section 7.1.
+        # What the next plan counts on is billed by it. Source: rules/billing-periods 7.1.
         and not (metric.recurring and not charge.prorated and metric.id in period.kept_metric_ids)
     ]
     window = window_of(period, account.zone)
@@ -111,7 +111,7 @@ def _fees_of_charge(
     """A fee for each filter and group, and what they lack of the charge's minimum, on the fee without a filter (on the
     first one, where only groups have a price).
 
-    Source: usage.md section 8.1.
+    Source: rules/usage 8.1.
     """
     candidates = sorted(used, key=lambda each: each.filter is not None) if charge.min_amount_cents else []
     parent = candidates[0] if candidates else None
@@ -264,5 +264,5 @@ def rate_of(tax: Tax) -> TaxRate:
 
 
 def _anonymous(rate: Decimal) -> tuple[TaxRate, ...]:
-    """The first API's `vat_rate`: a tax without an object. Source: invoices.md section 4.1."""
+    """The first API's `vat_rate`: a tax without an object. Source: rules/invoices 4.1."""
     return (TaxRate(None, "vat", "VAT", rate),) if rate else ()

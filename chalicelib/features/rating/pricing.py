@@ -25,7 +25,7 @@ from chalicelib.platform.ids import ChargeId, FixedChargeId, InvoiceId, TaxId, d
 class TaxResolver:
     """All taxes that may count for a customer, by level. The first level that has any wins.
 
-    Source: invoices.md section 4.1.
+    Source: rules/invoices 4.1.
     """
 
     known: dict[TaxId, TaxRate]
@@ -72,7 +72,7 @@ class _Item:
 def subscription_fee(owner: LineItemContext, taxes: Sequence[TaxRate]) -> Fee | None:
     """The base amount of a period, by the days owed of it; None where the row has none.
 
-    Source: billing-periods.md section 4.
+    Source: rules/billing-periods 4.
     """
     subscription, plan, period = owner.subscription, owner.plan, owner.period
     if period.fee_days is None or period.fee_of_days is None or period.fee_start is None or period.fee_end is None:
@@ -94,7 +94,7 @@ def subscription_fee(owner: LineItemContext, taxes: Sequence[TaxRate]) -> Fee | 
 
 def charge_fee(used: Used, owner: LineItemContext, taxes: Sequence[TaxRate], *, kept: bool = False) -> Fee | None:
     """The fee of a charge, or of one of its filters and groups; None where nothing was used and nothing is owed, unless it
-    is `kept` for a true-up to stand on. Source: usage.md section 8."""
+    is `kept` for a true-up to stand on. Source: rules/usage 8."""
     period, charge, metric = owner.period, used.charge, used.metric
     assert period.charges_start is not None
     assert period.charges_end is not None
@@ -133,7 +133,7 @@ def charge_fee(used: Used, owner: LineItemContext, taxes: Sequence[TaxRate], *, 
 def true_up_fee(used: Used, parent: Fee, true_up_cents: int, owner: LineItemContext, taxes: Sequence[TaxRate]) -> Fee:
     """What a charge lacks of its minimum, beside the fee that it stands on (`parent`, for `used`).
 
-    Source: usage.md section 8.1.
+    Source: rules/usage 8.1.
     """
     item = _Item(
         type="charge",
@@ -161,7 +161,7 @@ def fixed_charge_fee(
     """The fee of a fixed charge; None where units and amount are 0. `deducted_cents`: what an earlier plan's fee for the
     same add-on paid of it already.
 
-    Source: billing-periods.md section 11.
+    Source: rules/billing-periods 11.
     """
     precise = money.to_cents(billed.priced.amount, owner.plan.amount_currency)
     amount_cents = max(0, money.round_half_up(precise) - deducted_cents)
@@ -193,7 +193,7 @@ def fixed_charge_fee(
 def commitment_fee(true_up_cents: int, owner: LineItemContext, taxes: Sequence[TaxRate]) -> Fee | None:
     """What a period lacks of the plan's minimum commitment; None where it lacks nothing.
 
-    Source: billing-periods.md section 12.
+    Source: rules/billing-periods 12.
     """
     commitment, days = owner.plan.minimum_commitment, owner.period.commitment
     if not true_up_cents or commitment is None or days is None:

@@ -1,7 +1,7 @@
 """Renewals: on a billing day, units of recurring metrics paid in advance are paid for the period that begins.
 
 Full price, whatever the days; one fee per filter and group that holds units. Of invoiceable charges on the invoice of
-that day, of others by themselves at once. Source: usage.md section 7.1.
+that day, of others by themselves at once. Source: rules/usage 7.1.
 """
 
 from collections.abc import Sequence

@@ -78,7 +78,7 @@ def decide_all(
     """What is due for a customer's subscriptions by `now`. `closing`: the customer was deleted.
 
     One thing per subscription, the earliest first, so that a late run bills what punctual ones would have billed: who
-    calls comes back until nothing is due. Source: billing-periods.md sections 4 to 9.
+    calls comes back until nothing is due. Source: rules/billing-periods 4 to 9.
     """
     by_id = {s.id: s for s in subscriptions_of}
     waits = waiting_for_an_end(subscriptions_of)
@@ -193,7 +193,7 @@ def _rotation(outcome: Outcome, case: _Case, at: datetime) -> Decision:
     """A cheaper plan takes its turn: the old one's last period and the new one's first, on an invoice of their own.
 
     Both change hands at the local midnight that opens the period, so that no usage lies between them.
-    Source: billing-periods.md section 7.2.
+    Source: rules/billing-periods 7.2.
     """
     assert case.next is not None
     assert case.next_plan is not None
@@ -206,7 +206,7 @@ def _rotation(outcome: Outcome, case: _Case, at: datetime) -> Decision:
     started = change.started(case.next, case.next_plan, started_at=at, now=at, zone=case.zone)
     new = Outcome(case.next, started, case.next_plan).emitting("subscription.started")
     if PendingInvoice.STARTING in started.occasions or case.next_plan.charges_in_advance:
-        # Units paid in advance are renewed by the plan of that day. Source: usage.md section 7.1.
+        # Units paid in advance are renewed by the plan of that day. Source: rules/usage 7.1.
         new = _started(new, case.zone, renews_on=on)
     return Decision((old, new), apart=True)
 
@@ -269,7 +269,7 @@ def _still_paid(subscription: Subscription, on: date) -> tuple[FixedPaid, ...]:
 
 
 def _unused_days(outcome: Outcome, zone: ZoneInfo) -> int:
-    """Days that were paid in advance and are left. Source: billing-periods.md section 7.4."""
+    """Days that were paid in advance and are left. Source: rules/billing-periods 7.4."""
     subscription = outcome.after
     if (
         not outcome.plan.pay_in_advance

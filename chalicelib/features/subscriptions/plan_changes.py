@@ -1,6 +1,6 @@
 """Changing a subscription's plan: a dearer one at once, a cheaper one with the next period.
 
-Source: billing-periods.md section 7.
+Source: rules/billing-periods 7.
 """
 
 from collections.abc import Sequence

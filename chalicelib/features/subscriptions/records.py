@@ -11,7 +11,7 @@ from chalicelib.platform.ids import AddOnId, ChargeId, CustomerId, FeeId, Invoic
 
 
 class Status(StrEnum):
-    """Source: billing-periods.md section 10."""
+    """Source: rules/billing-periods 10."""
 
     PENDING = "pending"
     ACTIVE = "active"

@@ -110,7 +110,7 @@ def next_due_at(subscription: Subscription, plan: Plan, *, zone: ZoneInfo) -> da
     return min((at for at, _ in happenings(subscription, plan, zone=zone)), default=None)
 
 
-# How many days ahead the end of a subscription is announced. Source: billing-periods.md section 5.
+# How many days ahead the end of a subscription is announced. Source: rules/billing-periods 5.
 _ALERT_DAYS = (45, 15)
 
 
@@ -135,7 +135,7 @@ def wants_starting_invoice(plan: Plan, subscription: Subscription, *, now: datet
     """Whether a start owes something at once: today (not backdated), the fee in advance out of trial, or fixed charges in
     advance, in a trial too.
 
-    Source: billing-periods.md sections 5, 6 and 11.
+    Source: rules/billing-periods 5, 6, 11.
     """
     if subscription.started_at is None:
         return False

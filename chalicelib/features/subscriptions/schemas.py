@@ -1,4 +1,4 @@
-"""What requests about subscriptions hold. Source: catalog.md section 7.3, billing-periods.md sections 1 and 5."""
+"""What requests about subscriptions hold. Source: rules/catalog 7.3; rules/billing-periods 1, 5."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any

@@ -125,7 +125,7 @@ def _change_plan(
 
 
 def _new(change: Change, request: schemas.SubscriptionInput, plan: Plan) -> Subscription:
-    # To the second: an event in the second of the start counts. Source: usage.md section 1.4.
+    # To the second: an event in the second of the start counts. Source: rules/usage 1.4.
     subscription_at = (request.subscription_at or change.now).replace(microsecond=0)
     today = periods.local_date(change.now, change.zone)
     future = periods.local_date(subscription_at, change.zone) > today
@@ -154,7 +154,7 @@ def _new(change: Change, request: schemas.SubscriptionInput, plan: Plan) -> Subs
     )
     if future:
         return subscription
-    # What an earlier one with this external id was invoiced for is not billed again. Source: billing-periods.md section 5.
+    # What an earlier one with this external id was invoiced for is not billed again. Source: rules/billing-periods 5.
     ended_at = max((s.terminated_at for s in before if _was_billed_to_its_end(s) and s.terminated_at), default=None)
     started_at = subscription_at
     if ended_at is not None and ended_at >= subscription_at:

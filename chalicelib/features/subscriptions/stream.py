@@ -1,4 +1,4 @@
-"""Which events count for a subscription. Source: usage.md section 1.4.
+"""Which events count for a subscription. Source: rules/usage 1.4.
 
 Events belong to an external id. Another customer may take the id once its subscription is over, and what was sent under it
 until then is no business of theirs.

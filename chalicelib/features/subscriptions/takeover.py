@@ -1,4 +1,4 @@
-"""External ids that another customer had before: whoever takes one starts from nothing. Source: usage.md section 1.4."""
+"""External ids that another customer had before: whoever takes one starts from nothing. Source: rules/usage 1.4."""
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime

@@ -3,7 +3,7 @@
 An hour may go when nothing can change its day any more: events as old as its own are refused at the door since
 `limits.EVENT_RETENTION`, and queues and dead letters have given back what they held. Then its day is folded a last time, the
 day row is sealed (`hours_until`), and only after that do its hours get an expiry, most of a year later. From then on
-readers never take missing hours for nothing: of a sealed day they trust the row, or fail (docs/decisions/0023).
+readers never take missing hours for nothing: of a sealed day they trust the row, or fail (decisions/0023).
 
 Sandboxes keep all, as their clocks may be set to any time.
 """

@@ -141,7 +141,7 @@ def current(
     apply_taxes: bool,
     now: datetime,
 ) -> dict[str, Any]:
-    """`customer_usage` of the period containing `now`. Source: usage.md section 9.
+    """`customer_usage` of the period containing `now`. Source: rules/usage 9.
 
     Raises: as `open_usage`.
     """

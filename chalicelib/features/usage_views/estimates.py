@@ -1,4 +1,4 @@
-"""What an event would owe at once, without keeping anything. Source: usage.md sections 1.2 and 7.2."""
+"""What an event would owe at once, without keeping anything. Source: rules/usage 1.2, 7.2."""
 
 from collections.abc import Mapping
 from datetime import datetime

@@ -1,4 +1,4 @@
-"""Past usage: what a subscription's invoices billed as usage, from their stored fees. Source: usage.md section 9."""
+"""Past usage: what a subscription's invoices billed as usage, from their stored fees. Source: rules/usage 9."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Projected usage: current usage, and beside each number what it comes to by the period's end. Source: usage.md section 9."""
+"""Projected usage: current usage, and beside each number what it comes to by the period's end. Source: rules/usage 9."""
 
 from collections.abc import Sequence
 from datetime import datetime

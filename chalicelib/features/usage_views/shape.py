@@ -1,4 +1,4 @@
-"""Current usage as the API shows it: a charge with the sums over its filters and groups. Source: usage.md section 9."""
+"""Current usage as the API shows it: a charge with the sums over its filters and groups. Source: rules/usage 9."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass

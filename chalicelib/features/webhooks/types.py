@@ -1,4 +1,4 @@
-"""All types of messages. Source: webhooks.md."""
+"""All types of messages. Source: rules/webhooks 4."""
 
 _ACTIONS: dict[str, str] = {
     "invoice": (

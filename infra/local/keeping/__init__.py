@@ -7,7 +7,7 @@
 `secrets`   KMS: keys and their aliases
 `legacy`    state that earlier versions saved at a clean stop
 
-Answers wait for the commit, reads as well: nobody is told what could still be lost. docs/decisions/0022 has why.
+Answers wait for the commit, reads as well: nobody is told what could still be lost. decisions/0022 has why.
 """
 
 import gc

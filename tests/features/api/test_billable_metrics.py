@@ -1,5 +1,7 @@
-"""Billable metrics: what can be defined, refused, changed, and how the first API's forms are kept. Source: usage.md
-sections 2 to 4, catalog.md sections 2 and 3."""
+"""Billable metrics: what can be defined, refused, changed, and how the first API's forms are kept.
+
+Source: rules/usage 2 to 4; rules/catalog 2, 3.
+"""
 
 import json
 from typing import Any

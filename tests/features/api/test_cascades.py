@@ -1,4 +1,4 @@
-"""What children of a plan take over when it changes, and the job that passes it on. Source: catalog.md section 2.1."""
+"""What children of a plan take over when it changes, and the job that passes it on. Source: rules/catalog 2.1."""
 
 from datetime import timedelta
 from typing import Any

@@ -1,4 +1,4 @@
-"""Filters of charges: their checks, and which filter is which. Source: usage.md section 4.2, catalog.md section 2."""
+"""Filters of charges: their checks, and which filter is which. Source: rules/usage 4.2; rules/catalog 2."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What charges have of the first API: prices of groups, and recurring counts. Source: usage.md sections 3 and 4.3."""
+"""What charges have of the first API: prices of groups, and recurring counts. Source: rules/usage 3, 4.3."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Events as they came in: lists and their filters, the log and its warnings. Source: usage.md sections 1.2, 1.4 and 1.5."""
+"""Events as they came in: lists and their filters, the log and its warnings. Source: rules/usage 1.2, 1.4, 1.5."""
 
 from datetime import timedelta
 

@@ -1,4 +1,4 @@
-"""The hourly message about events that no metric can use. Source: usage.md section 1.5."""
+"""The hourly message about events that no metric can use. Source: rules/usage 1.5."""
 
 import contextlib
 import json

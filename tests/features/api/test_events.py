@@ -1,4 +1,4 @@
-"""What an event may look like, and how it is shown. Source: usage.md sections 1.1 to 1.3."""
+"""What an event may look like, and how it is shown. Source: rules/usage 1.1 to 1.3."""
 
 from typing import Any
 

@@ -1,5 +1,5 @@
 """Filters of charges over HTTP: with their charge and one by one, of a plan and of a subscription, and what children
-take over. Source: usage.md section 4.2, api-inventory.md "Parts of a plan"."""
+take over. Source: rules/usage 4.2; rules/catalog 11.1."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Formulas of metrics, evaluated at the door. Source: usage.md section 2."""
+"""Formulas of metrics, evaluated at the door. Source: rules/usage 2."""
 
 from datetime import UTC, datetime, timedelta
 

@@ -1,4 +1,4 @@
-"""Past usage: what invoices have billed, period by period. Source: usage.md section 9."""
+"""Past usage: what invoices have billed, period by period. Source: rules/usage 9."""
 
 from datetime import UTC, datetime
 

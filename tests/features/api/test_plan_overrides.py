@@ -1,4 +1,4 @@
-"""Children of plans: what a subscription overrides. Source: catalog.md section 2.1."""
+"""Children of plans: what a subscription overrides. Source: rules/catalog 2.1."""
 
 from datetime import timedelta
 

@@ -1,4 +1,4 @@
-"""Projected usage, and usage since the start of a subscription. Source: usage.md section 9, api-inventory.md."""
+"""Projected usage, and usage since the start of a subscription. Source: rules/usage 9."""
 
 from typing import Any
 

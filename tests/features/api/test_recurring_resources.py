@@ -1,4 +1,4 @@
-"""What is refused of metrics declared as `recurring_count_agg`. Source: usage.md section 3.2."""
+"""What is refused of metrics declared as `recurring_count_agg`. Source: rules/usage 3.2."""
 
 from typing import Any
 

@@ -1,5 +1,5 @@
 """Edges at which usage read from rollups could differ from a recount of the events, each with all events at once and one after
-the other, in either order, before their days have ended and after. Source: usage.md sections 1 to 4."""
+the other, in either order, before their days have ended and after. Source: rules/usage 1 to 4."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any

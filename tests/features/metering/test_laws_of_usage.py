@@ -1,5 +1,5 @@
 """The law of usage: whatever is metered, in whatever pieces, order and number events are delivered, and wherever workers
-and readers die meanwhile, usage is what a naive recount of the events gives. Source: usage.md sections 1 to 4 and 6."""
+and readers die meanwhile, usage is what a naive recount of the events gives. Source: rules/usage 1 to 4, 6."""
 
 import contextlib
 from collections.abc import Iterator

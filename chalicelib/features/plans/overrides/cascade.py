@@ -1,4 +1,4 @@
-"""What a child of a plan takes over when the plan changes. Source: catalog.md section 2.1.
+"""What a child of a plan takes over when the plan changes. Source: rules/catalog 2.1.
 
 A value of the child that still equals the plan's value before is nobody's own: it follows. What the child's subscription
 has overridden stays. Charges, their filters and fixed charges are matched by the parent's ids; added ones are added,

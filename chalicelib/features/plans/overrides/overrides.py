@@ -1,4 +1,4 @@
-"""Children of plans: what one subscription has of a plan with other values. Source: catalog.md section 2.1.
+"""Children of plans: what one subscription has of a plan with other values. Source: rules/catalog 2.1.
 
 A child is a plan of its own, with the parent's code, that nobody lists or finds by that code. What cannot be overridden
 (interval, pay_in_advance, charge models, ...) is ignored.
@@ -27,7 +27,7 @@ _SCALARS = (
     "trial_period",
     "metadata",
 )
-# A running subscription's amounts stay of one kind, and its trial where it is over. Source: catalog.md section 2.
+# A running subscription's amounts stay of one kind, and its trial where it is over. Source: rules/catalog 2.
 _FIXED_WHEN_RUNNING = frozenset({"amount_currency", "trial_period"})
 _OTHERS = ("tax_codes", "charges", "fixed_charges", "minimum_commitment", "usage_thresholds")
 _CHARGE = ("properties", "min_amount_cents", "invoice_display_name", "tax_codes", "filters", "group_properties")

@@ -1,7 +1,7 @@
 """Building the filters of a charge from a request: by the present form, or by the first API's groups.
 
 A request replaces all filters of a charge. One with the values of a filter before is that filter: it keeps its id and its
-age, by which the billing of an event decides between two that match alike. Source: usage.md sections 4.2 and 4.3.
+age, by which the billing of an event decides between two that match alike. Source: rules/usage 4.2, 4.3.
 """
 
 from collections.abc import Mapping, Sequence

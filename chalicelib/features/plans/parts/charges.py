@@ -18,7 +18,7 @@ from chalicelib.features.plans.store import Charge, ChargeFilter
 from chalicelib.platform import schema
 from chalicelib.platform.ids import OrganizationId
 
-# What decides how a charge is computed: fixed once a subscription has taken the plan. Source: catalog.md section 2.
+# What decides how a charge is computed: fixed once a subscription has taken the plan. Source: rules/catalog 2.
 FIXED_WHEN_TAKEN = (
     "charge_model",
     "pay_in_advance",
@@ -28,7 +28,7 @@ FIXED_WHEN_TAKEN = (
     "code",
     "billable_metric_id",
 )
-# The models that price the days for which units were held. Source: usage.md section 5.
+# The models that price the days for which units were held. Source: rules/usage 5.
 _PRORATED = (ChargeModel.STANDARD, ChargeModel.GRADUATED, ChargeModel.VOLUME)
 
 
@@ -93,7 +93,7 @@ def _completed(entry: Mapping[str, Any], old: Charge | None, *, fixed: bool) -> 
 
 
 def _prorated(entry: Mapping[str, Any], metric: Metric, old: Charge | None) -> Mapping[str, Any]:
-    """The first API's recurring counts are prorated without saying so. Source: usage.md section 3."""
+    """The first API's recurring counts are prorated without saying so. Source: rules/usage 3."""
     unsaid = old is None and metric.seed_type is not None and entry.get("prorated") is None
     return {**entry, "prorated": True} if unsaid and entry.get("charge_model") in _PRORATED else entry
 
@@ -103,7 +103,7 @@ def _has_default_fee(
 ) -> bool:
     """Whether what no filter takes is billed: not where only groups of the first API were given a price.
 
-    Source: usage.md section 4.3.
+    Source: rules/usage 4.3.
     """
     if given.get("properties") or not filters:
         return True

@@ -1,4 +1,4 @@
-"""Building a plan's minimum commitment from a request. Source: billing-periods.md section 12."""
+"""Building a plan's minimum commitment from a request. Source: rules/billing-periods 12."""
 
 from collections.abc import Mapping
 from datetime import datetime

@@ -1,6 +1,6 @@
 """The filters of a charge as parts of their own: each change of one is a change of the charge.
 
-Source: api-inventory.md, "Parts of a plan" and "Parts of a subscription".
+Source: rules/catalog 11.1.
 """
 
 from typing import Any

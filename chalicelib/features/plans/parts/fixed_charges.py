@@ -1,4 +1,4 @@
-"""Building a plan's fixed charges from a request. Source: billing-periods.md section 11."""
+"""Building a plan's fixed charges from a request. Source: rules/billing-periods 11."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime

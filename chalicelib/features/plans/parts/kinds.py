@@ -1,7 +1,7 @@
 """Adding, changing and removing single parts of a plan: each is a change of the plan.
 
 The plan is read, changed and written conditionally; each use case returns the plan, what it is about, and the tasks to
-push. Source: api-inventory.md, "Parts of a plan".
+push. Source: rules/catalog 11.1.
 """
 
 from collections.abc import Callable, Mapping, Sequence

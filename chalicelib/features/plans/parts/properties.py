@@ -24,7 +24,7 @@ def checked_properties(model_name: str, given: Mapping[str, Any]) -> tuple[dict[
 
 
 def checked_usage_properties(model_name: str, given: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, list[str]]]:
-    """The same for what is used, which may be split by properties of its events. Source: usage.md section 4.2."""
+    """The same for what is used, which may be split by properties of its events. Source: rules/usage 4.2."""
     properties, wrong = checked_properties(model_name, given)
     keys = {name: given[name] for name in _GROUP_KEYS if name in given}
     return properties | keys, merge(wrong, _wrong_group_keys(keys))
