@@ -19,9 +19,12 @@ from chalicelib import limits
 from chalicelib.domain.errors import Unauthorized
 from chalicelib.platform import clock
 from chalicelib.platform.clock import OrganizationRef
+from chalicelib.platform.dynamodb import ConditionFailed
 from chalicelib.platform.settings import settings
-from chalicelib.platform.table import Action, ConditionFailed, Item, core
+from chalicelib.platform.table import core
 from chalicelib.platform.timestamps import stamp, unstamp
+from chalicelib.platform.unit import Write
+from chalicelib.platform.values import Item
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +42,7 @@ def new_key() -> str:
     return f"tg_{secrets.token_hex(24)}"
 
 
-def create_key(api_key: str, organization: OrganizationRef, now: datetime) -> Action:
+def create_key(api_key: str, organization: OrganizationRef, now: datetime) -> Write:
     """The action that stores a key; refused if it exists."""
     return core.create(
         {

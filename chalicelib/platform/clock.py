@@ -6,9 +6,9 @@ Nothing below the edge asks for the time; it is handed down as `now`. A job's no
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from chalicelib.platform import table
+from chalicelib.platform.attributes import InstantAttribute
 from chalicelib.platform.ids import OrganizationId, key
-from chalicelib.platform.timestamps import unstamp
+from chalicelib.platform.rows import Row
 
 
 def utc_now() -> datetime:
@@ -41,6 +41,14 @@ class TestClock:
         return self.target is not None
 
 
+class ClockRow(Row):
+    """A test clock. `target` is there while it moves."""
+
+    now = InstantAttribute()
+    target = InstantAttribute(null=True)
+    set_out = InstantAttribute(null=True)
+
+
 def clock_key(organization_id: OrganizationId) -> tuple[str, str]:
     """Where a sandbox's clock stands; its tasks lie under the same partition key."""
     return key(organization_id, "clock"), "clock"
@@ -50,11 +58,8 @@ def read(organization: OrganizationRef) -> TestClock:
     """The organization's test clock; without one, a clock that was never set."""
     if not organization.sandbox:
         return TestClock(None, None)
-    item = table.core.get(*clock_key(organization.id))
-    if item is None:
-        return TestClock(None, None)
-    target, set_out = (unstamp(item[name]) if item.get(name) else None for name in ("target", "set_out"))
-    return TestClock(unstamp(item["now"]), target, set_out)
+    found = ClockRow.find(*clock_key(organization.id))
+    return TestClock(None, None) if found is None else TestClock(found.now, found.target, found.set_out)
 
 
 def now(organization: OrganizationRef) -> datetime:

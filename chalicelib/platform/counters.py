@@ -10,23 +10,25 @@ Items
 
 from collections.abc import Mapping
 
+from pynamodb.expressions.operand import Path
+
 from chalicelib import limits
+from chalicelib.platform import rows
 from chalicelib.platform.ids import OrganizationId, key, shard
-from chalicelib.platform.table import Action, core
+from chalicelib.platform.rows import Row
+from chalicelib.platform.unit import Write
 
 
-def moved(organization_id: OrganizationId, list_name: str, object_id: str, changes: Mapping[str, int]) -> list[Action]:
+def moved(organization_id: OrganizationId, list_name: str, object_id: str, changes: Mapping[str, int]) -> list[Write]:
     """The action (none, when nothing changes) that adds `changes` to a list's totals."""
     real = {name: number for name, number in changes.items() if number}
     if not real:
         return []
-    names = {f"#n{i}": name for i, name in enumerate(real)}
-    values = {f":v{i}": number for i, number in enumerate(real.values())}
-    sums = ", ".join(f"#n{i} :v{i}" for i in range(len(real)))
     place = key(organization_id, "count", list_name), f"{shard(object_id, limits.COUNTER_SPREAD):02d}"
-    return [core.update(place, f"ADD {sums}", names=names, values=values)]
+    return [Row.change(place, *(Path([name]).add(number) for name, number in real.items()))]
 
 
 def total(organization_id: OrganizationId, list_name: str, name: str = "all") -> int:
     """How many objects the list (or the part of it named `name`) holds."""
-    return sum(int(item.get(name, 0)) for item in core.query(key(organization_id, "count", list_name)))
+    items = rows.page(key(organization_id, "count", list_name)).items  # All fit in one request by far.
+    return sum(int(item[name]["N"]) for item in items if name in item)

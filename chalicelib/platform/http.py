@@ -23,9 +23,9 @@ from chalicelib.domain import errors
 from chalicelib.platform import auth, clock
 from chalicelib.platform.busy import is_busy
 from chalicelib.platform.clock import OrganizationRef
+from chalicelib.platform.dynamodb import Cancelled, ConditionFailed
 from chalicelib.platform.ids import OrganizationId
 from chalicelib.platform.log import logger
-from chalicelib.platform.table import Cancelled, ConditionFailed
 
 View = Callable[["Call"], Any]
 

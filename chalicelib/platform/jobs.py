@@ -13,9 +13,9 @@ from chalicelib.domain.errors import ChangedMeanwhile
 from chalicelib.platform import agenda, clock, metrics
 from chalicelib.platform.agenda import Kind, Task
 from chalicelib.platform.busy import is_busy
+from chalicelib.platform.dynamodb import ConditionFailed
 from chalicelib.platform.log import logger
 from chalicelib.platform.retry import retrying
-from chalicelib.platform.table import ConditionFailed
 
 Handler = Callable[[Task, datetime], None]
 

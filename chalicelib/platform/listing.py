@@ -11,17 +11,20 @@ Items
     <org>#cursor#<hash of the list>     <page>  where page number <page> begins, and the total where it took long; expires
 """
 
-import hashlib
-import json
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from pynamodb.expressions.condition import Condition
+from pynamodb.expressions.operand import Path
 
 from chalicelib import limits
-from chalicelib.platform import clock, parameters
+from chalicelib.platform import parameters, positions, rows
 from chalicelib.platform.http import Call
-from chalicelib.platform.ids import OrganizationId, key
-from chalicelib.platform.table import Item, core
+from chalicelib.platform.ids import OrganizationId
+from chalicelib.platform.rows import Position, Row
+
+RowT = TypeVar("RowT", bound=Row)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,24 +36,23 @@ class Wanted:
 
 
 @dataclass(frozen=True, slots=True)
-class Listing:
-    """What is listed: a key (of an index or the table itself), a filter, and how to know the total.
+class Listing(Generic[RowT]):
+    """A list: a key (of an index or the table itself), its rows, filters, and how to know the total.
 
-    `total` None: count what the filter leaves. `sieve`: leaves of some items those that no filter can tell, `sieved_by` says
-    which. Bounds of `between` that leave nothing are allowed.
+    `total` None: count the rows that the filters leave. `sieve`: leaves of some rows those that no filter can tell,
+    `sieved_by` says which. Bounds of `between` that leave nothing are allowed.
     """
 
     organization_id: OrganizationId
+    row: type[RowT]
     pk: str
     index: str | None = "list"
     begins: str | None = None
     between: tuple[str, str] | None = None
-    where: Sequence[str] = ()
-    values: Mapping[str, Any] = field(default_factory=dict)
-    names: Mapping[str, str] = field(default_factory=dict)
+    where: Sequence[Condition] = ()
     total: Callable[[], int] | None = None
     descending: bool = True
-    sieve: Callable[[Sequence[Item]], list[Item]] | None = None
+    sieve: Callable[[Sequence[RowT]], list[RowT]] | None = None
     sieved_by: str = ""
 
     @property
@@ -59,11 +61,17 @@ class Listing:
         return bool(self.where) or self.sieve is not None
 
     def how(self) -> dict[str, Any]:
-        """As arguments of a query."""
-        how: dict[str, Any] = {"index": self.index, "begins": self.begins, "between": self.between}
-        if self.where:
-            how |= {"where": " AND ".join(self.where), "values": self.values, "names": self.names}
-        return how | {"descending": self.descending}
+        """The arguments of its queries."""
+        sort_key = Path([rows.sort_key_of(self.index)])
+        within: Condition | None = None
+        if self.begins is not None:
+            within = sort_key.startswith(self.begins)
+        elif self.between is not None:
+            within = sort_key.between(*self.between)
+        where: Condition | None = None
+        for each in self.where:
+            where = each if where is None else where & each
+        return {"index": self.index, "within": within, "where": where, "descending": self.descending}
 
 
 def wanted(call: Call) -> Wanted:
@@ -75,8 +83,8 @@ def wanted(call: Call) -> Wanted:
     return Wanted(number or 1, min(size or limits.PAGE_SIZE_DEFAULT, limits.PAGE_SIZE_MAX))
 
 
-def read(listing: Listing, page: Wanted) -> tuple[list[Item], dict[str, int | None]]:
-    """The items of a page, and its `meta`."""
+def read(listing: Listing[RowT], page: Wanted) -> tuple[list[RowT], dict[str, int | None]]:
+    """The rows of a page, and its `meta`."""
     if listing.between is not None and listing.between[0] > listing.between[1]:
         return [], meta(page, 0)
     kept = _kept(listing, page)
@@ -84,11 +92,11 @@ def read(listing: Listing, page: Wanted) -> tuple[list[Item], dict[str, int | No
     first = (page.number - 1) * page.size
     if first >= total:
         return [], meta(page, total)
-    start, skip = (None, first) if kept is None else (json.loads(kept["position"]), 0)
-    items, position = _collect(listing, start, skip + page.size)
+    start, skip = (None, first) if kept is None else (kept["position"], 0)
+    found, position = _collect(listing, start, skip + page.size)
     if position is not None and first + page.size < total:
         _remember(listing, Wanted(page.number + 1, page.size), position, total if is_long else None)
-    return items[skip:], meta(page, total)
+    return found[skip:], meta(page, total)
 
 
 def meta(page: Wanted, total: int) -> dict[str, int | None]:
@@ -105,65 +113,65 @@ def meta(page: Wanted, total: int) -> dict[str, int | None]:
     }
 
 
-def _collect(listing: Listing, start: dict[str, Any] | None, number: int) -> tuple[list[Item], dict[str, Any] | None]:
-    """`number` items from a position on, and the position after the last of them."""
-    found: list[Item] = []
+def _collect(listing: Listing[RowT], start: Position | None, number: int) -> tuple[list[RowT], Position | None]:
+    """`number` rows from a position on, and the position after the last of them."""
+    found: list[RowT] = []
     while True:
         limit = None if listing.is_filtered else number - len(found)
-        page, _ = core.page(listing.pk, position=start, limit=limit, **listing.how())
-        found += listing.sieve(page.items) if listing.sieve else page.items
+        page = rows.page(listing.pk, position=start, limit=limit, **listing.how())
+        found += _left(listing, page)
         start = page.position
         if len(found) >= number or start is None:
             break
     if len(found) > number or (start is None and len(found) == number):
         found = found[:number]
-        start = _position_of(listing, found[-1]) if found else None
+        start = rows.position_of(found[-1], listing.index) if found else None
     return found, start
 
 
-def _position_of(listing: Listing, item: Item) -> dict[str, Any]:
-    names = {None: (), "list": ("list_pk", "list_sk"), "owner": ("owner_pk", "owner_sk")}[listing.index]
-    return {name: {"S": item[name]} for name in ("pk", "sk", *names)}
+def _left(listing: Listing[RowT], page: rows.Page) -> list[RowT]:
+    found = [listing.row.read(item) for item in page.items]
+    return listing.sieve(found) if listing.sieve else found
 
 
-def _total(listing: Listing, kept: Item | None) -> tuple[int, bool]:
+def _total(listing: Listing[RowT], kept: dict[str, Any] | None) -> tuple[int, bool]:
     """How many there are, and whether it took long to find out."""
     if listing.total is not None:
         return listing.total(), False
-    if kept is not None and kept.get("total") is not None:
+    if kept is not None and kept["total"] is not None:
         return int(kept["total"]), True
     total, requests, start = 0, 0, None
     while True:
-        page, number = core.page(listing.pk, position=start, count_only=listing.sieve is None, **listing.how())
-        total += len(listing.sieve(page.items)) if listing.sieve else number
+        page = rows.page(listing.pk, position=start, count_only=listing.sieve is None, **listing.how())
+        total += len(_left(listing, page)) if listing.sieve else page.number
         requests, start = requests + 1, page.position
         if start is None:
             return total, requests > 1
 
 
-def _kept(listing: Listing, page: Wanted) -> Item | None:
-    """What was kept of the page before."""
-    kept = core.get(*_cursor(listing, page)) if page.number > 1 else None
-    # Expired items go hours later.
-    return kept if kept is not None and kept["expires_at"] > clock.utc_now().timestamp() else None
+def _kept(listing: Listing[RowT], page: Wanted) -> dict[str, Any] | None:
+    """What was kept of the page before: {"position", "total"}."""
+    if page.number <= 1:
+        return None
+    kept: dict[str, Any] | None = positions.kept(listing.organization_id, _name(listing, page), str(page.number))
+    return kept
 
 
-def _remember(listing: Listing, page: Wanted, position: dict[str, Any], total: int | None) -> None:
-    pk, sk = _cursor(listing, page)
-    expires = int((clock.utc_now() + limits.CURSOR_KEPT).timestamp())
-    item = {"pk": pk, "sk": sk, "position": json.dumps(position), "total": total, "expires_at": expires}
-    core.write(core.put(item))
+def _remember(listing: Listing[RowT], page: Wanted, position: Position, total: int | None) -> None:
+    value = {"position": position, "total": total}
+    positions.keep(listing.organization_id, _name(listing, page), str(page.number), value)
 
 
-def _cursor(listing: Listing, page: Wanted) -> tuple[str, str]:
-    filters: list[Any] = [
+def _name(listing: Listing[RowT], page: Wanted) -> list[Any]:
+    """What tells a list from others."""
+    where = [repr(each) for each in listing.where]
+    return [
         listing.pk,
         listing.index,
         listing.begins,
         listing.between,
-        list(listing.where),
-        dict(listing.values),
+        where,
+        listing.sieved_by,
+        listing.descending,
+        page.size,
     ]
-    filters += [listing.sieved_by, listing.descending, page.size]
-    name = hashlib.sha256(json.dumps(filters, default=str).encode()).hexdigest()
-    return key(listing.organization_id, "cursor", name), str(page.number)

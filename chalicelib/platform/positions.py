@@ -10,18 +10,28 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+from pynamodb.attributes import UnicodeAttribute
+
 from chalicelib import limits
 from chalicelib.platform import clock
+from chalicelib.platform.attributes import WholeAttribute
 from chalicelib.platform.ids import OrganizationId, key
-from chalicelib.platform.table import core
+from chalicelib.platform.rows import Row
+
+
+class CursorRow(Row):
+    """A JSON text under the name of a list."""
+
+    text = UnicodeAttribute(attr_name="value")
+    expires_at = WholeAttribute()
 
 
 def kept(organization_id: OrganizationId, listed: Sequence[Any], what: str) -> Any:
     """What is remembered under a name. `listed`: all that tells the list from others."""
-    found = core.get(_pk(organization_id, listed), what)
-    if found is None or found["expires_at"] <= clock.utc_now().timestamp():  # Expired items go hours later.
+    found = CursorRow.find(_pk(organization_id, listed), what)
+    if found is None or found.expires_at <= clock.utc_now().timestamp():  # Expired items go hours later.
         return None
-    return json.loads(found["value"])
+    return json.loads(found.text)
 
 
 def keep(organization_id: OrganizationId, listed: Sequence[Any], what: str, value: Any) -> None:
@@ -29,7 +39,7 @@ def keep(organization_id: OrganizationId, listed: Sequence[Any], what: str, valu
     text = json.dumps(value, separators=(",", ":"))
     if len(text) <= limits.ITEM_BYTES_MAX:
         expires = int((clock.utc_now() + limits.CURSOR_KEPT).timestamp())
-        core.write(core.put({"pk": _pk(organization_id, listed), "sk": what, "value": text, "expires_at": expires}))
+        CursorRow(pk=_pk(organization_id, listed), sk=what, text=text, expires_at=expires).put().alone()
 
 
 def _pk(organization_id: OrganizationId, listed: Sequence[Any]) -> str:

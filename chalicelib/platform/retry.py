@@ -19,7 +19,7 @@ from typing import TypeVar
 
 from chalicelib import limits
 from chalicelib.domain.errors import ChangedMeanwhile
-from chalicelib.platform.table import Cancelled, ConditionFailed
+from chalicelib.platform.dynamodb import Cancelled, ConditionFailed
 
 T = TypeVar("T")
 

@@ -13,7 +13,8 @@ from chalicelib.features.webhooks import service as webhooks
 from chalicelib.platform import agenda, jobs
 from chalicelib.platform.agenda import Task
 from chalicelib.platform.ids import derived_id
-from chalicelib.platform.table import transact, usage
+from chalicelib.platform.table import transact
+from chalicelib.platform.usage_table import usage
 
 # A transaction takes 100 actions; the task, the announcement and these marks.
 _MARKS_AT_ONCE = 90

@@ -12,9 +12,9 @@ from chalicelib.features.metering import progress
 from chalicelib.features.metering.progress import Progress
 from chalicelib.platform import agenda, metrics, queues
 from chalicelib.platform.agenda import Task
+from chalicelib.platform.dynamodb import ConditionFailed
 from chalicelib.platform.log import logger
 from chalicelib.platform.settings import settings
-from chalicelib.platform.table import ConditionFailed
 
 _NOTHING_KNOWN = Progress(works=False, late={}, rest=None)
 

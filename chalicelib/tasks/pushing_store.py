@@ -14,8 +14,9 @@ Access patterns
 from datetime import datetime
 
 from chalicelib import limits
+from chalicelib.platform.dynamodb import ConditionFailed, Key
 from chalicelib.platform.ids import OrganizationId, key
-from chalicelib.platform.table import ConditionFailed, Key, core
+from chalicelib.platform.table import core
 from chalicelib.platform.timestamps import stamp
 
 

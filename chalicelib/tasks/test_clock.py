@@ -7,7 +7,8 @@ from chalicelib import limits
 from chalicelib.features.sandbox import service
 from chalicelib.platform import agenda, clock, jobs
 from chalicelib.platform.agenda import Task
-from chalicelib.platform.table import ConditionFailed, core
+from chalicelib.platform.dynamodb import ConditionFailed
+from chalicelib.platform.table import core
 
 
 @jobs.handles(service.ADVANCE)

@@ -9,7 +9,8 @@ from chalicelib.features.webhooks import delivery, service, store
 from chalicelib.features.webhooks.store import ENDPOINTS, Message
 from chalicelib.platform import agenda, clock, jobs
 from chalicelib.platform.agenda import Task
-from chalicelib.platform.table import ConditionFailed, core, transact
+from chalicelib.platform.dynamodb import ConditionFailed
+from chalicelib.platform.table import core, transact
 
 # Longer than an attempt may take; a worker that died in it delays the next attempt by no more.
 _LEASE = timedelta(seconds=limits.WEBHOOK_TIMEOUT_SECONDS + 30)

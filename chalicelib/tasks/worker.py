@@ -13,9 +13,9 @@ from chalicelib.features.sandbox import service as test_clock
 from chalicelib.platform import agenda, clock, jobs, queues
 from chalicelib.platform.agenda import Task
 from chalicelib.platform.busy import is_busy
+from chalicelib.platform.dynamodb import ConditionFailed
 from chalicelib.platform.fairness import in_turns
 from chalicelib.platform.log import logger
-from chalicelib.platform.table import ConditionFailed
 from chalicelib.tasks import pushing
 from chalicelib.tasks.held import Holder
 

@@ -9,8 +9,9 @@ from typing import Any
 
 from chalicelib.features.metering import messages
 from chalicelib.platform.ids import new_id
-from chalicelib.platform.table import Item, core
+from chalicelib.platform.table import core
 from chalicelib.platform.timestamps import stamp
+from chalicelib.platform.values import Item
 from scripts.bench import ours
 from scripts.bench.tables import Row
 from tests.support.capacity import counting

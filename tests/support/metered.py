@@ -20,8 +20,8 @@ from chalicelib.features.rating import metered
 from chalicelib.features.subscriptions.stream import Stream
 from chalicelib.platform import auth
 from chalicelib.platform.clock import OrganizationRef
-from chalicelib.platform.table import usage
 from chalicelib.platform.timestamps import iso
+from chalicelib.platform.usage_table import usage
 from tests.support import recount
 from tests.support.faults import Killed
 from tests.support.recount import Fact, Gauge, Line, Price, Range

@@ -19,8 +19,8 @@ from chalicelib.features.organizations import store as organizations
 from chalicelib.features.usage import compaction
 from chalicelib.features.usage.totals import covered_only, merge, take_event, without
 from chalicelib.platform.ids import OrganizationId, key_part
-from chalicelib.platform.table import Item, usage
-from chalicelib.platform.values import from_item
+from chalicelib.platform.usage_table import usage
+from chalicelib.platform.values import Item, from_item
 
 _TRIES = 8
 

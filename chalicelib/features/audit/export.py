@@ -20,7 +20,7 @@ from chalicelib.features.usage import raw
 from chalicelib.platform import clock, files
 from chalicelib.platform.http import to_json
 from chalicelib.platform.ids import OrganizationId, key_part
-from chalicelib.platform.table import Item
+from chalicelib.platform.values import Item
 
 # A file of so many events has some megabytes.
 _LINES_PER_FILE = 100_000

@@ -30,8 +30,9 @@ from chalicelib.platform import agenda
 from chalicelib.platform.agenda import Task
 from chalicelib.platform.clock import OrganizationRef
 from chalicelib.platform.ids import CustomerId, OrganizationId, PlanId, made_at
-from chalicelib.platform.table import Item, core, transact
+from chalicelib.platform.table import core, transact
 from chalicelib.platform.timestamps import unstamp
+from chalicelib.platform.values import Item
 
 # Waits for events of the day that are just being metered.
 WATCH = agenda.kind("watch_late_events", rank=72, reads_usage=True)

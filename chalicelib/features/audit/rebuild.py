@@ -13,8 +13,12 @@ from chalicelib.features.audit.audit import CurrentViews, Difference
 from chalicelib.features.metering import limbs, store, tally
 from chalicelib.features.metering.dimensions import is_sum
 from chalicelib.features.metering.event import Event, milliseconds_of
+from chalicelib.platform.dynamodb import Cancelled
 from chalicelib.platform.ids import OrganizationId
-from chalicelib.platform.table import Action, Cancelled, Item, transact, usage
+from chalicelib.platform.table import transact
+from chalicelib.platform.unit import Write
+from chalicelib.platform.usage_table import usage
+from chalicelib.platform.values import Item
 
 _TRIES = 10
 _NOTHING: Mapping[str, Any] = {}
@@ -78,7 +82,7 @@ def _stored(delta: Mapping[str, Any]) -> dict[str, Any]:
     return limbs.row(sums, others={name: value for name, value in delta.items() if name not in sums})
 
 
-def _change(partition: str, hour: str, sk: str, standing: Item | None, wanted: Mapping[str, Any]) -> list[Action]:
+def _change(partition: str, hour: str, sk: str, standing: Item | None, wanted: Mapping[str, Any]) -> list[Write]:
     if standing == {"pk": partition, "sk": sk, **wanted}:
         return []
     condition = "attribute_not_exists(pk)" if standing is None else "n = :seen"

@@ -12,8 +12,8 @@ from chalicelib.features.webhooks import service as webhooks
 from chalicelib.platform import agenda, clock
 from chalicelib.platform.agenda import Task
 from chalicelib.platform.clock import OrganizationRef
-from chalicelib.platform.table import Action
 from chalicelib.platform.timestamps import stamp
+from chalicelib.platform.unit import Write
 
 # Carried out by tasks/billable_metrics.py. Before the billing of the same instant, which shall find it done.
 DETACH = agenda.kind("detach_metric", rank=5)
@@ -28,7 +28,7 @@ def announcement(organization: OrganizationRef, metric: Metric, name: str, *, no
     return webhooks.announcement(organization, name, "billable_metric", schemas.show(metric), subject=subject, now=now)
 
 
-def end(organization: OrganizationRef, old: Metric, *, now: datetime) -> tuple[list[Action], list[Task]]:
+def end(organization: OrganizationRef, old: Metric, *, now: datetime) -> tuple[list[Write], list[Task]]:
     """What a deletion writes beside the metric, and the tasks to push."""
     until = clock.utc_now()
     detail = {"metric_id": old.id, "code": old.code, "until": stamp(until), "whole": False}

@@ -27,8 +27,10 @@ from pydantic import BaseModel, ConfigDict
 
 from chalicelib.platform.collection import Collection, Record
 from chalicelib.platform.ids import BillableMetricId, OrganizationId, PlanId, key, key_part
-from chalicelib.platform.table import Action, Item, core
+from chalicelib.platform.table import core
 from chalicelib.platform.timestamps import stamp
+from chalicelib.platform.unit import Write
+from chalicelib.platform.values import Item
 
 # The first API's name of a recurring unique count, whose charges are prorated. Source: rules/usage 3.
 SEED_RECURRING_COUNT = "recurring_count_agg"
@@ -90,7 +92,7 @@ def attached(organization_id: OrganizationId, metric_id: BillableMetricId) -> bo
 
 def usage_actions(
     organization_id: OrganizationId, plan_id: PlanId, *, before: Iterable[str], after: Iterable[str]
-) -> list[Action]:
+) -> list[Write]:
     """Bring the lists of the metrics in line with what a plan uses now."""
     old, new = set(before), set(after)
     entered = [core.put({"pk": _plans(organization_id, BillableMetricId(m)), "sk": plan_id}) for m in sorted(new - old)]
@@ -110,7 +112,7 @@ def formula_items(organization_id: OrganizationId) -> list[Item]:
     return list(core.query(_formulas(organization_id)))
 
 
-def formula_actions(organization_id: OrganizationId, old: Metric | None, new: Metric | None) -> list[Action]:
+def formula_actions(organization_id: OrganizationId, old: Metric | None, new: Metric | None) -> list[Write]:
     """Bring what events are asked for in line with a metric before and after a change (None: it is not there)."""
     pk = _formulas(organization_id)
     before = {m.code: m.ingest_checks for m in (old,) if m is not None and m.ingest_checks}
@@ -122,7 +124,7 @@ def formula_actions(organization_id: OrganizationId, old: Metric | None, new: Me
     return actions
 
 
-def deleted_action(organization_id: OrganizationId, code: str, *, until: datetime) -> Action:
+def deleted_action(organization_id: OrganizationId, code: str, *, until: datetime) -> Write:
     """Remember that a metric of this code was deleted. `until`: the real instant."""
     item = {"pk": _deleted(organization_id), "sk": key_part(code), "code": code, "until": stamp(until)}
     return core.put(item)

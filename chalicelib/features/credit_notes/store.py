@@ -26,9 +26,12 @@ from chalicelib.features.invoices import store as invoice_store
 from chalicelib.features.invoices.records import Fee, Invoice
 from chalicelib.platform import counters
 from chalicelib.platform.collection import dump
+from chalicelib.platform.dynamodb import Key
 from chalicelib.platform.ids import CreditNoteId, CustomerId, InvoiceId, OrganizationId, key
-from chalicelib.platform.table import Action, Item, Key, core
+from chalicelib.platform.table import core
 from chalicelib.platform.timestamps import stamp
+from chalicelib.platform.unit import Write
+from chalicelib.platform.values import Item
 
 LIST = "credit_note"
 OPEN = "note#"
@@ -78,12 +81,12 @@ def fees_of(organization_id: OrganizationId, notes: Iterable[CreditNote]) -> lis
     return found
 
 
-def create_actions(organization_id: OrganizationId, note: CreditNote) -> list[Action]:
+def create_actions(organization_id: OrganizationId, note: CreditNote) -> list[Write]:
     """Store a new note; refused where one of this id stands already."""
     return write_notes(organization_id, created=[note])
 
 
-def replace_actions(organization_id: OrganizationId, old: CreditNote, new: CreditNote) -> list[Action]:
+def replace_actions(organization_id: OrganizationId, old: CreditNote, new: CreditNote) -> list[Write]:
     """Write `new` over `old`, its open balance with it; refused if somebody else wrote in between."""
     return write_notes(organization_id, replaced=[(old, new)])
 
@@ -93,7 +96,7 @@ def write_notes(
     *,
     created: Sequence[CreditNote] = (),
     replaced: Sequence[tuple[CreditNote, CreditNote]] = (),
-) -> list[Action]:
+) -> list[Write]:
     """The actions of several notes in one transaction.
 
     A note that becomes visible moves the list's total. No transaction may touch one row of the counter twice, so notes
@@ -136,7 +139,7 @@ def _fees_among(invoice_pk: str, build: str, ids: set[str]) -> list[Fee]:
     return found
 
 
-def _open_actions(organization_id: OrganizationId, old: CreditNote | None, new: CreditNote) -> list[Action]:
+def _open_actions(organization_id: OrganizationId, old: CreditNote | None, new: CreditNote) -> list[Write]:
     """The change of the open balance. Needs no condition of its own: the note's version guards both."""
     before = _open_item(organization_id, old) if old is not None and old.open else None
     after = _open_item(organization_id, new) if new.open else None

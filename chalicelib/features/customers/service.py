@@ -20,7 +20,8 @@ from chalicelib.platform.agenda import Task
 from chalicelib.platform.clock import OrganizationRef
 from chalicelib.platform.ids import OrganizationId, TaxId, new_id
 from chalicelib.platform.retry import retrying
-from chalicelib.platform.table import Action, transact
+from chalicelib.platform.table import transact
+from chalicelib.platform.unit import Write
 
 # The billing of a customer: starts, changes and ends of its subscriptions, and its invoices. Reads usage, so it waits
 # for events still queued. Ranks: nothing of one instant relies on their order but that invoices end after billing began.
@@ -79,7 +80,7 @@ def new_customer(external_id: str, *, now: datetime) -> Customer:
 
 def creation(
     organization: Organization, blank: Customer, number: Callable[[], int], *, now: datetime
-) -> tuple[Customer, list[Action], list[Task]]:
+) -> tuple[Customer, list[Write], list[Task]]:
     """A new customer with its number, the actions that store it, and the tasks that go with them. Refused if its external
     id was taken meanwhile. Comes after all that may refuse the request, so that no number is drawn for nothing."""
     customer = blank.model_copy(update={"sequential_id": number()})
@@ -112,7 +113,7 @@ def remove(organization: OrganizationRef, external_id: str, *, now: datetime) ->
 
 def due_actions(
     organization: OrganizationRef, old: BillingState, new: BillingState, *, now: datetime, at_once: bool = False
-) -> list[Action]:
+) -> list[Write]:
     """The move of the customer's billing task that a change of its billing state calls for. `at_once`: what is due then
     bills no usage, so that it need not wait for events."""
     return agenda.reschedule(
@@ -148,7 +149,7 @@ def _change(organization: Organization, old: Customer, new: Customer, *, now: da
     state = store.state_of(organization.id, old.id)
     if new.currency != old.currency and state.attached:
         raise Invalid.field("currency", "currencies_does_not_match")
-    extra: list[Action] = []
+    extra: list[Write] = []
     tasks: list[Task] = []
     if (new.timezone, new.currency) != (old.timezone, old.currency):
         # Taking the billing state's lock excludes a subscription that is being written with the currency or zone before.

@@ -19,7 +19,9 @@ from dataclasses import dataclass
 from chalicelib.features.customers.records import BillingState, Customer
 from chalicelib.platform.collection import Collection, dump
 from chalicelib.platform.ids import CustomerId, OrganizationId
-from chalicelib.platform.table import Action, Item, core
+from chalicelib.platform.table import core
+from chalicelib.platform.unit import Write
+from chalicelib.platform.values import Item
 
 # The version of a billing state that no item holds yet.
 NOT_WRITTEN = -1
@@ -71,7 +73,7 @@ def state_of(organization_id: OrganizationId, customer_id: CustomerId) -> Billin
     return BillingState(customer_id=customer_id, version=NOT_WRITTEN) if item is None else _state(item)
 
 
-def billing_action(organization_id: OrganizationId, old: BillingState, new: BillingState) -> Action:
+def billing_action(organization_id: OrganizationId, old: BillingState, new: BillingState) -> Write:
     """Write a new billing state over the one read; refused if anything of the customer's money was decided meanwhile."""
     written = new.model_copy(update={"version": old.version + 1})
     if old.version == NOT_WRITTEN:

@@ -19,8 +19,8 @@ from chalicelib.features.metering.log_items import Reference
 from chalicelib.platform import clock, listing, parameters
 from chalicelib.platform.http import Call
 from chalicelib.platform.ids import OrganizationId
-from chalicelib.platform.table import Item
 from chalicelib.platform.timestamps import iso_millis, unstamp
+from chalicelib.platform.values import Item
 
 _ANY = "any"
 

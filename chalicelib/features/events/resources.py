@@ -17,7 +17,7 @@ from chalicelib.features.metering.event import Event
 from chalicelib.features.subscriptions import service as subscriptions
 from chalicelib.features.usage import service as usage_of
 from chalicelib.platform.clock import OrganizationRef
-from chalicelib.platform.table import usage
+from chalicelib.platform.usage_table import usage
 
 Findings = dict[str, list[str]]
 

@@ -21,8 +21,9 @@ from chalicelib.platform import clock, queues
 from chalicelib.platform.clock import OrganizationRef
 from chalicelib.platform.ids import OrganizationId, new_id
 from chalicelib.platform.settings import settings
-from chalicelib.platform.table import Item, usage
 from chalicelib.platform.timestamps import stamp, unstamp
+from chalicelib.platform.usage_table import usage
+from chalicelib.platform.values import Item
 
 # Reads in a sandbox wait this long for events that are on their way, so that a test sees what it has just sent.
 _SANDBOX_READ_WAIT_SECONDS = 5.0

@@ -15,7 +15,8 @@ from chalicelib.features.usage import daily
 from chalicelib.platform import listing, positions
 from chalicelib.platform.ids import OrganizationId, key_part
 from chalicelib.platform.listing import Wanted
-from chalicelib.platform.table import Item, usage
+from chalicelib.platform.usage_table import usage
+from chalicelib.platform.values import Item
 
 _READ_AT_ONCE = 200
 

@@ -14,8 +14,8 @@ from chalicelib.platform import counters, listing, parameters
 from chalicelib.platform.http import Call
 from chalicelib.platform.ids import OrganizationId, key
 from chalicelib.platform.listing import Listing
-from chalicelib.platform.table import Item
 from chalicelib.platform.timestamps import stamp
+from chalicelib.platform.values import Item
 
 _TYPES = ("charge", "add_on", "subscription", "credit", "commitment", "fixed_charge")
 _INSTANTS = ("succeeded_at", "failed_at", "refunded_at")

@@ -26,9 +26,12 @@ from typing import Any
 from chalicelib.features.invoices.records import Fee
 from chalicelib.platform import counters
 from chalicelib.platform.collection import dump
+from chalicelib.platform.dynamodb import Key
 from chalicelib.platform.ids import CustomerId, FeeId, OrganizationId, SubscriptionId, key
-from chalicelib.platform.table import Action, Item, Key, core
+from chalicelib.platform.table import core
 from chalicelib.platform.timestamps import stamp, unstamp
+from chalicelib.platform.unit import Write
+from chalicelib.platform.values import Item
 
 LIST = "fee"
 
@@ -62,19 +65,19 @@ def known(organization_id: OrganizationId, ids: Sequence[str]) -> set[str]:
     return {item["record"]["id"] for item in core.get_many([fee_key(organization_id, FeeId(i)) for i in ids]).values()}
 
 
-def create_actions(organization_id: OrganizationId, fees: Sequence[Fee]) -> list[Action]:
+def create_actions(organization_id: OrganizationId, fees: Sequence[Fee]) -> list[Write]:
     """Store new fees in advance without invoice; refused where one of them stands already, or stood."""
     created = [core.create(_item(organization_id, fee)) for fee in fees]
     return [*created, *_paid_actions(organization_id, fees), *_counted(organization_id, fees)]
 
 
-def copy_actions(organization_id: OrganizationId, fee: Fee) -> list[Action]:
+def copy_actions(organization_id: OrganizationId, fee: Fee) -> list[Write]:
     """Enter the fee in advance of an invoice, in the transaction that makes both."""
     copy = core.put(_item(organization_id, fee))
     return [copy, *_paid_actions(organization_id, [fee]), *_counted(organization_id, [fee])]
 
 
-def copy_many(organization_id: OrganizationId, fees: Sequence[Fee]) -> list[Action]:
+def copy_many(organization_id: OrganizationId, fees: Sequence[Fee]) -> list[Write]:
     """Enter an invoice's fees into the lists, and return the action that counts them there."""
     core.write_many([_item(organization_id, fee) for fee in fees])
     return _counted(organization_id, fees)
@@ -101,13 +104,13 @@ def paid_loose(
     return sorted(chosen, key=lambda s: (s.fee.created_at, s.fee.id))
 
 
-def replace_action(organization_id: OrganizationId, old: Stored, new: Fee) -> Action:
+def replace_action(organization_id: OrganizationId, old: Stored, new: Fee) -> Write:
     """Write `new` over the fee as it was read; refused if somebody else wrote in between."""
     item = _item(organization_id, new, version=old.version + 1)
     return core.put(item, condition="version = :version", values={":version": old.version})
 
 
-def remove_actions(organization_id: OrganizationId, old: Stored) -> list[Action]:
+def remove_actions(organization_id: OrganizationId, old: Stored) -> list[Write]:
     """Take a fee out of reads and lists; what is left of it keeps it from being made again."""
     item = _item(organization_id, old.fee, version=old.version + 1, deleted=True)
     return [
@@ -145,12 +148,12 @@ def _stored(item: Item) -> Stored:
     return Stored(read(item), item["version"], item["deleted"])
 
 
-def _counted(organization_id: OrganizationId, fees: Sequence[Fee]) -> list[Action]:
+def _counted(organization_id: OrganizationId, fees: Sequence[Fee]) -> list[Write]:
     # All of one transaction in one row of the counter, which no transaction may touch twice.
     return counters.moved(organization_id, LIST, fees[0].id, {"all": len(fees)}) if fees else []
 
 
-def _paid_actions(organization_id: OrganizationId, fees: Iterable[Fee]) -> list[Action]:
+def _paid_actions(organization_id: OrganizationId, fees: Iterable[Fee]) -> list[Write]:
     actions = []
     for fee in fees:
         pk, sk = _paid_key(organization_id, fee)

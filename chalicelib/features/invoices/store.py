@@ -25,9 +25,12 @@ from typing import Any
 from chalicelib.features.invoices.records import Fee, Invoice
 from chalicelib.platform import counters
 from chalicelib.platform.collection import dump
+from chalicelib.platform.dynamodb import Key
 from chalicelib.platform.ids import CustomerId, InvoiceId, OrganizationId, key
-from chalicelib.platform.table import Action, Item, Key, core
+from chalicelib.platform.table import core
 from chalicelib.platform.timestamps import stamp
+from chalicelib.platform.unit import Write
+from chalicelib.platform.values import Item
 
 
 def get(organization_id: OrganizationId, invoice_id: InvoiceId) -> Invoice | None:
@@ -83,13 +86,13 @@ def write_fees(organization_id: OrganizationId, invoice_id: InvoiceId, build: st
     core.write_many([{"pk": pk, "sk": f"fee#{build}#{n:05d}", "record": dump(fee)} for n, fee in enumerate(fees)])
 
 
-def create_actions(organization_id: OrganizationId, invoice: Invoice) -> list[Action]:
+def create_actions(organization_id: OrganizationId, invoice: Invoice) -> list[Write]:
     """Store a new invoice; refused where one of this id stands already."""
     created = core.create(_item(organization_id, invoice))
     return [created, *counters.moved(organization_id, "invoice", invoice.id, _totals(invoice, 1))]
 
 
-def replace_actions(organization_id: OrganizationId, old: Invoice, new: Invoice) -> list[Action]:
+def replace_actions(organization_id: OrganizationId, old: Invoice, new: Invoice) -> list[Write]:
     """Write `new` over `old`; refused if somebody else wrote in between."""
     written = new.model_copy(update={"version": old.version + 1})
     action = core.put(_item(organization_id, written), condition="version = :version", values={":version": old.version})

@@ -28,7 +28,7 @@ from chalicelib.features.subscriptions.lifecycle import Outcome
 from chalicelib.features.subscriptions.records import FixedPaid
 from chalicelib.platform import counters
 from chalicelib.platform.ids import InvoiceId, derived_id, new_id
-from chalicelib.platform.table import Action
+from chalicelib.platform.unit import Write
 
 # Invoices numbered per customer, counted for the day on which an organization goes over to one sequence.
 NUMBERED = "invoices-numbered-per-customer"
@@ -194,7 +194,7 @@ class Finalized:
 
     invoice: Invoice
     state: BillingState
-    actions: tuple[Action, ...] = ()
+    actions: tuple[Write, ...] = ()
     taken: tuple[tuple[str, int], ...] = ()
 
 

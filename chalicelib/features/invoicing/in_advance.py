@@ -42,7 +42,9 @@ from chalicelib.features.usage.service import reading_of
 from chalicelib.platform import agenda
 from chalicelib.platform.agenda import Task
 from chalicelib.platform.ids import CustomerId, FeeId, InvoiceId, derived_id
-from chalicelib.platform.table import Action, core, transact, usage
+from chalicelib.platform.table import core, transact
+from chalicelib.platform.unit import Write
+from chalicelib.platform.usage_table import usage
 
 _SECOND = timedelta(seconds=1)
 
@@ -194,7 +196,7 @@ def _base_id(case: EventContext, charge: Charge, transaction_id: str) -> str:
     return derived_id("event", case.subscription.id, transaction_id, charge.id)
 
 
-def _make(case: EventContext, owed: Owed, transaction_id: str, done: Sequence[Action], *, now: datetime) -> None:
+def _make(case: EventContext, owed: Owed, transaction_id: str, done: Sequence[Write], *, now: datetime) -> None:
     used = owed.used
     base_id = _base_id(case, used.charge, transaction_id)
     fee = case.fee(used, InvoiceId(base_id), transaction_id=transaction_id, now=now)
@@ -208,7 +210,7 @@ def _make(case: EventContext, owed: Owed, transaction_id: str, done: Sequence[Ac
     agenda.push([told])
 
 
-def _invoice(case: EventContext, fee: Fee, invoice_id: InvoiceId, done: Sequence[Action], *, now: datetime) -> None:
+def _invoice(case: EventContext, fee: Fee, invoice_id: InvoiceId, done: Sequence[Write], *, now: datetime) -> None:
     """An invoice of this fee alone, final at once; all of it in the transaction that makes it."""
     account, organization = case.account, case.account.organization
     line = InvoicedSubscription(case.subscription, case.plan, case.part)

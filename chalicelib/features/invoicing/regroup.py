@@ -21,7 +21,8 @@ from chalicelib.features.rating.line_items import InvoicedSubscription
 from chalicelib.platform import agenda
 from chalicelib.platform.agenda import Task
 from chalicelib.platform.ids import InvoiceId, derived_id
-from chalicelib.platform.table import Action, core, transact
+from chalicelib.platform.table import core, transact
+from chalicelib.platform.unit import Write
 
 # Each takes one place of the issuing transaction's 100.
 _FEES_PER_INVOICE_MAX = 80
@@ -61,7 +62,7 @@ def _issue(
     account: BillingContext,
     line: InvoicedSubscription,
     paid: Sequence[Stored],
-    done: Sequence[Action],
+    done: Sequence[Write],
     *,
     now: datetime,
 ) -> None:

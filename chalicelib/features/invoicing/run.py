@@ -37,8 +37,9 @@ from chalicelib.features.subscriptions.records import FixedPaid, LastFee, Status
 from chalicelib.platform import agenda
 from chalicelib.platform.agenda import Task
 from chalicelib.platform.ids import CreditNoteId, InvoiceId, OrganizationId, derived_id
-from chalicelib.platform.table import Action, transact
+from chalicelib.platform.table import transact
 from chalicelib.platform.timestamps import stamp
+from chalicelib.platform.unit import Write
 
 FINALIZE = agenda.kind("finalize_invoice", rank=20, reads_usage=True)
 
@@ -92,7 +93,7 @@ def issue(
     with_notes = replace(account, state=state, notes=(*account.notes, *usable))
     issued = _issued(with_notes, decisions, now=now)
     tasks: list[Task] = []
-    actions: list[Action] = []
+    actions: list[Write] = []
     taken: dict[str, int] = {}
     if issued is not None:
         final = issued.final
@@ -135,7 +136,7 @@ def _of_loose_fees(account: BillingContext, decisions: Sequence[Decision], *, no
     ]
 
 
-def with_notes(account: BillingContext, final: Finalized, *, now: datetime) -> tuple[Invoice, list[Action], list[Task]]:
+def with_notes(account: BillingContext, final: Finalized, *, now: datetime) -> tuple[Invoice, list[Write], list[Task]]:
     """A draft that becomes final: the notes on it become final with it, others give what it takes; with the tasks that
     tell of them."""
     organization_id, invoice = account.organization.id, final.invoice
@@ -307,16 +308,16 @@ def _note_actions(
     taken: Mapping[str, int],
     *,
     now: datetime,
-) -> list[Action]:
+) -> list[Write]:
     """New notes, as an invoice of the same instant left them, and others with what it took."""
     made = [credit_notes.consumed(n, taken[n.id], now=now) if n.id in taken else n for n in created]
     used = [(n, credit_notes.consumed(n, taken[n.id], now=now)) for n in known if n.id in taken]
     return note_store.write_notes(organization_id, created=made, replaced=used) if made or used else []
 
 
-def _guards(organization_id: OrganizationId, decision: Decision) -> list[Action]:
+def _guards(organization_id: OrganizationId, decision: Decision) -> list[Write]:
     """Whom an external id belongs to now, and which subscriptions a plan has."""
-    actions: list[Action] = []
+    actions: list[Write] = []
     started = next((o for o in decision.outcomes if o.before.status == Status.PENDING and o.after.live), None)
     for outcome in decision.outcomes:
         before, after = outcome.before, outcome.after

@@ -13,8 +13,8 @@ from chalicelib.features.plans.advance_codes import Codes
 from chalicelib.platform import agenda, clock
 from chalicelib.platform.agenda import Task
 from chalicelib.platform.clock import OrganizationRef
+from chalicelib.platform.dynamodb import Key
 from chalicelib.platform.ids import key, key_part
-from chalicelib.platform.table import Key
 
 # Carried out by features/invoicing/in_advance.py. Attempts: invoices of one customer are numbered one after the other, and
 # many of its events at once wait for each other.

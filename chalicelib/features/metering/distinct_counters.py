@@ -35,9 +35,12 @@ from chalicelib.domain.aggregation.summaries import place_in_time
 from chalicelib.features.metering import store
 from chalicelib.features.metering.dimensions import EventSample
 from chalicelib.platform import clock
+from chalicelib.platform.dynamodb import Key
 from chalicelib.platform.ids import OrganizationId, key, key_part
-from chalicelib.platform.table import Action, Item, Key, usage
 from chalicelib.platform.timestamps import stamp
+from chalicelib.platform.unit import Write
+from chalicelib.platform.usage_table import usage
+from chalicelib.platform.values import Item
 
 ADDS, ALL = "adds", "all"
 _HEAD, _NUMBER = "head", "n:"
@@ -208,11 +211,11 @@ class Entering:
         pk = key(self._organization_id, "distinct", entry.value)
         return pk, f"{key_part(self._subscription)}#{register.name}#{entry.bucket}"
 
-    def actions(self, entries: Mapping[Key, tuple[Register, Entry]], part: str) -> list[Action]:
+    def actions(self, entries: Mapping[Key, tuple[Register, Entry]], part: str) -> list[Write]:
         """What these entries change; built on what stands there now, which conditions secure."""
         ended = {register.name for (_, sk), (register, _) in entries.items() if sk == register.head_sk}
         before = usage.get_many([where for where, (register, _) in entries.items() if register.name not in ended])
-        actions: list[Action] = []
+        actions: list[Write] = []
         change: dict[str, dict[str, int]] = {}
         expiry: dict[str, int] = {}
         for where, (register, entry) in entries.items():
@@ -228,7 +231,7 @@ class Entering:
                 expiry[sk] = register.expires_at
         return actions + [self._counted(sk, own, expiry[sk]) for sk, own in change.items()]
 
-    def _entered(self, where: Key, register: Register, entry: Entry, before: Item | None) -> tuple[Action, int] | None:
+    def _entered(self, where: Key, register: Register, entry: Entry, before: Item | None) -> tuple[Write, int] | None:
         """The action that enters a value, and by how much the number of active values changes; None: it changes nothing."""
         if before is None:
             item = {"place": entry.place, "active": entry.active, "expires_at": register.expires_at}
@@ -243,7 +246,7 @@ class Entering:
         )
         return action, int(entry.active) - int(before["active"])
 
-    def _counted(self, sk: str, change: Mapping[str, int], expires_at: int) -> Action:
+    def _counted(self, sk: str, change: Mapping[str, int], expires_at: int) -> Write:
         added = ", ".join(f"#{n} :{n}" for n in range(len(change)))
         return usage.update(
             (self._pk, sk),

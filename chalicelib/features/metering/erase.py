@@ -15,8 +15,12 @@ from typing import Any
 
 from chalicelib.features.metering import distinct_counters, log, store, tally
 from chalicelib.features.metering.event import instant_of, milliseconds_of
+from chalicelib.platform.dynamodb import Cancelled
 from chalicelib.platform.ids import OrganizationId, key_part
-from chalicelib.platform.table import Action, Cancelled, Item, transact, usage
+from chalicelib.platform.table import transact
+from chalicelib.platform.unit import Write
+from chalicelib.platform.usage_table import usage
+from chalicelib.platform.values import Item
 
 # A transaction takes 100 actions: beside these the parts of a row and the day's late marker.
 _EVENTS_AT_ONCE = 80
@@ -98,7 +102,7 @@ def _of_hour(organization_id: OrganizationId, subscription: str, hour: str, part
     return store.raw_of_day(organization_id, subscription, hour[:10], parts, low_ms=low_ms, high_ms=high_ms)
 
 
-def _forgotten(item: Item) -> Action:
+def _forgotten(item: Item) -> Write:
     return usage.update((item["pk"], item["sk"]), "REMOVE time_pk, time_sk", condition="attribute_exists(time_pk)")
 
 
@@ -108,7 +112,7 @@ def _left(row: Item, gone: int) -> Item:
     return {"pk": row["pk"], "sk": row["sk"], store.COUNT: left, store.UNCOVERED: left} if gone else row
 
 
-def _change(row: Item, left: Item) -> Action:
+def _change(row: Item, left: Item) -> Write:
     seen: dict[str, Any] = {"condition": "n = :seen", "values": {":seen": row[store.COUNT]}}
     return usage.put(left, **seen) if left[store.COUNT] else usage.delete((row["pk"], row["sk"]), **seen)
 

@@ -26,10 +26,13 @@ from chalicelib.features.metering.event import Event
 from chalicelib.features.metering.log_items import Reference
 from chalicelib.platform import agenda
 from chalicelib.platform.clock import OrganizationRef
+from chalicelib.platform.dynamodb import Key
 from chalicelib.platform.ids import OrganizationId, derived_id
 from chalicelib.platform.log import logger
-from chalicelib.platform.table import Item, Key, core, transact, usage
+from chalicelib.platform.table import core, transact
 from chalicelib.platform.timestamps import stamp
+from chalicelib.platform.usage_table import usage
+from chalicelib.platform.values import Item
 
 if TYPE_CHECKING:
     from chalicelib.features.metering.messages import Message

@@ -28,9 +28,10 @@ from typing import Any, NamedTuple
 from chalicelib import limits
 from chalicelib.features.metering import store
 from chalicelib.features.metering.event import Source, milliseconds_of
+from chalicelib.platform.dynamodb import Key
 from chalicelib.platform.ids import OrganizationId, key
-from chalicelib.platform.table import Item, Key
 from chalicelib.platform.timestamps import unstamp
+from chalicelib.platform.values import Item
 
 # Zipped it is never longer than this and a few bytes more, whatever it says: an item holds 400 KB.
 TEXT_BYTES_MAX = 350_000

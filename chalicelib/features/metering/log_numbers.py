@@ -16,9 +16,12 @@ from datetime import datetime, timedelta
 from botocore.exceptions import BotoCoreError, ClientError
 
 from chalicelib.features.metering import log_items, store
+from chalicelib.platform.dynamodb import ConditionFailed, Key
 from chalicelib.platform.ids import OrganizationId
 from chalicelib.platform.settings import settings
-from chalicelib.platform.table import Action, ConditionFailed, Item, Key, Table, usage
+from chalicelib.platform.unit import Write
+from chalicelib.platform.usage_table import Table, usage
+from chalicelib.platform.values import Item
 
 usage_once = Table(lambda: settings().usage_table, use="single")
 
@@ -39,7 +42,7 @@ def add(organization_id: OrganizationId, items: Iterable[Item]) -> None:
             doubt([row])
 
 
-def _added(action: Action) -> bool:
+def _added(action: Write) -> bool:
     for attempt in range(_ATTEMPTS):
         try:
             usage_once.write(action)
@@ -52,7 +55,7 @@ def _added(action: Action) -> bool:
     return False
 
 
-def moved(row: Key, number: int, erased: int, expires_at: int = 0) -> Action:
+def moved(row: Key, number: int, erased: int, expires_at: int = 0) -> Write:
     """The change of a row."""
     expression, values = "ADD #n :n, e :e", {":n": number, ":e": erased}
     if expires_at:

@@ -15,8 +15,9 @@ from chalicelib.features.metering import erase, log_items, log_numbers, store
 from chalicelib.features.metering.log_items import Reference, references_of
 from chalicelib.platform.clock import OrganizationRef
 from chalicelib.platform.ids import OrganizationId
-from chalicelib.platform.table import Item, usage
 from chalicelib.platform.timestamps import stamp
+from chalicelib.platform.usage_table import usage
+from chalicelib.platform.values import Item
 
 # Sort keys begin with digits.
 _FIRST, _LAST = "0", "A"

@@ -23,8 +23,8 @@ from chalicelib.platform.agenda import Task
 from chalicelib.platform.clock import OrganizationRef
 from chalicelib.platform.ids import OrganizationId, key_part
 from chalicelib.platform.log import logger
-from chalicelib.platform.table import usage
 from chalicelib.platform.timestamps import unstamp
+from chalicelib.platform.usage_table import usage
 
 # A day longer than events are taken, so that what is gone is refused and not counted again.
 _RETENTION_SECONDS = int(limits.EVENT_RETENTION.total_seconds()) + 86_400

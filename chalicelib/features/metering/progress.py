@@ -26,8 +26,9 @@ from chalicelib.platform import clock
 from chalicelib.platform.ids import OrganizationId
 from chalicelib.platform.log import logger
 from chalicelib.platform.settings import settings
-from chalicelib.platform.table import Table, core
+from chalicelib.platform.table import core
 from chalicelib.platform.timestamps import stamp, unstamp
+from chalicelib.platform.usage_table import Table
 
 # Counting waits behind it.
 core_briefly = Table(lambda: settings().core_table, use="brief")

@@ -22,7 +22,7 @@ from chalicelib.features.metering.dimensions import Delta, View
 from chalicelib.features.metering.distinct_counters import Entering, Register
 from chalicelib.features.metering.event import Event, instant_of
 from chalicelib.platform.ids import OrganizationId
-from chalicelib.platform.table import Table
+from chalicelib.platform.usage_table import Table
 from chalicelib.platform.values import from_item
 
 _GREATER = "(attribute_not_exists({name}) OR {name} < {value})"
@@ -134,7 +134,7 @@ class Rows:
         # Asked anew for each attempt, as none is signed with older knowledge than registers allow.
         entering = self.entering({event.code for event, _ in events})
         entries = entering.entries((event.code, tally.counted_of(event, received)) for event, received in events)
-        return entering.actions(entries, part) if entries else []
+        return [each.action for each in entering.actions(entries, part)] if entries else []
 
     def _views(self, events: Iterable[tuple[Event, str]]) -> Iterable[tuple[str, View | None]]:
         """The view of each code. A plain sum is kept in one where its events bring prices along."""

@@ -44,8 +44,11 @@ from functools import lru_cache
 from typing import Any
 
 from chalicelib.features.metering.event import Event, instant_of, milliseconds_of, order_of
+from chalicelib.platform.dynamodb import Key
 from chalicelib.platform.ids import OrganizationId, key, key_part
-from chalicelib.platform.table import Action, Item, Key, usage
+from chalicelib.platform.unit import Write
+from chalicelib.platform.usage_table import usage
+from chalicelib.platform.values import Item
 
 SETTLED = "h!#settled"  # Right before all hours.
 PART, ALL_PARTS = "0", "0123456789abcdef"
@@ -107,7 +110,7 @@ def rows(pk: str, low: str, high: str) -> list[Item]:
     return list(usage.query(pk, between=(low, high)))
 
 
-def fold_again_action(pk: str, day: str) -> Action:
+def fold_again_action(pk: str, day: str) -> Write:
     """What a change of a closed day's rows is marked by: days that were folded are folded again."""
     return usage.update((pk, late_sk(day)), "ADD #n :one", names={"#n": COUNT}, values={":one": 1})
 

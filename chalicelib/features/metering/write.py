@@ -33,10 +33,11 @@ from chalicelib.features.metering.rows import Rows
 from chalicelib.platform import agenda, clock
 from chalicelib.platform.agenda import Task
 from chalicelib.platform.busy import error_code, is_busy
+from chalicelib.platform.dynamodb import Reason, reasons_of
 from chalicelib.platform.ids import OrganizationId
 from chalicelib.platform.log import logger
 from chalicelib.platform.settings import settings
-from chalicelib.platform.table import Reason, Table, reasons_of, usage
+from chalicelib.platform.usage_table import Table, usage
 
 # DynamoDB takes 100 actions in a transaction, and 4 MB: of these a part is left for rows, which may be large already.
 _ACTIONS_MAX = 100
@@ -230,7 +231,7 @@ def _commit(
         actions = [{"Put": {**put, "Item": sealed.item_in(place)}} for sealed in part]
         received = [sealed.received for sealed in part]
         actions += rows.actions(received, place, signed_at=clock.utc_now(), consistent=is_old, bare=bare)
-        actions += [agenda.put(task, now=task.due_at) for task in tasks]
+        actions += [agenda.put(task, now=task.due_at).action for task in tasks]
         try:
             table.client.transact_write_items(TransactItems=actions)
             return part + _own([each for each in unsure if each not in part]), is_sent_twice

@@ -16,8 +16,10 @@ from chalicelib import limits
 from chalicelib.features.organizations import store
 from chalicelib.features.organizations.records import Organization
 from chalicelib.platform import secret
+from chalicelib.platform.dynamodb import Cancelled
 from chalicelib.platform.ids import OrganizationId, key
-from chalicelib.platform.table import Action, Cancelled, core, transact
+from chalicelib.platform.table import core, transact
+from chalicelib.platform.unit import Write
 
 # What this process has read: organization -> (the key, when). Decrypting asks KMS, which costs as much as a delivery.
 _known: dict[str, tuple[str, float]] = {}
@@ -60,7 +62,7 @@ def _made(organization_id: OrganizationId) -> str:
         organization = store.get(organization_id)
         plain = (organization and organization.hmac_key) or secrets.token_hex(32)
         pk, sk = _key(organization_id)
-        actions: list[Action] = [
+        actions: list[Write] = [
             core.create({"pk": pk, "sk": sk, "encrypted": secret.seal(plain, _context(organization_id))})
         ]
         if organization is not None and organization.hmac_key is not None:

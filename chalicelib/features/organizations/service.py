@@ -12,10 +12,10 @@ from chalicelib.features.organizations import hmac_keys, store
 from chalicelib.features.organizations.records import BillingConfiguration, Organization
 from chalicelib.features.organizations.schemas import OrganizationCreate, OrganizationUpdate
 from chalicelib.platform import auth
+from chalicelib.platform.dynamodb import Cancelled
 from chalicelib.platform.ids import OrganizationId, new_id
 from chalicelib.platform.retry import retrying
 from chalicelib.platform.settings import settings
-from chalicelib.platform.table import Cancelled
 from chalicelib.platform.timestamps import stamp
 
 

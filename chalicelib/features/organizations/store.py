@@ -22,8 +22,11 @@ from typing import Any
 
 from chalicelib.features.organizations.records import Organization
 from chalicelib.platform.collection import dump
+from chalicelib.platform.dynamodb import Key
 from chalicelib.platform.ids import OrganizationId, key
-from chalicelib.platform.table import Action, Item, Key, core, transact
+from chalicelib.platform.table import core, transact
+from chalicelib.platform.unit import Write
+from chalicelib.platform.values import Item
 
 
 def get(organization_id: OrganizationId) -> Organization | None:
@@ -48,7 +51,7 @@ def ids() -> Iterator[str]:
                 yield organization_id
 
 
-def create(extra: Sequence[Action], organization: Organization) -> None:
+def create(extra: Sequence[Write], organization: Organization) -> None:
     """Store a new organization behind `extra`, in one transaction.
 
     Raises: Cancelled, with the reasons in this order.
@@ -57,12 +60,12 @@ def create(extra: Sequence[Action], organization: Organization) -> None:
     transact([*extra, core.create(_item(organization)), numbers])
 
 
-def replace_action(old: Organization, new: Organization) -> Action:
+def replace_action(old: Organization, new: Organization) -> Write:
     """Write `new`, which has the next version, over `old`; refused if somebody else wrote in between."""
     return core.put(_item(new), condition="version = :version", values={":version": old.version})
 
 
-def without_hmac_key(organization: Organization) -> Action:
+def without_hmac_key(organization: Organization) -> Write:
     """Take the key of an earlier version out of the record; refused if somebody else wrote in between."""
     return core.update(
         _key(organization.id),
@@ -89,7 +92,7 @@ def next_number(organization_id: OrganizationId, name: str) -> int:
     return core.next_number(numbers_key(organization_id), name)
 
 
-def number_action(organization_id: OrganizationId, name: str, *, seen: int) -> Action:
+def number_action(organization_id: OrganizationId, name: str, *, seen: int) -> Write:
     """Draw the number after `seen`; refused if somebody else drew it meanwhile, so that no number is lost or doubled."""
     return core.update(
         numbers_key(organization_id),
@@ -100,7 +103,7 @@ def number_action(organization_id: OrganizationId, name: str, *, seen: int) -> A
     )
 
 
-def invitation(token_hash: str, organization_id: OrganizationId, email: str, created_at: str) -> Action:
+def invitation(token_hash: str, organization_id: OrganizationId, email: str, created_at: str) -> Write:
     """The action that stores an invitation."""
     values: dict[str, Any] = {"organization_id": organization_id, "email": email, "status": "pending"}
     return core.create({"pk": f"invitation#{token_hash}", "sk": "-", "created_at": created_at, **values})

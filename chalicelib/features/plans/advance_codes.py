@@ -21,8 +21,9 @@ from hashlib import sha256
 
 from chalicelib import limits
 from chalicelib.platform.ids import OrganizationId, key
-from chalicelib.platform.table import Action, core
+from chalicelib.platform.table import core
 from chalicelib.platform.timestamps import stamp
+from chalicelib.platform.unit import Write
 
 _NUMBER, _LEFT = "n:", "left:"
 _PLAIN_MAX = 40
@@ -50,7 +51,7 @@ def current(organization_id: OrganizationId, *, real_now: datetime) -> Codes:
     return Codes(code for code, number in numbers.items() if number > 0 or item.get(_LEFT + code, "") > since)
 
 
-def actions(organization_id: OrganizationId, *, before: Set[str], after: Set[str], real_now: datetime) -> list[Action]:
+def actions(organization_id: OrganizationId, *, before: Set[str], after: Set[str], real_now: datetime) -> list[Write]:
     """Count a plan under the codes that it has in advance now, and no more under those that it had."""
     entered, left = sorted(map(_name, after - before)), sorted(map(_name, before - after))
     if not entered and not left:

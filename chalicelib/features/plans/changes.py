@@ -14,7 +14,7 @@ from chalicelib.platform.clock import OrganizationRef
 from chalicelib.platform.collection import dump
 from chalicelib.platform.http import to_json
 from chalicelib.platform.ids import OrganizationId
-from chalicelib.platform.table import Action
+from chalicelib.platform.unit import Write
 
 # Carries a change of a plan to its children. Before the billing of the same instant, which shall find it done.
 CASCADE = agenda.kind("cascade_plan", rank=6)
@@ -58,7 +58,7 @@ def announcement(organization: OrganizationRef, plan: Plan, name: str, *, now: d
     return webhooks.announcement(organization, name, "plan", payload, subject=subject, now=now)
 
 
-def usage_actions(organization_id: OrganizationId, old: Plan | None, new: Plan | None) -> list[Action]:
+def usage_actions(organization_id: OrganizationId, old: Plan | None, new: Plan | None) -> list[Write]:
     """Bring the lists of the metrics, and the codes of charges in advance, in line with what a plan uses now (None: it is
     not there yet, or no more)."""
     before, after = (set() if plan is None else metric_ids(plan) for plan in (old, new))

@@ -40,7 +40,8 @@ from chalicelib.platform.ids import (
     TaxId,
     key,
 )
-from chalicelib.platform.table import Action, core
+from chalicelib.platform.table import core
+from chalicelib.platform.unit import Write
 
 
 def _group_keys(properties: Mapping[str, Any]) -> tuple[str, ...]:
@@ -186,7 +187,7 @@ PLANS = Collection(
 )
 
 
-def taken_action(organization_id: OrganizationId, plan: Plan) -> list[Action]:
+def taken_action(organization_id: OrganizationId, plan: Plan) -> list[Write]:
     """Mark a plan as taken; nothing to write when it is already. Refused if the plan is gone or has changed."""
     if plan.taken:
         return []
@@ -200,7 +201,7 @@ def taken_action(organization_id: OrganizationId, plan: Plan) -> list[Action]:
     return [action]
 
 
-def current_action(organization_id: OrganizationId, plan: Plan) -> Action:
+def current_action(organization_id: OrganizationId, plan: Plan) -> Write:
     """Refuse the transaction if the plan has changed since it was read: for what copies it, where `taken_action` (which
     asks the same) has nothing to write."""
     return core.check(PLANS.key(organization_id, plan.id), "version = :seen", {":seen": plan.version})
@@ -211,7 +212,7 @@ def children_ids(organization_id: OrganizationId, parent_id: str) -> list[str]:
     return [item["sk"] for item in core.query(_children(organization_id, parent_id))]
 
 
-def child_actions(organization_id: OrganizationId, child: Plan) -> list[Action]:
+def child_actions(organization_id: OrganizationId, child: Plan) -> list[Write]:
     """Enter a child under its parent."""
     assert child.parent_id is not None, "only a child has a parent"
     return [core.put({"pk": _children(organization_id, child.parent_id), "sk": child.id})]
@@ -219,14 +220,14 @@ def child_actions(organization_id: OrganizationId, child: Plan) -> list[Action]:
 
 def subscribed_action(
     organization_id: OrganizationId, plan_id: PlanId, customer_id: CustomerId, subscription_id: SubscriptionId
-) -> Action:
+) -> Write:
     """Enter a subscription under its plan."""
     return core.put({"pk": _subscriptions(organization_id, plan_id), "sk": key(customer_id, subscription_id)})
 
 
 def unsubscribed_action(
     organization_id: OrganizationId, plan_id: PlanId, customer_id: CustomerId, subscription_id: SubscriptionId
-) -> Action:
+) -> Write:
     """Take a subscription out of its plan's list, whether it stands there or not."""
     return core.delete((_subscriptions(organization_id, plan_id), key(customer_id, subscription_id)))
 
@@ -247,7 +248,7 @@ def subscriber_key(customer_id: CustomerId, subscription_id: SubscriptionId) -> 
     return key(customer_id, subscription_id)
 
 
-def step_actions(organization_id: OrganizationId, before: Plan, after: Plan) -> list[Action]:
+def step_actions(organization_id: OrganizationId, before: Plan, after: Plan) -> list[Write]:
     """Keep a change for the children; `after` has the version that it is written with."""
     halves = {"before": before, "after": after}
     return [
@@ -275,7 +276,7 @@ def steps(organization_id: OrganizationId, parent_id: str, *, until: int) -> Ite
             yield plan, after
 
 
-def step_done_actions(organization_id: OrganizationId, after: Plan) -> list[Action]:
+def step_done_actions(organization_id: OrganizationId, after: Plan) -> list[Write]:
     """Forget a change that all children have."""
     pk = _steps(organization_id, after.id)
     return [core.delete((pk, _step(after.version, half))) for half in ("before", "after")]

@@ -26,9 +26,12 @@ from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 
 from chalicelib.domain.money import CONTEXT
 from chalicelib.features.rating.event_usage import EventFeeTarget, Owed, Period
+from chalicelib.platform.dynamodb import Key
 from chalicelib.platform.ids import key
-from chalicelib.platform.table import Action, Item, Key, core
+from chalicelib.platform.table import core
 from chalicelib.platform.timestamps import stamp
+from chalicelib.platform.unit import Write
+from chalicelib.platform.values import Item
 
 _PLACES, _WHOLE = Decimal("1E-15"), Decimal(1)
 _LARGE = Decimal(10**22)
@@ -51,7 +54,7 @@ def read(place: Key, items: Mapping[Key, Item]) -> Decimal:
     return Decimal(0) if found is None else Decimal(found["amount"])
 
 
-def raise_actions(period: Period, part: EventFeeTarget, owed: Owed, *, charged: Decimal) -> list[Action]:
+def raise_actions(period: Period, part: EventFeeTarget, owed: Owed, *, charged: Decimal) -> list[Write]:
     """Enter a fee that was computed with so much charged; refused where meanwhile too much was for it to hold."""
     if not owed.amount or part.owes_the_same_in_any_order:
         return []

@@ -32,8 +32,9 @@ from chalicelib.platform import agenda, busy, clock, jobs
 from chalicelib.platform.agenda import Task
 from chalicelib.platform.busy import is_busy
 from chalicelib.platform.clock import OrganizationRef, TestClock
+from chalicelib.platform.dynamodb import Cancelled, ConditionFailed
 from chalicelib.platform.log import logger
-from chalicelib.platform.table import Cancelled, ConditionFailed, core, transact
+from chalicelib.platform.table import core, transact
 from chalicelib.platform.timestamps import iso, stamp
 
 ADVANCE = agenda.kind("advance_clock", rank=0, wall_clock=True)

@@ -19,7 +19,8 @@ from chalicelib.features.subscriptions.records import PendingInvoice, Status, Su
 from chalicelib.platform import agenda
 from chalicelib.platform.agenda import Task
 from chalicelib.platform.ids import CustomerId, OrganizationId, SubscriptionId
-from chalicelib.platform.table import Action, transact
+from chalicelib.platform.table import transact
+from chalicelib.platform.unit import Write
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +64,7 @@ class Change:
         *,
         created: Sequence[tuple[Subscription, Plan]] = (),
         replaced: Sequence[tuple[Subscription, Subscription, Plan]] = (),
-        extra: Sequence[Action] = (),
+        extra: Sequence[Write] = (),
         tasks: Sequence[Task] = (),
     ) -> list[Task]:
         """Write it all together; returns the tasks to push. `replaced`: before, after, and the plan after.
@@ -76,7 +77,7 @@ class Change:
         instants = [at for at in (*due, self.state.due_at) if at is not None]
         # Something may be due before now only for what was written late: the clock never goes back for it.
         state = self.state.model_copy(update={"due_at": min(instants, default=None), "attached": True})
-        actions: list[Action] = [customer_store.billing_action(ref.id, self.state, state)]
+        actions: list[Write] = [customer_store.billing_action(ref.id, self.state, state)]
         # A first invoice bills no usage: it is made at once, where others wait for events still queued.
         changed = [*(s for s, _ in created), *(new for _, new, _ in replaced)]
         at_once = self.state.due_at is None and all(s.occasions == (PendingInvoice.STARTING,) for s in changed)
@@ -92,7 +93,7 @@ class Change:
 
     def _entered(
         self, created: Sequence[Subscription], replaced: Sequence[tuple[Subscription, Subscription]]
-    ) -> list[Action]:
+    ) -> list[Write]:
         """Each live subscription stands in its plan's list, and in no other."""
         organization_id, customer_id = self.organization.id, self.customer.id
         actions = [

@@ -14,7 +14,7 @@ from chalicelib.features.subscriptions.change import Change, started
 from chalicelib.features.subscriptions.records import PendingInvoice, Status, Subscription
 from chalicelib.platform.agenda import Task
 from chalicelib.platform.ids import new_id
-from chalicelib.platform.table import Action
+from chalicelib.platform.unit import Write
 
 Replaced = tuple[Subscription, Subscription, Plan]
 
@@ -62,7 +62,7 @@ def upgrade(
     new: Subscription,
     plan: Plan,
     waiting: Sequence[Replaced],
-    extra: Sequence[Action],
+    extra: Sequence[Write],
 ) -> tuple[Subscription, list[Task]]:
     """`current` ends and `new` begins, both now; a change that waited is dropped. Billing makes the credit note for what
     was paid in advance, and one invoice for both."""
@@ -102,7 +102,7 @@ def downgrade(
     new: Subscription,
     plan: Plan,
     waiting: Sequence[Replaced],
-    extra: Sequence[Action],
+    extra: Sequence[Write],
 ) -> tuple[Subscription, list[Task]]:
     """`new` waits for the end of the running period; a change that waited before is dropped."""
     announced = current.model_copy(

@@ -31,7 +31,7 @@ from chalicelib.platform.agenda import Task
 from chalicelib.platform.clock import OrganizationRef
 from chalicelib.platform.ids import CustomerId, OrganizationId, SubscriptionId, new_id
 from chalicelib.platform.retry import retrying
-from chalicelib.platform.table import Action
+from chalicelib.platform.unit import Write
 
 
 def create(
@@ -85,7 +85,7 @@ def _change_plan(
     subscription_id: SubscriptionId,
     plan: Plan,
     request: schemas.SubscriptionInput,
-    extra: Sequence[Action],
+    extra: Sequence[Write],
 ) -> tuple[Subscription, list[Task]]:
     """Another plan for a subscription: at once where it costs as much or more, else with its next period; for one that
     has not begun, simply another one. The same plan again changes nothing."""
@@ -169,13 +169,13 @@ def _was_billed_to_its_end(subscription: Subscription) -> bool:
 
 def _child(
     organization_id: OrganizationId, parent: Plan, values: Mapping[str, Any], *, now: datetime
-) -> tuple[Plan, list[Action]]:
+) -> tuple[Plan, list[Write]]:
     """A plan of the subscription's own, and what writes it together with it."""
     child = overrides.child(organization_id, parent, values, now=now)
     return child, _writing(organization_id, child, parent)
 
 
-def _writing(organization_id: OrganizationId, child: Plan, parent: Plan) -> list[Action]:
+def _writing(organization_id: OrganizationId, child: Plan, parent: Plan) -> list[Write]:
     # A parent without subscriptions so far is marked as taken, which refuses as well if it has changed.
     unchanged = [plan_store.current_action(organization_id, parent)] if parent.taken else []
     return [*overrides.create_actions(organization_id, child), *unchanged]
@@ -183,7 +183,7 @@ def _writing(organization_id: OrganizationId, child: Plan, parent: Plan) -> list
 
 def _known_customer(
     own: Organization, customer_id: CustomerId, plan: Plan, *, now: datetime
-) -> tuple[Change, list[Action]]:
+) -> tuple[Change, list[Write]]:
     """A customer as it stands, with the plan's currency taken over.
 
     Raises: NotFound, when it was deleted meanwhile; Invalid, for another currency.
@@ -199,7 +199,7 @@ def _known_customer(
 
 def _customer_for(
     own: Organization, known: Customer | None, external_id: str, plan: Plan, *, now: datetime
-) -> tuple[Change, list[Action]]:
+) -> tuple[Change, list[Write]]:
     """The customer; a blank one, not yet written and without a number, where there is none."""
     if known is not None:
         return _known_customer(own, known.id, plan, now=now)
@@ -245,7 +245,7 @@ def update(
         old = _updatable(organization.id, external_id, statuses)
         change = change_of(organization.id, old.customer_id, now=now)
         plan = plans.by_ids(organization.id, [old.plan_id])[old.plan_id]
-        extra: list[Action] = []
+        extra: list[Write] = []
         moves_trial = trials.moves(old, plan, request.plan_overrides, now=now)
         if request.plan_overrides:
             plan, extra = _overridden(organization.id, plan, request.plan_overrides, moves_trial=moves_trial, now=now)
@@ -263,7 +263,7 @@ def update(
 
 def _overridden(
     organization_id: OrganizationId, plan: Plan, values: Mapping[str, Any], *, moves_trial: bool, now: datetime
-) -> tuple[Plan, list[Action]]:
+) -> tuple[Plan, list[Write]]:
     """The plan of a running subscription with other values: its own child, made where it has none."""
     if plan.parent_id is not None:
         changed = overrides.changed(organization_id, plan, values, now=now, moves_trial=moves_trial)

@@ -24,8 +24,10 @@ from chalicelib.features.subscriptions.records import Subscription
 from chalicelib.platform import counters
 from chalicelib.platform.collection import dump
 from chalicelib.platform.ids import CustomerId, OrganizationId, SubscriptionId, key
-from chalicelib.platform.table import Action, Item, core
+from chalicelib.platform.table import core
 from chalicelib.platform.timestamps import stamp
+from chalicelib.platform.unit import Write
+from chalicelib.platform.values import Item
 
 BEGINS = "sub#"
 
@@ -70,7 +72,7 @@ def write_subscriptions(
     *,
     created: Sequence[Subscription] = (),
     replaced: Sequence[tuple[Subscription, Subscription]] = (),
-) -> list[Action]:
+) -> list[Write]:
     """Store new subscriptions and write others over what was read; refused if somebody else wrote in between.
 
     All of one transaction go together: their totals move in one row, which no transaction may touch twice.
@@ -89,17 +91,17 @@ def write_subscriptions(
     return [*actions, *counters.moved(organization_id, "subscription", first, changes)]
 
 
-def guard_action(organization_id: OrganizationId, subscription: Subscription) -> Action:
+def guard_action(organization_id: OrganizationId, subscription: Subscription) -> Write:
     """Take the external id; refused where a live subscription has it."""
     return core.create(_guard(organization_id, subscription))
 
 
-def move_guard_action(organization_id: OrganizationId, old: Subscription, new: Subscription) -> Action:
+def move_guard_action(organization_id: OrganizationId, old: Subscription, new: Subscription) -> Write:
     """Hand the external id over to a successor."""
     return core.put(_guard(organization_id, new), condition="subscription_id = :old", values={":old": old.id})
 
 
-def release_action(organization_id: OrganizationId, subscription: Subscription) -> Action:
+def release_action(organization_id: OrganizationId, subscription: Subscription) -> Write:
     """Free the external id."""
     return core.delete(
         (key(organization_id, "subscription-guard", subscription.external_id), "-"),

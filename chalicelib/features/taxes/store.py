@@ -15,7 +15,8 @@ from decimal import Decimal
 
 from chalicelib.platform.collection import Collection, Record
 from chalicelib.platform.ids import OrganizationId, TaxId, key
-from chalicelib.platform.table import Action, core
+from chalicelib.platform.table import core
+from chalicelib.platform.unit import Write
 
 
 class Tax(Record):
@@ -37,7 +38,7 @@ def default_ids(organization_id: OrganizationId) -> list[str]:
     return [item["sk"] for item in core.query(_defaults(organization_id))]
 
 
-def default_actions(organization_id: OrganizationId, tax_id: TaxId, *, before: bool, after: bool) -> list[Action]:
+def default_actions(organization_id: OrganizationId, tax_id: TaxId, *, before: bool, after: bool) -> list[Write]:
     """Enter a tax in the default list, or take it out."""
     if before == after:
         return []

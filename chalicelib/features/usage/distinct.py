@@ -17,8 +17,10 @@ from chalicelib.features.usage import raw
 from chalicelib.platform import agenda
 from chalicelib.platform.agenda import Task
 from chalicelib.platform.clock import OrganizationRef
+from chalicelib.platform.dynamodb import Cancelled
 from chalicelib.platform.ids import OrganizationId, key_part
-from chalicelib.platform.table import Cancelled, core, transact, usage
+from chalicelib.platform.table import core, transact
+from chalicelib.platform.usage_table import usage
 
 # Filling begins when the meter has long been keeping the register up, really: no test clock changes that.
 FILL = agenda.kind("fill_register", rank=80, wall_clock=True)

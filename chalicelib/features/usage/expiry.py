@@ -21,9 +21,13 @@ from chalicelib.features.usage import compaction, raw
 from chalicelib.features.usage.reader import Reader
 from chalicelib.platform import agenda
 from chalicelib.platform.agenda import Task
+from chalicelib.platform.dynamodb import ConditionFailed
 from chalicelib.platform.ids import OrganizationId
 from chalicelib.platform.log import logger
-from chalicelib.platform.table import Action, ConditionFailed, Item, core, usage
+from chalicelib.platform.table import core
+from chalicelib.platform.unit import Write
+from chalicelib.platform.usage_table import usage
+from chalicelib.platform.values import Item
 
 SETTLE = agenda.kind("settle_usage", rank=82, wall_clock=True)
 
@@ -116,7 +120,7 @@ def _expire(hour: Item, at: int) -> None:
     _done(change)
 
 
-def _done(change: Action) -> bool:
+def _done(change: Write) -> bool:
     try:
         usage.write(change)
     except ConditionFailed:
@@ -135,7 +139,7 @@ def _begin(day: str) -> datetime:
 # All subscriptions of an organization, once a month.
 
 
-def begin(task: Task, now: datetime) -> list[Action]:
+def begin(task: Task, now: datetime) -> list[Write]:
     """What has an organization's usage settled, beside a daily task of its: on the first day of a month."""
     if now.day != 1 or task.organization.sandbox:
         return []

@@ -19,8 +19,8 @@ from chalicelib.features.metering.event import instant_of, milliseconds_of
 from chalicelib.features.subscriptions.stream import Stream
 from chalicelib.platform import clock
 from chalicelib.platform.ids import OrganizationId, key_part
-from chalicelib.platform.table import Item
 from chalicelib.platform.timestamps import stamp
+from chalicelib.platform.values import Item
 
 _HOUR, _DAY, _MICROSECOND = timedelta(hours=1), timedelta(days=1), timedelta(microseconds=1)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

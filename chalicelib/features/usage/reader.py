@@ -18,7 +18,8 @@ from chalicelib.features.subscriptions.stream import Stream
 from chalicelib.features.usage import compaction, raw
 from chalicelib.features.usage.totals import RollupTotals, Views, covered_only, merge, take_event, without
 from chalicelib.platform.ids import OrganizationId, key_part
-from chalicelib.platform.table import Item, usage
+from chalicelib.platform.usage_table import usage
+from chalicelib.platform.values import Item
 
 _HOUR, _DAY = timedelta(hours=1), timedelta(days=1)
 # Folding waits this long after a day's end: longer than any transaction that called the day open can still come in.

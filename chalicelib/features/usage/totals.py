@@ -9,7 +9,7 @@ from chalicelib.domain.aggregation.summaries import Summary
 from chalicelib.features.metering import dimensions, limbs, store, tally
 from chalicelib.features.metering.dimensions import Combination, Delta, View
 from chalicelib.platform.ids import key_part
-from chalicelib.platform.table import Item
+from chalicelib.platform.values import Item
 
 # By code as it stands in keys.
 Views = Mapping[str, frozenset[View]]

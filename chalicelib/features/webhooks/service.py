@@ -18,8 +18,9 @@ from chalicelib.platform.clock import OrganizationRef
 from chalicelib.platform.http import to_json
 from chalicelib.platform.ids import OrganizationId, WebhookEndpointId, derived_id, new_id
 from chalicelib.platform.retry import retrying
-from chalicelib.platform.table import Action, transact
+from chalicelib.platform.table import transact
 from chalicelib.platform.timestamps import iso
+from chalicelib.platform.unit import Write
 
 ANNOUNCE = agenda.kind("announce", rank=80, wall_clock=True)
 DELIVER = agenda.kind(
@@ -72,7 +73,7 @@ def create(organization: OrganizationRef, values: Mapping[str, Any], *, now: dat
     return retrying(lambda: _create(store.endpoint_set(organization.id), request, now=now), "webhook_endpoint")
 
 
-def _create(known: EndpointSet, request: EndpointInput, *, now: datetime, extra: Sequence[Action] = ()) -> Endpoint:
+def _create(known: EndpointSet, request: EndpointInput, *, now: datetime, extra: Sequence[Write] = ()) -> Endpoint:
     if len(known.endpoints) >= limits.WEBHOOK_ENDPOINTS_MAX:
         raise Invalid.field("base", "exceeded_limit")
     endpoint = Endpoint(
@@ -130,7 +131,7 @@ def remove(organization: OrganizationRef, endpoint_id: WebhookEndpointId, *, now
     return retrying(attempt, "webhook_endpoint")
 
 
-def _remove(known: EndpointSet, old: Endpoint, *, now: datetime, extra: Sequence[Action] = ()) -> Endpoint:
+def _remove(known: EndpointSet, old: Endpoint, *, now: datetime, extra: Sequence[Write] = ()) -> Endpoint:
     return ENDPOINTS.remove(known.organization_id, old, now=now, extra=[*known.leave_actions(old.id), *extra])
 
 
@@ -139,7 +140,7 @@ def urls(organization_id: OrganizationId) -> list[str]:
     return [endpoint.webhook_url for endpoint in store.live(organization_id)]
 
 
-def set_first_url(organization_id: OrganizationId, url: str | None, extra: Sequence[Action], *, now: datetime) -> None:
+def set_first_url(organization_id: OrganizationId, url: str | None, extra: Sequence[Write], *, now: datetime) -> None:
     """The organization's `webhook_url` shortcut: make or replace the first endpoint; null removes it. All in one
     transaction with `extra`, as one attempt of its caller's change.
 
@@ -202,7 +203,7 @@ def announcement(
     return agenda.task(ANNOUNCE, organization, subject, clock.utc_now(), detail)
 
 
-def messages_for(task: Task) -> tuple[list[Action], list[Task]]:
+def messages_for(task: Task) -> tuple[list[Write], list[Task]]:
     """The messages that an announcement becomes: one per endpoint that wants its type, each with its delivery."""
     detail = task.detail
     endpoints = [e for e in store.live(task.organization.id) if subscribed(e.event_types, detail["webhook_type"])]
@@ -211,7 +212,7 @@ def messages_for(task: Task) -> tuple[list[Action], list[Task]]:
     payload = detail.get("payload") or files.get(detail["payload_key"]).decode()
     body = _body(task.organization.id, detail["webhook_type"], detail["object_type"], payload)
     now = clock.utc_now()
-    actions: list[Action] = []
+    actions: list[Write] = []
     tasks: list[Task] = []
     for endpoint in endpoints:
         message_id = derived_id(task.organization.id, task.subject, endpoint.id)

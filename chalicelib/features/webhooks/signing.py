@@ -11,8 +11,9 @@ import hmac
 from functools import lru_cache
 
 from chalicelib.platform import secret
+from chalicelib.platform.dynamodb import ConditionFailed
 from chalicelib.platform.settings import settings
-from chalicelib.platform.table import ConditionFailed, core
+from chalicelib.platform.table import core
 
 _CONTEXT = {"purpose": "tollgate-webhook-signing"}
 

@@ -26,8 +26,10 @@ from pydantic import BaseModel, ConfigDict
 from chalicelib import limits
 from chalicelib.platform.collection import Collection, Record, dump
 from chalicelib.platform.ids import OrganizationId, WebhookEndpointId, WebhookId, key
-from chalicelib.platform.table import Action, Item, core
+from chalicelib.platform.table import core
 from chalicelib.platform.timestamps import stamp
+from chalicelib.platform.unit import Write
+from chalicelib.platform.values import Item
 
 
 class Endpoint(Record):
@@ -80,15 +82,15 @@ class EndpointSet:
     endpoints: tuple[Endpoint, ...]
     version: int
 
-    def enter_actions(self, endpoint_id: WebhookEndpointId) -> list[Action]:
+    def enter_actions(self, endpoint_id: WebhookEndpointId) -> list[Write]:
         """Add an endpoint to the set. Refused if the set has changed."""
         return [self._lock_action(), core.put({"pk": _set_pk(self.organization_id), "sk": endpoint_id})]
 
-    def leave_actions(self, endpoint_id: WebhookEndpointId) -> list[Action]:
+    def leave_actions(self, endpoint_id: WebhookEndpointId) -> list[Write]:
         """Remove an endpoint from the set. Refused if the set has changed."""
         return [self._lock_action(), core.delete((_set_pk(self.organization_id), endpoint_id))]
 
-    def _lock_action(self) -> Action:
+    def _lock_action(self) -> Write:
         lock = {"pk": _set_pk(self.organization_id), "sk": _LOCK, "version": self.version + 1}
         if self.version == 0:
             return core.create(lock)
@@ -123,12 +125,12 @@ def messages(organization_id: OrganizationId, status: str | None = None) -> list
     return [message for message in kept if status is None or message.status == status]
 
 
-def create_action(message: Message) -> Action:
+def create_action(message: Message) -> Write:
     """Store a new message; refused if it was made before."""
     return core.create(_item(message))
 
 
-def replace_action(old: Message, new: Message) -> Action:
+def replace_action(old: Message, new: Message) -> Write:
     """Write a message's next state; refused if another delivery of it wrote meanwhile."""
     return core.put(
         _item(new),

@@ -22,8 +22,9 @@ from chalicelib.features.subscriptions.stream import Stream
 from chalicelib.features.usage import service as usage
 from chalicelib.platform import agenda, table
 from chalicelib.platform.clock import OrganizationRef
+from chalicelib.platform.dynamodb import Cancelled
 from chalicelib.platform.ids import shard
-from chalicelib.platform.table import Cancelled, core, transact
+from chalicelib.platform.table import core, transact
 from chalicelib.tasks import pushing_store as pushing
 from tests.support.faults import colliding
 from tests.support.hot import Hot

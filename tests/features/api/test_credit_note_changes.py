@@ -11,7 +11,8 @@ from chalicelib.features.credit_notes.records import CreditNote
 from chalicelib.features.webhooks import service as telling
 from chalicelib.features.webhooks import store as webhooks
 from chalicelib.platform import agenda
-from chalicelib.platform.table import Cancelled, transact
+from chalicelib.platform.dynamodb import Cancelled
+from chalicelib.platform.table import transact
 from chalicelib.tasks import credit_notes as jobs
 from tests.support import credit_notes
 from tests.support.credit_notes import NOW, a_note, an_invoice, changed, listed, open_notes, stored

@@ -9,7 +9,8 @@ from chalicelib.features.billable_metrics import store as metric_store
 from chalicelib.features.plans import serializer, store
 from chalicelib.features.plans.overrides import overrides
 from chalicelib.features.plans.store import PLANS
-from chalicelib.platform.table import Cancelled, transact
+from chalicelib.platform.dynamodb import Cancelled
+from chalicelib.platform.table import transact
 from tests.support.children import NOW, World
 
 

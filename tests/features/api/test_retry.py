@@ -12,8 +12,9 @@ from chalicelib.platform import agenda, jobs, table
 from chalicelib.platform.agenda import Kind
 from chalicelib.platform.busy import Busy
 from chalicelib.platform.clock import OrganizationRef
+from chalicelib.platform.dynamodb import Cancelled, ConditionFailed, Reason
 from chalicelib.platform.retry import retrying
-from chalicelib.platform.table import Cancelled, ConditionFailed, Reason, core, transact
+from chalicelib.platform.table import core, transact
 from tests.support.faults import in_flight
 
 NOW = datetime(2024, 1, 1, tzinfo=UTC)

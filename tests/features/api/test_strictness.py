@@ -10,7 +10,7 @@ from botocore.exceptions import ClientError, EndpointConnectionError
 from chalicelib.features.events import service as events
 from chalicelib.features.invoices import service as invoices
 from chalicelib.platform import aws, files
-from chalicelib.platform.table import Cancelled, Reason
+from chalicelib.platform.dynamodb import Cancelled, Reason
 from infra.local.run import keep_secret
 from tests.support import strict
 from tests.support.charging import priced, ts

@@ -12,9 +12,10 @@ from chalicelib.features.customers import service as customers
 from chalicelib.platform import agenda, clock, jobs, queues, throttled
 from chalicelib.platform.busy import Busy, is_busy, pause
 from chalicelib.platform.clock import OrganizationRef
+from chalicelib.platform.dynamodb import Cancelled, ConditionFailed, Crowded, Reason
 from chalicelib.platform.queues import Outgoing
 from chalicelib.platform.settings import settings
-from chalicelib.platform.table import Cancelled, ConditionFailed, Crowded, Reason, core, transact
+from chalicelib.platform.table import core, transact
 from chalicelib.tasks import worker as work
 from tests.support.busy_aws import answering, error, taking, wired
 from tests.support.faults import conflicting

@@ -16,7 +16,7 @@ from chalicelib.features.plans.store import PLANS, Charge, FixedCharge, Plan
 from chalicelib.features.taxes import service as taxes
 from chalicelib.platform import schema
 from chalicelib.platform.ids import OrganizationId, new_id
-from chalicelib.platform.table import Action
+from chalicelib.platform.unit import Write
 
 _SCALARS = (
     "amount_cents",
@@ -79,7 +79,7 @@ def changed(
     return _with(organization_id, child, still, now=now)
 
 
-def create_actions(organization_id: OrganizationId, child: Plan) -> list[Action]:
+def create_actions(organization_id: OrganizationId, child: Plan) -> list[Write]:
     """The actions that store a new child: the record, its place under its parent, the lists of its metrics."""
     return [
         *PLANS.create_actions(organization_id, child),

@@ -1,0 +1,45 @@
+"""Pushing tasks to their queues, after the commit that wrote them. A push only proposes: the item alone says what holds."""
+
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+
+from chalicelib import limits
+from chalicelib.platform import clock, queues
+from chalicelib.platform.agenda.tasks import Task
+from chalicelib.platform.busy import is_busy
+from chalicelib.platform.dynamodb import Key
+from chalicelib.platform.log import logger
+from chalicelib.platform.queues import Outgoing
+
+
+def push(tasks: Sequence[Task]) -> None:
+    """Send what runs within a quarter-hour to its queue, delayed to the second. Losing or doubling it changes nothing: so
+    where SQS is busy it is lost, as what was committed before stands, and the tick finds the tasks."""
+    try:
+        send(tasks)
+    except Exception as error:
+        if not is_busy(error):
+            raise
+        logger.warning("tasks not pushed: SQS is busy", extra={"error": repr(error)})
+
+
+def send(tasks: Sequence[Task]) -> None:
+    """The same, where it matters whether it was sent.
+
+    Raises: Busy, or what SQS says of that.
+    """
+    by_queue: dict[str, list[Outgoing]] = {}
+    real_now = clock.utc_now()
+    for each in tasks:
+        wait = max(timedelta(0), each.run_at - real_now)
+        if each.parked or wait >= limits.PUSH_AHEAD:
+            continue
+        delay = -(-wait // timedelta(seconds=1))  # Rounded up: a message that comes too early is dropped.
+        by_queue.setdefault(each.queue_name, []).append(Outgoing(message(each.key), each.organization.id, int(delay)))
+    for queue, messages in by_queue.items():
+        queues.send_many(queue, messages)
+
+
+def message(task_key: Key) -> Mapping[str, str]:
+    """What is sent: the key only, the item alone says what holds."""
+    return {"pk": task_key[0], "sk": task_key[1]}
