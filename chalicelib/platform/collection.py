@@ -30,7 +30,6 @@ from chalicelib.platform.ids import OrganizationId, key
 from chalicelib.platform.rows import Listed, Row, Searched, Versioned
 from chalicelib.platform.timestamps import stamp
 from chalicelib.platform.unit import Unit, Write
-from chalicelib.platform.values import Item
 
 
 class Record(BaseModel):
@@ -112,13 +111,12 @@ class Collection(Generic[R]):
         self, organization_id: OrganizationId, wanted: listing.Wanted, search_term: str | None = None
     ) -> tuple[list[R], dict[str, int | None]]:
         """One page of the live records, newest first, and its `meta`."""
-        how: dict[str, Any] = {}
-        if search_term:
-            how = {"where": [self.row.words.contains(search_term.lower())]}
-        else:
-            how = {"total": lambda: counters.total(organization_id, self.name)}
-        wanted_list = listing.Listing(organization_id, self.row, key(organization_id, self.name), **how)
-        found, meta = listing.read(wanted_list, wanted)
+        chosen = listing.Filter()
+        chosen.words(search_term)
+        total = None if search_term else lambda: counters.total(organization_id, self.name)
+        pk = key(organization_id, self.name)
+        listed = listing.Listing(organization_id, self.row, pk, where=chosen.conditions, total=total)
+        found, meta = listing.read(listed, wanted)
         return [row.value for row in found], meta
 
     # Changing.
@@ -177,10 +175,6 @@ class Collection(Generic[R]):
             row.list_sk = f"{stamp(record.created_at)}#{record.id}"
             row.words = rows.words_of(self.search(record))
         return row
-
-    def read(self, item: Item) -> R:
-        """The record in a plain item."""
-        return self.record.model_validate(item["record"] | {"version": item["version"]})
 
     def _commit(self, unit: Unit) -> None:
         try:
