@@ -8,13 +8,13 @@ Items
 Access patterns
     1 get(org, id)                              GetItem   consistent, deleted ones too (issued documents still name them)
     2 find(org, code)                           GetItem   uniqueness item, then 1
-    3 page(org, ...)                            Query     index list
+    3 page(org, ...), each(org)                 Query     index list
     4 create, replace, remove                   Transact  record, uniqueness item and totals together
     5 get_many(org, ids), get_together(org, ...)  BatchGet  consistent, of several collections at once
     6 find_many(org, codes)                     BatchGet  uniqueness items, then 5
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Generic, TypeVar
@@ -120,6 +120,11 @@ class Collection(Generic[R]):
         wanted_list = listing.Listing(organization_id, self.row, key(organization_id, self.name), **how)
         found, meta = listing.read(wanted_list, wanted)
         return [row.value for row in found], meta
+
+    def each(self, organization_id: OrganizationId) -> Iterator[R]:
+        """The live records, oldest first, request after request."""
+        for row in self.row.select(key(organization_id, self.name), index="list"):
+            yield row.value
 
     # Changing.
 

@@ -7,20 +7,19 @@ from chalicelib.features.customers import service, store
 from chalicelib.features.customers.store import CUSTOMERS
 from chalicelib.platform import agenda, clock, jobs
 from chalicelib.platform.agenda import Task
-from chalicelib.platform.ids import CustomerId, key
+from chalicelib.platform.ids import CustomerId
 from chalicelib.platform.retry import retrying
-from chalicelib.platform.table import core, transact
+from chalicelib.platform.unit import Unit
 
 
 @jobs.handles(service.REPLAN)
 def replan(task: Task, now: datetime) -> None:
     """Let billing look at each of them now; it finds the next billing instant of the new zone. Twice is harmless."""
     at = clock.now(task.organization)
-    for item in core.query(key(task.organization.id, "customer"), index="list"):
-        customer = CUSTOMERS.read(item)
+    for customer in CUSTOMERS.each(task.organization.id):
         if customer.timezone is None:
             agenda.push(retrying(partial(_look_now, task, customer.id, at), "customer"))
-    core.write(agenda.done(task))
+    agenda.done(task).alone()
 
 
 def _look_now(task: Task, customer_id: CustomerId, at: datetime) -> list[Task]:
@@ -29,5 +28,5 @@ def _look_now(task: Task, customer_id: CustomerId, at: datetime) -> list[Task]:
         return []
     sooner = state.model_copy(update={"due_at": at})
     actions = service.due_actions(task.organization, state, sooner, now=at)
-    transact([store.billing_action(task.organization.id, state, sooner), *actions])
+    Unit(store.billing_action(task.organization.id, state, sooner), actions).commit()
     return [agenda.task(service.BILL, task.organization, customer_id, at)]
