@@ -8,13 +8,13 @@ Items
 Access patterns
     1 get(org, id)                              GetItem   consistent, deleted ones too (issued documents still name them)
     2 find(org, code)                           GetItem   uniqueness item, then 1
-    3 page(org, ...), each(org)                 Query     index list
+    3 page(org, ...)                            Query     index list
     4 create, replace, remove                   Transact  record, uniqueness item and totals together
     5 get_many(org, ids), get_together(org, ...)  BatchGet  consistent, of several collections at once
     6 find_many(org, codes)                     BatchGet  uniqueness items, then 5
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Generic, TypeVar
@@ -30,7 +30,6 @@ from chalicelib.platform.ids import OrganizationId, key
 from chalicelib.platform.rows import Listed, Row, Searched, Versioned
 from chalicelib.platform.timestamps import stamp
 from chalicelib.platform.unit import Unit, Write
-from chalicelib.platform.values import Item
 
 
 class Record(BaseModel):
@@ -112,19 +111,13 @@ class Collection(Generic[R]):
         self, organization_id: OrganizationId, wanted: listing.Wanted, search_term: str | None = None
     ) -> tuple[list[R], dict[str, int | None]]:
         """One page of the live records, newest first, and its `meta`."""
-        how: dict[str, Any] = {}
-        if search_term:
-            how = {"where": [self.row.words.contains(search_term.lower())]}
-        else:
-            how = {"total": lambda: counters.total(organization_id, self.name)}
-        wanted_list = listing.Listing(organization_id, self.row, key(organization_id, self.name), **how)
-        found, meta = listing.read(wanted_list, wanted)
+        chosen = listing.Filter()
+        chosen.words(search_term)
+        total = None if search_term else lambda: counters.total(organization_id, self.name)
+        pk = key(organization_id, self.name)
+        listed = listing.Listing(organization_id, self.row, pk, where=chosen.conditions, total=total)
+        found, meta = listing.read(listed, wanted)
         return [row.value for row in found], meta
-
-    def each(self, organization_id: OrganizationId) -> Iterator[R]:
-        """The live records, oldest first, request after request."""
-        for row in self.row.select(key(organization_id, self.name), index="list"):
-            yield row.value
 
     # Changing.
 
@@ -182,10 +175,6 @@ class Collection(Generic[R]):
             row.list_sk = f"{stamp(record.created_at)}#{record.id}"
             row.words = rows.words_of(self.search(record))
         return row
-
-    def read(self, item: Item) -> R:
-        """The record in a plain item."""
-        return self.record.model_validate(item["record"] | {"version": item["version"]})
 
     def _commit(self, unit: Unit) -> None:
         try:

@@ -22,7 +22,7 @@ from chalicelib import limits
 from chalicelib.platform import parameters, positions, rows
 from chalicelib.platform.http import Call
 from chalicelib.platform.ids import OrganizationId
-from chalicelib.platform.rows import Position, Row
+from chalicelib.platform.rows import Position, Row, Searched
 
 RowT = TypeVar("RowT", bound=Row)
 
@@ -33,6 +33,39 @@ class Wanted:
 
     number: int
     size: int
+
+
+class Filter:
+    """Conditions on listed rows as they gather; all have to hold."""
+
+    def __init__(self) -> None:
+        self.conditions: list[Condition] = []
+
+    def one_of(self, name: str, wanted: Sequence[Any]) -> None:
+        """The record's field has one of these values."""
+        self.conditions.append(rows.field(name).is_in(*wanted))
+
+    def least(self, name: str, value: Any) -> None:
+        """The record's field has this value or a greater one."""
+        self.conditions.append(rows.field(name) >= value)
+
+    def most(self, name: str, value: Any) -> None:
+        """The record's field has this value or a smaller one."""
+        self.conditions.append(rows.field(name) <= value)
+
+    def present(self, name: str, *, is_there: bool) -> None:
+        """The record's field has a value, or none; absent values are stored as null."""
+        absent = rows.field(name).is_type("NULL")
+        self.conditions.append(~absent if is_there else absent)
+
+    def words(self, term: str | None) -> None:
+        """A search finds the row by this term; any row where there is none."""
+        if term:
+            self.conditions.append(Searched.words.contains(term.lower()))
+
+    def nothing(self) -> None:
+        """No row is wanted."""
+        self.conditions.append(Row.pk.does_not_exist())
 
 
 @dataclass(frozen=True, slots=True)

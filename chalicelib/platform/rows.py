@@ -16,10 +16,11 @@ from pynamodb.expressions.update import Update
 from pynamodb.models import Model
 
 from chalicelib.platform import aws, dynamodb
-from chalicelib.platform.attributes import WholeAttribute
+from chalicelib.platform.attributes import R, RecordAttribute, WholeAttribute
 from chalicelib.platform.dynamodb import Key, RawItem
 from chalicelib.platform.settings import settings
 from chalicelib.platform.unit import Refusal, Write
+from chalicelib.platform.values import Item, from_item
 
 RowT = TypeVar("RowT", bound="Row")
 Position = dict[str, Any]
@@ -74,7 +75,7 @@ class Row(Model):
     @classmethod
     def select(cls: type[RowT], pk: str, **how: Any) -> Iterator[RowT]:
         """All rows under `pk` that `page` would give, request after request."""
-        for item in _walk(pk, **how):
+        for item in walk(pk, **how):
             yield cls.read(item)
 
     @classmethod
@@ -213,12 +214,24 @@ def position_of(row: Row, index: str | None) -> Position:
     return {name: {"S": getattr(row, name)} for name in dict.fromkeys((*_KEYS[None], *_KEYS[index]))}
 
 
+def find_values(pk: str, sk: str = "-") -> Item:
+    """The plain values of an item whose attributes' names are data; none where it is not there."""
+    found = dynamodb.get(table(), (pk, sk))
+    return {} if found is None else from_item(found)
+
+
 def put_many(rows: Sequence[Row]) -> None:
     """Write rows without conditions; not one transaction, so only for what nobody reads yet.
 
     Raises: Busy; some may be written.
     """
     dynamodb.put_many(table(), [row.serialize() for row in rows])
+
+
+def put_records(attribute: RecordAttribute[R], records: Mapping[Key, R]) -> None:
+    """Write records as items that have nothing else, as `put_many` does: thousands of them, at a fifth of what models cost."""
+    items = [{**dynamodb.raw_key(key), "record": {"M": attribute.serialize(record)}} for key, record in records.items()]
+    dynamodb.put_many(table(), items)
 
 
 def find_together(wanted: Mapping[Key, type[Row]]) -> dict[Key, Row]:
@@ -240,7 +253,8 @@ def scan(where: Condition) -> Iterator[Key]:
         yield from map(dynamodb.key_of, found["Items"])
 
 
-def _walk(pk: str, **how: Any) -> Iterator[RawItem]:
+def walk(pk: str, **how: Any) -> Iterator[RawItem]:
+    """All items under `pk` that `page` would give, of whatever class, request after request."""
     position: Position | None = None
     while True:
         found = page(pk, position=position, **how)

@@ -44,7 +44,7 @@ def _bill_once(task: Task, now: datetime) -> bool:
         agenda.done(task).alone()  # What was decided since has a task of its own.
         return False
     account = run.account_of(own, everything)
-    subscriptions = sorted(map(subscription_store.read, everything.subscriptions), key=lambda s: (s.created_at, s.id))
+    subscriptions = sorted(subscription_store.among(everything), key=lambda s: (s.created_at, s.id))
     known = plans.by_ids(own.id, [s.plan_id for s in subscriptions])
     closing = everything.customer.deleted_at is not None
     decisions = lifecycle.decide_all(subscriptions, known, closing=closing, now=now, zone=account.zone)

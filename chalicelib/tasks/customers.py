@@ -4,7 +4,6 @@ from datetime import datetime
 from functools import partial
 
 from chalicelib.features.customers import service, store
-from chalicelib.features.customers.store import CUSTOMERS
 from chalicelib.platform import agenda, clock, jobs
 from chalicelib.platform.agenda import Task
 from chalicelib.platform.ids import CustomerId
@@ -16,7 +15,7 @@ from chalicelib.platform.unit import Unit
 def replan(task: Task, now: datetime) -> None:
     """Let billing look at each of them now; it finds the next billing instant of the new zone. Twice is harmless."""
     at = clock.now(task.organization)
-    for customer in CUSTOMERS.each(task.organization.id):
+    for customer in store.listed(task.organization.id):
         if customer.timezone is None:
             agenda.push(retrying(partial(_look_now, task, customer.id, at), "customer"))
     agenda.done(task).alone()

@@ -8,7 +8,8 @@ Access patterns
     1 ADD_ONS.*             platform/collection.py
 """
 
-from chalicelib.platform.collection import Collection, Record
+from chalicelib.platform.attributes import RecordAttribute
+from chalicelib.platform.collection import CatalogRow, Collection, Record
 from chalicelib.platform.ids import AddOnId, TaxId
 
 
@@ -25,4 +26,10 @@ class AddOn(Record):
     tax_ids: tuple[TaxId, ...] = ()
 
 
-ADD_ONS = Collection("add_on", AddOn, code=lambda a: a.code, search=lambda a: f"{a.name}\n{a.code}")
+class AddOnRow(CatalogRow):
+    """An add-on."""
+
+    record = RecordAttribute(AddOn)
+
+
+ADD_ONS = Collection("add_on", AddOn, AddOnRow, code=lambda a: a.code, search=lambda a: f"{a.name}\n{a.code}")

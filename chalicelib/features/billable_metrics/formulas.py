@@ -66,14 +66,10 @@ def asked(organization: OrganizationRef) -> Asked:
     if known is not None and fresh and not organization.sandbox:
         return known
     read_at = time.monotonic()
-    items = store.formula_items(organization.id)
+    asked = store.formulas(organization.id)
     found = _known[organization.id] = Asked(
-        {item["code"]: Formula(item["field_name"], item["expression"]) for item in items if item["expression"]},
-        {
-            item["code"]: Naming(item["field_name"], tuple(item["keys"]))
-            for item in items
-            if item.get("keys") is not None
-        },
+        {each.code: Formula(each.field_name, each.expression) for each in asked if each.expression},
+        {each.code: Naming(each.field_name, tuple(each.keys)) for each in asked if each.keys is not None},
         read_at,
     )
     return found

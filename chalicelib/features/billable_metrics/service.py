@@ -13,7 +13,7 @@ from chalicelib.features.billable_metrics.groups import canonical
 from chalicelib.features.billable_metrics.store import METRICS, SEED_RECURRING_COUNT, Metric, MetricFilter
 from chalicelib.platform import agenda, schema
 from chalicelib.platform.agenda import Task
-from chalicelib.platform.collection import dump
+from chalicelib.platform.attributes import dump
 from chalicelib.platform.http import Call, to_json
 from chalicelib.platform.ids import OrganizationId, new_id
 

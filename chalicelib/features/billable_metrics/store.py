@@ -12,28 +12,40 @@ Access patterns
     1 METRICS.*                 platform/collection.py
     2 attached(org, id)         Query     consistent
     3 usage_actions(...)        part of the plan's own transaction
-    4 formula_items(org)        Query     consistent
+    4 formulas(org)             Query     consistent
     5 formula_actions(...)      part of the metric's own transaction
     6 plans_of(org, id)         Query     consistent
     7 deleted_action(...)       part of the deletion's transaction
     8 deleted_at(org, code)     GetItem   consistent
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from pydantic import BaseModel, ConfigDict
+from pynamodb.attributes import UnicodeAttribute
 
-from chalicelib.platform.collection import Collection, Record
+from chalicelib.platform import rows
+from chalicelib.platform.attributes import InstantAttribute, RecordAttribute, TextsAttribute
+from chalicelib.platform.collection import CatalogRow, Collection, Record
 from chalicelib.platform.ids import BillableMetricId, OrganizationId, PlanId, key, key_part
-from chalicelib.platform.table import core
+from chalicelib.platform.rows import Row
 from chalicelib.platform.timestamps import stamp
 from chalicelib.platform.unit import Write
-from chalicelib.platform.values import Item
 
 # The first API's name of a recurring unique count, whose charges are prorated. Source: rules/usage 3.
 SEED_RECURRING_COUNT = "recurring_count_agg"
+
+
+class Check(NamedTuple):
+    """What a metric asks of each event that comes in: the property that a formula makes of it, or that its operation is one
+    that its value can take (`keys`: of its dimensions)."""
+
+    code: str
+    field_name: str
+    expression: str | None
+    keys: Sequence[str] | None
 
 
 class MetricFilter(BaseModel):
@@ -81,13 +93,40 @@ class Metric(Record):
         return {"field_name": self.field_name, "expression": self.expression, "keys": keys}
 
 
-METRICS = Collection("billable_metric", Metric, code=lambda m: m.code, search=lambda m: f"{m.name}\n{m.code}")
+class MetricRow(CatalogRow):
+    """A billable metric."""
+
+    record = RecordAttribute(Metric)
+
+
+class MetricPlanRow(Row):
+    """A live plan that uses a metric; its sort key is the plan's id."""
+
+
+class FormulaRow(Row):
+    """What a live metric asks of each event that comes in. `keys`: of its dimensions, None where values stand together."""
+
+    code = UnicodeAttribute()
+    field_name = UnicodeAttribute()
+    expression = UnicodeAttribute(null=True)
+    keys = TextsAttribute(null=True)
+
+
+class DeletedCodeRow(Row):
+    """The latest deletion of a metric of a code, in real time."""
+
+    code = UnicodeAttribute()
+    until = InstantAttribute()
+
+
+METRICS = Collection(
+    "billable_metric", Metric, MetricRow, code=lambda m: m.code, search=lambda m: f"{m.name}\n{m.code}"
+)
 
 
 def attached(organization_id: OrganizationId, metric_id: BillableMetricId) -> bool:
     """Whether a live plan uses the metric."""
-    page, _ = core.page(_plans(organization_id, metric_id), limit=1)
-    return bool(page.items)
+    return bool(rows.page(_plans(organization_id, metric_id), limit=1).items)
 
 
 def usage_actions(
@@ -95,45 +134,48 @@ def usage_actions(
 ) -> list[Write]:
     """Bring the lists of the metrics in line with what a plan uses now."""
     old, new = set(before), set(after)
-    entered = [core.put({"pk": _plans(organization_id, BillableMetricId(m)), "sk": plan_id}) for m in sorted(new - old)]
-    return entered + [core.delete((_plans(organization_id, BillableMetricId(m)), plan_id)) for m in sorted(old - new)]
+
+    def row(metric_id: str) -> MetricPlanRow:
+        return MetricPlanRow(pk=_plans(organization_id, BillableMetricId(metric_id)), sk=plan_id)
+
+    return [row(m).put() for m in sorted(new - old)] + [row(m).remove() for m in sorted(old - new)]
 
 
 def plans_of(organization_id: OrganizationId, metric_id: BillableMetricId, *, after: str = "") -> Iterator[str]:
     """The ids of the live plans that use a metric, those of single subscriptions too, in order. `after`: only those that
     follow an id."""
-    bounds = (f"{after}\0" if after else "\0", "\U0010ffff")
-    for item in core.query(_plans(organization_id, metric_id), between=bounds):
-        yield item["sk"]
+    within = MetricPlanRow.sk.between(f"{after}\0" if after else "\0", "\U0010ffff")
+    for row in MetricPlanRow.select(_plans(organization_id, metric_id), within=within):
+        yield row.sk
 
 
-def formula_items(organization_id: OrganizationId) -> list[Item]:
+def formulas(organization_id: OrganizationId) -> list[Check]:
     """What an organization's metrics ask of each event that comes in."""
-    return list(core.query(_formulas(organization_id)))
+    found = FormulaRow.select(_formulas(organization_id))
+    return [Check(row.code, row.field_name, row.expression, row.keys) for row in found]
 
 
 def formula_actions(organization_id: OrganizationId, old: Metric | None, new: Metric | None) -> list[Write]:
     """Bring what events are asked for in line with a metric before and after a change (None: it is not there)."""
-    pk = _formulas(organization_id)
     before = {m.code: m.ingest_checks for m in (old,) if m is not None and m.ingest_checks}
     after = {m.code: m.ingest_checks for m in (new,) if m is not None and m.ingest_checks}
-    actions = [core.delete((pk, key_part(code))) for code in before if code not in after]
-    for code, asked in after.items():
-        if before.get(code) != asked:
-            actions.append(core.put({"pk": pk, "sk": key_part(code), "code": code, **asked}))
-    return actions
+
+    def row(code: str, **asked: Any) -> FormulaRow:
+        return FormulaRow(pk=_formulas(organization_id), sk=key_part(code), code=code, **asked)
+
+    left = [row(code).remove() for code in before if code not in after]
+    return left + [row(code, **asked).put() for code, asked in after.items() if before.get(code) != asked]
 
 
 def deleted_action(organization_id: OrganizationId, code: str, *, until: datetime) -> Write:
     """Remember that a metric of this code was deleted. `until`: the real instant."""
-    item = {"pk": _deleted(organization_id), "sk": key_part(code), "code": code, "until": stamp(until)}
-    return core.put(item)
+    return DeletedCodeRow(pk=_deleted(organization_id), sk=key_part(code), code=code, until=until).put()
 
 
 def deleted_at(organization_id: OrganizationId, code: str) -> str | None:
     """The stamp of the latest real instant at which a metric of this code was deleted."""
-    item = core.get(_deleted(organization_id), key_part(code))
-    return None if item is None else str(item["until"])
+    found = DeletedCodeRow.find(_deleted(organization_id), key_part(code))
+    return None if found is None else stamp(found.until)
 
 
 def _plans(organization_id: OrganizationId, metric_id: BillableMetricId) -> str:

@@ -1,12 +1,11 @@
 """The list of credit notes and its filters. Source: rules/invoices 7.3."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from datetime import date, timedelta
-from typing import Any
 
 from chalicelib.features.credit_notes import store
 from chalicelib.features.credit_notes.records import CREDIT_STATUSES, REASONS, REFUND_STATUSES, CreditNote
+from chalicelib.features.credit_notes.store import CreditNoteRow
 from chalicelib.features.customers.store import CUSTOMERS
 from chalicelib.platform import counters, listing, parameters
 from chalicelib.platform.http import Call
@@ -15,27 +14,6 @@ from chalicelib.platform.ids import CustomerId, key
 # Behind it there is no day to add.
 _LATEST = date(9990, 1, 1)
 _CHOICES = {"reason": REASONS, "credit_status": CREDIT_STATUSES, "refund_status": REFUND_STATUSES}
-
-
-@dataclass(slots=True)
-class _Filter:
-    """Conditions on the fields of the record as they gather, with their values and names."""
-
-    where: list[str] = field(default_factory=list)
-    values: dict[str, Any] = field(default_factory=dict)
-    names: dict[str, str] = field(default_factory=dict)
-
-    def one_of(self, name: str, wanted: Sequence[str]) -> None:
-        places = [f":{name}{i}" for i in range(len(wanted))]
-        self._add(name, f"IN ({', '.join(places)})", dict(zip(places, wanted, strict=True)))
-
-    def compare(self, name: str, sign: str, value: Any, place: str) -> None:
-        self._add(name, f"{sign} :{place}", {f":{place}": value})
-
-    def _add(self, name: str, condition: str, values: dict[str, Any]) -> None:
-        self.where.append(f"#record.#{name} {condition}")
-        self.values |= values
-        self.names |= {"#record": "record", f"#{name}": name}
 
 
 def page(call: Call, customer_id: CustomerId | None = None) -> tuple[list[CreditNote], dict[str, int | None]]:
@@ -54,24 +32,23 @@ def page(call: Call, customer_id: CustomerId | None = None) -> tuple[list[Credit
     if nobody:
         return [], listing.meta(listing.wanted(call), 0)
     total: Callable[[], int] | None = None
-    if customer_id is None and not chosen.where:
+    if customer_id is None and not chosen.conditions:
         total = lambda: counters.total(organization_id, store.LIST)  # noqa: E731
     wanted = listing.Listing(
         organization_id,
+        CreditNoteRow,
         key(organization_id, store.LIST) if customer_id is None else store.owner_pk(organization_id, customer_id),
         index="list" if customer_id is None else "owner",
         between=_created(call),
-        where=chosen.where,
-        values=chosen.values,
-        names=chosen.names,
+        where=chosen.conditions,
         total=total,
     )
-    items, meta = listing.read(wanted, listing.wanted(call))
-    return [store.read(item) for item in items], meta
+    found, meta = listing.read(wanted, listing.wanted(call))
+    return [row.value for row in found], meta
 
 
-def _filters(call: Call) -> _Filter:
-    chosen = _Filter()
+def _filters(call: Call) -> listing.Filter:
+    chosen = listing.Filter()
     for name, known in _CHOICES.items():
         wanted = parameters.words(call, [name], known)
         if wanted:
@@ -79,19 +56,16 @@ def _filters(call: Call) -> _Filter:
     for name, text in (("currency", parameters.currency(call)), ("invoice_number", call.one("invoice_number"))):
         if text is not None:
             chosen.one_of(name, [text])
-    for parameter, name, sign, read in (
-        ("issuing_date_from", "issuing_date", ">=", parameters.day),
-        ("issuing_date_to", "issuing_date", "<=", parameters.day),
-        ("amount_from", "total_amount_cents", ">=", parameters.cents),
-        ("amount_to", "total_amount_cents", "<=", parameters.cents),
+    for parameter, name, compare, read in (
+        ("issuing_date_from", "issuing_date", chosen.least, parameters.day),
+        ("issuing_date_to", "issuing_date", chosen.most, parameters.day),
+        ("amount_from", "total_amount_cents", chosen.least, parameters.cents),
+        ("amount_to", "total_amount_cents", chosen.most, parameters.cents),
     ):
         bound = read(call, parameter)
         if bound is not None:
-            chosen.compare(name, sign, bound, parameter)
-    term = call.one("search_term")
-    if term:
-        chosen.where.append("contains(words, :term)")
-        chosen.values[":term"] = term.lower()
+            compare(name, bound)
+    chosen.words(call.one("search_term"))
     return chosen
 
 

@@ -22,8 +22,8 @@ from chalicelib.platform.agenda import Task
 from chalicelib.platform.clock import OrganizationRef
 from chalicelib.platform.ids import CreditNoteId, OrganizationId, derived_id
 from chalicelib.platform.retry import retrying
-from chalicelib.platform.table import transact
 from chalicelib.platform.timestamps import stamp
+from chalicelib.platform.unit import Unit
 
 # Telling of an issue. In real time whatever clock the organization has.
 ISSUED = agenda.kind("credit_note_issued", rank=86, wall_clock=True)
@@ -189,7 +189,7 @@ def void(organization_id: OrganizationId, note_id: CreditNoteId, *, now: datetim
 
 
 def _replaced(organization_id: OrganizationId, old: CreditNote, new: CreditNote) -> CreditNote:
-    transact(store.replace_actions(organization_id, old, new))
+    Unit(store.replace_actions(organization_id, old, new)).commit()
     return new.model_copy(update={"version": old.version + 1})
 
 

@@ -1,12 +1,10 @@
 """The list of customers and its filters."""
 
-from typing import Any
-
 from chalicelib.domain.errors import Invalid
 from chalicelib.domain.money import CURRENCIES
 from chalicelib.features.customers import schemas
 from chalicelib.features.customers.records import Customer
-from chalicelib.features.customers.store import CUSTOMERS
+from chalicelib.features.customers.store import CustomerRow
 from chalicelib.platform import counters, listing, parameters, schema
 from chalicelib.platform.http import Call
 from chalicelib.platform.ids import key
@@ -35,35 +33,21 @@ def page(call: Call) -> tuple[list[Customer], dict[str, int | None]]:
 
     Raises: Invalid, for values outside the enumerations.
     """
-    where: list[str] = []
-    values: dict[str, Any] = {}
-    names: dict[str, str] = {}
+    chosen = listing.Filter()
     for field, wanted in _fields(call).items():
         if wanted:
-            places = [f":{field}{i}" for i in range(len(wanted))]
-            where.append(f"#record.#{field} IN ({', '.join(places)})")
-            values |= dict(zip(places, wanted, strict=True))
-            names[f"#{field}"] = field
+            chosen.one_of(field, wanted)
     for parameter, field in (
         ("has_tax_identification_number", "tax_identification_number"),
         ("has_customer_type", "customer_type"),
     ):
-        wish = parameters.switch(call, parameter)
-        if wish is not None:
-            # Absent values are stored as null.
-            where.append(f"{'NOT ' if wish else ''}attribute_type(#record.#{field}, :null)")
-            values[":null"] = "NULL"
-            names[f"#{field}"] = field
-    if names:
-        names["#record"] = "record"
-    term = call.one("search_term")
-    if term:
-        where.append("contains(words, :term)")
-        values[":term"] = term.lower()
+        is_there = parameters.switch(call, parameter)
+        if is_there is not None:
+            chosen.present(field, is_there=is_there)
+    chosen.words(call.one("search_term"))
     organization_id = call.organization.id
-    total = None if where else lambda: counters.total(organization_id, "customer")
-    wanted_list = listing.Listing(
-        organization_id, key(organization_id, "customer"), where=where, values=values, names=names, total=total
-    )
-    items, meta = listing.read(wanted_list, listing.wanted(call))
-    return [CUSTOMERS.read(item) for item in items], meta
+    total = None if chosen.conditions else lambda: counters.total(organization_id, "customer")
+    pk = key(organization_id, "customer")
+    wanted_list = listing.Listing(organization_id, CustomerRow, pk, where=chosen.conditions, total=total)
+    found, meta = listing.read(wanted_list, listing.wanted(call))
+    return [row.value for row in found], meta

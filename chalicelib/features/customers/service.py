@@ -20,8 +20,7 @@ from chalicelib.platform.agenda import Task
 from chalicelib.platform.clock import OrganizationRef
 from chalicelib.platform.ids import OrganizationId, TaxId, new_id
 from chalicelib.platform.retry import retrying
-from chalicelib.platform.table import transact
-from chalicelib.platform.unit import Write
+from chalicelib.platform.unit import Unit, Write
 
 # The billing of a customer: starts, changes and ends of its subscriptions, and its invoices. Reads usage, so it waits
 # for events still queued. Ranks: nothing of one instant relies on their order but that invoices end after billing began.
@@ -49,7 +48,7 @@ def upsert(organization: OrganizationRef, values: Mapping[str, Any], *, now: dat
         if old is None:
             blank = _with(new_customer(request.external_id, now=now), request, tax_ids, now=now)
             customer, actions, tasks = creation(own, blank, number, now=now)
-            transact([*actions, *(agenda.put(task, now=now) for task in tasks)])
+            Unit([*actions, *(agenda.put(task, now=now) for task in tasks)]).commit()
             return customer, tasks
         return _change(own, old, _with(old, request, tax_ids, now=now), now=now)
 

@@ -6,7 +6,7 @@ Items
     <org>#customer#<id>             billing     its billing state, the lock of all that decides its money
     <org>#customer#<id>             sub#<id>    its subscriptions (features/subscriptions/store.py)
     <org>#customer#<id>             note#...    its credit notes with a balance (features/credit_notes/store.py)
-    <org>#customer-code#<external>  -           guard: one live customer per external id
+    <org>#customer-code#<external>  -           uniqueness item: one live customer per external id
 
 Access patterns
     1 CUSTOMERS.*                 platform/collection.py
@@ -14,21 +14,50 @@ Access patterns
     3 billing_action(...)         Put       conditional on the version read; part of a decision's transaction
 """
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import ClassVar, TypeVar
 
 from chalicelib.features.customers.records import BillingState, Customer
-from chalicelib.platform.collection import Collection, dump
-from chalicelib.platform.ids import CustomerId, OrganizationId
-from chalicelib.platform.table import core
+from chalicelib.platform import rows
+from chalicelib.platform.attributes import RecordAttribute
+from chalicelib.platform.collection import CatalogRow, Collection, RecordRow
+from chalicelib.platform.dynamodb import RawItem
+from chalicelib.platform.ids import CustomerId, OrganizationId, key
+from chalicelib.platform.rows import Row
 from chalicelib.platform.unit import Write
-from chalicelib.platform.values import Item
 
 # The version of a billing state that no item holds yet.
 NOT_WRITTEN = -1
 
+
+class CustomerItem(Row):
+    """Base of all rows under a customer's key, whichever room owns them: read by one consistent query. `begins`: how the
+    sort keys of a class of rows begin, and those of no other."""
+
+    begins: ClassVar[str]
+
+
+class CustomerRow(CatalogRow, CustomerItem):
+    """A customer."""
+
+    begins = "-"
+    record = RecordAttribute(Customer)
+
+
+class BillingStateRow(RecordRow, CustomerItem):
+    """The billing state of a customer."""
+
+    begins = "billing"
+    record = RecordAttribute(BillingState)
+
+
+ItemT = TypeVar("ItemT", bound=CustomerItem)
+
 CUSTOMERS = Collection(
     "customer",
     Customer,
+    CustomerRow,
     code=lambda customer: customer.external_id,
     search=lambda c: "\n".join(
         part or "" for part in (c.name, c.firstname, c.lastname, c.legal_name, c.external_id, c.email)
@@ -39,52 +68,49 @@ CUSTOMERS = Collection(
 
 @dataclass(frozen=True, slots=True)
 class CustomerItems:
-    """What stands under a customer's key: all that decides its money. Items are read by the features that own them."""
+    """The customer's item collection: everything that decides its money, read consistently by one query. Rooms that own
+    items in it take theirs out by their class of row."""
 
     customer: Customer | None
     state: BillingState
-    subscriptions: list[Item]
-    notes: list[Item]
+    items: Sequence[RawItem]
+
+    def of(self, row: type[ItemT]) -> list[ItemT]:
+        """The rows of a class, in the order of their keys."""
+        return _rows(self.items, row)
 
 
 def everything_of(organization_id: OrganizationId, customer_id: CustomerId) -> CustomerItems:
-    """The customer, its billing state, the items of its subscriptions and of its credit notes with a balance, read
-    consistently in one query."""
-    pk, _ = CUSTOMERS.key(organization_id, customer_id)
-    customer: Customer | None = None
-    state = BillingState(customer_id=customer_id, version=NOT_WRITTEN)
-    subscriptions: list[Item] = []
-    notes: list[Item] = []
-    for item in core.query(pk):
-        if item["sk"] == "-":
-            customer = CUSTOMERS.read(item)
-        elif item["sk"] == "billing":
-            state = _state(item)
-        elif item["sk"].startswith("sub#"):
-            subscriptions.append(item)
-        elif item["sk"].startswith("note#"):
-            notes.append(item)
-    return CustomerItems(customer, state, subscriptions, notes)
+    """The customer, its billing state, and the items of the rooms above, read consistently in one query."""
+    items = list(rows.walk(CUSTOMERS.key(organization_id, customer_id)[0]))
+    customer = next((row.value for row in _rows(items, CustomerRow)), None)
+    state = next((row.value for row in _rows(items, BillingStateRow)), _no_state(customer_id))
+    return CustomerItems(customer, state, items)
 
 
 def state_of(organization_id: OrganizationId, customer_id: CustomerId) -> BillingState:
     """The billing state, read consistently."""
-    item = core.get(CUSTOMERS.key(organization_id, customer_id)[0], "billing")
-    return BillingState(customer_id=customer_id, version=NOT_WRITTEN) if item is None else _state(item)
+    found = BillingStateRow.find(CUSTOMERS.key(organization_id, customer_id)[0], BillingStateRow.begins)
+    state: BillingState = _no_state(customer_id) if found is None else found.value
+    return state
+
+
+def listed(organization_id: OrganizationId) -> Iterator[Customer]:
+    """All live customers, from the index of the list."""
+    for row in CustomerRow.select(key(organization_id, CUSTOMERS.name), index="list"):
+        yield row.value
 
 
 def billing_action(organization_id: OrganizationId, old: BillingState, new: BillingState) -> Write:
     """Write a new billing state over the one read; refused if anything of the customer's money was decided meanwhile."""
-    written = new.model_copy(update={"version": old.version + 1})
-    if old.version == NOT_WRITTEN:
-        return core.create(_item(organization_id, written))
-    return core.put(_item(organization_id, written), condition="version = :version", values={":version": old.version})
+    pk, _ = CUSTOMERS.key(organization_id, new.customer_id)
+    row = BillingStateRow(pk=pk, sk=BillingStateRow.begins, version=old.version + 1, record=new)
+    return row.create() if old.version == NOT_WRITTEN else row.replace(old.version)
 
 
-def _state(item: Item) -> BillingState:
-    return BillingState.model_validate(item["record"] | {"version": item["version"]})
+def _rows(items: Sequence[RawItem], row: type[ItemT]) -> list[ItemT]:
+    return [row.read(item) for item in items if item["sk"]["S"].startswith(row.begins)]
 
 
-def _item(organization_id: OrganizationId, state: BillingState) -> Item:
-    pk, _ = CUSTOMERS.key(organization_id, state.customer_id)
-    return {"pk": pk, "sk": "billing", "version": state.version, "record": dump(state)}
+def _no_state(customer_id: CustomerId) -> BillingState:
+    return BillingState(customer_id=customer_id, version=NOT_WRITTEN)

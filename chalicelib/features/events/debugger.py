@@ -3,7 +3,7 @@
 Events that were refused never appear. Source: rules/usage 1.5; decisions/0010.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from chalicelib.domain.aggregation import faults
@@ -16,6 +16,7 @@ from chalicelib.features.metering import log_reader
 from chalicelib.features.metering import store as metered
 from chalicelib.features.metering.event import event_id, payload_of
 from chalicelib.features.metering.log_items import Reference
+from chalicelib.features.subscriptions.store import Live
 from chalicelib.platform import clock, listing, parameters
 from chalicelib.platform.http import Call
 from chalicelib.platform.ids import OrganizationId
@@ -77,11 +78,11 @@ def _show_all(organization_id: OrganizationId, references: Sequence[Reference]) 
     stored = log_reader.stored(organization_id, references)
     owners = service.owners(organization_id, [item for _, item in stored])
     known = metrics.by_codes(organization_id, list(dict.fromkeys(item["code"] for _, item in stored)))
-    customers = CUSTOMERS.get_many(organization_id, sorted({o["customer_id"] for o in owners.values() if o}))
+    customers = CUSTOMERS.get_many(organization_id, sorted({owner.customer_id for owner in owners.values() if owner}))
     shown = []
     for reference, item in stored:
         owner = owners[item["subscription"]]
-        customer = customers.get(owner["customer_id"]) if owner else None
+        customer = customers.get(owner.customer_id) if owner else None
         shown.append(_show(organization_id, reference, item, owner, customer, known.get(item["code"])))
     return shown
 
@@ -90,7 +91,7 @@ def _show(
     organization_id: OrganizationId,
     reference: Reference,
     item: Item,
-    owner: Mapping[str, Any],
+    owner: Live | None,
     customer: Customer | None,
     metric: Metric | None,
 ) -> dict[str, Any]:
@@ -103,9 +104,9 @@ def _show(
         "timestamp": iso_millis(event.at),
         "received_at": iso_millis(unstamp(item["received"])),
         "external_customer_id": customer.external_id if customer else None,
-        "lago_customer_id": owner.get("customer_id"),
+        "lago_customer_id": owner.customer_id if owner else None,
         "external_subscription_id": event.external_subscription_id,
-        "lago_subscription_id": owner.get("subscription_id"),
+        "lago_subscription_id": owner.subscription_id if owner else None,
         "source_ip": reference.source.ip or None,
         "api_client": reference.source.client or None,
         "warnings": faults.warnings_of(reference.faults),

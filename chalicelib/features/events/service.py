@@ -91,10 +91,10 @@ def find(organization: OrganizationRef, transaction_id: str, external_subscripti
     return min(found, key=metered.reception_of)
 
 
-def owners(organization_id: OrganizationId, items: Sequence[Item]) -> dict[str, Item]:
-    """The live subscription of each external id that stored events name; an empty item where there is none."""
+def owners(organization_id: OrganizationId, items: Sequence[Item]) -> dict[str, subscription_store.Live | None]:
+    """The live subscription of each external id that stored events name; None where there is none."""
     external_ids = dict.fromkeys(item["subscription"] for item in items)
-    return {each: subscription_store.guard(organization_id, each) or {} for each in external_ids}
+    return {each: subscription_store.find_live(organization_id, each) for each in external_ids}
 
 
 def show_items(organization_id: OrganizationId, items: Sequence[Item]) -> list[dict[str, Any]]:
@@ -108,8 +108,8 @@ def show_items(organization_id: OrganizationId, items: Sequence[Item]) -> list[d
                 metered.read(item),
                 lago_id=event_id(organization_id, metered.read(item)),
                 created_at=unstamp(item["received"]),
-                customer_id=owner.get("customer_id"),
-                subscription_id=owner.get("subscription_id"),
+                customer_id=owner.customer_id if owner else None,
+                subscription_id=owner.subscription_id if owner else None,
             )
         )
     return shown

@@ -4,42 +4,19 @@ It holds fees of final invoices and those without invoice; those of drafts come 
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from typing import Any
 
 from chalicelib.features.customers.store import CUSTOMERS
 from chalicelib.features.fees import service, store
+from chalicelib.features.fees.store import FeeRow
 from chalicelib.features.invoices.records import Fee
 from chalicelib.platform import counters, listing, parameters
 from chalicelib.platform.http import Call
 from chalicelib.platform.ids import OrganizationId, key
 from chalicelib.platform.listing import Listing
 from chalicelib.platform.timestamps import stamp
-from chalicelib.platform.values import Item
 
 _TYPES = ("charge", "add_on", "subscription", "credit", "commitment", "fixed_charge")
-_INSTANTS = ("succeeded_at", "failed_at", "refunded_at")
-
-
-@dataclass(slots=True)
-class _Filter:
-    """Conditions as they gather, with their values and names."""
-
-    where: list[str] = field(default_factory=list)
-    values: dict[str, Any] = field(default_factory=dict)
-    names: dict[str, str] = field(default_factory=dict)
-
-    def equals(self, name: str, value: str) -> None:
-        """The record's field has this value."""
-        self.where.append(f"#record.#{name} = :{name}")
-        self.values[f":{name}"] = value
-        self.names |= {"#record": "record", f"#{name}": name}
-
-    def bounds(self, name: str, sign: str, value: str, place: str) -> None:
-        """The item's instant lies on this side of another."""
-        self.where.append(f"#{name} {sign} :{place}")
-        self.values[f":{place}"] = value
-        self.names[f"#{name}"] = name
+_INSTANTS = (FeeRow.succeeded_at, FeeRow.failed_at, FeeRow.refunded_at)
 
 
 def page(call: Call) -> tuple[list[Fee], dict[str, int | None]]:
@@ -60,32 +37,30 @@ def page(call: Call) -> tuple[list[Fee], dict[str, int | None]]:
         place, index = store.owner_pk(organization_id, customer.id), "owner"
     total: Callable[[], int] | None = None
     created = _created(call)
-    if index == "list" and not chosen.where and created is None and status is None:
+    if index == "list" and not chosen.conditions and created is None and status is None:
         total = lambda: counters.total(organization_id, store.LIST)  # noqa: E731
-    found = Listing(
+    listed = Listing(
         organization_id,
+        FeeRow,
         place,
         index=index,
         between=created,
-        where=chosen.where,
-        values=chosen.values,
-        names=chosen.names,
+        where=chosen.conditions,
         total=total,
         sieve=None if status is None else _with_status(organization_id, status),
         sieved_by=status or "",
     )
-    items, meta = listing.read(found, wanted)
-    return [store.read(item) for item in items], meta
+    found, meta = listing.read(listed, wanted)
+    return [row.record for row in found], meta
 
 
-def _with_status(organization_id: OrganizationId, status: str) -> Callable[[Sequence[Item]], list[Item]]:
+def _with_status(organization_id: OrganizationId, status: str) -> Callable[[Sequence[FeeRow]], list[FeeRow]]:
     """Leaves fees with a payment status. It stands on the invoice for all its fees at once, so that none of them need change
     with it: fees are read with their invoices."""
 
-    def kept(items: Sequence[Item]) -> list[Item]:
-        fees = [store.read(item) for item in items]
-        statuses = service.payment_statuses(organization_id, fees)
-        return [item for item, fee in zip(items, fees, strict=True) if statuses[fee.id] == status]
+    def kept(found: Sequence[FeeRow]) -> list[FeeRow]:
+        statuses = service.payment_statuses(organization_id, [row.record for row in found])
+        return [row for row in found if statuses[row.record.id] == status]
 
     return kept
 
@@ -99,8 +74,8 @@ def _created(call: Call) -> tuple[str, str] | None:
     return None if low is None and high is None else (low or "0", f"{high}$" if high else "A")
 
 
-def _filters(call: Call) -> _Filter:
-    chosen = _Filter()
+def _filters(call: Call) -> listing.Filter:
+    chosen = listing.Filter()
     for parameter, name in (
         ("external_subscription_id", "external_subscription_id"),
         ("event_transaction_id", "event_transaction_id"),
@@ -108,15 +83,16 @@ def _filters(call: Call) -> _Filter:
     ):
         text = call.one(parameter)
         if text is not None:
-            chosen.equals(name, text)
+            chosen.one_of(name, [text])
     if call.one("billable_metric_code") is not None:
-        chosen.equals("item_type", "BillableMetric")
+        chosen.one_of("item_type", ["BillableMetric"])
     for name, wish in (("type", parameters.word(call, "fee_type", _TYPES)), ("currency", parameters.currency(call))):
         if wish is not None:
-            chosen.equals(name, wish)
-    for name in _INSTANTS:
-        for parameter, sign in ((f"{name}_from", ">="), (f"{name}_to", "<=")):
-            at = parameters.instant(call, parameter)
-            if at is not None:
-                chosen.bounds(name, sign, stamp(at), parameter)
+            chosen.one_of(name, [wish])
+    for attribute in _INSTANTS:
+        low, high = (parameters.instant(call, f"{attribute.attr_name}_{end}") for end in ("from", "to"))
+        if low is not None:
+            chosen.conditions.append(attribute >= low)
+        if high is not None:
+            chosen.conditions.append(attribute <= high)
     return chosen

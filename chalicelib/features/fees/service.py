@@ -15,9 +15,9 @@ from chalicelib.features.webhooks import service as webhooks
 from chalicelib.platform import agenda, clock
 from chalicelib.platform.agenda import Task
 from chalicelib.platform.clock import OrganizationRef
-from chalicelib.platform.ids import FeeId, OrganizationId, key
+from chalicelib.platform.ids import FeeId, OrganizationId
 from chalicelib.platform.retry import retrying
-from chalicelib.platform.table import core, transact
+from chalicelib.platform.unit import Unit
 
 PAYMENT_STATUSES = ("pending", "succeeded", "failed", "refunded")
 # What is remembered of the last change to a status.
@@ -45,21 +45,16 @@ def show_many(organization_id: OrganizationId, fees: Sequence[Fee]) -> list[dict
 
 def payment_statuses(organization_id: OrganizationId, fees: Sequence[Fee]) -> dict[str, str]:
     """Each fee's payment status: its invoice's, else its own."""
-    keys = {
-        fee.invoice_id: invoice_store.invoice_key(organization_id, fee.invoice_id) for fee in fees if fee.invoice_id
-    }
-    items = core.get_many(list(keys.values()))
-    of_invoice = {i: invoice_store.read(items[place]).payment_status for i, place in keys.items() if place in items}
+    invoices_of = invoice_store.get_many(organization_id, [fee.invoice_id for fee in fees if fee.invoice_id])
+    of_invoice = {invoice.id: invoice.payment_status for invoice in invoices_of.values()}
     return {f.id: of_invoice.get(f.invoice_id, f.payment_status) if f.invoice_id else f.payment_status for f in fees}
 
 
 def behind(organization: OrganizationRef) -> bool:
     """Whether fees of the latest invoices are still to be brought into the list."""
-    page, _ = core.page(key(organization.id, "invoice"), index="list", descending=True, limit=_LATEST)
     now = clock.utc_now()
-    subjects = [f"{invoice_store.read(item).id}#finalized" for item in page.items]
-    keys = [agenda.task(invoices.ISSUED, organization, subject, now).key for subject in subjects]
-    return bool(core.get_many(keys))
+    subjects = [f"{invoice.id}#finalized" for invoice in invoice_store.latest(organization.id, _LATEST)]
+    return agenda.any_of([agenda.task(invoices.ISSUED, organization, subject, now).key for subject in subjects])
 
 
 def created(organization: OrganizationRef, fee: Fee, payment_status: str, *, now: datetime) -> Task:
@@ -83,7 +78,7 @@ def update(organization_id: OrganizationId, fee_id: FeeId, values: Mapping[str, 
         _check_loose(old)
         since = {_SINCE[status]: now} if status in _SINCE and status != old.fee.payment_status else {}
         new = old.fee.model_copy(update={"payment_status": status, **since})
-        transact([store.replace_action(organization_id, old, new)])
+        Unit([store.replace_action(organization_id, old, new)]).commit()
         return new
 
     return retrying(attempt, "fee")
@@ -98,7 +93,7 @@ def remove(organization_id: OrganizationId, fee_id: FeeId) -> Fee:
     def attempt() -> Fee:
         old = find(organization_id, fee_id)
         _check_loose(old)
-        transact(store.remove_actions(organization_id, old))
+        Unit(store.remove_actions(organization_id, old)).commit()
         return old.fee
 
     return retrying(attempt, "fee")

@@ -11,7 +11,7 @@ Access patterns
     1 get(org, id)                      GetItem    consistent
     2 known(org, ids)                   BatchGet   consistent: which of these were made, deleted ones too
     3 create_actions, copy_actions      part of the transaction that makes the fee (with its invoice)
-    4 copy_many(org, invoice)           BatchWrite by the task that follows the issue of an invoice; twice is harmless
+    4 copy_many(org, invoice)           BatchWrite by the task that follows the issue of an invoice; idempotent
     5 replace_action, remove_actions    conditional on the version read
     6 paid_between(org, sub, ...)       Query      consistent
     7 paid_loose(org, customer, ...)    Query      index owner, then BatchGet: consistent
@@ -21,28 +21,51 @@ Access patterns
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+
+from pynamodb.attributes import BooleanAttribute, UnicodeAttribute
 
 from chalicelib.features.invoices.records import Fee
-from chalicelib.platform import counters
-from chalicelib.platform.collection import dump
+from chalicelib.platform import counters, rows
+from chalicelib.platform.attributes import InstantAttribute, RecordAttribute, WholeAttribute
 from chalicelib.platform.dynamodb import Key
 from chalicelib.platform.ids import CustomerId, FeeId, OrganizationId, SubscriptionId, key
-from chalicelib.platform.table import core
+from chalicelib.platform.rows import Listed, Owned, Row, Versioned
 from chalicelib.platform.timestamps import stamp, unstamp
 from chalicelib.platform.unit import Write
-from chalicelib.platform.values import Item
 
 LIST = "fee"
 
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """A fee as it stands, with the version of its item."""
+    """A fee as it stands, with the version of its row."""
 
     fee: Fee
     version: int
     deleted: bool
+
+
+class FeeRow(Versioned, Listed, Owned):
+    """A fee that stands by itself. The instants of its payment are attributes too, as lists are filtered by them."""
+
+    record = RecordAttribute(Fee)
+    deleted = BooleanAttribute()
+    created_at = InstantAttribute(null=True)
+    succeeded_at = InstantAttribute(null=True)
+    failed_at = InstantAttribute(null=True)
+    refunded_at = InstantAttribute(null=True)
+
+    @property
+    def value(self) -> Stored:
+        """The fee with its version."""
+        return Stored(self.record, self.version, self.deleted)
+
+
+class PaidDaysRow(Row):
+    """The days that a fee in advance paid for. `end`: their end, as a stamp."""
+
+    end = UnicodeAttribute()
+    cents = WholeAttribute()
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,30 +79,31 @@ class PaidDays:
 
 def get(organization_id: OrganizationId, fee_id: FeeId) -> Stored | None:
     """The fee under an id, deleted or not."""
-    item = core.get(*fee_key(organization_id, fee_id))
-    return None if item is None else _stored(item)
+    found = FeeRow.find(*fee_key(organization_id, fee_id))
+    return None if found is None else found.value
 
 
 def known(organization_id: OrganizationId, ids: Sequence[str]) -> set[str]:
     """Which of these fees were made, also if they were deleted since."""
-    return {item["record"]["id"] for item in core.get_many([fee_key(organization_id, FeeId(i)) for i in ids]).values()}
+    found = FeeRow.find_many([fee_key(organization_id, FeeId(each)) for each in ids])
+    return {row.record.id for row in found.values()}
 
 
 def create_actions(organization_id: OrganizationId, fees: Sequence[Fee]) -> list[Write]:
     """Store new fees in advance without invoice; refused where one of them stands already, or stood."""
-    created = [core.create(_item(organization_id, fee)) for fee in fees]
+    created = [_row(organization_id, fee).create() for fee in fees]
     return [*created, *_paid_actions(organization_id, fees), *_counted(organization_id, fees)]
 
 
 def copy_actions(organization_id: OrganizationId, fee: Fee) -> list[Write]:
     """Enter the fee in advance of an invoice, in the transaction that makes both."""
-    copy = core.put(_item(organization_id, fee))
+    copy = _row(organization_id, fee).put()
     return [copy, *_paid_actions(organization_id, [fee]), *_counted(organization_id, [fee])]
 
 
 def copy_many(organization_id: OrganizationId, fees: Sequence[Fee]) -> list[Write]:
     """Enter an invoice's fees into the lists, and return the action that counts them there."""
-    core.write_many([_item(organization_id, fee) for fee in fees])
+    rows.put_many([_row(organization_id, fee) for fee in fees])
     return _counted(organization_id, fees)
 
 
@@ -91,12 +115,10 @@ def paid_loose(
 ) -> list[Stored]:
     """The fees without invoice of these charges that were paid, the oldest first. Found by an index, which may lag, and
     then read consistently."""
-    where = "#record.#subscription_id = :subscription AND #record.#payment_status = :paid"
-    names = {f"#{name}": name for name in ("record", "subscription_id", "payment_status")}
-    values = {":subscription": subscription_id, ":paid": "succeeded"}
-    found = core.query(owner_pk(organization_id, customer_id), index="owner", where=where, names=names, values=values)
-    keys = [fee_key(organization_id, read(item).id) for item in found]
-    current = [_stored(item) for item in core.get_many(keys).values()]
+    where = (rows.field("subscription_id") == subscription_id) & (rows.field("payment_status") == "succeeded")
+    found = FeeRow.select(owner_pk(organization_id, customer_id), index="owner", where=where)
+    keys = [fee_key(organization_id, row.record.id) for row in found]
+    current = [row.value for row in FeeRow.find_many(keys).values()]
     open_ones = [
         s for s in current if s.fee.invoice_id is None and s.fee.payment_status == "succeeded" and not s.deleted
     ]
@@ -106,16 +128,14 @@ def paid_loose(
 
 def replace_action(organization_id: OrganizationId, old: Stored, new: Fee) -> Write:
     """Write `new` over the fee as it was read; refused if somebody else wrote in between."""
-    item = _item(organization_id, new, version=old.version + 1)
-    return core.put(item, condition="version = :version", values={":version": old.version})
+    return _row(organization_id, new, version=old.version).replace(old.version)
 
 
 def remove_actions(organization_id: OrganizationId, old: Stored) -> list[Write]:
     """Take a fee out of reads and lists; what is left of it keeps it from being made again."""
-    item = _item(organization_id, old.fee, version=old.version + 1, deleted=True)
     return [
-        core.put(item, condition="version = :version", values={":version": old.version}),
-        core.delete(_paid_key(organization_id, old.fee)),
+        _row(organization_id, old.fee, version=old.version, deleted=True).replace(old.version),
+        PaidDaysRow.remove_key(_paid_key(organization_id, old.fee)),
         *counters.moved(organization_id, LIST, old.fee.id, {"all": -1}),
     ]
 
@@ -125,27 +145,19 @@ def paid_between(
 ) -> Iterator[PaidDays]:
     """What a subscription paid in advance for ranges that begin between two instants, both included."""
     pk = key(organization_id, "advance-fees", subscription_id)
-    for item in core.query(pk, between=(stamp(low), f"{stamp(high)}$")):
-        yield PaidDays(unstamp(item["sk"].split("#")[0]), unstamp(item["end"]), item["cents"])
-
-
-def read(item: Item) -> Fee:
-    """The fee in an item."""
-    return Fee.model_validate(item["record"])
+    within = PaidDaysRow.sk.between(stamp(low), f"{stamp(high)}$")
+    for row in PaidDaysRow.select(pk, within=within):
+        yield PaidDays(unstamp(row.sk.split("#")[0]), unstamp(row.end), row.cents)
 
 
 def owner_pk(organization_id: OrganizationId, customer_id: CustomerId) -> str:
-    """Under which key of the index owner a customer's fees stand."""
+    """The key of the index owner under which a customer's fees stand."""
     return key(organization_id, "fee-of", customer_id)
 
 
 def fee_key(organization_id: OrganizationId, fee_id: FeeId) -> Key:
-    """Where a fee stands."""
+    """The key of a fee."""
     return key(organization_id, "fee", fee_id), "-"
-
-
-def _stored(item: Item) -> Stored:
-    return Stored(read(item), item["version"], item["deleted"])
 
 
 def _counted(organization_id: OrganizationId, fees: Sequence[Fee]) -> list[Write]:
@@ -154,11 +166,11 @@ def _counted(organization_id: OrganizationId, fees: Sequence[Fee]) -> list[Write
 
 
 def _paid_actions(organization_id: OrganizationId, fees: Iterable[Fee]) -> list[Write]:
-    actions = []
+    writes = []
     for fee in fees:
         pk, sk = _paid_key(organization_id, fee)
-        actions.append(core.put({"pk": pk, "sk": sk, "end": stamp(fee.end), "cents": fee.amount_cents}))
-    return actions
+        writes.append(PaidDaysRow(pk=pk, sk=sk, end=stamp(fee.end), cents=fee.amount_cents).put())
+    return writes
 
 
 def _paid_key(organization_id: OrganizationId, fee: Fee) -> Key:
@@ -166,15 +178,21 @@ def _paid_key(organization_id: OrganizationId, fee: Fee) -> Key:
     return key(organization_id, "advance-fees", fee.subscription_id), f"{stamp(fee.start)}#{fee.id}"
 
 
-def _item(organization_id: OrganizationId, fee: Fee, *, version: int = 0, deleted: bool = False) -> Item:
+def _row(organization_id: OrganizationId, fee: Fee, *, version: int = 0, deleted: bool = False) -> FeeRow:
     pk, sk = fee_key(organization_id, fee.id)
-    item: dict[str, Any] = {"pk": pk, "sk": sk, "version": version, "record": dump(fee), "deleted": deleted}
-    for name in ("created_at", "succeeded_at", "failed_at", "refunded_at"):
-        at = getattr(fee, name)
-        if at is not None:
-            item[name] = stamp(at)
+    row = FeeRow(
+        pk=pk,
+        sk=sk,
+        version=version,
+        record=fee,
+        deleted=deleted,
+        created_at=fee.created_at,
+        succeeded_at=fee.succeeded_at,
+        failed_at=fee.failed_at,
+        refunded_at=fee.refunded_at,
+    )
     if not deleted:
-        item["list_pk"] = key(organization_id, LIST)
-        item["owner_pk"] = owner_pk(organization_id, fee.customer_id)
-        item["list_sk"] = item["owner_sk"] = f"{stamp(fee.created_at)}#{fee.id}"
-    return item
+        row.list_pk = key(organization_id, LIST)
+        row.owner_pk = owner_pk(organization_id, fee.customer_id)
+        row.list_sk = row.owner_sk = f"{stamp(fee.created_at)}#{fee.id}"
+    return row

@@ -1,39 +1,17 @@
 """The list of invoices and its filters. Source: rules/invoices 1."""
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable
 
 from chalicelib.features.customers.store import CUSTOMERS
 from chalicelib.features.invoices import store
 from chalicelib.features.invoices.records import VISIBLE, Invoice
 from chalicelib.features.invoices.service import PAYMENT_STATUSES
+from chalicelib.features.invoices.store import InvoiceRow
 from chalicelib.platform import counters, listing, parameters
 from chalicelib.platform.http import Call
 from chalicelib.platform.ids import CustomerId, key
 
 _TYPES = ("subscription", "add_on", "credit", "one_off", "advance_charges", "progressive_billing")
-
-
-class _Filter:
-    """Conditions as they gather, with their values and names."""
-
-    def __init__(self) -> None:
-        self.where: list[str] = []
-        self.values: dict[str, Any] = {}
-
-    def one_of(self, field: str, wanted: Sequence[Any]) -> None:
-        places = [f":{field}{i}" for i in range(len(wanted))]
-        self.where.append(f"#record.#{field} IN ({', '.join(places)})")
-        self.values |= dict(zip(places, wanted, strict=True))
-
-    def compare(self, field: str, sign: str, value: Any, place: str) -> None:
-        self.where.append(f"#record.#{field} {sign} :{place}")
-        self.values[f":{place}"] = value
-
-    def names(self) -> dict[str, str]:
-        text = " ".join(self.where)
-        fields = {part[1:] for part in text.replace(".", " ").replace("(", " ").split() if part.startswith("#")}
-        return {f"#{field}": field for field in fields}
 
 
 def page(call: Call, customer_id: CustomerId | None = None) -> tuple[list[Invoice], dict[str, int | None]]:
@@ -51,7 +29,7 @@ def page(call: Call, customer_id: CustomerId | None = None) -> tuple[list[Invoic
     statuses = parameters.words(call, ("status", "statuses"), VISIBLE)
     payment_statuses = parameters.words(call, ("payment_status", "payment_statuses"), PAYMENT_STATUSES)
     chosen = _filters(call)
-    narrowed = bool(chosen.where) or _dates(call) is not None
+    narrowed = bool(chosen.conditions) or _dates(call) is not None
     if statuses:
         chosen.one_of("status", statuses)
     if payment_statuses:
@@ -60,23 +38,21 @@ def page(call: Call, customer_id: CustomerId | None = None) -> tuple[list[Invoic
     if customer_id is None and not narrowed and not (statuses and payment_statuses):
         names = [f"status={s}" for s in statuses] or [f"payment_status={s}" for s in payment_statuses] or ["all"]
         total = lambda: sum(counters.total(organization_id, "invoice", name) for name in names)  # noqa: E731
-    place = key(organization_id, "invoice") if customer_id is None else key(organization_id, "invoice-of", customer_id)
     wanted = listing.Listing(
         organization_id,
-        place,
+        InvoiceRow,
+        key(organization_id, store.LIST) if customer_id is None else store.owner_pk(organization_id, customer_id),
         index="list" if customer_id is None else "owner",
         between=_dates(call),
-        where=chosen.where,
-        values=chosen.values,
-        names=chosen.names(),
+        where=chosen.conditions,
         total=total,
     )
-    items, meta = listing.read(wanted, listing.wanted(call))
-    return [store.read(item) for item in items], meta
+    found, meta = listing.read(wanted, listing.wanted(call))
+    return [row.value for row in found], meta
 
 
-def _filters(call: Call) -> _Filter:
-    chosen = _Filter()
+def _filters(call: Call) -> listing.Filter:
+    chosen = listing.Filter()
     types = parameters.words(call, ("invoice_type",), _TYPES)
     if types:
         chosen.one_of("invoice_type", types)
@@ -89,15 +65,12 @@ def _filters(call: Call) -> _Filter:
     # No payment of an invoice can be disputed yet, and none is self-billed.
     disputed, self_billed = (parameters.switch(call, name) for name in ("payment_dispute_lost", "self_billed"))
     if disputed or self_billed:
-        chosen.where.append("attribute_not_exists(pk)")
-    for parameter, sign in (("amount_from", ">="), ("amount_to", "<=")):
-        bound = parameters.cents(call, parameter)
-        if bound is not None:
-            chosen.compare("total_amount_cents", sign, bound, parameter)
-    term = call.one("search_term")
-    if term:
-        chosen.where.append("contains(words, :term)")
-        chosen.values[":term"] = term.lower()
+        chosen.nothing()
+    for parameter, bound in (("amount_from", chosen.least), ("amount_to", chosen.most)):
+        cents = parameters.cents(call, parameter)
+        if cents is not None:
+            bound("total_amount_cents", cents)
+    chosen.words(call.one("search_term"))
     return chosen
 
 

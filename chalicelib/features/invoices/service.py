@@ -22,7 +22,7 @@ from chalicelib.platform import agenda, clock, files, schema
 from chalicelib.platform.agenda import Task
 from chalicelib.platform.ids import InvoiceId, OrganizationId, new_id
 from chalicelib.platform.retry import retrying
-from chalicelib.platform.table import transact
+from chalicelib.platform.unit import Unit
 
 # What follows an issue: telling, and printing. In real time whatever clock the organization has.
 ISSUED = agenda.kind("invoice_issued", rank=85, wall_clock=True)
@@ -106,7 +106,7 @@ def update(
                 )
             ]
         actions = store.replace_actions(organization_id, old, new)
-        transact([*actions, *(agenda.put(task, now=now) for task in tasks)])
+        Unit([*actions, *(agenda.put(task, now=now) for task in tasks)]).commit()
         return new, tasks
 
     return retrying(attempt, "invoice")

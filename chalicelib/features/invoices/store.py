@@ -19,96 +19,130 @@ Access patterns
 """
 
 import itertools
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Iterable, Iterator, Sequence
 
 from chalicelib.features.invoices.records import Fee, Invoice
-from chalicelib.platform import counters
-from chalicelib.platform.collection import dump
+from chalicelib.platform import counters, rows
+from chalicelib.platform.attributes import RecordAttribute
+from chalicelib.platform.collection import RecordRow
 from chalicelib.platform.dynamodb import Key
 from chalicelib.platform.ids import CustomerId, InvoiceId, OrganizationId, key
-from chalicelib.platform.table import core
+from chalicelib.platform.rows import Listed, Owned, Row, Searched
 from chalicelib.platform.timestamps import stamp
 from chalicelib.platform.unit import Write
-from chalicelib.platform.values import Item
+
+LIST = "invoice"
+
+
+class InvoiceRow(RecordRow, Listed, Owned, Searched):
+    """An invoice."""
+
+    record = RecordAttribute(Invoice)
+
+
+class InvoiceFeeRow(Row):
+    """A fee of one revision of an invoice's fees."""
+
+    record = RecordAttribute(Fee)
 
 
 def get(organization_id: OrganizationId, invoice_id: InvoiceId) -> Invoice | None:
     """The invoice under an id, whatever its state."""
-    item = core.get(*invoice_key(organization_id, invoice_id))
-    return None if item is None else read(item)
+    found = InvoiceRow.find(*invoice_key(organization_id, invoice_id))
+    return None if found is None else found.value
+
+
+def get_many(organization_id: OrganizationId, ids: Iterable[InvoiceId]) -> dict[InvoiceId, Invoice]:
+    """Those of the invoices under these ids that exist, whatever their state."""
+    found = InvoiceRow.find_many([invoice_key(organization_id, each) for each in dict.fromkeys(ids)])
+    return {row.record.id: row.value for row in found.values()}
 
 
 def fees_of(organization_id: OrganizationId, invoice: Invoice) -> list[Fee]:
     """The fees that count, in their order on the invoice."""
-    pk, _ = invoice_key(organization_id, invoice.id)
-    return [Fee.model_validate(item["record"]) for item in core.query(pk, begins=f"fee#{invoice.build}#")]
+    return [row.record for row in _fee_rows(organization_id, invoice)]
+
+
+def fees_among(organization_id: OrganizationId, invoice: Invoice, ids: set[str], *, at_once: int) -> list[Fee]:
+    """Those of an invoice's fees that have these ids; read in pieces until all are found."""
+    found: list[Fee] = []
+    for row in _fee_rows(organization_id, invoice, limit=at_once):
+        if row.record.id in ids:
+            found.append(row.record)
+            if len(found) == len(ids):
+                break
+    return found
 
 
 def drafts_of(organization_id: OrganizationId, customer_id: CustomerId) -> list[Invoice]:
     """A customer's drafts, each read again consistently; the list itself is an index's."""
-    pk = key(organization_id, "invoice-of", customer_id)
-    where = {"where": "#record.#status = :draft", "names": {"#record": "record", "#status": "status"}}
-    found = core.query(pk, index="owner", values={":draft": "draft"}, **where)
-    current = [get(organization_id, read(item).id) for item in found]
+    found = InvoiceRow.select(owner_pk(organization_id, customer_id), index="owner", where=_IS_DRAFT)
+    current = [get(organization_id, row.record.id) for row in found]
     return [invoice for invoice in current if invoice is not None and invoice.status == "draft"]
 
 
 def drafts(organization_id: OrganizationId, *, before: str = "") -> Iterator[tuple[str, Invoice]]:
     """All drafts of an organization, each with its place and read again consistently, the latest issuing date first: there
     they stand close together. `before`: only those that follow a place."""
-    left = counters.total(organization_id, "invoice", "status=draft")
-    where = {"where": "#record.#status = :draft", "names": {"#record": "record", "#status": "status"}}
-    bounds = ("0", before or "A")
-    found = core.query(
-        key(organization_id, "invoice"),
-        index="list",
-        between=bounds,
-        descending=True,
-        values={":draft": "draft"},
-        **where,
-    )
-    for item in itertools.islice(found, left):
-        current = get(organization_id, read(item).id) if item["list_sk"] != before else None
+    left = counters.total(organization_id, LIST, "status=draft")
+    within = InvoiceRow.list_sk.between("0", before or "A")
+    found = InvoiceRow.select(key(organization_id, LIST), index="list", within=within, descending=True, where=_IS_DRAFT)
+    for row in itertools.islice(found, left):
+        current = get(organization_id, row.record.id) if row.list_sk != before else None
         if current is not None and current.status == "draft":
-            yield item["list_sk"], current
+            yield str(row.list_sk), current
 
 
 def of_customer(organization_id: OrganizationId, customer_id: CustomerId) -> list[Invoice]:
     """A customer's visible invoices, newest issuing date first; from an index, for showing only."""
-    found = core.query(key(organization_id, "invoice-of", customer_id), index="owner", descending=True)
-    return [read(item) for item in found]
+    found = InvoiceRow.select(owner_pk(organization_id, customer_id), index="owner", descending=True)
+    return [row.value for row in found]
+
+
+def latest(organization_id: OrganizationId, number: int) -> list[Invoice]:
+    """So many visible invoices of the latest issuing dates; from an index, which may lag."""
+    page = rows.page(key(organization_id, LIST), index="list", descending=True, limit=number)
+    return [InvoiceRow.read(item).value for item in page.items]
 
 
 def write_fees(organization_id: OrganizationId, invoice_id: InvoiceId, build: str, fees: Sequence[Fee]) -> None:
     """Write the fees of a build. Nobody reads them before an invoice names the build."""
     pk, _ = invoice_key(organization_id, invoice_id)
-    core.write_many([{"pk": pk, "sk": f"fee#{build}#{n:05d}", "record": dump(fee)} for n, fee in enumerate(fees)])
+    rows.put_records(InvoiceFeeRow.record, {(pk, f"fee#{build}#{n:05d}"): fee for n, fee in enumerate(fees)})
 
 
 def create_actions(organization_id: OrganizationId, invoice: Invoice) -> list[Write]:
     """Store a new invoice; refused where one of this id stands already."""
-    created = core.create(_item(organization_id, invoice))
-    return [created, *counters.moved(organization_id, "invoice", invoice.id, _totals(invoice, 1))]
+    created = _row(organization_id, invoice).create()
+    return [created, *counters.moved(organization_id, LIST, invoice.id, _totals(invoice, 1))]
 
 
 def replace_actions(organization_id: OrganizationId, old: Invoice, new: Invoice) -> list[Write]:
     """Write `new` over `old`; refused if somebody else wrote in between."""
-    written = new.model_copy(update={"version": old.version + 1})
-    action = core.put(_item(organization_id, written), condition="version = :version", values={":version": old.version})
+    replaced = _row(organization_id, new).replace(old.version)
     before, after = _totals(old, -1), _totals(new, 1)
     changes = {name: before.get(name, 0) + after.get(name, 0) for name in {**before, **after}}
-    return [action, *counters.moved(organization_id, "invoice", old.id, changes)]
+    return [replaced, *counters.moved(organization_id, LIST, old.id, changes)]
 
 
 def invoice_key(organization_id: OrganizationId, invoice_id: InvoiceId) -> Key:
-    """Where an invoice stands; its fees lie under the same partition key."""
+    """The key of an invoice; its fees lie under the same partition key."""
     return key(organization_id, "invoice", invoice_id), "-"
 
 
-def read(item: Item) -> Invoice:
-    """The invoice in an item."""
-    return Invoice.model_validate(item["record"] | {"version": item["version"]})
+def owner_pk(organization_id: OrganizationId, customer_id: CustomerId) -> str:
+    """The key of the index owner under which a customer's invoices stand."""
+    return key(organization_id, "invoice-of", customer_id)
+
+
+_IS_DRAFT = rows.field("status") == "draft"
+
+
+def _fee_rows(
+    organization_id: OrganizationId, invoice: Invoice, *, limit: int | None = None
+) -> Iterator[InvoiceFeeRow]:
+    pk, _ = invoice_key(organization_id, invoice.id)
+    return InvoiceFeeRow.select(pk, within=InvoiceFeeRow.sk.startswith(f"fee#{invoice.build}#"), limit=limit)
 
 
 def _totals(invoice: Invoice, number: int) -> dict[str, int]:
@@ -119,16 +153,12 @@ def _totals(invoice: Invoice, number: int) -> dict[str, int]:
     return dict.fromkeys(names, number)
 
 
-def _item(organization_id: OrganizationId, invoice: Invoice) -> Item:
+def _row(organization_id: OrganizationId, invoice: Invoice) -> InvoiceRow:
     pk, sk = invoice_key(organization_id, invoice.id)
-    item: dict[str, Any] = {"pk": pk, "sk": sk, "version": invoice.version, "record": dump(invoice)}
+    row = InvoiceRow(pk=pk, sk=sk, version=invoice.version, record=invoice)
     if invoice.visible:
-        order = f"{invoice.issuing_date.isoformat()}#{stamp(invoice.created_at)}#{invoice.id}"
-        item |= {
-            "list_pk": key(organization_id, "invoice"),
-            "list_sk": order,
-            "owner_pk": key(organization_id, "invoice-of", invoice.customer_id),
-            "owner_sk": order,
-            "words": f"{invoice.number}\n{invoice.id}\n{invoice.customer_search}".lower(),
-        }
-    return item
+        row.list_pk = key(organization_id, LIST)
+        row.owner_pk = owner_pk(organization_id, invoice.customer_id)
+        row.list_sk = row.owner_sk = f"{invoice.issuing_date.isoformat()}#{stamp(invoice.created_at)}#{invoice.id}"
+        row.words = rows.words_of(invoice.number, invoice.id, invoice.customer_search)
+    return row

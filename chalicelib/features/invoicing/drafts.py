@@ -32,7 +32,7 @@ def recomputed(
     own = organizations.get(organization_id)
     everything = customer_store.everything_of(organization_id, old.customer_id)
     account = run.account_of(own, everything)
-    by_id = {s.id: s for s in map(subscription_store.read, everything.subscriptions)}
+    by_id = {s.id: s for s in subscription_store.among(everything)}
     known = plans.by_ids(organization_id, [period.plan_id for period in old.periods])
     lines = [InvoicedSubscription(by_id[p.subscription_id], known[p.plan_id], p) for p in old.periods]
     found = line_items.fees_of(account, lines, invoice_id=old.id, now=old.created_at)

@@ -126,11 +126,11 @@ def case_of(own: Organization, external_id: str, code: str, event: Reading) -> E
 def _holder(own: Organization, external_id: str, event: Reading) -> tuple[BillingContext, Subscription] | None:
     """Whose event it is, read consistently: the live subscription's customer is asked first, then those that had the
     external id before."""
-    guard = subscription_store.guard(own.id, external_id)
+    live = subscription_store.find_live(own.id, external_id)
     asked: set[str] = set()
-    if guard is not None:
-        asked.add(guard["customer_id"])
-        found = _held_by(own, guard["customer_id"], external_id, event)
+    if live is not None:
+        asked.add(live.customer_id)
+        found = _held_by(own, live.customer_id, external_id, event)
         if found is not None:
             return found
     for earlier in subscription_store.history(own.id, external_id):
@@ -146,7 +146,7 @@ def _held_by(
     own: Organization, customer_id: CustomerId, external_id: str, event: Reading
 ) -> tuple[BillingContext, Subscription] | None:
     everything = customer_store.everything_of(own.id, customer_id)
-    known = [s for s in map(subscription_store.read, everything.subscriptions) if s.external_id == external_id]
+    known = [s for s in subscription_store.among(everything) if s.external_id == external_id]
     holding = [s for s in known if _holds(s, event)]
     if not holding:
         return None

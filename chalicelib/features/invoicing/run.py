@@ -64,7 +64,7 @@ class _Issued:
 def account_of(own: Organization, everything: CustomerItems) -> BillingContext:
     """Whom to bill, with the credit notes that have a balance, the oldest first."""
     assert everything.customer is not None, "only a customer is billed, deleted or not"
-    opened = note_store.open_of(everything.notes)
+    opened = note_store.open_of(everything)
     known = note_store.get_many(own.id, [each.note_id for each in opened]) if opened else {}
     notes = tuple(known[each.note_id] for each in opened)
     return BillingContext(own, everything.customer, everything.state, notes)
@@ -324,7 +324,7 @@ def _guards(organization_id: OrganizationId, decision: Decision) -> list[Write]:
             continue
         actions.append(plan_store.unsubscribed_action(organization_id, before.plan_id, before.customer_id, before.id))
         if started is not None and started.before.previous_id == before.id:
-            actions.append(subscription_store.move_guard_action(organization_id, before, started.after))
+            actions.append(subscription_store.hand_over_action(organization_id, before, started.after))
         elif before.status == Status.ACTIVE or before.previous_id is None:
             actions.append(subscription_store.release_action(organization_id, before))
     return actions

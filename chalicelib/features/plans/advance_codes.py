@@ -19,9 +19,12 @@ from collections.abc import Iterable, Set
 from datetime import datetime
 from hashlib import sha256
 
+from pynamodb.expressions.operand import Path
+
 from chalicelib import limits
+from chalicelib.platform import rows
 from chalicelib.platform.ids import OrganizationId, key
-from chalicelib.platform.table import core
+from chalicelib.platform.rows import Row
 from chalicelib.platform.timestamps import stamp
 from chalicelib.platform.unit import Write
 
@@ -45,7 +48,7 @@ class Codes:
 
 def current(organization_id: OrganizationId, *, real_now: datetime) -> Codes:
     """The codes whose events may be charged at once."""
-    item = core.get(key(organization_id, "advance-codes")) or {}
+    item = rows.find_values(key(organization_id, "advance-codes"))
     since = stamp(real_now - limits.ADVANCE_CODES_KEPT)
     numbers = {name.removeprefix(_NUMBER): number for name, number in item.items() if name.startswith(_NUMBER)}
     return Codes(code for code, number in numbers.items() if number > 0 or item.get(_LEFT + code, "") > since)
@@ -56,16 +59,9 @@ def actions(organization_id: OrganizationId, *, before: Set[str], after: Set[str
     entered, left = sorted(map(_name, after - before)), sorted(map(_name, before - after))
     if not entered and not left:
         return []
-    names = {f"#n{i}": _NUMBER + code for i, code in enumerate([*entered, *left])}
-    values: dict[str, object] = {":one": 1} if entered else {}
-    sums = [f"#n{i} {':one' if i < len(entered) else ':minus'}" for i in range(len(names))]
-    expression = "ADD " + ", ".join(sums)
-    if left:
-        names |= {f"#l{i}": _LEFT + code for i, code in enumerate(left)}
-        values |= {":minus": -1, ":now": stamp(real_now)}
-        expression += " SET " + ", ".join(f"#l{i} = :now" for i in range(len(left)))
-    place = key(organization_id, "advance-codes"), "-"
-    return [core.update(place, expression, names=names, values=values)]
+    sums = [Path([_NUMBER + code]).add(1) for code in entered] + [Path([_NUMBER + code]).add(-1) for code in left]
+    leaving = [Path([_LEFT + code]).set(stamp(real_now)) for code in left]
+    return [Row.change((key(organization_id, "advance-codes"), "-"), *sums, *leaving)]
 
 
 def _name(code: str) -> str:

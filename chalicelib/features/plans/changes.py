@@ -10,8 +10,8 @@ from chalicelib.features.plans.store import PLANS, Plan
 from chalicelib.features.webhooks import service as webhooks
 from chalicelib.platform import agenda, clock
 from chalicelib.platform.agenda import Task
+from chalicelib.platform.attributes import dump
 from chalicelib.platform.clock import OrganizationRef
-from chalicelib.platform.collection import dump
 from chalicelib.platform.http import to_json
 from chalicelib.platform.ids import OrganizationId
 from chalicelib.platform.unit import Write

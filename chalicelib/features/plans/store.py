@@ -26,7 +26,9 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from chalicelib.platform.collection import Collection, Record, dump
+from chalicelib.platform import rows
+from chalicelib.platform.attributes import RecordAttribute
+from chalicelib.platform.collection import CatalogRow, Collection, Record, RecordRow
 from chalicelib.platform.ids import (
     AddOnId,
     BillableMetricId,
@@ -40,7 +42,7 @@ from chalicelib.platform.ids import (
     TaxId,
     key,
 )
-from chalicelib.platform.table import core
+from chalicelib.platform.rows import Row
 from chalicelib.platform.unit import Write
 
 
@@ -178,9 +180,30 @@ class Plan(Record):
         return tuple(charge for charge in self.charges if charge.pay_in_advance)
 
 
+class PlanRow(CatalogRow):
+    """A plan."""
+
+    record = RecordAttribute(Plan)
+
+
+class ChildRow(Row):
+    """A plan that overrides another for a subscription; its sort key is the child's id."""
+
+
+class SubscriberRow(Row):
+    """A subscription that has a plan; its sort key names customer and subscription."""
+
+
+class StepRow(RecordRow):
+    """A plan before or after a change on its way to the children."""
+
+    record = RecordAttribute(Plan)
+
+
 PLANS = Collection(
     "plan",
     Plan,
+    PlanRow,
     code=lambda plan: None if plan.parent_id else plan.code,
     search=lambda plan: f"{plan.name}\n{plan.code}",
     listed=lambda plan: plan.parent_id is None,
@@ -191,45 +214,44 @@ def taken_action(organization_id: OrganizationId, plan: Plan) -> list[Write]:
     """Mark a plan as taken; nothing to write when it is already. Refused if the plan is gone or has changed."""
     if plan.taken:
         return []
-    action = core.update(
+    taken = PlanRow.change(
         PLANS.key(organization_id, plan.id),
-        "SET #record.taken = :yes, version = :next",
-        names={"#record": "record"},
-        values={":yes": True, ":next": plan.version + 1, ":seen": plan.version},
-        condition="version = :seen",
+        rows.field("taken").set(True),
+        PlanRow.version.set(plan.version + 1),
+        condition=PlanRow.version == plan.version,
     )
-    return [action]
+    return [taken]
 
 
 def current_action(organization_id: OrganizationId, plan: Plan) -> Write:
     """Refuse the transaction if the plan has changed since it was read: for what copies it, where `taken_action` (which
     asks the same) has nothing to write."""
-    return core.check(PLANS.key(organization_id, plan.id), "version = :seen", {":seen": plan.version})
+    return PlanRow.check(PLANS.key(organization_id, plan.id), PlanRow.version == plan.version)
 
 
 def children_ids(organization_id: OrganizationId, parent_id: str) -> list[str]:
     """The ids of the plans that override a plan, read consistently."""
-    return [item["sk"] for item in core.query(_children(organization_id, parent_id))]
+    return [row.sk for row in ChildRow.select(_children(organization_id, parent_id))]
 
 
 def child_actions(organization_id: OrganizationId, child: Plan) -> list[Write]:
     """Enter a child under its parent."""
     assert child.parent_id is not None, "only a child has a parent"
-    return [core.put({"pk": _children(organization_id, child.parent_id), "sk": child.id})]
+    return [ChildRow(pk=_children(organization_id, child.parent_id), sk=child.id).put()]
 
 
 def subscribed_action(
     organization_id: OrganizationId, plan_id: PlanId, customer_id: CustomerId, subscription_id: SubscriptionId
 ) -> Write:
     """Enter a subscription under its plan."""
-    return core.put({"pk": _subscriptions(organization_id, plan_id), "sk": key(customer_id, subscription_id)})
+    return SubscriberRow(pk=_subscriptions(organization_id, plan_id), sk=key(customer_id, subscription_id)).put()
 
 
 def unsubscribed_action(
     organization_id: OrganizationId, plan_id: PlanId, customer_id: CustomerId, subscription_id: SubscriptionId
 ) -> Write:
     """Take a subscription out of its plan's list, whether it stands there or not."""
-    return core.delete((_subscriptions(organization_id, plan_id), key(customer_id, subscription_id)))
+    return SubscriberRow.remove_key((_subscriptions(organization_id, plan_id), key(customer_id, subscription_id)))
 
 
 def subscribers(
@@ -237,9 +259,9 @@ def subscribers(
 ) -> Iterator[tuple[CustomerId, SubscriptionId]]:
     """(customer id, subscription id) of all subscriptions under a plan, read consistently, in the order of customers.
     `after`: only those that follow a `subscriber_key`."""
-    bounds = (f"{after}\0" if after else "\0", "\U0010ffff")
-    for item in core.query(_subscriptions(organization_id, plan_id), between=bounds):
-        customer_id, subscription_id = item["sk"].split("#")
+    within = SubscriberRow.sk.between(f"{after}\0" if after else "\0", "\U0010ffff")
+    for row in SubscriberRow.select(_subscriptions(organization_id, plan_id), within=within):
+        customer_id, subscription_id = row.sk.split("#")
         yield CustomerId(customer_id), SubscriptionId(subscription_id)
 
 
@@ -250,26 +272,20 @@ def subscriber_key(customer_id: CustomerId, subscription_id: SubscriptionId) -> 
 
 def step_actions(organization_id: OrganizationId, before: Plan, after: Plan) -> list[Write]:
     """Keep a change for the children; `after` has the version that it is written with."""
-    halves = {"before": before, "after": after}
+    pk = _steps(organization_id, after.id)
     return [
-        core.put(
-            {
-                "pk": _steps(organization_id, after.id),
-                "sk": _step(after.version, half),
-                "version": plan.version,
-                "record": dump(plan),
-            }
-        )
-        for half, plan in halves.items()
+        StepRow(pk=pk, sk=_step(after.version, half), version=plan.version, record=plan).put()
+        for half, plan in {"before": before, "after": after}.items()
     ]
 
 
 def steps(organization_id: OrganizationId, parent_id: str, *, until: int) -> Iterator[tuple[Plan, Plan]]:
     """The changes on their way to a plan's children, up to a version: (before, after), the oldest first."""
     after: Plan | None = None
-    for item in core.query(_steps(organization_id, parent_id), between=("0", _step(until, "before"))):
-        plan = PLANS.read(item)
-        if item["sk"].endswith("#after"):  # Sorts before its `before`.
+    within = StepRow.sk.between("0", _step(until, "before"))
+    for row in StepRow.select(_steps(organization_id, parent_id), within=within):
+        plan = row.value
+        if row.sk.endswith("#after"):  # Sorts before its `before`.
             after = plan
         else:
             assert after is not None, "both halves are written together"
@@ -279,7 +295,7 @@ def steps(organization_id: OrganizationId, parent_id: str, *, until: int) -> Ite
 def step_done_actions(organization_id: OrganizationId, after: Plan) -> list[Write]:
     """Forget a change that all children have."""
     pk = _steps(organization_id, after.id)
-    return [core.delete((pk, _step(after.version, half))) for half in ("before", "after")]
+    return [StepRow.remove_key((pk, _step(after.version, half))) for half in ("before", "after")]
 
 
 def _steps(organization_id: OrganizationId, parent_id: str) -> str:

@@ -19,8 +19,7 @@ from chalicelib.features.subscriptions.records import PendingInvoice, Status, Su
 from chalicelib.platform import agenda
 from chalicelib.platform.agenda import Task
 from chalicelib.platform.ids import CustomerId, OrganizationId, SubscriptionId
-from chalicelib.platform.table import transact
-from chalicelib.platform.unit import Write
+from chalicelib.platform.unit import Unit, Write
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +85,7 @@ class Change:
         actions += store.write_subscriptions(ref.id, created=[s for s, _ in created], replaced=pairs)
         actions += self._entered([s for s, _ in created], pairs)
         actions += [agenda.put(task, now=self.now) for task in tasks]
-        transact([*actions, *extra])
+        Unit([*actions, *extra]).commit()
         if state.due_at is None:
             return list(tasks)
         return [*tasks, agenda.task(customers.BILL, ref, self.customer.id, state.due_at, at_once=at_once)]
@@ -112,7 +111,7 @@ def change_of(organization_id: OrganizationId, customer_id: CustomerId, *, now: 
     own = organizations.get(organization_id)
     everything = customer_store.everything_of(organization_id, customer_id)
     assert everything.customer is not None, "a subscription has a customer, deleted or not"
-    known = tuple(map(store.read, everything.subscriptions))
+    known = tuple(store.among(everything))
     return Change(own, everything.customer, everything.state, known, now)
 
 

@@ -6,6 +6,7 @@ from chalicelib.features.customers import service as customers
 from chalicelib.features.customers.store import CUSTOMERS
 from chalicelib.features.subscriptions import store
 from chalicelib.features.subscriptions.records import Status, Subscription
+from chalicelib.features.subscriptions.store import SubscriptionRow
 from chalicelib.platform import counters, listing, parameters
 from chalicelib.platform.http import Call
 from chalicelib.platform.ids import key
@@ -26,8 +27,8 @@ def page(call: Call, external_customer_id: str | None = None) -> tuple[list[Subs
     """
     organization_id = call.organization.id
     statuses = statuses_of(call) or [Status.ACTIVE.value]
-    where, values, names = _filters(call, statuses)
-    plain = len(where) == 1
+    chosen = _filters(call, statuses)
+    plain = len(chosen.conditions) == 1
     place: dict[str, Any] = {"pk": key(organization_id, "subscription")}
     external_id = call.one("external_id")
     if external_id is not None:
@@ -36,43 +37,32 @@ def page(call: Call, external_customer_id: str | None = None) -> tuple[list[Subs
         customers.find(organization_id, external_customer_id)
     external_customer_id = external_customer_id or call.one("external_customer_id")
     if external_customer_id is not None:
-        where.append("#record.external_customer_id = :customer")
-        values[":customer"] = external_customer_id
+        chosen.one_of("external_customer_id", [external_customer_id])
         customer = CUSTOMERS.find(organization_id, external_customer_id)
         if customer is not None and external_id is None:  # Of one that was deleted, the whole list tells.
-            place = {"pk": store.customer_pk(organization_id, customer.id), "index": None, "begins": store.BEGINS}
+            pk = store.customer_pk(organization_id, customer.id)
+            place = {"pk": pk, "index": None, "begins": SubscriptionRow.begins}
         plain = False
 
     def total() -> int:
         return sum(counters.total(organization_id, "subscription", f"status={status}") for status in statuses)
 
     wanted = listing.Listing(
-        organization_id,
-        **place,
-        where=where,
-        values=values,
-        names=names,
-        total=total if plain else None,
+        organization_id, SubscriptionRow, **place, where=chosen.conditions, total=total if plain else None
     )
-    items, meta = listing.read(wanted, listing.wanted(call))
-    return [store.read(item) for item in items], meta
+    found, meta = listing.read(wanted, listing.wanted(call))
+    return [row.value for row in found], meta
 
 
-def _filters(call: Call, statuses: list[str]) -> tuple[list[str], dict[str, Any], dict[str, str]]:
-    places = [f":s{i}" for i in range(len(statuses))]
-    where = [f"#record.#status IN ({', '.join(places)})"]
-    values: dict[str, Any] = dict(zip(places, statuses, strict=True))
-    names = {"#record": "record", "#status": "status"}
-    wishes = {"plan_code": call.one("plan_code"), "external_id": call.one("external_id")}
-    for field, wish in (wishes | {"currency": parameters.currency(call)}).items():
-        if wish is not None:
-            where.append(f"#record.{field} = :{field}")
-            values[f":{field}"] = wish
+def _filters(call: Call, statuses: list[str]) -> listing.Filter:
+    chosen = listing.Filter()
+    chosen.one_of("status", statuses)
+    named = {"plan_code": call.one("plan_code"), "external_id": call.one("external_id")}
+    for field, text in (named | {"currency": parameters.currency(call)}).items():
+        if text is not None:
+            chosen.one_of(field, [text])
     entities = call.many("billing_entity_codes")
     if entities and "default" not in entities:
-        where.append("attribute_not_exists(pk)")  # All are of the one default entity.
-    term = call.one("search_term")
-    if term:
-        where.append("contains(words, :term)")
-        values[":term"] = term.lower()
-    return where, values, names
+        chosen.nothing()  # All are of the one default entity.
+    chosen.words(call.one("search_term"))
+    return chosen

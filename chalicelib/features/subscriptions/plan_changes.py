@@ -89,7 +89,7 @@ def upgrade(
     pushed = change.commit(
         created=[(new, plan)],
         replaced=[(current, old, current_plan), *waiting],
-        extra=[*extra, store.move_guard_action(change.organization.id, current, new)],
+        extra=[*extra, store.hand_over_action(change.organization.id, current, new)],
         tasks=tasks,
     )
     return new, pushed

@@ -52,18 +52,18 @@ def _create(
     own = organizations.get(organization.id)
     plan = plans.find(organization.id, request.plan_code)
     extra = plan_store.taken_action(organization.id, plan)
-    guard = store.guard(organization.id, request.external_id)
+    live = store.find_live(organization.id, request.external_id)
     customer = CUSTOMERS.find(organization.id, request.external_customer_id)
-    if guard is not None and customer is not None and guard["customer_id"] == customer.id:
+    if live is not None and customer is not None and live.customer_id == customer.id:
         change, adopted = _known_customer(own, customer.id, plan, now=now)
         change.check_dates(None, request.ending_at)
-        return _change_plan(change, guard["subscription_id"], plan, request, [*extra, *adopted])
+        return _change_plan(change, live.subscription_id, plan, request, [*extra, *adopted])
     if request.plan_overrides:
         plan, written = _child(own.id, plan, request.plan_overrides, now=now)
         extra = [*extra, *written]
     change, adopted = _customer_for(own, customer, request.external_customer_id, plan, now=now)
     change.check_dates(request.subscription_at, request.ending_at)
-    if guard is not None:
+    if live is not None:
         raise Invalid.field("external_id", "value_already_exist")
     tasks: list[Task] = []
     if customer is None:
@@ -74,7 +74,7 @@ def _create(
         tasks += [change.told(subscription, plan, "subscription.started")]
     pushed = change.commit(
         created=[(subscription, plan)],
-        extra=[*extra, *adopted, store.guard_action(organization.id, subscription)],
+        extra=[*extra, *adopted, store.take_action(organization.id, subscription)],
         tasks=tasks,
     )
     return subscription, pushed
@@ -214,9 +214,9 @@ def find(organization_id: OrganizationId, external_id: str, statuses: Sequence[s
     Raises: NotFound.
     """
     if not statuses or list(statuses) == [Status.ACTIVE]:
-        guard = store.guard(organization_id, external_id)
-        if guard is not None:
-            found = store.get(organization_id, guard["customer_id"], guard["subscription_id"])
+        live = store.find_live(organization_id, external_id)
+        if live is not None:
+            found = store.get(organization_id, live.customer_id, live.subscription_id)
             if found is not None and found.status == Status.ACTIVE:
                 return found
         raise NotFound("subscription")
@@ -278,10 +278,10 @@ def _updatable(organization_id: OrganizationId, external_id: str, statuses: Sequ
     """The one with this external id whatever its state; among several the active one, or that of `statuses`."""
     if statuses:
         return find(organization_id, external_id, statuses)
-    guard = store.guard(organization_id, external_id)
-    if guard is None:
+    live = store.find_live(organization_id, external_id)
+    if live is None:
         raise NotFound("subscription")
-    found = store.get(organization_id, guard["customer_id"], guard["subscription_id"])
+    found = store.get(organization_id, live.customer_id, live.subscription_id)
     if found is None:
         raise NotFound("subscription")
     return found
@@ -392,20 +392,20 @@ def only_active_of(organization_id: OrganizationId, external_customer_id: str) -
     customer = CUSTOMERS.find(organization_id, external_customer_id)
     if customer is None:
         return None
-    items = customer_store.everything_of(organization_id, customer.id).subscriptions
-    active = [s.external_id for s in map(store.read, items) if s.status == Status.ACTIVE]
+    known = store.among(customer_store.everything_of(organization_id, customer.id))
+    active = [s.external_id for s in known if s.status == Status.ACTIVE]
     return active[0] if len(active) == 1 else None
 
 
 def stream_of(organization_id: OrganizationId, external_id: str) -> Stream:
     """The events that count for whoever has an external id now; all of them, where nobody has."""
-    guard = store.guard(organization_id, external_id)
-    found = store.get(organization_id, guard["customer_id"], guard["subscription_id"]) if guard else None
+    live = store.find_live(organization_id, external_id)
+    found = store.get(organization_id, live.customer_id, live.subscription_id) if live else None
     return found.stream if found else Stream(external_id)
 
 
 def started_at_of(organization_id: OrganizationId, external_id: str) -> datetime | None:
     """When the live subscription of an external id started."""
-    guard = store.guard(organization_id, external_id)
-    found = store.get(organization_id, guard["customer_id"], guard["subscription_id"]) if guard else None
+    live = store.find_live(organization_id, external_id)
+    found = store.get(organization_id, live.customer_id, live.subscription_id) if live else None
     return found.started_at if found else None

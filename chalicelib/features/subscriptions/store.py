@@ -8,63 +8,92 @@ Items
     <org>#subscription-guard#<external>     -           one live chain per external id: whose and which
 
 Access patterns
-    1 guard(org, external)              GetItem   consistent: whose live subscription this is
+    1 find_live(org, external)          GetItem   consistent: whose live subscription this is
     2 get(org, customer, id)            GetItem   consistent
     3 history(org, external)            Query     index owner: ended ones too, newest first
-    4 together                          part of a decision's transaction
-    5 guard_action, move_guard_action, release_action   the same
+    4 write_subscriptions               part of a decision's transaction
+    5 take_action, hand_over_action, release_action   the same
     6 external_ids(org)                 Query     index list: for exports only
 """
 
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any
+from typing import NamedTuple
 
+from pynamodb.attributes import UnicodeAttribute
+
+from chalicelib.features.customers.store import CustomerItem, CustomerItems
 from chalicelib.features.subscriptions.records import Subscription
-from chalicelib.platform import counters
-from chalicelib.platform.collection import dump
+from chalicelib.platform import counters, rows
+from chalicelib.platform.attributes import RecordAttribute
+from chalicelib.platform.collection import RecordRow
+from chalicelib.platform.dynamodb import Key
 from chalicelib.platform.ids import CustomerId, OrganizationId, SubscriptionId, key
-from chalicelib.platform.table import core
+from chalicelib.platform.rows import Listed, Owned, Row, Searched
 from chalicelib.platform.timestamps import stamp
 from chalicelib.platform.unit import Write
-from chalicelib.platform.values import Item
 
-BEGINS = "sub#"
+
+class Live(NamedTuple):
+    """The live subscription of an external id."""
+
+    customer_id: CustomerId
+    subscription_id: SubscriptionId
+
+
+class SubscriptionRow(RecordRow, CustomerItem, Listed, Owned, Searched):
+    """A subscription, under its customer's key."""
+
+    begins = "sub#"
+    record = RecordAttribute(Subscription)
+
+
+class LiveRow(Row):
+    """The uniqueness item of an external id."""
+
+    customer_id = UnicodeAttribute()
+    subscription_id = UnicodeAttribute()
 
 
 def customer_pk(organization_id: OrganizationId, customer_id: CustomerId) -> str:
-    """Under which key a customer's subscriptions stand, their sort keys after `BEGINS` by age."""
+    """The key under which a customer's subscriptions stand, their sort keys by age."""
     return key(organization_id, "customer", customer_id)
 
 
 def external_pk(organization_id: OrganizationId, external_id: str) -> str:
-    """Under which key of the index owner all that ever had an external id stand."""
+    """The key of the index owner under which all stand that ever had an external id."""
     return key(organization_id, "subscription-ext", external_id)
 
 
-def guard(organization_id: OrganizationId, external_id: str) -> Item | None:
-    """{customer_id, subscription_id} of the live subscription with this external id."""
-    return core.get(key(organization_id, "subscription-guard", external_id))
+def find_live(organization_id: OrganizationId, external_id: str) -> Live | None:
+    """The live subscription with this external id."""
+    found = LiveRow.find(*_live_key(organization_id, external_id))
+    return None if found is None else Live(CustomerId(found.customer_id), SubscriptionId(found.subscription_id))
 
 
 def get(
     organization_id: OrganizationId, customer_id: CustomerId, subscription_id: SubscriptionId
 ) -> Subscription | None:
     """The subscription, read consistently."""
-    item = core.get(key(organization_id, "customer", customer_id), f"sub#{subscription_id}")
-    return None if item is None else read(item)
+    found = SubscriptionRow.find(customer_pk(organization_id, customer_id), f"sub#{subscription_id}")
+    return None if found is None else found.value
+
+
+def among(items: CustomerItems) -> list[Subscription]:
+    """The subscriptions among a customer's items, by id."""
+    return [row.value for row in items.of(SubscriptionRow)]
 
 
 def history(organization_id: OrganizationId, external_id: str) -> list[Subscription]:
     """All subscriptions that have or had this external id, newest first."""
-    pk = external_pk(organization_id, external_id)
-    found = [read(item) for item in core.query(pk, index="owner", descending=True)]
-    return sorted(found, key=lambda s: (s.created_at, s.id), reverse=True)
+    found = SubscriptionRow.select(external_pk(organization_id, external_id), index="owner", descending=True)
+    return sorted((row.value for row in found), key=lambda s: (s.created_at, s.id), reverse=True)
 
 
 def external_ids(organization_id: OrganizationId) -> set[str]:
     """All external ids that subscriptions have or had."""
-    return {read(item).external_id for item in core.query(key(organization_id, "subscription"), index="list")}
+    found = SubscriptionRow.select(key(organization_id, "subscription"), index="list")
+    return {row.record.external_id for row in found}
 
 
 def write_subscriptions(
@@ -77,73 +106,58 @@ def write_subscriptions(
 
     All of one transaction go together: their totals move in one row, which no transaction may touch twice.
     """
-    actions = [core.create(_item(organization_id, each)) for each in created]
+    writes = [_row(organization_id, each).create() for each in created]
     changes = Counter(f"status={each.status}" for each in created)
     for old, new in replaced:
-        written = new.model_copy(update={"version": old.version + 1})
-        item = _item(organization_id, written)
-        actions.append(core.put(item, condition="version = :version", values={":version": old.version}))
+        writes.append(_row(organization_id, new).replace(old.version))
         changes.update({f"status={new.status}": 1})
         changes.subtract({f"status={old.status}": 1})
     if created:
         changes["all"] = len(created)
     first = created[0].id if created else replaced[0][0].id if replaced else ""
-    return [*actions, *counters.moved(organization_id, "subscription", first, changes)]
+    return [*writes, *counters.moved(organization_id, "subscription", first, changes)]
 
 
-def guard_action(organization_id: OrganizationId, subscription: Subscription) -> Write:
+def take_action(organization_id: OrganizationId, subscription: Subscription) -> Write:
     """Take the external id; refused where a live subscription has it."""
-    return core.create(_guard(organization_id, subscription))
+    return _live_row(organization_id, subscription).create()
 
 
-def move_guard_action(organization_id: OrganizationId, old: Subscription, new: Subscription) -> Write:
+def hand_over_action(organization_id: OrganizationId, old: Subscription, new: Subscription) -> Write:
     """Hand the external id over to a successor."""
-    return core.put(_guard(organization_id, new), condition="subscription_id = :old", values={":old": old.id})
+    return _live_row(organization_id, new).put(LiveRow.subscription_id == old.id)
 
 
 def release_action(organization_id: OrganizationId, subscription: Subscription) -> Write:
     """Free the external id."""
-    return core.delete(
-        (key(organization_id, "subscription-guard", subscription.external_id), "-"),
-        condition="subscription_id = :id",
-        values={":id": subscription.id},
-    )
+    return _live_row(organization_id, subscription).remove(LiveRow.subscription_id == subscription.id)
 
 
-def read(item: Item) -> Subscription:
-    """The subscription in an item."""
-    return Subscription.model_validate(item["record"] | {"version": item["version"]})
+def _live_key(organization_id: OrganizationId, external_id: str) -> Key:
+    return key(organization_id, "subscription-guard", external_id), "-"
 
 
-def _guard(organization_id: OrganizationId, subscription: Subscription) -> Item:
-    return {
-        "pk": key(organization_id, "subscription-guard", subscription.external_id),
-        "sk": "-",
-        "customer_id": subscription.customer_id,
-        "subscription_id": subscription.id,
-    }
+def _live_row(organization_id: OrganizationId, subscription: Subscription) -> LiveRow:
+    pk, sk = _live_key(organization_id, subscription.external_id)
+    return LiveRow(pk=pk, sk=sk, customer_id=subscription.customer_id, subscription_id=subscription.id)
 
 
-def _item(organization_id: OrganizationId, subscription: Subscription) -> Item:
+def _row(organization_id: OrganizationId, subscription: Subscription) -> SubscriptionRow:
     order = f"{stamp(subscription.created_at)}#{subscription.id}"
-    values: dict[str, Any] = {
-        "pk": key(organization_id, "customer", subscription.customer_id),
-        "sk": f"sub#{subscription.id}",
-        "version": subscription.version,
-        "record": dump(subscription),
-        "list_pk": key(organization_id, "subscription"),
-        "list_sk": order,
-        "owner_pk": key(organization_id, "subscription-ext", subscription.external_id),
-        "owner_sk": order,
-        "words": "\n".join(
-            part or ""
-            for part in (
-                subscription.id,
-                subscription.name,
-                subscription.external_id,
-                subscription.external_customer_id,
-                subscription.plan_code,
-            )
-        ).lower(),
-    }
-    return values
+    return SubscriptionRow(
+        pk=customer_pk(organization_id, subscription.customer_id),
+        sk=f"sub#{subscription.id}",
+        version=subscription.version,
+        record=subscription,
+        list_pk=key(organization_id, "subscription"),
+        list_sk=order,
+        owner_pk=external_pk(organization_id, subscription.external_id),
+        owner_sk=order,
+        words=rows.words_of(
+            subscription.id,
+            subscription.name,
+            subscription.external_id,
+            subscription.external_customer_id,
+            subscription.plan_code,
+        ),
+    )

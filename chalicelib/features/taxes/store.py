@@ -13,9 +13,10 @@ Access patterns
 
 from decimal import Decimal
 
-from chalicelib.platform.collection import Collection, Record
+from chalicelib.platform.attributes import RecordAttribute
+from chalicelib.platform.collection import CatalogRow, Collection, Record
 from chalicelib.platform.ids import OrganizationId, TaxId, key
-from chalicelib.platform.table import core
+from chalicelib.platform.rows import Row
 from chalicelib.platform.unit import Write
 
 
@@ -30,21 +31,30 @@ class Tax(Record):
     applied_to_organization: bool = False
 
 
-TAXES = Collection("tax", Tax, code=lambda tax: tax.code, search=lambda tax: f"{tax.name}\n{tax.code}")
+class TaxRow(CatalogRow):
+    """A tax."""
+
+    record = RecordAttribute(Tax)
+
+
+class DefaultTaxRow(Row):
+    """A tax that is applied to the organization; its sort key is the tax's id."""
+
+
+TAXES = Collection("tax", Tax, TaxRow, code=lambda tax: tax.code, search=lambda tax: f"{tax.name}\n{tax.code}")
 
 
 def default_ids(organization_id: OrganizationId) -> list[str]:
     """The ids of the taxes applied to the organization."""
-    return [item["sk"] for item in core.query(_defaults(organization_id))]
+    return [row.sk for row in DefaultTaxRow.select(_defaults(organization_id))]
 
 
 def default_actions(organization_id: OrganizationId, tax_id: TaxId, *, before: bool, after: bool) -> list[Write]:
     """Enter a tax in the default list, or take it out."""
     if before == after:
         return []
-    if after:
-        return [core.put({"pk": _defaults(organization_id), "sk": tax_id})]
-    return [core.delete((_defaults(organization_id), tax_id))]
+    row = DefaultTaxRow(pk=_defaults(organization_id), sk=tax_id)
+    return [row.put() if after else row.remove()]
 
 
 def _defaults(organization_id: OrganizationId) -> str:

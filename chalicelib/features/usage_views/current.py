@@ -188,9 +188,9 @@ def _since_start(subscription: Subscription, days: Days, zone: ZoneInfo) -> Days
 
 
 def _active(organization_id: OrganizationId, customer: Customer, external_id: str) -> Subscription:
-    guard = subscription_store.guard(organization_id, external_id)
-    if guard is not None and guard["customer_id"] == customer.id:
-        found = subscription_store.get(organization_id, customer.id, guard["subscription_id"])
+    live = subscription_store.find_live(organization_id, external_id)
+    if live is not None and live.customer_id == customer.id:
+        found = subscription_store.get(organization_id, customer.id, live.subscription_id)
         if found is not None and found.status == Status.ACTIVE:
             return found
     raise NotAllowed("no_active_subscription")

@@ -55,10 +55,10 @@ def fees_of(organization: OrganizationRef, values: Mapping[str, Any], *, now: da
 
 
 def _check_active(organization_id: OrganizationId, external_id: str) -> None:
-    guard = subscription_store.guard(organization_id, external_id) if external_id else None
+    live = subscription_store.find_live(organization_id, external_id) if external_id else None
     found = None
-    if guard is not None:
-        found = subscription_store.get(organization_id, guard["customer_id"], guard["subscription_id"])
+    if live is not None:
+        found = subscription_store.get(organization_id, live.customer_id, live.subscription_id)
     if found is None or found.status != Status.ACTIVE:
         raise NotFound("subscription")
 

@@ -9,6 +9,7 @@ from chalicelib.platform.agenda.pushing import message, push, send
 from chalicelib.platform.agenda.store import (
     PARKED,
     any_due,
+    any_of,
     done,
     due,
     due_page,
@@ -35,6 +36,7 @@ __all__ = [
     "Position",
     "Task",
     "any_due",
+    "any_of",
     "declare_all",
     "declared_by",
     "done",

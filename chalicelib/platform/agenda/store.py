@@ -14,7 +14,7 @@ Access patterns
     4 parked()                  Query     index due
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -126,6 +126,11 @@ def find(task_key: Key) -> Task | None:
     """The task under a key, read consistently."""
     found = TaskRow.find(*task_key)
     return None if found is None else found.value
+
+
+def any_of(keys: Sequence[Key]) -> bool:
+    """Whether there is a task under any of these keys, read consistently."""
+    return bool(TaskRow.find_many(keys))
 
 
 def tasks_of_clock(organization: OrganizationRef, *, until: datetime) -> Iterator[Task]:
