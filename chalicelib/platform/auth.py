@@ -4,7 +4,12 @@ Only a key's SHA-256 is stored. A key that was read is trusted by its process fo
 
 Items
     pk                  sk    what it is
-    apikey#<sha256>     -     {organization_id, sandbox, created_at, expires_at, last_used_at}
+    apikey#<sha256>     -     {organization_id, sandbox, created_at, expires_at, last_used_at}; the last two where there are any
+
+Access patterns
+    1 identify(...)         GetItem   consistent, at a key's first request in `limits.KEY_CACHE`
+    2 create_key(...)       Put       refused where the key exists; part of the transaction that makes an organization
+    3 identify(...)         Update    the last use, once in `limits.KEY_LAST_USE_STEP`; refused to a key that is gone
 """
 
 import hashlib
@@ -15,16 +20,28 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
+from pynamodb.attributes import BooleanAttribute, UnicodeAttribute
+
 from chalicelib import limits
-from chalicelib.domain.errors import Unauthorized
+from chalicelib.domain.errors import Invalid, Unauthorized
 from chalicelib.platform import clock
+from chalicelib.platform.attributes import InstantAttribute
 from chalicelib.platform.clock import OrganizationRef
 from chalicelib.platform.dynamodb import ConditionFailed
+from chalicelib.platform.ids import OrganizationId
+from chalicelib.platform.rows import Row
 from chalicelib.platform.settings import settings
-from chalicelib.platform.table import core
-from chalicelib.platform.timestamps import stamp, unstamp
 from chalicelib.platform.unit import Write
-from chalicelib.platform.values import Item
+
+
+class KeyRow(Row):
+    """An API key, by its hash."""
+
+    organization_id = UnicodeAttribute()
+    sandbox = BooleanAttribute()
+    created_at = InstantAttribute()
+    expires_at = InstantAttribute(null=True)
+    last_used_at = InstantAttribute(null=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,18 +60,11 @@ def new_key() -> str:
 
 
 def create_key(api_key: str, organization: OrganizationRef, now: datetime) -> Write:
-    """The action that stores a key; refused if it exists."""
-    return core.create(
-        {
-            "pk": f"apikey#{_digest(api_key)}",
-            "sk": "-",
-            "organization_id": organization.id,
-            "sandbox": organization.sandbox,
-            "created_at": stamp(now),
-            "expires_at": None,
-            "last_used_at": None,
-        }
+    """Store a key. Refused where it exists: `api_key: value_already_exist`."""
+    row = KeyRow(
+        pk=_pk(_digest(api_key)), sk="-", organization_id=organization.id, sandbox=organization.sandbox, created_at=now
     )
+    return row.create(Invalid.field("api_key", "value_already_exist"))
 
 
 def identify(headers: Mapping[str, str]) -> OrganizationRef:
@@ -91,31 +101,26 @@ def forget() -> None:
 
 
 def _read(digest: str) -> _Known:
-    item = core.get(f"apikey#{digest}")
-    if item is None:
+    row = KeyRow.find(_pk(digest))
+    if row is None:
         raise Unauthorized
-    _note_use(item)
-    expires = unstamp(item["expires_at"]) if item["expires_at"] else None
-    organization = OrganizationRef(item["organization_id"], item["sandbox"])
-    return _Known(organization, expires, time.monotonic())
+    _note_use(row)
+    organization = OrganizationRef(OrganizationId(row.organization_id), row.sandbox)
+    return _Known(organization, row.expires_at, time.monotonic())
 
 
-def _note_use(item: Item) -> None:
+def _note_use(row: KeyRow) -> None:
     now = clock.utc_now()
-    last = item["last_used_at"]
-    if last and now - unstamp(last) < limits.KEY_LAST_USE_STEP:
+    if row.last_used_at is not None and now - row.last_used_at < limits.KEY_LAST_USE_STEP:
         return
     try:
-        core.write(
-            core.update(
-                (item["pk"], item["sk"]),
-                "SET last_used_at = :now",
-                values={":now": stamp(now)},
-                condition="attribute_exists(pk)",
-            )
-        )
+        KeyRow.change(row.key, KeyRow.last_used_at.set(now), condition=KeyRow.pk.exists()).alone()
     except ConditionFailed:
         raise Unauthorized from None
+
+
+def _pk(digest: str) -> str:
+    return f"apikey#{digest}"
 
 
 def _digest(api_key: str) -> str:

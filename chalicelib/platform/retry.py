@@ -3,7 +3,7 @@
 Every record is written under an optimistic lock (its version), every name under a uniqueness item, and all writes of one
 change are one transaction. So a change that lost a race has written nothing, and what it read is stale: only the whole
 use case, run again from its reads, can decide rightly. (A mere collision of two transactions in flight, which changes
-nothing that was read, is waited out one level below, by `platform/table.py`.)
+nothing that was read, is waited out one level below, by `platform/dynamodb.py`.)
 
 What a use case does outside its transaction (messages to queues, memory of the process) belongs after `retrying` returns.
 A refusal is no lost race: it passes through at once.

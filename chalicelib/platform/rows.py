@@ -95,7 +95,7 @@ class Row(Model):
         Raises: Invalid, where it is larger than DynamoDB takes.
         """
         request = {"Item": dynamodb.checked_size(self.serialize())}
-        return Write({"Put": _conditional(request, condition)}, refusal)
+        return Write({"Put": _conditional(request, condition)}, refusal, self.use)
 
     def remove(self, condition: Condition | None = None, refusal: Refusal | None = None) -> Write:
         """Delete the row under this one's key."""
@@ -104,14 +104,14 @@ class Row(Model):
     @classmethod
     def remove_key(cls, key: Key, condition: Condition | None = None, refusal: Refusal | None = None) -> Write:
         """Delete the row under a key."""
-        return Write({"Delete": _conditional({"Key": dynamodb.raw_key(key)}, condition)}, refusal)
+        return Write({"Delete": _conditional({"Key": dynamodb.raw_key(key)}, condition)}, refusal, cls.use)
 
     @classmethod
     def change(
         cls, key: Key, *changes: Change, condition: Condition | None = None, refusal: Refusal | None = None
     ) -> Write:
         """Change single attributes of the row under a key."""
-        return Write({"Update": _conditional({"Key": dynamodb.raw_key(key)}, condition, changes)}, refusal)
+        return Write({"Update": _conditional({"Key": dynamodb.raw_key(key)}, condition, changes)}, refusal, cls.use)
 
     @classmethod
     def check(cls, key: Key, condition: Condition, refusal: Refusal | None = None) -> Write:
@@ -241,6 +241,16 @@ def find_together(wanted: Mapping[Key, type[Row]]) -> dict[Key, Row]:
     """
     found = dynamodb.get_many(table(), list(wanted))
     return {key: wanted[key].read(item) for item in found if (key := dynamodb.key_of(item)) in wanted}
+
+
+def scan(where: Condition) -> Iterator[Key]:
+    """The keys of all items that a filter leaves. It reads the whole table: for maintenance only."""
+    names: dict[str, str] = {}
+    values: dict[str, Any] = {}
+    request: dict[str, Any] = {"TableName": table(), "FilterExpression": where.serialize(names, values)}
+    request |= {"ProjectionExpression": "pk, sk", **_placeholders(names, values)}
+    for found in aws.client("dynamodb").get_paginator("scan").paginate(**request):
+        yield from map(dynamodb.key_of, found["Items"])
 
 
 def walk(pk: str, **how: Any) -> Iterator[RawItem]:

@@ -17,17 +17,19 @@ Refusal = Exception | Callable[[RawItem | None], Exception | None]
 
 @dataclass(frozen=True, slots=True)
 class Write:
-    """One write, not yet carried out. `refusal`: what its failed condition means to the caller of the change."""
+    """One write, not yet carried out. `refusal`: what its failed condition means to the caller of the change; `use`: which of
+    the process's clients carries it out where it stands alone."""
 
     action: Action
     refusal: Refusal | None = None
+    use: str = "standard"
 
     def alone(self) -> None:
         """Carry it out outside a transaction.
 
         Raises: ConditionFailed or Busy, and nothing was written.
         """
-        dynamodb.alone(self.action)
+        dynamodb.alone(self.action, use=self.use)
 
 
 class Unit:

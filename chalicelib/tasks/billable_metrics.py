@@ -24,7 +24,6 @@ from chalicelib.platform import agenda, clock, jobs
 from chalicelib.platform.agenda import Task
 from chalicelib.platform.ids import BillableMetricId, OrganizationId, PlanId
 from chalicelib.platform.retry import retrying
-from chalicelib.platform.table import core
 
 # One run stays well below the worker's 15 minutes.
 _RUN_SECONDS = 300
@@ -100,7 +99,7 @@ def _walk(task: Task, items: Iterable[tuple[str, T]], one: Callable[[T], object]
         one(item)
         if time.monotonic() > give_up_at:
             rest = replace(task, detail={**task.detail, "after": place})
-            core.write(agenda.put(rest, now=now))
+            agenda.put(rest, now=now).alone()
             agenda.push([rest] if not rest.in_clock else [])
             return
-    core.write(agenda.done(task))
+    agenda.done(task).alone()

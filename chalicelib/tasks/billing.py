@@ -25,7 +25,7 @@ from chalicelib.features.subscriptions.records import Subscription
 from chalicelib.platform import agenda, jobs
 from chalicelib.platform.agenda import Task
 from chalicelib.platform.ids import CustomerId, InvoiceId
-from chalicelib.platform.table import core, transact
+from chalicelib.platform.unit import Unit
 
 
 @jobs.handles(customers.BILL)
@@ -41,7 +41,7 @@ def _bill_once(task: Task, now: datetime) -> bool:
     own = organizations.get(task.organization.id)
     everything = customer_store.everything_of(own.id, CustomerId(task.subject))
     if everything.customer is None or everything.state.due_at != task.due_at:
-        core.write(agenda.done(task))  # What was decided since has a task of its own.
+        agenda.done(task).alone()  # What was decided since has a task of its own.
         return False
     account = run.account_of(own, everything)
     subscriptions = sorted(subscription_store.among(everything), key=lambda s: (s.created_at, s.id))
@@ -89,7 +89,7 @@ def finalize(task: Task, now: datetime) -> None:
     organization_id = task.organization.id
     old = invoice_store.get(organization_id, InvoiceId(task.subject))
     if old is None or old.status != "draft":
-        core.write(agenda.done(task))
+        agenda.done(task).alone()
         return
     account, refreshed, fees = drafts.recomputed(organization_id, old, now=now)
     on = periods.local_date(now, account.zone)
@@ -98,16 +98,14 @@ def finalize(task: Task, now: datetime) -> None:
     invoice, notes, told = run.with_notes(account, final, now=now)
     invoice_store.write_fees(organization_id, old.id, invoice.build, fees)
     tasks = [*told, *invoices.tasks_of_issue(account.organization, account.customer, invoice, fees, now=now)]
-    transact(
-        [
-            *invoice_store.replace_actions(organization_id, old, invoice),
-            customer_store.billing_action(organization_id, account.state, final.state),
-            *final.actions,
-            *notes,
-            agenda.done(task),
-            *(agenda.put(each, now=now) for each in tasks),
-        ]
-    )
+    Unit(
+        invoice_store.replace_actions(organization_id, old, invoice),
+        customer_store.billing_action(organization_id, account.state, final.state),
+        final.actions,
+        notes,
+        agenda.done(task),
+        (agenda.put(each, now=now) for each in tasks),
+    ).commit()
     agenda.push(tasks)
 
 
@@ -121,5 +119,5 @@ jobs.handles(late.WATCH)(late.count)
 def close(task: Task, now: datetime) -> None:
     """Some minutes after a customer's deletion: what is left of its drafts becomes final."""
     pushed = drafts.finalize_all(task.organization, CustomerId(task.subject), now=now)
-    core.write(agenda.done(task))
+    agenda.done(task).alone()
     agenda.push([each for each in pushed if not each.in_clock])

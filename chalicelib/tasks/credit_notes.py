@@ -7,8 +7,8 @@ from chalicelib.features.webhooks import service as webhooks
 from chalicelib.platform import agenda, jobs
 from chalicelib.platform.agenda import Task
 from chalicelib.platform.ids import CreditNoteId
-from chalicelib.platform.table import core, transact
 from chalicelib.platform.timestamps import unstamp
+from chalicelib.platform.unit import Unit
 
 _MESSAGE = "credit_note.created"
 
@@ -19,7 +19,7 @@ def issued(task: Task, now: datetime) -> None:
     organization_id = task.organization.id
     note = store.get(organization_id, CreditNoteId(task.subject))
     if note is None or not note.visible:
-        core.write(agenda.done(task))
+        agenda.done(task).alone()
         return
     happening = webhooks.announcement(
         task.organization,
@@ -30,5 +30,5 @@ def issued(task: Task, now: datetime) -> None:
         now=unstamp(task.detail["issued_at"]),
     )
     actions, tasks = webhooks.messages_for(happening)
-    transact([*actions, agenda.done(task)])
+    Unit(actions, agenda.done(task)).commit()
     agenda.push(tasks)

@@ -12,7 +12,7 @@ from chalicelib.features.webhooks import service as webhooks
 from chalicelib.platform import agenda, clock, files, jobs
 from chalicelib.platform.agenda import Task
 from chalicelib.platform.ids import InvoiceId
-from chalicelib.platform.table import core, transact
+from chalicelib.platform.unit import Unit
 
 
 @jobs.handles(invoices.PRINT)
@@ -21,7 +21,7 @@ def print_invoice(task: Task, now: datetime) -> None:
     organization_id = task.organization.id
     invoice = invoice_store.get(organization_id, InvoiceId(task.subject))
     if invoice is None or invoice.file_key is not None or invoice.status not in ("finalized", "voided"):
-        core.write(agenda.done(task))
+        agenda.done(task).alone()
         return
     own = organizations.get(organization_id)
     customer = CUSTOMERS.get(organization_id, invoice.customer_id)
@@ -40,5 +40,5 @@ def print_invoice(task: Task, now: datetime) -> None:
         own.ref, "invoice.generated", "invoice", payload, subject=f"invoice.generated#{invoice.id}", now=now
     )
     actions = invoice_store.replace_actions(organization_id, invoice, printed)
-    transact([*actions, agenda.put(told, now=now), agenda.done(task)])
+    Unit(actions, agenda.put(told, now=now), agenda.done(task)).commit()
     agenda.push([told])

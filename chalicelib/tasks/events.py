@@ -13,7 +13,7 @@ from chalicelib.features.webhooks import service as webhooks
 from chalicelib.platform import agenda, jobs
 from chalicelib.platform.agenda import Task
 from chalicelib.platform.ids import derived_id
-from chalicelib.platform.table import transact
+from chalicelib.platform.unit import Unit
 from chalicelib.platform.usage_table import usage
 
 # A transaction takes 100 actions; the task, the announcement and these marks.
@@ -35,7 +35,7 @@ def tell(task: Task, now: datetime) -> None:
                 task.organization, "events.errors", "events_errors", payload, subject=subject, now=now
             )
         )
-    transact([*actions, *(agenda.put(each, now=now) for each in announced)])
+    Unit(actions, (agenda.put(each, now=now) for each in announced)).commit()
     agenda.push(announced)
     for mark in marks[_MARKS_AT_ONCE:]:
         usage.write(usage.delete(mark))

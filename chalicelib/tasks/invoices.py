@@ -10,7 +10,7 @@ from chalicelib.features.webhooks import service as webhooks
 from chalicelib.platform import agenda, clock, jobs
 from chalicelib.platform.agenda import Task
 from chalicelib.platform.ids import InvoiceId
-from chalicelib.platform.table import core, transact
+from chalicelib.platform.unit import Unit
 
 _MESSAGES = {"draft": "invoice.drafted", "finalized": "invoice.created"}
 
@@ -23,7 +23,7 @@ def issued(task: Task, now: datetime) -> None:
     invoice_id, _, status = task.subject.partition("#")
     invoice = store.get(organization_id, InvoiceId(invoice_id))
     if invoice is None:
-        core.write(agenda.done(task))
+        agenda.done(task).alone()
         return
     own = organizations.get(organization_id)
     payload = service.show(organization_id, invoice, now=clock.now(task.organization))
@@ -39,7 +39,7 @@ def issued(task: Task, now: datetime) -> None:
         order = agenda.task(service.PRINT, own.ref, invoice_id, now)
         actions.append(agenda.put(order, now=now))
         tasks.append(order)
-    transact([*actions, agenda.done(task)])
+    Unit(actions, agenda.done(task)).commit()
     agenda.push(tasks)
     if status == "finalized":
         late.watch(task.organization, now=now)

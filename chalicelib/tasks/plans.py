@@ -12,7 +12,7 @@ from chalicelib.platform.agenda import Task
 from chalicelib.platform.clock import OrganizationRef
 from chalicelib.platform.ids import OrganizationId, PlanId
 from chalicelib.platform.retry import retrying
-from chalicelib.platform.table import transact
+from chalicelib.platform.unit import Unit
 
 
 @jobs.handles(changes.CASCADE)
@@ -23,8 +23,8 @@ def pass_on(task: Task, now: datetime) -> None:
     for before, after in store.steps(organization_id, plan_id, until=task.detail["version"]):
         for child in _children(organization_id, plan_id):
             agenda.push(_follow(task.organization, child, before, after, now))
-        transact(store.step_done_actions(organization_id, after))
-    transact([agenda.done(task)])
+        Unit(store.step_done_actions(organization_id, after)).commit()
+    Unit(agenda.done(task)).commit()
 
 
 def _children(organization_id: OrganizationId, plan_id: PlanId) -> Iterator[Plan]:

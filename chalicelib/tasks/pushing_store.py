@@ -8,31 +8,35 @@ Items
 Access patterns
     1 begin(org, shard, token)      Put     unless somebody does it already
     2 goes_on(org, shard, token)    Update  refused to messages of before
-    3 end(org, shard, token)        Delete
+    3 end(org, shard)               Delete
 """
 
 from datetime import datetime
 
+from pynamodb.attributes import UnicodeAttribute
+
 from chalicelib import limits
+from chalicelib.platform.attributes import InstantAttribute, WholeAttribute
 from chalicelib.platform.dynamodb import ConditionFailed, Key
 from chalicelib.platform.ids import OrganizationId, key
-from chalicelib.platform.table import core
-from chalicelib.platform.timestamps import stamp
+from chalicelib.platform.rows import Row
+
+
+class PushingRow(Row):
+    """Whose messages push the rest of an organization's tasks of one shard."""
+
+    token = UnicodeAttribute()
+    until = InstantAttribute()
+    expires_at = WholeAttribute()
 
 
 def begin(organization_id: OrganizationId, shard: int, token: str, *, real_now: datetime) -> bool:
     """Take it on; False where somebody has."""
     pk, sk = _key(organization_id, shard)
     until = real_now + limits.PUSHING_KEPT
-    item = {"pk": pk, "sk": sk, "token": token, "until": stamp(until), "expires_at": int(until.timestamp())}
-    free = core.put(
-        item,
-        condition="attribute_not_exists(pk) OR #until < :now",
-        names={"#until": "until"},
-        values={":now": stamp(real_now)},
-    )
+    row = PushingRow(pk=pk, sk=sk, token=token, until=until, expires_at=int(until.timestamp()))
     try:
-        core.write(free)
+        row.put(PushingRow.pk.does_not_exist() | (PushingRow.until < real_now)).alone()
     except ConditionFailed:
         return False
     return True
@@ -41,15 +45,14 @@ def begin(organization_id: OrganizationId, shard: int, token: str, *, real_now: 
 def goes_on(organization_id: OrganizationId, shard: int, token: str, *, real_now: datetime) -> bool:
     """Whether it is still this token's, which keeps it for longer."""
     until = real_now + limits.PUSHING_KEPT
-    mine = core.update(
+    mine = PushingRow.change(
         _key(organization_id, shard),
-        "SET #until = :until, expires_at = :expires",
-        condition="#token = :token",
-        names={"#until": "until", "#token": "token"},
-        values={":until": stamp(until), ":expires": int(until.timestamp()), ":token": token},
+        PushingRow.until.set(until),
+        PushingRow.expires_at.set(int(until.timestamp())),
+        condition=PushingRow.token == token,
     )
     try:
-        core.write(mine)
+        mine.alone()
     except ConditionFailed:
         return False
     return True
@@ -57,7 +60,7 @@ def goes_on(organization_id: OrganizationId, shard: int, token: str, *, real_now
 
 def end(organization_id: OrganizationId, shard: int) -> None:
     """All is pushed."""
-    core.write(core.delete(_key(organization_id, shard)))
+    PushingRow.remove_key(_key(organization_id, shard)).alone()
 
 
 def _key(organization_id: OrganizationId, shard: int) -> Key:

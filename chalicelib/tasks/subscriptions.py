@@ -21,7 +21,7 @@ from chalicelib.platform import agenda, jobs
 from chalicelib.platform.agenda import Task
 from chalicelib.platform.ids import CustomerId, PlanId, SubscriptionId
 from chalicelib.platform.retry import retrying
-from chalicelib.platform.table import core, transact
+from chalicelib.platform.unit import Unit
 
 # One run stays well below the worker's 15 minutes.
 _RUN_SECONDS = 300
@@ -33,7 +33,7 @@ def follow(task: Task, now: datetime) -> None:
     are billed, drafts are computed again. Source: rules/catalog 2; rules/billing-periods 11."""
     plan = plans.by_ids(task.organization.id, [task.detail["plan_id"]]).get(task.detail["plan_id"])
     if plan is None or plan.deleted_at is not None or _is_superseded(task, plan):
-        core.write(agenda.done(task))
+        agenda.done(task).alone()
         return
 
     def one(customer_id: CustomerId, subscription_id: SubscriptionId) -> list[Task]:
@@ -45,7 +45,7 @@ def follow(task: Task, now: datetime) -> None:
         return pushed
 
     if _each_subscriber(task, plan.id, one, now):
-        core.write(agenda.done(task))
+        agenda.done(task).alone()
 
 
 def _is_superseded(task: Task, plan: Plan) -> bool:
@@ -137,7 +137,7 @@ def delete(task: Task, now: datetime) -> None:
     if not _each_subscriber(task, plan.id, one_of(plan.id), now):
         return
     told = changes.announcement(task.organization, plan, "plan.deleted", now=now)
-    transact([agenda.put(told, now=now), agenda.done(task)])
+    Unit(agenda.put(told, now=now), agenda.done(task)).commit()
     agenda.push([told])
 
 
@@ -159,7 +159,7 @@ def _each_subscriber(
         after = plan_store.subscriber_key(CustomerId(customer_id), SubscriptionId(subscription_id))
         if time.monotonic() > give_up_at:
             rest = replace(task, detail={**task.detail, "after": after})
-            core.write(agenda.put(rest, now=now))
+            agenda.put(rest, now=now).alone()
             agenda.push([rest])
             return False
     return True

@@ -8,7 +8,6 @@ from chalicelib.features.sandbox import service
 from chalicelib.platform import agenda, clock, jobs
 from chalicelib.platform.agenda import Task
 from chalicelib.platform.dynamodb import ConditionFailed
-from chalicelib.platform.table import core
 
 
 @jobs.handles(service.ADVANCE)
@@ -17,11 +16,11 @@ def advance(task: Task, now: datetime) -> None:
     end = time.monotonic() + limits.CLOCK_SLICE_SECONDS
     if service.run_until_arrived(task.organization, give_up_at=end, tasks_max=limits.CLOCK_SLICE_TASKS):
         try:
-            core.write(agenda.done(task))
+            agenda.done(task).alone()
         except ConditionFailed:
             return  # Arriving removed it.
     else:
         moved = agenda.task(service.ADVANCE, task.organization, task.subject, clock.utc_now())
         for action in agenda.move(task, moved.due_at, now=now):
-            core.write(action)
+            action.alone()
         agenda.push([moved])

@@ -10,7 +10,7 @@ from chalicelib.features.webhooks.store import ENDPOINTS, Message
 from chalicelib.platform import agenda, clock, jobs
 from chalicelib.platform.agenda import Task
 from chalicelib.platform.dynamodb import ConditionFailed
-from chalicelib.platform.table import core, transact
+from chalicelib.platform.unit import Unit
 
 # Longer than an attempt may take; a worker that died in it delays the next attempt by no more.
 _LEASE = timedelta(seconds=limits.WEBHOOK_TIMEOUT_SECONDS + 30)
@@ -20,7 +20,7 @@ _LEASE = timedelta(seconds=limits.WEBHOOK_TIMEOUT_SECONDS + 30)
 def announce(task: Task, now: datetime) -> None:
     """Make the messages, all together with the end of the announcement."""
     actions, deliveries = service.messages_for(task)
-    transact([*actions, agenda.done(task)])
+    Unit(actions, agenda.done(task)).commit()
     agenda.push(deliveries)
 
 
@@ -31,11 +31,11 @@ def deliver(task: Task, now: datetime) -> None:
     message = store.get(task.organization.id, task.subject)
     endpoint = None if message is None else ENDPOINTS.get(task.organization.id, message.endpoint_id)
     if message is None or message.status in ("succeeded", "failed"):
-        core.write(agenda.done(task))
+        agenda.done(task).alone()
         return
     if endpoint is None or endpoint.deleted_at is not None:
         given_up = message.model_copy(update={"status": "failed", "leased_until": None, "updated_at": _later(message)})
-        transact([store.replace_action(message, given_up), agenda.done(task)])
+        Unit(store.replace_action(message, given_up), agenda.done(task)).commit()
         return
     if message.leased_until is not None:
         _wait_or_count(task, message, message.leased_until)
@@ -43,7 +43,7 @@ def deliver(task: Task, now: datetime) -> None:
     request = delivery.prepare(message, endpoint, service.body_of(message))
     leased = message.model_copy(update={"leased_until": clock.utc_now() + _LEASE, "updated_at": _later(message)})
     try:
-        core.write(store.replace_action(message, leased))
+        store.replace_action(message, leased).alone()
     except ConditionFailed:
         return  # Another worker has it.
     _note(task, leased, delivery.attempt(request))
@@ -72,21 +72,18 @@ def _note(task: Task, message: Message, verdict: delivery.Verdict) -> None:
         "updated_at": _later(message),
     }
     if verdict.delivered:
-        transact(
-            [
-                store.replace_action(message, message.model_copy(update={**seen, "status": "succeeded"})),
-                agenda.done(task),
-            ]
-        )
+        Unit(
+            store.replace_action(message, message.model_copy(update={**seen, "status": "succeeded"})), agenda.done(task)
+        ).commit()
         return
     failures = message.retries + 1
     seen |= {"retries": failures, "last_retried_at": real_now}
     if failures >= limits.WEBHOOK_ATTEMPTS_MAX:
-        transact(
-            [store.replace_action(message, message.model_copy(update={**seen, "status": "failed"})), agenda.done(task)]
-        )
+        Unit(
+            store.replace_action(message, message.model_copy(update={**seen, "status": "failed"})), agenda.done(task)
+        ).commit()
         return
-    core.write(store.replace_action(message, message.model_copy(update={**seen, "status": "retrying"})))
+    store.replace_action(message, message.model_copy(update={**seen, "status": "retrying"})).alone()
     _next_attempt(task, at=real_now + wait_after(failures))
 
 
@@ -94,7 +91,7 @@ def _next_attempt(task: Task, *, at: datetime) -> None:
     """Move the task on. Its due time is the attempt's own: nothing of the business hangs on it."""
     later = agenda.task(task.kind, task.organization, task.subject, at, task.detail)
     for action in agenda.move(task, at, now=clock.utc_now()):
-        core.write(action)
+        action.alone()
     agenda.push([later])
 
 

@@ -30,8 +30,8 @@ from chalicelib.platform import agenda
 from chalicelib.platform.agenda import Task
 from chalicelib.platform.clock import OrganizationRef
 from chalicelib.platform.ids import CustomerId, OrganizationId, PlanId, made_at
-from chalicelib.platform.table import core, transact
 from chalicelib.platform.timestamps import unstamp
+from chalicelib.platform.unit import Unit
 from chalicelib.platform.values import Item
 
 # Waits for events of the day that are just being metered.
@@ -199,7 +199,7 @@ def watch(organization: OrganizationRef, *, now: datetime) -> None:
     midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
     task = agenda.task(WATCH, organization, organization.id, midnight + _DAY)
     if agenda.find(task.key) is None:
-        core.write(agenda.put(task, now=now))
+        agenda.put(task, now=now).alone()
     _watched.add(organization.id)
 
 
@@ -211,7 +211,7 @@ def count(task: Task, now: datetime) -> None:
     number = sum(1 for _ in metered_between(task.organization.id, now - _DAY, now))
     if number:
         _alarm(task.organization, number)
-    transact([*agenda.move(task, now + _DAY, now=now), *expiry.begin(task, now)])
+    Unit(agenda.move(task, now + _DAY, now=now), expiry.begin(task, now)).commit()
 
 
 def metered_between(organization_id: OrganizationId, start: datetime, end: datetime) -> Iterator[Late]:

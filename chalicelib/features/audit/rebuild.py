@@ -15,8 +15,7 @@ from chalicelib.features.metering.dimensions import is_sum
 from chalicelib.features.metering.event import Event, milliseconds_of
 from chalicelib.platform.dynamodb import Cancelled
 from chalicelib.platform.ids import OrganizationId
-from chalicelib.platform.table import transact
-from chalicelib.platform.unit import Write
+from chalicelib.platform.unit import Unit, Write
 from chalicelib.platform.usage_table import usage
 from chalicelib.platform.values import Item
 
@@ -53,7 +52,7 @@ def _rebuild_hour(partition: str, hour: str, views: CurrentViews) -> None:
         wanted = _rows(partition, hour, views)
         try:
             for sk in sorted({*standing, *wanted}):
-                transact(_change(partition, hour, sk, standing.get(sk), wanted.get(sk, _NOTHING)))
+                Unit(_change(partition, hour, sk, standing.get(sk), wanted.get(sk, _NOTHING))).commit()
         except Cancelled:
             continue  # Counted meanwhile: both are read again.
         for cut in usage.query(partition, begins=f"k#{hour}#"):

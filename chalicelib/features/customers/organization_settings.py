@@ -11,7 +11,7 @@ from chalicelib.platform import agenda
 from chalicelib.platform.agenda import Task
 from chalicelib.platform.ids import OrganizationId
 from chalicelib.platform.retry import retrying
-from chalicelib.platform.table import transact
+from chalicelib.platform.unit import Unit
 
 
 def update(organization_id: OrganizationId, request: OrganizationUpdate, *, now: datetime) -> Organization:
@@ -29,7 +29,7 @@ def update(organization_id: OrganizationId, request: OrganizationUpdate, *, now:
         if "webhook_url" in request.model_fields_set:
             webhooks.set_first_url(organization_id, request.webhook_url, actions, now=now)
         else:
-            transact(actions)
+            Unit(actions).commit()
         return new, tasks
 
     organization, tasks = retrying(attempt, "organization")

@@ -22,7 +22,7 @@ from chalicelib.platform.agenda import Task
 from chalicelib.platform.clock import OrganizationRef
 from chalicelib.platform.ids import CustomerId, OrganizationId, PlanId, new_id
 from chalicelib.platform.retry import retrying
-from chalicelib.platform.table import transact
+from chalicelib.platform.unit import Unit
 
 
 def recomputed(
@@ -55,7 +55,7 @@ def refresh(organization_id: OrganizationId, draft: Invoice, *, now: datetime) -
             return old
         _, fresh, found = recomputed(organization_id, old, now=now)
         store.write_fees(organization_id, old.id, fresh.build, found)
-        transact(store.replace_actions(organization_id, old, fresh))
+        Unit(store.replace_actions(organization_id, old, fresh)).commit()
         return fresh
 
     return retrying(attempt, "invoice")
@@ -79,7 +79,7 @@ def finalize_now(organization: OrganizationRef, draft: Invoice, *, now: datetime
             return []
         if standing.due_at <= now and not standing.parked:
             return [standing]
-        transact(agenda.move(standing, now, now=now))
+        Unit(agenda.move(standing, now, now=now)).commit()
         return [agenda.task(run.FINALIZE, organization, draft.id, now)]
 
     return retrying(attempt, "invoice")

@@ -42,8 +42,7 @@ from chalicelib.features.usage.service import reading_of
 from chalicelib.platform import agenda
 from chalicelib.platform.agenda import Task
 from chalicelib.platform.ids import CustomerId, FeeId, InvoiceId, derived_id
-from chalicelib.platform.table import core, transact
-from chalicelib.platform.unit import Write
+from chalicelib.platform.unit import Unit, Write
 from chalicelib.platform.usage_table import usage
 
 _SECOND = timedelta(seconds=1)
@@ -85,7 +84,7 @@ def _charge_once(task: Task, now: datetime) -> bool:
     """One fee's worth; True while there is another one."""
     item = usage.get(*event_key(task))
     if item is None or erase.is_erased(item):  # Gone after its retention, or with its metric.
-        core.write(agenda.done(task))
+        agenda.done(task).alone()
         return False
     event, reading = metered_store.read(item), reading_of(item)
     case = case_of(organizations.get(task.organization.id), event.external_subscription_id, event.code, reading)
@@ -98,7 +97,7 @@ def _charge_once(task: Task, now: datetime) -> bool:
             also = charged.raise_actions(case.period, part, owed, charged=charged_by_now)
             _make(case, owed, event.transaction_id, [*also, *([agenda.done(task)] if last else [])], now=now)
             return not last
-    core.write(agenda.done(task))
+    agenda.done(task).alone()
     return False
 
 
@@ -177,10 +176,9 @@ def _not_made(case: EventContext, transaction_id: str, event: Reading) -> list[t
     """The parts of charges that see an event and have no fee of it yet, each with what its period was charged by now."""
     parts = case.parts(event)
     markers = [_marker(case, part.asked.charge, _base_id(case, part.asked.charge, transaction_id)) for part in parts]
-    sums = [charged.key_of(case.period, part) for part in parts]
-    found = core.get_many([*markers, *sums])
+    sums, made = charged.read([charged.key_of(case.period, part) for part in parts], beside=markers)
     asked = zip(parts, markers, sums, strict=True)
-    return [(part, charged.read(place, found)) for part, marker, place in asked if marker not in found]
+    return [(part, by_now) for part, marker, by_now in asked if marker not in made]
 
 
 def _marker(case: EventContext, charge: Charge, base_id: str) -> tuple[str, str]:
@@ -206,7 +204,7 @@ def _make(case: EventContext, owed: Owed, transaction_id: str, done: Sequence[Wr
     organization = case.account.organization.ref
     loose = fee.model_copy(update={"id": base_id, "invoice_id": None})
     told = fees.created(organization, loose, loose.payment_status, now=now)
-    transact([*fee_store.create_actions(organization.id, [loose]), agenda.put(told, now=now), *done])
+    Unit(fee_store.create_actions(organization.id, [loose]), agenda.put(told, now=now), done).commit()
     agenda.push([told])
 
 
@@ -223,15 +221,13 @@ def _invoice(case: EventContext, fee: Fee, invoice_id: InvoiceId, done: Sequence
         fees.created(organization.ref, fee, invoice.payment_status, now=now),
     ]
     invoice_store.write_fees(organization.id, invoice.id, invoice.build, [fee])
-    transact(
-        [
-            *invoice_store.create_actions(organization.id, invoice),
-            customer_store.billing_action(organization.id, account.state, final.state),
-            *final.actions,
-            *notes,
-            *(fee_store.copy_actions(organization.id, fee) if invoice.visible else ()),
-            *(agenda.put(task, now=now) for task in tasks),
-            *done,
-        ]
-    )
+    Unit(
+        invoice_store.create_actions(organization.id, invoice),
+        customer_store.billing_action(organization.id, account.state, final.state),
+        final.actions,
+        notes,
+        fee_store.copy_actions(organization.id, fee) if invoice.visible else (),
+        (agenda.put(task, now=now) for task in tasks),
+        done,
+    ).commit()
     agenda.push(tasks)

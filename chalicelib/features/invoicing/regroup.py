@@ -21,8 +21,7 @@ from chalicelib.features.rating.line_items import InvoicedSubscription
 from chalicelib.platform import agenda
 from chalicelib.platform.agenda import Task
 from chalicelib.platform.ids import InvoiceId, derived_id
-from chalicelib.platform.table import core, transact
-from chalicelib.platform.unit import Write
+from chalicelib.platform.unit import Unit, Write
 
 # Each takes one place of the issuing transaction's 100.
 _FEES_PER_INVOICE_MAX = 80
@@ -42,7 +41,7 @@ def _regroup_once(task: Task, now: datetime) -> bool:
     charge_ids = {charge.id for charge in plan.charges_in_advance if charge.regroup_paid_fees}
     paid = fee_store.paid_loose(own.id, account.customer.id, subscription.id, charge_ids)
     if not paid:
-        core.write(agenda.done(task))
+        agenda.done(task).alone()
         return False
     shown = part.model_copy(
         update={
@@ -82,14 +81,12 @@ def _issue(
     )
     tasks = invoices.tasks_of_issue(organization, account.customer, invoice, fees, now=now)
     invoice_store.write_fees(organization.id, invoice.id, invoice.build, fees)
-    transact(
-        [
-            *invoice_store.create_actions(organization.id, invoice),
-            customer_store.billing_action(organization.id, account.state, final.state),
-            *final.actions,
-            *(fee_store.replace_action(organization.id, old, new) for old, new in zip(paid, fees, strict=True)),
-            *(agenda.put(task, now=now) for task in tasks),
-            *done,
-        ]
-    )
+    Unit(
+        invoice_store.create_actions(organization.id, invoice),
+        customer_store.billing_action(organization.id, account.state, final.state),
+        final.actions,
+        (fee_store.replace_action(organization.id, old, new) for old, new in zip(paid, fees, strict=True)),
+        (agenda.put(task, now=now) for task in tasks),
+        done,
+    ).commit()
     agenda.push(tasks)

@@ -37,9 +37,8 @@ from chalicelib.features.subscriptions.records import FixedPaid, LastFee, Status
 from chalicelib.platform import agenda
 from chalicelib.platform.agenda import Task
 from chalicelib.platform.ids import CreditNoteId, InvoiceId, OrganizationId, derived_id
-from chalicelib.platform.table import transact
 from chalicelib.platform.timestamps import stamp
-from chalicelib.platform.unit import Write
+from chalicelib.platform.unit import Unit, Write
 
 FINALIZE = agenda.kind("finalize_invoice", rank=20, reads_usage=True)
 
@@ -119,7 +118,7 @@ def issue(
     ]
     actions.append(customer_store.billing_action(ref.id, account.state, state))
     actions += customers.due_actions(ref, account.state, state, now=now)
-    transact([*actions, *(agenda.put(each, now=now) for each in tasks)])
+    Unit(actions, (agenda.put(each, now=now) for each in tasks)).commit()
     moved = [] if due_at is None else [agenda.task(customers.BILL, ref, account.customer.id, due_at)]
     agenda.push([each for each in (*tasks, *moved) if not each.in_clock])
 

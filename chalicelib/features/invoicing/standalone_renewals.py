@@ -17,8 +17,8 @@ from chalicelib.features.rating.renewals import fee_of, row_of, used_at
 from chalicelib.platform import agenda
 from chalicelib.platform.agenda import Task
 from chalicelib.platform.ids import InvoiceId, derived_id
-from chalicelib.platform.table import core, transact
 from chalicelib.platform.timestamps import stamp
+from chalicelib.platform.unit import Unit
 
 # Each takes three places of a transaction's 100: itself, its days, and its announcement.
 _FEES_AT_ONCE = 25
@@ -48,6 +48,6 @@ def renew(task: Task, now: datetime) -> None:
     for start in range(0, len(left), _FEES_AT_ONCE):
         some = left[start : start + _FEES_AT_ONCE]
         told = [fees.created(own.ref, fee, fee.payment_status, now=now) for fee in some]
-        transact([*fee_store.create_actions(own.id, some), *(agenda.put(each, now=now) for each in told)])
+        Unit(fee_store.create_actions(own.id, some), (agenda.put(each, now=now) for each in told)).commit()
         agenda.push(told)
-    core.write(agenda.done(task))
+    agenda.done(task).alone()

@@ -17,8 +17,7 @@ from chalicelib.features.metering import distinct_counters, log, store, tally
 from chalicelib.features.metering.event import instant_of, milliseconds_of
 from chalicelib.platform.dynamodb import Cancelled
 from chalicelib.platform.ids import OrganizationId, key_part
-from chalicelib.platform.table import transact
-from chalicelib.platform.unit import Write
+from chalicelib.platform.unit import Unit, Write
 from chalicelib.platform.usage_table import usage
 from chalicelib.platform.values import Item
 
@@ -89,7 +88,7 @@ def _erase_in(
         changes = [_change(row, left[row["sk"]]) for row in rows if left[row["sk"]] is not row]
         try:
             log.take_out(organization_id, some)
-            transact([*(_forgotten(item) for item in some), *changes, store.fold_again_action(pk, hour[:10])])
+            Unit((_forgotten(item) for item in some), changes, store.fold_again_action(pk, hour[:10])).commit()
         except Cancelled:
             return None
         rows = [row for row in left.values() if row[store.COUNT]]

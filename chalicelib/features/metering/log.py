@@ -29,8 +29,8 @@ from chalicelib.platform.clock import OrganizationRef
 from chalicelib.platform.dynamodb import Key
 from chalicelib.platform.ids import OrganizationId, derived_id
 from chalicelib.platform.log import logger
-from chalicelib.platform.table import core, transact
 from chalicelib.platform.timestamps import stamp
+from chalicelib.platform.unit import Unit
 from chalicelib.platform.usage_table import usage
 from chalicelib.platform.values import Item
 
@@ -183,7 +183,7 @@ def _tell_later(organization: OrganizationRef, at: datetime) -> None:
     hour = store.hour_of(at)
     due_at = at.replace(minute=0, second=0, microsecond=0) + _HOUR
     try:
-        core.write(agenda.put(agenda.task(ERRORS, organization, hour, due_at), now=at))
+        agenda.put(agenda.task(ERRORS, organization, hour, due_at), now=at).alone()
     except Exception:  # noqa: BLE001  what is odd is no money
         logger.exception("faults will not be told", extra={"organization": organization.id, "hour": hour})
 
@@ -212,4 +212,4 @@ def _shorten(organization_id: OrganizationId, item: Item, kept: Sequence[Referen
     place = item["pk"], item["sk"]
     change = usage.put(log_items.left_of(item, kept), **seen) if kept else usage.delete(place, **seen)
     gone = item["n"] - len(kept)
-    transact([change, log_numbers.moved(log_items.row_key(organization_id, item), -gone, gone)])
+    Unit(change, log_numbers.moved(log_items.row_key(organization_id, item), -gone, gone)).commit()

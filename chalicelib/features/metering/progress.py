@@ -7,7 +7,7 @@ the notes of the last minutes hold the acceptance of all that is outstanding (de
 
 Items (core table)
     pk          sk                  what it is
-    metering    <slot>#<worker>     {late: {organization: oldest}, rest: the oldest of others}; expires after an hour
+    metering    <slot>#<worker>     {late: {organization: oldest}, rest: the oldest of others, if any}; expires after an hour
 
 Access patterns
     1 note(...)         Put     once in a slot; once more for each organization whose events are late in it
@@ -21,17 +21,26 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
+from pynamodb.attributes import UnicodeAttribute
+
 from chalicelib import limits
 from chalicelib.platform import clock
+from chalicelib.platform.attributes import ValuesAttribute, WholeAttribute
 from chalicelib.platform.ids import OrganizationId
 from chalicelib.platform.log import logger
-from chalicelib.platform.settings import settings
-from chalicelib.platform.table import core
+from chalicelib.platform.rows import Row
 from chalicelib.platform.timestamps import stamp, unstamp
-from chalicelib.platform.usage_table import Table
 
-# Counting waits behind it.
-core_briefly = Table(lambda: settings().core_table, use="brief")
+
+class NoteRow(Row):
+    """What one worker received in a slot. Counting waits behind its write."""
+
+    use = "brief"
+
+    late = ValuesAttribute()
+    rest = UnicodeAttribute(null=True)
+    expires_at = WholeAttribute()
+
 
 _PK = "metering"
 _KEPT = timedelta(hours=1)
@@ -91,17 +100,13 @@ def note(received: Iterable[tuple[str, str]]) -> None:
         return
     _worker.note = None  # Unless it is written, the next batch writes it.
     try:
-        core_briefly.write(
-            core_briefly.put(
-                {
-                    "pk": _PK,
-                    "sk": f"{slot}#{_worker.name}",
-                    "late": current.late,
-                    "rest": current.rest,
-                    "expires_at": int((real_now + _KEPT).timestamp()),
-                }
-            )
-        )
+        NoteRow(
+            pk=_PK,
+            sk=f"{slot}#{_worker.name}",
+            late=current.late,
+            rest=current.rest,
+            expires_at=int((real_now + _KEPT).timestamp()),
+        ).put().alone()
     except Exception:  # noqa: BLE001  as said above
         logger.exception("progress not noted")
     else:
@@ -132,11 +137,12 @@ class Progress:
 def read(real_now: datetime) -> Progress:
     """How far all meters have come by now."""
     slots, late, rest = set[str](), dict[str, str](), list[str]()
-    for item in core.query(_PK, between=(stamp(_slot(real_now - WINDOW)), stamp(real_now + _KEPT))):
-        slots.add(item["sk"].partition("#")[0])
-        for organization_id, accepted in item["late"].items():
+    within = NoteRow.sk.between(stamp(_slot(real_now - WINDOW)), stamp(real_now + _KEPT))
+    for row in NoteRow.select(_PK, within=within):
+        slots.add(row.sk.partition("#")[0])
+        for organization_id, accepted in row.late.items():
             late[organization_id] = min(accepted, late.get(organization_id, accepted))
-        rest += [item["rest"]] if item["rest"] is not None else []
+        rest += [row.rest] if row.rest is not None else []
     oldest = {organization_id: unstamp(accepted) for organization_id, accepted in late.items()}
     return Progress(_work_throughout(slots, real_now), oldest, unstamp(min(rest)) if rest else None)
 

@@ -4,6 +4,10 @@ Items
     pk                  sk    what it is
     <org>#hmac-key      -     {encrypted}: the key, encrypted by KMS for this organization
 
+Access patterns
+    1 read(org)     GetItem    consistent, at the first use in `limits.KEY_CACHE`
+    2 read(org)     Transact   at the very first use: the key, if nobody wrote one, and the record without its old one
+
 Organizations of earlier versions have their key in plain text in their record: it moves here when it is used, or when the
 organization is read.
 """
@@ -12,14 +16,23 @@ import secrets
 import time
 from collections.abc import Mapping
 
+from pynamodb.attributes import BinaryAttribute
+
 from chalicelib import limits
 from chalicelib.features.organizations import store
 from chalicelib.features.organizations.records import Organization
 from chalicelib.platform import secret
 from chalicelib.platform.dynamodb import Cancelled
 from chalicelib.platform.ids import OrganizationId, key
-from chalicelib.platform.table import core, transact
-from chalicelib.platform.unit import Write
+from chalicelib.platform.rows import Row
+from chalicelib.platform.unit import Unit
+
+
+class HmacKeyRow(Row):
+    """An organization's key, encrypted."""
+
+    encrypted = BinaryAttribute(legacy_encoding=False)
+
 
 # What this process has read: organization -> (the key, when). Decrypting asks KMS, which costs as much as a delivery.
 _known: dict[str, tuple[str, float]] = {}
@@ -52,8 +65,8 @@ def forget() -> None:
 
 
 def _kept(organization_id: OrganizationId) -> str | None:
-    item = core.get(*_key(organization_id))
-    return None if item is None else secret.unseal(item["encrypted"], _context(organization_id))
+    row = HmacKeyRow.find(*_key(organization_id))
+    return None if row is None else secret.unseal(row.encrypted, _context(organization_id))
 
 
 def _made(organization_id: OrganizationId) -> str:
@@ -62,17 +75,14 @@ def _made(organization_id: OrganizationId) -> str:
         organization = store.get(organization_id)
         plain = (organization and organization.hmac_key) or secrets.token_hex(32)
         pk, sk = _key(organization_id)
-        actions: list[Write] = [
-            core.create({"pk": pk, "sk": sk, "encrypted": secret.seal(plain, _context(organization_id))})
-        ]
+        unit = Unit(HmacKeyRow(pk=pk, sk=sk, encrypted=secret.seal(plain, _context(organization_id))).create())
         if organization is not None and organization.hmac_key is not None:
-            actions.append(store.without_hmac_key(organization))
+            unit.add(store.without_hmac_key(organization))
         try:
-            transact(actions)
+            unit.commit()
         except Cancelled:
-            kept = _kept(
-                organization_id
-            )  # Or the organization was changed in between: then again, with what it is now.
+            # Or the organization was changed in between: then again, with what it is now.
+            kept = _kept(organization_id)
             if kept is not None:
                 return kept
         else:

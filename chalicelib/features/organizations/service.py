@@ -7,16 +7,14 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from chalicelib.domain.errors import Invalid, NotFound
+from chalicelib.domain.errors import NotFound
 from chalicelib.features.organizations import hmac_keys, store
 from chalicelib.features.organizations.records import BillingConfiguration, Organization
 from chalicelib.features.organizations.schemas import OrganizationCreate, OrganizationUpdate
 from chalicelib.platform import auth
-from chalicelib.platform.dynamodb import Cancelled
 from chalicelib.platform.ids import OrganizationId, new_id
 from chalicelib.platform.retry import retrying
 from chalicelib.platform.settings import settings
-from chalicelib.platform.timestamps import stamp
 
 
 def create(request: OrganizationCreate, *, now: datetime) -> tuple[Organization, str, str]:
@@ -38,17 +36,8 @@ def create(request: OrganizationCreate, *, now: datetime) -> tuple[Organization,
     token = secrets.token_hex(20)
     token_hash = hashlib.sha256(token.encode()).hexdigest()
     key = auth.create_key(api_key, organization.ref, now)
-    invitation = store.invitation(token_hash, OrganizationId(organization_id), request.email or "", stamp(now))
-
-    def attempt() -> None:
-        try:
-            store.create([key, invitation], organization)
-        except Cancelled as error:
-            if error.reasons[0].failed:
-                raise Invalid.field("api_key", "value_already_exist") from error
-            raise
-
-    retrying(attempt, "organization")
+    invitation = store.invitation(token_hash, OrganizationId(organization_id), request.email or "", now)
+    retrying(lambda: store.create([key, invitation], organization), "organization")
     return organization, api_key, f"{settings().public_url}/invitation/{token}"
 
 

@@ -15,26 +15,33 @@ Items
                                                                    digest: of filter, group and price
 
 Access patterns
-    1 key_of, read(items)          BatchGet   consistent, before usage is read
-    2 raise_action                 part of the transaction that makes a fee, conditional on the sum
+    1 key_of(...), read(...)       BatchGet   consistent, before usage is read, with what else the reader asks for
+    2 raise_actions(...)           Update     conditional on the sum; part of the transaction that makes a fee
 """
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Sequence
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 
 from chalicelib.domain.money import CONTEXT
 from chalicelib.features.rating.event_usage import EventFeeTarget, Owed, Period
+from chalicelib.platform import rows
+from chalicelib.platform.attributes import DecimalAttribute
 from chalicelib.platform.dynamodb import Key
 from chalicelib.platform.ids import key
-from chalicelib.platform.table import core
+from chalicelib.platform.rows import Row
 from chalicelib.platform.timestamps import stamp
 from chalicelib.platform.unit import Write
-from chalicelib.platform.values import Item
 
 _PLACES, _WHOLE = Decimal("1E-15"), Decimal(1)
 _LARGE = Decimal(10**22)
+
+
+class ChargedRow(Row):
+    """A sum, in currency units."""
+
+    amount = DecimalAttribute()
 
 
 def key_of(period: Period, part: EventFeeTarget) -> Key:
@@ -48,10 +55,11 @@ def key_of(period: Period, part: EventFeeTarget) -> Key:
     return pk, f"{charge.id}#{stamp(period.starts_at)}#{digest}"
 
 
-def read(place: Key, items: Mapping[Key, Item]) -> Decimal:
-    """The sum under a key among items that were read, in currency units."""
-    found = items.get(place)
-    return Decimal(0) if found is None else Decimal(found["amount"])
+def read(places: Sequence[Key], beside: Sequence[Key] = ()) -> tuple[list[Decimal], set[Key]]:
+    """The sums under these keys, in currency units, and which of the keys `beside` hold an item: in one request."""
+    found = rows.find_together({**dict.fromkeys(beside, Row), **dict.fromkeys(places, ChargedRow)})
+    sums = [row.amount if isinstance(row := found.get(place), ChargedRow) else Decimal(0) for place in places]
+    return sums, found.keys() & set(beside)
 
 
 def raise_actions(period: Period, part: EventFeeTarget, owed: Owed, *, charged: Decimal) -> list[Write]:
@@ -61,18 +69,12 @@ def raise_actions(period: Period, part: EventFeeTarget, owed: Owed, *, charged: 
     place = key_of(period, part)
     together = CONTEXT.add(charged, owed.amount)
     if together >= _LARGE:  # The digits of both do not go into one number: so nobody else may add to it meanwhile.
-        values = {":sum": _cut(together, _WHOLE), ":seen": charged}
-        unless = "" if charged else "attribute_not_exists(amount) OR "
-        return [core.update(place, "SET amount = :sum", condition=f"{unless}amount = :seen", values=values)]
+        seen = ChargedRow.amount == charged
+        unraised = seen if charged else ChargedRow.amount.does_not_exist() | seen
+        return [ChargedRow.change(place, ChargedRow.amount.set(_cut(together, _WHOLE)), condition=unraised)]
     limit = min(owed.limit, _LARGE).quantize(_PLACES, rounding=ROUND_CEILING, context=CONTEXT)
-    return [
-        core.update(
-            place,
-            "ADD amount :amount",
-            condition="attribute_not_exists(amount) OR amount <= :limit",
-            values={":amount": _cut(owed.amount, _PLACES), ":limit": limit},
-        )
-    ]
+    room = ChargedRow.amount.does_not_exist() | (ChargedRow.amount <= limit)
+    return [ChargedRow.change(place, ChargedRow.amount.add(_cut(owed.amount, _PLACES)), condition=room)]
 
 
 def _cut(amount: Decimal, to: Decimal) -> Decimal:

@@ -1,18 +1,4 @@
-"""Moving a sandbox's clock, and running what is due under it.
-
-Items
-    pk              sk              what it is
-    <org>#clock     clock           {now, target, set_out}: the instant reached; target while it moves; set_out: when, in
-                                    real time, it began to
-    <org>#clock     task#...        the sandbox's tasks (platform/agenda.py)
-
-Access patterns
-    1 read(org)            GetItem   consistent (platform/clock.py)
-    2 set_out(org, ...)    Transact  clock and the job that goes on if this process dies
-    3 reach(org, ...)      Update    only forward, only while it moves
-    4 cancel(org)          Update    the instant reached becomes the target
-    5 arrive(org, ...)     Transact  final instant, job gone
-"""
+"""Moving a sandbox's clock, and running what is due under it."""
 
 import contextlib
 import threading
@@ -28,14 +14,15 @@ from chalicelib import limits
 from chalicelib.domain.errors import ChangedMeanwhile, Conflict, Forbidden, Invalid
 from chalicelib.features.events import service as events
 from chalicelib.features.plans import advance_codes
+from chalicelib.features.sandbox import store
 from chalicelib.platform import agenda, busy, clock, jobs
 from chalicelib.platform.agenda import Task
 from chalicelib.platform.busy import is_busy
 from chalicelib.platform.clock import OrganizationRef, TestClock
 from chalicelib.platform.dynamodb import Cancelled, ConditionFailed
 from chalicelib.platform.log import logger
-from chalicelib.platform.table import core, transact
-from chalicelib.platform.timestamps import iso, stamp
+from chalicelib.platform.timestamps import iso
+from chalicelib.platform.unit import Unit
 
 ADVANCE = agenda.kind("advance_clock", rank=0, wall_clock=True)
 
@@ -104,15 +91,7 @@ def cancel(organization: OrganizationRef) -> None:
     """
     _require_sandbox(organization)
     try:
-        core.write(
-            core.update(
-                clock.clock_key(organization.id),
-                "SET target = #now",
-                names={"#now": "now"},
-                values={":none": None},
-                condition="attribute_exists(pk) AND target <> :none",
-            )
-        )
+        store.cancel(organization)
     except ConditionFailed:
         return
     with _inline() as seconds:
@@ -261,16 +240,12 @@ def _require_short(organization: OrganizationRef, state: TestClock, begin: datet
 def _set_out(
     organization: OrganizationRef, state: TestClock, begin: datetime, to: datetime, *, job_at: datetime
 ) -> None:
-    pk, sk = clock.clock_key(organization.id)
     real_now = clock.utc_now()
     # The job comes after the call that moves the clock has had its time; it finds nothing to do when that arrived.
     job = agenda.task(ADVANCE, organization, organization.id, job_at)
-    item = {"pk": pk, "sk": sk, "now": stamp(begin), "target": stamp(to), "set_out": stamp(real_now)}
-    unmoved = "attribute_not_exists(pk)" if state.now is None else "#now = :now AND target = :none"
-    values = None if state.now is None else {":now": stamp(state.now), ":none": None}
-    names = None if state.now is None else {"#now": "now"}
+    moves = store.set_out_action(organization, state, begin, to, real_now=real_now)
     try:
-        transact([core.put(item, condition=unmoved, values=values, names=names), agenda.put(job, now=real_now)])
+        Unit(moves, agenda.put(job, now=real_now)).commit()
     except Cancelled as error:
         raise Conflict("test_clock_advancing") from error
     agenda.push([job])
@@ -279,15 +254,7 @@ def _set_out(
 def _reach(organization: OrganizationRef, state: TestClock, instant: datetime) -> bool:
     """Bring the clock to an instant on its way; whether it still leads there, or was canceled before."""
     try:
-        core.write(
-            core.update(
-                clock.clock_key(organization.id),
-                "SET #now = :now",
-                names={"#now": "now"},
-                values={":now": stamp(instant), **_leap(state)},
-                condition=f"#now < :now AND {_SAME_LEAP}",
-            )
-        )
+        store.reach(organization, state, instant)
     except ConditionFailed:
         # It is there already, as for a task born with its due time past: the clock never goes back.
         found = clock.read(organization)
@@ -299,29 +266,12 @@ def _arrive(organization: OrganizationRef, state: TestClock) -> bool:
     """Set the clock to the target, unless it has another one by now."""
     assert state.target is not None, "it is on its way"
     job = agenda.task(ADVANCE, organization, organization.id, state.target)
-    arrived = core.update(
-        clock.clock_key(organization.id),
-        "SET #now = :target, target = :none",
-        names={"#now": "now"},
-        values={":none": None, **_leap(state)},
-        condition=_SAME_LEAP,
-    )
     try:
-        transact([arrived, core.delete(job.key)])
+        Unit(store.arrive_action(organization, state), agenda.remove(job)).commit()
     except Cancelled:
         logger.info("another runner arrived first, or the leap was canceled", extra={"organization": organization.id})
         return False
     return True
-
-
-# The same leap to the same target: a canceled one, and one after it, are others.
-_SAME_LEAP = "target = :target AND set_out = :set_out"
-
-
-def _leap(state: TestClock) -> dict[str, Any]:
-    assert state.target is not None, "it is on its way"
-    assert state.set_out is not None, "it has set out"
-    return {":target": stamp(state.target), ":set_out": stamp(state.set_out)}
 
 
 def _require_sandbox(organization: OrganizationRef) -> None:

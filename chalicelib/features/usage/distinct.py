@@ -19,7 +19,7 @@ from chalicelib.platform.agenda import Task
 from chalicelib.platform.clock import OrganizationRef
 from chalicelib.platform.dynamodb import Cancelled
 from chalicelib.platform.ids import OrganizationId, key_part
-from chalicelib.platform.table import core, transact
+from chalicelib.platform.unit import Unit
 from chalicelib.platform.usage_table import usage
 
 # Filling begins when the meter has long been keeping the register up, really: no test clock changes that.
@@ -85,7 +85,7 @@ def request_counter(asked: Question, *, real_now: datetime) -> None:
         "spec": asked.spec.text(),
         "expires_at": int((max(asked.span.end, real_now) + limits.REGISTER_KEPT).timestamp()),
     }
-    transact([usage.put(head), agenda.put(task, now=real_now)])
+    Unit(usage.put(head), agenda.put(task, now=real_now)).commit()
 
 
 def fill(task: Task) -> None:
@@ -105,9 +105,9 @@ def fill(task: Task) -> None:
             values={":filled": True},
             condition="attribute_exists(pk)",
         )
-        transact([filled, agenda.done(task)])
+        Unit(filled, agenda.done(task)).commit()
     else:
-        core.write(agenda.done(task))
+        agenda.done(task).alone()
 
 
 def _enter_all(organization_id: OrganizationId, subscription: str, register: Register) -> None:
@@ -123,7 +123,7 @@ def _enter_all(organization_id: OrganizationId, subscription: str, register: Reg
         chunk = dict(ends or entries[n : n + _VALUES_AT_ONCE])
         for attempt in range(_TRIES):
             try:
-                transact(entering.actions(chunk, "fill"))
+                Unit(entering.actions(chunk, "fill")).commit()
                 break
             except Cancelled:  # The meter entered one of them at the same time.
                 if attempt + 1 == _TRIES:

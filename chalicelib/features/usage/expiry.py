@@ -24,7 +24,6 @@ from chalicelib.platform.agenda import Task
 from chalicelib.platform.dynamodb import ConditionFailed
 from chalicelib.platform.ids import OrganizationId
 from chalicelib.platform.log import logger
-from chalicelib.platform.table import core
 from chalicelib.platform.unit import Write
 from chalicelib.platform.usage_table import usage
 from chalicelib.platform.values import Item
@@ -158,7 +157,7 @@ def run(task: Task, now: datetime, *, monotonic: Callable[[], float] = time.mono
             logger.exception("not settled", extra={"organization": organization_id, "subscription": external_id})
         if monotonic() > give_up_at:
             later = agenda.task(SETTLE, task.organization, task.subject, task.due_at, {"after": external_id})
-            core.write(agenda.put(later, now=now))
+            agenda.put(later, now=now).alone()
             agenda.push([later])
             return
-    core.write(agenda.done(task))
+    agenda.done(task).alone()

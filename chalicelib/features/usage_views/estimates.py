@@ -27,7 +27,6 @@ from chalicelib.features.subscriptions import store as subscription_store
 from chalicelib.features.subscriptions.records import Status
 from chalicelib.platform.clock import OrganizationRef
 from chalicelib.platform.ids import InvoiceId, OrganizationId
-from chalicelib.platform.table import core
 
 # Behind all that was received at the same instant.
 _LAST = "\U0010ffff"
@@ -77,7 +76,7 @@ def _shown(case: EventContext, charge: Charge, event: Reading, *, now: datetime)
         used = Used(charge, metric, None, (), Decimal(0), Decimal(0), 1, nothing)
     else:
         place = charged.key_of(case.period, part)
-        by_now = charged.read(place, core.get_many([place]))
+        (by_now,), _ = charged.read([place])
         owed = event_usage.owed(case.period, part, event, charged=by_now, stored=False)
         assert owed is not None, "it is looked at as if it were there"
         used = owed.used

@@ -18,9 +18,8 @@ from chalicelib.platform.clock import OrganizationRef
 from chalicelib.platform.http import to_json
 from chalicelib.platform.ids import OrganizationId, WebhookEndpointId, derived_id, new_id
 from chalicelib.platform.retry import retrying
-from chalicelib.platform.table import transact
 from chalicelib.platform.timestamps import iso
-from chalicelib.platform.unit import Write
+from chalicelib.platform.unit import Unit, Write
 
 ANNOUNCE = agenda.kind("announce", rank=80, wall_clock=True)
 DELIVER = agenda.kind(
@@ -157,7 +156,7 @@ def set_first_url(organization_id: OrganizationId, url: str | None, extra: Seque
     elif url is not None and first is not None and first.webhook_url != url:
         ENDPOINTS.replace(organization_id, first, first.changed(now=now, webhook_url=url), extra)
     else:
-        transact(extra)
+        Unit(extra).commit()
 
 
 def show(organization_id: OrganizationId, endpoint: Endpoint) -> dict[str, Any]:
@@ -251,7 +250,7 @@ def retry(organization: OrganizationRef, message_id: str) -> Message:
         now = clock.utc_now()
         again = message.model_copy(update={"status": "pending", "retries": 0, "updated_at": now})
         delivery = agenda.task(DELIVER, organization, message_id, now)
-        transact([store.replace_action(message, again), agenda.put(delivery, now=now)])
+        Unit(store.replace_action(message, again), agenda.put(delivery, now=now)).commit()
         return again, delivery
 
     again, delivery = retrying(attempt, "webhook")

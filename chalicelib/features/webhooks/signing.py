@@ -2,7 +2,11 @@
 
 Items
     pk              sk    what it is
-    signing-key     -     the installation's RSA private key, encrypted by KMS
+    signing-key     -     {encrypted}: the installation's RSA private key, encrypted by KMS
+
+Access patterns
+    1 private_pem()     GetItem   consistent, once in a process
+    2 private_pem()     Put       at the first use ever, if nobody wrote one
 """
 
 import base64
@@ -10,12 +14,22 @@ import hashlib
 import hmac
 from functools import lru_cache
 
+from pynamodb.attributes import BinaryAttribute
+
 from chalicelib.platform import secret
 from chalicelib.platform.dynamodb import ConditionFailed
+from chalicelib.platform.rows import Row
 from chalicelib.platform.settings import settings
-from chalicelib.platform.table import core
 
 _CONTEXT = {"purpose": "tollgate-webhook-signing"}
+
+_PK = "signing-key"
+
+
+class SigningKeyRow(Row):
+    """The installation's key, encrypted."""
+
+    encrypted = BinaryAttribute(legacy_encoding=False)
 
 
 def jwt_signature(body: str) -> str:
@@ -43,17 +57,17 @@ def public_key_base64() -> str:
 @lru_cache(maxsize=1)
 def private_pem() -> str:
     """The installation's private key, made at first use; of two makers at once the first one's stays."""
-    item = core.get("signing-key")
-    if item is None:
+    row = SigningKeyRow.find(_PK)
+    if row is None:
         pem = _new_pem()
         try:
-            core.write(core.create({"pk": "signing-key", "sk": "-", "encrypted": secret.seal(pem, _CONTEXT)}))
+            SigningKeyRow(pk=_PK, sk="-", encrypted=secret.seal(pem, _CONTEXT)).create().alone()
         except ConditionFailed:
-            item = core.get("signing-key")
-            assert item is not None, "somebody else has just written it"
+            row = SigningKeyRow.find(_PK)
+            assert row is not None, "somebody else has just written it"
         else:
             return pem
-    return secret.unseal(item["encrypted"], _CONTEXT)
+    return secret.unseal(row.encrypted, _CONTEXT)
 
 
 def _new_pem() -> str:

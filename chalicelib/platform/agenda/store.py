@@ -85,6 +85,11 @@ def done(old: Task) -> Write:
     return TaskRow.remove_key(old.key, TaskRow.due_at == old.due_at)
 
 
+def remove(old: Task) -> Write:
+    """Remove a task, whatever it has become; nothing to do where it is gone."""
+    return TaskRow.remove_key(old.key)
+
+
 def move(old: Task, due_at: datetime, *, now: datetime, at_once: bool = False) -> list[Write]:
     """Give a task another due time, earlier or later; refused if it is gone or was moved meanwhile."""
     new = task(old.kind, old.organization, old.subject, due_at, old.detail, at_once=at_once)
