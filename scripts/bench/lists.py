@@ -9,12 +9,12 @@ from typing import Any
 
 from chalicelib.features.metering import messages
 from chalicelib.platform.ids import new_id
-from chalicelib.platform.table import core
 from chalicelib.platform.timestamps import stamp
 from chalicelib.platform.values import Item
 from scripts.bench import ours
 from scripts.bench.tables import Row
 from tests.support.capacity import counting
+from tests.support.items import core
 from tests.support.story import Story, request
 from tests.support.usage import event, message
 

@@ -17,9 +17,9 @@ from chalicelib import wiring
 from chalicelib.features.customers import service as customers
 from chalicelib.platform import agenda, auth, queues
 from chalicelib.platform.settings import settings
-from chalicelib.platform.table import core
 from chalicelib.platform.values import to_item
 from tests.support import capacity
+from tests.support.items import core
 from tests.support.simulation import QUARTER, Costs, Disturbance, Simulation, simulated
 from tests.support.story import Story, request
 from tests.support.usage import event, message

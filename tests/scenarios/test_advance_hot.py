@@ -10,11 +10,10 @@ from typing import Any
 
 import pytest
 
-from chalicelib.features.invoicing import in_advance
 from chalicelib.features.metering import messages as metering
 from chalicelib.features.metering import write
 from chalicelib.features.metering.advance import CHARGE_EVENT
-from chalicelib.platform import agenda, jobs
+from chalicelib.platform import agenda, dynamodb, jobs
 from chalicelib.platform.agenda import Task
 from chalicelib.platform.settings import settings
 from tests.support.charging import tiers, ts
@@ -49,7 +48,7 @@ def at_once(
             turns.pause()
 
     how = {"sleep": wait, "draw": chance.random}
-    monkeypatch.setattr(in_advance, "transact", partial(in_advance.transact, **how))
+    monkeypatch.setattr(dynamodb, "transact", partial(dynamodb.transact, **how))
     monkeypatch.setattr(write, "_commit", partial(write._commit, **how))
     with colliding(turns.pause) as met:
         turns.run(works)

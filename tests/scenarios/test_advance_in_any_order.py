@@ -7,11 +7,10 @@ from typing import Any
 
 import pytest
 
-from chalicelib.features.invoicing import in_advance
 from chalicelib.features.metering.advance import CHARGE_EVENT
 from chalicelib.platform import agenda, clock, jobs
 from chalicelib.platform.ids import key
-from chalicelib.platform.table import core
+from chalicelib.platform.unit import Unit
 from chalicelib.tasks import worker as work_service
 from tests.support.capacity import counting
 from tests.support.charging import tiers, ts
@@ -26,6 +25,7 @@ from tests.support.in_advance import (
     summed,
     unique,
 )
+from tests.support.items import core
 from tests.support.story import Story, meter, work
 
 PACKAGES = {"amount": "10", "package_size": 10, "free_units": 0}
@@ -218,17 +218,17 @@ def test_two_events_charged_at_the_same_time_share_what_is_there_for_one(story, 
     story.use("users", at=JANUARY_2 + 60, id="a")
     meter()
     (later,) = tasks(story)
-    real, once = in_advance.transact, list[int]()
+    real, once = Unit.commit, list[int]()
 
-    def racing(actions: Any) -> None:
+    def racing(unit: Unit) -> None:
         if not once:
             once.append(1)
             story.use("users", at=JANUARY_2, id="a")
             meter()
             assert jobs.run(next(t for t in tasks(story) if t.key != later.key), now=later.due_at) is None
-        real(actions)
+        real(unit)
 
-    monkeypatch.setattr(in_advance, "transact", racing)
+    monkeypatch.setattr(Unit, "commit", racing)
     assert jobs.run(later, now=later.due_at) is None
     assert once
     assert tasks(story) == []

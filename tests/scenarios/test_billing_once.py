@@ -8,6 +8,7 @@ from chalicelib.features.customers import service as customers
 from chalicelib.platform import agenda, jobs
 from chalicelib.platform.agenda import Task
 from chalicelib.platform.clock import OrganizationRef
+from chalicelib.platform.unit import Unit
 from chalicelib.tasks import billing
 from tests.support.faults import Killed, Plan, failing
 from tests.support.story import Story, meter
@@ -69,16 +70,16 @@ def test_two_workers_with_the_same_task_make_one_invoice(aws, monkeypatch):
     """The second worker has read everything before the first commits."""
     story, organization = subscribed()
     task = first_task(organization)
-    real = billing.transact
+    real = Unit.commit
     once: list[int] = []
 
-    def racing(actions):
+    def racing(unit):
         if not once:
             once.append(1)
             billing.bill(task, task.due_at)  # The other worker is quicker.
-        real(actions)
+        real(unit)
 
-    monkeypatch.setattr(billing, "transact", racing)
+    monkeypatch.setattr(Unit, "commit", racing)
     assert jobs.run(task, now=task.due_at) is None
     assert summary(story) == [("001", 1100, 2)]
 

@@ -6,7 +6,6 @@ from typing import Any
 import pytest
 
 from chalicelib.features.fees import service as fees
-from chalicelib.features.fees import store as fee_store
 from chalicelib.features.invoicing import in_advance
 from chalicelib.features.metering import messages as metering
 from chalicelib.features.metering.advance import CHARGE_EVENT
@@ -16,9 +15,10 @@ from chalicelib.platform.agenda import Task
 from chalicelib.platform.clock import OrganizationRef
 from chalicelib.platform.ids import key
 from chalicelib.platform.settings import settings
-from chalicelib.platform.table import core
+from chalicelib.platform.unit import Unit
 from chalicelib.tasks import worker as work_service
 from tests.support.faults import Killed, Plan, failing
+from tests.support.items import core
 from tests.support.story import Story, meter, received, work
 
 JANUARY_2 = datetime(2024, 1, 2, tzinfo=UTC)
@@ -137,15 +137,15 @@ def test_a_task_run_five_times_and_by_two_workers_at_once_makes_its_fees_once(aw
     story.use(at=JANUARY_2.timestamp())
     meter()
     (task,) = tasks(organization)
-    real, once = in_advance.transact, []
+    real, once = Unit.commit, []
 
-    def racing(actions):
+    def racing(unit):
         if not once:
             once.append(1)
             in_advance.charge(task, task.due_at)  # The other worker is quicker.
-        real(actions)
+        real(unit)
 
-    monkeypatch.setattr(in_advance, "transact", racing)
+    monkeypatch.setattr(Unit, "commit", racing)
     for _ in range(5):
         assert jobs.run(task, now=task.due_at) is None
     assert outcome(story) == ([100, 100], ["001"], [100], 2)
@@ -158,8 +158,8 @@ def test_a_deleted_fee_is_not_made_again(aws):
     meter()
     (task,) = tasks(organization)
     assert in_advance._charge_once(task, task.due_at)
-    (fee,) = (fee_store.read(item) for item in core.query(key(organization.id, "fee"), index="list"))
-    fees.remove(organization.id, fee.id)
+    (fee,) = core.query(key(organization.id, "fee"), index="list")
+    fees.remove(organization.id, fee["record"]["id"])
     assert in_advance._charge_once(task, task.due_at) is False
     assert [each["lago_invoice_id"] is None for each in story.ok("GET", "/fees")["fees"]] == [False]
 

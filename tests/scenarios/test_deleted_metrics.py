@@ -12,9 +12,10 @@ from chalicelib import limits
 from chalicelib.features.audit.audit import audit
 from chalicelib.features.billable_metrics import changes
 from chalicelib.features.plans import advance_codes
-from chalicelib.platform import agenda, clock, jobs, table
+from chalicelib.platform import agenda, clock, jobs
 from chalicelib.tasks import billable_metrics as metric_jobs
 from tests.support.charging import priced, ts, use_many
+from tests.support.items import core
 from tests.support.quick_tables import quick_tables
 from tests.support.story import Story, meter
 
@@ -165,11 +166,11 @@ def test_each_step_may_run_twice_and_in_parts(used, monkeypatch):
     assert gone["lago_id"] == metric["lago_id"]
     after = (used.ok("GET", "/plans/plan"), amounts(used), names(used))
     monkeypatch.setattr(metric_jobs, "_RUN_SECONDS", -1)  # Each run carries out one step only.
-    until = table.core.get(f"{organization.id}#metric-deleted", "calls")["until"]
+    until = core.get(f"{organization.id}#metric-deleted", "calls")["until"]
     # The plans are done; two external ids, and one draft, each with a run that finds nothing more.
     for kind, runs in ((changes.DETACH, 1), (changes.ERASE, 3), (changes.REFRESH, 2)):
         task = agenda.task(kind, organization, metric["lago_id"], now, detail | {"until": until})
-        table.core.write(agenda.put(task, now=now))
+        agenda.put(task, now=now).alone()
         places = []
         while (standing := agenda.find(task.key)) is not None:
             places.append(standing.detail.get("after", ""))

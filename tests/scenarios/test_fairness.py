@@ -14,13 +14,13 @@ from chalicelib.features.sandbox import service as test_clock
 from chalicelib.features.webhooks import delivery
 from chalicelib.platform import agenda, clock, jobs, queues
 from chalicelib.platform.agenda import Task
+from chalicelib.platform.agenda import store as agenda_store
 from chalicelib.platform.clock import OrganizationRef
 from chalicelib.platform.fairness import in_turns
 from chalicelib.platform.ids import new_id
 from chalicelib.platform.settings import settings
-from chalicelib.platform.table import core
-from chalicelib.platform.values import to_item
 from tests.support.crowd import Crowd, Lane
+from tests.support.items import core
 from tests.support.quick_tables import fill
 from tests.support.simulation import Message, Simulation, simulated
 from tests.support.story import Story, received
@@ -39,7 +39,7 @@ def done(monkeypatch) -> list[Task]:
     found: list[Task] = []
 
     def carry_out(task: Task, now: object) -> None:
-        core.write(agenda.done(task))
+        agenda.done(task).alone()
         found.append(task)
 
     for kind in (BUSY, PRINTED):
@@ -63,7 +63,7 @@ def due(owner: OrganizationRef, number: int, kind: agenda.Kind = BUSY, after: ti
     """So many tasks that are due, in the table; nobody pushed them."""
     at = clock.utc_now() + after
     tasks = [agenda.task(kind, owner, f"s{n}", at) for n in range(number)]
-    fill(core.name, [to_item(agenda._item(task, indexed=True)) for task in tasks])
+    fill(core.name, [agenda_store.row_of(task, indexed=True).serialize() for task in tasks])
     return tasks
 
 
@@ -194,7 +194,7 @@ def test_tasks_that_are_carried_out_meanwhile_change_nothing_for_the_others(aws,
     seen = list(keys)
     while orders:
         for name in keys:
-            core.write(agenda.done(tasks[name]))
+            agenda.done(tasks[name]).alone()
         keys, orders = pushed(orders)
         seen += keys
     assert sorted(seen) == sorted(tasks)
@@ -270,7 +270,7 @@ def test_what_a_slow_batch_has_no_time_for_goes_back(aws, done, monkeypatch):
     owner = organization()
     tasks = due(owner, 3)
     agenda.push(tasks)
-    core.write(agenda.done(tasks[0]))  # Gone meanwhile: nothing to put back.
+    agenda.done(tasks[0]).alone()  # Gone meanwhile: nothing to put back.
     records = [*received(settings().jobs_queue), {"messageId": "x", "body": "no JSON"}]
     queues.send(settings().jobs_queue, {"shard": 5}, group="agenda")
     records += received(settings().jobs_queue)

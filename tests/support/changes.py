@@ -6,9 +6,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from app import app
-from chalicelib.platform.table import core
 from tests.support import credit_notes
 from tests.support.aws import ADMIN_KEY
+from tests.support.items import core
 from tests.support.quick_tables import State, state
 from tests.support.story import Answer, Story, meter, request, work
 

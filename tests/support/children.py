@@ -7,7 +7,7 @@ from typing import Any
 from chalicelib.features.plans.overrides import overrides
 from chalicelib.features.plans.store import PLANS, Plan
 from chalicelib.platform.clock import OrganizationRef
-from chalicelib.platform.table import transact
+from chalicelib.platform.unit import Unit
 from tests.support.story import Story
 
 NOW = datetime(2024, 1, 1, tzinfo=UTC)
@@ -55,7 +55,7 @@ class World:
 
     def write(self, child: Plan) -> Plan:
         """The child, written."""
-        transact(overrides.create_actions(self.organization_id, child))
+        Unit(overrides.create_actions(self.organization_id, child)).commit()
         return child
 
     def kept(self, child: Plan) -> Plan:

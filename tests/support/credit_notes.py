@@ -6,10 +6,11 @@ from decimal import Decimal
 
 from chalicelib.features.credit_notes import service, store
 from chalicelib.features.credit_notes.records import CreditNote
+from chalicelib.features.customers import store as customers
 from chalicelib.features.customers.store import CUSTOMERS
 from chalicelib.features.invoices import store as invoices
 from chalicelib.features.invoices.records import Invoice
-from chalicelib.platform.table import core, transact
+from chalicelib.platform.unit import Unit
 from tests.support.story import Story
 
 NOW = datetime(2024, 1, 11, 9, tzinfo=UTC)
@@ -61,18 +62,17 @@ def a_note(
 
 def stored(story: Story, *args: str, **how: object) -> CreditNote:
     note = a_note(story, *args, **how)  # type: ignore[arg-type]
-    transact(store.create_actions(story.ref.id, note))
+    Unit(store.create_actions(story.ref.id, note)).commit()
     return note
 
 
 def changed(story: Story, old: CreditNote, new: CreditNote) -> CreditNote:
-    transact(store.replace_actions(story.ref.id, old, new))
+    Unit(store.replace_actions(story.ref.id, old, new)).commit()
     return new.model_copy(update={"version": old.version + 1})
 
 
 def open_notes(story: Story, note: CreditNote) -> list[store.OpenNote]:
-    pk, _ = CUSTOMERS.key(story.ref.id, note.customer_id)
-    return store.open_of(list(core.query(pk)))
+    return store.open_of(customers.everything_of(story.ref.id, note.customer_id))
 
 
 def listed(story: Story, query: str = "", path: str = "/credit_notes") -> list[str]:

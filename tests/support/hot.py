@@ -20,9 +20,10 @@ from chalicelib.features.metering.distinct_counters import Spec
 from chalicelib.features.metering.event import Event
 from chalicelib.features.subscriptions.stream import Stream
 from chalicelib.features.usage import distinct, service
-from chalicelib.platform import agenda, clock, table
+from chalicelib.platform import agenda, clock
 from chalicelib.platform.clock import OrganizationRef
 from chalicelib.platform.ids import new_id
+from chalicelib.platform.usage_table import usage
 from tests.support.faults import Collisions, colliding
 from tests.support.simulation import Turns
 from tests.support.usage import ORG, event, message
@@ -98,7 +99,7 @@ class Hot:
     def parts(self) -> set[str]:
         """Those that its rows have."""
         pk = store.usage_pk(self.organization.id, self.subscription)
-        return store.parts_of(table.usage.query(pk, begins="h#"))
+        return store.parts_of(usage.query(pk, begins="h#"))
 
     def _read(self) -> Mapping[str, Any]:
         views = {
@@ -155,7 +156,7 @@ class Hot:
         return {bucket: number for bucket, number in before.numbers.items() if number}
 
     def _register(self) -> distinct_counters.Register:
-        items = table.usage.query(store.usage_pk(self.organization.id, self.subscription), begins=f"u#{_UNIQUE}#")
+        items = usage.query(store.usage_pk(self.organization.id, self.subscription), begins=f"u#{_UNIQUE}#")
         (register,) = distinct_counters.read(items)
         return register
 

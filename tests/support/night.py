@@ -17,7 +17,7 @@ from botocore.exceptions import ClientError
 from chalicelib import wiring
 from chalicelib.features.audit import late
 from chalicelib.features.metering import write
-from chalicelib.platform import aws, clock, queues, table
+from chalicelib.platform import aws, clock, dynamodb, queues
 from chalicelib.platform.settings import settings
 from chalicelib.tasks import documents
 from infra.local import provision
@@ -251,7 +251,7 @@ def simulated_night(start: datetime, monkeypatch: pytest.MonkeyPatch) -> Iterato
         patched.setattr(documents, "invoice_pdf", lambda document: b"%PDF-1.7")
         patched.setattr(late, "watch", lambda organization, now: None)
         patched.setattr(time, "sleep", night.sleep)
-        for waiting in (table.transact, write._commit):
+        for waiting in (dynamodb.transact, write._commit):
             patched.setitem(waiting.__kwdefaults__, "sleep", night.sleep)
         yield night
     queues.url.cache_clear()

@@ -20,9 +20,10 @@ from chalicelib.features.metering.distinct_counters import Spec
 from chalicelib.features.subscriptions.stream import Stream
 from chalicelib.features.usage import distinct
 from chalicelib.features.usage import service as usage
-from chalicelib.platform import agenda, clock, files, queues, table
+from chalicelib.platform import agenda, clock, files, queues, usage_table
 from chalicelib.platform.ids import new_id
 from chalicelib.platform.timestamps import stamp
+from chalicelib.platform.unit import Unit
 from tests.support.story import Story
 from tests.support.usage import MARCH, ORG, event, message, units
 
@@ -174,7 +175,7 @@ def test_a_row_of_many_names_from_many_workers_never_stops_its_events(tables: No
     assert units() == 135
     for name in list(numbers)[::17]:
         assert units(field=name) == numbers[name].copy_negate()
-    assert len({row["sk"][-1] for row in table.usage.query(store.usage_pk(ORG.id, "sub"), begins="h#")}) > 1
+    assert len({row["sk"][-1] for row in usage_table.usage.query(store.usage_pk(ORG.id, "sub"), begins="h#")}) > 1
     assert audit(now=clock.utc_now(), organization_id=ORG.id, subscription="sub") == []
 
 
@@ -296,12 +297,11 @@ def test_events_with_the_longest_names_are_charged_in_advance(sent: list[str], s
 
 def test_many_long_codes_paid_in_advance_fit_their_item(tables: None) -> None:
     from chalicelib.features.plans import advance_codes
-    from chalicelib.platform.table import transact
 
     codes = [longest(n) for n in range(4000)]
     at = clock.utc_now()
     for start in range(0, 4000, 40):
-        transact(advance_codes.actions(ORG.id, before=set(), after=set(codes[start : start + 40]), real_now=at))
+        Unit(advance_codes.actions(ORG.id, before=set(), after=set(codes[start : start + 40]), real_now=at)).commit()
     known = advance_codes.current(ORG.id, real_now=at)
     assert all(code in known for code in codes)
     assert longest(4001) not in known

@@ -17,9 +17,10 @@ from chalicelib.features.subscriptions import store as subscriptions
 from chalicelib.features.webhooks import service
 from chalicelib.features.webhooks import store as webhooks
 from chalicelib.platform import agenda, jobs
-from chalicelib.platform.table import core, transact
+from chalicelib.platform.unit import Unit
 from chalicelib.platform.values import from_item
 from tests.support.faults import overtaken, recorded
+from tests.support.items import core
 from tests.support.story import Story, work
 
 
@@ -101,7 +102,7 @@ def test_the_limit_of_endpoints_holds_for_two_at_once(real):
 def test_an_organization_from_before_the_lock_of_the_set_counts_its_endpoints(real):
     for n in range(limits.WEBHOOK_ENDPOINTS_MAX):
         assert endpoint(real, str(n)).status == 200
-    core.write(core.delete((f"{real.ref.id}#webhook-endpoints", "-")))
+    core.delete((f"{real.ref.id}#webhook-endpoints", "-")).alone()
     assert endpoint(real, "more").status == 422
     assert real.call("DELETE", f"/webhook_endpoints/{webhooks.live(real.ref.id)[3].id}").status == 200
     assert endpoint(real, "more").status == 200
@@ -256,7 +257,7 @@ def test_a_draft_is_finalized_by_the_first_of_two_requests(real, draft):
 def test_a_finalization_that_failed_too_often_is_asked_for_again(real, draft):
     real.ok("PUT", f"/invoices/{draft}/finalize")
     (place,) = [key for key in _tasks(real) if "finalize_invoice" in key]
-    core.write(core.update((place, "-"), "SET parked = :yes, attempts = :n", values={":yes": True, ":n": 8}))
+    core.update((place, "-"), "SET parked = :yes, attempts = :n", values={":yes": True, ":n": 8}).alone()
     real.ok("PUT", f"/invoices/{draft}/finalize")
     task = agenda.find((place, "-"))
     assert task is not None
@@ -268,7 +269,7 @@ def test_a_draft_that_became_final_meanwhile_is_not_computed_again(real, draft):
         found = invoices.get(real.ref.id, draft)
         assert found is not None
         final = found.model_copy(update={"status": "finalized", "number": "N-1", "sequential_id": 1})
-        transact(invoices.replace_actions(real.ref.id, found, final))
+        Unit(invoices.replace_actions(real.ref.id, found, final)).commit()
 
     with overtaken(finalize):
         shown = real.ok("PUT", f"/invoices/{draft}/refresh")["invoice"]

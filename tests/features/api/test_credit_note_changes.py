@@ -12,7 +12,7 @@ from chalicelib.features.webhooks import service as telling
 from chalicelib.features.webhooks import store as webhooks
 from chalicelib.platform import agenda
 from chalicelib.platform.dynamodb import Cancelled
-from chalicelib.platform.table import transact
+from chalicelib.platform.unit import Unit
 from chalicelib.tasks import credit_notes as jobs
 from tests.support import credit_notes
 from tests.support.credit_notes import NOW, a_note, an_invoice, changed, listed, open_notes, stored
@@ -91,14 +91,14 @@ def test_notes_of_one_transaction_move_the_total_once(billed):
     notes = [one.model_copy(update={"id": f"note-{n}"}) for n in range(20)]
     drafts = [one.model_copy(update={"id": f"draft-{n}", "status": "draft"}) for n in range(20)]
     organization_id = billed.ref.id
-    transact(store.write_notes(organization_id, created=[*drafts, *notes]))
+    Unit(store.write_notes(organization_id, created=[*drafts, *notes])).commit()
     assert len(listed(billed)) == 20
     invoice = an_invoice(billed)
     final = [(draft, service.finalized(draft, invoice, today=date(2024, 1, 14), now=NOW)) for draft in drafts]
-    transact(store.write_notes(organization_id, replaced=final))
+    Unit(store.write_notes(organization_id, replaced=final)).commit()
     assert len(listed(billed)) == 40
     used = [(note, service.consumed(note, 120, now=NOW)) for note in notes]
-    transact([action for old, new in used for action in store.replace_actions(organization_id, old, new)])
+    Unit([action for old, new in used for action in store.replace_actions(organization_id, old, new)]).commit()
     assert len(listed(billed)) == 40
     assert len(open_notes(billed, notes[0])) == 20
 
@@ -164,7 +164,7 @@ def test_metadata_is_merged(billed):
 
 def issue(story: Story, note: CreditNote) -> agenda.Task:
     task = service.issued_task(story.ref, note, NOW)
-    transact([*store.create_actions(story.ref.id, note), agenda.put(task, now=NOW)])
+    Unit(store.create_actions(story.ref.id, note), agenda.put(task, now=NOW)).commit()
     return task
 
 
@@ -209,6 +209,6 @@ def test_nobody_is_told_of_a_draft(billed):
     jobs.issued(task, NOW)
     assert agenda.find(task.key) is None
     gone = replace(task, subject="none")
-    transact([agenda.put(gone, now=NOW)])
+    Unit(agenda.put(gone, now=NOW)).commit()
     jobs.issued(gone, NOW)
     assert len(webhooks.messages(billed.ref.id)) == told

@@ -9,8 +9,9 @@ import pytest
 from chalicelib import limits, wiring
 from chalicelib.features.metering import log, messages, store
 from chalicelib.features.webhooks import store as webhook_store
-from chalicelib.platform import agenda, clock, table
+from chalicelib.platform import agenda, clock
 from chalicelib.platform.settings import settings
+from chalicelib.platform.usage_table import usage
 from chalicelib.tasks import events as event_jobs
 from tests.support.events import faulty_events, send
 from tests.support.faults import Killed, Plan, failing
@@ -71,8 +72,8 @@ def test_a_message_that_came_after_its_hour_was_told_is_told_alone(story):
     assert messages.handle(rest) == []
     organization = story.ref
     pk = store.in_flight_pk(organization.id)
-    for item in list(table.usage.query(pk)):  # The message died: its mark no longer holds the clock up.
-        table.usage.write(table.usage.delete((item["pk"], item["sk"])))
+    for item in list(usage.query(pk)):  # The message died: its mark no longer holds the clock up.
+        usage.write(usage.delete((item["pk"], item["sk"])))
     story.ok("PUT", "/test_clock", {"test_clock": {"now": "2024-01-01T02:00:00Z"}})
     assert messages.handle([late]) == []
     story.travel("2024-01-01T03:00:00Z")

@@ -6,9 +6,10 @@ import pytest
 
 from chalicelib import limits
 from chalicelib.features.billable_metrics import formulas
-from chalicelib.platform import clock, table
+from chalicelib.platform import clock
 from tests.support.capacity import counting
 from tests.support.events import logs, send
+from tests.support.items import core
 from tests.support.story import Story, meter
 
 
@@ -91,7 +92,7 @@ def test_formulas_are_kept_for_a_while_outside_of_sandboxes(aws, monkeypatch):
     assert second.total == second.requests["send_message"] == 1
     story.metric("cpu", "sum_agg", field_name="n", expression="1")  # In this process at once.
     assert send(story, 3, "cpu", at=clock.utc_now()).body["event"]["properties"] == {"n": 1}
-    table.core.write(table.core.delete((f"{story.ref.id}#metric-formulas", "cpu")))  # By another one.
+    core.delete((f"{story.ref.id}#metric-formulas", "cpu")).alone()  # By another one.
     assert send(story, 4, "cpu", at=clock.utc_now()).body["event"]["properties"] == {"n": 1}
     monkeypatch.setattr(limits, "METRICS_KEPT", timedelta(seconds=-1))
     assert send(story, 5, "cpu", at=clock.utc_now()).body["event"]["properties"] == {}

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from chalicelib.platform import listing
+from chalicelib.platform import listing, rows
 from chalicelib.platform.ids import new_id
-from chalicelib.platform.table import core
 from chalicelib.platform.timestamps import stamp
 from tests.support.capacity import counting
+from tests.support.items import core
 from tests.support.story import Story, work
 
 NOON = datetime(2024, 3, 10, 12, tzinfo=UTC)
@@ -125,12 +125,12 @@ def test_fees_of_a_payment_status_come_in_pages(many, monkeypatch, is_long):
 
 
 def test_who_walks_on_in_a_long_list_is_spared_counting_it(many, monkeypatch):
-    real = core.page
+    real = rows.page
 
-    def short(_: Any, *args: Any, **how: Any) -> Any:
+    def short(*args: Any, **how: Any) -> Any:
         return real(*args, **{**how, "limit": min(how.get("limit") or 100, 100)})
 
-    monkeypatch.setattr(type(core), "page", short)
+    monkeypatch.setattr(rows, "page", short)
     costs = []
     for number in (1, 2, 3, 4):
         with counting() as asked:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from chalicelib import limits
-from chalicelib.platform import table
+from chalicelib.platform import dynamodb
 from tests.support import quick_tables
 from tests.support.aws import in_memory, variables
 from tests.support.changes import CHANGES, OTHERS, Change, World, core_items, routes
@@ -84,7 +84,7 @@ def test_races_without_end_are_refused_and_write_nothing(
     world: World, change: Change, code: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(limits, "CHANGE_RETRIED_FOR", timedelta(0))
-    monkeypatch.setattr(table, "_CONFLICT_ATTEMPTS", 1)
+    monkeypatch.setattr(dynamodb, "_CONFLICT_ATTEMPTS", 1)
     before = standing()
     with conflicting(1000, code):
         answer = world.call(change)

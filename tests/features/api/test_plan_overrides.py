@@ -10,7 +10,7 @@ from chalicelib.features.plans import serializer, store
 from chalicelib.features.plans.overrides import overrides
 from chalicelib.features.plans.store import PLANS
 from chalicelib.platform.dynamodb import Cancelled
-from chalicelib.platform.table import transact
+from chalicelib.platform.unit import Unit
 from tests.support.children import NOW, World
 
 
@@ -187,21 +187,18 @@ def test_a_copy_of_what_has_changed_meanwhile_is_refused(world):
     child = overrides.child(world.organization_id, parent, {}, now=NOW)
     world.put(name="Newer")
     with pytest.raises(Cancelled):
-        transact(
-            [
-                *overrides.create_actions(world.organization_id, child),
-                store.current_action(world.organization_id, parent),
-            ]
-        )
+        Unit(
+            overrides.create_actions(world.organization_id, child), store.current_action(world.organization_id, parent)
+        ).commit()
     assert store.children_ids(world.organization_id, parent.id) == []
 
 
 def test_subscriptions_of_a_plan_are_known_by_it(world):
     organization_id, plan_id = world.organization_id, world.parent.id
     pairs = [("c1", "s1"), ("c1", "s2"), ("c2", "s3")]
-    transact([store.subscribed_action(organization_id, plan_id, *pair) for pair in pairs])
-    transact([store.subscribed_action(organization_id, plan_id, *pairs[0])])
+    Unit([store.subscribed_action(organization_id, plan_id, *pair) for pair in pairs]).commit()
+    Unit(store.subscribed_action(organization_id, plan_id, *pairs[0])).commit()
     assert list(store.subscribers(organization_id, plan_id)) == pairs
-    transact([store.unsubscribed_action(organization_id, plan_id, *pair) for pair in (*pairs[:2], ("c9", "s9"))])
+    Unit([store.unsubscribed_action(organization_id, plan_id, *pair) for pair in (*pairs[:2], ("c9", "s9"))]).commit()
     assert list(store.subscribers(organization_id, plan_id)) == pairs[2:]
     assert list(store.subscribers(organization_id, "other")) == []

@@ -8,14 +8,17 @@ import pytest
 
 from chalicelib import limits
 from chalicelib.domain.errors import ChangedMeanwhile, Conflict, Invalid, NotFound
-from chalicelib.platform import agenda, jobs, table
+from chalicelib.features.organizations import store as organizations
+from chalicelib.platform import agenda, dynamodb, jobs
 from chalicelib.platform.agenda import Kind
 from chalicelib.platform.busy import Busy
 from chalicelib.platform.clock import OrganizationRef
 from chalicelib.platform.dynamodb import Cancelled, ConditionFailed, Reason
+from chalicelib.platform.ids import OrganizationId
 from chalicelib.platform.retry import retrying
-from chalicelib.platform.table import core, transact
+from chalicelib.platform.unit import Unit
 from tests.support.faults import in_flight
+from tests.support.items import core
 
 NOW = datetime(2024, 1, 1, tzinfo=UTC)
 OK, RACED, COLLIDED = Reason("None"), Reason("ConditionalCheckFailed"), Reason("TransactionConflict")
@@ -111,12 +114,12 @@ def test_who_waits_for_a_turn_that_never_ends_goes_on_without(monkeypatch: pytes
 
 def test_a_single_write_waits_out_a_transaction_in_flight(aws: None, monkeypatch: pytest.MonkeyPatch) -> None:
     with in_flight(3):
-        core.write(core.create({"pk": "a", "sk": "-"}))
+        core.create({"pk": "a", "sk": "-"}).alone()
     with in_flight(1):
-        assert [core.next_number(("n", "-"), "customers") for _ in range(2)] == [1, 2]
-    monkeypatch.setattr(table, "_CONFLICT_ATTEMPTS", 2)
+        assert [organizations.next_number(OrganizationId("o"), "customers") for _ in range(2)] == [1, 2]
+    monkeypatch.setattr(dynamodb, "_CONFLICT_ATTEMPTS", 2)
     with in_flight(2), pytest.raises(Busy):
-        core.write(core.create({"pk": "b", "sk": "-"}))
+        core.create({"pk": "b", "sk": "-"}).alone()
     assert core.get("b") is None
 
 
@@ -126,16 +129,16 @@ def test_a_task_that_lost_its_race_is_run_again_if_it_still_stands(
 ) -> None:
     kind = Kind("raced", rank=1)
     task = agenda.task(kind, OrganizationRef("org", sandbox=False), "subject", NOW)
-    core.write(agenda.put(task, now=NOW))
+    agenda.put(task, now=NOW).alone()
     runs: list[agenda.Task] = []
 
     def handler(given: agenda.Task, now: datetime) -> None:
         runs.append(given)
         if len(runs) == 1:
             if moved:
-                transact(agenda.move(task, NOW + timedelta(days=1), now=NOW))
+                Unit(agenda.move(task, NOW + timedelta(days=1), now=NOW)).commit()
             raise Cancelled([RACED])
-        transact([agenda.done(given)])
+        Unit(agenda.done(given)).commit()
 
     monkeypatch.setitem(agenda.KINDS, kind.name, kind)
     monkeypatch.setitem(jobs._handlers, kind.name, handler)
@@ -149,7 +152,7 @@ def test_a_task_whose_races_do_not_end_is_pushed_again_and_counts_no_attempt(
 ) -> None:
     kind = Kind("raced", rank=1)
     task = agenda.task(kind, OrganizationRef("org", sandbox=False), "subject", NOW)
-    core.write(agenda.put(task, now=NOW))
+    agenda.put(task, now=NOW).alone()
     pushed: list[agenda.Task] = []
 
     def handler(given: agenda.Task, now: datetime) -> None:

@@ -8,9 +8,9 @@ import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
 
 from chalicelib.features.events import service as events
-from chalicelib.features.invoices import service as invoices
 from chalicelib.platform import aws, files
 from chalicelib.platform.dynamodb import Cancelled, Reason
+from chalicelib.platform.unit import Unit
 from infra.local.run import keep_secret
 from tests.support import strict
 from tests.support.charging import priced, ts
@@ -227,7 +227,7 @@ def test_an_invoice_that_others_change_all_the_time_is_a_conflict(story, monkeyp
     def lost(*_: Any) -> None:
         raise Cancelled([Reason(code) for code in reasons])
 
-    monkeypatch.setattr(invoices, "transact", lost)
+    monkeypatch.setattr(Unit, "commit", lost)
     answer = story.call("PUT", f"/invoices/{invoice}", {"invoice": {"payment_status": "failed"}})
     assert (answer.status, answer.body["status"], answer.body["error"]) == (409, 409, "Conflict")
 

@@ -13,9 +13,10 @@ from chalicelib.features.audit import export as exporting
 from chalicelib.features.audit.audit import audit
 from chalicelib.features.metering import messages, store
 from chalicelib.features.usage import compaction, raw
-from chalicelib.platform import auth, aws, clock, files, table
+from chalicelib.platform import auth, aws, clock, files
 from chalicelib.platform.clock import OrganizationRef
 from chalicelib.platform.settings import settings
+from chalicelib.platform.usage_table import usage
 from scripts import audit as audit_script
 from scripts import export_events as export_script
 from tests.support.story import Story, meter
@@ -44,7 +45,7 @@ def differences(**how):
 
 
 def add(sk: str, name: str, number: int, pk: str = PK) -> None:
-    table.usage.write(table.usage.update((pk, sk), "ADD #n :n", names={"#n": name}, values={":n": number}))
+    usage.write(usage.update((pk, sk), "ADD #n :n", names={"#n": name}, values={":n": number}))
 
 
 def test_what_adds_up_has_no_differences(counted, capsys):
@@ -82,9 +83,9 @@ def test_a_wrong_sum_is_found(counted, sk, name, found):
 
 
 def test_rows_without_events_and_events_without_rows_are_found(counted):
-    table.usage.write(table.usage.delete((PK, HOUR)))
+    usage.write(usage.delete((PK, HOUR)))
     pk, sk = store.event_key(ORG.id, "t0", "a#b")
-    table.usage.write(table.usage.delete((pk, sk)))
+    usage.write(usage.delete((pk, sk)))
     other, odd = store.usage_pk(ORG.id, "a#b"), store.key_part("ü#")
     found = [each for each in differences() if "T" in each[1]]
     assert found == sorted(
@@ -102,18 +103,18 @@ def test_rows_without_events_and_events_without_rows_are_found(counted):
 
 def test_a_row_that_covers_what_no_row_can_is_found(counted):
     wide = store.hour_sk("2024-03-10T14", "calls")
-    table.usage.write(table.usage.update((PK, wide), "REMOVE x"))
+    usage.write(usage.update((PK, wide), "REMOVE x"))
     assert ("2024-03-10T14", "calls", "covers properties of 1 events that no row can cover") in [
         each[1:] for each in differences()
     ]
 
 
 def test_a_wrong_day_is_found_only_where_readers_trust_it(counted):
-    day = table.usage.get(PK, DAY)
+    day = usage.get(PK, DAY)
     codes = compaction.unpack(day["codes"])
     codes["calls"]["s:miles"] = Decimal(1000)
     day["codes"] = compaction.pack(codes)
-    table.usage.write(table.usage.put(day))
+    usage.write(usage.put(day))
     assert differences() == [(PK, "2024-03-10", "calls", "folded s:miles is 1000, its hours say 67")]
     add(store.late_sk("2024-03-10"), "n", 1)  # Readers fold it again.
     assert differences() == []
@@ -125,7 +126,7 @@ def test_an_index_that_lags_and_events_in_between_are_no_differences(counted, mo
     def with_an_event_in_between(organization_id):
         items = list(real_all(organization_id))
         messages.handle([message([event("between", NOON, miles=1)])])
-        return [item for item in items if item["sk"] != HOUR] + [table.usage.get(PK, HOUR)]
+        return [item for item in items if item["sk"] != HOUR] + [usage.get(PK, HOUR)]
 
     def lagging(*args, **how):
         calls.append(1)
@@ -144,7 +145,7 @@ def test_hours_whose_raw_events_expire_are_recounted_in_sandboxes_only(aws):
     for story in stories:
         organization = auth.identify({"authorization": f"Bearer {story.api_key}"})
         messages.handle([message([event("t", old)], organization)])
-        table.usage.write(table.usage.delete(store.event_key(organization.id, "t", "sub")))
+        usage.write(usage.delete(store.event_key(organization.id, "t", "sub")))
     sandbox = auth.identify({"authorization": f"Bearer {stories[0].api_key}"})
     assert [each[0] for each in differences()] == [store.usage_pk(sandbox.id, "sub")]
 

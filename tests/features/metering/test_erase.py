@@ -15,8 +15,9 @@ from chalicelib.features.metering.distinct_counters import Spec
 from chalicelib.features.metering.erase import NotErased, erase, is_erased
 from chalicelib.features.metering.event import milliseconds_of
 from chalicelib.features.usage import distinct
-from chalicelib.platform import agenda, clock, table
+from chalicelib.platform import agenda, clock
 from chalicelib.platform.timestamps import stamp
+from chalicelib.platform.usage_table import usage
 from tests.support.usage import MARCH, ORG, event, message, units
 
 NOON = datetime(2024, 3, 10, 12, tzinfo=UTC)
@@ -43,7 +44,7 @@ def test_more_events_of_an_hour_than_a_transaction_holds(aws):
     assert (units(), units(field="miles")) == (171, sum(range(170)))  # Reading folds the day.
     assert erased(since=NOON) == 170
     assert (units(), units(field="miles"), units("seats")) == (1, 0, 1)
-    assert table.usage.get(store.usage_pk(ORG.id, "sub"), store.hour_sk("2024-03-10T12", "calls")) is None
+    assert usage.get(store.usage_pk(ORG.id, "sub"), store.hour_sk("2024-03-10T12", "calls")) is None
     assert erased(since=NOON) == 0
     assert differences() == []
 
@@ -103,7 +104,7 @@ def test_what_readers_have_kept_goes_too(aws, monkeypatch):
     half = Span(NOON, NOON + timedelta(minutes=30))
     count(event("t1", NOON, miles=1))
     assert units(field="miles", span=half) == 1
-    assert len(list(table.usage.query(store.usage_pk(ORG.id, "sub"), begins="k#"))) == 1
+    assert len(list(usage.query(store.usage_pk(ORG.id, "sub"), begins="k#"))) == 1
     erased()
     count(event("t2", NOON, miles=5))  # The hour counts as many as when its half was kept.
     assert units(field="miles", span=half) == 5
@@ -122,7 +123,7 @@ def test_registers_of_distinct_values_end(aws):
         count(event(f"{code}1", NOON, code=code, user="a"))
         distinct.request_counter(asked(code), real_now=clock.utc_now())
         key = f"u#{code}#"
-        (head,) = table.usage.query(store.usage_pk(ORG.id, "sub"), begins=key)
+        (head,) = usage.query(store.usage_pk(ORG.id, "sub"), begins=key)
         name = head["sk"].removeprefix("u#").removesuffix("#head")
         task = agenda.task(distinct.FILL, ORG, f"sub#{name}", clock.utc_now() + limits.REGISTER_FILLED_AFTER)
         standing = agenda.find(task.key)

@@ -13,8 +13,8 @@ from chalicelib.domain.aggregation.numbers import quantity
 from chalicelib.domain.periods import Span
 from chalicelib.features.metering import messages, store, write
 from chalicelib.features.metering.rows import Rows
-from chalicelib.platform import table
 from chalicelib.platform.clock import OrganizationRef
+from chalicelib.platform.usage_table import usage
 from tests.support import aws as support
 from tests.support.faults import Killed, Plan, conflicting, failing
 from tests.support.usage import MARCH, ORG, event, message, units
@@ -97,12 +97,12 @@ def test_who_meets_conflicts_writes_to_more_parts_and_readers_add_them_up(aws, m
     for n in range(40):
         with conflicting(1):
             assert messages.handle([message([event(f"t{n}", NOON, miles=n)])]) == []
-    parts = {row["sk"].rpartition("#")[2] for row in table.usage.query(pk, begins="h#")}
-    late = {row["sk"].rpartition("#")[2] for row in table.usage.query(pk, begins="d#")}
+    parts = {row["sk"].rpartition("#")[2] for row in usage.query(pk, begins="h#")}
+    late = {row["sk"].rpartition("#")[2] for row in usage.query(pk, begins="d#")}
     assert 1 < len(parts) <= limits.ROW_PARTS_MAX
     assert parts == late
     assert (units(), units(field="miles")) == (40, sum(range(40)))
-    folded = table.usage.get(pk, store.day_sk("2024-03-10"))
+    folded = usage.get(pk, store.day_sk("2024-03-10"))
     assert set(folded["seen"]) == {f"late#{part}" for part in parts}
     assert (units(), units(field="miles")) == (40, sum(range(40)))
 
@@ -185,7 +185,7 @@ def test_usage_equals_a_naive_recount_however_events_come(sent, data):
 def test_a_late_event_is_seen_by_the_next_read_of_a_folded_day(aws):
     messages.handle([message(TEN)])
     assert units() == 10
-    folded = table.usage.get(store.usage_pk(ORG.id, "sub"), store.day_sk("2024-03-10"))
+    folded = usage.get(store.usage_pk(ORG.id, "sub"), store.day_sk("2024-03-10"))
     assert folded is not None
     messages.handle([message([event("late", NOON, miles=1)])])
     assert units() == 11
@@ -196,9 +196,9 @@ def test_a_day_is_not_folded_within_the_hour_after_its_end(aws):
     messages.handle([message(TEN)])
     ends = datetime(2024, 3, 11, tzinfo=UTC)
     assert units(now=ends + timedelta(minutes=59)) == 10
-    assert table.usage.get(store.usage_pk(ORG.id, "sub"), store.day_sk("2024-03-10")) is None
+    assert usage.get(store.usage_pk(ORG.id, "sub"), store.day_sk("2024-03-10")) is None
     assert units(now=ends + timedelta(hours=1)) == 10
-    assert table.usage.get(store.usage_pk(ORG.id, "sub"), store.day_sk("2024-03-10")) is not None
+    assert usage.get(store.usage_pk(ORG.id, "sub"), store.day_sk("2024-03-10")) is not None
 
 
 def test_a_fold_beside_a_late_event_is_not_trusted(aws, monkeypatch):
@@ -272,8 +272,8 @@ def test_one_month_of_several_metrics_is_read_in_few_requests(aws, monkeypatch):
     messages.handle([message(TEN)])
     units()
     requests: list[str] = []
-    real = table.usage.client._make_api_call
-    monkeypatch.setattr(table.usage.client, "_make_api_call", lambda name, p: requests.append(name) or real(name, p))
+    real = usage.client._make_api_call
+    monkeypatch.setattr(usage.client, "_make_api_call", lambda name, p: requests.append(name) or real(name, p))
     assert units(span=MARCH) == 10
     assert requests == ["Query"]
 

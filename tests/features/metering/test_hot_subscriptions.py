@@ -12,7 +12,8 @@ from chalicelib.domain.periods import Span
 from chalicelib.features.audit.audit import audit
 from chalicelib.features.metering import messages, store, write
 from chalicelib.features.usage import raw
-from chalicelib.platform import clock, table
+from chalicelib.platform import clock
+from chalicelib.platform.usage_table import usage
 from tests.support.faults import colliding, conflicting
 from tests.support.hot import Hot, meeting
 from tests.support.usage import ORG, event, message, units
@@ -34,7 +35,7 @@ def count(*events, conflicts=0, **how):
 
 
 def parts(begins="h#"):
-    return [store.part_of(row["sk"]) for row in table.usage.query(PK, begins=begins)]
+    return [store.part_of(row["sk"]) for row in usage.query(PK, begins=begins)]
 
 
 def stands_in(transaction):
@@ -74,7 +75,7 @@ def test_sixteen_workers_at_once_lose_and_double_nothing(aws, monkeypatch, seed,
 def test_events_stand_in_the_part_of_the_index_that_counts_them(aws):
     for n in range(24):
         count(event(f"t{n:02}", NOON + timedelta(minutes=23 - n), miles=1), conflicts=n % 3)
-    rows = {row["sk"]: row for row in table.usage.query(PK, begins="h#")}
+    rows = {row["sk"]: row for row in usage.query(PK, begins="h#")}
     assert len(rows) > 4
     assert sorted(store.part_of(sk) for sk in rows) == sorted(parts("d#"))
     for sk, row in rows.items():

@@ -14,7 +14,7 @@ from chalicelib.features.metering import definitions, log, log_items, log_number
 from chalicelib.features.metering.log_items import Reference
 from chalicelib.features.subscriptions.stream import Stream
 from chalicelib.features.usage import service as usage
-from chalicelib.platform import agenda, aws, clock, table
+from chalicelib.platform import agenda, aws, clock, usage_table
 from chalicelib.platform.clock import OrganizationRef
 from tests.support.faults import conflicting
 from tests.support.usage import MARCH, ORG, event, message, units
@@ -117,7 +117,7 @@ def test_what_the_log_cannot_take_is_counted_without_it_and_a_metric_says_so(aws
 def test_a_message_that_cannot_be_marked_as_arrived_is_counted(aws, monkeypatch):
     record = message([event("t", NOON)])
     record["body"] = json.dumps({**json.loads(record["body"]), "in_flight": "m"})
-    monkeypatch.setattr(type(table.usage), "write", unable)
+    monkeypatch.setattr(type(usage_table.usage), "write", unable)
     assert messages.handle([record]) == []
     assert units() == 1
 
@@ -247,37 +247,37 @@ def test_writers_of_a_busy_part_spread_over_others_and_readers_find_them_all(aws
 @contextmanager
 def throttled_log(every: int) -> Iterator[None]:
     """Each so manieth write of log items is throttled for good."""
-    real, calls = type(table.usage).write_many, []
+    real, calls = type(usage_table.usage).write_many, []
 
-    def write_many(own: table.Table, items: Any) -> None:
+    def write_many(own: usage_table.Table, items: Any) -> None:
         calls.append(True)
         if len(calls) % every == 0:
             raise ClientError({"Error": {"Code": "ThrottlingException"}}, "BatchWriteItem")
         real(own, items)
 
-    type(table.usage).write_many = write_many
+    type(usage_table.usage).write_many = write_many
     try:
         yield
     finally:
-        type(table.usage).write_many = real
+        type(usage_table.usage).write_many = real
 
 
 @contextmanager
 def numbers_answered_with(error: Exception, *, after: bool) -> Iterator[None]:
     """Requests that add numbers fail, before they are carried out or after."""
-    real = type(table.usage).write
+    real = type(usage_table.usage).write
 
-    def write(own: table.Table, action: Any) -> None:
+    def write(own: usage_table.Table, action: Any) -> None:
         if own is not log_numbers.usage_once or after:
             real(own, action)
         if own is log_numbers.usage_once:
             raise error
 
-    type(table.usage).write = write
+    type(usage_table.usage).write = write
     try:
         yield
     finally:
-        type(table.usage).write = real
+        type(usage_table.usage).write = real
 
 
 LOST = EndpointConnectionError(endpoint_url="lost")
@@ -297,7 +297,7 @@ def test_totals_are_true_though_nobody_knows_whether_a_number_was_added(aws, mon
     for days in (0, 0, 2, 2):  # The last finds what the one before has written down.
         (day,) = log_reader.days(ORG, log_reader.BY_TIME, now + timedelta(days=days))
         assert day.number == 12
-    (row,) = table.usage.query(store.log_pk(ORG.id))
+    (row,) = usage_table.usage.query(store.log_pk(ORG.id))
     assert (row["n"], "doubt" in row) == (12, False)
 
 
@@ -311,5 +311,5 @@ def test_the_log_is_short(aws):
     sent = [event(name, NOON + timedelta(milliseconds=5 * n), sub=f"s{n % 4}") for n, name in enumerate(ids)]
     assert messages.handle([message(sent)]) == []
     pk = log_items.log_pk(ORG.id, f"{clock.utc_now():%Y-%m-%d}", "0")
-    (item,) = table.usage.query(pk)
+    (item,) = usage_table.usage.query(pk)
     assert len(item["refs"]) <= 30 * 1000

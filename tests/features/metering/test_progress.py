@@ -3,14 +3,17 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pynamodb.expressions.condition import Between
 
 from chalicelib import limits
 from chalicelib.features.metering import messages, progress
+from chalicelib.features.metering.progress import NoteRow
 from chalicelib.platform import clock
 from chalicelib.platform.timestamps import stamp
 from tests.support.capacity import counting
@@ -29,19 +32,23 @@ class Notes:
     """The table and the clock behind `progress`."""
 
     now: datetime = DUE
-    items: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)
+    rows: dict[tuple[str, str], NoteRow] = field(default_factory=dict)
     broken: bool = False
 
-    def put(self, item: dict[str, Any]) -> dict[str, Any]:
-        return dict(item)
+    def stand_behind(self, patched: pytest.MonkeyPatch) -> None:
+        patched.setattr(NoteRow, "put", lambda row: SimpleNamespace(alone=lambda: self.write(row)))
+        patched.setattr(NoteRow, "select", self.select)
+        patched.setattr(clock, "utc_now", lambda: self.now)
+        progress.forget()
 
-    def write(self, item: dict[str, Any]) -> None:
+    def write(self, row: NoteRow) -> None:
         if self.broken:
             raise RuntimeError("no table")
-        self.items[(item["pk"], item["sk"])] = {**item, "late": dict(item["late"])}
+        self.rows[row.key] = NoteRow.read(row.serialize())
 
-    def query(self, pk: str, *, between: tuple[str, str]) -> Iterator[dict[str, Any]]:
-        return (item for (_, sk), item in self.items.items() if between[0] <= sk <= between[1])
+    def select(self, pk: str, *, within: Between) -> Iterator[NoteRow]:
+        low, high = (bound.value["S"] for bound in within.values[1:])
+        return (row for (_, sk), row in self.rows.items() if low <= sk <= high)
 
     def receive(self, now: datetime, *accepted: datetime, organization: str = "o") -> None:
         self.now = now
@@ -51,10 +58,7 @@ class Notes:
 @pytest.fixture
 def notes(monkeypatch) -> Notes:
     found = Notes()
-    monkeypatch.setattr(progress, "core", found)
-    monkeypatch.setattr(progress, "core_briefly", found)
-    monkeypatch.setattr(clock, "utc_now", lambda: found.now)
-    progress.forget()
+    found.stand_behind(monkeypatch)
     return found
 
 
@@ -136,7 +140,7 @@ def test_a_note_that_is_not_written_is_written_by_the_next_batch(notes):
 
 def test_counting_goes_on_where_notes_cannot_be_written(aws, monkeypatch):
     broken = Notes(broken=True)
-    monkeypatch.setattr(progress, "core_briefly", broken)
+    monkeypatch.setattr(NoteRow, "put", lambda row: SimpleNamespace(alone=lambda: broken.write(row)))
     assert messages.handle([message([event("t", MARCH.start)])]) == []
     assert units() == 1
 
@@ -186,10 +190,7 @@ def test_whatever_fails_and_dies_no_instant_is_past_with_an_event_of_before_outs
     receives += [(second, second - 1.0) for second in range(offset - 600, int(asked) + 1, 20)]
     notes = Notes()
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(progress, "core", notes)
-        patched.setattr(progress, "core_briefly", notes)
-        patched.setattr(clock, "utc_now", lambda: notes.now)
-        progress.forget()
+        notes.stand_behind(patched)
         for received, accepted in sorted(each for each in receives if each[0] <= asked):
             notes.receive(at(received), at(accepted))
         is_past = past(now=asked)

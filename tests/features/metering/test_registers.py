@@ -14,10 +14,10 @@ from chalicelib.features.metering.distinct_counters import Spec
 from chalicelib.features.usage import distinct, raw
 from chalicelib.platform import agenda, clock
 from chalicelib.platform.dynamodb import Cancelled, ConditionFailed
-from chalicelib.platform.table import core
 from chalicelib.platform.usage_table import usage
 from tests.support.examples import examples
 from tests.support.faults import Killed, Plan, conflicting, failing
+from tests.support.items import core
 from tests.support.quick_tables import go_back_to, state
 from tests.support.usage import MARCH, ORG, event, message
 

@@ -15,7 +15,7 @@ from chalicelib.features.metering.dimensions import View
 from chalicelib.features.subscriptions.stream import Stream
 from chalicelib.features.usage import expiry, raw
 from chalicelib.features.usage import service as usage
-from chalicelib.platform import agenda, clock, jobs, table
+from chalicelib.platform import agenda, clock, jobs, usage_table
 from chalicelib.platform.clock import OrganizationRef
 from tests.support.story import Story
 from tests.support.usage import MARCH, ORG, event, message, units
@@ -39,7 +39,7 @@ def now_is(monkeypatch: pytest.MonkeyPatch, at: datetime) -> None:
 
 
 def hours() -> list[dict]:
-    return list(table.usage.query(PK, begins="h#"))
+    return list(usage_table.usage.query(PK, begins="h#"))
 
 
 def a_year_passes(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -47,10 +47,10 @@ def a_year_passes(monkeypatch: pytest.MonkeyPatch) -> None:
     now_is(monkeypatch, NOON + limits.HOURS_KEPT + timedelta(days=40))
     for row in hours():
         if "expires_at" in row:
-            table.usage.write(table.usage.delete((row["pk"], row["sk"])))
+            usage_table.usage.write(usage_table.usage.delete((row["pk"], row["sk"])))
     for n in range(10):
         for item in store.by_transaction(ORG.id, f"t{n}"):
-            table.usage.write(table.usage.delete((item["pk"], item["sk"])))
+            usage_table.usage.write(usage_table.usage.delete((item["pk"], item["sk"])))
 
 
 def test_settled_hours_expire_after_the_retention_and_a_year(march):
@@ -91,7 +91,7 @@ def test_missing_hours_are_never_taken_for_nothing(march, monkeypatch):
 def test_an_event_that_came_before_hours_went_is_in_the_row_and_one_after_that_is_noticed(march, monkeypatch):
     assert messages.handle([message([event("late", NOON, code="c0", v=100)])]) == []
     assert (units("c0"), units("c0", "v")) == (6, 120)
-    row = table.usage.get(PK, store.day_sk("2024-03-10"))
+    row = usage_table.usage.get(PK, store.day_sk("2024-03-10"))
     assert "hours_until" in row
     a_year_passes(monkeypatch)
     assert (units("c0"), units("c0", "v")) == (6, 120)
@@ -139,7 +139,7 @@ def test_organizations_are_settled_once_a_month_by_their_daily_task(aws, monkeyp
     later = later.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
     now_is(monkeypatch, later)
     watch = agenda.task(late.WATCH, organization, organization.id, later)
-    table.core.write(agenda.put(watch, now=later))
+    agenda.put(watch, now=later).alone()
     late.count(watch, later)
     place = agenda.task(expiry.SETTLE, organization, organization.id, later).key
     monkeypatch.setattr(expiry, "_RUN_SECONDS", -1)  # One subscription at a time.
@@ -147,7 +147,7 @@ def test_organizations_are_settled_once_a_month_by_their_daily_task(aws, monkeyp
         task = agenda.find(place)
         assert task is not None
         assert jobs.run(task, now=task.due_at) is None
-        (row,) = table.usage.query(store.usage_pk(organization.id, name), begins="h#")
+        (row,) = usage_table.usage.query(store.usage_pk(organization.id, name), begins="h#")
         assert "expires_at" in row
     task = agenda.find(place)
     assert task is not None

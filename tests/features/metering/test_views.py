@@ -15,7 +15,7 @@ from chalicelib.features.metering.rows import Rows
 from chalicelib.features.subscriptions.stream import Stream
 from chalicelib.features.usage import raw
 from chalicelib.features.usage import service as usage
-from chalicelib.platform import clock, table
+from chalicelib.platform import clock, usage_table
 from chalicelib.platform.ids import new_id
 from tests.support.faults import conflicting
 from tests.support.usage import MARCH, ORG, event, message
@@ -157,7 +157,7 @@ def test_more_combinations_than_a_row_holds_are_recounted(aws):
     keys = (("cloud", frozenset(many)),)
     for _ in range(2):
         assert {c: s.total for c, s in found("sum_agg", keys).items()} == {(cloud,): 1 for cloud in many}
-    row = table.usage.get(store.usage_pk(ORG.id, "sub"), store.hour_sk("2024-03-10T12", "calls"))
+    row = usage_table.usage.get(store.usage_pk(ORG.id, "sub"), store.hour_sk("2024-03-10T12", "calls"))
     assert len(row) < 4 * tally.COMBINATIONS_PER_ROW_MAX
 
 
@@ -222,7 +222,7 @@ def test_the_audit_sees_what_is_wrong_under_a_view(aws):
     view = View(Aggregation.SUM, "v", KEYS)
     where = (store.usage_pk(ORG.id, "sub"), store.hour_sk("2024-03-10T12", "calls"))
     name = f'{view.prefix}s["aws"]'
-    table.usage.write(table.usage.update(where, "ADD #n :one", names={"#n": name}, values={":one": 1}))
+    usage_table.usage.write(usage_table.usage.update(where, "ADD #n :one", names={"#n": name}, values={":one": 1}))
     assert [each.found for each in audit(now=clock.utc_now())] == [f"{name} is 2, recounted 1"]
 
 

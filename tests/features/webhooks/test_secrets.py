@@ -11,8 +11,8 @@ from chalicelib.features.organizations import service as organizations
 from chalicelib.platform import aws as clients
 from chalicelib.platform.ids import key
 from chalicelib.platform.settings import settings
-from chalicelib.platform.table import core
 from chalicelib.platform.values import from_item
+from tests.support.items import core
 from tests.support.story import Story
 
 _OLD_KEY = "0123456789abcdef" * 4
@@ -28,7 +28,7 @@ def _as_it_was_before(story: Story) -> str:
     organization_id = story.ref.id
     pk, sk = key(organization_id, "organization"), "-"
     item = core.get(pk, sk)
-    core.write(core.put({**item, "record": {**item["record"], "hmac_key": _OLD_KEY}}))
+    core.put({**item, "record": {**item["record"], "hmac_key": _OLD_KEY}}).alone()
     hmac_keys.forget()
     return organization_id
 
@@ -80,7 +80,7 @@ def test_a_key_under_another_organization_cannot_be_read(story):
     mine = organizations.hmac_key(story.ref.id)
     other = Story.begin(name="Other").ref.id
     item = core.get(key(story.ref.id, "hmac-key"), "-")
-    core.write(core.put({**item, "pk": key(other, "hmac-key")}))
+    core.put({**item, "pk": key(other, "hmac-key")}).alone()
     hmac_keys.forget()
     with pytest.raises(ClientError, match="InvalidCiphertext"):
         organizations.hmac_key(other)

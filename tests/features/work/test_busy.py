@@ -9,16 +9,17 @@ from botocore.exceptions import ClientError, EndpointConnectionError, ReadTimeou
 
 from chalicelib import limits
 from chalicelib.features.customers import service as customers
-from chalicelib.platform import agenda, clock, jobs, queues, throttled
+from chalicelib.platform import agenda, clock, dynamodb, jobs, queues, throttled
 from chalicelib.platform.busy import Busy, is_busy, pause
 from chalicelib.platform.clock import OrganizationRef
 from chalicelib.platform.dynamodb import Cancelled, ConditionFailed, Crowded, Reason
 from chalicelib.platform.queues import Outgoing
 from chalicelib.platform.settings import settings
-from chalicelib.platform.table import core, transact
+from chalicelib.platform.unit import Unit
 from chalicelib.tasks import worker as work
 from tests.support.busy_aws import answering, error, taking, wired
 from tests.support.faults import conflicting
+from tests.support.items import core
 from tests.support.story import Story
 from tests.support.story import work as work_off
 
@@ -106,26 +107,26 @@ def test_a_write_that_meets_transactions_waits_for_them_and_ends(aws, monkeypatc
         return own(**request)
 
     with answering(answer, monkeypatch) as found:
-        core.write(core.put(ITEMS[0]))
+        core.put(ITEMS[0]).alone()
         assert (left, len(found.slept)) == ([0], 3)
         left[0] = 1000
         with pytest.raises(Busy):
-            core.write(core.put(ITEMS[1]))
+            core.put(ITEMS[1]).alone()
     assert found.calls["put_item"] == 4 + 8
 
 
 @pytest.mark.parametrize("code", ["TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"])
 def test_a_transaction_that_only_others_are_in_the_way_of_is_busy(aws, code):
     with conflicting(1000, code), pytest.raises(Crowded) as raised:
-        transact([core.put(ITEMS[0])], sleep=lambda seconds: None)
+        dynamodb.transact([core.put(ITEMS[0]).action], sleep=lambda seconds: None)
     assert is_busy(raised.value)
     assert isinstance(raised.value, Cancelled)
 
 
 def test_a_transaction_whose_condition_fails_is_not(aws):
-    core.write(core.put(ITEMS[0]))
+    core.put(ITEMS[0]).alone()
     with pytest.raises(Cancelled) as raised:
-        transact([core.create(ITEMS[0])])
+        Unit(core.create(ITEMS[0])).commit()
     assert not is_busy(raised.value)
 
 
@@ -277,7 +278,7 @@ def test_a_message_that_fails_for_another_reason_comes_back_until_it_is_a_dead_l
 def test_a_shard_that_cannot_be_read_just_now_holds_up_no_other(aws, monkeypatch):
     ref = OrganizationRef("o", sandbox=False)
     for n in range(40):
-        core.write(agenda.put(agenda.task(customers.BILL, ref, f"c{n}", NOW), now=NOW))
+        agenda.put(agenda.task(customers.BILL, ref, f"c{n}", NOW), now=NOW).alone()
 
     def answer(own, name, request):
         if name == "query" and "DUE#03" in str(request):
@@ -357,7 +358,7 @@ def test_what_was_committed_is_answered_though_sqs_is_too_busy_to_push_it(aws, m
 
 def test_a_shards_tasks_that_sqs_was_too_busy_for_are_pushed_when_the_message_comes_again(aws, monkeypatch):
     ref = OrganizationRef("o", sandbox=False)
-    core.write(agenda.put(agenda.task(customers.BILL, ref, "c", NOW), now=NOW))
+    agenda.put(agenda.task(customers.BILL, ref, "c", NOW), now=NOW).alone()
     monkeypatch.setattr(clock, "utc_now", lambda: NOW)
 
     def answer(own, name, request):
@@ -410,7 +411,7 @@ def write_batch() -> None:
 
 
 def write_together() -> None:
-    transact([core.put(ITEMS[0]), core.put(ITEMS[1])], sleep=lambda seconds: None)
+    dynamodb.transact([core.put(ITEMS[0]).action, core.put(ITEMS[1]).action], sleep=lambda seconds: None)
 
 
 @pytest.mark.parametrize(
@@ -474,11 +475,11 @@ def test_a_flood_of_throttling_is_no_flood_of_lines(aws, told, monkeypatch):
 
 
 def test_what_is_refused_for_another_reason_is_not_counted(aws, told):
-    core.write(core.put(ITEMS[0]))
+    core.put(ITEMS[0]).alone()
     with pytest.raises(ConditionFailed):
-        core.write(core.create(ITEMS[0]))
+        core.create(ITEMS[0]).alone()
     with pytest.raises(Cancelled):
-        transact([core.create(ITEMS[0])])
+        Unit(core.create(ITEMS[0])).commit()
     throttled.tell()
     assert told == []
 
