@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
 
-from chalicelib.features.invoicing import drafts
+from chalicelib.features.invoicing import drafts, finalize
 from chalicelib.features.plans import changes
 from chalicelib.features.plans import service as plans
 from chalicelib.features.plans import store as plan_store
@@ -121,7 +121,7 @@ def delete(task: Task, now: datetime) -> None:
             ended = retrying(
                 lambda: _end(change_of(organization_id, customer_id, now=now), subscription_id), "subscription"
             )
-            return [*ended, *drafts.finalize_all(task.organization, customer_id, plan_id=plan_id, now=now)]
+            return [*ended, *finalize.finalize_all(task.organization, customer_id, plan_id=plan_id, now=now)]
 
         return one
 

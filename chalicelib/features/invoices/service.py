@@ -7,10 +7,9 @@ from typing import Any
 from chalicelib import limits
 from chalicelib.domain.errors import Invalid, NotAllowed, NotFound, merge
 from chalicelib.features.customers import serializer as customer_serializer
-from chalicelib.features.customers.records import Customer
 from chalicelib.features.customers.store import CUSTOMERS
 from chalicelib.features.invoices import serializer, store
-from chalicelib.features.invoices.records import Fee, Invoice, MetadataPair
+from chalicelib.features.invoices.records import Invoice, MetadataPair
 from chalicelib.features.organizations import service as organizations
 from chalicelib.features.organizations.records import Organization
 from chalicelib.features.plans import service as plans
@@ -20,6 +19,7 @@ from chalicelib.features.taxes import service as taxes
 from chalicelib.features.webhooks import service as webhooks
 from chalicelib.platform import agenda, clock, files, schema
 from chalicelib.platform.agenda import Task
+from chalicelib.platform.clock import OrganizationRef
 from chalicelib.platform.ids import InvoiceId, OrganizationId, new_id
 from chalicelib.platform.retry import retrying
 from chalicelib.platform.table import transact
@@ -42,13 +42,9 @@ def find(organization_id: OrganizationId, invoice_id: InvoiceId) -> Invoice:
     return invoice
 
 
-def tasks_of_issue(
-    organization: Organization, customer: Customer, invoice: Invoice, fees: Sequence[Fee], *, now: datetime
-) -> list[Task]:
-    """The one announcement of an invoice, which fans out after the commit; a closed one is told to nobody."""
-    if not invoice.visible:
-        return []
-    return [agenda.task(ISSUED, organization.ref, f"{invoice.id}#{invoice.status}", clock.utc_now())]
+def issued_task(organization: OrganizationRef, invoice: Invoice) -> Task:
+    """The one announcement of a visible invoice, which fans out after the commit; the issue transaction writes it."""
+    return agenda.task(ISSUED, organization, f"{invoice.id}#{invoice.status}", clock.utc_now())
 
 
 def show(organization_id: OrganizationId, invoice: Invoice, *, now: datetime) -> dict[str, Any]:
@@ -56,13 +52,11 @@ def show(organization_id: OrganizationId, invoice: Invoice, *, now: datetime) ->
     own = organizations.get(organization_id)
     customer = CUSTOMERS.get(organization_id, invoice.customer_id)
     assert customer is not None, "an invoice has a customer, deleted or not"
-    subscriptions = []
-    for period in {p.subscription_id: p for p in invoice.periods}.values():
-        subscription = subscription_store.get(organization_id, invoice.customer_id, period.subscription_id)
-        if subscription is not None:
-            plan = plans.by_ids(organization_id, [subscription.plan_id])[subscription.plan_id]
-            zone = customer.zone(own.timezone)
-            subscriptions.append(subscription_serializer.show(subscription, plan, zone=zone, now=now))
+    zone = customer.zone(own.timezone)
+    ids = list(dict.fromkeys(period.subscription_id for period in invoice.periods))
+    found = subscription_store.get_many(organization_id, invoice.customer_id, ids)
+    known = plans.by_ids(organization_id, [subscription.plan_id for subscription in found])
+    subscriptions = [subscription_serializer.show(each, known[each.plan_id], zone=zone, now=now) for each in found]
     fees = store.fees_of(organization_id, invoice)
     shown = customer_serializer.show_all(own, [customer])[0]
     return serializer.extended(invoice, shown, subscriptions, fees, file_url=file_url(invoice))

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 from chalicelib.domain import money, periods, subscriptions
 from chalicelib.domain.errors import Invalid, NotAllowed, NotFound
-from chalicelib.domain.invoicing.totals import TaxedFee, totals
+from chalicelib.domain.invoicing.steps import TaxedFee, totals
 from chalicelib.domain.subscriptions import Days
 from chalicelib.features.billable_metrics.store import Metric
 from chalicelib.features.customers.records import BillingState, Customer
