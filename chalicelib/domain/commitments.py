@@ -18,7 +18,7 @@ def committed_cents(amount_cents: int, *, days: int, of_days: int) -> int:
 
 
 def true_up_cents(amount_cents: int, *, days: int, of_days: int, fees_cents: int) -> int:
-    """What is missing of a commitment, 0 where fees reach it. `fees_cents`: all that was billed for the period, before
+    """The cents missing of a commitment, 0 where fees reach it. `fees_cents`: all that was billed for the period, before
     taxes, coupons and credits."""
     return max(0, committed_cents(amount_cents, days=days, of_days=of_days) - fees_cents)
 

@@ -15,41 +15,41 @@ from chalicelib.platform.agenda import Task
 
 @jobs.handles(customers.BILL)
 def bill(task: Task, now: datetime) -> None:
-    """What is due for a customer's subscriptions."""
+    """Bill what is due for a customer's subscriptions."""
     run.bill(task, now)
 
 
 @jobs.handles(FINALIZE)
 def finalize(task: Task, now: datetime) -> None:
-    """The end of a draft's grace period."""
+    """Make a draft final at the end of its grace period."""
     finalizing.finalize(task, now)
 
 
 @jobs.handles(customers.CLOSE)
 def close(task: Task, now: datetime) -> None:
-    """Some minutes after a customer's deletion: the end of its drafts."""
+    """Make a deleted customer's drafts final, some minutes after the deletion."""
     finalizing.close(task, now)
 
 
 @jobs.handles(CHARGE_EVENT)
 def charge_event(task: Task, now: datetime) -> None:
-    """An event of a code that is charged in advance."""
+    """Charge an event of a code that is paid in advance."""
     event_charges.charge(task, now)
 
 
 @jobs.handles(RENEW)
 def renew(task: Task, now: datetime) -> None:
-    """Renewals on a billing day without an invoice."""
+    """Make the standalone fees of a billing day's renewals."""
     standalone_renewals.renew(task, now)
 
 
 @jobs.handles(REGROUP)
 def regroup_paid_fees(task: Task, now: datetime) -> None:
-    """Paid standalone fees on a billing day."""
+    """Gather paid standalone fees on an invoice."""
     regroup.regroup(task, now)
 
 
 @jobs.handles(late.WATCH)
 def count_late_events(task: Task, now: datetime) -> None:
-    """Events that came after their invoice."""
+    """Count events that came after their invoice."""
     late.count(task, now)

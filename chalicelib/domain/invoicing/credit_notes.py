@@ -1,4 +1,4 @@
-"""What a credit note is worth, and how it is given: as credit, as a refund, or against an unpaid invoice.
+"""The worth of a credit note, and how it is given: as credit, as a refund, or against an unpaid invoice.
 
 Source: billing-periods.md section 7.4; invoices.md section 7.1.
 """
@@ -18,7 +18,7 @@ MODES = (CREDIT, REFUND, OFFSET)
 
 @dataclass(frozen=True, slots=True)
 class CreditItem:
-    """What is credited of one fee: exact cents before tax and coupons, the coupons' share of it, and the fee's taxes."""
+    """The credit on one fee: exact cents before tax and coupons, the coupons' share of it, and the fee's taxes."""
 
     amount_cents: Decimal
     coupon_share_cents: Decimal
@@ -40,7 +40,7 @@ class CreditAmounts:
 
     @property
     def total_cents(self) -> int:
-        """What is given back: the sum of the rounded parts, not the rounded sum."""
+        """The total given back: the sum of the rounded parts, not the rounded sum."""
         return self.sub_total_cents + self.taxes_cents
 
 
@@ -87,7 +87,7 @@ def split(total_cents: int, *, mode: str, paid_cents: int, used_cents: int) -> S
 
 @dataclass(frozen=True, slots=True)
 class UnusedDaysCredit:
-    """What is credited of a fee for days that were paid in advance and not used. `item_cents`: exact, before tax;
+    """The credit on a fee for days that were paid in advance and not used. `item_cents`: exact, before tax;
     `credited_cents`: the same with all that was credited of the fee before; `used_cents`: what stays owed of the fee, with
     tax."""
 
@@ -126,7 +126,7 @@ def unused_days_credit(
 
 
 def paid_share_cents(paid_cents: int, *, part_cents: int, whole_cents: int) -> int:
-    """What was paid of a part, when `paid_cents` were paid of the whole: in proportion, never more than was paid.
+    """The cents paid of a part, when `paid_cents` were paid of the whole: in proportion, never more than was paid.
 
     Cut, not rounded, so that the shares of all parts together are never more than was paid.
     """

@@ -1,4 +1,4 @@
-"""Charging an event at once: a fee for each charge in advance of its code, on an invoice of its own or without any.
+"""Charging an event at once: a fee for each charge in advance of its code, on an invoice of its own or standalone.
 
 The meter writes the task together with the event. Ids are derived from subscription, event and charge, so that a second
 run finds what the first one made. Source: usage.md section 7.
@@ -26,8 +26,7 @@ from chalicelib.features.organizations.records import Organization
 from chalicelib.features.plans import active_parts
 from chalicelib.features.plans import service as plans
 from chalicelib.features.plans.store import Charge, Plan
-from chalicelib.features.rating import billing_context, charged, event_usage, pricing
-from chalicelib.features.rating import line_items as fees_of_plan
+from chalicelib.features.rating import billing_context, charged, event_usage, pricing, tax_resolver
 from chalicelib.features.rating.billing_context import BillingContext
 from chalicelib.features.rating.event_usage import EventFeeTarget, Owed, Period
 from chalicelib.features.rating.line_items import InvoicedSubscription
@@ -64,9 +63,9 @@ class EventContext:
 
     def fee(self, used: Used, invoice_id: InvoiceId, *, transaction_id: str | None, now: datetime) -> Fee:
         """The fee for what one event adds. Source: usage.md sections 7 and 8."""
-        book = fees_of_plan.tax_book(self.billing, [self.plan])
+        taxes = tax_resolver.read(self.billing, [self.plan])
         owner = LineItemContext(self.subscription, self.plan, self.part, invoice_id, now)
-        fee = pricing.charge_fee(used, owner, book.of(used.charge.tax_ids, self.plan.tax_ids), kept=True)
+        fee = pricing.charge_fee(used, owner, taxes.of(used.charge.tax_ids, self.plan.tax_ids), kept=True)
         assert fee is not None, "each event has its fee"
         return fee.model_copy(update={"pay_in_advance": True, "event_transaction_id": transaction_id})
 
@@ -191,7 +190,7 @@ def _marker(context: EventContext, charge: Charge, base_id: str) -> tuple[str, s
 
 
 def _base_id(context: EventContext, charge: Charge, transaction_id: str) -> str:
-    """The id of an event's invoice, or of its fee without one."""
+    """The id of an event's invoice, or of its standalone fee."""
     return derived_id("event", context.subscription.id, transaction_id, charge.id)
 
 

@@ -63,7 +63,7 @@ def _issue(
     *,
     now: datetime,
 ) -> None:
-    # Told apart by a fee, which is on one invoice only.
+    # Identified by a fee, which is on one invoice only.
     invoice_id = derived_id("regrouped", paid[0].fee.id)
     fees = [stored.fee.model_copy(update={"invoice_id": invoice_id}) for stored in paid]
     draft = compose.drafted(context, [line], fees, invoice_id=InvoiceId(invoice_id), now=now)

@@ -69,7 +69,7 @@ def _bill_once(task: Task, now: datetime) -> bool:
     own = organizations.get(task.organization.id)
     items = customer_store.everything_of(own.id, CustomerId(task.subject))
     if items.customer is None or items.state.due_at != task.due_at:
-        core.write(agenda.done(task))  # What was decided since has a task of its own.
+        core.write(agenda.done(task))  # A decision made since has a task of its own.
         return False
     context = billing_context.read(own, items)
     subscriptions = sorted(map(subscription_store.read, items.subscriptions), key=lambda s: (s.created_at, s.id))
@@ -110,12 +110,13 @@ def _issue(context: BillingContext, decisions: Sequence[Decision], *, due_at: da
         *(action for decision in decisions for action in _uniqueness_actions(organization_id, decision)),
     ]
     tasks = [*_of_standalone_fees(context, decisions, now=now), *_announcements(context, outcomes, now=now)]
-    issue = replace(issue, state=state, notes=[each.change for each in notes], actions=actions, tasks=tasks)
+    changes = [*issue.notes, *(each.change for each in notes)]
+    issue = replace(issue, state=state, notes=changes, actions=actions, tasks=tasks)
     issue_transaction.carry_out(issue, now=now)
 
 
 def _counted_state(state: BillingState, now: datetime) -> BillingState:
-    """Invoices of one instant are told apart by their number at it, which a retry finds as the first try left it."""
+    """The state that counts the invoices of this instant. A retry finds the count as the first try left it."""
     if state.instant == now:
         return state
     return state.model_copy(update={"instant": now, "made_at_instant": 0})
@@ -182,7 +183,7 @@ def _announcements(context: BillingContext, outcomes: Sequence[Outcome], *, now:
 
 
 def _carried(outcome: Outcome, context: BillingContext, invoice: Invoice, fees: Sequence[Fee]) -> Outcome:
-    """The subscription with what later documents need to know of this invoice."""
+    """The subscription with the facts of this invoice that later documents need."""
     after = outcome.after
     own = [fee for fee in fees if fee.subscription_id == after.id]
     parts = [part for part in invoice.periods if part.subscription_id == after.id]

@@ -21,14 +21,13 @@ from chalicelib.features.invoices import store as invoice_store
 from chalicelib.features.invoices.records import DaysPart, Fee, PeriodPart
 from chalicelib.features.plans import active_parts
 from chalicelib.features.plans.store import Charge, FixedCharge, Plan
-from chalicelib.features.rating import metered, pricing, renewals
+from chalicelib.features.rating import metered, pricing, renewals, tax_resolver
 from chalicelib.features.rating.billing_context import BillingContext
 from chalicelib.features.rating.metered import Used
-from chalicelib.features.rating.pricing import LineItemContext, TaxResolver
+from chalicelib.features.rating.pricing import LineItemContext
+from chalicelib.features.rating.tax_resolver import TaxResolver
 from chalicelib.features.subscriptions import schedule
 from chalicelib.features.subscriptions.records import Subscription
-from chalicelib.features.taxes import service as taxes
-from chalicelib.features.taxes.store import Tax
 from chalicelib.platform.ids import InvoiceId
 
 
@@ -43,11 +42,11 @@ class InvoicedSubscription:
 
 @dataclass(frozen=True, slots=True)
 class _Known:
-    """What fees refer to, read once for all lines."""
+    """The records that fees refer to, read once for all lines."""
 
     metrics: Mapping[str, Metric]
     add_ons: Mapping[str, AddOn]
-    book: TaxResolver
+    taxes: TaxResolver
 
 
 def fees_of(
@@ -59,12 +58,12 @@ def fees_of(
     known = _Known(
         active_parts.metrics_of(context.organization.id, plans),
         active_parts.add_ons_of(context.organization.id, plans),
-        tax_book(context, plans),
+        tax_resolver.read(context, plans),
     )
     fees: list[Fee] = []
     for line in lines:
         owner = LineItemContext(line.subscription, line.plan, line.period, invoice_id, now)
-        base = pricing.subscription_fee(owner, known.book.of(line.plan.tax_ids))
+        base = pricing.subscription_fee(owner, known.taxes.of(line.plan.tax_ids))
         own = [base] if base else []
         if line.period.bills_usage:
             own += _charge_fees(context, owner, known)
@@ -82,27 +81,27 @@ def _charge_fees(context: BillingContext, owner: LineItemContext, known: _Known)
     charges = [
         (charge, metric)
         for charge, metric in active_parts.live_charges(owner.plan, known.metrics)
-        # What is paid in advance was charged with its events.
+        # Charges in advance were charged with their events.
         if not charge.pay_in_advance
-        # What the next plan counts on is billed by it. Source: billing-periods.md section 7.1.
+        # The next plan bills the metrics that it goes on counting. Source: billing-periods.md section 7.1.
         and not (metric.recurring and not charge.prorated and metric.id in period.kept_metric_ids)
     ]
     window = window_of(period, context.zone)
     used = metered.used_by(context.organization.ref, owner.subscription.stream, charges, window)
     fees = []
     for charge, _ in charges:
-        owed = known.book.of(charge.tax_ids, owner.plan.tax_ids)
+        owed = known.taxes.of(charge.tax_ids, owner.plan.tax_ids)
         fees += _fees_of_charge(charge, [each for each in used if each.charge.id == charge.id], window, owner, owed)
     return fees
 
 
 def _renewal_fees(context: BillingContext, owner: LineItemContext, known: _Known) -> list[Fee]:
-    """What recurring charges in advance cost for the period that begins; those without invoice are made apart."""
+    """The fees of recurring charges in advance for the period that begins; standalone fees are made apart."""
     if owner.period.renewal is None:
         return []
     charges = [pair for pair in active_parts.live_charges(owner.plan, known.metrics) if pair[0].invoiceable]
     used = renewals.used_at(context, owner.subscription, charges, owner.period.renewal)
-    return [renewals.fee_of(each, owner, known.book) for each in used]
+    return [renewals.fee_of(each, owner, known.taxes) for each in used]
 
 
 def _fees_of_charge(
@@ -160,7 +159,7 @@ def _fixed_charge_fees(context: BillingContext, owner: LineItemContext, known: _
         if billed.units == _last_units(fixed, owner.period):
             continue  # Other units changed, not these.
         deducted = deductions.pop(add_on.id, 0) if fixed.prorated and fixed.pay_in_advance else 0
-        owed = known.book.of(fixed.tax_ids, owner.plan.tax_ids)
+        owed = known.taxes.of(fixed.tax_ids, owner.plan.tax_ids)
         fee = pricing.fixed_charge_fee(billed, fixed, add_on, days, owner, owed, deducted_cents=deducted)
         fees += [fee] if fee else []
     return fees
@@ -184,7 +183,7 @@ def _billed(
     paid = owner.period.fixed_paid_units
     if paid is None:
         return fixed_charges.billed(charge, plan_terms, life, days, known_at=owner.now, zone=zone)
-    # What was paid before the subscription got a plan of its own was paid for the plan's charge.
+    # Units paid before the subscription got a plan of its own were paid for the plan's charge.
     units = max(Decimal(paid.get(charge_id or "", "0")) for charge_id in (fixed.id, fixed.parent_id))
     return fixed_charges.exceeding(charge, plan_terms, life, days, paid_units=units, known_at=owner.now, zone=zone)
 
@@ -222,7 +221,7 @@ def _commitment_fees(context: BillingContext, owner: LineItemContext, known: _Kn
         of_days=days.whole.days,
         fees_cents=sum(fee.amount_cents for fee in counted) + in_advance,
     )
-    fee = pricing.commitment_fee(lacks, owner, known.book.of(commitment.tax_ids, owner.plan.tax_ids))
+    fee = pricing.commitment_fee(lacks, owner, known.taxes.of(commitment.tax_ids, owner.plan.tax_ids))
     return [fee] if fee else []
 
 
@@ -238,29 +237,3 @@ def _paid_in_advance_cents(context: BillingContext, subscription: Subscription, 
     low, high = (periods.start_of_day(day, context.zone) for day in (days.whole.start, days.whole.end))
     paid = fee_store.paid_between(context.organization.id, subscription.id, low - ZONE_MOVE, high)
     return sum(each.cents for each in paid if commitments.counts_for(days.whole, each.start, each.end, context.zone))
-
-
-def tax_book(context: BillingContext, of_plans: Sequence[Plan]) -> TaxResolver:
-    """The taxes that may count, read in one request beside the organization's list."""
-    defaults = taxes.of_organization(context.organization.id)
-    wanted = {*context.customer.tax_ids}
-    for plan in of_plans:
-        wanted |= {*plan.tax_ids, *(i for charge in plan.charges for i in charge.tax_ids)}
-        wanted |= {i for fixed in plan.fixed_charges for i in fixed.tax_ids}
-        wanted |= set(plan.minimum_commitment.tax_ids if plan.minimum_commitment else ())
-    known = {tax.id: rate_of(tax) for tax in taxes.live(context.organization.id, wanted)}
-    vat = Decimal(context.organization.billing_configuration.vat_rate)
-    organization = tuple(rate_of(tax) for tax in defaults) or _anonymous(vat)
-    own_vat = context.customer.billing_configuration.vat_rate
-    customer = tuple(known[i] for i in context.customer.tax_ids if i in known)
-    return TaxResolver(known, customer or _anonymous(Decimal(own_vat or 0)), organization)
-
-
-def rate_of(tax: Tax) -> TaxRate:
-    """A tax as it counts on documents."""
-    return TaxRate(tax.id, tax.code, tax.name, tax.rate, tax.description)
-
-
-def _anonymous(rate: Decimal) -> tuple[TaxRate, ...]:
-    """The first API's `vat_rate`: a tax without an object. Source: invoices.md section 4.1."""
-    return (TaxRate(None, "vat", "VAT", rate),) if rate else ()
