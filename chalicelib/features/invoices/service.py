@@ -1,20 +1,24 @@
-"""Reading and changing issued invoices, and what follows an issue."""
+"""Reading and changing issued invoices, and the tasks that follow an issue."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from chalicelib import limits
 from chalicelib.domain.errors import Invalid, NotAllowed, NotFound, merge
 from chalicelib.features.customers import serializer as customer_serializer
+from chalicelib.features.customers.records import Customer
 from chalicelib.features.customers.store import CUSTOMERS
 from chalicelib.features.invoices import serializer, store
-from chalicelib.features.invoices.records import Invoice, MetadataPair
+from chalicelib.features.invoices.records import Fee, Invoice, MetadataPair
 from chalicelib.features.organizations import service as organizations
 from chalicelib.features.organizations.records import Organization
 from chalicelib.features.plans import service as plans
+from chalicelib.features.plans.store import Plan
 from chalicelib.features.subscriptions import serializer as subscription_serializer
 from chalicelib.features.subscriptions import store as subscription_store
+from chalicelib.features.subscriptions.records import Subscription
 from chalicelib.features.taxes import service as taxes
 from chalicelib.features.webhooks import service as webhooks
 from chalicelib.platform import agenda, clock, files, schema
@@ -24,7 +28,7 @@ from chalicelib.platform.ids import InvoiceId, OrganizationId, new_id
 from chalicelib.platform.retry import retrying
 from chalicelib.platform.table import transact
 
-# What follows an issue: telling, and printing. In real time whatever clock the organization has.
+# The announcement of an issue, and printing. In real time whatever clock the organization has.
 ISSUED = agenda.kind("invoice_issued", rank=85, wall_clock=True)
 PRINT = agenda.kind("print_invoice", rank=95, wall_clock=True, queue="documents")
 
@@ -47,19 +51,40 @@ def issued_task(organization: OrganizationRef, invoice: Invoice) -> Task:
     return agenda.task(ISSUED, organization, f"{invoice.id}#{invoice.status}", clock.utc_now())
 
 
-def show(organization_id: OrganizationId, invoice: Invoice, *, now: datetime) -> dict[str, Any]:
-    """An invoice with everything, as single answers and messages have it."""
+@dataclass(frozen=True, slots=True)
+class WholeInvoice:
+    """An invoice with everything that single answers, messages and documents show of it."""
+
+    invoice: Invoice
+    organization: Organization
+    customer: Customer
+    subscriptions: Sequence[tuple[Subscription, Plan]]
+    fees: Sequence[Fee]
+
+
+def read_whole(organization_id: OrganizationId, invoice: Invoice) -> WholeInvoice:
+    """The whole invoice; its subscriptions, their plans and its fees are read in one request each."""
     own = organizations.get(organization_id)
     customer = CUSTOMERS.get(organization_id, invoice.customer_id)
     assert customer is not None, "an invoice has a customer, deleted or not"
-    zone = customer.zone(own.timezone)
     ids = list(dict.fromkeys(period.subscription_id for period in invoice.periods))
     found = subscription_store.get_many(organization_id, invoice.customer_id, ids)
     known = plans.by_ids(organization_id, [subscription.plan_id for subscription in found])
-    subscriptions = [subscription_serializer.show(each, known[each.plan_id], zone=zone, now=now) for each in found]
-    fees = store.fees_of(organization_id, invoice)
-    shown = customer_serializer.show_all(own, [customer])[0]
-    return serializer.extended(invoice, shown, subscriptions, fees, file_url=file_url(invoice))
+    pairs = [(subscription, known[subscription.plan_id]) for subscription in found]
+    return WholeInvoice(invoice, own, customer, pairs, store.fees_of(organization_id, invoice))
+
+
+def show_whole(whole: WholeInvoice, *, now: datetime) -> dict[str, Any]:
+    """A whole invoice as single answers and messages have it."""
+    own, invoice, zone = whole.organization, whole.invoice, whole.customer.zone(whole.organization.timezone)
+    subscriptions = [subscription_serializer.show(each, plan, zone=zone, now=now) for each, plan in whole.subscriptions]
+    shown = customer_serializer.show_all(own, [whole.customer])[0]
+    return serializer.extended(invoice, shown, subscriptions, whole.fees, file_url=file_url(invoice))
+
+
+def show(organization_id: OrganizationId, invoice: Invoice, *, now: datetime) -> dict[str, Any]:
+    """An invoice with everything, read and shown."""
+    return show_whole(read_whole(organization_id, invoice), now=now)
 
 
 def show_many(organization_id: OrganizationId, invoices: Sequence[Invoice]) -> list[dict[str, Any]]:
