@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from chalicelib.features.invoicing import in_advance
+from chalicelib.features.invoicing import event_charges, issue_transaction
 from chalicelib.features.metering import messages as metering
 from chalicelib.features.metering import write
 from chalicelib.features.metering.advance import CHARGE_EVENT
@@ -49,7 +49,8 @@ def at_once(
             turns.pause()
 
     how = {"sleep": wait, "draw": chance.random}
-    monkeypatch.setattr(in_advance, "transact", partial(in_advance.transact, **how))
+    for module in (event_charges, issue_transaction):
+        monkeypatch.setattr(module, "transact", partial(module.transact, **how))
     monkeypatch.setattr(write, "_commit", partial(write._commit, **how))
     with colliding(turns.pause) as met:
         turns.run(works)

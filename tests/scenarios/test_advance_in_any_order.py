@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from chalicelib.features.invoicing import in_advance
+from chalicelib.features.invoicing import event_charges, issue_transaction
 from chalicelib.features.metering.advance import CHARGE_EVENT
 from chalicelib.platform import agenda, clock, jobs
 from chalicelib.platform.ids import key
@@ -218,7 +218,7 @@ def test_two_events_charged_at_the_same_time_share_what_is_there_for_one(story, 
     story.use("users", at=JANUARY_2 + 60, id="a")
     meter()
     (later,) = tasks(story)
-    real, once = in_advance.transact, list[int]()
+    real, once = event_charges.transact, list[int]()
 
     def racing(actions: Any) -> None:
         if not once:
@@ -228,7 +228,8 @@ def test_two_events_charged_at_the_same_time_share_what_is_there_for_one(story, 
             assert jobs.run(next(t for t in tasks(story) if t.key != later.key), now=later.due_at) is None
         real(actions)
 
-    monkeypatch.setattr(in_advance, "transact", racing)
+    for module in (event_charges, issue_transaction):
+        monkeypatch.setattr(module, "transact", racing)
     assert jobs.run(later, now=later.due_at) is None
     assert once
     assert tasks(story) == []

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 import pytest
 
 from chalicelib.features.customers import service as customers
+from chalicelib.features.invoicing import issue_transaction
 from chalicelib.platform import agenda, jobs
 from chalicelib.platform.agenda import Task
 from chalicelib.platform.clock import OrganizationRef
@@ -69,7 +70,7 @@ def test_two_workers_with_the_same_task_make_one_invoice(aws, monkeypatch):
     """The second worker has read everything before the first commits."""
     story, organization = subscribed()
     task = first_task(organization)
-    real = billing.transact
+    real = issue_transaction.transact
     once: list[int] = []
 
     def racing(actions):
@@ -78,7 +79,7 @@ def test_two_workers_with_the_same_task_make_one_invoice(aws, monkeypatch):
             billing.bill(task, task.due_at)  # The other worker is quicker.
         real(actions)
 
-    monkeypatch.setattr(billing, "transact", racing)
+    monkeypatch.setattr(issue_transaction, "transact", racing)
     assert jobs.run(task, now=task.due_at) is None
     assert summary(story) == [("001", 1100, 2)]
 

@@ -7,7 +7,7 @@ import pytest
 
 from chalicelib.features.fees import service as fees
 from chalicelib.features.fees import store as fee_store
-from chalicelib.features.invoicing import in_advance
+from chalicelib.features.invoicing import event_charges, issue_transaction
 from chalicelib.features.metering import messages as metering
 from chalicelib.features.metering.advance import CHARGE_EVENT
 from chalicelib.features.plans import advance_codes
@@ -120,7 +120,7 @@ def test_a_worker_killed_at_any_write_makes_each_fee_once(aws, at, after):
     (task,) = tasks(organization)
     with failing(Plan(at, after=after)) as plan:
         try:
-            in_advance.charge(task, task.due_at)
+            event_charges.charge(task, task.due_at)
         except Killed:
             assert plan.reached
         else:
@@ -137,15 +137,16 @@ def test_a_task_run_five_times_and_by_two_workers_at_once_makes_its_fees_once(aw
     story.use(at=JANUARY_2.timestamp())
     meter()
     (task,) = tasks(organization)
-    real, once = in_advance.transact, []
+    real, once = event_charges.transact, []
 
     def racing(actions):
         if not once:
             once.append(1)
-            in_advance.charge(task, task.due_at)  # The other worker is quicker.
+            event_charges.charge(task, task.due_at)  # The other worker is quicker.
         real(actions)
 
-    monkeypatch.setattr(in_advance, "transact", racing)
+    for module in (event_charges, issue_transaction):
+        monkeypatch.setattr(module, "transact", racing)
     for _ in range(5):
         assert jobs.run(task, now=task.due_at) is None
     assert outcome(story) == ([100, 100], ["001"], [100], 2)
@@ -157,10 +158,10 @@ def test_a_deleted_fee_is_not_made_again(aws):
     story.use(at=JANUARY_2.timestamp())
     meter()
     (task,) = tasks(organization)
-    assert in_advance._charge_once(task, task.due_at)
+    assert event_charges._charge_once(task, task.due_at)
     (fee,) = (fee_store.read(item) for item in core.query(key(organization.id, "fee"), index="list"))
     fees.remove(organization.id, fee.id)
-    assert in_advance._charge_once(task, task.due_at) is False
+    assert event_charges._charge_once(task, task.due_at) is False
     assert [each["lago_invoice_id"] is None for each in story.ok("GET", "/fees")["fees"]] == [False]
 
 
@@ -200,7 +201,7 @@ def test_a_failing_charge_is_tried_again_and_kept(aws, monkeypatch):
         raise RuntimeError("broken")
 
     with monkeypatch.context() as patched:
-        patched.setattr(in_advance, "_make", broken)
+        patched.setattr(event_charges, "_make", broken)
         assert jobs.run(tasks(organization)[0], now=JANUARY_2) is not None
     (task,) = tasks(organization)
     assert (task.attempts, task.parked) == (1, False)

@@ -17,7 +17,8 @@ from chalicelib.features.organizations import store
 from chalicelib.features.organizations.records import Organization
 from chalicelib.platform import secret
 from chalicelib.platform.ids import OrganizationId, key
-from chalicelib.platform.table import Action, Cancelled, core, transact
+from chalicelib.platform.retry import retrying
+from chalicelib.platform.table import Action, core, transact
 
 # What this process has read: organization -> (the key, when). Decrypting asks KMS, which costs as much as a delivery.
 _known: dict[str, tuple[str, float]] = {}
@@ -31,7 +32,7 @@ def read(organization_id: OrganizationId) -> str:
     found = _known.get(organization_id)
     if found is not None and time.monotonic() - found[1] < limits.KEY_CACHE.total_seconds():
         return found[0]
-    plain = _kept(organization_id) or _made(organization_id)
+    plain = _read_or_made(organization_id)
     if len(_known) >= limits.HMAC_KEYS_REMEMBERED:
         _known.clear()
     _known[organization_id] = plain, time.monotonic()
@@ -54,9 +55,13 @@ def _kept(organization_id: OrganizationId) -> str | None:
     return None if item is None else secret.unseal(item["encrypted"], _context(organization_id))
 
 
-def _made(organization_id: OrganizationId) -> str:
-    """Write the key of the record, or a new one, encrypted; what somebody else has written meanwhile wins."""
-    for _ in range(_ATTEMPTS):
+def _read_or_made(organization_id: OrganizationId) -> str:
+    """The key as it stands; else the key of the record, or a new one, encrypted."""
+
+    def attempt() -> str:
+        kept = _kept(organization_id)
+        if kept is not None:
+            return kept
         organization = store.get(organization_id)
         plain = (organization and organization.hmac_key) or secrets.token_hex(32)
         pk, sk = _key(organization_id)
@@ -65,20 +70,10 @@ def _made(organization_id: OrganizationId) -> str:
         ]
         if organization is not None and organization.hmac_key is not None:
             actions.append(store.without_hmac_key(organization))
-        try:
-            transact(actions)
-        except Cancelled:
-            kept = _kept(
-                organization_id
-            )  # Or the organization was changed in between: then again, with what it is now.
-            if kept is not None:
-                return kept
-        else:
-            return plain
-    raise RuntimeError(f"the key of {organization_id} could not be written")
+        transact(actions)
+        return plain
 
-
-_ATTEMPTS = 10
+    return retrying(attempt, "hmac_key")
 
 
 def _key(organization_id: OrganizationId) -> tuple[str, str]:

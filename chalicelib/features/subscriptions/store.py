@@ -14,6 +14,7 @@ Access patterns
     4 together                          part of a decision's transaction
     5 guard_action, move_guard_action, release_action   the same
     6 external_ids(org)                 Query     index list: for exports only
+    7 get_many(org, customer, ids)      BatchGet  consistent
 """
 
 from collections import Counter
@@ -51,6 +52,15 @@ def get(
     """The subscription, read consistently."""
     item = core.get(key(organization_id, "customer", customer_id), f"sub#{subscription_id}")
     return None if item is None else read(item)
+
+
+def get_many(
+    organization_id: OrganizationId, customer_id: CustomerId, ids: Sequence[SubscriptionId]
+) -> list[Subscription]:
+    """Those of a customer's subscriptions that exist, in the order of `ids`, read consistently in one request."""
+    keys = [(key(organization_id, "customer", customer_id), f"sub#{subscription_id}") for subscription_id in ids]
+    found = core.get_many(keys)
+    return [read(found[place]) for place in keys if place in found]
 
 
 def history(organization_id: OrganizationId, external_id: str) -> list[Subscription]:
