@@ -88,9 +88,9 @@ def finalize(call: Call) -> dict[str, Any]:
     invoice = service.find(call.organization.id, InvoiceId(call.path["lago_id"]))
     if invoice.status != "draft":
         raise NotFound("invoice")
-    from chalicelib.features.invoicing import drafts
+    from chalicelib.features.invoicing import finalize as finalizing
 
-    tasks = drafts.finalize_now(call.organization, invoice, now=call.now)
+    tasks = finalizing.finalize_now(call.organization, invoice, now=call.now)
     test_clock.run_due(call.organization, now=call.now, tasks=tasks)
     return _answer(call, service.find(call.organization.id, invoice.id))
 

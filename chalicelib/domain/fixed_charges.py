@@ -6,10 +6,11 @@ units, unless a name says cents.
 Source: rules/billing-periods 11.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal
-from typing import Any
+from typing import Any, Protocol
 from zoneinfo import ZoneInfo
 
 from chalicelib.domain import periods, timeline
@@ -90,6 +91,53 @@ def already_paid_cents(amount_cents: int, *, days_left: int, paid_days: int) -> 
     assert paid_days > 0, "what was paid was paid for some days"
     left = min(max(0, days_left), paid_days)
     return round_half_up(CONTEXT.divide(CONTEXT.multiply(Decimal(amount_cents), Decimal(left)), Decimal(paid_days)))
+
+
+class PaidUnits(Protocol):
+    """Units of a fixed charge that were paid in advance for the local days from `first` up to, not including, `end`."""
+
+    @property
+    def charge_id(self) -> str:
+        """The fixed charge."""
+
+    @property
+    def add_on_id(self) -> str:
+        """The add-on of the fixed charge."""
+
+    @property
+    def units(self) -> str:
+        """The units, exact text."""
+
+    @property
+    def amount_cents(self) -> int:
+        """The amount paid."""
+
+    @property
+    def first(self) -> date:
+        """The first day paid."""
+
+    @property
+    def end(self) -> date:
+        """The day after the last day paid."""
+
+
+def deductions_cents(paid: Iterable[PaidUnits], *, first: date) -> dict[str, int]:
+    """By add-on, the amount that an earlier plan was paid for the days from `first` on."""
+    sums: dict[str, int] = {}
+    for each in paid:
+        left, paid_days = (each.end - first).days, (each.end - each.first).days
+        cents = already_paid_cents(each.amount_cents, days_left=left, paid_days=paid_days)
+        sums[each.add_on_id] = sums.get(each.add_on_id, 0) + cents
+    return sums
+
+
+def most_paid_units(paid: Iterable[PaidUnits], *, period_end: date) -> dict[str, Decimal]:
+    """By fixed charge, the most units that were paid for up to the end of a period."""
+    most: dict[str, Decimal] = {}
+    for each in paid:
+        if each.end == period_end:
+            most[each.charge_id] = max(Decimal(each.units), most.get(each.charge_id, Decimal(0)))
+    return most
 
 
 def _stretches(

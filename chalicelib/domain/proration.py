@@ -7,11 +7,11 @@ from chalicelib.domain.money import CONTEXT
 
 
 def prorated(amount_cents: int | Decimal, *, days: int, period_days: int) -> Decimal:
-    """The exact part of an amount owed for `days` of a whole of `of` days; all of them give the amount itself.
+    """The exact part of an amount owed for `days` of a whole of `period_days`; all of them give the amount itself.
 
     Not rounded: that happens once, where it becomes a fee.
     """
-    assert days >= 0, "days are counted, not lent"
+    assert days >= 0, "days must not be negative"
     assert period_days > 0, "a period has a length"
     return CONTEXT.divide(CONTEXT.multiply(Decimal(amount_cents), Decimal(days)), Decimal(period_days))
 
@@ -29,7 +29,7 @@ def is_upgrade(*, current: tuple[int, Interval], new: tuple[int, Interval]) -> b
 def unused_cents(
     plan_amount_cents: int, *, days_left: int, period_days: int, fee_cents: int, credited_cents: int | Decimal
 ) -> Decimal:
-    """What a credit note gives back for the days left of a period paid in advance, exact, cut to five decimals.
+    """The cents that a credit note gives back for the days left of a period paid in advance, exact, cut to five decimals.
 
     Never more than the last fee less what was credited on it; 0 where nothing is left.
     Source: rules/billing-periods 7.4.

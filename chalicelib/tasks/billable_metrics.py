@@ -1,13 +1,10 @@
-"""What follows from the end of a metric: its charges leave their plans, its events of open periods go, drafts are computed
+"""The effects of a metric's deletion: its charges leave their plans, its events of open periods go, drafts are computed
 again. Source: rules/catalog 2.2.
 
-Each walks pages, keeps how far it came when its time is up, and goes on from there. Twice is harmless: each step looks at what
-stands now.
+Each is a resumable walk (`platform/walk.py`). It is idempotent: each step looks at what stands now.
 """
 
-import time
 from collections.abc import Callable, Iterable
-from dataclasses import replace
 from datetime import datetime
 from typing import TypeVar
 
@@ -24,9 +21,7 @@ from chalicelib.platform import agenda, clock, jobs
 from chalicelib.platform.agenda import Task
 from chalicelib.platform.ids import BillableMetricId, OrganizationId, PlanId
 from chalicelib.platform.retry import retrying
-
-# One run stays well below the worker's 15 minutes.
-_RUN_SECONDS = 300
+from chalicelib.platform.walk import place_of, walk
 
 T = TypeVar("T")
 
@@ -44,8 +39,8 @@ def detach(task: Task, now: datetime) -> None:
         new = plan.changed(now=now, charges=charges)
         PLANS.replace(organization_id, plan, new, plan_changes.usage_actions(organization_id, plan, new))
 
-    plans = store.plans_of(organization_id, BillableMetricId(metric_id), after=task.detail.get("after", ""))
-    _walk(task, ((each, each) for each in plans), lambda each: retrying(lambda: one(PlanId(each)), "plan"), now)
+    plans = store.plans_of(organization_id, BillableMetricId(metric_id), after=place_of(task))
+    _to_the_end(task, ((each, each) for each in plans), lambda each: retrying(lambda: one(PlanId(each)), "plan"), now)
 
 
 @jobs.handles(changes.ERASE)
@@ -61,8 +56,8 @@ def erase_events(task: Task, now: datetime) -> None:
 
     of_late = log_reader.external_ids(organization_id, clock.utc_now())
     known = subscriptions.external_ids(organization_id) | of_late
-    left = sorted(each for each in known if each > detail.get("after", ""))
-    _walk(task, ((each, each) for each in left), one, now)
+    left = sorted(each for each in known if each > place_of(task))
+    _to_the_end(task, ((each, each) for each in left), one, now)
 
 
 def _open_since_ms(organization_id: OrganizationId, external_id: str, *, has_drafts: bool) -> int:
@@ -73,7 +68,7 @@ def _open_since_ms(organization_id: OrganizationId, external_id: str, *, has_dra
     for customer_id in {each.customer_id for each in known} if has_drafts else ():
         for draft in invoices.drafts_of(organization_id, customer_id):
             begins += [part.charges_start for part in draft.periods if part.external_subscription_id == external_id]
-    # What came after the end of the last subscription was on no invoice either.
+    # Usage after the end of the last subscription was on no invoice either.
     ends = [each.terminated_at for each in known if each.terminated_at is not None]
     since = min((at for at in begins if at is not None), default=max(ends, default=None))
     return 0 if since is None else milliseconds_of(since)
@@ -88,18 +83,9 @@ def refresh_drafts(task: Task, now: datetime) -> None:
         if any(fee.item_id == metric_id for fee in invoices.fees_of(organization_id, draft)):
             drafts.refresh(organization_id, draft, now=now)
 
-    _walk(task, invoices.drafts(organization_id, before=task.detail.get("after", "")), one, now)
+    _to_the_end(task, invoices.drafts(organization_id, before=place_of(task)), one, now)
 
 
-def _walk(task: Task, items: Iterable[tuple[str, T]], one: Callable[[T], object], now: datetime) -> None:
-    """Carry out `one` for each item, given with its place; then the task is done, or goes on later from where the time was
-    up."""
-    give_up_at = time.monotonic() + _RUN_SECONDS
-    for place, item in items:
-        one(item)
-        if time.monotonic() > give_up_at:
-            rest = replace(task, detail={**task.detail, "after": place})
-            agenda.put(rest, now=now).alone()
-            agenda.push([rest] if not rest.in_clock else [])
-            return
-    agenda.done(task).alone()
+def _to_the_end(task: Task, items: Iterable[tuple[str, T]], one: Callable[[T], object], now: datetime) -> None:
+    if walk(task, items, one, now=now):
+        agenda.done(task).alone()

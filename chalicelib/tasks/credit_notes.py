@@ -1,4 +1,4 @@
-"""What follows the issue of a credit note: its message to the webhooks."""
+"""The effect of a credit note's issue: its message to the webhooks."""
 
 from datetime import datetime
 
@@ -15,13 +15,13 @@ _MESSAGE = "credit_note.created"
 
 @jobs.handles(service.ISSUED)
 def issued(task: Task, now: datetime) -> None:
-    """Tell every endpoint, together with the end of the task."""
+    """Send the event to every endpoint, together with the end of the task."""
     organization_id = task.organization.id
     note = store.get(organization_id, CreditNoteId(task.subject))
     if note is None or not note.visible:
         agenda.done(task).alone()
         return
-    happening = webhooks.announcement(
+    event = webhooks.announcement(
         task.organization,
         _MESSAGE,
         "credit_note",
@@ -29,6 +29,6 @@ def issued(task: Task, now: datetime) -> None:
         subject=f"{_MESSAGE}#{note.id}",
         now=unstamp(task.detail["issued_at"]),
     )
-    actions, tasks = webhooks.messages_for(happening)
-    Unit(actions, agenda.done(task)).commit()
+    actions, tasks = webhooks.messages_for(event)
+    Unit([*actions, agenda.done(task)]).commit()
     agenda.push(tasks)

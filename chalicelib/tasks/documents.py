@@ -2,12 +2,10 @@
 
 from datetime import datetime
 
-from chalicelib.features.customers.store import CUSTOMERS
 from chalicelib.features.documents.render import InvoiceDocument, invoice_pdf
 from chalicelib.features.invoices import service as invoices
 from chalicelib.features.invoices import store as invoice_store
 from chalicelib.features.organizations import schemas as organization_schemas
-from chalicelib.features.organizations import service as organizations
 from chalicelib.features.webhooks import service as webhooks
 from chalicelib.platform import agenda, clock, files, jobs
 from chalicelib.platform.agenda import Task
@@ -23,10 +21,9 @@ def print_invoice(task: Task, now: datetime) -> None:
     if invoice is None or invoice.file_key is not None or invoice.status not in ("finalized", "voided"):
         agenda.done(task).alone()
         return
-    own = organizations.get(organization_id)
-    customer = CUSTOMERS.get(organization_id, invoice.customer_id)
-    own_locale = customer.billing_configuration.document_locale if customer else None
-    shown = invoices.show(organization_id, invoice, now=clock.now(task.organization))
+    whole = invoices.read_whole(organization_id, invoice)
+    own, own_locale = whole.organization, whole.customer.billing_configuration.document_locale
+    shown = invoices.show_whole(whole, now=clock.now(task.organization))
     document = InvoiceDocument(
         invoice=shown,
         organization=organization_schemas.show(own, urls=[], taxes=[]),
@@ -36,9 +33,9 @@ def print_invoice(task: Task, now: datetime) -> None:
     files.put(name, invoice_pdf(document), "application/pdf")
     printed = invoice.model_copy(update={"file_key": name})
     payload = shown | {"file_url": files.link(name, f"{invoice.number}.pdf")}
-    told = webhooks.announcement(
+    generated = webhooks.announcement(
         own.ref, "invoice.generated", "invoice", payload, subject=f"invoice.generated#{invoice.id}", now=now
     )
     actions = invoice_store.replace_actions(organization_id, invoice, printed)
-    Unit(actions, agenda.put(told, now=now), agenda.done(task)).commit()
-    agenda.push([told])
+    Unit([*actions, agenda.put(generated, now=now), agenda.done(task)]).commit()
+    agenda.push([generated])

@@ -1,11 +1,10 @@
-"""What follows the issue of an invoice: its message to the webhooks, its fees in their list, and the order to print it."""
+"""The effects of an invoice's issue: its message to the webhooks, its fees in their list, and the order to print it."""
 
 from datetime import datetime
 
 from chalicelib.features.audit import late
 from chalicelib.features.fees import store as fee_store
 from chalicelib.features.invoices import service, store
-from chalicelib.features.organizations import service as organizations
 from chalicelib.features.webhooks import service as webhooks
 from chalicelib.platform import agenda, clock, jobs
 from chalicelib.platform.agenda import Task
@@ -25,16 +24,17 @@ def issued(task: Task, now: datetime) -> None:
     if invoice is None:
         agenda.done(task).alone()
         return
-    own = organizations.get(organization_id)
-    payload = service.show(organization_id, invoice, now=clock.now(task.organization))
+    whole = service.read_whole(organization_id, invoice)
+    own = whole.organization
+    payload = service.show_whole(whole, now=clock.now(task.organization))
     name = _MESSAGES[status]
-    happening = webhooks.announcement(
+    event = webhooks.announcement(
         own.ref, name, "invoice", payload, subject=f"{name}#{invoice_id}", now=invoice.created_at
     )
-    actions, tasks = webhooks.messages_for(happening)
+    actions, tasks = webhooks.messages_for(event)
     if status == "finalized":
         # Charges in advance are entered by the transactions that make them.
-        fees = [f for f in store.fees_of(organization_id, invoice) if not (f.type == "charge" and f.pay_in_advance)]
+        fees = [f for f in whole.fees if not (f.type == "charge" and f.pay_in_advance)]
         actions += fee_store.copy_many(organization_id, fees)
         order = agenda.task(service.PRINT, own.ref, invoice_id, now)
         actions.append(agenda.put(order, now=now))

@@ -1,15 +1,13 @@
-"""What a changed or deleted plan means for the subscriptions that have it: one customer after the other.
+"""The effects of a changed or deleted plan on its subscriptions: one customer after the other.
 
-A plan may have more subscriptions than one run has time for: the task keeps how far it came, and goes on from there.
-Twice is harmless: each step looks at what the subscription is now.
+A plan may have more subscriptions than one run has time for, so this is a resumable walk (`platform/walk.py`). It is
+idempotent: each step looks at what the subscription is now.
 """
 
-import time
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import datetime
 
-from chalicelib.features.invoicing import drafts
+from chalicelib.features.invoicing import drafts, finalize
 from chalicelib.features.plans import changes
 from chalicelib.features.plans import service as plans
 from chalicelib.features.plans import store as plan_store
@@ -22,9 +20,7 @@ from chalicelib.platform.agenda import Task
 from chalicelib.platform.ids import CustomerId, PlanId, SubscriptionId
 from chalicelib.platform.retry import retrying
 from chalicelib.platform.unit import Unit
-
-# One run stays well below the worker's 15 minutes.
-_RUN_SECONDS = 300
+from chalicelib.platform.walk import place_of, walk
 
 
 @jobs.handles(changes.FOLLOW)
@@ -89,8 +85,8 @@ def _waiting_again(change: Change, subscription: Subscription, plan: Plan) -> li
         new = new.model_copy(update={"name": waiting.name, "ending_at": waiting.ending_at})
         return plan_changes.upgrade(change, current, current_plan, new, waiting_plan, dropped, ())[1]
     kept = current.model_copy(update={"next_id": None, "next_plan_code": None, "updated_at": change.now})
-    told = change.told(kept, current_plan, "subscription.updated")
-    return change.commit(replaced=[(current, kept, current_plan), *dropped], tasks=[told])
+    updated = change.told(kept, current_plan, "subscription.updated")
+    return change.commit(replaced=[(current, kept, current_plan), *dropped], tasks=[updated])
 
 
 def _bills_units(plan: Plan, subscription: Subscription, now: datetime) -> bool:
@@ -121,7 +117,7 @@ def delete(task: Task, now: datetime) -> None:
             ended = retrying(
                 lambda: _end(change_of(organization_id, customer_id, now=now), subscription_id), "subscription"
             )
-            return [*ended, *drafts.finalize_all(task.organization, customer_id, plan_id=plan_id, now=now)]
+            return [*ended, *finalize.finalize_all(task.organization, customer_id, plan_id=plan_id, now=now)]
 
         return one
 
@@ -136,9 +132,9 @@ def delete(task: Task, now: datetime) -> None:
             agenda.push([each for each in pushed if not each.in_clock])
     if not _each_subscriber(task, plan.id, one_of(plan.id), now):
         return
-    told = changes.announcement(task.organization, plan, "plan.deleted", now=now)
-    Unit(agenda.put(told, now=now), agenda.done(task)).commit()
-    agenda.push([told])
+    announced = changes.announcement(task.organization, plan, "plan.deleted", now=now)
+    Unit([agenda.put(announced, now=now), agenda.done(task)]).commit()
+    agenda.push([announced])
 
 
 def _end(change: Change, subscription_id: SubscriptionId) -> list[Task]:
@@ -152,14 +148,11 @@ def _each_subscriber(
     task: Task, plan_id: PlanId, one: Callable[[CustomerId, SubscriptionId], list[Task]], now: datetime
 ) -> bool:
     """Carry out `one` for each subscription of a plan; False when the time was up before, and the task goes on later."""
-    give_up_at = time.monotonic() + _RUN_SECONDS
-    after = task.detail.get("after", "")
-    for customer_id, subscription_id in plan_store.subscribers(task.organization.id, plan_id, after=after):
-        agenda.push([each for each in one(customer_id, subscription_id) if not each.in_clock])
-        after = plan_store.subscriber_key(CustomerId(customer_id), SubscriptionId(subscription_id))
-        if time.monotonic() > give_up_at:
-            rest = replace(task, detail={**task.detail, "after": after})
-            agenda.put(rest, now=now).alone()
-            agenda.push([rest])
-            return False
-    return True
+    organization_id = task.organization.id
+
+    def step(subscriber: tuple[CustomerId, SubscriptionId]) -> None:
+        agenda.push([each for each in one(*subscriber) if not each.in_clock])
+
+    subscribers = plan_store.subscribers(organization_id, plan_id, after=place_of(task))
+    items = ((CustomerId(customer_id), SubscriptionId(subscription_id)) for customer_id, subscription_id in subscribers)
+    return walk(task, ((plan_store.subscriber_key(*each), each) for each in items), step, now=now)

@@ -1,5 +1,6 @@
 """Fees and ranges as the worked examples give them. Source: rules/billing-periods 3, 4, 5, 7, 13."""
 
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -213,3 +214,36 @@ def test_the_year_of_a_fee_is_the_closed_or_the_new_one():
 def shown(span: Span) -> str:
     """The first and the last day of a range."""
     return f"{span.start:%m-%d} {span.end - timedelta(seconds=1):%m-%d}"
+
+
+@pytest.mark.parametrize(
+    ("end", "upgraded", "trial_ends", "expected"),
+    [
+        pytest.param("2023-05-11T10:00:00", False, None, 20, id="the day of the end is used"),
+        pytest.param("2023-05-11T10:00:00", True, None, 21, id="the day of an upgrade is not"),
+        pytest.param("2023-05-01T00:00:00", False, None, 30, id="ended on the first day"),
+        pytest.param("2023-05-01T00:00:00", True, None, 31, id="upgraded on the first day"),
+        pytest.param("2023-05-30T23:59:59", False, None, 1, id="one day is left"),
+        pytest.param("2023-05-31T00:00:00", True, None, 1, id="upgraded on the last day"),
+        pytest.param("2023-05-31T00:00:00", False, None, 0, id="ended on the last day"),
+        pytest.param("2023-06-02T00:00:00", False, None, 0, id="ended after the period"),
+        pytest.param("2023-05-11T23:00:00", False, "2023-05-11T21:00:00", 21, id="a trial ended on the same day"),
+        pytest.param("2023-05-11T23:00:00", False, "2023-05-20T21:00:00", 12, id="a trial outlasts the end"),
+        pytest.param("2023-05-11T23:00:00", False, "2023-06-02T00:00:00", 0, id="a trial outlasts the period"),
+        pytest.param("2023-05-11T23:00:00", False, "2023-05-10T21:00:00", 20, id="a trial ended before"),
+    ],
+)
+def test_days_of_may_that_were_paid_in_advance_and_are_left(end, upgraded, trial_ends, expected):
+    terms, billing_time = plan("monthly calendar advance", 2000)
+    ended = replace(
+        life(billing_time, "2023-01-01", end=end, upgraded=upgraded),
+        trial_ends_at=at(trial_ends) if trial_ends else None,
+    )
+    assert subscriptions.unused_days(terms, ended, date(2023, 6, 1), UTC_ZONE) == expected
+
+
+def test_unused_days_are_the_customers_days():
+    # 11 May, 20:00 in New York.
+    terms, billing_time = plan("monthly calendar advance", 2000)
+    ended = life(billing_time, "2023-01-01", end="2023-05-12T00:00:00")
+    assert subscriptions.unused_days(terms, ended, date(2023, 6, 1), ZoneInfo("America/New_York")) == 20

@@ -1,10 +1,14 @@
 """Minimum commitments: what a period must reach and what it lacks. Source: rules/billing-periods 12."""
 
+from datetime import UTC, date, datetime
+from zoneinfo import ZoneInfo
+
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from chalicelib.domain.commitments import committed_cents, true_up_cents
+from chalicelib.domain.commitments import committed_cents, counts_for, true_up_cents
+from chalicelib.domain.periods import Period
 
 TEN_THOUSAND = 1_000_000
 law = settings(max_examples=500)
@@ -50,3 +54,18 @@ def test_fees_and_true_up_reach_the_commitment_and_no_more(amount, fees, of_days
     committed = committed_cents(amount, days=days, of_days=of_days)
     assert 0 <= committed <= amount
     assert fees + lacks == max(fees, committed)
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "expected"),
+    [
+        pytest.param("2023-05-01T00:00", "2023-06-01T00:00", True, id="the period itself"),
+        pytest.param("2023-05-01T02:00", "2023-06-01T02:00", True, id="moved by a change of time zone"),
+        pytest.param("2023-05-31T00:00", "2023-06-01T00:00", True, id="its last day"),
+        pytest.param("2023-04-30T00:00", "2023-05-01T00:00", False, id="the day before"),
+        pytest.param("2023-06-01T00:00", "2023-06-02T00:00", False, id="the day after"),
+    ],
+)
+def test_a_fee_counts_for_the_period_that_holds_its_middle(start, end, expected):
+    low, high = (datetime.fromisoformat(text).replace(tzinfo=UTC) for text in (start, end))
+    assert counts_for(Period(date(2023, 5, 1), date(2023, 6, 1)), low, high, ZoneInfo("UTC")) == expected

@@ -1,5 +1,6 @@
 """What credit notes are worth. Source: rules/billing-periods 7.4; rules/invoices 7.1, 7.2."""
 
+from datetime import date
 from decimal import Decimal
 
 import pytest
@@ -14,6 +15,7 @@ from chalicelib.domain.invoicing.credit_notes import (
     number,
     paid_share_cents,
     split,
+    unused_days_credit,
 )
 from chalicelib.domain.invoicing.taxes import TaxRate
 
@@ -155,3 +157,42 @@ def test_the_parts_of_a_split_add_up_and_none_is_negative(total, mode, paid, use
 def test_shares_of_all_parts_are_never_more_than_was_paid(parts, paid):
     shares = [paid_share_cents(paid, part_cents=part, whole_cents=sum(parts)) for part in parts]
     assert 0 <= sum(shares) <= paid
+
+
+@pytest.mark.parametrize(
+    ("plan_amount", "days", "fee", "credited", "rate", "item", "credited_after", "used"),
+    [
+        pytest.param(2000, 20, 2000, "0", "20", "1290.32258", "1290.32258", 852, id="ended on 11 May, 20 % tax"),
+        pytest.param(2000, 21, 2000, "0", "10", "1354.83870", "1354.83870", 710, id="upgraded on 11 May, 10 % tax"),
+        pytest.param(4000, 11, 2710, "0", "0", "1419.35483", "1419.35483", 1291, id="a second upgrade, on 21 May"),
+        pytest.param(4000, 21, 2000, "0", "0", "2000", "2000.00000", 0, id="no more than the fee"),
+        pytest.param(2000, 20, 2000, "290.32258", "0", "1000", "1290.32258", 710, id="less what was credited before"),
+    ],
+)
+def test_the_credit_for_unused_days_of_may(plan_amount, days, fee, credited, rate, item, credited_after, used):
+    found = unused_days_credit(
+        plan_amount,
+        unused_days=days,
+        period_start=date(2023, 5, 1),
+        period_end=date(2023, 6, 1),
+        fee_cents=fee,
+        credited_cents=Decimal(credited),
+        taxes_rate=Decimal(rate),
+    )
+    assert found is not None
+    assert (found.item_cents, found.credited_cents) == (Decimal(item), Decimal(credited_after))
+    assert found.used_cents == used
+
+
+@pytest.mark.parametrize(("days", "fee", "credited"), [(0, 2000, "0"), (20, 0, "0"), (20, 2000, "2000")])
+def test_no_credit_where_nothing_is_left(days, fee, credited):
+    found = unused_days_credit(
+        2000,
+        unused_days=days,
+        period_start=date(2023, 5, 1),
+        period_end=date(2023, 6, 1),
+        fee_cents=fee,
+        credited_cents=Decimal(credited),
+        taxes_rate=Decimal(20),
+    )
+    assert found is None

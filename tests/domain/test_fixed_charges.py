@@ -3,7 +3,7 @@
 Source: rules/billing-periods 11.
 """
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from zoneinfo import ZoneInfo
@@ -303,3 +303,37 @@ def test_more_units_cost_what_they_cost_less_what_was_paid(case, paid):
 @given(st.integers(0, 10**9), st.integers(1, 366), st.integers(-10, 400))
 def test_a_deduction_is_a_part_of_what_was_paid(cents_paid, paid_days, left):
     assert 0 <= fixed_charges.already_paid_cents(cents_paid, days_left=left, paid_days=paid_days) <= cents_paid
+
+
+@dataclass(frozen=True)
+class Paid:
+    charge_id: str
+    add_on_id: str
+    units: str
+    amount_cents: int
+    first: date
+    end: date
+
+
+MAY, JUNE = date(2023, 5, 1), date(2023, 6, 1)
+
+
+def test_an_upgrade_deducts_what_was_paid_for_the_days_left_by_add_on():
+    paid = [
+        Paid("a", "seats", "3", 3100, MAY, JUNE),
+        Paid("b", "seats", "1", 210, date(2023, 5, 11), JUNE),
+        Paid("c", "setup", "1", 1000, MAY, JUNE),
+        Paid("d", "old", "1", 500, MAY, date(2023, 5, 11)),
+    ]
+    # 21 of 31 days, all of 21 days; 677.42 of 1000; nothing is left.
+    assert fixed_charges.deductions_cents(paid, first=date(2023, 5, 11)) == {"seats": 2310, "setup": 677, "old": 0}
+
+
+def test_the_most_units_paid_up_to_the_end_of_the_period_count():
+    paid = [
+        Paid("a", "seats", "3", 0, MAY, JUNE),
+        Paid("a", "seats", "10", 0, date(2023, 5, 11), JUNE),
+        Paid("a", "seats", "99", 0, date(2023, 4, 1), MAY),
+        Paid("b", "setup", "0.5", 0, MAY, JUNE),
+    ]
+    assert fixed_charges.most_paid_units(paid, period_end=JUNE) == {"a": Decimal(10), "b": Decimal("0.5")}

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chalicelib.domain.invoicing import dates, numbers
+from chalicelib.domain.invoicing.steps import CreditKind, Offer, TaxedFee, totals
 from chalicelib.domain.invoicing.taxes import TaxRate, fee_taxes
-from chalicelib.domain.invoicing.totals import TaxedFee, totals
 
 
 def tax(rate: str, code: str = "t") -> TaxRate:
@@ -46,6 +46,26 @@ def test_the_total_is_fees_and_taxes(amounts, rate):
     sums = totals([TaxedFee(cents, (tax(str(rate)),)) for cents in amounts])
     assert sums.total_amount_cents == sum(amounts) + sums.taxes.amount_cents
     assert abs(sums.taxes.amount_cents - Decimal(sum(amounts) * rate) / 100) <= Decimal("0.5")
+
+
+def note(balance: int) -> Offer:
+    return Offer(CreditKind.CREDIT_NOTE, lambda base: min(balance, base))
+
+
+def test_credit_notes_are_taken_after_tax_one_after_the_other():
+    sums = totals([TaxedFee(1000, (tax("20"),))], [note(700), note(800), note(900)])
+    assert sums.sub_total_including_taxes_amount_cents == 1200
+    assert sums.taken == (700, 500, 0)
+    assert (sums.credit_notes_amount_cents, sums.total_amount_cents) == (1200, 0)
+
+
+@given(st.lists(st.integers(0, 10**6), max_size=5), st.lists(st.integers(1, 10**6), max_size=5))
+def test_credits_never_take_more_than_is_owed_nor_leave_what_they_could_take(amounts, balances):
+    sums = totals([TaxedFee(cents, (tax("10"),)) for cents in amounts], [note(balance) for balance in balances])
+    owed = sums.sub_total_including_taxes_amount_cents
+    assert sum(sums.taken) == sums.credit_notes_amount_cents == min(owed, sum(balances))
+    assert sums.total_amount_cents == owed - sums.credit_notes_amount_cents
+    assert all(0 <= taken <= balance for taken, balance in zip(sums.taken, balances, strict=True))
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from chalicelib.features.fees import service as fees
-from chalicelib.features.invoicing import in_advance
+from chalicelib.features.invoicing import event_charges
 from chalicelib.features.metering import messages as metering
 from chalicelib.features.metering.advance import CHARGE_EVENT
 from chalicelib.features.plans import advance_codes
@@ -120,7 +120,7 @@ def test_a_worker_killed_at_any_write_makes_each_fee_once(aws, at, after):
     (task,) = tasks(organization)
     with failing(Plan(at, after=after)) as plan:
         try:
-            in_advance.charge(task, task.due_at)
+            event_charges.charge(task, task.due_at)
         except Killed:
             assert plan.reached
         else:
@@ -142,7 +142,7 @@ def test_a_task_run_five_times_and_by_two_workers_at_once_makes_its_fees_once(aw
     def racing(unit):
         if not once:
             once.append(1)
-            in_advance.charge(task, task.due_at)  # The other worker is quicker.
+            event_charges.charge(task, task.due_at)  # The other worker is quicker.
         real(unit)
 
     monkeypatch.setattr(Unit, "commit", racing)
@@ -157,10 +157,10 @@ def test_a_deleted_fee_is_not_made_again(aws):
     story.use(at=JANUARY_2.timestamp())
     meter()
     (task,) = tasks(organization)
-    assert in_advance._charge_once(task, task.due_at)
+    assert event_charges._charge_once(task, task.due_at)
     (fee,) = core.query(key(organization.id, "fee"), index="list")
     fees.remove(organization.id, fee["record"]["id"])
-    assert in_advance._charge_once(task, task.due_at) is False
+    assert event_charges._charge_once(task, task.due_at) is False
     assert [each["lago_invoice_id"] is None for each in story.ok("GET", "/fees")["fees"]] == [False]
 
 
@@ -200,7 +200,7 @@ def test_a_failing_charge_is_tried_again_and_kept(aws, monkeypatch):
         raise RuntimeError("broken")
 
     with monkeypatch.context() as patched:
-        patched.setattr(in_advance, "_make", broken)
+        patched.setattr(event_charges, "_make", broken)
         assert jobs.run(tasks(organization)[0], now=JANUARY_2) is not None
     (task,) = tasks(organization)
     assert (task.attempts, task.parked) == (1, False)

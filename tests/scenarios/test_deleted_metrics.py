@@ -12,8 +12,7 @@ from chalicelib import limits
 from chalicelib.features.audit.audit import audit
 from chalicelib.features.billable_metrics import changes
 from chalicelib.features.plans import advance_codes
-from chalicelib.platform import agenda, clock, jobs
-from chalicelib.tasks import billable_metrics as metric_jobs
+from chalicelib.platform import agenda, clock, jobs, walk
 from tests.support.charging import priced, ts, use_many
 from tests.support.items import core
 from tests.support.quick_tables import quick_tables
@@ -165,7 +164,7 @@ def test_each_step_may_run_twice_and_in_parts(used, monkeypatch):
     gone = delete(used)
     assert gone["lago_id"] == metric["lago_id"]
     after = (used.ok("GET", "/plans/plan"), amounts(used), names(used))
-    monkeypatch.setattr(metric_jobs, "_RUN_SECONDS", -1)  # Each run carries out one step only.
+    monkeypatch.setattr(walk, "RUN_SECONDS", -1)  # Each run carries out one step only.
     until = core.get(f"{organization.id}#metric-deleted", "calls")["until"]
     # The plans are done; two external ids, and one draft, each with a run that finds nothing more.
     for kind, runs in ((changes.DETACH, 1), (changes.ERASE, 3), (changes.REFRESH, 2)):

@@ -7,11 +7,11 @@ from zoneinfo import ZoneInfo
 
 from chalicelib.domain import periods
 from chalicelib.domain.subscriptions import BillingLine
+from chalicelib.features.invoicing import run
 from chalicelib.features.plans.store import FixedCharge, Plan
 from chalicelib.features.subscriptions import change, lifecycle, schemas, service
 from chalicelib.features.subscriptions.lifecycle import Outcome
 from chalicelib.features.subscriptions.records import LastFee, PendingInvoice, Status, Subscription
-from chalicelib.tasks import billing as jobs
 
 
 def plan(plan_id: str, *, fixed_in_advance: bool = False, **fields: Any) -> Plan:
@@ -55,7 +55,7 @@ class Ledger:
     @property
     def due_at(self) -> datetime | None:
         """When billing has something to do next."""
-        return jobs._due_at(list(self.subscriptions.values()), self.plans, self)  # type: ignore[arg-type]
+        return run.next_due_at(list(self.subscriptions.values()), self.plans, self)  # type: ignore[arg-type]
 
     def bill(self, until: datetime, *, late: bool = False) -> None:
         """Carry out what is due, each thing at its instant as a clock does it, or (`late`) all of it only now."""
@@ -67,7 +67,7 @@ class Ledger:
     def _carry_out(self, now: datetime) -> None:
         known = sorted(self.subscriptions.values(), key=lambda s: (s.created_at, s.id))
         decisions = lifecycle.decide_all(known, self.plans, closing=False, now=now, zone=self.zone)
-        chosen = jobs._next_group(decisions)
+        chosen = run.next_group(decisions)
         assert chosen, "what is due is decided"
         lines = [(o.after.id, row) for each in chosen for o in each.outcomes for row in o.rows]
         if lines:

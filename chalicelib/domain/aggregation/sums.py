@@ -29,7 +29,7 @@ def prorated(readings: Sequence[Reading], field_name: str, window: Window) -> Ag
     each later value from its day on."""
     seen = numeric(readings, field_name)
     held = total(value for reading, value in seen if reading.at < window.span.start)
-    changes = [(held, window.days_of_held_sum)]
+    changes = [(held, window.days_without_upgrade)]
     changes += [
         (value, window.days(window.day_of(reading.at), None))
         for reading, value in seen

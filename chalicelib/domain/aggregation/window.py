@@ -40,6 +40,9 @@ class Window:
         return max(0, (end - begin).days + 1)
 
     @property
-    def days_of_held_sum(self) -> int:
-        """For how many days the sum held before the span counts. Source: rules/usage 3.3."""
+    def days_without_upgrade(self) -> int:
+        """The days of the range without the day of an upgrade: a held sum and a spending minimum count them.
+
+        Source: rules/usage 3.3, 8.1.
+        """
         return self.days(self.first_day, self.last_day - _DAY if self.upgraded else self.last_day)

@@ -1,14 +1,16 @@
-"""What a credit note is worth, and how it is given: as credit, as a refund, or against an unpaid invoice.
+"""The worth of a credit note, and how it is given: as credit, as a refund, or against an unpaid invoice.
 
 Source: rules/billing-periods 7.4; rules/invoices 7.1.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import date
 from decimal import Decimal
 
 from chalicelib.domain.invoicing.taxes import AppliedTax, TaxRate, invoice_taxes, tax_cents
 from chalicelib.domain.money import CONTEXT, round_half_up, total
+from chalicelib.domain.proration import unused_cents
 
 CREDIT, REFUND, OFFSET = "credit", "refund", "offset"
 MODES = (CREDIT, REFUND, OFFSET)
@@ -16,7 +18,7 @@ MODES = (CREDIT, REFUND, OFFSET)
 
 @dataclass(frozen=True, slots=True)
 class CreditItem:
-    """What is credited of one fee: exact cents before tax and coupons, the coupons' share of it, and the fee's taxes."""
+    """The credit on one fee: exact cents before tax and coupons, the coupons' share of it, and the fee's taxes."""
 
     amount_cents: Decimal
     coupon_share_cents: Decimal
@@ -38,7 +40,7 @@ class CreditAmounts:
 
     @property
     def total_cents(self) -> int:
-        """What is given back: the sum of the rounded parts, not the rounded sum."""
+        """The total given back: the sum of the rounded parts, not the rounded sum."""
         return self.sub_total_cents + self.taxes_cents
 
 
@@ -83,8 +85,48 @@ def split(total_cents: int, *, mode: str, paid_cents: int, used_cents: int) -> S
     return Split(rest, refund, 0) if mode == REFUND else Split(0, refund, rest)
 
 
+@dataclass(frozen=True, slots=True)
+class UnusedDaysCredit:
+    """The credit on a fee for days that were paid in advance and not used. `item_cents`: exact, before tax;
+    `credited_cents`: the same with all that was credited of the fee before; `used_cents`: what stays owed of the fee, with
+    tax."""
+
+    item_cents: Decimal
+    credited_cents: Decimal
+    used_cents: int
+
+
+def unused_days_credit(
+    plan_amount_cents: int,
+    *,
+    unused_days: int,
+    period_start: date,
+    period_end: date,
+    fee_cents: int,
+    credited_cents: Decimal,
+    taxes_rate: Decimal,
+) -> UnusedDaysCredit | None:
+    """The credit for the last `unused_days` of a period [start, end); None where nothing is left to credit.
+
+    `fee_cents`: the fee of the period, of which `credited_cents` are credited by now; `taxes_rate` in percent.
+    Source: rules/billing-periods 7.4.
+    """
+    item = unused_cents(
+        plan_amount_cents,
+        days_left=unused_days,
+        period_days=(period_end - period_start).days,
+        fee_cents=fee_cents,
+        credited_cents=credited_cents,
+    )
+    if item <= 0:
+        return None
+    credited = CONTEXT.add(credited_cents, item)
+    used = CONTEXT.subtract(Decimal(fee_cents), credited)
+    return UnusedDaysCredit(item, credited, round_half_up(CONTEXT.add(used, tax_cents(used, taxes_rate))))
+
+
 def paid_share_cents(paid_cents: int, *, part_cents: int, whole_cents: int) -> int:
-    """What was paid of a part, when `paid_cents` were paid of the whole: in proportion, never more than was paid.
+    """The cents paid of a part, when `paid_cents` were paid of the whole: in proportion, never more than was paid.
 
     Cut, not rounded, so that the shares of all parts together are never more than was paid.
     """

@@ -6,6 +6,7 @@ Each row is written in a transaction of its own, on condition that it still coun
 
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from chalicelib import limits
@@ -13,25 +14,20 @@ from chalicelib.features.audit.audit import CurrentViews, Difference
 from chalicelib.features.metering import limbs, store, tally
 from chalicelib.features.metering.dimensions import is_sum
 from chalicelib.features.metering.event import Event, milliseconds_of
-from chalicelib.platform.dynamodb import Cancelled
 from chalicelib.platform.ids import OrganizationId
+from chalicelib.platform.retry import retrying
 from chalicelib.platform.unit import Unit, Write
 from chalicelib.platform.usage_table import usage
 from chalicelib.platform.values import Item
 
-_TRIES = 10
 _NOTHING: Mapping[str, Any] = {}
-
-
-class NotRebuilt(Exception):
-    """Writers did not leave a quiet moment; another run will do."""
 
 
 def rebuild(differences: Iterable[Difference], *, now: datetime) -> int:
     """Make the rows of these differences say what their events say; returns how many places were made anew.
 
     `now`: the real instant. Hours that ended just now are left alone: their events may still be missing in the time index.
-    Raises: NotRebuilt; what was rebuilt before stays so.
+    Raises: ChangedMeanwhile, where writers left no quiet moment; what was rebuilt before stays so.
     """
     views = CurrentViews()
     places = sorted({(each.partition, each.place) for each in differences})
@@ -41,24 +37,19 @@ def rebuild(differences: Iterable[Difference], *, now: datetime) -> int:
             usage.write(usage.delete((partition, store.day_sk(place))))
             rebuilt += 1
         elif _begin(place) + limits.REBUILT_AFTER <= now:
-            _rebuild_hour(partition, place, views)
+            retrying(partial(_rebuild_hour, partition, place, views), "usage")
             rebuilt += 1
     return rebuilt
 
 
 def _rebuild_hour(partition: str, hour: str, views: CurrentViews) -> None:
-    for _ in range(_TRIES):
-        standing = {row["sk"]: row for row in store.rows(partition, f"h#{hour}#", store.after(f"h#{hour}"))}
-        wanted = _rows(partition, hour, views)
-        try:
-            for sk in sorted({*standing, *wanted}):
-                Unit(_change(partition, hour, sk, standing.get(sk), wanted.get(sk, _NOTHING))).commit()
-        except Cancelled:
-            continue  # Counted meanwhile: both are read again.
-        for cut in usage.query(partition, begins=f"k#{hour}#"):
-            usage.write(usage.delete((partition, cut["sk"])))
-        return
-    raise NotRebuilt(f"{partition} {hour}")
+    """Rows and events are read again where events were counted meanwhile."""
+    standing = {row["sk"]: row for row in store.rows(partition, f"h#{hour}#", store.after(f"h#{hour}"))}
+    wanted = _rows(partition, hour, views)
+    for sk in sorted({*standing, *wanted}):
+        Unit(_change(partition, hour, sk, standing.get(sk), wanted.get(sk, _NOTHING))).commit()
+    for cut in usage.query(partition, begins=f"k#{hour}#"):
+        usage.write(usage.delete((partition, cut["sk"])))
 
 
 def _rows(partition: str, hour: str, views: CurrentViews) -> dict[str, Mapping[str, Any]]:

@@ -19,7 +19,7 @@ REFUND_STATUSES = ("pending", "succeeded", "failed")
 
 
 class CreditNoteItem(Part):
-    """What is credited of one fee, before tax and coupons; `precise_amount_cents` is exact text."""
+    """The credit on one fee, before tax and coupons; `precise_amount_cents` is exact text."""
 
     id: str
     fee_id: FeeId

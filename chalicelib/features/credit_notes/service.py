@@ -1,4 +1,4 @@
-"""Making, finding and changing credit notes, and what follows their issue."""
+"""Making, finding and changing credit notes, and the announcement of their issue."""
 
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime
@@ -25,11 +25,11 @@ from chalicelib.platform.retry import retrying
 from chalicelib.platform.timestamps import stamp
 from chalicelib.platform.unit import Unit
 
-# Telling of an issue. In real time whatever clock the organization has.
+# Announces an issue. In real time whatever clock the organization has.
 ISSUED = agenda.kind("credit_note_issued", rank=86, wall_clock=True)
 
 
-# Notes as values: billing writes them, in the transaction of what calls for them.
+# Notes as values: the issue transaction writes them.
 
 
 def draft_or_final(
@@ -44,9 +44,9 @@ def draft_or_final(
     today: date,
     now: datetime,
 ) -> CreditNote:
-    """The automatic note for what a subscription does not use of a fee it paid in advance; not yet written.
+    """The automatic note for unused days of a fee paid in advance; not yet written.
 
-    `item_cents` exact, before tax; `used_cents` what stays owed of the fee, with tax; `mode` credit, refund or offset.
+    `item_cents` exact, before tax; `used_cents`: the part of the fee still owed, with tax; `mode`: credit, refund or offset.
     It is a draft on a draft invoice, and final on any other. Source: rules/billing-periods 7.4.
     """
     taxes = tuple(part.tax for part in fee.applied_taxes)
@@ -107,14 +107,14 @@ def finalized(note: CreditNote, invoice: Invoice, *, today: date, now: datetime)
 def consumed(note: CreditNote, amount_cents: int, *, now: datetime) -> CreditNote:
     """A note of whose balance an invoice took `amount_cents`; at 0 it is consumed."""
     left = note.balance_amount_cents - amount_cents
-    assert amount_cents > 0, "nothing is no use"
-    assert left >= 0, "no more is taken than there is"
+    assert amount_cents > 0, "amount must be positive"
+    assert left >= 0, "amount must not exceed the balance"
     status = "consumed" if left == 0 else note.credit_status
     return note.model_copy(update={"balance_amount_cents": left, "credit_status": status, "updated_at": now})
 
 
 def issued_task(organization: OrganizationRef, note: CreditNote, now: datetime) -> Task:
-    """The task that tells of a final note; the caller writes it together with the note, and pushes it afterwards."""
+    """The task that announces a final note; the issue transaction writes it together with the note."""
     return agenda.task(ISSUED, organization, note.id, clock.utc_now(), {"issued_at": stamp(now)})
 
 

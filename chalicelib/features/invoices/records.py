@@ -113,7 +113,7 @@ class PeriodPart(Part):
 
 
 class CreditPart(Part):
-    """What an invoice took from a credit note."""
+    """The part of a credit note that an invoice took."""
 
     id: str
     amount_cents: int
@@ -132,8 +132,8 @@ class MetadataPair(Part):
 
 
 class Fee(Part):
-    """What is owed for one thing. `units`, `precise_amount_cents`, `unit_amount` (currency units) and rates are exact
-    text; `start` and `end` are half-open. `payment_status` and what follows it: of a fee without an invoice; others have
+    """The amount owed for one item. `units`, `precise_amount_cents`, `unit_amount` (currency units) and rates are exact
+    text; `start` and `end` are half-open. `payment_status` and the fields after it are of a standalone fee; other fees have
     their invoice's."""
 
     id: FeeId
@@ -184,9 +184,9 @@ class Fee(Part):
 
 
 class Invoice(Record):
-    """One invoice. `build`: which set of fees counts; `timezone`: the customer's, as it was when billed;
+    """One invoice. `build`: the fee revision that counts; `timezone`: the customer's, as it was when billed;
     `customer_search`: the customer's names, by which lists find it; `note_ids`: the credit notes on it, in their order;
-    `credited`: exact cents given back so far by fee; `credits`: what it took from other invoices' notes."""
+    `credited`: exact cents given back so far by fee; `credits`: the parts taken of other invoices' notes."""
 
     id: InvoiceId
     customer_id: CustomerId

@@ -1,6 +1,7 @@
-"""Reading and changing issued invoices, and what follows an issue."""
+"""Reading and changing issued invoices, and the tasks that follow an issue."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -14,17 +15,20 @@ from chalicelib.features.invoices.records import Fee, Invoice, MetadataPair
 from chalicelib.features.organizations import service as organizations
 from chalicelib.features.organizations.records import Organization
 from chalicelib.features.plans import service as plans
+from chalicelib.features.plans.store import Plan
 from chalicelib.features.subscriptions import serializer as subscription_serializer
 from chalicelib.features.subscriptions import store as subscription_store
+from chalicelib.features.subscriptions.records import Subscription
 from chalicelib.features.taxes import service as taxes
 from chalicelib.features.webhooks import service as webhooks
 from chalicelib.platform import agenda, clock, files, schema
 from chalicelib.platform.agenda import Task
+from chalicelib.platform.clock import OrganizationRef
 from chalicelib.platform.ids import InvoiceId, OrganizationId, new_id
 from chalicelib.platform.retry import retrying
 from chalicelib.platform.unit import Unit
 
-# What follows an issue: telling, and printing. In real time whatever clock the organization has.
+# The announcement of an issue, and printing. In real time whatever clock the organization has.
 ISSUED = agenda.kind("invoice_issued", rank=85, wall_clock=True)
 PRINT = agenda.kind("print_invoice", rank=95, wall_clock=True, queue="documents")
 
@@ -42,30 +46,45 @@ def find(organization_id: OrganizationId, invoice_id: InvoiceId) -> Invoice:
     return invoice
 
 
-def tasks_of_issue(
-    organization: Organization, customer: Customer, invoice: Invoice, fees: Sequence[Fee], *, now: datetime
-) -> list[Task]:
-    """The one announcement of an invoice, which fans out after the commit; a closed one is told to nobody."""
-    if not invoice.visible:
-        return []
-    return [agenda.task(ISSUED, organization.ref, f"{invoice.id}#{invoice.status}", clock.utc_now())]
+def issued_task(organization: OrganizationRef, invoice: Invoice) -> Task:
+    """The one announcement of a visible invoice, which fans out after the commit; the issue transaction writes it."""
+    return agenda.task(ISSUED, organization, f"{invoice.id}#{invoice.status}", clock.utc_now())
 
 
-def show(organization_id: OrganizationId, invoice: Invoice, *, now: datetime) -> dict[str, Any]:
-    """An invoice with everything, as single answers and messages have it."""
+@dataclass(frozen=True, slots=True)
+class WholeInvoice:
+    """An invoice with everything that single answers, messages and documents show of it."""
+
+    invoice: Invoice
+    organization: Organization
+    customer: Customer
+    subscriptions: Sequence[tuple[Subscription, Plan]]
+    fees: Sequence[Fee]
+
+
+def read_whole(organization_id: OrganizationId, invoice: Invoice) -> WholeInvoice:
+    """The whole invoice; its subscriptions, their plans and its fees are read in one request each."""
     own = organizations.get(organization_id)
     customer = CUSTOMERS.get(organization_id, invoice.customer_id)
     assert customer is not None, "an invoice has a customer, deleted or not"
-    subscriptions = []
-    for period in {p.subscription_id: p for p in invoice.periods}.values():
-        subscription = subscription_store.get(organization_id, invoice.customer_id, period.subscription_id)
-        if subscription is not None:
-            plan = plans.by_ids(organization_id, [subscription.plan_id])[subscription.plan_id]
-            zone = customer.zone(own.timezone)
-            subscriptions.append(subscription_serializer.show(subscription, plan, zone=zone, now=now))
-    fees = store.fees_of(organization_id, invoice)
-    shown = customer_serializer.show_all(own, [customer])[0]
-    return serializer.extended(invoice, shown, subscriptions, fees, file_url=file_url(invoice))
+    ids = list(dict.fromkeys(period.subscription_id for period in invoice.periods))
+    found = subscription_store.get_many(organization_id, invoice.customer_id, ids)
+    known = plans.by_ids(organization_id, [subscription.plan_id for subscription in found])
+    pairs = [(subscription, known[subscription.plan_id]) for subscription in found]
+    return WholeInvoice(invoice, own, customer, pairs, store.fees_of(organization_id, invoice))
+
+
+def show_whole(whole: WholeInvoice, *, now: datetime) -> dict[str, Any]:
+    """A whole invoice as single answers and messages have it."""
+    own, invoice, zone = whole.organization, whole.invoice, whole.customer.zone(whole.organization.timezone)
+    subscriptions = [subscription_serializer.show(each, plan, zone=zone, now=now) for each, plan in whole.subscriptions]
+    shown = customer_serializer.show_all(own, [whole.customer])[0]
+    return serializer.extended(invoice, shown, subscriptions, whole.fees, file_url=file_url(invoice))
+
+
+def show(organization_id: OrganizationId, invoice: Invoice, *, now: datetime) -> dict[str, Any]:
+    """An invoice with everything, read and shown."""
+    return show_whole(read_whole(organization_id, invoice), now=now)
 
 
 def show_many(organization_id: OrganizationId, invoices: Sequence[Invoice]) -> list[dict[str, Any]]:

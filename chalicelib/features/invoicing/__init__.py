@@ -1,6 +1,7 @@
 """Invoicing: what a customer owes at an instant becomes invoices, committed together.
 
-Owns the runs that make, finalize and regroup invoices. Does not own subscriptions or invoices, whose stores it writes
-through. Keeps true: a period of a subscription is billed once (condition: the subscription's version, which holds
-`billed_until` and `billed_on`); an invoice, its number, the subscriptions it bills and the next task change together.
+Owns who makes an invoice (run, finalize, event_charges, regroup) and the one issue transaction that they share; composing,
+drafts and standalone renewals. Does not own subscriptions, invoices or credits, whose stores it writes through. Keeps true: a
+period of a subscription is billed once (optimistic lock: the subscription's version, which holds `billed_until` and
+`billed_on`); an invoice, its number, the credits it takes, the subscriptions it bills and the next task change together.
 """

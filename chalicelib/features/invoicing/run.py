@@ -1,167 +1,131 @@
-"""Writing down what was decided: subscriptions, the invoice and its number, credit notes and the next task, together.
-
-Fees are written under a build that nobody reads yet, then one transaction flips the invoice. A crash before it leaves
-nothing visible; after it, nothing is missing.
-"""
+"""The billing run of a customer: what is due is decided, and issued one invoice after the other."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
-from decimal import Decimal
 
-from chalicelib.domain import money, periods
-from chalicelib.domain.proration import unused_cents
+from chalicelib import limits
 from chalicelib.domain.subscriptions import STARTING
-from chalicelib.features.credit_notes import service as credit_notes
-from chalicelib.features.credit_notes import store as note_store
-from chalicelib.features.credit_notes.records import CreditNote
-from chalicelib.features.customers import service as customers
 from chalicelib.features.customers import store as customer_store
 from chalicelib.features.customers.records import BillingState
-from chalicelib.features.customers.store import CUSTOMERS, CustomerItems
-from chalicelib.features.invoices import service as invoices
-from chalicelib.features.invoices import store as invoice_store
 from chalicelib.features.invoices.records import Fee, Invoice, PeriodPart
-from chalicelib.features.invoicing import compose
-from chalicelib.features.invoicing.compose import Finalized
-from chalicelib.features.organizations.records import Organization
+from chalicelib.features.invoicing import compose, issue_transaction, unused_days
+from chalicelib.features.invoicing.issue_transaction import Issue
+from chalicelib.features.organizations import service as organizations
+from chalicelib.features.plans import service as plans
 from chalicelib.features.plans import store as plan_store
 from chalicelib.features.plans.store import Plan
-from chalicelib.features.rating import renewals
+from chalicelib.features.rating import billing_context, renewals
 from chalicelib.features.rating.billing_context import BillingContext
 from chalicelib.features.rating.line_items import InvoicedSubscription, fees_of
-from chalicelib.features.subscriptions import announcements
+from chalicelib.features.subscriptions import announcements, lifecycle, schedule
 from chalicelib.features.subscriptions import store as subscription_store
 from chalicelib.features.subscriptions.lifecycle import Decision, Outcome
 from chalicelib.features.subscriptions.records import FixedPaid, LastFee, Status, Subscription
 from chalicelib.platform import agenda
 from chalicelib.platform.agenda import Task
-from chalicelib.platform.ids import CreditNoteId, InvoiceId, OrganizationId, derived_id
+from chalicelib.platform.ids import CustomerId, InvoiceId, OrganizationId, derived_id
 from chalicelib.platform.timestamps import stamp
-from chalicelib.platform.unit import Unit, Write
-
-FINALIZE = agenda.kind("finalize_invoice", rank=20, reads_usage=True)
+from chalicelib.platform.unit import Write
 
 
-@dataclass(frozen=True, slots=True)
-class _Given:
-    """A credit note to be made, and the invoice that it stands on, before and after."""
-
-    note: CreditNote
-    before: Invoice
-    after: Invoice
+def bill(task: Task, now: datetime) -> None:
+    """Carry out what is due for a customer at `now`, one invoice after the other; the last one moves the task on."""
+    more = True
+    while more:
+        more = _bill_once(task, now)
 
 
-@dataclass(frozen=True, slots=True)
-class _Issued:
-    """An invoice to be made, with its fees; `final` None for a draft."""
+def next_group(decisions: Sequence[Decision]) -> list[Decision]:
+    """The decisions of the next invoice: one that stands apart, else all billing days together, as many as one
+    transaction holds. Source: rules/billing-periods 8."""
+    alone = next((each for each in decisions if each.apart), None)
+    if alone is not None:
+        return [alone]
+    group: list[Decision] = []
+    places = lines = 0
+    for each in decisions:
+        places += sum(_places(outcome) for outcome in each.outcomes)
+        lines += sum(len(outcome.rows) for outcome in each.outcomes)
+        if group and (places > limits.OUTCOME_PLACES_MAX or lines > limits.SUBSCRIPTIONS_PER_INVOICE_MAX):
+            break
+        group.append(each)
+    return group
 
-    invoice: Invoice
-    fees: Sequence[Fee]
-    final: Finalized | None
+
+def next_due_at(
+    subscriptions: Sequence[Subscription], known: Mapping[str, Plan], context: BillingContext
+) -> datetime | None:
+    """When the customer's billing is due next; None: never."""
+    waits = lifecycle.waiting_for_an_end(subscriptions)
+    instants = [
+        schedule.next_due_at(s, known[s.plan_id], zone=context.zone) for s in subscriptions if s.id not in waits
+    ]
+    return min((at for at in instants if at is not None), default=None)
 
 
-def account_of(own: Organization, everything: CustomerItems) -> BillingContext:
-    """Whom to bill, with the credit notes that have a balance, the oldest first."""
-    assert everything.customer is not None, "only a customer is billed, deleted or not"
-    opened = note_store.open_of(everything)
-    known = note_store.get_many(own.id, [each.note_id for each in opened]) if opened else {}
-    notes = tuple(known[each.note_id] for each in opened)
-    return BillingContext(own, everything.customer, everything.state, notes)
+def _bill_once(task: Task, now: datetime) -> bool:
+    """One transaction's worth; True while something of this instant is left. The task goes with the last one."""
+    own = organizations.get(task.organization.id)
+    items = customer_store.everything_of(own.id, CustomerId(task.subject))
+    if items.customer is None or items.state.due_at != task.due_at:
+        agenda.done(task).alone()  # A decision made since has a task of its own.
+        return False
+    context = billing_context.read(own, items)
+    subscriptions = sorted(subscription_store.among(items), key=lambda s: (s.created_at, s.id))
+    known = plans.by_ids(own.id, [s.plan_id for s in subscriptions])
+    closing = items.customer.deleted_at is not None
+    decisions = lifecycle.decide_all(subscriptions, known, closing=closing, now=now, zone=context.zone)
+    chosen = next_group(decisions)
+    after = {s.id: s for s in subscriptions} | {o.before.id: o.after for each in chosen for o in each.outcomes}
+    due_at = next_due_at(list(after.values()), known, context)
+    if closing and any(s.live for s in after.values()):
+        due_at = now
+    assert chosen or due_at is None or due_at > now, "what is due is decided, or it would be due for ever"
+    _issue(context, chosen, due_at=due_at, now=now)
+    return due_at == now
 
 
-def places(outcome: Outcome) -> int:
+def _places(outcome: Outcome) -> int:
     """How many places of a transaction's 100 an outcome takes at the most."""
     ends = outcome.before.live and not outcome.after.live
     return 1 + len(outcome.news) + 2 * ends
 
 
-def issue(
-    account: BillingContext,
-    decisions: Sequence[Decision],
-    *,
-    due_at: datetime | None,
-    now: datetime,
-) -> None:
+def _issue(context: BillingContext, decisions: Sequence[Decision], *, due_at: datetime | None, now: datetime) -> None:
     """Carry out what was decided for one invoice, and move the customer's task on to `due_at`."""
-    ref = account.organization.ref
     outcomes = [outcome for decision in decisions for outcome in decision.outcomes]
-    given = [each for outcome in outcomes if (each := _given(account, outcome, now=now)) is not None]
-    usable = [each.note for each in given if each.note.open]
-    state = _counted_state(account.state, now)
-    with_notes = replace(account, state=state, notes=(*account.notes, *usable))
-    issued = _issued(with_notes, decisions, now=now)
-    tasks: list[Task] = []
-    actions: list[Write] = []
-    taken: dict[str, int] = {}
-    if issued is not None:
-        final = issued.final
-        state = final.state if final else state
+    notes = unused_days.notes_of(context, outcomes, now=now)
+    usable = [each.credit for each in notes if each.note.open]
+    counted = replace(context, state=_counted_state(context.state, now), credits=(*context.credits, *usable))
+    issue = _billed(counted, decisions, now=now)
+    state = issue.state.model_copy(update={"due_at": due_at})
+    if issue.invoice is not None:
         state = state.model_copy(update={"made_at_instant": state.made_at_instant + 1})
-        taken = dict(final.taken) if final else {}
-        invoice_store.write_fees(ref.id, issued.invoice.id, issued.invoice.build, issued.fees)
-        actions += [*invoice_store.create_actions(ref.id, issued.invoice), *(final.actions if final else ())]
-        tasks += _after_issue(account, issued, now=now)
-        outcomes = [_carried(outcome, account, issued) for outcome in outcomes]
-    state = state.model_copy(update={"due_at": due_at})
-    for each in given:
-        actions += invoice_store.replace_actions(ref.id, each.before, each.after)
-        tasks += [credit_notes.issued_task(ref, each.note, now)] if each.note.visible else []
-    actions += _note_actions(ref.id, account.notes, [each.note for each in given], taken, now=now)
-    actions += subscription_store.write_subscriptions(ref.id, replaced=[(o.before, o.after) for o in outcomes])
-    actions += [action for decision in decisions for action in _guards(ref.id, decision)]
-    tasks += _of_loose_fees(account, decisions, now=now)
-    tasks += [
-        announcements.task(account.organization, account.customer, outcome.after, outcome.plan, name, now=now)
-        for outcome in outcomes
-        for name in outcome.news
+        outcomes = [_carried(outcome, context, issue.invoice, issue.fees) for outcome in outcomes]
+    organization_id = context.organization.id
+    actions = [
+        *unused_days.actions(context, notes),
+        *subscription_store.write_subscriptions(organization_id, replaced=[(o.before, o.after) for o in outcomes]),
+        *(action for decision in decisions for action in _uniqueness_actions(organization_id, decision)),
     ]
-    actions.append(customer_store.billing_action(ref.id, account.state, state))
-    actions += customers.due_actions(ref, account.state, state, now=now)
-    Unit(actions, (agenda.put(each, now=now) for each in tasks)).commit()
-    moved = [] if due_at is None else [agenda.task(customers.BILL, ref, account.customer.id, due_at)]
-    agenda.push([each for each in (*tasks, *moved) if not each.in_clock])
-
-
-def _of_loose_fees(account: BillingContext, decisions: Sequence[Decision], *, now: datetime) -> list[Task]:
-    """What follows for fees that stand on no invoice of a billing day."""
-    return [
-        task
-        for decision in decisions
-        for outcome in decision.outcomes
-        for row in outcome.rows
-        if outcome.plan.charges_in_advance
-        for task in renewals.tasks_of(account, outcome.after, outcome.plan, compose.period_part(outcome, row), now=now)
-    ]
-
-
-def with_notes(account: BillingContext, final: Finalized, *, now: datetime) -> tuple[Invoice, list[Write], list[Task]]:
-    """A draft that becomes final: the notes on it become final with it, others give what it takes; with the tasks that
-    tell of them."""
-    organization_id, invoice = account.organization.id, final.invoice
-    today = periods.local_date(now, account.zone)
-    own = note_store.get_many(organization_id, list(invoice.note_ids)) if invoice.note_ids else {}
-    pairs = [
-        (note, credit_notes.finalized(note, invoice, today=today, now=now))
-        for note in own.values()
-        if note.status == "draft"
-    ]
-    offset = sum(new.offset_amount_cents for _, new in pairs)
-    taken = dict(final.taken)
-    used = [(n, credit_notes.consumed(n, taken[n.id], now=now)) for n in account.notes if n.id in taken]
-    actions = note_store.write_notes(organization_id, replaced=[*pairs, *used]) if pairs or used else []
-    told = [credit_notes.issued_task(account.organization.ref, new, now) for _, new in pairs]
-    return invoice.model_copy(update={"offset_amount_cents": invoice.offset_amount_cents + offset}), actions, told
+    tasks = [*_of_standalone_fees(context, decisions, now=now), *_announcements(context, outcomes, now=now)]
+    changes = [*issue.notes, *(each.change for each in notes)]
+    issue = replace(issue, state=state, notes=changes, actions=actions, tasks=tasks)
+    issue_transaction.carry_out(issue, now=now)
 
 
 def _counted_state(state: BillingState, now: datetime) -> BillingState:
-    """Invoices of one instant are told apart by their number at it, which a retry finds as the first try left it."""
+    """The state that counts the invoices of this instant. A retry finds the count as the first try left it."""
     if state.instant == now:
         return state
     return state.model_copy(update={"instant": now, "made_at_instant": 0})
 
 
-def _issued(account: BillingContext, decisions: Sequence[Decision], *, now: datetime) -> _Issued | None:
+def _billed(context: BillingContext, decisions: Sequence[Decision], *, now: datetime) -> Issue:
+    """The invoice of these decisions: final, or a draft where there is a grace period; without one where nothing is
+    billed."""
+    nothing = Issue(context, context.state)
     lines = [
         InvoicedSubscription(
             outcome.after, outcome.plan, compose.period_part(outcome, row, kept_metric_ids=_kept(outcome))
@@ -171,19 +135,18 @@ def _issued(account: BillingContext, decisions: Sequence[Decision], *, now: date
         for row in outcome.rows
     ]
     if not lines:
-        return None
+        return nothing
     # A retry computes the same id, whose invoice then stands already.
-    number = str(account.state.made_at_instant)
-    invoice_id = derived_id(account.customer.id, stamp(now), "billing", number)
-    fees = fees_of(account, lines, invoice_id=InvoiceId(invoice_id), now=now)
+    number = str(context.state.made_at_instant)
+    invoice_id = InvoiceId(derived_id(context.customer.id, stamp(now), "billing", number))
+    fees = fees_of(context, lines, invoice_id=invoice_id, now=now)
     lines = [line for line in lines if not _renews_nothing(line, fees)]
     if not fees and compose.bills_in_advance_only(lines):
-        return None  # Fixed charges in advance of which nothing is owed are no billing day.
-    draft = compose.drafted(account, lines, fees, invoice_id=InvoiceId(invoice_id), now=now)
-    if not compose.has_no_grace(account, lines):
-        return _Issued(draft, fees, None)
-    final = compose.finalized(account, draft, fees, now=now)
-    return _Issued(final.invoice, fees, final)
+        return nothing  # Fixed charges in advance of which nothing is owed are no billing day.
+    draft = compose.drafted(context, lines, fees, invoice_id=invoice_id, now=now)
+    if not compose.has_no_grace(context, lines):
+        return issue_transaction.drafted(context, draft, fees)
+    return issue_transaction.finalized(context, draft, fees, now=now)
 
 
 def _renews_nothing(line: InvoicedSubscription, fees: Sequence[Fee]) -> bool:
@@ -199,33 +162,45 @@ def _kept(outcome: Outcome) -> tuple[str, ...]:
     return tuple(charge.metric_id for charge in outcome.next_plan.charges)
 
 
-def _after_issue(account: BillingContext, issued: _Issued, *, now: datetime) -> list[Task]:
-    tasks = invoices.tasks_of_issue(account.organization, account.customer, issued.invoice, issued.fees, now=now)
-    if issued.final is None:
-        due = periods.start_of_day(issued.invoice.finalize_on, account.zone)
-        tasks.append(agenda.task(FINALIZE, account.organization.ref, issued.invoice.id, due))
-    return tasks
+def _of_standalone_fees(context: BillingContext, decisions: Sequence[Decision], *, now: datetime) -> list[Task]:
+    """The tasks of fees that stand on no invoice of a billing day."""
+    return [
+        task
+        for decision in decisions
+        for outcome in decision.outcomes
+        for row in outcome.rows
+        if outcome.plan.charges_in_advance
+        for task in renewals.tasks_of(context, outcome.after, outcome.plan, compose.period_part(outcome, row), now=now)
+    ]
 
 
-def _carried(outcome: Outcome, account: BillingContext, issued: _Issued) -> Outcome:
-    """The subscription with what later documents need to know of this invoice."""
+def _announcements(context: BillingContext, outcomes: Sequence[Outcome], *, now: datetime) -> list[Task]:
+    return [
+        announcements.task(context.organization, context.customer, outcome.after, outcome.plan, name, now=now)
+        for outcome in outcomes
+        for name in outcome.news
+    ]
+
+
+def _carried(outcome: Outcome, context: BillingContext, invoice: Invoice, fees: Sequence[Fee]) -> Outcome:
+    """The subscription with the facts of this invoice that later documents need."""
     after = outcome.after
-    own = [fee for fee in issued.fees if fee.subscription_id == after.id]
-    parts = [part for part in issued.invoice.periods if part.subscription_id == after.id]
+    own = [fee for fee in fees if fee.subscription_id == after.id]
+    parts = [part for part in invoice.periods if part.subscription_id == after.id]
     if not parts:
         return outcome
     earlier = () if outcome.opens_period else after.period_invoices
     values: dict[str, object] = {
         "invoiced": True,
-        "zone": account.zone.key,
-        "period_invoices": (*earlier, issued.invoice.id),
+        "zone": context.zone.key,
+        "period_invoices": (*earlier, invoice.id),
         "fixed_paid": _fixed_paid(after, outcome.plan, parts, own),
     }
     for part in parts:
         base = next((fee for fee in own if fee.type == "subscription"), None)
         if base is not None and part.fee_period_start and part.fee_period_end:
             values["last_fee"] = LastFee(
-                invoice_id=issued.invoice.id,
+                invoice_id=invoice.id,
                 fee_id=base.id,
                 amount_cents=base.amount_cents,
                 period_start=part.fee_period_start,
@@ -257,65 +232,8 @@ def _fixed_paid(
     return (*(each for each in after.fixed_paid if each.end > days.first), *paid)
 
 
-def _given(account: BillingContext, outcome: Outcome, *, now: datetime) -> _Given | None:
-    """The credit note for days paid in advance and not used. Source: rules/billing-periods 7.4."""
-    last = outcome.after.last_fee
-    if not outcome.unused_days or last is None:
-        return None
-    invoice = invoice_store.get(account.organization.id, last.invoice_id)
-    if invoice is None or invoice.status not in ("draft", "finalized"):
-        return None
-    fee = next((f for f in invoice_store.fees_of(account.organization.id, invoice) if f.id == last.fee_id), None)
-    if fee is None:
-        return None
-    credited = Decimal(invoice.credited.get(fee.id, "0"))
-    item = unused_cents(
-        last.plan_amount_cents,
-        days_left=outcome.unused_days,
-        period_days=(last.period_end - last.period_start).days,
-        fee_cents=fee.amount_cents,
-        credited_cents=credited,
-    )
-    if item <= 0:
-        return None
-    kept = Decimal(fee.amount_cents) - credited - item
-    note = credit_notes.draft_or_final(
-        invoice,
-        fee,
-        item,
-        mode=outcome.after.on_termination_credit_note or "credit",
-        used_cents=money.round_half_up(kept * (1 + Decimal(fee.taxes_rate) / 100)),
-        note_id=CreditNoteId(derived_id(outcome.after.id, "unused")),
-        customer_search=CUSTOMERS.search(account.customer),
-        today=periods.local_date(now, account.zone),
-        now=now,
-    )
-    after = invoice.model_copy(
-        update={
-            "note_ids": (*invoice.note_ids, note.id),
-            "credited": {**invoice.credited, fee.id: format(credited + item, "f")},
-            "offset_amount_cents": invoice.offset_amount_cents + (note.offset_amount_cents if note.visible else 0),
-        }
-    )
-    return _Given(note, invoice, after)
-
-
-def _note_actions(
-    organization_id: OrganizationId,
-    known: Sequence[CreditNote],
-    created: Sequence[CreditNote],
-    taken: Mapping[str, int],
-    *,
-    now: datetime,
-) -> list[Write]:
-    """New notes, as an invoice of the same instant left them, and others with what it took."""
-    made = [credit_notes.consumed(n, taken[n.id], now=now) if n.id in taken else n for n in created]
-    used = [(n, credit_notes.consumed(n, taken[n.id], now=now)) for n in known if n.id in taken]
-    return note_store.write_notes(organization_id, created=made, replaced=used) if made or used else []
-
-
-def _guards(organization_id: OrganizationId, decision: Decision) -> list[Write]:
-    """Whom an external id belongs to now, and which subscriptions a plan has."""
+def _uniqueness_actions(organization_id: OrganizationId, decision: Decision) -> list[Write]:
+    """The changes of the uniqueness items of external ids, and of the plans' lists of subscriptions."""
     actions: list[Write] = []
     started = next((o for o in decision.outcomes if o.before.status == Status.PENDING and o.after.live), None)
     for outcome in decision.outcomes:

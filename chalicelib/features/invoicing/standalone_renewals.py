@@ -1,4 +1,4 @@
-"""Renewals of charges that no invoice bills: fees by themselves, at once even while the invoice of that day is a draft.
+"""Renewals of charges that no invoice bills: standalone fees, made at once even while the invoice of that day is a draft.
 
 There may be one per filter and group, more than a transaction holds, so a task makes them. Source: rules/usage 7.1.
 """
@@ -8,10 +8,9 @@ from datetime import datetime
 from chalicelib.features.customers import store as customer_store
 from chalicelib.features.fees import service as fees
 from chalicelib.features.fees import store as fee_store
-from chalicelib.features.invoicing import run
 from chalicelib.features.organizations import service as organizations
 from chalicelib.features.plans import active_parts
-from chalicelib.features.rating import line_items as fees_of_plan
+from chalicelib.features.rating import billing_context, tax_resolver
 from chalicelib.features.rating.pricing import LineItemContext
 from chalicelib.features.rating.renewals import fee_of, row_of, used_at
 from chalicelib.platform import agenda
@@ -25,9 +24,9 @@ _FEES_AT_ONCE = 25
 
 
 def renew(task: Task, now: datetime) -> None:
-    """Make the fees without invoice of a billing day; those that an earlier run made stay as they are."""
+    """Make the standalone fees of a billing day; those that an earlier run made stay as they are."""
     own = organizations.get(task.organization.id)
-    account = run.account_of(own, customer_store.everything_of(own.id, task.detail["customer_id"]))
+    context = billing_context.read(own, customer_store.everything_of(own.id, task.detail["customer_id"]))
     found, plan, part = row_of(task)
     assert part.renewal is not None, "only renewals make the task"
     charges = [
@@ -38,16 +37,16 @@ def renew(task: Task, now: datetime) -> None:
     # In the place of an invoice's id, from which the ids of its fees are derived.
     base_id = derived_id("renewal", found.id, stamp(part.renewal.start))
     owner = LineItemContext(found, plan, part, InvoiceId(base_id), now)
-    book = fees_of_plan.tax_book(account, [plan])
+    taxes = tax_resolver.read(context, [plan])
     made = [
-        fee_of(used, owner, book).model_copy(update={"invoice_id": None, "pay_in_advance": True})
-        for used in used_at(account, found, charges, part.renewal)
+        fee_of(used, owner, taxes).model_copy(update={"invoice_id": None, "pay_in_advance": True})
+        for used in used_at(context, found, charges, part.renewal)
     ]
     known = fee_store.known(own.id, [fee.id for fee in made])
     left = [fee for fee in made if fee.id not in known]
     for start in range(0, len(left), _FEES_AT_ONCE):
         some = left[start : start + _FEES_AT_ONCE]
-        told = [fees.created(own.ref, fee, fee.payment_status, now=now) for fee in some]
-        Unit(fee_store.create_actions(own.id, some), (agenda.put(each, now=now) for each in told)).commit()
-        agenda.push(told)
+        created = [fees.created(own.ref, fee, fee.payment_status, now=now) for fee in some]
+        Unit([*fee_store.create_actions(own.id, some), *(agenda.put(each, now=now) for each in created)]).commit()
+        agenda.push(created)
     agenda.done(task).alone()

@@ -16,7 +16,7 @@ from chalicelib.platform.clock import OrganizationRef
 from chalicelib.platform.dynamodb import Key
 from chalicelib.platform.ids import key, key_part
 
-# Carried out by features/invoicing/in_advance.py. Attempts: invoices of one customer are numbered one after the other, and
+# Carried out by features/invoicing/event_charges.py. Attempts: invoices of one customer are numbered one after the other, and
 # many of its events at once wait for each other.
 CHARGE_EVENT = agenda.kind("charge_event", rank=8, attempts_max=40)
 

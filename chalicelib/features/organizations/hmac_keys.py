@@ -22,8 +22,8 @@ from chalicelib import limits
 from chalicelib.features.organizations import store
 from chalicelib.features.organizations.records import Organization
 from chalicelib.platform import secret
-from chalicelib.platform.dynamodb import Cancelled
 from chalicelib.platform.ids import OrganizationId, key
+from chalicelib.platform.retry import retrying
 from chalicelib.platform.rows import Row
 from chalicelib.platform.unit import Unit
 
@@ -46,7 +46,7 @@ def read(organization_id: OrganizationId) -> str:
     found = _known.get(organization_id)
     if found is not None and time.monotonic() - found[1] < limits.KEY_CACHE.total_seconds():
         return found[0]
-    plain = _kept(organization_id) or _made(organization_id)
+    plain = _read_or_made(organization_id)
     if len(_known) >= limits.HMAC_KEYS_REMEMBERED:
         _known.clear()
     _known[organization_id] = plain, time.monotonic()
@@ -69,28 +69,23 @@ def _kept(organization_id: OrganizationId) -> str | None:
     return None if row is None else secret.unseal(row.encrypted, _context(organization_id))
 
 
-def _made(organization_id: OrganizationId) -> str:
-    """Write the key of the record, or a new one, encrypted; what somebody else has written meanwhile wins."""
-    for _ in range(_ATTEMPTS):
+def _read_or_made(organization_id: OrganizationId) -> str:
+    """The key as it stands; else the key of the record, or a new one, encrypted."""
+
+    def attempt() -> str:
+        kept = _kept(organization_id)
+        if kept is not None:
+            return kept
         organization = store.get(organization_id)
         plain = (organization and organization.hmac_key) or secrets.token_hex(32)
         pk, sk = _key(organization_id)
         unit = Unit(HmacKeyRow(pk=pk, sk=sk, encrypted=secret.seal(plain, _context(organization_id))).create())
         if organization is not None and organization.hmac_key is not None:
             unit.add(store.without_hmac_key(organization))
-        try:
-            unit.commit()
-        except Cancelled:
-            # Or the organization was changed in between: then again, with what it is now.
-            kept = _kept(organization_id)
-            if kept is not None:
-                return kept
-        else:
-            return plain
-    raise RuntimeError(f"the key of {organization_id} could not be written")
+        unit.commit()
+        return plain
 
-
-_ATTEMPTS = 10
+    return retrying(attempt, "hmac_key")
 
 
 def _key(organization_id: OrganizationId) -> tuple[str, str]:

@@ -1,21 +1,23 @@
-"""Whom billing bills: a customer with everything that decides its documents."""
+"""The billing context of one customer: everything that decides its documents."""
 
 from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
-from chalicelib.features.credit_notes.records import CreditNote
+from chalicelib.features.credits import service as credits
+from chalicelib.features.credits.credit import Credit
 from chalicelib.features.customers.records import BillingState, Customer
+from chalicelib.features.customers.store import CustomerItems
 from chalicelib.features.organizations.records import Organization
 
 
 @dataclass(frozen=True, slots=True)
 class BillingContext:
-    """Whom an invoice is for, as everything of it was read. `notes`: credit notes with a balance, the oldest first."""
+    """A customer as one consistent read found it. `credits`: what may lower its invoices, in the order of use."""
 
     organization: Organization
     customer: Customer
     state: BillingState
-    notes: tuple[CreditNote, ...] = ()
+    credits: tuple[Credit, ...] = ()
 
     @property
     def zone(self) -> ZoneInfo:
@@ -39,3 +41,9 @@ class BillingContext:
         """Whether invoices of nothing are not issued. Source: rules/invoices 1."""
         own = self.customer.finalize_zero_amount_invoice
         return own == "skip" or (own == "inherit" and not self.organization.finalize_zero_amount_invoice)
+
+
+def read(organization: Organization, items: CustomerItems) -> BillingContext:
+    """The billing context of a customer's items, with the credits that have something left."""
+    assert items.customer is not None, "only a customer is billed, deleted or not"
+    return BillingContext(organization, items.customer, items.state, credits.open_of(organization.id, items))

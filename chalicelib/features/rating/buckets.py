@@ -59,7 +59,7 @@ class Buckets:
 
     @property
     def spec(self) -> Spec | None:
-        """Which distinct values are counted; None where registers know nothing of it: of groups, shares of days, ..."""
+        """The distinct values that are counted; None where distinct counters do not know them (groups, shares of days, ...)."""
         is_counted = self.rule.aggregation is Aggregation.UNIQUE_COUNT and not self.only and not any(self._keys)
         if not is_counted or (self.charge.prorated and self.metric.recurring) or self._looks_at_events:
             return None
@@ -88,7 +88,7 @@ class Buckets:
         return dimensions.split((r for r in readings if self._keeps(r.properties)), *self._dimensions)
 
     def summaries(self, *ranges: RollupTotals) -> dict[Bucket, tuple[Summary, ...]]:
-        """What was counted in these ranges, by fee: a summary for each range. They have to hold the charge's view."""
+        """The summaries of these ranges, by fee. The ranges must hold the charge's rollup dimension."""
         view = self.view
         if view is None:
             return {Bucket(None): tuple(self._plain(counted) for counted in ranges)}
@@ -111,7 +111,7 @@ class Buckets:
         return counted.sum(self.metric.code, self.rule.property_name)
 
     def properties_of(self, bucket: Bucket) -> Mapping[str, Any]:
-        """What prices a fee."""
+        """The properties that price a fee."""
         index = bucket.filter_index
         return self.charge.properties if index is None else self.charge.filters[index].properties
 

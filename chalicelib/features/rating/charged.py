@@ -45,7 +45,7 @@ class ChargedRow(Row):
 
 
 def key_of(period: Period, part: EventFeeTarget) -> Key:
-    """Where the sum of a period, filter and group stands."""
+    """Key of the sum of a period, filter and group."""
     charge = part.asked.charge
     chosen = part.filter.id if part.filter else None
     price = [charge.charge_model, charge.prorated, part.properties]

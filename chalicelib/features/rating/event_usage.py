@@ -1,4 +1,6 @@
-"""What single events owe of a charge paid in advance, and what a period has paid by now. Source: rules/usage 7, 9.
+"""The amounts that single events owe of a charge in advance, and that a period has paid by now.
+
+Source: rules/usage 7, 9.
 
 An event owes what it adds by its place in time: the price of the events of its period up to it less the price of those
 before it. Where later ones were charged before it came, it owes no more than what their fees have left of the price of all
@@ -56,7 +58,7 @@ class Period:
         return Window(self.days.span, self.zone, self.days.whole.days, self.days.first, self.days.last)
 
     def opens_at(self, *, recurring: bool) -> datetime:
-        """From when its units are new. What recurs was paid for until the next renewal by the plan before an upgrade too."""
+        """The instant from which its units are new. The plan before an upgrade paid recurring ones until the next renewal."""
         start = self.starts_at
         if recurring and self.subscription.previous_id is not None:
             return min(start, periods.start_of_day(self.days.whole.start, self.zone))
@@ -64,7 +66,7 @@ class Period:
 
     @property
     def starts_at(self) -> datetime:
-        """From when on events are the subscription's, to the second."""
+        """The instant, to the second, from which events are the subscription's."""
         return self.days.span.start.replace(microsecond=0)
 
     @property
@@ -87,7 +89,7 @@ class Period:
 
 @dataclass(frozen=True, slots=True)
 class EventFeeTarget:
-    """Which fee of a charge an event is billed with: its filter and group, and how that is priced."""
+    """The fee of a charge that bills an event: its filter and group, and its price."""
 
     asked: Buckets
     bucket: Bucket
@@ -100,7 +102,7 @@ class EventFeeTarget:
 
     @property
     def properties(self) -> Mapping[str, Any]:
-        """What prices it."""
+        """The properties that price it."""
         return self.asked.properties_of(self.bucket)
 
     @property
@@ -119,7 +121,7 @@ class Owed:
 
     @property
     def amount(self) -> Decimal:
-        """What it owes, exact, in currency units."""
+        """The amount owed, exact, in currency units."""
         return self.used.priced.amount
 
 
@@ -133,8 +135,8 @@ def part_of(period: Period, charge: Charge, metric: Metric, event: Reading) -> E
 
 
 def owed(period: Period, part: EventFeeTarget, event: Reading, *, charged: Decimal, stored: bool = True) -> Owed | None:
-    """What an event owes where so much was charged in its period, filter and group, which has to be read before this is
-    called: so that all whose fees are in `charged` are among the events that are read here. None where the event is gone.
+    """The amount that an event owes. `charged`: the sum charged in its period, filter and group. The caller reads it first, so
+    that all events whose fees are in it are among the events read here. None where the event is gone.
 
     `stored`: it is among them; False: it is looked at as if it were.
     """
@@ -183,7 +185,7 @@ def _from_rollups(
 
 
 def _within(part: EventFeeTarget, before: Paid, change: Change, *, whole: Decimal, charged: Decimal) -> Owed:
-    """What an event owes by its place, and at most what is left of the price of all."""
+    """The amount that an event owes by its place, at most the rest of the price of all."""
     fee = part.tariff.fee_of_rest(before, change, whole=whole, charged=charged)
     return _owed(part, fee, CONTEXT.subtract(whole, fee.priced.amount))
 
@@ -227,7 +229,7 @@ def _may_only_grow(asked: Buckets) -> bool:
 
 
 def _summed_before(period: Period, part: EventFeeTarget, event: Reading, opens_at: datetime) -> Summary:
-    """What the events of a fee come to that stand before an event in its period."""
+    """The summary of a fee's events before an event in its period."""
     earlier = _summed(period, part, Span(opens_at, event.at), is_of_period=False)
     same_instant = _readings(period, part.asked.metric, Span(event.at, event.at + _MILLISECOND))
     together = part.asked.split(same_instant).get(part.bucket, [])
@@ -236,7 +238,7 @@ def _summed_before(period: Period, part: EventFeeTarget, event: Reading, opens_a
 
 
 def _summed(period: Period, part: EventFeeTarget, span: Span, *, is_of_period: bool = True) -> Summary:
-    """What the events of a fee come to in a range, from rollups."""
+    """The summary of a fee's events in a range, from rollups."""
     stream = period.subscription.stream
     counted = usage.read(period.organization, stream, span, views_of([part.asked]), is_of_period=is_of_period)
     (found,) = part.asked.summaries(counted).get(part.bucket, (NOTHING,))
@@ -253,8 +255,8 @@ def _readings(period: Period, metric: Metric, span: Span) -> list[Reading]:
 def paid_by_now(
     period: Period, charges: Sequence[tuple[Charge, Metric]], *, only: Mapping[str, str] | None = None
 ) -> list[Used]:
-    """What the charges in advance have counted in the period, at the sum of what their events owe, each by its place. `only`:
-    of events with these properties, by which they are not grouped then."""
+    """The usage of the charges in advance in the period, at the sum of the amounts that their events owe, each by its place.
+    `only`: events with these properties count, and are not grouped by them."""
     # Full units are shown, whatever is paid for them; and single events are not rounded as a metric's units are.
     plain = {"rounding_function": None, "rounding_precision": None}
     full = [(c.model_copy(update={"prorated": False}), m.model_copy(update=plain)) for c, m in charges]
@@ -305,7 +307,7 @@ def _walked(period: Period, asked: Buckets) -> dict[_Place, Decimal]:
 
 
 def _renewed(period: Period, asked: Buckets, bucket: Bucket, before: Sequence[Reading]) -> Decimal:
-    """What a renewal billed of what was held when the period began."""
+    """The amount that a renewal billed for the units held when the period began."""
     if not asked.metric.recurring or not period.renews:
         return Decimal(0)
     used = metered.held(asked, bucket, before, period.window)

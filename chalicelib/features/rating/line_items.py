@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
@@ -21,14 +21,13 @@ from chalicelib.features.invoices import store as invoice_store
 from chalicelib.features.invoices.records import DaysPart, Fee, PeriodPart
 from chalicelib.features.plans import active_parts
 from chalicelib.features.plans.store import Charge, FixedCharge, Plan
-from chalicelib.features.rating import metered, pricing, renewals
+from chalicelib.features.rating import metered, pricing, renewals, tax_resolver
 from chalicelib.features.rating.billing_context import BillingContext
 from chalicelib.features.rating.metered import Used
-from chalicelib.features.rating.pricing import LineItemContext, TaxResolver
+from chalicelib.features.rating.pricing import LineItemContext
+from chalicelib.features.rating.tax_resolver import TaxResolver
 from chalicelib.features.subscriptions import schedule
 from chalicelib.features.subscriptions.records import Subscription
-from chalicelib.features.taxes import service as taxes
-from chalicelib.features.taxes.store import Tax
 from chalicelib.platform.ids import InvoiceId
 
 
@@ -43,66 +42,66 @@ class InvoicedSubscription:
 
 @dataclass(frozen=True, slots=True)
 class _Known:
-    """What fees refer to, read once for all lines."""
+    """The records that fees refer to, read once for all lines."""
 
     metrics: Mapping[str, Metric]
     add_ons: Mapping[str, AddOn]
-    book: TaxResolver
+    taxes: TaxResolver
 
 
 def fees_of(
-    account: BillingContext, lines: Sequence[InvoicedSubscription], *, invoice_id: InvoiceId, now: datetime
+    context: BillingContext, lines: Sequence[InvoicedSubscription], *, invoice_id: InvoiceId, now: datetime
 ) -> list[Fee]:
     """All fees of an invoice: per subscription its base amount, its charges and fixed charges in the plan's order, and
     what it lacks of its commitment."""
     plans = [line.plan for line in lines]
     known = _Known(
-        active_parts.metrics_of(account.organization.id, plans),
-        active_parts.add_ons_of(account.organization.id, plans),
-        tax_book(account, plans),
+        active_parts.metrics_of(context.organization.id, plans),
+        active_parts.add_ons_of(context.organization.id, plans),
+        tax_resolver.read(context, plans),
     )
     fees: list[Fee] = []
     for line in lines:
         owner = LineItemContext(line.subscription, line.plan, line.period, invoice_id, now)
-        base = pricing.subscription_fee(owner, known.book.of(line.plan.tax_ids))
+        base = pricing.subscription_fee(owner, known.taxes.of(line.plan.tax_ids))
         own = [base] if base else []
         if line.period.bills_usage:
-            own += _charge_fees(account, owner, known)
-        own += _renewal_fees(account, owner, known)
-        own += _fixed_charge_fees(account, owner, known)
-        own += _commitment_fees(account, owner, known, own)
+            own += _charge_fees(context, owner, known)
+        own += _renewal_fees(context, owner, known)
+        own += _fixed_charge_fees(context, owner, known)
+        own += _commitment_fees(context, owner, known, own)
         fees += own
     return fees
 
 
-def _charge_fees(account: BillingContext, owner: LineItemContext, known: _Known) -> list[Fee]:
+def _charge_fees(context: BillingContext, owner: LineItemContext, known: _Known) -> list[Fee]:
     period = owner.period
     assert period.charges_start is not None
     assert period.charges_end is not None
     charges = [
         (charge, metric)
         for charge, metric in active_parts.live_charges(owner.plan, known.metrics)
-        # What is paid in advance was charged with its events.
+        # Charges in advance were charged with their events.
         if not charge.pay_in_advance
-        # What the next plan counts on is billed by it. Source: rules/billing-periods 7.1.
+        # The next plan bills the metrics that it goes on counting. Source: rules/billing-periods 7.1.
         and not (metric.recurring and not charge.prorated and metric.id in period.kept_metric_ids)
     ]
-    window = window_of(period, account.zone)
-    used = metered.used_by(account.organization.ref, owner.subscription.stream, charges, window)
+    window = window_of(period, context.zone)
+    used = metered.used_by(context.organization.ref, owner.subscription.stream, charges, window)
     fees = []
     for charge, _ in charges:
-        owed = known.book.of(charge.tax_ids, owner.plan.tax_ids)
+        owed = known.taxes.of(charge.tax_ids, owner.plan.tax_ids)
         fees += _fees_of_charge(charge, [each for each in used if each.charge.id == charge.id], window, owner, owed)
     return fees
 
 
-def _renewal_fees(account: BillingContext, owner: LineItemContext, known: _Known) -> list[Fee]:
-    """What recurring charges in advance cost for the period that begins; those without invoice are made apart."""
+def _renewal_fees(context: BillingContext, owner: LineItemContext, known: _Known) -> list[Fee]:
+    """The fees of recurring charges in advance for the period that begins; standalone fees are made apart."""
     if owner.period.renewal is None:
         return []
     charges = [pair for pair in active_parts.live_charges(owner.plan, known.metrics) if pair[0].invoiceable]
-    used = renewals.used_at(account, owner.subscription, charges, owner.period.renewal)
-    return [renewals.fee_of(each, owner, known.book) for each in used]
+    used = renewals.used_at(context, owner.subscription, charges, owner.period.renewal)
+    return [renewals.fee_of(each, owner, known.taxes) for each in used]
 
 
 def _fees_of_charge(
@@ -119,10 +118,9 @@ def _fees_of_charge(
     fees = [fee for _, fee in found if fee is not None]
     if parent is None:
         return fees
-    last = window.last_day - timedelta(days=1) if window.upgraded else window.last_day
     lacks = minimum.true_up_cents(
         charge.min_amount_cents,
-        days=max(0, (last - window.first_day).days + 1),
+        days=window.days_without_upgrade,
         of_days=window.of_days,
         fees_cents=sum(fee.amount_cents for fee in fees),
     )
@@ -150,18 +148,18 @@ def window_of(period: PeriodPart, zone: ZoneInfo) -> Window:
     return Window(span, zone, of_days, first, last, upgraded=period.exact_end)
 
 
-def _fixed_charge_fees(account: BillingContext, owner: LineItemContext, known: _Known) -> list[Fee]:
+def _fixed_charge_fees(context: BillingContext, owner: LineItemContext, known: _Known) -> list[Fee]:
     deductions = dict(owner.period.fixed_deductions)
     fees = []
     for fixed, add_on in active_parts.live_fixed_charges(owner.plan, known.add_ons):
         days = owner.period.fixed_advance if fixed.pay_in_advance else owner.period.fixed_arrears
         if days is None:
             continue
-        billed = _billed(fixed, days, owner, account.zone)
+        billed = _billed(fixed, days, owner, context.zone)
         if billed.units == _last_units(fixed, owner.period):
             continue  # Other units changed, not these.
         deducted = deductions.pop(add_on.id, 0) if fixed.prorated and fixed.pay_in_advance else 0
-        owed = known.book.of(fixed.tax_ids, owner.plan.tax_ids)
+        owed = known.taxes.of(fixed.tax_ids, owner.plan.tax_ids)
         fee = pricing.fixed_charge_fee(billed, fixed, add_on, days, owner, owed, deducted_cents=deducted)
         fees += [fee] if fee else []
     return fees
@@ -180,15 +178,19 @@ def _billed(
             fixed_charges.UnitsChange(Decimal(change.units), change.at, change.immediately) for change in fixed.changes
         ),
     )
-    whole = periods.Period(part.whole_start, part.whole_end)
-    days = Days(periods.Span(part.start, part.end), part.first, part.last, whole)
+    days = _days(part)
     plan_terms, life = schedule.terms_of(owner.plan), schedule.life_of(owner.subscription)
     paid = owner.period.fixed_paid_units
     if paid is None:
         return fixed_charges.billed(charge, plan_terms, life, days, known_at=owner.now, zone=zone)
-    # What was paid before the subscription got a plan of its own was paid for the plan's charge.
+    # Units paid before the subscription got a plan of its own were paid for the plan's charge.
     units = max(Decimal(paid.get(charge_id or "", "0")) for charge_id in (fixed.id, fixed.parent_id))
     return fixed_charges.exceeding(charge, plan_terms, life, days, paid_units=units, known_at=owner.now, zone=zone)
+
+
+def _days(part: DaysPart) -> Days:
+    whole = periods.Period(part.whole_start, part.whole_end)
+    return Days(periods.Span(part.start, part.end), part.first, part.last, whole)
 
 
 def _last_units(fixed: FixedCharge, period: PeriodPart) -> Decimal | None:
@@ -198,71 +200,40 @@ def _last_units(fixed: FixedCharge, period: PeriodPart) -> Decimal | None:
     return None if units is None else Decimal(units)
 
 
-def _commitment_fees(account: BillingContext, owner: LineItemContext, known: _Known, own: Sequence[Fee]) -> list[Fee]:
+def _commitment_fees(context: BillingContext, owner: LineItemContext, known: _Known, own: Sequence[Fee]) -> list[Fee]:
     """The true-up of the period settled here, over all fees that were billed for it, on earlier invoices too."""
-    commitment, days = owner.plan.minimum_commitment, owner.period.commitment
-    if commitment is None or days is None:
+    commitment, part = owner.plan.minimum_commitment, owner.period.commitment
+    if commitment is None or part is None:
         return []
+    days = _days(part)
     earlier: list[Fee] = []
     for invoice_id in owner.period.earlier_invoices:
-        invoice = invoice_store.get(account.organization.id, InvoiceId(invoice_id))
+        invoice = invoice_store.get(context.organization.id, InvoiceId(invoice_id))
         if invoice is not None and invoice.status != "voided":
-            earlier += invoice_store.fees_of(account.organization.id, invoice)
-    counted = [fee for fee in (*earlier, *own) if _counts(fee, owner.subscription, days, account.zone)]
-    in_advance = _paid_in_advance_cents(account, owner.subscription, days)
+            earlier += invoice_store.fees_of(context.organization.id, invoice)
+    counted = [fee for fee in (*earlier, *own) if _counts(fee, owner.subscription, days, context.zone)]
+    in_advance = _paid_in_advance_cents(context, owner.subscription, days)
     if not any(fee.type == "subscription" for fee in counted):
         return []  # Nothing was owed yet: a trial over the whole of it, or a start in the past.
     lacks = commitments.true_up_cents(
         commitment.amount_cents,
-        days=(days.last - days.first).days + 1,
-        of_days=(days.whole_end - days.whole_start).days,
+        days=days.number,
+        of_days=days.whole.days,
         fees_cents=sum(fee.amount_cents for fee in counted) + in_advance,
     )
-    fee = pricing.commitment_fee(lacks, owner, known.book.of(commitment.tax_ids, owner.plan.tax_ids))
+    fee = pricing.commitment_fee(lacks, owner, known.taxes.of(commitment.tax_ids, owner.plan.tax_ids))
     return [fee] if fee else []
 
 
-def _counts(fee: Fee, subscription: Subscription, days: DaysPart, zone: ZoneInfo) -> bool:
+def _counts(fee: Fee, subscription: Subscription, days: Days, zone: ZoneInfo) -> bool:
     """Whether a fee was billed for a period."""
     if fee.subscription_id != subscription.id or fee.type not in ("subscription", "charge", "fixed_charge"):
         return False
-    return _lies_in(fee.start, fee.end, days, zone)
+    return commitments.counts_for(days.whole, fee.start, fee.end, zone)
 
 
-def _paid_in_advance_cents(account: BillingContext, subscription: Subscription, days: DaysPart) -> int:
-    """What events and renewals without an invoice of a billing day paid for a period."""
-    low, high = (periods.start_of_day(day, account.zone) for day in (days.whole_start, days.whole_end))
-    paid = fee_store.paid_between(account.organization.id, subscription.id, low - ZONE_MOVE, high)
-    return sum(each.cents for each in paid if _lies_in(each.start, each.end, days, account.zone))
-
-
-def _lies_in(start: datetime, end: datetime, days: DaysPart, zone: ZoneInfo) -> bool:
-    """Whether a range lies in a period. Its middle tells, which a change of time zone does not move out of it."""
-    middle = periods.local_date(start + (end - start) / 2, zone)
-    return days.whole_start <= middle < days.whole_end
-
-
-def tax_book(account: BillingContext, of_plans: Sequence[Plan]) -> TaxResolver:
-    """The taxes that may count, read in one request beside the organization's list."""
-    defaults = taxes.of_organization(account.organization.id)
-    wanted = {*account.customer.tax_ids}
-    for plan in of_plans:
-        wanted |= {*plan.tax_ids, *(i for charge in plan.charges for i in charge.tax_ids)}
-        wanted |= {i for fixed in plan.fixed_charges for i in fixed.tax_ids}
-        wanted |= set(plan.minimum_commitment.tax_ids if plan.minimum_commitment else ())
-    known = {tax.id: rate_of(tax) for tax in taxes.live(account.organization.id, wanted)}
-    vat = Decimal(account.organization.billing_configuration.vat_rate)
-    organization = tuple(rate_of(tax) for tax in defaults) or _anonymous(vat)
-    own_vat = account.customer.billing_configuration.vat_rate
-    customer = tuple(known[i] for i in account.customer.tax_ids if i in known)
-    return TaxResolver(known, customer or _anonymous(Decimal(own_vat or 0)), organization)
-
-
-def rate_of(tax: Tax) -> TaxRate:
-    """A tax as it counts on documents."""
-    return TaxRate(tax.id, tax.code, tax.name, tax.rate, tax.description)
-
-
-def _anonymous(rate: Decimal) -> tuple[TaxRate, ...]:
-    """The first API's `vat_rate`: a tax without an object. Source: rules/invoices 4.1."""
-    return (TaxRate(None, "vat", "VAT", rate),) if rate else ()
+def _paid_in_advance_cents(context: BillingContext, subscription: Subscription, days: Days) -> int:
+    """The amount that events and renewals paid for a period, without an invoice of a billing day."""
+    low, high = (periods.start_of_day(day, context.zone) for day in (days.whole.start, days.whole.end))
+    paid = fee_store.paid_between(context.organization.id, subscription.id, low - ZONE_MOVE, high)
+    return sum(each.cents for each in paid if commitments.counts_for(days.whole, each.start, each.end, context.zone))

@@ -1,4 +1,4 @@
-"""What charges' metrics counted in a range, by the fee that it is billed with, and its price."""
+"""The usage that charges' metrics counted in a range, by the fee that bills it, and its price."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -32,8 +32,8 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 @dataclass(frozen=True, slots=True)
 class Used:
-    """What one fee of a charge is for. `units` full ones, rounded as the metric says; `total_units`: of a weighted sum the
-    level at the end. `only_grew`: as `Aggregated` has it."""
+    """The usage that one fee of a charge bills. `units`: full ones, rounded as the metric says; `total_units`: of a weighted
+    sum, the level at the end. `only_grew`: as `Aggregated` has it."""
 
     charge: Charge
     metric: Metric
@@ -54,8 +54,8 @@ def used_by(
     *,
     only: Mapping[str, str] | None = None,
 ) -> list[Used]:
-    """What each charge's metric counted, in the charges' order; nothing at all in an empty range. `only`: of events with
-    these properties, by which they are not grouped then."""
+    """The usage of each charge's metric, in the charges' order; nothing in an empty range. `only`: events with these
+    properties count, and are not grouped by them."""
     if not charges or window.span.start == window.span.end:
         return []
     asked = [Buckets(charge, metric, only or {}) for charge, metric in charges]
@@ -73,7 +73,7 @@ Found = dict[str, dict[Bucket, Aggregated]]
 
 
 def _summed(organization: OrganizationRef, stream: Stream, asked: Sequence[Buckets], window: Window) -> Found:
-    """What rollups know, by charge and bucket."""
+    """The usage that rollups know, by charge and bucket."""
     if not asked:
         return {}
     stream_key = (organization, stream)
@@ -91,8 +91,8 @@ def _summed(organization: OrganizationRef, stream: Stream, asked: Sequence[Bucke
 
 
 def _recounted(organization: OrganizationRef, stream: Stream, asked: Sequence[Buckets], window: Window) -> Found:
-    """What raw events say, by charge and bucket: those of the range, and the whole history for what recurs. Where distinct
-    values were counted as they came in, that is all that is read."""
+    """The usage of raw events, by charge and bucket: events of the range, and the whole history for recurring metrics. Where
+    distinct values were counted as they came in, only the counters are read."""
     found: Found = {}
     questions = {each.charge.id: _question(organization, stream, each, window) for each in asked}
     for each in asked:
@@ -119,7 +119,7 @@ def _recounted(organization: OrganizationRef, stream: Stream, asked: Sequence[Bu
 
 
 def _question(organization: OrganizationRef, stream: Stream, asked: Buckets, window: Window) -> Question | None:
-    """What registers may know of a charge: of what recurs, events of all time count."""
+    """The question that distinct counters may answer for a charge: for a recurring metric, events of all time count."""
     span = Span(_EPOCH, window.span.end) if asked.metric.recurring else window.span
     if asked.spec is None or stream.contested(span) is not None:
         return None
@@ -127,7 +127,7 @@ def _question(organization: OrganizationRef, stream: Stream, asked: Buckets, win
 
 
 def held(buckets: Buckets, bucket: Bucket, readings: Sequence[Reading], window: Window) -> Used:
-    """What a recurring metric holds after these events of a bucket, in full units, as a renewal bills it."""
+    """The usage that a recurring metric holds after these events of a bucket, in full units, as a renewal bills it."""
     full = replace(buckets, charge=buckets.charge.model_copy(update={"prorated": False}))
     return _used(full, bucket, aggregate(buckets.rule, readings, window, prorated=False))
 

@@ -1,6 +1,6 @@
 """From what a row owes to its fees: the subscription fee, charges for what was used, fixed charges and the commitment."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
@@ -18,32 +18,12 @@ from chalicelib.features.invoices.records import AppliedTaxPart, DaysPart, Fee, 
 from chalicelib.features.plans.store import ChargeFilter, FixedCharge, Plan
 from chalicelib.features.rating.metered import Used
 from chalicelib.features.subscriptions.records import Subscription
-from chalicelib.platform.ids import ChargeId, FixedChargeId, InvoiceId, TaxId, derived_id
-
-
-@dataclass(frozen=True, slots=True)
-class TaxResolver:
-    """All taxes that may count for a customer, by level. The first level that has any wins.
-
-    Source: rules/invoices 4.1.
-    """
-
-    known: dict[TaxId, TaxRate]
-    customer: tuple[TaxRate, ...]
-    organization: tuple[TaxRate, ...]
-
-    def of(self, *levels: Iterable[TaxId]) -> tuple[TaxRate, ...]:
-        """The taxes of the first of these levels (tax ids) that has any, else the customer's, else the organization's."""
-        for level in levels:
-            found = tuple(self.known[tax_id] for tax_id in level if tax_id in self.known)
-            if found:
-                return found
-        return self.customer or self.organization
+from chalicelib.platform.ids import ChargeId, FixedChargeId, InvoiceId, derived_id
 
 
 @dataclass(frozen=True, slots=True)
 class LineItemContext:
-    """Whose fee it is: one row of one invoice."""
+    """The owner of a fee: one row of one invoice."""
 
     subscription: Subscription
     plan: Plan
@@ -54,12 +34,12 @@ class LineItemContext:
 
 @dataclass(frozen=True, slots=True)
 class _Item:
-    """What a fee is for: `of` names it on the invoice, `subject` tells it from the others of its row."""
+    """The item that a fee is for: `named_by` names it on the invoice, `subject` distinguishes it within its row."""
 
     type: str
     id: str
     kind: str
-    of: Plan | Metric | AddOn
+    named_by: Plan | Metric | AddOn
     display_name: str
     subject: tuple[str, ...]
     charge_id: ChargeId | None = None
@@ -82,7 +62,7 @@ def subscription_fee(owner: LineItemContext, taxes: Sequence[TaxRate]) -> Fee | 
         type="subscription",
         id=subscription.id,
         kind="Subscription",
-        of=plan,
+        named_by=plan,
         display_name=subscription.name or plan.invoice_display_name or plan.name,
         subject=("subscription",),
         details={"plan_amount_cents": plan.amount_cents},
@@ -107,7 +87,7 @@ def charge_fee(used: Used, owner: LineItemContext, taxes: Sequence[TaxRate], *, 
         type="charge",
         id=metric.id,
         kind="BillableMetric",
-        of=metric,
+        named_by=metric,
         display_name=charge.invoice_display_name or metric.name,
         subject=("charge", charge.id, *((used.filter.id,) if used.filter else ()), *group),
         charge_id=charge.id,
@@ -131,7 +111,7 @@ def charge_fee(used: Used, owner: LineItemContext, taxes: Sequence[TaxRate], *, 
 
 
 def true_up_fee(used: Used, parent: Fee, true_up_cents: int, owner: LineItemContext, taxes: Sequence[TaxRate]) -> Fee:
-    """What a charge lacks of its minimum, beside the fee that it stands on (`parent`, for `used`).
+    """The fee of what a charge lacks of its minimum, beside the fee that it stands on (`parent`, for `used`).
 
     Source: rules/usage 8.1.
     """
@@ -139,7 +119,7 @@ def true_up_fee(used: Used, parent: Fee, true_up_cents: int, owner: LineItemCont
         type="charge",
         id=used.metric.id,
         kind="BillableMetric",
-        of=used.metric,
+        named_by=used.metric,
         display_name=f"{parent.display_name} - True-up",
         subject=("true_up", used.charge.id),
         charge_id=used.charge.id,
@@ -171,7 +151,7 @@ def fixed_charge_fee(
         type="fixed_charge",
         id=add_on.id,
         kind="AddOn",
-        of=add_on,
+        named_by=add_on,
         display_name=fixed.invoice_display_name or add_on.invoice_display_name or add_on.name,
         subject=("fixed_charge", fixed.id),
         fixed_charge_id=fixed.id,
@@ -191,7 +171,7 @@ def fixed_charge_fee(
 
 
 def commitment_fee(true_up_cents: int, owner: LineItemContext, taxes: Sequence[TaxRate]) -> Fee | None:
-    """What a period lacks of the plan's minimum commitment; None where it lacks nothing.
+    """The fee of what a period lacks of the plan's minimum commitment; None where it lacks nothing.
 
     Source: rules/billing-periods 12.
     """
@@ -203,7 +183,7 @@ def commitment_fee(true_up_cents: int, owner: LineItemContext, taxes: Sequence[T
         type="commitment",
         id=commitment.id,
         kind="Subscription",
-        of=owner.plan,
+        named_by=owner.plan,
         display_name=name,
         subject=("commitment",),
     )
@@ -269,9 +249,9 @@ def _fee(
         type=item.type,
         item_id=item.id,
         item_type=item.kind,
-        item_code=item.of.code,
-        item_name=item.of.name,
-        item_description=item.of.description,
+        item_code=item.named_by.code,
+        item_name=item.named_by.name,
+        item_description=item.named_by.description,
         display_name=item.display_name,
         amount_cents=amount_cents,
         precise_amount_cents=format(precise, "f"),

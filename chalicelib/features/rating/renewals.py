@@ -1,7 +1,7 @@
 """Renewals: on a billing day, units of recurring metrics paid in advance are paid for the period that begins.
 
-Full price, whatever the days; one fee per filter and group that holds units. Of invoiceable charges on the invoice of
-that day, of others by themselves at once. Source: rules/usage 7.1.
+Full price, whatever the days; one fee per filter and group that holds units. Fees of invoiceable charges are on the invoice
+of that day, others are standalone. Source: rules/usage 7.1.
 """
 
 from collections.abc import Sequence
@@ -17,7 +17,8 @@ from chalicelib.features.plans.store import Charge, Plan
 from chalicelib.features.rating import metered, pricing
 from chalicelib.features.rating.billing_context import BillingContext
 from chalicelib.features.rating.metered import Used
-from chalicelib.features.rating.pricing import LineItemContext, TaxResolver
+from chalicelib.features.rating.pricing import LineItemContext
+from chalicelib.features.rating.tax_resolver import TaxResolver
 from chalicelib.features.subscriptions import store as subscription_store
 from chalicelib.features.subscriptions.records import Subscription
 from chalicelib.platform import agenda
@@ -25,22 +26,22 @@ from chalicelib.platform.agenda import Task
 from chalicelib.platform.ids import SubscriptionId
 from chalicelib.platform.timestamps import stamp
 
-# Makes the fees without invoice (features/invoicing/standalone_renewals.py): after the billing of the same instant.
+# Makes standalone fees (features/invoicing/standalone_renewals.py): after the billing of the same instant.
 RENEW = agenda.kind("renew_charges", rank=12)
 # Gathers those that were paid (features/invoicing/regroup.py).
 REGROUP = agenda.kind("regroup_paid_fees", rank=13)
 
 
 def used_at(
-    account: BillingContext, subscription: Subscription, charges: Sequence[tuple[Charge, Metric]], days: DaysPart
+    context: BillingContext, subscription: Subscription, charges: Sequence[tuple[Charge, Metric]], days: DaysPart
 ) -> list[Used]:
-    """What recurring metrics hold when a period begins, at the price of a whole one."""
+    """The units that recurring metrics hold when a period begins, at the price of a whole one."""
     whole = (days.whole_end - days.whole_start).days
-    # Of what recurs the whole history up to the end of a range counts: the range itself needs no length.
+    # The whole history of a recurring metric counts up to the end of a range: the range itself needs no length.
     before = Span(days.start - timedelta(seconds=1), days.start)
-    window = Window(before, account.zone, whole, days.whole_start, days.last)
+    window = Window(before, context.zone, whole, days.whole_start, days.last)
     full = [(c.model_copy(update={"prorated": False}), m) for c, m in charges if m.recurring and c.pay_in_advance]
-    found = metered.used_by(account.organization.ref, subscription.stream, full, window)
+    found = metered.used_by(context.organization.ref, subscription.stream, full, window)
     return [used for used in found if used.units]
 
 
@@ -56,18 +57,18 @@ def fee_of(used: Used, owner: LineItemContext, taxes: TaxResolver) -> Fee:
 
 
 def tasks_of(
-    account: BillingContext, subscription: Subscription, plan: Plan, part: PeriodPart, *, now: datetime
+    context: BillingContext, subscription: Subscription, plan: Plan, part: PeriodPart, *, now: datetime
 ) -> list[Task]:
-    """What else follows from a row of billing: fees of renewals without invoice, and the invoice of those paid so far."""
-    loose = [charge for charge in plan.charges_in_advance if not charge.invoiceable]
-    detail = {"customer_id": account.customer.id, "plan_id": plan.id, "part": part.model_dump(mode="json")}
+    """The tasks that follow from a row of billing: standalone fees of renewals, and the invoice of those paid so far."""
+    standalone = [charge for charge in plan.charges_in_advance if not charge.invoiceable]
+    detail = {"customer_id": context.customer.id, "plan_id": plan.id, "part": part.model_dump(mode="json")}
     tasks = []
-    if loose and part.renewal is not None:
+    if standalone and part.renewal is not None:
         subject = f"{subscription.id}#{stamp(part.renewal.start)}"
-        tasks.append(agenda.task(RENEW, account.organization.ref, subject, now, detail))
-    if part.bills_usage and part.charges_end and any(charge.regroup_paid_fees for charge in loose):
+        tasks.append(agenda.task(RENEW, context.organization.ref, subject, now, detail))
+    if part.bills_usage and part.charges_end and any(charge.regroup_paid_fees for charge in standalone):
         subject = f"{subscription.id}#{stamp(part.charges_end)}"
-        tasks.append(agenda.task(REGROUP, account.organization.ref, subject, now, detail))
+        tasks.append(agenda.task(REGROUP, context.organization.ref, subject, now, detail))
     return tasks
 
 

@@ -14,6 +14,7 @@ Access patterns
     4 write_subscriptions               part of a decision's transaction
     5 take_action, hand_over_action, release_action   the same
     6 external_ids(org)                 Query     index list: for exports only
+    7 get_many(org, customer, ids)      BatchGet  consistent
 """
 
 from collections import Counter
@@ -82,6 +83,15 @@ def get(
 def among(items: CustomerItems) -> list[Subscription]:
     """The subscriptions among a customer's items, by id."""
     return [row.value for row in items.of(SubscriptionRow)]
+
+
+def get_many(
+    organization_id: OrganizationId, customer_id: CustomerId, ids: Sequence[SubscriptionId]
+) -> list[Subscription]:
+    """Those of a customer's subscriptions that exist, in the order of `ids`, read consistently in one request."""
+    keys = [(customer_pk(organization_id, customer_id), f"sub#{subscription_id}") for subscription_id in ids]
+    found = SubscriptionRow.find_many(keys)
+    return [found[place].value for place in keys if place in found]
 
 
 def history(organization_id: OrganizationId, external_id: str) -> list[Subscription]:

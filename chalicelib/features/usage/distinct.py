@@ -4,21 +4,23 @@ A counter is opened by a reader that had to recount many events, and filled an h
 (features/metering/distinct_counters.py says why then). Until that, and where there is none, raw events are counted.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 
 from chalicelib import limits
 from chalicelib.domain.periods import Span
 from chalicelib.features.metering import distinct_counters, store, tally
-from chalicelib.features.metering.distinct_counters import ADDS, ALL, Entering, Register, Spec
+from chalicelib.features.metering.distinct_counters import ADDS, ALL, Entering, Entry, Register, Spec
 from chalicelib.features.metering.event import instant_of
 from chalicelib.features.usage import raw
 from chalicelib.platform import agenda
 from chalicelib.platform.agenda import Task
 from chalicelib.platform.clock import OrganizationRef
-from chalicelib.platform.dynamodb import Cancelled
+from chalicelib.platform.dynamodb import Key
 from chalicelib.platform.ids import OrganizationId, key_part
+from chalicelib.platform.retry import retrying
 from chalicelib.platform.unit import Unit
 from chalicelib.platform.usage_table import usage
 
@@ -27,7 +29,6 @@ FILL = agenda.kind("fill_register", rank=80, wall_clock=True)
 
 # A transaction takes 100 actions: so many values, and the row that counts them.
 _VALUES_AT_ONCE = 90
-_TRIES = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,15 +122,14 @@ def _enter_all(organization_id: OrganizationId, subscription: str, register: Reg
     ends = [each for each in entries if each[0][1] == register.head_sk]
     for n in range(0, len(entries), _VALUES_AT_ONCE):
         chunk = dict(ends or entries[n : n + _VALUES_AT_ONCE])
-        for attempt in range(_TRIES):
-            try:
-                Unit(entering.actions(chunk, "fill")).commit()
-                break
-            except Cancelled:  # The meter entered one of them at the same time.
-                if attempt + 1 == _TRIES:
-                    raise
+        # The meter may enter one of them at the same time.
+        retrying(partial(_enter, entering, chunk), "distinct_counter")
         if ends:
             return
+
+
+def _enter(entering: Entering, entries: Mapping[Key, tuple[Register, Entry]]) -> None:
+    Unit(entering.actions(entries, "fill")).commit()
 
 
 def _standing(asked: Question, real_now: datetime) -> Sequence[Register]:

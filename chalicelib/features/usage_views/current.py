@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 from chalicelib.domain import money, periods, subscriptions
 from chalicelib.domain.errors import Invalid, NotAllowed, NotFound
-from chalicelib.domain.invoicing.totals import TaxedFee, totals
+from chalicelib.domain.invoicing.steps import TaxedFee, totals
 from chalicelib.domain.subscriptions import Days
 from chalicelib.features.billable_metrics.store import Metric
 from chalicelib.features.customers.records import BillingState, Customer
@@ -18,8 +18,7 @@ from chalicelib.features.organizations import service as organizations
 from chalicelib.features.plans import active_parts
 from chalicelib.features.plans import service as plans
 from chalicelib.features.plans.store import Charge, Plan
-from chalicelib.features.rating import event_usage, metered
-from chalicelib.features.rating import line_items as fees_of_plan
+from chalicelib.features.rating import event_usage, metered, tax_resolver
 from chalicelib.features.rating.billing_context import BillingContext
 from chalicelib.features.rating.event_usage import Period
 from chalicelib.features.subscriptions import schedule
@@ -152,9 +151,9 @@ def current(
 def show(open_usage: OpenUsage, how: UsagePresentation, *, apply_taxes: bool) -> dict[str, Any]:
     """Open usage as the API shows it, its charges as `how` says."""
     span, currency = open_usage.days.span, open_usage.plan.amount_currency
-    book = fees_of_plan.tax_book(open_usage.account, [open_usage.plan])
+    taxes = tax_resolver.read(open_usage.account, [open_usage.plan])
     fees = [
-        TaxedFee(each.amount_cents, book.of(each.used.charge.tax_ids, open_usage.plan.tax_ids) if apply_taxes else ())
+        TaxedFee(each.amount_cents, taxes.of(each.used.charge.tax_ids, open_usage.plan.tax_ids) if apply_taxes else ())
         for each in open_usage.billed
     ]
     sums = totals(fees)

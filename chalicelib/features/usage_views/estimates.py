@@ -16,8 +16,8 @@ from chalicelib.features.billable_metrics.store import Metric
 from chalicelib.features.events import schemas
 from chalicelib.features.events import service as events
 from chalicelib.features.invoices import serializer
-from chalicelib.features.invoicing import in_advance
-from chalicelib.features.invoicing.in_advance import EventContext
+from chalicelib.features.invoicing import event_charges
+from chalicelib.features.invoicing.event_charges import EventContext
 from chalicelib.features.metering.event import Event
 from chalicelib.features.organizations import service as organizations
 from chalicelib.features.plans.store import Charge
@@ -46,12 +46,12 @@ def fees_of(organization: OrganizationRef, values: Mapping[str, Any], *, now: da
     own = organizations.get(organization.id)
     precise = event.precise_total_amount_cents
     reading = Reading(event.at, _LAST, event.properties, None if precise is None else Decimal(precise))
-    case = in_advance.case_of(own, event.external_subscription_id, event.code, reading)
-    if case is None:
+    context = event_charges.context_of(own, event.external_subscription_id, event.code, reading)
+    if context is None:
         raise NotFound("subscription")
-    if not case.charges:
+    if not context.charges:
         raise Invalid.field("code", "does_not_match_an_instant_charge")
-    return [_shown(case, charge, reading, now=now) for charge, _ in case.charges]
+    return [_shown(context, charge, reading, now=now) for charge, _ in context.charges]
 
 
 def _check_active(organization_id: OrganizationId, external_id: str) -> None:
@@ -68,19 +68,19 @@ def _check(metric: Metric, event: Event) -> None:
         raise Invalid.field("properties", "value_is_not_valid_number")
 
 
-def _shown(case: EventContext, charge: Charge, event: Reading, *, now: datetime) -> dict[str, Any]:
-    metric = next(metric for one, metric in case.charges if one.id == charge.id)
-    part = event_usage.part_of(case.period, charge, metric, event)
+def _shown(context: EventContext, charge: Charge, event: Reading, *, now: datetime) -> dict[str, Any]:
+    metric = next(metric for one, metric in context.charges if one.id == charge.id)
+    part = event_usage.part_of(context.period, charge, metric, event)
     if part is None:  # What the charge does not see costs nothing.
         nothing = Priced(Decimal(0), Decimal(0), {})
         used = Used(charge, metric, None, (), Decimal(0), Decimal(0), 1, nothing)
     else:
-        place = charged.key_of(case.period, part)
+        place = charged.key_of(context.period, part)
         (by_now,), _ = charged.read([place])
-        owed = event_usage.owed(case.period, part, event, charged=by_now, stored=False)
+        owed = event_usage.owed(context.period, part, event, charged=by_now, stored=False)
         assert owed is not None, "it is looked at as if it were there"
         used = owed.used
-    fee = case.fee(used, InvoiceId("estimate"), transaction_id=None, now=now)
+    fee = context.fee(used, InvoiceId("estimate"), transaction_id=None, now=now)
     shown = serializer.fee(fee.model_copy(update={"invoice_id": None}), fee.payment_status)
     taxes = [{**tax, "lago_id": None, "lago_fee_id": None} for tax in shown["applied_taxes"]]
     return {**shown, "lago_id": None, "applied_taxes": taxes}

@@ -1,11 +1,11 @@
-"""Charging an event at once: a fee for each charge in advance of its code, on an invoice of its own or without any.
+"""Charging an event at once: a fee for each charge in advance of its code, on an invoice of its own or standalone.
 
 The meter writes the task together with the event. Ids are derived from subscription, event and charge, so that a second
 run finds what the first one made. Source: rules/usage 7.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 
@@ -15,10 +15,9 @@ from chalicelib.features.billable_metrics.store import Metric
 from chalicelib.features.customers import store as customer_store
 from chalicelib.features.fees import service as fees
 from chalicelib.features.fees import store as fee_store
-from chalicelib.features.invoices import service as invoices
 from chalicelib.features.invoices import store as invoice_store
 from chalicelib.features.invoices.records import Fee, PeriodPart
-from chalicelib.features.invoicing import compose, run
+from chalicelib.features.invoicing import compose, issue_transaction
 from chalicelib.features.metering import erase
 from chalicelib.features.metering import store as metered_store
 from chalicelib.features.metering.advance import event_key
@@ -27,8 +26,7 @@ from chalicelib.features.organizations.records import Organization
 from chalicelib.features.plans import active_parts
 from chalicelib.features.plans import service as plans
 from chalicelib.features.plans.store import Charge, Plan
-from chalicelib.features.rating import charged, event_usage, pricing
-from chalicelib.features.rating import line_items as fees_of_plan
+from chalicelib.features.rating import billing_context, charged, event_usage, pricing, tax_resolver
 from chalicelib.features.rating.billing_context import BillingContext
 from chalicelib.features.rating.event_usage import EventFeeTarget, Owed, Period
 from chalicelib.features.rating.line_items import InvoicedSubscription
@@ -50,9 +48,9 @@ _SECOND = timedelta(seconds=1)
 
 @dataclass(frozen=True, slots=True)
 class EventContext:
-    """Whose event it is, and what it may owe: the charges in advance of its code, in the plan's order."""
+    """The subscription that holds an event, and the charges in advance of the event's code, in the plan's order."""
 
-    account: BillingContext
+    billing: BillingContext
     subscription: Subscription
     plan: Plan
     period: Period
@@ -66,9 +64,9 @@ class EventContext:
 
     def fee(self, used: Used, invoice_id: InvoiceId, *, transaction_id: str | None, now: datetime) -> Fee:
         """The fee for what one event adds. Source: rules/usage 7, 8."""
-        book = fees_of_plan.tax_book(self.account, [self.plan])
+        taxes = tax_resolver.read(self.billing, [self.plan])
         owner = LineItemContext(self.subscription, self.plan, self.part, invoice_id, now)
-        fee = pricing.charge_fee(used, owner, book.of(used.charge.tax_ids, self.plan.tax_ids), kept=True)
+        fee = pricing.charge_fee(used, owner, taxes.of(used.charge.tax_ids, self.plan.tax_ids), kept=True)
         assert fee is not None, "each event has its fee"
         return fee.model_copy(update={"pay_in_advance": True, "event_transaction_id": transaction_id})
 
@@ -87,28 +85,28 @@ def _charge_once(task: Task, now: datetime) -> bool:
         agenda.done(task).alone()
         return False
     event, reading = metered_store.read(item), reading_of(item)
-    case = case_of(organizations.get(task.organization.id), event.external_subscription_id, event.code, reading)
-    left = [] if case is None else _not_made(case, event.transaction_id, reading)
+    context = context_of(organizations.get(task.organization.id), event.external_subscription_id, event.code, reading)
+    left = [] if context is None else _not_made(context, event.transaction_id, reading)
     for n, (part, charged_by_now) in enumerate(left):
-        assert case is not None
-        owed = event_usage.owed(case.period, part, reading, charged=charged_by_now)
+        assert context is not None
+        owed = event_usage.owed(context.period, part, reading, charged=charged_by_now)
         if owed is not None:
             last = n + 1 == len(left)
-            also = charged.raise_actions(case.period, part, owed, charged=charged_by_now)
-            _make(case, owed, event.transaction_id, [*also, *([agenda.done(task)] if last else [])], now=now)
+            also = charged.raise_actions(context.period, part, owed, charged=charged_by_now)
+            _make(context, owed, event.transaction_id, [*also, *([agenda.done(task)] if last else [])], now=now)
             return not last
     agenda.done(task).alone()
     return False
 
 
-def case_of(own: Organization, external_id: str, code: str, event: Reading) -> EventContext | None:
+def context_of(own: Organization, external_id: str, code: str, event: Reading) -> EventContext | None:
     """The subscription that holds an event, with what its plan charges for it; None where no subscription does."""
     found = _holder(own, external_id, event)
     if found is None:
         return None
-    account, subscription = found
+    billing, subscription = found
     plan = plans.by_ids(own.id, [subscription.plan_id])[subscription.plan_id]
-    row = rules.charged_at_once(schedule.terms_of(plan), schedule.life_of(subscription), event.at, account.zone)
+    row = rules.charged_at_once(schedule.terms_of(plan), schedule.life_of(subscription), event.at, billing.zone)
     assert row.usage_days is not None
     charges = [
         (charge, metric)
@@ -119,12 +117,12 @@ def case_of(own: Organization, external_id: str, code: str, event: Reading) -> E
     plain = subscription.model_copy(update={"units_changed_at": None})
     part = compose.period_part(Outcome(plain, plain, plan), row)
     return EventContext(
-        account, subscription, plan, Period(own.ref, subscription, row.usage_days, account.zone), part, charges
+        billing, subscription, plan, Period(own.ref, subscription, row.usage_days, billing.zone), part, charges
     )
 
 
 def _holder(own: Organization, external_id: str, event: Reading) -> tuple[BillingContext, Subscription] | None:
-    """Whose event it is, read consistently: the live subscription's customer is asked first, then those that had the
+    """The holder of an event, read consistently: the live subscription's customer is asked first, then those that had the
     external id before."""
     live = subscription_store.find_live(own.id, external_id)
     asked: set[str] = set()
@@ -145,13 +143,13 @@ def _holder(own: Organization, external_id: str, event: Reading) -> tuple[Billin
 def _held_by(
     own: Organization, customer_id: CustomerId, external_id: str, event: Reading
 ) -> tuple[BillingContext, Subscription] | None:
-    everything = customer_store.everything_of(own.id, customer_id)
-    known = [s for s in subscription_store.among(everything) if s.external_id == external_id]
+    items = customer_store.everything_of(own.id, customer_id)
+    known = [s for s in subscription_store.among(items) if s.external_id == external_id]
     holding = [s for s in known if _holds(s, event)]
     if not holding:
         return None
     # A cheaper plan begins at the instant at which the one before ends.
-    return run.account_of(own, everything), max(holding, key=lambda s: (s.started_at, s.id))
+    return billing_context.read(own, items), max(holding, key=lambda s: (s.started_at, s.id))
 
 
 def _holds(subscription: Subscription, event: Reading) -> bool:
@@ -172,62 +170,51 @@ def _holds(subscription: Subscription, event: Reading) -> bool:
     return at < end if subscription.upgraded else at < end + _SECOND
 
 
-def _not_made(case: EventContext, transaction_id: str, event: Reading) -> list[tuple[EventFeeTarget, Decimal]]:
+def _not_made(context: EventContext, transaction_id: str, event: Reading) -> list[tuple[EventFeeTarget, Decimal]]:
     """The parts of charges that see an event and have no fee of it yet, each with what its period was charged by now."""
-    parts = case.parts(event)
-    markers = [_marker(case, part.asked.charge, _base_id(case, part.asked.charge, transaction_id)) for part in parts]
-    sums, made = charged.read([charged.key_of(case.period, part) for part in parts], beside=markers)
+    parts = context.parts(event)
+    markers = [
+        _marker(context, part.asked.charge, _base_id(context, part.asked.charge, transaction_id)) for part in parts
+    ]
+    sums, made = charged.read([charged.key_of(context.period, part) for part in parts], beside=markers)
     asked = zip(parts, markers, sums, strict=True)
     return [(part, by_now) for part, marker, by_now in asked if marker not in made]
 
 
-def _marker(case: EventContext, charge: Charge, base_id: str) -> tuple[str, str]:
-    """Where stands what tells that the fee was made: its invoice, or the fee itself."""
-    organization_id = case.account.organization.id
+def _marker(context: EventContext, charge: Charge, base_id: str) -> tuple[str, str]:
+    """Key of the idempotency marker, whose existence proves that the fee was created: its invoice, or the fee itself."""
+    organization_id = context.billing.organization.id
     if charge.invoiceable:
         return invoice_store.invoice_key(organization_id, InvoiceId(base_id))
     return fee_store.fee_key(organization_id, FeeId(base_id))
 
 
-def _base_id(case: EventContext, charge: Charge, transaction_id: str) -> str:
-    """The id of an event's invoice, or of its fee without one."""
-    return derived_id("event", case.subscription.id, transaction_id, charge.id)
+def _base_id(context: EventContext, charge: Charge, transaction_id: str) -> str:
+    """The id of an event's invoice, or of its standalone fee."""
+    return derived_id("event", context.subscription.id, transaction_id, charge.id)
 
 
-def _make(case: EventContext, owed: Owed, transaction_id: str, done: Sequence[Write], *, now: datetime) -> None:
+def _make(context: EventContext, owed: Owed, transaction_id: str, done: Sequence[Write], *, now: datetime) -> None:
     used = owed.used
-    base_id = _base_id(case, used.charge, transaction_id)
-    fee = case.fee(used, InvoiceId(base_id), transaction_id=transaction_id, now=now)
+    base_id = _base_id(context, used.charge, transaction_id)
+    fee = context.fee(used, InvoiceId(base_id), transaction_id=transaction_id, now=now)
     if used.charge.invoiceable:
-        _invoice(case, fee, InvoiceId(base_id), done, now=now)
+        _invoice(context, fee, InvoiceId(base_id), done, now=now)
         return
-    organization = case.account.organization.ref
-    loose = fee.model_copy(update={"id": base_id, "invoice_id": None})
-    told = fees.created(organization, loose, loose.payment_status, now=now)
-    Unit(fee_store.create_actions(organization.id, [loose]), agenda.put(told, now=now), done).commit()
-    agenda.push([told])
+    organization = context.billing.organization.ref
+    standalone = fee.model_copy(update={"id": base_id, "invoice_id": None})
+    created = fees.created(organization, standalone, standalone.payment_status, now=now)
+    Unit(fee_store.create_actions(organization.id, [standalone]), agenda.put(created, now=now), done).commit()
+    agenda.push([created])
 
 
-def _invoice(case: EventContext, fee: Fee, invoice_id: InvoiceId, done: Sequence[Write], *, now: datetime) -> None:
-    """An invoice of this fee alone, final at once; all of it in the transaction that makes it."""
-    account, organization = case.account, case.account.organization
-    line = InvoicedSubscription(case.subscription, case.plan, case.part)
-    draft = compose.drafted(account, [line], [fee], invoice_id=invoice_id, now=now)
-    final = compose.finalized(account, draft, [fee], now=now)
-    invoice, notes, told = run.with_notes(account, final, now=now)
-    tasks = [
-        *told,
-        *invoices.tasks_of_issue(organization, account.customer, invoice, [fee], now=now),
-        fees.created(organization.ref, fee, invoice.payment_status, now=now),
-    ]
-    invoice_store.write_fees(organization.id, invoice.id, invoice.build, [fee])
-    Unit(
-        invoice_store.create_actions(organization.id, invoice),
-        customer_store.billing_action(organization.id, account.state, final.state),
-        final.actions,
-        notes,
-        fee_store.copy_actions(organization.id, fee) if invoice.visible else (),
-        (agenda.put(task, now=now) for task in tasks),
-        done,
-    ).commit()
-    agenda.push(tasks)
+def _invoice(context: EventContext, fee: Fee, invoice_id: InvoiceId, done: Sequence[Write], *, now: datetime) -> None:
+    """Issue an invoice of this fee alone, final at once."""
+    billing, organization = context.billing, context.billing.organization
+    line = InvoicedSubscription(context.subscription, context.plan, context.part)
+    draft = compose.drafted(billing, [line], [fee], invoice_id=invoice_id, now=now)
+    issue = issue_transaction.finalized(billing, draft, [fee], now=now)
+    assert issue.invoice is not None, "a fee makes an invoice"
+    copies = fee_store.copy_actions(organization.id, fee) if issue.invoice.visible else []
+    created = fees.created(organization.ref, fee, issue.invoice.payment_status, now=now)
+    issue_transaction.carry_out(replace(issue, actions=[*copies, *done], tasks=[created]), now=now)

@@ -1,0 +1,37 @@
+"""The protocol of what lowers an invoice."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from chalicelib.domain.invoicing.steps import CreditKind
+from chalicelib.features.invoices.records import CreditPart, Fee, Invoice
+from chalicelib.platform.agenda import Task
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Taken:
+    """One credit after an invoice took of it. `part`: as the invoice keeps it; `emits`: the tasks that announce it.
+
+    Each kind adds the change of its own record, which `credits.service.actions` writes.
+    """
+
+    part: CreditPart
+    emits: tuple[Task, ...] = ()
+
+
+class Credit(Protocol):
+    """One credit of a customer, as it was read consistently under the customer's key."""
+
+    @property
+    def kind(self) -> CreditKind:
+        """The kind, which names the step that takes it."""
+
+    def applies_to(self, invoice: Invoice, fee: Fee) -> bool:
+        """Whether it may lower this fee of this invoice."""
+
+    def available(self, base_cents: int) -> int:
+        """The cents that it gives of a base, from 0 to the base."""
+
+    def take(self, invoice: Invoice, amount_cents: int, *, now: datetime) -> Taken:
+        """The credit after the invoice took an amount above 0 of it; nothing is written."""

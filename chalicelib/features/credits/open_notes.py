@@ -1,0 +1,80 @@
+"""Open credit notes as credits: the oldest first, of the invoice's currency, on any fee. Source: rules/invoices 7.3."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from chalicelib.domain.invoicing.steps import CreditKind
+from chalicelib.features.credit_notes import service as credit_notes
+from chalicelib.features.credit_notes import store
+from chalicelib.features.credit_notes.records import CreditNote
+from chalicelib.features.credits.credit import Taken
+from chalicelib.features.customers.store import CustomerItems
+from chalicelib.features.invoices.records import CreditPart, Fee, Invoice
+from chalicelib.platform.ids import OrganizationId, derived_id
+from chalicelib.platform.unit import Write
+
+
+@dataclass(frozen=True, slots=True)
+class NoteChange:
+    """A credit note before and after. `before` None: the note is created."""
+
+    before: CreditNote | None
+    after: CreditNote
+
+    @property
+    def shows(self) -> bool:
+        """Whether the note becomes visible."""
+        return self.after.visible and not (self.before is not None and self.before.visible)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TakenNote(Taken):
+    """A credit note with the balance that an invoice left."""
+
+    change: NoteChange
+
+
+@dataclass(frozen=True, slots=True)
+class OpenNote:
+    """A final credit note with a balance. `stored` False: the transaction that takes it creates it."""
+
+    note: CreditNote
+    stored: bool = True
+    kind: CreditKind = CreditKind.CREDIT_NOTE
+
+    def applies_to(self, invoice: Invoice, fee: Fee) -> bool:
+        """A note is used by other invoices of its currency."""
+        return self.note.currency == invoice.currency and self.note.invoice_id != invoice.id
+
+    def available(self, base_cents: int) -> int:
+        """The balance, up to the base."""
+        return min(self.note.balance_amount_cents, base_cents)
+
+    def take(self, invoice: Invoice, amount_cents: int, *, now: datetime) -> TakenNote:
+        """The note with a lower balance. Using a note is not announced."""
+        part = CreditPart(
+            id=derived_id(invoice.id, "credit", self.note.id),
+            amount_cents=amount_cents,
+            note_id=self.note.id,
+            note_number=self.note.number,
+            note_invoice_number=self.note.invoice_number,
+        )
+        after = credit_notes.consumed(self.note, amount_cents, now=now)
+        return TakenNote(part=part, change=NoteChange(self.note if self.stored else None, after))
+
+
+def open_of(organization_id: OrganizationId, items: CustomerItems) -> list[OpenNote]:
+    """The customer's notes with a balance, the oldest first, read in one request."""
+    opened = store.open_of(items)
+    known = store.get_many(organization_id, [each.note_id for each in opened]) if opened else {}
+    return [OpenNote(known[each.note_id]) for each in opened]
+
+
+def actions(organization_id: OrganizationId, taken: Sequence[TakenNote], changes: Sequence[NoteChange]) -> list[Write]:
+    """The writes of all notes that one transaction changes. A note of `changes` that is also taken is written once, as it
+    was taken."""
+    final = {each.after.id: each for each in changes} | {each.change.after.id: each.change for each in taken}
+    created = [each.after for each in final.values() if each.before is None]
+    replaced = [(each.before, each.after) for each in final.values() if each.before is not None]
+    return store.write_notes(organization_id, created=created, replaced=replaced) if final else []

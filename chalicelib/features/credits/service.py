@@ -1,0 +1,48 @@
+"""The credits of a customer, whatever their kinds: reading, offering, taking and writing them.
+
+A further kind is one entry in each of these functions, and touches nothing of `features/invoicing`.
+"""
+
+from collections.abc import Sequence
+
+from chalicelib import limits
+from chalicelib.domain.invoicing.steps import CreditKind, Offer
+from chalicelib.features.credits import open_notes
+from chalicelib.features.credits.credit import Credit, Taken
+from chalicelib.features.credits.open_notes import NoteChange, TakenNote
+from chalicelib.features.customers.store import CustomerItems
+from chalicelib.features.invoices.records import Fee, Invoice
+from chalicelib.platform.ids import OrganizationId
+from chalicelib.platform.unit import Write
+
+# Each kind's share of the issue transaction's 100 places; more credits wait for the next invoice, the oldest first.
+_PER_INVOICE_MAX = {CreditKind.CREDIT_NOTE: limits.CREDIT_NOTES_PER_INVOICE_MAX}
+
+
+def open_of(organization_id: OrganizationId, items: CustomerItems) -> tuple[Credit, ...]:
+    """All credits that a customer has, each kind in the order in which invoices take it."""
+    return tuple(open_notes.open_of(organization_id, items))
+
+
+def usable(credits: Sequence[Credit], invoice: Invoice, fees: Sequence[Fee]) -> list[Credit]:
+    """The credits that an invoice of these fees may take, in their order."""
+    left = dict(_PER_INVOICE_MAX)
+    found = []
+    for credit in credits:
+        if left[credit.kind] and any(credit.applies_to(invoice, fee) for fee in fees):
+            left[credit.kind] -= 1
+            found.append(credit)
+    return found
+
+
+def offer(credit: Credit) -> Offer:
+    """The credit as the computation of an invoice sees it."""
+    return Offer(credit.kind, credit.available)
+
+
+def actions(organization_id: OrganizationId, taken: Sequence[Taken], notes: Sequence[NoteChange]) -> list[Write]:
+    """The writes of all credits that an issue transaction takes, and of the credit notes that it changes otherwise.
+
+    All changes of one kind are written together, as their total moves in one row that a transaction may touch only once.
+    """
+    return open_notes.actions(organization_id, [each for each in taken if isinstance(each, TakenNote)], notes)

@@ -1,0 +1,96 @@
+"""Making a draft final: at the end of its grace period, or earlier when somebody asks for it."""
+
+from dataclasses import replace
+from datetime import date, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from chalicelib.domain import periods
+from chalicelib.domain.errors import ChangedMeanwhile
+from chalicelib.domain.invoicing import dates
+from chalicelib.domain.invoicing.steps import VERSION_NUMBERS
+from chalicelib.features.invoices import store
+from chalicelib.features.invoices.records import Invoice
+from chalicelib.features.invoicing import drafts, issue_transaction
+from chalicelib.features.invoicing.issue_transaction import FINALIZE
+from chalicelib.features.rating.billing_context import BillingContext
+from chalicelib.platform import agenda
+from chalicelib.platform.agenda import Task
+from chalicelib.platform.clock import OrganizationRef
+from chalicelib.platform.ids import CustomerId, InvoiceId, PlanId
+from chalicelib.platform.retry import retrying
+from chalicelib.platform.unit import Unit
+
+
+def finalize(task: Task, now: datetime) -> None:
+    """Compute the task's draft again, with all events of its period, and issue it as final."""
+    old = store.get(task.organization.id, InvoiceId(task.subject))
+    if old is None or old.status != "draft":
+        agenda.done(task).alone()
+        return
+    context, refreshed, fees = drafts.recomputed(task.organization.id, old, now=now)
+    dated = refreshed.model_copy(update=_dates(context, refreshed, periods.local_date(now, context.zone)))
+    issue = issue_transaction.finalized(context, dated, fees, now=now)
+    issue_transaction.carry_out(replace(issue, replaces=old, actions=[agenda.done(task)]), now=now)
+
+
+def finalize_now(organization: OrganizationRef, draft: Invoice, *, now: datetime) -> list[Task]:
+    """Move the draft's finalization to now; it is carried out as at the end of the grace period. Returns the task to push;
+    none for a draft that has become final meanwhile. Idempotent.
+
+    Raises: ChangedMeanwhile.
+    """
+    due_at = periods.start_of_day(draft.finalize_on, ZoneInfo(draft.timezone))
+    planned = agenda.task(FINALIZE, organization, draft.id, due_at)
+
+    def attempt() -> list[Task]:
+        standing = _standing(planned, now=now)
+        if standing is None:
+            current = store.get(organization.id, draft.id)
+            if current is not None and current.status == "draft":
+                raise ChangedMeanwhile("invoice")  # The task was moved between two reads.
+            return []
+        if standing.due_at <= now and not standing.parked:
+            return [standing]
+        Unit(agenda.move(standing, now, now=now)).commit()
+        return [agenda.task(FINALIZE, organization, draft.id, now)]
+
+    return retrying(attempt, "invoice")
+
+
+def finalize_all(
+    organization: OrganizationRef, customer_id: CustomerId, *, now: datetime, plan_id: PlanId | None = None
+) -> list[Task]:
+    """Move the finalization of a customer's drafts (only those on a plan, where one is named) to now."""
+    tasks: list[Task] = []
+    for draft in store.drafts_of(organization.id, customer_id):
+        if plan_id is None or drafts.stands_on(draft, plan_id):
+            tasks += finalize_now(organization, draft, now=now)
+    return tasks
+
+
+def close(task: Task, now: datetime) -> None:
+    """Make the drafts of a deleted customer final."""
+    tasks = finalize_all(task.organization, CustomerId(task.subject), now=now)
+    agenda.done(task).alone()
+    agenda.push([each for each in tasks if not each.in_clock])
+
+
+def _standing(planned: Task, *, now: datetime) -> Task | None:
+    """The task as it stands: where it was planned, or moved to an instant that has come."""
+    if planned.in_clock:
+        for each in agenda.tasks_of_clock(planned.organization, until=now):
+            if (each.kind, each.subject) == (planned.kind, planned.subject):
+                return each
+    return agenda.find(planned.key)
+
+
+def _dates(context: BillingContext, draft: Invoice, on: date) -> dict[str, object]:
+    """The dates of a draft that becomes final on a day. Source: rules/invoices 2."""
+    adjustment = context.customer.billing_configuration.subscription_invoice_issuing_date_adjustment
+    issuing = draft.issuing_date if adjustment == dates.KEEP else on
+    return {
+        "issuing_date": issuing,
+        "payment_due_date": issuing + timedelta(days=draft.net_payment_term),
+        "finalize_on": on,
+        "version_number": VERSION_NUMBERS[context.organization.billing_configuration.coupon_application],
+    }

@@ -1,0 +1,178 @@
+"""The issue transaction: the one place where an invoice becomes final or is drafted, whatever made it.
+
+Fees are written under a fee revision that nobody reads yet; then one transaction writes all that must agree: the invoice, the
+customer's billing state with the number drawn from it, the credits taken, what the maker adds, and the tasks that follow.
+A crash before it leaves nothing visible; after it, nothing is missing.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from chalicelib.domain import periods
+from chalicelib.domain.invoicing import numbers
+from chalicelib.features.credit_notes import service as credit_notes
+from chalicelib.features.credit_notes import store as note_store
+from chalicelib.features.credits import service as credits
+from chalicelib.features.credits.credit import Taken
+from chalicelib.features.credits.open_notes import NoteChange
+from chalicelib.features.customers import service as customers
+from chalicelib.features.customers import store as customer_store
+from chalicelib.features.customers.records import BillingState
+from chalicelib.features.invoices import service as invoices
+from chalicelib.features.invoices import store as invoice_store
+from chalicelib.features.invoices.records import Fee, Invoice
+from chalicelib.features.invoicing import compose
+from chalicelib.features.organizations import store as organization_store
+from chalicelib.features.rating.billing_context import BillingContext
+from chalicelib.platform import agenda, counters
+from chalicelib.platform.agenda import Task
+from chalicelib.platform.unit import Unit, Write
+
+FINALIZE = agenda.kind("finalize_invoice", rank=20, reads_usage=True)
+
+# Invoices numbered per customer, counted for the day on which an organization goes over to one sequence.
+NUMBERED = "invoices-numbered-per-customer"
+
+
+@dataclass(frozen=True, slots=True)
+class Issue:
+    """All that one issue transaction writes. `context`: as everything was read; `state`: the billing state afterwards;
+    `invoice`: None where a run bills nothing; `numbering`: draws the number; `taken`: the credits that lower the invoice.
+
+    The maker adds its own: `replaces`: the stored draft that the invoice replaces; `notes`: credit notes created or changed
+    beside those taken; `actions` and `tasks`: all else that changes and follows.
+    """
+
+    context: BillingContext
+    state: BillingState
+    invoice: Invoice | None = None
+    fees: Sequence[Fee] = ()
+    numbering: Sequence[Write] = ()
+    taken: Sequence[Taken] = ()
+    replaces: Invoice | None = None
+    notes: Sequence[NoteChange] = ()
+    actions: Sequence[Write] = ()
+    tasks: Sequence[Task] = ()
+
+
+def finalized(context: BillingContext, draft: Invoice, fees: Sequence[Fee], *, now: datetime) -> Issue:
+    """The issue of a draft that becomes final: credits taken, number drawn, the credit notes on it final with it.
+
+    An invoice of nothing is closed without a number, where the customer's settings say so. Both sequences count every
+    numbered invoice, whichever mode numbered it. Source: rules/invoices 1, 3, 7.3, 9.
+    """
+    if draft.fees_amount_cents == 0 and context.skips_zero_invoices:
+        closed = draft.model_copy(update={"status": "closed", "finalized_at": now, "updated_at": now})
+        return _with_notes(Issue(context, context.state, closed, fees), now=now)
+    usable = credits.usable(context.credits, draft, fees)
+    sums = compose.sums_of(fees, [credits.offer(credit) for credit in usable])
+    taken = [c.take(draft, cents, now=now) for c, cents in zip(usable, sums.taken, strict=True) if cents]
+    number, numbering = _numbered(context, draft, now=now)
+    final = draft.model_copy(
+        update={
+            "status": "finalized",
+            "number": number,
+            "sequential_id": context.state.invoices + 1,
+            **compose.amounts(sums, draft.id),
+            "credits": tuple(each.part for each in taken),
+            "payment_status": "succeeded" if sums.total_amount_cents == 0 else "pending",
+            "finalized_at": now,
+            "updated_at": now,
+        }
+    )
+    state = context.state.model_copy(update={"invoices": context.state.invoices + 1})
+    return _with_notes(Issue(context, state, final, fees, numbering, taken), now=now)
+
+
+def drafted(context: BillingContext, draft: Invoice, fees: Sequence[Fee]) -> Issue:
+    """The issue of a draft, which becomes final when its grace period is over."""
+    return Issue(context, context.state, draft, fees)
+
+
+def carry_out(issue: Issue, *, now: datetime) -> None:
+    """Write the fees and carry out the issue transaction, then push the tasks that it wrote.
+
+    Raises: Cancelled.
+    """
+    context, invoice = issue.context, issue.invoice
+    ref = context.organization.ref
+    tasks = [*_announcements(issue, now=now), *issue.tasks]
+    if invoice is not None:
+        invoice_store.write_fees(ref.id, invoice.id, invoice.build, issue.fees)
+    Unit(
+        [
+            *_invoice_actions(issue),
+            customer_store.billing_action(ref.id, context.state, issue.state),
+            *customers.due_actions(ref, context.state, issue.state, now=now),
+            *issue.numbering,
+            *credits.actions(ref.id, issue.taken, issue.notes),
+            *issue.actions,
+            *(agenda.put(task, now=now) for task in tasks),
+        ]
+    ).commit()
+    agenda.push([task for task in (*tasks, *_moved(issue)) if not task.in_clock])
+
+
+def _numbered(context: BillingContext, draft: Invoice, *, now: datetime) -> tuple[str, list[Write]]:
+    """The number of an invoice, and the actions that draw it."""
+    organization = context.organization
+    prefix = organization.document_number_prefix
+    if organization.document_numbering == "per_organization":
+        # One sequence: it goes on from all that were numbered before, in either mode.
+        per_customer = counters.total(organization.id, NUMBERED)
+        seen = organization_store.numbers(organization.id)["invoices"]
+        finalized_on = periods.local_date(now, ZoneInfo(organization.timezone))
+        number = numbers.per_organization(prefix, finalized_on, per_customer + seen + 1)
+        return number, [organization_store.number_action(organization.id, "invoices", seen=seen)]
+    number = numbers.per_customer(prefix, context.customer.sequential_id, context.state.invoices + 1)
+    # Spread counters, as every invoice moves them: one row would make all of an organization's invoices conflict.
+    return number, counters.moved(organization.id, NUMBERED, draft.id, {"all": 1})
+
+
+def _with_notes(issue: Issue, *, now: datetime) -> Issue:
+    """The issue with the draft credit notes on its invoice, which become final with it."""
+    invoice = issue.invoice
+    if invoice is None or not invoice.note_ids:
+        return issue
+    own = note_store.get_many(issue.context.organization.id, list(invoice.note_ids))
+    today = periods.local_date(now, issue.context.zone)
+    changes = [
+        NoteChange(note, credit_notes.finalized(note, invoice, today=today, now=now))
+        for note in own.values()
+        if note.status == "draft"
+    ]
+    offset = invoice.offset_amount_cents + sum(each.after.offset_amount_cents for each in changes)
+    return replace(issue, invoice=invoice.model_copy(update={"offset_amount_cents": offset}), notes=changes)
+
+
+def _invoice_actions(issue: Issue) -> list[Write]:
+    organization_id = issue.context.organization.id
+    if issue.invoice is None:
+        return []
+    if issue.replaces is not None:
+        return invoice_store.replace_actions(organization_id, issue.replaces, issue.invoice)
+    return invoice_store.create_actions(organization_id, issue.invoice)
+
+
+def _announcements(issue: Issue, *, now: datetime) -> list[Task]:
+    """The tasks that follow every issue: messages of credit notes and credits, of the invoice, and a draft's finalization."""
+    context, invoice = issue.context, issue.invoice
+    ref = context.organization.ref
+    tasks = [credit_notes.issued_task(ref, each.after, now) for each in issue.notes if each.shows]
+    tasks += [task for each in issue.taken for task in each.emits]
+    if invoice is not None and invoice.visible:
+        tasks.append(invoices.issued_task(ref, invoice))
+    if invoice is not None and invoice.status == "draft":
+        due_at = periods.start_of_day(invoice.finalize_on, context.zone)
+        tasks.append(agenda.task(FINALIZE, ref, invoice.id, due_at))
+    return tasks
+
+
+def _moved(issue: Issue) -> list[Task]:
+    """The customer's billing task, where the issue moves it."""
+    due_at = issue.state.due_at
+    if due_at is None or due_at == issue.context.state.due_at:
+        return []
+    return [agenda.task(customers.BILL, issue.context.organization.ref, issue.context.customer.id, due_at)]
