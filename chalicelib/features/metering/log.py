@@ -14,7 +14,7 @@ import random
 import threading
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from botocore.exceptions import ClientError
 
@@ -24,15 +24,13 @@ from chalicelib.features.metering import log_items, log_numbers, store
 from chalicelib.features.metering.definitions import Definitions
 from chalicelib.features.metering.event import Event
 from chalicelib.features.metering.log_items import Reference
+from chalicelib.features.metering.queue_message import Message
 from chalicelib.platform import agenda
 from chalicelib.platform.clock import OrganizationRef
 from chalicelib.platform.ids import OrganizationId, derived_id
 from chalicelib.platform.log import logger
 from chalicelib.platform.table import Item, Key, core, transact, usage
 from chalicelib.platform.timestamps import stamp
-
-if TYPE_CHECKING:
-    from chalicelib.features.metering.messages import Message
 
 # The faults of an hour are told after its end: in an organization with a clock of its own, by that clock.
 ERRORS = agenda.kind("event_errors", rank=70, reads_usage=True)
@@ -61,7 +59,7 @@ def name_of(organization_id: OrganizationId, message_ids: Iterable[str], now: da
 def write(
     organization: OrganizationRef,
     name: str,
-    messages: Sequence["Message"],
+    messages: Sequence[Message],
     counted: set[Name],
     definitions: Definitions | None,
     now: datetime,
@@ -79,7 +77,7 @@ def write(
 
 
 def complete(
-    organization: OrganizationRef, message: "Message", own_name: str, definitions: Definitions | None, now: datetime
+    organization: OrganizationRef, message: Message, own_name: str, definitions: Definitions | None, now: datetime
 ) -> None:
     """Log what a message that came again had counted before, where the log does not have it. `own_name`: of the batch of now.
     Never raises."""
@@ -96,7 +94,7 @@ def complete(
         _skipped(organization, len(message.events))
 
 
-def _known(organization_id: OrganizationId, message: "Message") -> dict[str, tuple[set[Name], set[Key]]]:
+def _known(organization_id: OrganizationId, message: Message) -> dict[str, tuple[set[Name], set[Key]]]:
     """Of the stored events that this very message brought, by the name of their batch, those that no log item names, and the
     rows of numbers for the others."""
     keys = [store.event_key(organization_id, e.transaction_id, e.external_subscription_id) for e in message.events]
@@ -119,9 +117,7 @@ def standing(organization_id: OrganizationId, name: str) -> list[Item]:
     return list(usage.query(log_items.pk_of(organization_id, name), begins=f"{name}#"))
 
 
-def _references(
-    messages: Iterable["Message"], wanted: set[Name], definitions: Definitions | None
-) -> Iterable[Reference]:
+def _references(messages: Iterable[Message], wanted: set[Name], definitions: Definitions | None) -> Iterable[Reference]:
     """Of each event that is wanted the first, which is the one that is kept; all found are taken out of `wanted`."""
     place = 0
     for message in messages:
@@ -142,7 +138,7 @@ def _faults(event: Event, definitions: Definitions | None) -> int:
     return INVALID_CODE if metric is None else metric.expected.faults(event.properties)
 
 
-def _clock_at(messages: Iterable["Message"], now: datetime) -> datetime:
+def _clock_at(messages: Iterable[Message], now: datetime) -> datetime:
     # Events in flight hold a sandbox's clock up, so that it still shows the hour in which they came.
     return max((message.clock_at for message in messages if message.clock_at is not None), default=now)
 

@@ -1,22 +1,19 @@
 """Counting a batch of messages: the handler behind the queue of events."""
 
 import gc
-import json
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
-from decimal import Decimal
 from functools import lru_cache
 from typing import Any
 
 import simplejson
 
 from chalicelib import limits
-from chalicelib.features.metering import advance, definitions, log, progress, store, write
-from chalicelib.features.metering.advance import Accepted, InAdvance
+from chalicelib.features.metering import advance, definitions, log, progress, queue_message, store, write
+from chalicelib.features.metering.advance import InAdvance
 from chalicelib.features.metering.definitions import Definitions
-from chalicelib.features.metering.event import Event, Source, from_message, milliseconds_of
+from chalicelib.features.metering.event import Event
+from chalicelib.features.metering.queue_message import Message
 from chalicelib.features.metering.write import Outcome, Patience
 from chalicelib.platform import agenda, clock
 from chalicelib.platform.agenda import Task
@@ -24,7 +21,6 @@ from chalicelib.platform.clock import OrganizationRef
 from chalicelib.platform.ids import OrganizationId, key_part
 from chalicelib.platform.log import logger
 from chalicelib.platform.table import usage
-from chalicelib.platform.timestamps import unstamp
 
 # A day longer than events are taken, so that what is gone is refused and not counted again.
 _RETENTION_SECONDS = int(limits.EVENT_RETENTION.total_seconds()) + 86_400
@@ -33,36 +29,13 @@ _RETENTION_SECONDS = int(limits.EVENT_RETENTION.total_seconds()) + 86_400
 _to_json = simplejson.JSONEncoder(separators=(",", ":"), use_decimal=True, ensure_ascii=False).encode
 
 
-_NOBODY = Source("", "")
-
-
-@dataclass(frozen=True, slots=True)
-class Message:
-    """One message of the queue: what one request held, or a part of it. `source`: address and client of the request;
-    `clock_at`: what a sandbox's clock said; `came_before`: it was delivered to a worker already."""
-
-    id: str
-    organization: OrganizationRef
-    received_at: str
-    received_ms: int
-    in_flight: str | None
-    events: Sequence[Event]
-    source: Source = _NOBODY
-    clock_at: datetime | None = None
-    came_before: bool = False
-
-    def accepted(self) -> Accepted:
-        """When it was accepted."""
-        return Accepted(self.received_at, self.clock_at or unstamp(self.received_at))
-
-
 def handle(records: Sequence[Mapping[str, Any]]) -> list[str]:
     """Count the events of these SQS records; returns the ids of the messages to deliver again.
 
     Counting comes first, and nothing else can stop it. A record that cannot be read goes back alone, and so does a message
     some of whose events could not be counted. Delivering any of them again counts nothing twice.
     """
-    messages, unreadable = _read_all(records)
+    messages, unreadable = queue_message.read_all(records)
     give_up_at = time.monotonic() + limits.METERING_SECONDS
     if messages:
         progress.note((each.organization.id, each.received_at) for each in messages if not each.organization.sandbox)
@@ -146,41 +119,11 @@ class _Batch:
                     log.complete(organization, message, self._names[organization.id], definitions, self._now)
 
 
-def _read_all(records: Sequence[Mapping[str, Any]]) -> tuple[list[Message], list[str]]:
-    """The messages, and the ids of those that cannot be read."""
-    messages: list[Message] = []
-    unreadable: list[str] = []
-    for record in records:
-        try:
-            messages.append(_read(record))
-        except Exception:  # noqa: BLE001  whatever it holds, it goes back alone
-            logger.exception("unreadable message", extra={"message_id": record.get("messageId")})
-            unreadable.append(str(record["messageId"]))
-    messages.sort(key=lambda message: message.received_at)  # Of an event that was sent twice the first content stays.
-    return messages, unreadable
-
-
 @lru_cache(maxsize=1)
 def _keep_what_is_loaded() -> None:
     """After the first batch all modules and clients are there for the life of the process: collections of garbage need not
     look at them again and again (half of our own time per event, by `make bench`)."""
     gc.freeze()
-
-
-def _read(record: Mapping[str, Any]) -> Message:
-    body = json.loads(record["body"], parse_float=Decimal)
-    return Message(
-        id=str(record["messageId"]),
-        organization=OrganizationRef(OrganizationId(str(body["org"])), bool(body["sandbox"])),
-        received_at=body["received"],
-        received_ms=milliseconds_of(unstamp(body["received"])),
-        in_flight=body.get("in_flight"),
-        # A long request comes in several messages: each says where in the array its events begin.
-        events=[from_message(parts, place) for place, parts in enumerate(body["events"], body.get("first", 0))],
-        source=Source(*(body.get("from") or ("", ""))),
-        clock_at=unstamp(body["now"]) if "now" in body else None,
-        came_before=int(record.get("attributes", {}).get("ApproximateReceiveCount", 1)) > 1,
-    )
 
 
 def _defined(by_organization: Mapping[OrganizationRef, Sequence[Message]]) -> dict[str, Definitions | None]:

@@ -24,7 +24,8 @@ from chalicelib.domain.aggregation.summaries import NOTHING, Summary, merged
 from chalicelib.domain.aggregation.window import Window
 from chalicelib.domain.charges.amounts import amount_per_unit
 from chalicelib.domain.charges.in_advance import EventFee
-from chalicelib.domain.charges.models import ChargeModel, Priced
+from chalicelib.domain.charges.models import ChargeModel
+from chalicelib.domain.charges.usage import Priced
 from chalicelib.domain.money import CONTEXT
 from chalicelib.domain.periods import Span
 from chalicelib.domain.subscriptions import Days

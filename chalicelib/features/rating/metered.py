@@ -16,8 +16,9 @@ from chalicelib.domain.aggregation.summaries import NOTHING
 from chalicelib.domain.aggregation.window import Window
 from chalicelib.domain.charges import properties as charge_properties
 from chalicelib.domain.charges import prorated
-from chalicelib.domain.charges.models import ChargeModel, ChargeUsage, Priced, price
+from chalicelib.domain.charges.models import ChargeModel, price
 from chalicelib.domain.charges.prorated import ProratedUsage
+from chalicelib.domain.charges.usage import ChargeUsage, Priced
 from chalicelib.domain.periods import Span
 from chalicelib.features.billable_metrics.store import Metric
 from chalicelib.features.plans.store import Charge, ChargeFilter

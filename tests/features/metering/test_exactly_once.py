@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from chalicelib import limits
 from chalicelib.domain.aggregation.numbers import quantity
 from chalicelib.domain.periods import Span
-from chalicelib.features.metering import messages, store, write
+from chalicelib.features.metering import messages, queue_message, store, write
 from chalicelib.features.metering.rows import Rows
 from chalicelib.platform import table
 from chalicelib.platform.clock import OrganizationRef
@@ -81,7 +81,7 @@ def test_an_answer_lost_after_the_commit_counts_once(aws, at, monkeypatch):
 def test_conflicts_are_retried_with_jitter(aws):
     waits: list[float] = []
     sealer = messages._Preparer(ORG.id, "sub", "log")
-    read = messages._read(message(TEN))
+    read = queue_message.read(message(TEN))
     sealed = [sealer.seal(read, each) for each in read.events]
     rows = Rows(write.usage_once, ORG.id, "sub", {})
     with conflicting(3) as left:
