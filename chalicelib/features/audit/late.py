@@ -26,7 +26,7 @@ from chalicelib.features.subscriptions import store as subscriptions
 from chalicelib.features.subscriptions.records import Subscription
 from chalicelib.features.usage import expiry
 from chalicelib.features.usage.raw import ceil_ms
-from chalicelib.platform import agenda
+from chalicelib.platform import agenda, metrics
 from chalicelib.platform.agenda import Task
 from chalicelib.platform.clock import OrganizationRef
 from chalicelib.platform.ids import CustomerId, OrganizationId, PlanId, made_at
@@ -209,7 +209,7 @@ def count(task: Task, now: datetime) -> None:
     """Count the late events of the day that ended at `now`, and look again a day later."""
     number = sum(1 for _ in metered_between(task.organization.id, now - _DAY, now))
     if number:
-        _alarm(task.organization, number)
+        metrics.count("LateEvents", number, organization=task.organization.id)
     transact([*agenda.move(task, now + _DAY, now=now), *expiry.begin(task, now)])
 
 
@@ -232,14 +232,6 @@ def metered_between(organization_id: OrganizationId, start: datetime, end: datet
 def _missed(ledger: Ledger, reference: Reference, metered_at: datetime) -> Final | None:
     external_id, code, ms = reference.external_subscription_id, reference.code, reference.timestamp_ms
     return ledger.missed(external_id, code, ms, metered_at)
-
-
-def _alarm(organization: OrganizationRef, number: int) -> None:
-    """Count them in the metric that raises the alarm (a line of the log that CloudWatch reads)."""
-    from aws_lambda_powertools.metrics import MetricUnit, single_metric
-
-    with single_metric(name="LateEvents", unit=MetricUnit.Count, value=number, namespace="Tollgate") as metric:
-        metric.add_metadata("organization", organization.id)
 
 
 def _late(organization_id: OrganizationId, item: Item, final: Final) -> Late:

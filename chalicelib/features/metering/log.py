@@ -25,7 +25,7 @@ from chalicelib.features.metering.definitions import Definitions
 from chalicelib.features.metering.event import Event
 from chalicelib.features.metering.log_items import Reference
 from chalicelib.features.metering.queue_message import Message
-from chalicelib.platform import agenda
+from chalicelib.platform import agenda, metrics
 from chalicelib.platform.clock import OrganizationRef
 from chalicelib.platform.ids import OrganizationId, derived_id
 from chalicelib.platform.log import logger
@@ -163,12 +163,9 @@ def _spread_more(organization_id: OrganizationId) -> None:
 
 
 def _skipped(organization: OrganizationRef, number: int) -> None:
-    """Count events that lists will lack in the metric that raises the alarm (a line of the log that CloudWatch reads)."""
-    from aws_lambda_powertools.metrics import MetricUnit, single_metric
-
+    """Count events that lists will lack in the metric that raises the alarm."""
     logger.exception("not logged", extra={"organization": organization.id, "events": number})
-    with single_metric(name="LogSkipped", unit=MetricUnit.Count, value=number, namespace="Tollgate") as metric:
-        metric.add_metadata("organization", organization.id)
+    metrics.count("LogSkipped", number, organization=organization.id)
 
 
 def _tell_later(organization: OrganizationRef, at: datetime) -> None:
