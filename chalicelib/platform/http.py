@@ -20,7 +20,7 @@ from chalice.app import Blueprint, Response
 
 from chalicelib import limits
 from chalicelib.domain import errors
-from chalicelib.platform import auth, clock
+from chalicelib.platform import auth, clock, log
 from chalicelib.platform.busy import is_busy
 from chalicelib.platform.clock import OrganizationRef
 from chalicelib.platform.ids import OrganizationId
@@ -139,9 +139,9 @@ class Routes:
 
         def register(view: View) -> View:
             def handle(**path_values: str) -> Response:
-                return _answered(
-                    self.blueprint.current_request, view, path_values, key, while_advancing=while_advancing
-                )
+                request = self.blueprint.current_request
+                with log.about(request_id=_id_of(request)):
+                    return _answered(request, view, path_values, key, while_advancing=while_advancing)
 
             handle.__name__ = f"{method.lower()}_{view.__module__}_{view.__name__}".replace(".", "_")
             self.blueprint.route(self._prefix + path, methods=[method], content_types=["*/*"])(handle)
@@ -204,6 +204,11 @@ def _answered(request: Any, view: View, path: dict[str, str], key: str, *, while
     return _response(answer, request.headers.get("accept-encoding") or "")
 
 
+def _id_of(request: Any) -> str:
+    """The request's id: API Gateway's, which clients see too; on one machine, that of the call of the function."""
+    return str(request.context.get("requestId") or request.lambda_context.aws_request_id)
+
+
 def _bug(request: Any) -> Response:
     logger.exception("bug", extra={"path": request.context.get("resourcePath"), "method": request.method})
     return _response(Answer({"status": 500, "error": "Internal Error"}, 500))
@@ -219,6 +224,7 @@ def _too_busy(error: Exception) -> Response:
 def _call(request: Any, path: dict[str, str], key: str, *, while_advancing: bool) -> Call:
     if key == "organization":
         organization = auth.identify(request.headers)
+        log.note(organization=organization.id)
         state = clock.read(organization)
         if state.advancing and request.method != "GET" and not while_advancing:
             raise errors.Conflict("test_clock_advancing")

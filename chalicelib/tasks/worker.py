@@ -10,7 +10,7 @@ from typing import Any
 
 from chalicelib import limits
 from chalicelib.features.sandbox import service as test_clock
-from chalicelib.platform import agenda, clock, jobs, queues
+from chalicelib.platform import agenda, clock, jobs, log, queues
 from chalicelib.platform.agenda import Task
 from chalicelib.platform.busy import is_busy
 from chalicelib.platform.fairness import in_turns
@@ -50,11 +50,14 @@ def handle_at_once(records: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 def _handled(record: Mapping[str, Any], carry_out: Callable[[Mapping[str, Any]], None]) -> bool:
-    try:
-        carry_out(json.loads(record["body"]))
-    except Exception as error:  # noqa: BLE001  one part of a batch is isolated from the next
-        logger.exception("message failed", extra={"message_id": record.get("messageId")})
-        return is_busy(error) and queues.receives(record) >= limits.BUSY_RECEIVES_MAX
+    with log.about(message_id=str(record["messageId"])):
+        try:
+            message = json.loads(record["body"])
+            log.note(organization=pushing.owner_of(message))
+            carry_out(message)
+        except Exception as error:  # noqa: BLE001  one part of a batch is isolated from the next
+            logger.exception("message failed")
+            return is_busy(error) and queues.receives(record) >= limits.BUSY_RECEIVES_MAX
     return True
 
 
@@ -98,6 +101,7 @@ def _handle_one(message: Mapping[str, Any], holder: Holder) -> None:
     task = agenda.find((message["pk"], message["sk"]))
     if task is None or task.parked:
         return
+    log.note(kind=task.kind.name)
     real_now = clock.utc_now()
     if task.in_clock:
         _handle_sandbox(task)

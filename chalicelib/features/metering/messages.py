@@ -3,6 +3,7 @@
 import gc
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from functools import lru_cache
 from typing import Any
 
@@ -19,7 +20,7 @@ from chalicelib.platform import agenda, clock
 from chalicelib.platform.agenda import Task
 from chalicelib.platform.clock import OrganizationRef
 from chalicelib.platform.ids import OrganizationId, key_part
-from chalicelib.platform.log import logger
+from chalicelib.platform.log import about, logger
 from chalicelib.platform.table import usage
 
 # A day longer than events are taken, so that what is gone is refused and not counted again.
@@ -36,18 +37,30 @@ def handle(records: Sequence[Mapping[str, Any]]) -> list[str]:
     some of whose events could not be counted. Delivering any of them again counts nothing twice.
     """
     messages, unreadable = queue_message.read_all(records)
-    give_up_at = time.monotonic() + limits.METERING_SECONDS
-    if messages:
-        progress.note((each.organization.id, each.received_at) for each in messages if not each.organization.sandbox)
-    batch = _Batch(messages, give_up_at)
-    failed = dict.fromkeys((*unreadable, *batch.count()))
-    _push(batch.tasks)
-    batch.log()
+    with about(organization=lambda: " ".join({message.organization.id: None for message in messages})):
+        failed = dict.fromkeys((*unreadable, *_count(messages)))
     for message in messages:
         if message.in_flight is not None and message.id not in failed:
             _arrived(message)
     _keep_what_is_loaded()
     return list(failed)
+
+
+def _count(messages: Sequence[Message]) -> list[str]:
+    """Count and log all events; returns the ids of the messages some of whose events could not be counted."""
+    give_up_at = time.monotonic() + limits.METERING_SECONDS
+    if messages:
+        progress.note((each.organization.id, each.received_at) for each in messages if not each.organization.sandbox)
+    batch = _Batch(messages, give_up_at)
+    failed = batch.count()
+    _push(batch.tasks)
+    batch.log()
+    return failed
+
+
+def _about(organization: OrganizationRef, messages: Sequence[Message]) -> AbstractContextManager[None]:
+    """Lines logged inside name the organization and its messages."""
+    return about(organization=organization.id, message_id=lambda: " ".join(message.id for message in messages))
 
 
 class _Batch:
@@ -73,21 +86,30 @@ class _Batch:
         failed: list[str] = []
         whole = Patience(give_up_at=self._give_up_at)
         for organization, own in self._messages.items():
-            patience, names = Patience(whole), set[log.Name]()
-            for subscription, members in _groups(own).items():
-                try:
-                    outcome = self._count_group(organization.id, subscription, members, patience)
-                except Exception:  # noqa: BLE001  one part of a batch is isolated from the next
-                    logger.exception("group not counted", extra={"organization": organization.id})
-                    names |= {(subscription, event.transaction_id) for _, event in members}
-                    continue
-                self._counted[organization.id] |= {
-                    (subscription, prepared.event.transaction_id) for prepared in outcome.written
-                }
-                names |= {(subscription, prepared.event.transaction_id) for prepared in outcome.failed}
-                self.tasks += [prepared.task for prepared in outcome.written if prepared.task is not None]
+            with _about(organization, own):
+                names = self._count_organization(organization, own, Patience(whole))
             failed += _holding(own, names) if names else []
         return failed
+
+    def _count_organization(
+        self, organization: OrganizationRef, own: Sequence[Message], patience: Patience
+    ) -> set[log.Name]:
+        """Count the events of one organization; returns the names of those that could not be counted."""
+        names = set[log.Name]()
+        for subscription, members in _groups(own).items():
+            try:
+                outcome = self._count_group(organization.id, subscription, members, patience)
+            except Exception:  # noqa: BLE001  one part of a batch is isolated from the next
+                held_by = " ".join({message.id: None for message, _ in members})
+                logger.exception("group not counted", extra={"message_id": held_by})
+                names |= {(subscription, event.transaction_id) for _, event in members}
+                continue
+            self._counted[organization.id] |= {
+                (subscription, prepared.event.transaction_id) for prepared in outcome.written
+            }
+            names |= {(subscription, prepared.event.transaction_id) for prepared in outcome.failed}
+            self.tasks += [prepared.task for prepared in outcome.written if prepared.task is not None]
+        return names
 
     def _count_group(
         self,
@@ -113,10 +135,12 @@ class _Batch:
         for organization, own in self._messages.items():
             definitions, counted = self._defined[organization.id], self._counted[organization.id]
             if counted:
-                log.write(organization, self._names[organization.id], own, counted, definitions, self._now)
+                with _about(organization, own):
+                    log.write(organization, self._names[organization.id], own, counted, definitions, self._now)
             for message in own:
                 if message.came_before:
-                    log.complete(organization, message, self._names[organization.id], definitions, self._now)
+                    with _about(organization, [message]):
+                        log.complete(organization, message, self._names[organization.id], definitions, self._now)
 
 
 @lru_cache(maxsize=1)
@@ -131,12 +155,13 @@ def _defined(by_organization: Mapping[OrganizationRef, Sequence[Message]]) -> di
     recount."""
     found: dict[str, Definitions | None] = {}
     for organization, own in by_organization.items():
-        try:
-            codes = {event.code for message in own for event in message.events}
-            found[organization.id] = definitions.of(organization, codes)
-        except Exception:  # noqa: BLE001  as said above
-            logger.exception("metrics not understood", extra={"organization": organization.id})
-            found[organization.id] = None
+        with _about(organization, own):
+            try:
+                codes = {event.code for message in own for event in message.events}
+                found[organization.id] = definitions.of(organization, codes)
+            except Exception:  # noqa: BLE001  as said above
+                logger.exception("metrics not understood")
+                found[organization.id] = None
     return found
 
 
@@ -161,10 +186,11 @@ def _holding(messages: Iterable[Message], names: set[log.Name]) -> list[str]:
 
 def _arrived(message: Message) -> None:
     """A sandbox's message is no longer in flight. A mark that stays only lets its clock wait."""
-    try:
-        usage.write(usage.delete((store.in_flight_pk(message.organization.id), str(message.in_flight))))
-    except Exception:  # noqa: BLE001  its events are counted
-        logger.exception("message still marked as in flight", extra={"message_id": message.id})
+    with _about(message.organization, [message]):
+        try:
+            usage.write(usage.delete((store.in_flight_pk(message.organization.id), str(message.in_flight))))
+        except Exception:  # noqa: BLE001  its events are counted
+            logger.exception("message still marked as in flight")
 
 
 def _push(tasks: Sequence[Task]) -> None:

@@ -28,7 +28,7 @@ from chalicelib import limits
 from chalicelib.domain.errors import ChangedMeanwhile, Conflict, Forbidden, Invalid
 from chalicelib.features.events import service as events
 from chalicelib.features.plans import advance_codes
-from chalicelib.platform import agenda, busy, clock, jobs
+from chalicelib.platform import agenda, busy, clock, jobs, log
 from chalicelib.platform.agenda import Task
 from chalicelib.platform.busy import is_busy
 from chalicelib.platform.clock import OrganizationRef, TestClock
@@ -199,7 +199,8 @@ def _run_due(
             raise AssertionError(f"task {task.kind.name} of {task.subject} did not finish")
         if not reach(task.due_at):
             return True
-        failure = jobs.run(task, now=task.due_at)
+        with log.about(organization=organization.id, kind=task.kind.name):
+            failure = jobs.run(task, now=task.due_at)
         if isinstance(failure, ChangedMeanwhile):
             return False  # Parallel requests are in its way: who comes next goes on.
         if failure is None:
