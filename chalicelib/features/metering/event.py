@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any, NamedTuple
 
 from chalicelib import limits
-from chalicelib.platform.http import to_json
+from chalicelib.platform.http.json import to_json
 from chalicelib.platform.ids import OrganizationId, derived_id
 
 # What is known of a request besides its events, as short as a log can hold it.

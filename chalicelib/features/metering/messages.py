@@ -7,8 +7,6 @@ from contextlib import AbstractContextManager
 from functools import lru_cache
 from typing import Any
 
-import simplejson
-
 from chalicelib import limits
 from chalicelib.features.metering import advance, definitions, log, progress, queue_message, store, write
 from chalicelib.features.metering.advance import InAdvance
@@ -19,15 +17,13 @@ from chalicelib.features.metering.write import Outcome, Patience
 from chalicelib.platform import agenda, clock
 from chalicelib.platform.agenda import Task
 from chalicelib.platform.clock import OrganizationRef
+from chalicelib.platform.http.json import to_json
 from chalicelib.platform.ids import OrganizationId, key_part
 from chalicelib.platform.log import about, logger
 from chalicelib.platform.table import usage
 
 # A day longer than events are taken, so that what is gone is refused and not counted again.
 _RETENTION_SECONDS = int(limits.EVENT_RETENTION.total_seconds()) + 86_400
-
-# One encoder for all: `dumps` would make one per event, which takes as long as encoding it.
-_to_json = simplejson.JSONEncoder(separators=(",", ":"), use_decimal=True, ensure_ascii=False).encode
 
 
 def handle(records: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -220,7 +216,7 @@ class _Preparer:
             "transaction_id": {"S": event.transaction_id},
             "code": {"S": event.code},
             "ms": {"N": str(ms)},
-            "properties": {"S": _to_json(event.properties)},
+            "properties": {"S": to_json(event.properties)},
             "received": {"S": message.received_at},
             "place": {"N": str(event.place)},
         }
@@ -230,7 +226,7 @@ class _Preparer:
         if event.precise_total_amount_cents is not None:
             item["precise"] = {"S": event.precise_total_amount_cents}
         if event.sent is not None:
-            item["sent"] = {"S": _to_json(event.sent)}
+            item["sent"] = {"S": to_json(event.sent)}
         return write.PreparedEvent(event, item, task)
 
     def _time_pk(self, day: str) -> dict[str, str]:

@@ -11,9 +11,8 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
-import simplejson
-
 from chalicelib.features.metering import dimensions
+from chalicelib.platform.http.json import to_json
 
 Codes = Mapping[str, Mapping[str, Any]]
 
@@ -21,7 +20,7 @@ Codes = Mapping[str, Mapping[str, Any]]
 def pack(codes: Codes) -> str:
     """The text of rows by code."""
     packed = {code: _packed(row) for code, row in codes.items()}
-    return simplejson.dumps(packed, separators=(",", ":"), use_decimal=True, ensure_ascii=False)
+    return to_json(packed)
 
 
 def unpack(text: str) -> dict[str, dict[str, Any]]:

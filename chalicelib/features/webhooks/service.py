@@ -15,7 +15,7 @@ from chalicelib.features.webhooks.types import TYPES, subscribed
 from chalicelib.platform import agenda, clock, files, schema
 from chalicelib.platform.agenda import Task
 from chalicelib.platform.clock import OrganizationRef
-from chalicelib.platform.http import to_json
+from chalicelib.platform.http.json import to_json
 from chalicelib.platform.ids import OrganizationId, WebhookEndpointId, derived_id, new_id
 from chalicelib.platform.retry import retrying
 from chalicelib.platform.table import Action, transact
