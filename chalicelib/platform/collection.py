@@ -94,11 +94,6 @@ class Collection(Generic[R]):
         items, meta = listing.read(listing.Listing(organization_id, key(organization_id, self.name), **where), wanted)
         return [self.read(item) for item in items], meta
 
-    def all(self, organization_id: OrganizationId) -> list[R]:
-        """All live records, newest first; for small collections only."""
-        items = list(core.query(key(organization_id, self.name), index="list", descending=True))
-        return [self.read(item) for item in items]
-
     # Changing.
 
     def create_actions(self, organization_id: OrganizationId, record: R) -> list[Action]:
