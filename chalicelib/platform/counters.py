@@ -1,4 +1,4 @@
-"""Totals of lists, kept as counters that move in the same transaction as what they count.
+"""Totals of lists: counters that change in the same transaction as the objects that they count.
 
 One counter in every transaction would make them all conflict, so each is spread over 16 items, chosen by the object's
 id, and read by one query.
@@ -16,7 +16,7 @@ from chalicelib.platform.table import Action, core
 
 
 def moved(organization_id: OrganizationId, list_name: str, object_id: str, changes: Mapping[str, int]) -> list[Action]:
-    """The action (none, when nothing changes) that adds `changes` to a list's totals."""
+    """The action that adds `changes` to a list's totals; no action where nothing changes."""
     real = {name: number for name, number in changes.items() if number}
     if not real:
         return []
@@ -28,5 +28,5 @@ def moved(organization_id: OrganizationId, list_name: str, object_id: str, chang
 
 
 def total(organization_id: OrganizationId, list_name: str, name: str = "all") -> int:
-    """How many objects the list (or the part of it named `name`) holds."""
+    """The number of objects in a list, or of those that are counted under `name`."""
     return sum(int(item.get(name, 0)) for item in core.query(key(organization_id, "count", list_name)))

@@ -1,14 +1,14 @@
 """Lists in pages, with the API's `meta`.
 
-DynamoDB pages by position, the API by number. The position where a page ended is kept for an hour under list and
-filter, so that walking in sequence costs the same per page; a leap walks there.
+DynamoDB pages by position, the API by number. The position at which a page ended is kept for an hour, per list and
+filter, so that each page of a walk in sequence costs the same. A jump to a later page reads all pages before it.
 
-What a filter leaves is counted for each page, as long as one request of 1 MB is enough. Of longer lists the first page counts,
-with a request more per MB, and who walks on from there has its total.
+The total of a filtered list is counted for each page as long as one request of 1 MB is enough. In longer lists the
+first page counts it, with one more request per MB, and keeps it for the pages after it.
 
 Items
     pk                                  sk      what it is
-    <org>#cursor#<hash of the list>     <page>  where page number <page> begins, and the total where it took long; expires
+    <org>#cursor#<hash of the list>     <page>  position of page <page>, and the total where counting took long; expires
 """
 
 import hashlib
@@ -26,7 +26,7 @@ from chalicelib.platform.table import Item, core
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """Which page is asked for."""
+    """The page that a request asks for."""
 
     number: int
     size: int
@@ -34,10 +34,11 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """What is listed: a key (of an index or the table itself), a filter, and how to know the total.
+    """A list: its key (in an index or in the table itself), its filter, and the source of its total.
 
-    `total` None: count what the filter leaves. `sieve`: leaves of some items those that no filter can tell, `sieved_by` says
-    which. Bounds of `between` that leave nothing are allowed.
+    `total` None: the items that pass the filter are counted. `sieve`: drops items that a DynamoDB filter cannot
+    recognize;
+    `sieved_by`: names the sieve, as part of the list's identity. Bounds of `between` may be empty.
     """
 
     organization_id: OrganizationId
@@ -55,11 +56,11 @@ class Listing:
 
     @property
     def is_filtered(self) -> bool:
-        """Whether less may be left of a page than was read."""
+        """Whether some of the items that are read may not belong to the list."""
         return bool(self.where) or self.sieve is not None
 
     def how(self) -> dict[str, Any]:
-        """As arguments of a query."""
+        """The list as arguments of a query."""
         how: dict[str, Any] = {"index": self.index, "begins": self.begins, "between": self.between}
         if self.where:
             how |= {"where": " AND ".join(self.where), "values": self.values, "names": self.names}
@@ -67,16 +68,16 @@ class Listing:
 
 
 def wanted(call: Call) -> Wanted:
-    """The page that a call asks for, however far past the end; 0 means the first, of the usual size.
+    """The page that a call asks for. 0 means the first page, or the default size; a page past the end is allowed.
 
-    Raises: Invalid, for what is no whole number.
+    Raises: Invalid, for a value that is not a whole number.
     """
     number, size = (parameters.count(call, name) for name in ("page", "per_page"))
     return Wanted(number or 1, min(size or limits.PAGE_SIZE_DEFAULT, limits.PAGE_SIZE_MAX))
 
 
 def read(listing: Listing, page: Wanted) -> tuple[list[Item], dict[str, int | None]]:
-    """The items of a page, and its `meta`."""
+    """The items of a page, and the `meta` block of the answer."""
     if listing.between is not None and listing.between[0] > listing.between[1]:
         return [], meta(page, 0)
     kept = _kept(listing, page)
@@ -92,7 +93,7 @@ def read(listing: Listing, page: Wanted) -> tuple[list[Item], dict[str, int | No
 
 
 def meta(page: Wanted, total: int) -> dict[str, int | None]:
-    """The block that every list answers with; all zero when there is nothing."""
+    """The `meta` block of every list; all zero for an empty list."""
     if total == 0:
         return {"current_page": 0, "next_page": None, "prev_page": None, "total_pages": 0, "total_count": 0}
     pages = -(-total // page.size)
@@ -106,7 +107,7 @@ def meta(page: Wanted, total: int) -> dict[str, int | None]:
 
 
 def _collect(listing: Listing, start: dict[str, Any] | None, number: int) -> tuple[list[Item], dict[str, Any] | None]:
-    """`number` items from a position on, and the position after the last of them."""
+    """Up to `number` items from a position on, and the position after the last of them."""
     found: list[Item] = []
     while True:
         limit = None if listing.is_filtered else number - len(found)
@@ -127,7 +128,7 @@ def _position_of(listing: Listing, item: Item) -> dict[str, Any]:
 
 
 def _total(listing: Listing, kept: Item | None) -> tuple[int, bool]:
-    """How many there are, and whether it took long to find out."""
+    """The number of items, and whether counting them took more than one request."""
     if listing.total is not None:
         return listing.total(), False
     if kept is not None and kept.get("total") is not None:
@@ -142,9 +143,9 @@ def _total(listing: Listing, kept: Item | None) -> tuple[int, bool]:
 
 
 def _kept(listing: Listing, page: Wanted) -> Item | None:
-    """What was kept of the page before."""
+    """The kept position at which a page begins, with the kept total; None where none is kept."""
     kept = core.get(*_cursor(listing, page)) if page.number > 1 else None
-    # Expired items go hours later.
+    # DynamoDB removes expired items hours later.
     return kept if kept is not None and kept["expires_at"] > clock.utc_now().timestamp() else None
 
 

@@ -1,4 +1,4 @@
-"""One structured logger for the whole process, whose lines say which request, message and task they belong to.
+"""The structured logger of the process. Its lines name the request, message and task that they belong to.
 
 The edges name these keys once (`about`, `note`); code that logs need not know them:
 
@@ -20,7 +20,7 @@ from aws_lambda_powertools import Logger
 
 from chalicelib.platform.settings import settings
 
-# A callable is asked when a line is logged: for values that cost more than a look.
+# A callable is evaluated only when a line is logged: for values that are costly to compute.
 Value = str | Callable[[], str]
 
 _keys: ContextVar[Mapping[str, Value]] = ContextVar("log_keys", default=MappingProxyType({}))

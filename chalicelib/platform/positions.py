@@ -1,4 +1,5 @@
-"""What a list remembers from one page to the next, for an hour. Nothing depends on it: without it a page costs more.
+"""Cursors: values that a list keeps from one page to the next, for an hour. They are a cache: without them a page
+costs more.
 
 Items
     pk                                  sk      what it is
@@ -17,15 +18,17 @@ from chalicelib.platform.table import core
 
 
 def kept(organization_id: OrganizationId, listed: Sequence[Any], what: str) -> Any:
-    """What is remembered under a name. `listed`: all that tells the list from others."""
+    """The value kept under a name; None where there is none. `listed`: the values that identify the list."""
     found = core.get(_pk(organization_id, listed), what)
-    if found is None or found["expires_at"] <= clock.utc_now().timestamp():  # Expired items go hours later.
+    if (
+        found is None or found["expires_at"] <= clock.utc_now().timestamp()
+    ):  # DynamoDB removes expired items hours later.
         return None
     return json.loads(found["value"])
 
 
 def keep(organization_id: OrganizationId, listed: Sequence[Any], what: str, value: Any) -> None:
-    """Remember something under a name, if it fits an item."""
+    """Keep a value under a name. A value too large for an item is not kept."""
     text = json.dumps(value, separators=(",", ":"))
     if len(text) <= limits.ITEM_BYTES_MAX:
         expires = int((clock.utc_now() + limits.CURSOR_KEPT).timestamp())

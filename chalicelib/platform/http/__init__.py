@@ -1,4 +1,4 @@
-"""HTTP: calls as views get them, answers as clients get them, and JSON."""
+"""HTTP: requests as views receive them, answers as clients receive them, and JSON."""
 
 from chalicelib.platform.http.answers import Answer
 from chalicelib.platform.http.call import Call, Routes

@@ -1,6 +1,7 @@
 """Answers: bodies, refusals and failures in the form that Chalice sends.
 
-A view's exception has become a 500 before Chalice's middleware would see it, so refusals are translated here, in one table.
+Chalice turns an exception of a view into a 500 before its middleware sees it; so refusals are translated here, in one
+table.
 """
 
 import base64
@@ -30,7 +31,7 @@ _STATUS: dict[type[errors.BillingError], tuple[int, str]] = {
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """An answer that is not simply a 200 with a JSON body. `body` None means an empty one."""
+    """An answer other than a 200 with a JSON body. `body` None: the answer's body is empty."""
 
     body: Any
     status: int = 200
@@ -39,7 +40,8 @@ class Answer:
 
 
 def response(answer: Answer, accepted: str = "") -> Response:
-    """The answer as Chalice sends it. `accepted`: the encodings that the client understands."""
+    """The answer as Chalice sends it. `accepted`: the client's Accept-Encoding; a large body is zipped where it allows
+    it."""
     headers = {"Content-Type": answer.content_type, **answer.headers}
     if answer.body is None:
         return Response(body="", status_code=answer.status, headers=headers)
@@ -50,7 +52,7 @@ def response(answer: Answer, accepted: str = "") -> Response:
 
 
 def refusal(error: errors.BillingError) -> Response:
-    """A refusal as the API's answer."""
+    """The API's answer to a refused request: status, error, code and details."""
     status, phrase = next(answer for kind, answer in _STATUS.items() if isinstance(error, kind))
     body: dict[str, Any] = {"status": status, "error": phrase}
     if isinstance(error, errors.BadRequest):
@@ -63,23 +65,23 @@ def refusal(error: errors.BillingError) -> Response:
 
 
 def bug(request: Any) -> Response:
-    """A bare 500; the log has what was raised."""
+    """A bare 500. The exception is in the log only."""
     logger.exception("bug", extra={"path": request.context.get("resourcePath"), "method": request.method})
     return response(Answer({"status": 500, "error": "Internal Error"}, 500))
 
 
 def too_busy(error: Exception) -> Response:
-    """AWS is, and nothing was wrong with the request: clients repeat it by themselves."""
+    """A 503 with Retry-After: AWS is busy and the request was valid, so clients repeat it by themselves."""
     logger.warning("AWS is busy", extra={"error": repr(error)})
     body = {"status": 503, "error": "Service Unavailable", "code": "service_busy"}
     return response(Answer(body, 503, headers={"Retry-After": "2"}))
 
 
 class _Zipped(Response):  # type: ignore[misc]
-    """An answer too large to go as it is: Lambda answers at most 6 MB, and an invoice may have 5,000 fees."""
+    """A zipped answer: Lambda answers at most 6 MB, and an invoice may have 5,000 fees."""
 
     def to_dict(self, binary_types: Any = None) -> dict[str, Any]:
-        """In the form of a binary answer, whatever its content type."""
+        """The answer in the form that API Gateway expects of binary bodies, whatever its content type."""
         zipped = gzip.compress(str(self.body).encode(), compresslevel=6, mtime=0)
         return {
             "statusCode": self.status_code,

@@ -1,7 +1,8 @@
-"""The one wrapper around every view: it identifies the organization, reads its clock and the request, and translates refusals.
+"""The one wrapper around every view: it identifies the organization, reads its clock and the request, and translates
+refusals.
 
-A view takes a `Call` and returns the body of a 200, or an `Answer`. Anything it raises that is not a refusal is a bug: it is
-logged and answered with a bare 500.
+A view takes a `Call` and returns the body of a 200, or an `Answer`. Anything it raises that is not a refusal is a bug:
+it is logged and answered with a bare 500.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -28,7 +29,7 @@ View = Callable[["Call"], Any]
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One request, authenticated: what a view may know."""
+    """One authenticated request, as views receive it."""
 
     organization: OrganizationRef
     now: datetime
@@ -39,9 +40,9 @@ class Call:
     source_ip: str = ""
 
     def json(self) -> Any:
-        """The body as JSON; numbers with a fraction as exact decimals.
+        """The body as JSON. Numbers with a fraction are exact decimals.
 
-        Raises: BadRequest, when it is not JSON at all.
+        Raises: BadRequest, for a body that is not JSON.
         """
         return read_json(self.raw_body)
 
@@ -57,22 +58,22 @@ class Call:
         return value
 
     def optional_body(self) -> dict[str, Any]:
-        """The body where there may be none."""
+        """The body's object; an empty one where the request has no body, or one of another type."""
         body = self.json() if self.raw_body.strip() else {}
         return body if isinstance(body, dict) else {}
 
     def one(self, name: str) -> str | None:
-        """The query parameter of this name; the last one when it is repeated, None when absent or empty."""
+        """The query parameter of this name: the last value of a repeated one, None for an absent or empty one."""
         values = self.query.get(name)
         return values[-1] if values and values[-1] != "" else None
 
     def many(self, *names: str) -> list[str]:
-        """All values of these parameters, `name` and `name[]` alike."""
+        """All values of these parameters that are not empty; `name` and `name[]` mean the same."""
         return [v for name in names for form in (name, f"{name}[]") for v in self.query.get(form, ()) if v != ""]
 
 
 class Routes:
-    """The routes of one slice: a Chalice blueprint whose views take a `Call`."""
+    """The routes of one resource: a Chalice blueprint whose views take a `Call`."""
 
     def __init__(self, name: str, prefix: str = "/api/v1") -> None:
         self.blueprint = Blueprint(name)
@@ -101,7 +102,8 @@ class Routes:
     def _route(
         self, method: str, path: str, *, key: str = "organization", while_advancing: bool = False
     ) -> Callable[[View], View]:
-        """`key`: whose key opens it (`organization`, `admin`, `none`). `while_advancing`: also when the clock moves."""
+        """`key`: the kind of key that the route requires (`organization`, `admin`, `none`). `while_advancing`: the
+        route also answers while the organization's test clock moves; others refuse anything but GET then."""
 
         def register(view: View) -> View:
             def handle(**path_values: str) -> Response:
@@ -136,7 +138,7 @@ def _answered(request: Any, view: View, path: dict[str, str], key: str, *, while
 
 
 def _id_of(request: Any) -> str:
-    """The request's id: API Gateway's, which clients see too; on one machine, that of the call of the function."""
+    """The request's id: API Gateway's, which clients see too; on one machine, the id of the function's invocation."""
     return str(request.context.get("requestId") or request.lambda_context.aws_request_id)
 
 

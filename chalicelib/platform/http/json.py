@@ -10,8 +10,8 @@ import simplejson
 from chalicelib import limits
 from chalicelib.domain import errors
 
-# The compact text of a value. `Decimal` becomes a JSON number with exactly these digits. (One encoder for all: a new one for
-# each value takes as long as encoding an event.)
+# The compact text of a value. `Decimal` becomes a JSON number with exactly these digits. (One encoder for all: a new
+# one for each value takes as long as encoding an event.)
 to_json: Callable[[Any], str] = simplejson.JSONEncoder(
     separators=(",", ":"), use_decimal=True, ensure_ascii=False
 ).encode
@@ -34,7 +34,7 @@ def read_json(raw: bytes) -> Any:
 
 
 def _is_deeper(value: Any, depth: int) -> bool:
-    """Whether containers stand inside each other in more levels than `depth`; level by level, not by recursion."""
+    """Whether containers are nested in more levels than `depth`. Counted level by level: recursion could overflow."""
     level: list[Any] = [value]
     for _ in range(depth + 1):
         containers = [each for each in level if isinstance(each, dict | list)]
