@@ -1,4 +1,4 @@
-"""Who pushes the rest of an organization's due tasks.
+"""Leases on pushing the rest of an organization's due tasks: one chain of messages per organization and shard.
 
 Items
     pk              sk          what it is
@@ -20,7 +20,7 @@ from chalicelib.platform.timestamps import stamp
 
 
 def begin(organization_id: OrganizationId, shard: int, token: str, *, real_now: datetime) -> bool:
-    """Take it on; False where somebody has."""
+    """Take the lease; False where another chain holds it."""
     pk, sk = _key(organization_id, shard)
     until = real_now + limits.PUSHING_KEPT
     item = {"pk": pk, "sk": sk, "token": token, "until": stamp(until), "expires_at": int(until.timestamp())}
@@ -38,7 +38,7 @@ def begin(organization_id: OrganizationId, shard: int, token: str, *, real_now: 
 
 
 def goes_on(organization_id: OrganizationId, shard: int, token: str, *, real_now: datetime) -> bool:
-    """Whether it is still this token's, which keeps it for longer."""
+    """Extend the lease; False where this token does not hold it any more."""
     until = real_now + limits.PUSHING_KEPT
     mine = core.update(
         _key(organization_id, shard),
@@ -55,7 +55,7 @@ def goes_on(organization_id: OrganizationId, shard: int, token: str, *, real_now
 
 
 def end(organization_id: OrganizationId, shard: int) -> None:
-    """All is pushed."""
+    """Release the lease: all tasks are pushed."""
     core.write(core.delete(_key(organization_id, shard)))
 
 

@@ -1,13 +1,13 @@
-"""The log of what was counted: which events, from whom, and what is odd about them. Lists of events are read from it.
+"""The log of counted events: their ids, sources and faults. Lists of events are read from it.
 
-Counting comes first. A batch has a name before it is counted, which its events hold; what was counted is written to the log
-afterwards, and then added to the numbers of events by day. So the log names each event once, and none that does not count.
-Where it cannot be written, its events count all the same, and a metric says so (`LogSkipped`).
+Counting comes first. A batch has a name before it is counted, which its events hold; what was counted is written to
+the log afterwards, and then added to the numbers of events by day. So the log names each event once, and none that
+does not count. Where it cannot be written, its events count all the same, and a metric says so (`LogSkipped`).
 
-A worker may die at any point of this. Its messages come again: whatever of theirs is known by then, and named by no item of its
-batch, is written to the log under the name of that batch. Whether items that are there were added to the numbers nobody
-knows: so their row is marked as doubtful, as it is after an answer that was lost, and readers count what it counts
-(log_numbers.py). That is rare, and costs a third of what transactions would.
+A worker may die at any point of this. Its messages come again: whatever of theirs is known by then, and named by no
+item of its batch, is written to the log under the name of that batch. Whether items that are there were added to the
+numbers nobody knows: so their row is marked as doubtful, as it is after an answer that was lost, and readers count
+what it counts (log_numbers.py). That is rare, and costs a third of what transactions would.
 """
 
 import random
@@ -39,21 +39,21 @@ _HOUR = timedelta(hours=1)
 
 Name = tuple[str, str]  # Subscription and transaction id.
 
-# By worker (a thread) and organization: of how many parts it chooses one for each batch. It doubles with each conflict.
+# By worker (a thread) and organization: the number of write shards it chooses from. It doubles with each conflict.
 _spread: dict[tuple[int, str], int] = {}
 _REMEMBERED = 10_000
 
 
 def forget() -> None:
-    """Drop what this process knows."""
+    """Forget how far this process has spread its batches."""
     _spread.clear()
 
 
 def name_of(organization_id: OrganizationId, message_ids: Iterable[str], now: datetime) -> str:
     """The name of a batch of these messages, metered at a real instant."""
-    parts = _spread.get((threading.get_ident(), organization_id), 1)
-    part = store.ALL_PARTS[random.randrange(parts)]
-    return f"{stamp(now)}#{derived_id(*message_ids)}#{part}"
+    shards = _spread.get((threading.get_ident(), organization_id), 1)
+    shard = store.ALL_SHARDS[random.randrange(shards)]
+    return f"{stamp(now)}#{derived_id(*message_ids)}#{shard}"
 
 
 def write(
@@ -79,8 +79,8 @@ def write(
 def complete(
     organization: OrganizationRef, message: Message, own_name: str, definitions: Definitions | None, now: datetime
 ) -> None:
-    """Log what a message that came again had counted before, where the log does not have it. `own_name`: of the batch of now.
-    Never raises."""
+    """Log what a message that came again had counted before, where the log does not have it. `own_name`: of the batch
+    of now. Never raises."""
     try:
         for name, (missing, doubtful) in _known(organization.id, message).items():
             if name != own_name:
@@ -95,8 +95,8 @@ def complete(
 
 
 def _known(organization_id: OrganizationId, message: Message) -> dict[str, tuple[set[Name], set[Key]]]:
-    """Of the stored events that this very message brought, by the name of their batch, those that no log item names, and the
-    rows of numbers for the others."""
+    """Of the stored events that this very message brought, by the name of their batch, those that no log item names,
+    and the rows of numbers for the others."""
     keys = [store.event_key(organization_id, e.transaction_id, e.external_subscription_id) for e in message.events]
     found: dict[str, tuple[set[Name], set[Key]]] = {}
     for item in usage.get_many(keys).values():

@@ -29,8 +29,8 @@ _RETENTION_SECONDS = int(limits.EVENT_RETENTION.total_seconds()) + 86_400
 def handle(records: Sequence[Mapping[str, Any]]) -> list[str]:
     """Count the events of these SQS records; returns the ids of the messages to deliver again.
 
-    Counting comes first, and nothing else can stop it. A record that cannot be read goes back alone, and so does a message
-    some of whose events could not be counted. Delivering any of them again counts nothing twice.
+    Counting comes first, and nothing else can stop it. A record that cannot be read goes back alone, and so does a
+    message some of whose events could not be counted. Delivering any of them again counts nothing twice.
     """
     messages, unreadable = queue_message.read_all(records)
     with about(organization=lambda: " ".join({message.organization.id: None for message in messages})):
@@ -114,17 +114,17 @@ class _Batch:
         members: Sequence[tuple[Message, Event]],
         patience: Patience,
     ) -> Outcome:
-        sealer = _Preparer(organization_id, subscription, self._names[organization_id])
-        sealed: list[write.PreparedEvent] = []
+        preparer = _Preparer(organization_id, subscription, self._names[organization_id])
+        prepared: list[write.PreparedEvent] = []
         for message, event in members:
             task = None
             if event.code in self._in_advance.codes(message.organization):
                 task = advance.task(message.organization, event, message.accepted())
-            sealed.append(sealer.seal(message, event, task))
+            prepared.append(preparer.prepare(message, event, task))
         # A look before the leap costs a quarter of what a cancelled transaction does; alone it would cost most of it.
-        if len(sealed) > 1:
-            sealed = write.new_ones(sealed)
-        return write.count(organization_id, subscription, sealed, self._defined[organization_id], patience)
+        if len(prepared) > 1:
+            prepared = write.new_ones(prepared)
+        return write.count(organization_id, subscription, prepared, self._defined[organization_id], patience)
 
     def log(self) -> None:
         """Log what was counted, now and by workers that died before they could."""
@@ -141,14 +141,14 @@ class _Batch:
 
 @lru_cache(maxsize=1)
 def _keep_what_is_loaded() -> None:
-    """After the first batch all modules and clients are there for the life of the process: collections of garbage need not
-    look at them again and again (half of our own time per event, by `make bench`)."""
+    """After the first batch all modules and clients are there for the life of the process: collections of garbage need
+    not look at them again and again (half of our own time per event, by `make bench`)."""
     gc.freeze()
 
 
 def _defined(by_organization: Mapping[OrganizationRef, Sequence[Message]]) -> dict[str, Definitions | None]:
-    """What metrics say of the events' codes, by organization; None where nobody can tell: rows then cover less, and readers
-    recount."""
+    """What metrics say of the events' codes, by organization; None where nobody can tell: rows then cover less, and
+    readers recount."""
     found: dict[str, Definitions | None] = {}
     for organization, own in by_organization.items():
         with _about(organization, own):
@@ -205,7 +205,7 @@ class _Preparer:
         self._time_pks: dict[str, dict[str, str]] = {}
         self._fixed = {"sk": {"S": self._sk}, "subscription": {"S": subscription}, "log": {"S": log_key}}
 
-    def seal(self, message: Message, event: Event, task: Task | None = None) -> write.PreparedEvent:
+    def prepare(self, message: Message, event: Event, task: Task | None = None) -> write.PreparedEvent:
         """An event with its item, and with the task that charges it at once."""
         transaction, ms = key_part(event.transaction_id), event.timestamp_ms
         item: dict[str, Any] = {
