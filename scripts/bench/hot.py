@@ -12,7 +12,7 @@ from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
-from chalicelib.features.metering import messages
+from chalicelib.features.metering import messages, queue_message
 from chalicelib.features.metering.event import Event
 from chalicelib.platform import aws, clock
 from chalicelib.platform.clock import OrganizationRef
@@ -135,7 +135,7 @@ def _put(events: Sequence[Event], workers: Executor) -> float:
 
 def _prepared(record: dict[str, Any]) -> list[dict[str, Any]]:
     """The items in which the meter stores a message's events."""
-    read = messages._read(record)
+    read = queue_message.read(record)
     preparer = messages._Preparer(read.organization.id, read.events[0].external_subscription_id, "log")
     return [dict(preparer.prepare(read, event).item) for event in read.events]
 
