@@ -195,7 +195,7 @@ class Entering:
         return len(self._counters)
 
     def entries(self, events: Iterable[tuple[str, EventSample]]) -> dict[Key, tuple[DistinctCounter, Entry]]:
-        """What these events, each with its code, enter: of each value the last operation in order of time."""
+        """The entries of these events, each given with its code: for each value the last operation in order of time."""
         found: dict[Key, tuple[DistinctCounter, Entry]] = {}
         for code, counted in events if self._counters else ():
             for counter in self._counters:

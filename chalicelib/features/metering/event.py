@@ -60,7 +60,7 @@ def instant_of(milliseconds: int) -> datetime:
 
 
 def milliseconds_of(at: datetime) -> int:
-    """Whole milliseconds since 1970, cut."""
+    """Milliseconds since 1970, truncated."""
     return (at - _EPOCH) // timedelta(milliseconds=1)
 
 
@@ -93,7 +93,7 @@ def to_message(event: Event) -> list[Any]:
 
 
 def from_message(parts: list[Any], place: int) -> Event:
-    """What `to_message` was given, with its place in the array of its request."""
+    """The event of a message: the inverse of `to_message`. `place`: its index in the array of its request."""
     event = Event(*parts)
     event.place = place
     return event
@@ -114,7 +114,7 @@ def with_sent(event: Event, values: Mapping[str, Any]) -> Event:
 
 
 def plain(event: Event) -> dict[str, Any]:
-    """What a request would hold for an event; most do."""
+    """The fields of a request that sends exactly this event; most requests equal it."""
     seconds, milliseconds = divmod(event.timestamp_ms, 1000)
     return {
         "transaction_id": event.transaction_id,

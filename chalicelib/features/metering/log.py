@@ -145,7 +145,7 @@ def _clock_at(messages: Iterable[Message], now: datetime) -> datetime:
 
 def _write_all(organization: OrganizationRef, items: Sequence[Item], at: datetime) -> None:
     if any(item["faults"] for item in items):
-        _tell_later(organization, at)  # Before the marks: a task that finds nothing is harmless.
+        _tell_later(organization, at)  # Before the marks: a task that finds nothing does nothing.
     marks = [log_items.mark_of(organization.id, store.hour_of(at), item) for item in items if item["faults"]]
     try:
         usage.write_many([*items, *marks])  # The same again is the same.
@@ -182,7 +182,7 @@ def _tell_later(organization: OrganizationRef, at: datetime) -> None:
 
 
 def take_out(organization_id: OrganizationId, events: Sequence[Mapping[str, Any]]) -> None:
-    """Let the log name these stored events no more, nor count them. Once more is harmless.
+    """Take these stored events out of the log and its numbers. It is idempotent.
 
     Raises: Cancelled, where others changed the same items.
     """

@@ -43,7 +43,7 @@ _FASTEST = 1  # Ids chosen by chance do not get shorter by more effort, and it i
 
 
 class Reference(NamedTuple):
-    """What the log says of an event. `faults`: domain/aggregation/faults.py; `place`: in its batch, in order of
+    """An event as the log names it. `faults`: domain/aggregation/faults.py; `place`: in its batch, in order of
     reception."""
 
     transaction_id: str
@@ -55,7 +55,7 @@ class Reference(NamedTuple):
     place: int
 
     def key(self, organization_id: OrganizationId) -> Key:
-        """Where the event stands."""
+        """The key of the raw event."""
         return store.event_key(organization_id, self.transaction_id, self.external_subscription_id)
 
 
@@ -102,7 +102,7 @@ def _item(organization_id: OrganizationId, name: str, sk: str, references: Seque
 
 
 def mark_of(organization_id: OrganizationId, hour: str, item: Item) -> Item:
-    """What tells that an item names events with faults."""
+    """The mark of an item that names events with faults."""
     mark = {"pk": store.faulty_pk(organization_id, hour), "sk": item["sk"]}
     return mark | ({"expires_at": item["expires_at"]} if "expires_at" in item else {})
 

@@ -163,7 +163,7 @@ class Walk:
                 yield entry.reference
 
     def position(self) -> dict[str, Any]:
-        """Where to go on behind the last event that came."""
+        """The position after the last event that was read."""
         starts = {}
         for shard, opened in self._open.items():
             waiting = next((item.sk for item in opened if item.left), None)

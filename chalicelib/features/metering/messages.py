@@ -147,7 +147,7 @@ def _keep_what_is_loaded() -> None:
 
 
 def _defined(by_organization: Mapping[OrganizationRef, Sequence[Message]]) -> dict[str, Definitions | None]:
-    """What metrics say of the events' codes, by organization; None where nobody can tell: rows then cover less, and
+    """The definitions of the events' codes, by organization; None where they cannot be read: rows then cover less, and
     readers recount."""
     found: dict[str, Definitions | None] = {}
     for organization, own in by_organization.items():

@@ -1,4 +1,4 @@
-"""Where raw events and rollups are kept (the usage table).
+"""Keys of raw events and rollups in the usage table.
 
 Items
     pk                              sk                          what it is

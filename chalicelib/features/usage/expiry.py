@@ -136,7 +136,7 @@ def _begin(day: str) -> datetime:
 
 
 def begin(task: Task, now: datetime) -> list[Action]:
-    """What has an organization's usage settled, beside a daily task of its: on the first day of a month."""
+    """The actions that schedule settling an organization's usage, on the first day of a month."""
     if now.day != 1 or task.organization.sandbox:
         return []
     return [agenda.put(agenda.task(SETTLE, task.organization, task.organization.id, now), now=now)]

@@ -125,7 +125,7 @@ class Reader:
             counted.add(_day_ms(span.start), code, row)
 
     def _rows_of(self, events: Iterable[Item]) -> dict[str, Delta]:
-        """What these raw events come to, by code."""
+        """The rows that these raw events make, by code."""
         codes: dict[str, Delta] = {}
         for item in events:
             code = key_part(item["code"])
