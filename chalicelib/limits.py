@@ -120,14 +120,11 @@ IN_FLIGHT_KEPT = timedelta(hours=1)  # A message that died must not hold the clo
 # Issuing: shares of the last transaction's 100 places.
 SUBSCRIPTIONS_PER_INVOICE_MAX = 40
 OUTCOME_PLACES_MAX = 50  # Changed subscriptions, what is told of them and what their ends free.
-COUPONS_PER_INVOICE_MAX = 15
-WALLETS_PER_INVOICE_MAX = 10
 CREDIT_NOTES_PER_INVOICE_MAX = 15
-FEES_PER_INVOICE_MAX = 5_000
 COUNTER_SPREAD = 16  # One counter in every transaction would make them all conflict.
 
 # Webhooks.
-WEBHOOK_ATTEMPTS_MAX = 17  # Over about three days; then failed, kept, and sent again by hand.
+WEBHOOK_ATTEMPTS_MAX = 17  # Over about three days; then failed, and kept.
 WEBHOOK_TIMEOUT_SECONDS = 30  # One attempt from the name's look-up to the answer's last byte, however slowly it comes.
 WEBHOOK_RESPONSE_BYTES = 4096  # Of an answer's body, for the log; the rest is not read.
 WEBHOOK_URL_CHARS_MAX = 2048

@@ -21,7 +21,7 @@ from chalicelib.api import (
     webhooks,
 )
 from chalicelib.features.metering import messages as metering
-from chalicelib.platform import agenda, clock, queues, throttled
+from chalicelib.platform import agenda, clock, log, queues, throttled
 from chalicelib.platform.log import logger
 from chalicelib.platform.queues import Record
 from chalicelib.tasks import worker as work_service
@@ -79,11 +79,12 @@ def tick() -> None:
 
 def _answer(handle: Callable[[Sequence[Record]], Sequence[str]], records: Sequence[Record]) -> dict[str, Any]:
     """What goes back comes again soon, all of a batch if its handler failed as a whole."""
-    try:
-        failed = handle(records)
-    except Exception:  # noqa: BLE001  left to itself Lambda would bring them all again much later
-        logger.exception("batch failed")
-        failed = [str(record["messageId"]) for record in records]
-    queues.come_again_soon([record for record in records if record["messageId"] in failed])
+    with log.about(message_id=lambda: " ".join(str(record["messageId"]) for record in records)):
+        try:
+            failed = handle(records)
+        except Exception:  # noqa: BLE001  left to itself Lambda would bring them all again much later
+            logger.exception("batch failed")
+            failed = [str(record["messageId"]) for record in records]
+        queues.come_again_soon([record for record in records if record["messageId"] in failed])
     throttled.tell()
     return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in failed]}

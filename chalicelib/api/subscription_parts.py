@@ -10,7 +10,7 @@ from chalicelib.features.plans.parts.charge_filters import FilterPatch
 from chalicelib.features.plans.parts.kinds import PartKind
 from chalicelib.features.plans.store import Charge, Plan
 from chalicelib.features.sandbox import service as test_clock
-from chalicelib.features.subscriptions import listings, service
+from chalicelib.features.subscriptions import listings, service, updates
 from chalicelib.features.subscriptions.records import Subscription
 from chalicelib.platform import listing
 from chalicelib.platform.http import Call, Routes
@@ -88,7 +88,7 @@ def _changed(call: Call, subscription: Subscription, charge: Charge, change: Fil
 
 def _overridden(call: Call, subscription: Subscription, kind: PartKind[Any], entry: dict[str, Any]) -> Plan:
     """The subscription's own plan, once a part of it has other values."""
-    written, tasks = service.update(
+    written, tasks = updates.update(
         call.organization,
         subscription.external_id,
         {"plan_overrides": {kind.plural: [entry]}},

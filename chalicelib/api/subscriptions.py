@@ -9,7 +9,7 @@ from chalicelib.features.organizations import service as organizations
 from chalicelib.features.plans import serializer as plan_serializer
 from chalicelib.features.plans import service as plans
 from chalicelib.features.sandbox import service as test_clock
-from chalicelib.features.subscriptions import listings, schemas, serializer, service, store
+from chalicelib.features.subscriptions import endings, listings, schemas, serializer, service, store, updates
 from chalicelib.features.subscriptions.records import Subscription
 from chalicelib.platform import schema
 from chalicelib.platform.http import Call, Routes
@@ -50,7 +50,7 @@ def update(call: Call) -> dict[str, Any]:
     """Change it."""
     values = call.root("subscription")
     wanted = [*listings.statuses_of(call), *schema.parse(schemas.Which, call.json()).given_statuses]
-    subscription, tasks = service.update(
+    subscription, tasks = updates.update(
         call.organization, call.path["external_id"], values, statuses=wanted, now=call.now
     )
     test_clock.run_due(call.organization, now=call.now, tasks=tasks)
@@ -62,7 +62,7 @@ def terminate(call: Call) -> dict[str, Any]:
     """End it, or cancel a pending one."""
     body = call.optional_body()
     options = {**body, **{k: v for k in ("on_termination_credit_note", "on_termination_invoice") if (v := call.one(k))}}
-    subscription, tasks = service.terminate(
+    subscription, tasks = endings.terminate(
         call.organization,
         call.path["external_id"],
         options,

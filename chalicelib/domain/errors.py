@@ -1,6 +1,6 @@
 """The refusals of the product: what is wrong with a request, in billing words and stable codes.
 
-A refusal is not a bug: it names what the caller can change. HTTP statuses live in `platform/http.py` alone.
+A refusal is not a bug: it names what the caller can change. HTTP statuses live in `platform/http/answers.py` alone.
 """
 
 from collections.abc import Mapping, Sequence

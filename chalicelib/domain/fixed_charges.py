@@ -14,7 +14,8 @@ from typing import Any, Protocol
 from zoneinfo import ZoneInfo
 
 from chalicelib.domain import periods, timeline
-from chalicelib.domain.charges.models import ChargeModel, ChargeUsage, Priced, price
+from chalicelib.domain.charges.models import ChargeModel, price
+from chalicelib.domain.charges.usage import ChargeUsage, Priced
 from chalicelib.domain.money import CONTEXT, round_half_up, total
 from chalicelib.domain.subscriptions import Days
 from chalicelib.domain.timeline import SubscriptionTimeline, Terms

@@ -4,7 +4,7 @@ Python's default context rounds a product to 28 digits in silence; everything of
 Source: rules/usage 8; rules/invoices 4.2 (half away from zero).
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from decimal import ROUND_HALF_UP, Context, Decimal
 
 # A sum of 10^10 quantities of 38 digits has 48, the price of a unit 30: their product is exact, and shares without end are cut
@@ -218,16 +218,3 @@ def decimal_string(value: Decimal) -> str:
     whole, fraction = text.split(".")
     shown = f"{whole}.{fraction.rstrip('0') or '0'}"
     return "0.0" if shown == "-0.0" else shown
-
-
-def allocate(total_cents: int, weights: Sequence[int]) -> list[int]:
-    """Split a total in proportion to the weights so that the parts add up exactly.
-
-    The cents that rounding leaves over go to the largest remainders, one each, the earliest first.
-    """
-    whole = sum(weights)
-    parts = [total_cents * weight // whole for weight in weights]
-    by_remainder = sorted(range(len(weights)), key=lambda i: -(total_cents * weights[i] % whole))
-    for i in by_remainder[: total_cents - sum(parts)]:
-        parts[i] += 1
-    return parts

@@ -1,6 +1,6 @@
-"""Who calls: API keys of organizations and the installation's admin key.
+"""Authentication: API keys of organizations, and the installation's admin key.
 
-Only a key's SHA-256 is stored. A key that was read is trusted by its process for `limits.KEY_CACHE`.
+Only the SHA-256 of a key is stored. A process trusts a key that it has read for `limits.KEY_CACHE`.
 
 Items
     pk                  sk    what it is
@@ -86,7 +86,7 @@ def identify(headers: Mapping[str, str]) -> OrganizationRef:
 
 
 def require_admin(headers: Mapping[str, str]) -> None:
-    """Refuse unless the request carries the installation's admin key; without one in the settings, nothing does.
+    """Refuse a request without the installation's admin key. Where the settings have none, every request is refused.
 
     Raises: Unauthorized.
     """
@@ -96,7 +96,7 @@ def require_admin(headers: Mapping[str, str]) -> None:
 
 
 def forget() -> None:
-    """Drop what this process knows of keys."""
+    """Forget all keys that this process has read."""
     _known.clear()
 
 

@@ -10,13 +10,13 @@ from chalicelib.platform.settings import settings
 _clients: dict[tuple[str, str], Any] = {}
 _lock = threading.Lock()
 
-# How each use of a client waits and repeats. `single` never repeats by itself: the meter signs each attempt anew,
-# because folding relies on a transaction's signature being younger than five minutes (docs/architecture.md, usage).
+# Time-outs and retries of each use of a client. `single` never retries by itself: the meter signs each attempt anew,
+# because daily rollups rely on a transaction's signature being younger than five minutes (docs/architecture.md, usage).
 _USES: dict[str, dict[str, Any]] = {
     "standard": {"retries": {"mode": "standard", "total_max_attempts": 4}},
-    # Its requests are built by us attribute by attribute; checking each of them again costs more than building them.
+    # The meter builds its requests attribute by attribute; validating them again costs more than building them.
     "single": {"retries": {"mode": "standard", "total_max_attempts": 1}, "parameter_validation": False},
-    # For what must not keep others waiting, and is not missed much.
+    # For optional requests, which must not delay the required ones.
     "brief": {"retries": {"mode": "standard", "total_max_attempts": 1}, "connect_timeout": 1, "read_timeout": 2},
 }
 
@@ -53,7 +53,7 @@ def _make(service: str, use: str) -> Any:
 
 @lru_cache(maxsize=1)
 def _session() -> Any:
-    """What clients have in common: a session of its own would read the service's descriptions anew for each."""
+    """The session that all clients share: with one each, every client would read the service descriptions anew."""
     import boto3
 
     return boto3.session.Session()

@@ -1,7 +1,7 @@
-"""Busy: AWS asks to come again later, and nothing was wrong with what was asked.
+"""Busy: AWS could not serve a valid request just now, and the same request may succeed later.
 
-That is throttling of any kind, transactions that met others, failures of AWS's own (5xx), and answers that did not come.
-Whoever meets it waits, each time a longer while and each for another one, and counts no failure.
+Busy are throttling of any kind, conflicts of transactions, failures of AWS's own (5xx), and answers that did not come.
+The caller waits, with exponential backoff and jitter, and counts no failure.
 """
 
 import random
@@ -30,11 +30,11 @@ CONFLICTS = {"TransactionConflict", "TransactionConflictException", "Transaction
 
 
 class Busy(Exception):
-    """It did not get through in the time that there was. Asking again later is right, and harmless."""
+    """A request did not succeed within its time. Repeating it later is idempotent."""
 
 
 def is_busy(error: BaseException | None) -> bool:
-    """Whether this, or what it was raised from, says no more than that AWS is busy."""
+    """Whether this error, or one that it was raised from, means that AWS is busy."""
     if error is None:
         return False
     if isinstance(error, (Busy, HTTPClientError, NotConnected)):
@@ -46,12 +46,13 @@ def is_busy(error: BaseException | None) -> bool:
 
 
 def error_code(error: ClientError) -> str:
-    """AWS's name of an error, without the name of the service before it."""
+    """The AWS error code, without the service's name before it."""
     return str(error.response.get("Error", {}).get("Code", "")).rpartition(".")[2]
 
 
 def pause(attempt: int, *, first: float, most: float, draw: Callable[[], float] = random.random) -> float:
-    """How many seconds to wait after so many attempts (from 0): twice as long each time, by chance down to half of it."""
+    """Seconds to wait after an attempt (the first is 0): twice as long each time up to `most`, with jitter down to
+    half."""
     return (0.5 + draw() / 2) * min(most, first * 2.0 ** min(attempt, 30))
 
 

@@ -1,6 +1,6 @@
-"""What time it is, per organization: real UTC, or the frozen time of a sandbox's test clock.
+"""The present instant of an organization: real UTC, or the frozen time of a sandbox's test clock.
 
-Nothing below the edge asks for the time; it is handed down as `now`. A job's now is its due time.
+Only the edges ask for the time; everything below gets it as `now`. A task's now is its due time.
 """
 
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ def utc_now() -> datetime:
 
 @dataclass(frozen=True, slots=True)
 class OrganizationRef:
-    """What every call and task knows of its organization: whose keys to use, and which clock holds."""
+    """The organization of a call or task: its id, and whether it is a sandbox with a test clock."""
 
     id: OrganizationId
     sandbox: bool
@@ -26,8 +26,11 @@ class OrganizationRef:
 
 @dataclass(frozen=True, slots=True)
 class TestClock:
-    """The state of a sandbox's clock: `now` is the instant reached so far, `target` where it is moving to; `set_out`: when,
-    in real time, it last began to move."""
+    """The state of a sandbox's clock.
+
+    `now`: the instant reached so far; `target`: the instant it moves to, if it moves; `set_out`: the real instant at
+    which it last began to move.
+    """
 
     __test__ = False  # Not a test class, whatever its name says.
 
@@ -37,7 +40,7 @@ class TestClock:
 
     @property
     def advancing(self) -> bool:
-        """Whether it is on its way."""
+        """Whether the clock is moving."""
         return self.target is not None
 
 
@@ -50,12 +53,12 @@ class ClockRow(Row):
 
 
 def clock_key(organization_id: OrganizationId) -> tuple[str, str]:
-    """Where a sandbox's clock stands; its tasks lie under the same partition key."""
+    """The key of a sandbox's clock; its scheduled tasks lie under the same partition key."""
     return key(organization_id, "clock"), "clock"
 
 
 def read(organization: OrganizationRef) -> TestClock:
-    """The organization's test clock; without one, a clock that was never set."""
+    """The organization's test clock; for an organization without one, a clock that was never set."""
     if not organization.sandbox:
         return TestClock(None, None)
     found = ClockRow.find(*clock_key(organization.id))

@@ -1,4 +1,4 @@
-"""Totals of lists, kept as counters that move in the same transaction as what they count.
+"""Totals of lists: counters that change in the same transaction as the objects that they count.
 
 One counter in every transaction would make them all conflict, so each is spread over 16 items, chosen by the object's
 id, and read by one query.

@@ -1,4 +1,4 @@
-"""Taking turns."""
+"""Taking turns: a fair order of work that belongs to several owners."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable
@@ -8,7 +8,8 @@ T = TypeVar("T")
 
 
 def in_turns(things: Iterable[T], owner: Callable[[T], str]) -> list[T]:
-    """First the first of each owner, then the second of each, and so on, each time in the order in which they came."""
+    """Round-robin: the first thing of each owner, then the second of each, and so on; each round keeps the original
+    order."""
     seen: Counter[str] = Counter()
     rounds: list[list[T]] = []
     for thing in things:

@@ -1,4 +1,4 @@
-"""S3: documents and large payloads, and links to them that end by themselves."""
+"""S3: documents and large payloads, and links to them that expire."""
 
 import re
 from functools import lru_cache
@@ -16,20 +16,20 @@ def put(name: str, content: bytes, content_type: str) -> None:
 
 
 def get(name: str) -> bytes:
-    """A file's content."""
+    """The content of a file."""
     return bytes(aws.client("s3").get_object(Bucket=settings().files_bucket, Key=name)["Body"].read())
 
 
 def disposition(filename: str) -> str:
-    """The header that shows a file under a name of any characters: plain ones as they are, others encoded beside a name
-    without them. Source: RFC 6266, RFC 8187."""
+    """The Content-Disposition header for a file name of any characters. A name that is not plain ASCII is sent
+    encoded, beside a plain fallback. Source: RFC 6266, RFC 8187."""
     plain = re.sub("[^A-Za-z0-9 ._-]", "_", filename)
     encoded = "" if plain == filename else f"; filename*=UTF-8''{quote(filename, safe='')}"
     return f'inline; filename="{plain}"{encoded}'
 
 
 def link(name: str, filename: str) -> str:
-    """An address at which clients may read a file for a quarter of an hour, at the host that they see."""
+    """A presigned URL of a file, at the public host, which expires after a quarter of an hour."""
     parameters = {
         "Bucket": settings().files_bucket,
         "Key": name,
@@ -41,7 +41,7 @@ def link(name: str, filename: str) -> str:
 
 @lru_cache(maxsize=1)
 def _linker() -> Any:
-    """A client that signs for the address that clients see: the host is part of the signature."""
+    """The client that signs links for the public host, as the host is part of the signature."""
     if not settings().files_url:
         return aws.client("s3")
     import boto3

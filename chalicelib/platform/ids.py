@@ -1,7 +1,7 @@
 """Ids, and user text inside keys.
 
-A `lago_id` is a UUIDv7, so that ids sort by age. Where a write must not happen twice the id is derived from what it
-stands for, so that the second write meets the first.
+A `lago_id` is a UUIDv7, so that ids sort by age. Where a write must be idempotent its id is derived from what the
+record stands for, so that the second write meets the first.
 """
 
 import hashlib
@@ -12,7 +12,7 @@ import uuid
 from datetime import UTC, datetime, timedelta
 from typing import NewType
 
-# One type for each kind of id, so that one is never passed for another.
+# One type per kind of id: mypy refuses one id in place of another.
 OrganizationId = NewType("OrganizationId", str)
 CustomerId = NewType("CustomerId", str)
 SubscriptionId = NewType("SubscriptionId", str)
@@ -29,15 +29,15 @@ CreditNoteId = NewType("CreditNoteId", str)
 WebhookEndpointId = NewType("WebhookEndpointId", str)
 WebhookId = NewType("WebhookId", str)
 
-# Most texts are ids of letters and digits, which are their own parts: one look tells.
+# Most texts are ids of letters and digits, which need no escaping: this test is the fast path.
 _PLAIN = re.compile(r"[A-Za-z0-9_.:@+-]{0,200}").fullmatch
 
-# Sort keys end at 1,024 bytes and hold several parts: longer texts stand as their hash.
+# A sort key has at most 1,024 bytes and holds several parts: longer texts are replaced by their hash.
 _LONGEST_PART_BYTES = 200
 
 
 def new_id() -> str:
-    """A fresh UUIDv7 in text."""
+    """A new UUIDv7 as text."""
     milliseconds = time.time_ns() // 1_000_000
     random_bits = int.from_bytes(os.urandom(10), "big")
     value = (milliseconds & ((1 << 48) - 1)) << 80
@@ -47,27 +47,19 @@ def new_id() -> str:
 
 
 def made_at(new_id: str) -> datetime:
-    """The real instant at which `new_id` made an id, to the millisecond, cut."""
+    """The real instant at which `new_id` made an id, truncated to the millisecond."""
     return datetime.fromtimestamp(0, UTC) + timedelta(milliseconds=uuid.UUID(new_id).int >> 80)
 
 
 def derived_id(*parts: str) -> str:
-    """The id of the one thing that `parts` stand for (a name-based UUID)."""
+    """The id derived from `parts` (a name-based UUID): the same parts always give the same id."""
     return str(uuid.uuid5(uuid.NAMESPACE_OID, "#".join(key_part(part) for part in parts)))
 
 
-def is_id(text: str) -> bool:
-    """Whether `text` is a UUID at all."""
-    try:
-        return str(uuid.UUID(text)) == text.lower()
-    except ValueError:
-        return False
-
-
 def key_part(text: str) -> str:
-    """User text as one part of a key: `#` separates parts, so it is escaped; long text becomes its hash.
+    """User text as one part of a key. `#`, which separates parts, is escaped; long text is replaced by its hash.
 
-    Two different texts never give the same part: a hash begins with `~`, and a text's own leading `~` is escaped.
+    Two different texts never give the same part: a hash begins with `~`, and a leading `~` of a text is escaped.
     """
     if _PLAIN(text):
         return text
@@ -80,10 +72,10 @@ def key_part(text: str) -> str:
 
 
 def key(*parts: str) -> str:
-    """A key of several parts, each of them escaped."""
+    """A key made of parts, each of them escaped."""
     return "#".join(key_part(part) for part in parts)
 
 
 def shard(text: str, count: int) -> int:
-    """An even spread of `text` over `count` places, the same on every machine."""
+    """The shard of a text: a number from 0 below `count`, evenly spread, and the same on every machine."""
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "big") % count

@@ -1,14 +1,14 @@
 """Lists in pages, with the API's `meta`.
 
-DynamoDB pages by position, the API by number. The position where a page ended is kept for an hour under list and
-filter, so that walking in sequence costs the same per page; a leap walks there.
+DynamoDB pages by position, the API by number. The position at which a page ended is kept for an hour, per list and
+filter, so that each page of a walk in sequence costs the same. A jump to a later page reads all pages before it.
 
-What a filter leaves is counted for each page, as long as one request of 1 MB is enough. Of longer lists the first page counts,
-with a request more per MB, and who walks on from there has its total.
+The total of a filtered list is counted for each page as long as one request of 1 MB is enough. In longer lists the
+first page counts it, with one more request per MB, and keeps it for the pages after it.
 
 Items
     pk                                  sk      what it is
-    <org>#cursor#<hash of the list>     <page>  where page number <page> begins, and the total where it took long; expires
+    <org>#cursor#<hash of the list>     <page>  position of page <page>, and the total where counting took long; expires
 """
 
 from collections.abc import Callable, Sequence
@@ -29,7 +29,7 @@ RowT = TypeVar("RowT", bound=Row)
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """Which page is asked for."""
+    """The page that a request asks for."""
 
     number: int
     size: int
@@ -90,7 +90,7 @@ class Listing(Generic[RowT]):
 
     @property
     def is_filtered(self) -> bool:
-        """Whether less may be left of a page than was read."""
+        """Whether some of the items that are read may not belong to the list."""
         return bool(self.where) or self.sieve is not None
 
     def how(self) -> dict[str, Any]:
@@ -108,9 +108,9 @@ class Listing(Generic[RowT]):
 
 
 def wanted(call: Call) -> Wanted:
-    """The page that a call asks for, however far past the end; 0 means the first, of the usual size.
+    """The page that a call asks for. 0 means the first page, or the default size; a page past the end is allowed.
 
-    Raises: Invalid, for what is no whole number.
+    Raises: Invalid, for a value that is not a whole number.
     """
     number, size = (parameters.count(call, name) for name in ("page", "per_page"))
     return Wanted(number or 1, min(size or limits.PAGE_SIZE_DEFAULT, limits.PAGE_SIZE_MAX))
@@ -133,7 +133,7 @@ def read(listing: Listing[RowT], page: Wanted) -> tuple[list[RowT], dict[str, in
 
 
 def meta(page: Wanted, total: int) -> dict[str, int | None]:
-    """The block that every list answers with; all zero when there is nothing."""
+    """The `meta` block of every list; all zero for an empty list."""
     if total == 0:
         return {"current_page": 0, "next_page": None, "prev_page": None, "total_pages": 0, "total_count": 0}
     pages = -(-total // page.size)

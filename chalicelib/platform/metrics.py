@@ -1,4 +1,4 @@
-"""Metrics: lines of the log that CloudWatch reads."""
+"""Metrics: lines of the log in CloudWatch's embedded metric format."""
 
 from collections.abc import Mapping
 
@@ -6,7 +6,8 @@ NAMESPACE = "Tollgate"
 
 
 def count(name: str, number: int = 1, *, by: Mapping[str, str] | None = None, **more: str) -> None:
-    """Count something. `by`: dimensions, of which each combination is a metric of its own; `more`: told in the line only."""
+    """Add `number` to a metric. `by`: its dimensions; each combination of values is a metric of its own. `more`:
+    fields of the line that are no dimensions."""
     from aws_lambda_powertools.metrics import MetricUnit, single_metric
 
     with single_metric(name=name, unit=MetricUnit.Count, value=number, namespace=NAMESPACE) as metric:

@@ -1,6 +1,6 @@
-"""Parameters of a query: each is read as what it says, or refused with 422 under its own name, never guessed.
+"""Query parameters: each value is parsed strictly, or refused with 422 under the parameter's name.
 
-A parameter that is absent or empty says nothing. Of one that is given several times the last counts, and all must be sound.
+An absent or empty parameter has no value. The last value of a repeated parameter counts, and all of them must be valid.
 """
 
 import re
@@ -16,7 +16,7 @@ from chalicelib.platform.http import Call
 
 T = TypeVar("T")
 
-# Clients write what their language calls true.
+# Some clients write Python's spelling of booleans.
 _SWITCHES = {"true": True, "True": True, "false": False, "False": False}
 
 
@@ -29,7 +29,8 @@ def word(call: Call, name: str, known: Collection[str]) -> str | None:
 
 
 def words(call: Call, names: Collection[str], known: Collection[str], field: str | None = None) -> list[str]:
-    """All values of these parameters, each of them a known word, each once. `field`: under which name they are refused.
+    """All values of these parameters without repetition, each of them a known word. `field`: the name under which they
+    are refused.
 
     Raises: Invalid, `value_is_invalid`.
     """
@@ -40,7 +41,8 @@ def words(call: Call, names: Collection[str], known: Collection[str], field: str
 
 
 def texts(call: Call, *names: str) -> list[str]:
-    """All values of these parameters, each once; a bounded number, as each of them becomes a part of a condition.
+    """All values of these parameters without repetition. Their number is bounded, as each becomes a term of a
+    condition.
 
     Raises: Invalid, `invalid_count`.
     """
@@ -67,7 +69,7 @@ def switch(call: Call, name: str) -> bool | None:
 
 
 def day(call: Call, name: str) -> str | None:
-    """An ISO 8601 date, or the date of an instant as it is written.
+    """An ISO 8601 date; of an instant, the date as written.
 
     Raises: Invalid, `invalid_date`.
     """
@@ -93,7 +95,7 @@ def cents(call: Call, name: str) -> int | None:
 
 
 def count(call: Call, name: str) -> int | None:
-    """A whole number from 0 on, of any size: beyond `limits.INTEGER_MAX` it counts as that.
+    """A whole number that is not negative; one above `limits.INTEGER_MAX` is read as that limit.
 
     Raises: Invalid, `value_is_invalid`.
     """

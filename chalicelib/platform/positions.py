@@ -1,4 +1,5 @@
-"""What a list remembers from one page to the next, for an hour. Nothing depends on it: without it a page costs more.
+"""Cursors: values that a list keeps from one page to the next, for an hour. They are a cache: without them a page
+costs more.
 
 Items
     pk                                  sk      what it is
@@ -35,7 +36,7 @@ def kept(organization_id: OrganizationId, listed: Sequence[Any], what: str) -> A
 
 
 def keep(organization_id: OrganizationId, listed: Sequence[Any], what: str, value: Any) -> None:
-    """Remember something under a name, if it fits an item."""
+    """Keep a value under a name. A value too large for an item is not kept."""
     text = json.dumps(value, separators=(",", ":"))
     if len(text) <= limits.ITEM_BYTES_MAX:
         expires = int((clock.utc_now() + limits.CURSOR_KEPT).timestamp())

@@ -1,8 +1,8 @@
-"""SQS: sending messages by queue name, and saying when those that failed come again. Queue URLs are looked up once per
+"""SQS: sending messages by queue name, and delaying the redelivery of failed ones. Queue URLs are looked up once per
 process.
 
-Queues are fair: each message names the organization whose it is as its message group, and SQS hands out those of quiet
-groups before those of one that has much in flight (decisions/0024-nobody-waits-for-another.md).
+Queues are fair: the message group of each message is its organization, and SQS delivers messages of quiet groups before
+those of a group with many in flight (docs/decisions/0024-nobody-waits-for-another.md).
 """
 
 import json
@@ -22,7 +22,7 @@ from chalicelib.platform.log import logger
 # A message as Lambda hands it to a function.
 Record = Mapping[str, Any]
 
-# What SQS refused for no fault of ours is sent again so often, after these waits (seconds).
+# Attempts to send entries that SQS refused without fault of the sender, and the waits between them (seconds).
 _SEND_ATTEMPTS, _SEND_FIRST, _SEND_MOST = 6, 0.1, 2.0
 _COUNTS = (
     "ApproximateNumberOfMessages",
@@ -32,23 +32,23 @@ _COUNTS = (
 
 
 class NotSent(Exception):
-    """SQS took only a part of what was sent, and will not take the rest."""
+    """SQS refused some messages of a batch for good; the others were sent."""
 
 
 class Refused(Exception):
-    """SQS did not take a message."""
+    """SQS refused a message."""
 
 
 @lru_cache(maxsize=64)
 def url(queue: str) -> str:
-    """The address of a queue."""
+    """The URL of a queue."""
     return str(aws.client("sqs").get_queue_url(QueueName=queue)["QueueUrl"])
 
 
 @dataclass(frozen=True, slots=True)
 class Outgoing:
-    """A small message to send. `group`: whose it is (an organization's id); while one group has much in a queue, SQS hands
-    out the others' first."""
+    """A small message to send. `group`: its message group, the id of its organization; SQS delivers other groups'
+    messages first while one group has many in a queue."""
 
     body: Mapping[str, Any]
     group: str
@@ -56,9 +56,10 @@ class Outgoing:
 
 
 def send(queue: str, body: Mapping[str, Any] | str, *, group: str | None = None, delay_seconds: int = 0) -> str:
-    """Hand over one message; returns its id once SQS has it. `group`: whose it is; without one it is a group of its own.
+    """Send one message; returns its id once SQS has stored it. `group`: its message group; a message without one is a
+    group of its own.
 
-    Raises: Refused, when it certainly was not sent; after any other error it may have been.
+    Raises: Refused, when the message was certainly not sent; after any other error it may have been.
     """
     text = body if isinstance(body, str) else json.dumps(body, separators=(",", ":"))
     grouped = {} if group is None else {"MessageGroupId": group}
@@ -74,14 +75,14 @@ def send(queue: str, body: Mapping[str, Any] | str, *, group: str | None = None,
 
 
 def sendable(text: str) -> str:
-    """JSON text as SQS takes it: two noncharacters, which it refuses and JSON allows, stand by their numbers."""
+    """JSON text that SQS accepts: two noncharacters, which JSON allows and SQS refuses, are escaped."""
     return text.replace("\ufffe", "\\ufffe").replace("\uffff", "\\uffff")
 
 
 def send_many(queue: str, messages: Sequence[Outgoing]) -> None:
-    """Hand over many small messages, ten a request.
+    """Send many small messages, ten per request.
 
-    Raises: NotSent or Busy, when SQS refused some; sending all again is harmless, as messages only carry keys.
+    Raises: NotSent or Busy, when SQS refused some. Sending all again is idempotent, as messages carry only keys.
     """
     for start in range(0, len(messages), 10):
         entries = [
@@ -112,19 +113,19 @@ def _send_batch(queue: str, entries: Sequence[Mapping[str, Any]]) -> None:
 
 
 def outstanding(queue: str) -> int:
-    """About how many messages are not done: those that wait, those that are delayed, and those that somebody works on."""
+    """The approximate number of messages in a queue: waiting, delayed and in flight."""
     answer = aws.client("sqs").get_queue_attributes(QueueUrl=url(queue), AttributeNames=list(_COUNTS))
     return sum(int(answer["Attributes"].get(name, 0)) for name in _COUNTS)
 
 
 def receives(record: Record) -> int:
-    """How often a message was received by now."""
+    """The number of times that a message was received, this time included."""
     return int(record.get("attributes", {}).get("ApproximateReceiveCount", 1))
 
 
 def come_again_soon(records: Sequence[Record], draw: Callable[[], float] = random.random) -> None:
-    """Let failed messages be received again in 5 to 60 s, the later the oftener they were, instead of when their time of
-    being invisible is over. Where that is not possible they come then."""
+    """Make failed messages visible again after 5 to 60 s, with backoff by their receive count, instead of after the
+    queue's visibility timeout. Where that fails, the visibility timeout applies."""
     by_queue: dict[str, list[Record]] = {}
     for record in records:
         if record.get("receiptHandle") and record.get("eventSourceARN"):
@@ -141,7 +142,7 @@ def come_again_soon(records: Sequence[Record], draw: Callable[[], float] = rando
             ]
             try:
                 aws.client("sqs").change_message_visibility_batch(QueueUrl=url(queue), Entries=entries)
-            except Exception:  # noqa: BLE001  they come again all the same, only later
+            except Exception:  # noqa: BLE001  the visibility timeout makes them visible too, only later
                 logger.exception("messages stay invisible", extra={"queue": queue})
 
 

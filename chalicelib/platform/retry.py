@@ -1,12 +1,12 @@
-"""The one retry of a change: read, decide, write; and again from the reads when another writer was faster.
+"""The retry of every change: read, decide, write; from the reads again when another writer was faster.
 
-Every record is written under an optimistic lock (its version), every name under a uniqueness item, and all writes of one
-change are one transaction. So a change that lost a race has written nothing, and what it read is stale: only the whole
-use case, run again from its reads, can decide rightly. (A mere collision of two transactions in flight, which changes
-nothing that was read, is waited out one level below, by `platform/dynamodb.py`.)
+Every record is written under an optimistic lock (its version), every name under a uniqueness item, and all writes of
+one change are one transaction. So a change that lost a race has written nothing, and its reads are stale: the whole use
+case has to run again from its reads. (Two transactions that collide in flight leave the reads valid:
+`platform/table.py` retries those.)
 
-What a use case does outside its transaction (messages to queues, memory of the process) belongs after `retrying` returns.
-A refusal is no lost race: it passes through at once.
+Effects outside of the transaction (messages to queues, memory of the process) belong after `retrying` returns.
+A refusal is no lost race: it is raised at once.
 """
 
 import contextlib
@@ -23,8 +23,8 @@ from chalicelib.platform.dynamodb import Cancelled, ConditionFailed
 
 T = TypeVar("T")
 
-# Where many threads share a processor (the local server), those that lost a race take turns instead of defeating each
-# other again. A Lambda process has one request at a time, so there a turn is always free.
+# In a process of many threads (the local server), attempts that lost a race take turns, so that they do not collide
+# again. A Lambda process has one request at a time, so there a turn is always free.
 _turns: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
 
 
@@ -36,10 +36,10 @@ def retrying(
     draw: Callable[[], float] = random.random,
     elapsed: Callable[[], float] = time.monotonic,
 ) -> T:
-    """The result of `attempt`, a whole use case from its reads to its transaction, run until it wins its race.
+    """Run `attempt`, a whole use case from its reads to its transaction, until it wins its race; returns its result.
 
     Full jitter: the wait before the n-th repetition is drawn between 0 and a bound that doubles with n.
-    Raises: ChangedMeanwhile, when the races went on for `limits.CHANGE_RETRIED_FOR`; whatever else `attempt` raises.
+    Raises: ChangedMeanwhile, when it still lost after `limits.CHANGE_RETRIED_FOR`; any other error of `attempt`.
     """
     end = elapsed() + limits.CHANGE_RETRIED_FOR.total_seconds()
     bound = limits.CHANGE_PAUSE.total_seconds()
@@ -61,7 +61,8 @@ def retrying(
 
 @contextlib.contextmanager
 def _turn(resource: str) -> Iterator[None]:
-    """One at a time; but nobody waits longer than the longest pause, whoever does not give way."""
+    """A turn: one attempt per resource at a time. A wait for it ends after the longest pause, with or without the
+    turn."""
     lock = _turns[resource]
     mine = lock.acquire(timeout=limits.CHANGE_PAUSE_MAX.total_seconds())
     try:

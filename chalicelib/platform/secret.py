@@ -1,4 +1,4 @@
-"""Secrets at rest: encrypted by KMS under a context, without which they cannot be read."""
+"""Secrets at rest: encrypted by KMS under an encryption context, which decryption requires."""
 
 from collections.abc import Mapping
 
@@ -7,13 +7,13 @@ from chalicelib.platform.settings import settings
 
 
 def seal(plain: str, context: Mapping[str, str]) -> bytes:
-    """A secret of at most 4 KB, encrypted."""
+    """Encrypt a secret of at most 4 KB."""
     kms = aws.client("kms")
     sealed = kms.encrypt(KeyId=settings().signing_key, Plaintext=plain.encode(), EncryptionContext=dict(context))
     return bytes(sealed["CiphertextBlob"])
 
 
 def unseal(sealed: bytes, context: Mapping[str, str]) -> str:
-    """What `seal` was given under the same context; under another one KMS refuses."""
+    """Decrypt a secret. KMS refuses a context other than the one it was encrypted under."""
     opened = aws.client("kms").decrypt(CiphertextBlob=sealed, EncryptionContext=dict(context))
     return bytes(opened["Plaintext"]).decode()

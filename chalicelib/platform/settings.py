@@ -1,4 +1,4 @@
-"""What the environment decides, read once into one validated model. The only reader of `os.environ`."""
+"""Settings: the environment's variables, read once into one validated model. The only reader of `os.environ`."""
 
 import os
 from functools import lru_cache
@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict
 
 from chalicelib import limits
 
-# There are none, and pydantic would look for them in the metadata of every installed library.
+# There are no plugins, and pydantic would search the metadata of every installed library for them.
 os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
 
 
@@ -34,7 +34,8 @@ class Settings(BaseModel):
     log_level: str = "INFO"
 
     def model_post_init(self, context: object) -> None:
-        """Names that are not given follow from the stage. Whoever guesses the admin key makes organizations."""
+        """Derive the names that are not given from the stage. Refuse a short admin key: a guessed one creates
+        organizations."""
         if not self.local and 0 < len(self.admin_api_key) < limits.ADMIN_KEY_LENGTH_MIN:
             raise ValueError(f"ADMIN_API_KEY needs at least {limits.ADMIN_KEY_LENGTH_MIN} characters")
         prefix = f"tollgate-{self.stage}"

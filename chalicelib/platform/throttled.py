@@ -1,8 +1,8 @@
-"""What DynamoDB throttles, counted by table and index (`Throttled`).
+"""The metric `Throttled`: requests that DynamoDB throttles, by table and index.
 
-Each answer is looked at as it comes, before the client repeats anything by itself: so each throttled request counts, whoever
-sent it, and so does each item that a batch left undone. A process tells of it once a second at the most: a flood of throttling
-must not become a flood of log lines.
+A hook inspects each answer before the client retries by itself: so each throttled request counts, and each item that a
+batch left undone. A process emits the metric at most once a second, as a flood of throttling must not become a flood
+of log lines.
 """
 
 import json
@@ -14,7 +14,7 @@ from typing import Any
 from chalicelib.platform import metrics
 from chalicelib.platform.busy import THROTTLED
 
-# Of a table and index; the table's own items have no index.
+# (table, index); the index is empty for the table itself.
 Place = tuple[str, str]
 NO_INDEX, SOME_INDEX = "-", "?"
 
@@ -25,18 +25,18 @@ _told_at: dict[Place, float] = {}
 
 
 def watch(client: Any) -> None:
-    """Look at the answers of a DynamoDB client from now on."""
+    """Count throttled requests of a DynamoDB client from now on."""
     client.meta.events.register("needs-retry.dynamodb", _note)
 
 
 def tell() -> None:
-    """Tell what was counted and not told yet."""
+    """Emit the counts that were not emitted yet."""
     for place in list(_counted):
         _tell(place)
 
 
 def _note(response: Any = None, request_dict: Mapping[str, Any] | None = None, **_: Any) -> None:
-    """After each answer. It returns nothing: what is returned here says when to repeat."""
+    """The hook after each answer. It returns None: any other value would make botocore retry."""
     if response is None or request_dict is None:
         return
     parsed = response[1]
@@ -80,11 +80,11 @@ def _places(parsed: Mapping[str, Any], request: Mapping[str, Any]) -> Iterator[P
 
 
 def _named(resource: str) -> Place:
-    """`arn:aws:dynamodb:<region>:<account>:table/<name>/index/<name>`."""
+    """(table, index) of an ARN: `arn:aws:dynamodb:<region>:<account>:table/<name>/index/<name>`."""
     parts = resource.split("/")
     return (parts[1] if len(parts) > 1 else NO_INDEX), (parts[3] if len(parts) > 3 else NO_INDEX)
 
 
 def _index_in(message: str | None) -> str:
-    """DynamoDB says that it was an index, and not always which."""
+    """SOME_INDEX where DynamoDB's message speaks of an index (it does not always name it), else NO_INDEX."""
     return SOME_INDEX if "index" in (message or "").lower() else NO_INDEX

@@ -1,10 +1,11 @@
-"""Instants as text. Inside: fixed width, so that text order is time order. Outside: as the API prints them."""
+"""Instants as text: stored ones in fixed width, so that text order is time order; those of the API as it prints
+them."""
 
 from datetime import UTC, datetime
 
 
 def stamp(at: datetime) -> str:
-    """An aware instant in 27 characters, microseconds included: sorts as time does."""
+    """An aware instant as text of 27 characters, microseconds included, which sorts by time."""
     return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
@@ -14,16 +15,16 @@ def unstamp(text: str) -> datetime:
 
 
 def iso(at: datetime) -> str:
-    """As most fields of the API show an instant: to the second."""
+    """The API's usual form of an instant: to the second."""
     return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def iso_or_none(at: datetime | None) -> str | None:
-    """`iso`, or null for what has not happened."""
+    """`iso`, or None for None."""
     return None if at is None else iso(at)
 
 
 def iso_millis(at: datetime) -> str:
-    """As event timestamps and starts of subscriptions are shown: with milliseconds (cut, not rounded)."""
+    """The API's form of event timestamps and starts of subscriptions: with milliseconds, truncated."""
     at = at.astimezone(UTC)
     return at.strftime("%Y-%m-%dT%H:%M:%S.") + f"{at.microsecond // 1000:03d}Z"

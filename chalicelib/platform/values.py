@@ -1,7 +1,7 @@
 """Python values in DynamoDB's form, and back.
 
-Values: `str`, `int`, `Decimal` (in plain digits), `bool`, `None`, `bytes`, lists and dicts of these. A float is a bug and
-raises. Absent optional values are stored as null, so that what is read equals what was written.
+Values: `str`, `int`, `Decimal` (in plain digits), `bool`, `None`, `bytes`, lists and dicts of these. A float is a bug
+and raises. Absent optional values are stored as null, so that the item read equals the item written.
 """
 
 from collections.abc import Mapping
@@ -33,7 +33,7 @@ def to_attribute(value: Any) -> dict[str, Any]:
 
 
 def from_attribute(attribute: Mapping[str, Any]) -> Any:
-    """What `to_attribute` was given. Whole numbers come back as `int`, others as `Decimal`."""
+    """The Python value of an attribute. Whole numbers become `int`, others `Decimal`."""
     ((kind, value),) = attribute.items()
     if kind in ("S", "BOOL", "B"):
         return value
@@ -54,5 +54,5 @@ def to_item(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def from_item(attributes: Mapping[str, Any]) -> Item:
-    """An item as plain values."""
+    """An item of DynamoDB's form as Python values."""
     return {name: from_attribute(value) for name, value in attributes.items()}

@@ -1,7 +1,7 @@
-"""Tasks that read usage are held while events accepted before their instant may not be metered yet.
+"""Holding tasks that read usage while events accepted before their instant may not be metered yet.
 
-They are held up to an hour after their due time. Asked is once per batch of tasks: what is known by then of an instant stays
-true, as no event can be accepted before it any more (decisions/0019).
+A task is held for at most an hour after its due time. Progress is read once per batch of tasks: it stays true for an
+instant that has passed, as no event can be accepted before it any more (docs/decisions/0019).
 """
 
 import random
@@ -28,7 +28,7 @@ class Holder:
         self._held = 0
 
     def hold(self, task: Task, *, real_now: datetime) -> bool:
-        """Put a task off if it has to wait for events; whether it has to."""
+        """Put a task off if it has to wait for events; returns whether it has to."""
         if not task.waited_for_usage or not self._is_behind(task, real_now):
             return False
         if real_now >= _until(task, real_now):
@@ -45,7 +45,7 @@ class Holder:
         return True
 
     def tell(self) -> None:
-        """Count what was held."""
+        """Emit the number of held tasks as a metric."""
         if self._held:
             metrics.count("BillingHeld", self._held)
 
@@ -57,15 +57,15 @@ class Holder:
 
 
 def _until(task: Task, real_now: datetime) -> datetime:
-    """Until when a task is held at the longest. One that comes up after its hour, as after an outage, has a time of its own:
-    events were not metered meanwhile either."""
+    """The latest end of holding a task. A task that comes up late, as after an outage, is held from then on: during
+    the outage events were not metered either."""
     until = task.due_at + limits.USAGE_HELD_MAX
     since = task.held_since or real_now
     return until if since < until else since + limits.USAGE_HELD_LATE
 
 
 def _asked(real_now: datetime) -> Progress | None:
-    """How far metering has come; None where nothing is outstanding. What cannot be asked is not known, and so is behind."""
+    """The progress of metering; None where no message is outstanding. Progress that cannot be read counts as behind."""
     try:
         return progress.read(real_now) if queues.outstanding(settings().events_queue) else None
     except Exception:  # noqa: BLE001  as said above, for an hour

@@ -1,9 +1,9 @@
-"""Pushing what is due in a shard of the agenda: nobody's many tasks stand before another's few.
+"""Pushing the due tasks of a shard of the agenda, fairly: an organization with many tasks delays no other.
 
-A worker goes through the shard once, and pushes the first tasks of each organization, in turns. What an organization has
-beyond them is pushed by messages of its own group: each pushes some, and sends the next one behind them. So whoever has a
-hundred thousand tasks due has some thousands of messages in the queue at any time, and all others' tasks are pushed as
-soon as the shard was read.
+A worker reads the shard once, and pushes the first tasks of each organization, in turns. Further tasks of an
+organization are pushed by messages of its own group: each pushes some, and sends the next such message. So an
+organization with a hundred thousand due tasks has some thousands of messages in the queue at any time, and all others'
+tasks are pushed as soon as the shard was read.
 """
 
 import time
@@ -21,30 +21,30 @@ from chalicelib.platform.queues import Outgoing
 from chalicelib.platform.settings import settings
 from chalicelib.tasks import pushing_store as store
 
-# The group of messages that are everybody's.
+# The message group of whole shards, which belong to no organization.
 _AGENDA = "agenda"
 
 
 def order(shards: Sequence[int]) -> None:
-    """Have these shards pushed."""
+    """Send a message for each of these shards, which pushes its due tasks."""
     queues.send_many(settings().jobs_queue, [Outgoing({"shard": number}, _AGENDA) for number in shards])
 
 
 def owner_of(message: Mapping[str, Any]) -> str:
-    """Whose message this is."""
+    """The organization of a message; `agenda` for a whole shard."""
     if "shard" in message:
         return str(message.get("owner", _AGENDA))
     return str(message["pk"]).split("#")[0]
 
 
 def send_again(message: Mapping[str, Any]) -> None:
-    """Put an order to push a shard, or the rest of it, back behind the messages of others."""
+    """Send a message about a shard, or the rest of it, again: it comes behind those of others."""
     owner = OrganizationRef(OrganizationId(owner_of(message)), bool(message.get("sandbox")))
     queues.send(agenda.jobs_queue(owner), message, group=owner.id)
 
 
 def carry_out(message: Mapping[str, Any]) -> None:
-    """Push a shard, or the rest of what one organization has in it."""
+    """Push the due tasks of a shard, or the rest of one organization's."""
     if "owner" in message:
         _push_rest(message)
     else:
@@ -65,7 +65,7 @@ def _push_shard(number: int, after: Position | None) -> None:
 
 
 class _Taken:
-    """How much of each organization was pushed on the way through a shard."""
+    """The number of tasks pushed per organization on a walk through a shard."""
 
     def __init__(self, number: int) -> None:
         self._number = number
@@ -73,7 +73,8 @@ class _Taken:
         self._last: dict[str, Task] = {}
 
     def first_of(self, tasks: Iterable[Task]) -> list[Task]:
-        """Those that are among the first of their organization. Where there are more, their pushing is ordered."""
+        """The tasks among the first of their organization. Where there are more, a message is sent that pushes the
+        rest."""
         first = []
         for task in tasks:
             owner = task.organization.id

@@ -1,4 +1,4 @@
-"""Who pushes the rest of an organization's due tasks.
+"""Leases on pushing the rest of an organization's due tasks: one chain of messages per organization and shard.
 
 Items
     pk              sk          what it is
@@ -31,7 +31,7 @@ class PushingRow(Row):
 
 
 def begin(organization_id: OrganizationId, shard: int, token: str, *, real_now: datetime) -> bool:
-    """Take it on; False where somebody has."""
+    """Take the lease; False where another chain holds it."""
     pk, sk = _key(organization_id, shard)
     until = real_now + limits.PUSHING_KEPT
     row = PushingRow(pk=pk, sk=sk, token=token, until=until, expires_at=int(until.timestamp()))
@@ -43,7 +43,7 @@ def begin(organization_id: OrganizationId, shard: int, token: str, *, real_now: 
 
 
 def goes_on(organization_id: OrganizationId, shard: int, token: str, *, real_now: datetime) -> bool:
-    """Whether it is still this token's, which keeps it for longer."""
+    """Extend the lease; False where this token does not hold it any more."""
     until = real_now + limits.PUSHING_KEPT
     mine = PushingRow.change(
         _key(organization_id, shard),

@@ -12,7 +12,7 @@ from chalicelib.features.plans import changes
 from chalicelib.features.plans import service as plans
 from chalicelib.features.plans import store as plan_store
 from chalicelib.features.plans.store import PLANS, Plan
-from chalicelib.features.subscriptions import plan_changes, schemas, service
+from chalicelib.features.subscriptions import endings, plan_changes, schemas
 from chalicelib.features.subscriptions.change import Change, change_of
 from chalicelib.features.subscriptions.records import Status, Subscription
 from chalicelib.platform import agenda, jobs
@@ -141,7 +141,7 @@ def _end(change: Change, subscription_id: SubscriptionId) -> list[Task]:
     subscription = change.of_id(subscription_id)
     if subscription is None or not subscription.live:
         return []
-    return service.end(change, subscription, schemas.Termination())[1]
+    return endings.end(change, subscription, schemas.Termination())[1]
 
 
 def _each_subscriber(

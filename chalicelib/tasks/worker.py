@@ -1,4 +1,5 @@
-"""The tick and the worker."""
+"""The worker, which carries out messages of the queues of tasks, and the tick, which finds due tasks whose push was
+lost."""
 
 import json
 import time
@@ -10,7 +11,7 @@ from typing import Any
 
 from chalicelib import limits
 from chalicelib.features.sandbox import service as test_clock
-from chalicelib.platform import agenda, clock, jobs, queues
+from chalicelib.platform import agenda, clock, jobs, log, queues
 from chalicelib.platform.agenda import Task
 from chalicelib.platform.busy import is_busy
 from chalicelib.platform.dynamodb import ConditionFailed
@@ -19,16 +20,16 @@ from chalicelib.platform.log import logger
 from chalicelib.tasks import pushing
 from chalicelib.tasks.held import Holder
 
-_EARLY = timedelta(seconds=1)  # SQS delays to the second; what comes this little early is waited for by nobody.
+_EARLY = timedelta(seconds=1)  # SQS delays to the second: a task that comes this little early runs at once.
 
 
 def handle(records: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Carry out the messages of one batch one after the other, each isolated from the others; returns the ids of those to
-    deliver again.
+    """Carry out the messages of one batch one after the other, each isolated from the others; returns the ids of those
+    to deliver again.
 
-    Organizations take turns, and what a slow batch has no time for goes back behind others. A task's own failure is no
-    reason to deliver again: the agenda tries it later. Where AWS is too busy even for that, the message comes again a few
-    times, and then goes: the tick finds the task.
+    Organizations take turns. Messages that a slow batch has no time for are sent again, behind others. A failed task
+    is not delivered again: the agenda reschedules it. Where AWS is too busy even for that, the message is delivered
+    again a few times and then dropped: the tick finds the task.
     """
     end = time.monotonic() + limits.WORK_BATCH_SECONDS
     holder = Holder()
@@ -50,11 +51,14 @@ def handle_at_once(records: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 def _handled(record: Mapping[str, Any], carry_out: Callable[[Mapping[str, Any]], None]) -> bool:
-    try:
-        carry_out(json.loads(record["body"]))
-    except Exception as error:  # noqa: BLE001  one part of a batch is isolated from the next
-        logger.exception("message failed", extra={"message_id": record.get("messageId")})
-        return is_busy(error) and queues.receives(record) >= limits.BUSY_RECEIVES_MAX
+    with log.about(message_id=str(record["messageId"])):
+        try:
+            message = json.loads(record["body"])
+            log.note(organization=pushing.owner_of(message))
+            carry_out(message)
+        except Exception as error:  # noqa: BLE001  one part of a batch is isolated from the next
+            logger.exception("message failed")
+            return is_busy(error) and queues.receives(record) >= limits.BUSY_RECEIVES_MAX
     return True
 
 
@@ -77,7 +81,7 @@ def _any_due(number: int, until: datetime) -> bool:
 
 
 def _owner(record: Mapping[str, Any]) -> str:
-    """Whose message this is; one that cannot be read is nobody's."""
+    """The organization of a message; empty for a message that cannot be read."""
     try:
         return pushing.owner_of(json.loads(record["body"]))
     except (ValueError, TypeError, KeyError):
@@ -98,6 +102,7 @@ def _handle_one(message: Mapping[str, Any], holder: Holder) -> None:
     task = agenda.find((message["pk"], message["sk"]))
     if task is None or task.parked:
         return
+    log.note(kind=task.kind.name)
     real_now = clock.utc_now()
     if task.in_clock:
         _handle_sandbox(task)
@@ -112,6 +117,6 @@ def _handle_sandbox(task: Task) -> None:
         test_clock.run_due(task.organization, now=now)
     elif task.due_at > now:
         try:
-            agenda.unindex(task)  # The clock will come by; the tick would push it for ever.
+            agenda.unindex(task)  # The clock will run it; the tick would push it for ever.
         except ConditionFailed:
             return

@@ -1,8 +1,8 @@
 """A hot subscription: 16 workers count its events at the same time, and meet.
 
-No emulator refuses a transaction because another one in flight touches the same item, as DynamoDB does: so the client does it
-here (tests/support/faults.py). A transaction is in flight for as long as ministack takes, and some milliseconds more, as
-network and service would take.
+No emulator refuses a transaction because another one in flight touches the same item, as DynamoDB does: so the client
+does it here (tests/support/faults.py). A transaction is in flight for as long as ministack takes, and some
+milliseconds more, as network and service would take.
 """
 
 import random
@@ -12,7 +12,7 @@ from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
-from chalicelib.features.metering import messages
+from chalicelib.features.metering import messages, queue_message
 from chalicelib.features.metering.event import Event
 from chalicelib.platform import aws, clock
 from chalicelib.platform.clock import OrganizationRef
@@ -37,8 +37,8 @@ Batch = list[dict[str, Any]]
 
 @dataclass(frozen=True)
 class Found:
-    """What the hot subscription showed. `at_first`: conflicts at rows in the first half; `rates`: events per second where
-    transactions collide, where they do not, and of plain puts."""
+    """What the hot subscription showed. `at_first`: conflicts at rows in the first half; `rates`: events per second
+    where transactions collide, where they do not, and of plain puts."""
 
     counted: int
     at_first: int
@@ -122,7 +122,7 @@ def _metered(batches: Sequence[Batch], workers: Executor, failed: list[str]) -> 
 
 def _put(events: Sequence[Event], workers: Executor) -> float:
     """Events per second, such items put one by one, on condition that they are not there."""
-    items = [item for batch in _batches(events, _BESIDE) for record in batch for item in _sealed(record)]
+    items = [item for batch in _batches(events, _BESIDE) for record in batch for item in _prepared(record)]
     client, table = aws.client("dynamodb", "single"), settings().usage_table
 
     def put(item: dict[str, Any]) -> None:
@@ -133,28 +133,28 @@ def _put(events: Sequence[Event], workers: Executor) -> float:
     return len(items) / (time.perf_counter() - started)
 
 
-def _sealed(record: dict[str, Any]) -> list[dict[str, Any]]:
+def _prepared(record: dict[str, Any]) -> list[dict[str, Any]]:
     """The items in which the meter stores a message's events."""
-    read = messages._read(record)
-    sealer = messages._Preparer(read.organization.id, read.events[0].external_subscription_id, "log")
-    return [dict(sealer.seal(read, event).item) for event in read.events]
+    read = queue_message.read(record)
+    preparer = messages._Preparer(read.organization.id, read.events[0].external_subscription_id, "log")
+    return [dict(preparer.prepare(read, event).item) for event in read.events]
 
 
 _SECTION = """
 ## Hot subscriptions and floods
 
-All events on one subscription, in one hour, for four metrics: a sum and a maximum by filters, a last value, and distinct
-values counted as they come in; 16 workers on ministack. No emulator refuses a transaction because another one in flight
-touches the same item, as DynamoDB does: so it is done at the client, and transactions take up to 20 ms longer than on ministack
-meanwhile. Who is refused repeats its transaction after a wait drawn by chance, at another part of rows and time index: so
-workers that stay come to have a part each. Plain conditional puts are single requests with such items, by 16 threads in the
-same run: {puts} a second.
+All events on one subscription, in one hour, for four metrics: a sum and a maximum by filters, a last value, and
+distinct values counted as they come in; 16 workers on ministack. No emulator refuses a transaction because another one
+in flight touches the same item, as DynamoDB does: so it is done at the client, and transactions take up to 20 ms
+longer than on ministack meanwhile. Who is refused repeats its transaction after a wait drawn by chance, at another
+part of rows and time index: so workers that stay come to have a part each. Plain conditional puts are single requests
+with such items, by 16 threads in the same run: {puts} a second.
 
 {hot}
 
-A flood: every other event is known already. Prices are those of what was asked of DynamoDB and SQS (Lambda's time apart),
-refused transactions as if they had been carried out. Where both copies of all events are in the hands of two workers at
-the same time, looking for what is known does not help at first.
+A flood: every other event is known already. Prices are those of what was asked of DynamoDB and SQS (Lambda's time
+apart), refused transactions as if they had been carried out. Where both copies of all events are in the hands of two
+workers at the same time, looking for what is known does not help at first.
 
 {floods}
 """

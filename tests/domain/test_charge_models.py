@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chalicelib.domain.charges import properties
-from chalicelib.domain.charges.models import ChargeModel, ChargeUsage, Priced, price
+from chalicelib.domain.charges.models import ChargeModel, price
+from chalicelib.domain.charges.usage import ChargeUsage, Priced
 
 STANDARD, GRADUATED, VOLUME = ChargeModel.STANDARD, ChargeModel.GRADUATED, ChargeModel.VOLUME
 NAME = {GRADUATED: "graduated_ranges", VOLUME: "volume_ranges"}

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from chalicelib.domain.charges import properties
-from chalicelib.domain.charges.models import ChargeModel, ChargeUsage, price
+from chalicelib.domain.charges.models import ChargeModel, price
+from chalicelib.domain.charges.usage import ChargeUsage
 
 PACKAGE, PERCENTAGE = ChargeModel.PACKAGE, ChargeModel.PERCENTAGE
 GRADUATED_PERCENTAGE, DYNAMIC = ChargeModel.GRADUATED_PERCENTAGE, ChargeModel.DYNAMIC

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from chalicelib.domain.charges import properties
 from chalicelib.domain.charges.in_advance import EventFee, Level, event_fee, prorated_event_fee
-from chalicelib.domain.charges.models import ChargeModel, ChargeUsage, price
+from chalicelib.domain.charges.models import ChargeModel, price
+from chalicelib.domain.charges.usage import ChargeUsage
 from chalicelib.domain.money import CONTEXT, round_half_up, to_cents
 from tests.domain import test_charge_models, test_percentages
 from tests.domain.test_charge_properties import tier as rate_tier

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chalicelib.domain.charges import properties, ranges
-from chalicelib.domain.charges.models import ChargeModel, ChargeUsage, price
+from chalicelib.domain.charges.models import ChargeModel, price
+from chalicelib.domain.charges.usage import ChargeUsage
 
 NAMES = {
     ChargeModel.GRADUATED: ("graduated_ranges", "per_unit_amount"),

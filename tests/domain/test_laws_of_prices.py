@@ -19,9 +19,10 @@ from chalicelib.domain.aggregation.advance_prices import Tariff
 from chalicelib.domain.aggregation.readings import Reading
 from chalicelib.domain.aggregation.rules import MetricRule
 from chalicelib.domain.charges import properties
-from chalicelib.domain.charges.models import ChargeModel, ChargeUsage, Priced, price
+from chalicelib.domain.charges.models import ChargeModel, price
 from chalicelib.domain.charges.prorated import ProratedUsage
 from chalicelib.domain.charges.prorated import price as prorated_price
+from chalicelib.domain.charges.usage import ChargeUsage, Priced
 from tests.domain import test_charge_models, test_percentages
 from tests.support import recount, recount_prices
 from tests.support.readings import FIELD, at, rule, window

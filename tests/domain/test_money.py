@@ -89,8 +89,3 @@ def test_parts_of_a_period_add_up_to_the_whole_within_a_cent_a_part(amount, days
     assert abs(sum(parts) - amount) < Decimal("0.0000001")
     assert all(0 <= part <= amount + Decimal("0.0000001") for part in parts)
     assert proration.prorated(amount, days=whole, period_days=whole) == amount
-
-
-@given(st.integers(-(10**9), 10**9), st.lists(st.integers(1, 10**6), min_size=1, max_size=10))
-def test_shares_add_up(total, weights):
-    assert sum(money.allocate(total, weights)) == total

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chalicelib.domain.charges import properties
-from chalicelib.domain.charges.models import ChargeModel, ChargeUsage, Priced, price
+from chalicelib.domain.charges.models import ChargeModel, price
+from chalicelib.domain.charges.usage import ChargeUsage, Priced
 from tests.domain.test_charge_properties import tier
 
 PERCENTAGE, GRADUATED_PERCENTAGE = ChargeModel.PERCENTAGE, ChargeModel.GRADUATED_PERCENTAGE

@@ -8,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chalicelib.domain.charges import properties, prorated
-from chalicelib.domain.charges.models import ChargeModel, ChargeUsage, Priced, price
+from chalicelib.domain.charges.models import ChargeModel, price
 from chalicelib.domain.charges.prorated import ProratedUsage, Step, prorated_units, ratio
+from chalicelib.domain.charges.usage import ChargeUsage, Priced
 from chalicelib.domain.money import round_half_up, to_cents
 from tests.domain.test_charge_models import tier, tier_lists
 

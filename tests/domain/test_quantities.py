@@ -11,7 +11,8 @@ from chalicelib import limits
 from chalicelib.domain.aggregation.numbers import is_countable, quantity
 from chalicelib.domain.aggregation.rounding import rounded
 from chalicelib.domain.charges import properties
-from chalicelib.domain.charges.models import ChargeModel, ChargeUsage, price
+from chalicelib.domain.charges.models import ChargeModel, price
+from chalicelib.domain.charges.usage import ChargeUsage
 from chalicelib.domain.money import CONTEXT
 
 

@@ -241,16 +241,16 @@ def test_lists_show_the_last_of_the_array_first(story):
 def test_what_was_stored_without_a_place_is_still_read(story, monkeypatch):
     """Events of before went by their ids; those that come now go by their places, behind."""
     set_up(story)
-    real = _Preparer.seal
+    real = _Preparer.prepare
 
     def without_place(self, message, event, task=None):
         event.place = None
-        sealed = real(self, message, event, task)
-        del sealed.item["place"]
-        return sealed
+        prepared = real(self, message, event, task)
+        del prepared.item["place"]
+        return prepared
 
     with monkeypatch.context() as before:
-        before.setattr(_Preparer, "seal", without_place)
+        before.setattr(_Preparer, "prepare", without_place)
         send(story, "latest", numbers(1, 2))
         meter()
     assert usage_of(story, "latest") == "1.0"

@@ -15,7 +15,7 @@ from chalicelib.domain.periods import Span
 from chalicelib.features.audit.audit import audit
 from chalicelib.features.billable_metrics.store import METRICS, Metric, MetricFilter
 from chalicelib.features.metering import distinct_counters, store, write
-from chalicelib.features.metering.dimensions import View
+from chalicelib.features.metering.dimensions import RollupDimension
 from chalicelib.features.metering.distinct_counters import Spec
 from chalicelib.features.metering.event import Event
 from chalicelib.features.subscriptions.stream import Stream
@@ -39,7 +39,8 @@ _SPEC = Spec("user", ({"cloud": ("aws",)},), default=True)
 
 @dataclass(frozen=True)
 class Hot:
-    """A subscription with metrics, and a register of distinct values that the meter keeps up. All events are of one hour."""
+    """A subscription with metrics, and a register of distinct values that the meter keeps up. All events are of one
+    hour."""
 
     hour: datetime
     organization: OrganizationRef = ORG
@@ -99,19 +100,19 @@ class Hot:
     def parts(self) -> set[str]:
         """Those that its rows have."""
         pk = store.usage_pk(self.organization.id, self.subscription)
-        return store.parts_of(usage.query(pk, begins="h#"))
+        return store.shards_of(usage.query(pk, begins="h#"))
 
     def _read(self) -> Mapping[str, Any]:
-        views = {
-            code: View(Aggregation(kind), "v", _KEYS if has_filters else ())
+        rollup_dimensions = {
+            code: RollupDimension(Aggregation(kind), "v", _KEYS if has_filters else ())
             for code, (kind, has_filters) in _METRICS.items()
         }
         counted = service.read(
-            self.organization, Stream(self.subscription), self.span, {c: [v] for c, v in views.items()}
+            self.organization, Stream(self.subscription), self.span, {c: [v] for c, v in rollup_dimensions.items()}
         )
         found: dict[str, Any] = {f"{code} events": counted.events(code) for code in (*_METRICS, _UNIQUE)}
-        for code, view in views.items():
-            for combination, summary in counted.summaries(code, view).items():
+        for code, dimension in rollup_dimensions.items():
+            for combination, summary in counted.summaries(code, dimension).items():
                 found[f"{code} {combination}"] = _kept(code, summary)
         return found
 
@@ -142,7 +143,7 @@ class Hot:
 
     def _distinct_values(self) -> dict[str, int]:
         """What the register says, once it is filled; that changes nothing of what the meter has entered."""
-        before = self._register()
+        before = self._counter()
         task = agenda.task(
             distinct.FILL,
             self.organization,
@@ -152,18 +153,18 @@ class Hot:
         standing = agenda.find(task.key)
         if standing is not None:
             distinct.fill(standing)
-        assert dict(self._register().numbers) == dict(before.numbers), "the meter had entered all"
+        assert dict(self._counter().numbers) == dict(before.numbers), "the meter had entered all"
         return {bucket: number for bucket, number in before.numbers.items() if number}
 
-    def _register(self) -> distinct_counters.Register:
+    def _counter(self) -> distinct_counters.DistinctCounter:
         items = usage.query(store.usage_pk(self.organization.id, self.subscription), begins=f"u#{_UNIQUE}#")
         (register,) = distinct_counters.read(items)
         return register
 
 
 def meeting(works: Sequence[Callable[[], object]], chance: random.Random) -> Collisions:
-    """Carry out works at the same time: of all one goes on at a time, and at each request another one, drawn by chance. Their
-    transactions collide; who waits lets others go on."""
+    """Carry out works at the same time: of all one goes on at a time, and at each request another one, drawn by
+    chance. Their transactions collide; who waits lets others go on."""
     turns, real = Turns(len(works), chance), write._commit
 
     def wait(seconds: float) -> None:

@@ -9,7 +9,7 @@ from chalicelib.domain import periods
 from chalicelib.domain.subscriptions import BillingLine
 from chalicelib.features.invoicing import run
 from chalicelib.features.plans.store import FixedCharge, Plan
-from chalicelib.features.subscriptions import change, lifecycle, schemas, service
+from chalicelib.features.subscriptions import change, endings, lifecycle, schemas
 from chalicelib.features.subscriptions.lifecycle import Outcome
 from chalicelib.features.subscriptions.records import LastFee, PendingInvoice, Status, Subscription
 
@@ -143,7 +143,7 @@ class Ledger:
         """End a subscription now."""
         request = schemas.Termination(on_termination_invoice=invoice)
         self._drop_waiting(of)
-        self.subscriptions[of.id] = service.ended(
+        self.subscriptions[of.id] = endings.ended(
             self.subscriptions[of.id], self.plans[of.plan_id], request, at=self.now
         )
 

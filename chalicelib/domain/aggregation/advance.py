@@ -12,8 +12,8 @@ from chalicelib.domain.aggregation.readings import Reading, numeric, ordered
 from chalicelib.domain.aggregation.rules import Aggregation, MetricRule
 from chalicelib.domain.aggregation.summaries import Summary
 from chalicelib.domain.charges.in_advance import Level
-from chalicelib.domain.charges.models import ChargeUsage
-from chalicelib.domain.charges.percentage import PercentageProperties, Tally
+from chalicelib.domain.charges.percentage_tally import PercentageProperties, Tally
+from chalicelib.domain.charges.usage import ChargeUsage
 from chalicelib.domain.money import CONTEXT, total
 
 _ONE = Decimal(1)

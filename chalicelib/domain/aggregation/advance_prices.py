@@ -18,7 +18,7 @@ from chalicelib.domain.aggregation.window import Window
 from chalicelib.domain.charges import in_advance
 from chalicelib.domain.charges.in_advance import EventFee
 from chalicelib.domain.charges.models import ChargeModel
-from chalicelib.domain.charges.percentage import PercentageProperties, Tally
+from chalicelib.domain.charges.percentage_tally import PercentageProperties, Tally
 from chalicelib.domain.charges.properties import needs_values
 from chalicelib.domain.money import CONTEXT
 

@@ -6,8 +6,8 @@ from decimal import Decimal
 from typing import Any
 
 from chalicelib.domain.charges.amounts import amount_per_unit
-from chalicelib.domain.charges.models import ChargeUsage, Priced
 from chalicelib.domain.charges.ranges import Tier, TieredProperties
+from chalicelib.domain.charges.usage import ChargeUsage, Priced
 from chalicelib.domain.money import CONTEXT, decimal_string, total
 
 

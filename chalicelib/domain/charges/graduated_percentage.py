@@ -8,8 +8,8 @@ from typing import Any
 from chalicelib.domain.charges import ranges
 from chalicelib.domain.charges.amounts import amount_per_unit
 from chalicelib.domain.charges.graduated import Slice, slices
-from chalicelib.domain.charges.models import ChargeUsage, Priced
 from chalicelib.domain.charges.ranges import PriceField, Tier, TieredProperties
+from chalicelib.domain.charges.usage import ChargeUsage, Priced
 from chalicelib.domain.money import CONTEXT, decimal_string, total
 
 NAME = "graduated_percentage_ranges"

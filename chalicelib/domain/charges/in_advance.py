@@ -13,10 +13,11 @@ from typing import Any
 from chalicelib.domain.charges import graduated_percentage, package, percentage
 from chalicelib.domain.charges.amounts import amount_per_unit
 from chalicelib.domain.charges.graduated import Slice, slices
-from chalicelib.domain.charges.models import ChargeModel, ChargeUsage, Priced, price
+from chalicelib.domain.charges.models import ChargeModel, price
 from chalicelib.domain.charges.prorated import prorated_units
 from chalicelib.domain.charges.ranges import TieredProperties
 from chalicelib.domain.charges.standard import StandardProperties
+from chalicelib.domain.charges.usage import ChargeUsage, Priced
 from chalicelib.domain.money import CONTEXT, decimal_string
 
 _TWO_PLACES = Decimal("0.01")

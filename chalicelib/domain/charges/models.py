@@ -1,13 +1,10 @@
 """The charge models, and the one place that picks one."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from decimal import Decimal
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, assert_never
+from typing import Any, assert_never
 
-if TYPE_CHECKING:
-    from chalicelib.domain.charges.percentage import Tally
+from chalicelib.domain.charges import dynamic, graduated, graduated_percentage, package, percentage, standard, volume
+from chalicelib.domain.charges.usage import ChargeUsage, Priced
 
 
 class ChargeModel(StrEnum):
@@ -22,43 +19,8 @@ class ChargeModel(StrEnum):
     DYNAMIC = "dynamic"
 
 
-@dataclass(frozen=True, slots=True)
-class ChargeUsage:
-    """What was used: exact units (never negative) and the number of events.
-
-    `values`: what each event adds to the units, in the order of their timestamps; only where `properties.needs_values`
-    says so. `tally`: what they come to, in their place. `precise_total_cents`: the sum of the events' own amounts, in cents;
-    only for the dynamic model.
-    """
-
-    units: Decimal
-    events_count: int
-    values: tuple[Decimal, ...] | None = None
-    precise_total_cents: Decimal | None = None
-    tally: "Tally | None" = None
-
-
-@dataclass(frozen=True, slots=True)
-class Priced:
-    """The exact amount in currency units, the amount of one unit, and the API's `amount_details`."""
-
-    amount: Decimal
-    unit_amount: Decimal
-    details: Mapping[str, Any]
-
-
 def price(model: ChargeModel, usage: ChargeUsage, properties: Any) -> Priced:
     """The price of usage under a model, not rounded. `properties` is what `properties.parse` gave for the same model."""
-    from chalicelib.domain.charges import (
-        dynamic,
-        graduated,
-        graduated_percentage,
-        package,
-        percentage,
-        standard,
-        volume,
-    )
-
     match model:
         case ChargeModel.STANDARD:
             return standard.price(usage, properties)

@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 from chalicelib.domain.charges.amounts import amount_per_unit, decimal_text, is_whole
-from chalicelib.domain.charges.models import ChargeUsage, Priced
+from chalicelib.domain.charges.usage import ChargeUsage, Priced
 from chalicelib.domain.money import CONTEXT, decimal_string
 
 

@@ -1,13 +1,14 @@
 """Percentage: a rate of the amounts used and a fixed amount per event, after free events or a free amount, each
 transaction within bounds. Source: rules/usage 6.4."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any, NamedTuple
+from typing import Any
 
 from chalicelib.domain.charges.amounts import amount_per_unit, decimal_text, is_whole
-from chalicelib.domain.charges.models import ChargeUsage, Priced
+from chalicelib.domain.charges.percentage_tally import PercentageProperties, Tally, percent
+from chalicelib.domain.charges.usage import ChargeUsage, Priced
 from chalicelib.domain.money import CONTEXT, decimal_string, total
 
 _ERRORS = {
@@ -17,91 +18,6 @@ _ERRORS = {
     "per_transaction_min_amount": "invalid_amount",
     "per_transaction_max_amount": "invalid_amount",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class PercentageProperties:
-    """`rate` in percent, amounts in currency units. `free_events` and `free_total`: what is free of each period, by the
-    number of events and by their total; `lowest` and `highest`: what one transaction costs at least and at most."""
-
-    rate: Decimal
-    fixed_amount: Decimal = Decimal(0)
-    free_events: int | None = None
-    free_total: Decimal | None = None
-    lowest: Decimal | None = None
-    highest: Decimal | None = None
-
-    @property
-    def bounds_transactions(self) -> bool:
-        """Whether each transaction is priced by itself."""
-        return self.lowest is not None or self.highest is not None
-
-    @property
-    def frees_usage(self) -> bool:
-        """Whether some of the usage is free."""
-        return self.free_events is not None or self.free_total is not None
-
-
-class Tally(NamedTuple):
-    """What single events come to, one after the other, as far as the price looks at them: so that one event more costs
-    the same to price at any number of events before it.
-
-    `first`: the total of those that free usage looks at: the first free events, or else all up to the one that exceeds the
-    free amount; `looked_at` their number; `below`: after how many of them the total was below the free amount; `closed`:
-    no further event is looked at. `events_left`, `amount_left`: what is still free where each transaction is priced by
-    itself; `by_transaction`: what transactions cost so far, each within its bounds.
-    """
-
-    first: Decimal = Decimal(0)
-    looked_at: int = 0
-    below: int = 0
-    closed: bool = False
-    events_left: int = 0
-    amount_left: Decimal = Decimal(0)
-    by_transaction: Decimal = Decimal(0)
-
-    @classmethod
-    def begin(cls, properties: PercentageProperties) -> "Tally":
-        """Before any event."""
-        return cls(events_left=properties.free_events or 0, amount_left=properties.free_total or Decimal(0))
-
-    @classmethod
-    def of(cls, values: Iterable[Decimal], properties: PercentageProperties) -> "Tally":
-        """After these events, in order of time."""
-        tally = cls.begin(properties)
-        for value in values:
-            tally = tally.after(value, properties)
-        return tally
-
-    def after(self, value: Decimal, properties: PercentageProperties) -> "Tally":
-        """After one event more."""
-        tally = self
-        if properties.frees_usage and not self.closed:
-            tally = tally._freed(value, properties)
-        if properties.bounds_transactions:
-            tally = tally._charged(value, properties)
-        return tally
-
-    def _freed(self, value: Decimal, properties: PercentageProperties) -> "Tally":
-        first, looked_at, limit = CONTEXT.add(self.first, value), self.looked_at + 1, properties.free_total
-        below = self.below + (limit is not None and first < limit)
-        if properties.free_events is not None:
-            closed = looked_at >= properties.free_events
-        else:
-            closed = limit is not None and first > limit
-        return Tally(first, looked_at, below, closed, *self[4:])
-
-    def _charged(self, value: Decimal, properties: PercentageProperties) -> "Tally":
-        events_left, amount_left = self.events_left, self.amount_left
-        if events_left > 0 or amount_left > 0:
-            if not amount_left or value < amount_left:
-                left = CONTEXT.subtract(amount_left, value) if amount_left else amount_left
-                return Tally(*self[:4], events_left - 1, left, self.by_transaction)
-            # The event that uses up the free amount ends all that is free, and pays for its rest.
-            value = CONTEXT.subtract(value, amount_left)
-            events_left, amount_left = 0, Decimal(0)
-        cost = _within(CONTEXT.add(_percent(value, properties.rate), properties.fixed_amount), properties)
-        return Tally(*self[:4], events_left, amount_left, CONTEXT.add(self.by_transaction, cost))
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,7 +94,7 @@ def amount(usage: ChargeUsage, properties: PercentageProperties) -> Decimal:
     if properties.bounds_transactions:
         return max(Decimal(0), tally.by_transaction)
     free_units, free_events = _free(tally, properties)
-    for_units = _percent(max(Decimal(0), CONTEXT.subtract(usage.units, free_units)), properties.rate)
+    for_units = percent(max(Decimal(0), CONTEXT.subtract(usage.units, free_units)), properties.rate)
     paid_events = Decimal(max(0, usage.events_count - free_events))
     return CONTEXT.add(for_units, CONTEXT.multiply(paid_events, properties.fixed_amount))
 
@@ -196,7 +112,7 @@ def parts(usage: ChargeUsage, properties: PercentageProperties) -> Parts:
         paid_units=paid_units,
         free_events=usage.events_count - paid_events,
         paid_events=paid_events,
-        for_units=_percent(paid_units, properties.rate),
+        for_units=percent(paid_units, properties.rate),
         fixed=CONTEXT.multiply(Decimal(paid_events), properties.fixed_amount),
     )
     if not properties.bounds_transactions:
@@ -234,16 +150,6 @@ def _free(tally: Tally, properties: PercentageProperties) -> tuple[Decimal, int]
         # No total below the limit leaves the number of events as it is.
         below = min(events, below or events)
     return min(tally.first, limit), below
-
-
-def _within(amount: Decimal, properties: PercentageProperties) -> Decimal:
-    if properties.lowest is not None:
-        amount = max(amount, properties.lowest)
-    return amount if properties.highest is None else min(amount, properties.highest)
-
-
-def _percent(base: Decimal, rate: Decimal) -> Decimal:
-    return CONTEXT.multiply(base, rate.scaleb(-2, context=CONTEXT))
 
 
 def _tally(usage: ChargeUsage, properties: PercentageProperties) -> Tally:

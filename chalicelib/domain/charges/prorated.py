@@ -11,9 +11,10 @@ from typing import Any
 
 from chalicelib.domain.charges import volume
 from chalicelib.domain.charges.amounts import amount_per_unit
-from chalicelib.domain.charges.models import ChargeModel, Priced
+from chalicelib.domain.charges.models import ChargeModel
 from chalicelib.domain.charges.ranges import Tier, TieredProperties
 from chalicelib.domain.charges.standard import StandardProperties
+from chalicelib.domain.charges.usage import Priced
 from chalicelib.domain.money import CONTEXT, total
 
 _FIVE_PLACES = Decimal("0.00001")

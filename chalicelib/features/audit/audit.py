@@ -1,7 +1,7 @@
-"""Recounting: raw events against the rows that count them, hour by hour, and hours against the days folded from them.
+"""Audit: raw events against the rows that count them, hour by hour, and hours against the day rows compacted from them.
 
-One pass over the table, in no order and while events keep coming in: so what looks different is looked at again, closely,
-before it is called a difference. Memory: about a kilobyte per hour row that is looked at.
+One pass over the table, in no order and while events keep coming in: so each apparent difference is checked again,
+closely, before it is reported. Memory: about a kilobyte per hour row that is looked at.
 """
 
 import time
@@ -14,7 +14,7 @@ from typing import Any
 from chalicelib import limits
 from chalicelib.features.billable_metrics.store import METRICS
 from chalicelib.features.metering import definitions, store, tally
-from chalicelib.features.metering.dimensions import View, prefix_of, what_of
+from chalicelib.features.metering.dimensions import RollupDimension, prefix_of, what_of
 from chalicelib.features.organizations import store as organizations
 from chalicelib.features.usage import compaction
 from chalicelib.features.usage.totals import covered_only, merge, take_event, without
@@ -27,8 +27,8 @@ _TRIES = 8
 
 @dataclass(frozen=True, slots=True, order=True)
 class Difference:
-    """A row that does not say what it should. `partition`: organization and subscription, as they stand in keys; `place`:
-    a UTC hour, or a UTC day of a folded row; `code` as in keys."""
+    """A row that differs from its recount. `partition`: organization and subscription, as they stand in keys;
+    `place`: a UTC hour, or the UTC day of a day row; `code` as in keys."""
 
     partition: str
     place: str
@@ -36,19 +36,21 @@ class Difference:
     found: str
 
 
-class CurrentViews:
-    """How usage of codes is kept by now, read once."""
+class CurrentDimensions:
+    """The current rollup dimensions of codes, read once."""
 
     def __init__(self) -> None:
-        self._known: dict[tuple[str, str], frozenset[View]] = {}
+        self._known: dict[tuple[str, str], frozenset[RollupDimension]] = {}
 
-    def of(self, organization_id: OrganizationId, code: str) -> frozenset[View]:
-        """The views that the meter writes for a code."""
+    def of(self, organization_id: OrganizationId, code: str) -> frozenset[RollupDimension]:
+        """The rollup dimensions that the meter writes for a code."""
         name = (organization_id, code)
         if name not in self._known:
             metric = METRICS.find(organization_id, code)
-            found = () if metric is None else (definitions.view_of(metric), definitions.priced_view_of(metric))
-            self._known[name] = frozenset(view for view in found if view is not None)
+            found = (
+                () if metric is None else (definitions.dimension_of(metric), definitions.priced_dimension_of(metric))
+            )
+            self._known[name] = frozenset(dimension for dimension in found if dimension is not None)
         return self._known[name]
 
 
@@ -57,23 +59,24 @@ Codes = dict[str, dict[str, Any]]
 
 @dataclass(slots=True)
 class _Seen:
-    """What a pass saw. Hours: by partition and hour, the rows and the recount by code; days: folded rows and markers."""
+    """The items that a pass saw. Hours: by partition and hour, the rows and the recount by code; days: day rows and
+    markers."""
 
-    views: CurrentViews
+    rollup_dimensions: CurrentDimensions
     rows: dict[tuple[str, str], Codes] = field(default_factory=dict)
     events: dict[tuple[str, str], Codes] = field(default_factory=dict)
-    folded: dict[tuple[str, str], Item] = field(default_factory=dict)
+    compacted: dict[tuple[str, str], Item] = field(default_factory=dict)
     markers: dict[tuple[str, str], dict[str, int]] = field(default_factory=dict)
 
     def take(self, item: Item) -> None:
-        """Take in whatever item of the table it is."""
+        """Add any item of the table."""
         pk = item["pk"]
         organization_id, kind, *_ = pk.split("#")
         if kind == "event":
             partition = f"{organization_id}#usage#{key_part(item['subscription'])}"
             codes = self.events.setdefault((partition, store.hour_of(store.read(item).at)), {})
             row = codes.setdefault(key_part(item["code"]), {})
-            take_event(row, item, self.views.of(organization_id, item["code"]))
+            take_event(row, item, self.rollup_dimensions.of(organization_id, item["code"]))
         elif kind == "usage":
             level, place, *rest = item["sk"].split("#")
             if level == "h":
@@ -81,7 +84,7 @@ class _Seen:
             elif level == "d" and rest:
                 self.markers.setdefault((pk, place), {})["#".join(rest)] = item[store.COUNT]
             elif level == "d":
-                self.folded[(pk, place)] = item
+                self.compacted[(pk, place)] = item
 
 
 def audit(
@@ -91,12 +94,13 @@ def audit(
     subscription: str | None = None,
     sleep: Callable[[float], None] = time.sleep,
 ) -> list[Difference]:
-    """All differences: of the whole table, of one organization, or (without reading the table) of one subscription of it.
+    """All differences: of the whole table, of one organization, or (without reading the table) of one subscription of
+    it.
 
     `now`: the real instant; hours whose raw events have begun to expire by then are not recounted.
     """
-    views = CurrentViews()
-    seen = _Seen(views)
+    rollup_dimensions = CurrentDimensions()
+    seen = _Seen(rollup_dimensions)
     if organization_id is not None and subscription is not None:
         items: Iterable[Item] = _of_subscription(store.usage_pk(organization_id, subscription))
     else:
@@ -107,10 +111,10 @@ def audit(
     found: list[Difference] = []
     for partition, hour in sorted({*seen.rows, *seen.events}):
         if _recountable(partition, hour, now, keeps) and _of_hour(seen, partition, hour):
-            found += _looked_at_again(partial(_hour, views, partition, hour), sleep)
-    for partition, day in sorted(seen.folded):
+            found += _looked_at_again(partial(_hour, rollup_dimensions, partition, hour), sleep)
+    for partition, day in sorted(seen.compacted):
         if _of_day(seen, partition, day):
-            found += _looked_at_again(partial(_day, views, partition, day), sleep)
+            found += _looked_at_again(partial(_day, rollup_dimensions, partition, day), sleep)
     return sorted(found)
 
 
@@ -161,12 +165,13 @@ def _of_hour(seen: _Seen, partition: str, hour: str) -> list[Difference]:
 
 
 def _compared(row: Mapping[str, Any], recount: Mapping[str, Any]) -> Iterator[str]:
-    """What a row says otherwise than its events. Under views it says only what it covers, and of definitions by now gone
-    nobody asks."""
+    """The differences of a row from the recount of its events. Rollup dimensions are compared only where the row
+    covers them and they are still current."""
     number, expected = row.get(store.COUNT, 0), recount.get(store.COUNT, 0)
     if number != expected:
         yield f"counts {number} events, there are {expected}"
-    is_plain_known = not row.get(store.UNCOVERED)  # Else it says itself that its properties are to be recounted.
+    # A row with uncovered events says itself that its properties have to be recounted.
+    is_plain_known = not row.get(store.UNCOVERED)
     if is_plain_known and recount.get(store.UNCOVERED):
         yield f"covers properties of {recount[store.UNCOVERED]} events that no row can cover"
         is_plain_known = False
@@ -179,12 +184,12 @@ def _compared(row: Mapping[str, Any], recount: Mapping[str, Any]) -> Iterator[st
 
 
 def _of_day(seen: _Seen, partition: str, day: str) -> list[Difference]:
-    """A folded day against its hours; one that its readers will not trust says nothing, and one that was compared when it was
-    settled may have no hours any more."""
-    folded = seen.folded.get((partition, day))
-    if folded is None or "hours_until" in folded or folded["seen"] != seen.markers.get((partition, day), {}):
+    """The differences of a day row from its hours. A row that readers will not trust is not compared, and one that was
+    compared when it was settled may have no hours any more."""
+    compacted = seen.compacted.get((partition, day))
+    if compacted is None or "hours_until" in compacted or compacted["seen"] != seen.markers.get((partition, day), {}):
         return []
-    days = compaction.unpack(folded["codes"])
+    days = compaction.unpack(compacted["codes"])
     hours: Codes = {}
     for hour in range(24):
         for code, row in seen.rows.get((partition, f"{day}T{hour:02d}"), {}).items():
@@ -198,9 +203,9 @@ def _of_day(seen: _Seen, partition: str, day: str) -> list[Difference]:
     ]
 
 
-def _as_both_say(folded: Mapping[str, Any], hours: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """A day and its hours without views that either does not cover: a day may have them from raw events."""
-    own, other = covered_only(folded), covered_only(hours)
+def _as_both_say(compacted: Mapping[str, Any], hours: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """A day and its hours without rollup dimensions that either does not cover: a day may have them from raw events."""
+    own, other = covered_only(compacted), covered_only(hours)
     both = {prefix_of(n) for n in own if what_of(n)} & {prefix_of(n) for n in other if what_of(n)}
     return without(own, lambda prefix: prefix not in both), without(other, lambda prefix: prefix not in both)
 
@@ -221,22 +226,22 @@ def _looked_at_again(
     return found
 
 
-def _hour(views: CurrentViews, partition: str, hour: str) -> tuple[list[Difference], bool]:
+def _hour(rollup_dimensions: CurrentDimensions, partition: str, hour: str) -> tuple[list[Difference], bool]:
     """Differences of an hour, and whether they cannot be the index's lag or an event that came in between."""
     low, high = f"h#{hour}#", store.after(f"h#{hour}")
     before = store.rows(partition, low, high)
     events = _events_of(partition, hour)
-    seen = _Seen(views)
+    seen = _Seen(rollup_dimensions)
     for item in (*before, *events):
         seen.take(item)
     is_quiet = before == store.rows(partition, low, high)
     return _of_hour(seen, partition, hour), is_quiet and len(events) == sum(row[store.COUNT] for row in before)
 
 
-def _day(views: CurrentViews, partition: str, day: str) -> tuple[list[Difference], bool]:
+def _day(rollup_dimensions: CurrentDimensions, partition: str, day: str) -> tuple[list[Difference], bool]:
     low, high = store.day_sk(day), store.after(store.day_sk(day))
     before = store.rows(partition, low, high)
-    seen = _Seen(views)
+    seen = _Seen(rollup_dimensions)
     for item in (*before, *store.rows(partition, f"h#{day}T00", store.after(f"h#{day}T23"))):
         seen.take(item)
     is_quiet = before == store.rows(partition, low, high)

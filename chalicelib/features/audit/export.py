@@ -18,7 +18,7 @@ from chalicelib.features.metering.event import event_id, plain
 from chalicelib.features.subscriptions import store as subscriptions
 from chalicelib.features.usage import raw
 from chalicelib.platform import clock, files
-from chalicelib.platform.http import to_json
+from chalicelib.platform.http.json import to_json
 from chalicelib.platform.ids import OrganizationId, key_part
 from chalicelib.platform.values import Item
 

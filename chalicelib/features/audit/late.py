@@ -1,11 +1,12 @@
-"""Events that no invoice bills any more: metered when the invoice of their period was final. Source: rules/usage 1.4.
+"""Late events: metered when the invoice of their period was final, so that no invoice bills them. Source: usage.md
+section 1.4.
 
-Which came first is told by real time, in sandboxes too, whose clocks say nothing of it: an invoice took its usage right before
-its `build`, an id that holds the instant at which it was made; an event was metered with the log item that it names. Of what
-recurs nothing is lost, as the next period counts it; nor of what is paid in advance, which is charged whenever it comes.
+Real time decides which came first, in sandboxes too: an invoice read its usage right before its `build`, an id that
+holds its instant; an event was metered at the instant of the log item that it names. Events of recurring metrics are
+never lost, as the next period counts them, nor are events charged in advance.
 
-`make audit` lists them. Once a day, in organizations that have final invoices, those of the day are counted in a metric that
-raises an alarm. Sandboxes raise none.
+`make audit` lists late events. Once a day, in organizations with final invoices, those of the day are counted in a
+metric that raises an alarm. Sandboxes raise none.
 """
 
 from collections.abc import Iterator
@@ -26,7 +27,7 @@ from chalicelib.features.subscriptions import store as subscriptions
 from chalicelib.features.subscriptions.records import Subscription
 from chalicelib.features.usage import expiry
 from chalicelib.features.usage.raw import ceil_ms
-from chalicelib.platform import agenda
+from chalicelib.platform import agenda, metrics
 from chalicelib.platform.agenda import Task
 from chalicelib.platform.clock import OrganizationRef
 from chalicelib.platform.ids import CustomerId, OrganizationId, PlanId, made_at
@@ -43,8 +44,8 @@ _GRACE_MS = limits.USAGE_GRACE // _MILLISECOND
 
 @dataclass(frozen=True, slots=True, order=True)
 class Late:
-    """An event that came too late. `at`: its timestamp; `received_at`: really; `invoice_number`: of the invoice that would
-    have billed it."""
+    """A late event. `at`: its timestamp; `received_at`: the real instant; `invoice_number`: that of the invoice that
+    would have billed it."""
 
     organization_id: OrganizationId
     external_subscription_id: str
@@ -57,7 +58,8 @@ class Late:
 
 @dataclass(frozen=True, slots=True)
 class Final:
-    """Usage on a final invoice: a half-open range. `taken_at`: when it was read, really; `codes`: those that it bills."""
+    """Usage on a final invoice: a half-open range. `taken_at`: the real instant at which it was read; `codes`: the
+    codes billed."""
 
     start: datetime
     end: datetime
@@ -91,8 +93,8 @@ class Ledger:
         self._codes: dict[str, frozenset[str]] = {}
 
     def missed(self, external_id: str, code: str, ms: int, metered_at: datetime) -> Final | None:
-        """The invoice that would have billed an event and was final when it was metered; None for what is billed, or will
-        be. `ms`: its timestamp, milliseconds since 1970."""
+        """The invoice that would have billed an event and was final when it was metered; None for what is billed, or
+        will be. `ms`: its timestamp, milliseconds since 1970."""
         if not self._may_be_billed(external_id, ms):
             return None
         holding = [each for each in self.finals(external_id) if each.holds(code, ms)]
@@ -109,7 +111,8 @@ class Ledger:
         return self._finals[external_id]
 
     def _may_be_billed(self, external_id: str, ms: int) -> bool:
-        """A look at subscriptions alone, which is enough for most events."""
+        """Whether any invoice may have billed the event, by its subscriptions alone: a quick check that suffices for
+        most."""
         at = instant_of(ms)
         return any(each.billed_until and at < each.billed_until for each in self._subscriptions(external_id))
 
@@ -127,7 +130,7 @@ class Ledger:
                     continue
                 assert part.charges_start is not None
                 assert part.charges_end is not None
-                # Of the millisecond in which it was made nobody knows.
+                # The id has milliseconds only: the invoice may have been made at the end of its one.
                 taken_at = made_at(invoice.build) + _MILLISECOND
                 codes = self._codes_of(part.plan_id)
                 yield Final(part.charges_start, part.charges_end, taken_at, invoice.number, codes)
@@ -142,7 +145,7 @@ class Ledger:
         return self._codes[plan_id]
 
 
-# All that came late so far.
+# All late events so far.
 
 
 def listed(organization_id: OrganizationId | None = None, subscription: str | None = None) -> Iterator[Late]:
@@ -167,10 +170,11 @@ def _of_subscription(ledger: Ledger, external_id: str) -> Iterator[Late]:
     for final in finals:
         for low_ms, high_ms in _days(final):
             day = metered.day_of(low_ms)
-            # Transactions mark days that are over: without a mark the day was open when the last of its events was metered.
+            # Transactions mark days that are over: without a mark the day was open when the last of its events was
+            # metered.
             if day not in marked and _end_of_day(low_ms) < final.taken_at:
                 continue
-            parts = metered.parts_of_day(ledger.organization_id, external_id, day)
+            parts = metered.shards_of_day(ledger.organization_id, external_id, day)
             items = metered.raw_of_day(ledger.organization_id, external_id, day, parts, low_ms=low_ms, high_ms=high_ms)
             for item in items:
                 if ledger.missed(external_id, item["code"], item["ms"], _metered_at(item)) is final:
@@ -189,11 +193,11 @@ def _days(final: Final) -> Iterator[tuple[int, int]]:
         yield max(final.low_ms, number * day_ms), min(final.high_ms, (number + 1) * day_ms - 1)
 
 
-# What came late on a day.
+# The late events of a day.
 
 
 def watch(organization: OrganizationRef, *, now: datetime) -> None:
-    """Have an organization's late events counted each day from now on. Once more is harmless."""
+    """Schedule the daily count of an organization's late events. It is idempotent."""
     if organization.sandbox or organization.id in _watched:
         return
     midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
@@ -210,8 +214,8 @@ def count(task: Task, now: datetime) -> None:
     """Count the late events of the day that ended at `now`, and look again a day later."""
     number = sum(1 for _ in metered_between(task.organization.id, now - _DAY, now))
     if number:
-        _alarm(task.organization, number)
-    Unit(agenda.move(task, now + _DAY, now=now), expiry.begin(task, now)).commit()
+        metrics.count("LateEvents", number, organization=task.organization.id)
+    Unit([*agenda.move(task, now + _DAY, now=now), *expiry.begin(task, now)]).commit()
 
 
 def metered_between(organization_id: OrganizationId, start: datetime, end: datetime) -> Iterator[Late]:
@@ -233,14 +237,6 @@ def metered_between(organization_id: OrganizationId, start: datetime, end: datet
 def _missed(ledger: Ledger, reference: Reference, metered_at: datetime) -> Final | None:
     external_id, code, ms = reference.external_subscription_id, reference.code, reference.timestamp_ms
     return ledger.missed(external_id, code, ms, metered_at)
-
-
-def _alarm(organization: OrganizationRef, number: int) -> None:
-    """Count them in the metric that raises the alarm (a line of the log that CloudWatch reads)."""
-    from aws_lambda_powertools.metrics import MetricUnit, single_metric
-
-    with single_metric(name="LateEvents", unit=MetricUnit.Count, value=number, namespace="Tollgate") as metric:
-        metric.add_metadata("organization", organization.id)
 
 
 def _late(organization_id: OrganizationId, item: Item, final: Final) -> Late:

@@ -1,7 +1,7 @@
 """Making hour rows anew from raw events, where a fault outside has made them wrong. What a metric's change asks for needs no
 rebuild: readers recount and fold what rows do not cover (decisions/0012).
 
-Each row is written in a transaction of its own, on condition that it still counts what it counted: so the meter may go on.
+Each row is written in a transaction of its own, on condition that its count is unchanged: so the meter may go on.
 """
 
 from collections.abc import Iterable, Mapping
@@ -10,7 +10,7 @@ from functools import partial
 from typing import Any
 
 from chalicelib import limits
-from chalicelib.features.audit.audit import CurrentViews, Difference
+from chalicelib.features.audit.audit import CurrentDimensions, Difference
 from chalicelib.features.metering import limbs, store, tally
 from chalicelib.features.metering.dimensions import is_sum
 from chalicelib.features.metering.event import Event, milliseconds_of
@@ -24,46 +24,51 @@ _NOTHING: Mapping[str, Any] = {}
 
 
 def rebuild(differences: Iterable[Difference], *, now: datetime) -> int:
-    """Make the rows of these differences say what their events say; returns how many places were made anew.
+    """Rebuild the rows of these differences from their events; returns the number of places rebuilt.
 
     `now`: the real instant. Hours that ended just now are left alone: their events may still be missing in the time index.
     Raises: ChangedMeanwhile, where writers left no quiet moment; what was rebuilt before stays so.
     """
-    views = CurrentViews()
+    rollup_dimensions = CurrentDimensions()
     places = sorted({(each.partition, each.place) for each in differences})
     rebuilt = 0
     for partition, place in places:
-        if "T" not in place:  # A folded day: its readers will fold it again.
+        if "T" not in place:  # A day row: its readers will compact the day again.
             usage.write(usage.delete((partition, store.day_sk(place))))
             rebuilt += 1
         elif _begin(place) + limits.REBUILT_AFTER <= now:
-            retrying(partial(_rebuild_hour, partition, place, views), "usage")
+            retrying(partial(_rebuild_hour, partition, place, rollup_dimensions), "usage")
             rebuilt += 1
     return rebuilt
 
 
-def _rebuild_hour(partition: str, hour: str, views: CurrentViews) -> None:
-    """Rows and events are read again where events were counted meanwhile."""
+def _rebuild_hour(partition: str, hour: str, rollup_dimensions: CurrentDimensions) -> None:
+    """Rebuild the rows of an hour. The caller repeats it where events were counted meanwhile."""
     standing = {row["sk"]: row for row in store.rows(partition, f"h#{hour}#", store.after(f"h#{hour}"))}
-    wanted = _rows(partition, hour, views)
+    wanted = _rows(partition, hour, rollup_dimensions)
     for sk in sorted({*standing, *wanted}):
         Unit(_change(partition, hour, sk, standing.get(sk), wanted.get(sk, _NOTHING))).commit()
     for cut in usage.query(partition, begins=f"k#{hour}#"):
         usage.write(usage.delete((partition, cut["sk"])))
 
 
-def _rows(partition: str, hour: str, views: CurrentViews) -> dict[str, Mapping[str, Any]]:
-    """What the rows of an hour shall hold, by sort key: each part what the same part of the time index has."""
+def _rows(partition: str, hour: str, rollup_dimensions: CurrentDimensions) -> dict[str, Mapping[str, Any]]:
+    """The right rows of an hour, by sort key: each write shard counts the events of the same shard of the time
+    index."""
     organization, _, subscription = partition.split("#")
     low_ms = milliseconds_of(_begin(hour))
-    by_part: dict[str, list[tuple[Event, str]]] = {}
+    by_shard: dict[str, list[tuple[Event, str]]] = {}
     for item in store.raw_in_keys(organization, subscription, low_ms=low_ms, high_ms=low_ms + tally.HOUR_MS - 1):
-        by_part.setdefault(store.part_of(item["time_pk"]), []).append((store.read(item), item["received"]))
+        by_shard.setdefault(store.shard_of(item["time_pk"]), []).append((store.read(item), item["received"]))
     found: dict[str, Mapping[str, Any]] = {}
-    for part, events in by_part.items():
-        used = {event.code: view for event, _ in events for view in views.of(OrganizationId(organization), event.code)}
+    for shard, events in by_shard.items():
+        used = {
+            event.code: dimension
+            for event, _ in events
+            for dimension in rollup_dimensions.of(OrganizationId(organization), event.code)
+        }
         for (_, code), delta in tally.tally(events, used).items():
-            found[store.hour_sk(hour, code, part)] = _stored(delta)
+            found[store.hour_sk(hour, code, shard)] = _stored(delta)
     return found
 
 
@@ -81,7 +86,7 @@ def _change(partition: str, hour: str, sk: str, standing: Item | None, wanted: M
         change = usage.put({"pk": partition, "sk": sk, **wanted}, condition=condition, values=values)
     else:
         change = usage.delete((partition, sk), condition=condition, values=values)
-    return [change, store.fold_again_action(partition, hour[:10])]
+    return [change, store.compact_again_action(partition, hour[:10])]
 
 
 def _begin(hour: str) -> datetime:

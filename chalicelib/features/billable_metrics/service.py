@@ -14,7 +14,8 @@ from chalicelib.features.billable_metrics.store import METRICS, SEED_RECURRING_C
 from chalicelib.platform import agenda, schema
 from chalicelib.platform.agenda import Task
 from chalicelib.platform.attributes import dump
-from chalicelib.platform.http import Call, to_json
+from chalicelib.platform.http import Call
+from chalicelib.platform.http.json import to_json
 from chalicelib.platform.ids import OrganizationId, new_id
 
 # What decides a metric's units: fixed once a live plan uses it. Source: rules/catalog 2.

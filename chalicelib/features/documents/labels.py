@@ -113,8 +113,3 @@ def labels(locale: str) -> dict[str, str]:
     """The words of a language; English for one that is not known."""
     texts = _TEXTS.get(locale, _TEXTS["en"]).split("|")
     return dict(zip(_NAMES, texts, strict=True))
-
-
-def known_locales() -> tuple[str, ...]:
-    """The languages that documents can be printed in."""
-    return tuple(_TEXTS)

@@ -19,6 +19,7 @@ from chalicelib.features.subscriptions import service as subscriptions
 from chalicelib.features.subscriptions import store as subscription_store
 from chalicelib.platform import clock, queues
 from chalicelib.platform.clock import OrganizationRef
+from chalicelib.platform.http.json import to_json
 from chalicelib.platform.ids import OrganizationId, new_id
 from chalicelib.platform.settings import settings
 from chalicelib.platform.timestamps import stamp, unstamp
@@ -157,7 +158,7 @@ def _parts(events: Sequence[Event]) -> list[list[str]]:
     parts: list[list[str]] = [[]]
     size = 0
     for event in events:
-        message = simplejson.dumps(to_message(event), ensure_ascii=False, separators=(",", ":"), use_decimal=True)
+        message = to_json(to_message(event))
         text = queues.sendable(message)
         length = len(text.encode()) + 1
         if parts[-1] and size + length > limits.MESSAGE_BYTES_MAX - limits.MESSAGE_HEAD_BYTES_MAX:

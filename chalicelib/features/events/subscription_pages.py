@@ -1,5 +1,5 @@
-"""Pages of the events of one subscription, from the time index. On which days there is how much, rows tell; within a day
-events are read one after the other from where the page before has ended."""
+"""Pages of the events of one subscription, from the time index. On which days there is how much, rows tell; within a
+day events are read one after the other from where the page before has ended."""
 
 import heapq
 import itertools
@@ -58,12 +58,13 @@ class Events:
         return days
 
     def _in_part_of(self, day: str) -> int:
-        """How many there are on a day of which a part is asked for: whole hours by their rows, cut ones by the index."""
+        """How many there are on a day of which a part is asked for: whole hours by their rows, cut ones by the
+        index."""
         pk = metered.usage_pk(self.organization_id, self.subscription)
         number = 0
         cut: set[tuple[int, str]] = set()
         for row in metered.rows(pk, f"h#{day}T00", metered.after(f"h#{day}T23")):
-            _, hour, code, part = row["sk"].split("#")
+            _, hour, code, shard = row["sk"].split("#")
             begin = metered.begin_ms_of_day(day) + int(hour[11:]) * tally.HOUR_MS
             end = begin + tally.HOUR_MS - 1
             if end < self.low_ms or begin > self.high_ms or (self.code is not None and code != key_part(self.code)):
@@ -71,10 +72,10 @@ class Events:
             if self.low_ms <= begin and end <= self.high_ms:
                 number += int(row[metered.COUNT])
             else:
-                cut.add((begin, part))
-        for begin, part in cut:
+                cut.add((begin, shard))
+        for begin, shard in cut:
             low_ms, high_ms = max(begin, self.low_ms), min(begin + tally.HOUR_MS - 1, self.high_ms)
-            number += usage.count(self._time_pk(day, part), **self._between(low_ms, high_ms), **self._where())
+            number += usage.count(self._time_pk(day, shard), **self._between(low_ms, high_ms), **self._where())
         return number
 
     def _read(self, days: dict[str, int], wanted: Wanted, *, has_more: bool) -> list[Item]:
@@ -98,7 +99,8 @@ class Events:
         return found
 
     def _begin(self, days: dict[str, int], wanted: Wanted) -> tuple[str, int, int]:
-        """The day in which a page begins, the latest millisecond, and how many events are to be skipped from there on."""
+        """The day in which a page begins, the latest millisecond, and how many events are to be skipped from there
+        on."""
         if wanted.number > 1:
             kept = positions.kept(self.organization_id, self._listed(wanted), str(wanted.number))
             if kept is not None and kept[0] in days:
@@ -115,8 +117,8 @@ class Events:
         begin = metered.begin_ms_of_day(day)
         low_ms, high_ms = max(begin, self.low_ms), min(begin + 24 * tally.HOUR_MS - 1, high_ms)
         how: dict[str, Any] = {**self._between(low_ms, high_ms), "descending": True, "limit": _READ_AT_ONCE}
-        parts = metered.parts_of_day(self.organization_id, self.subscription, day)
-        found = [usage.query(self._time_pk(day, part), **how, **self._where()) for part in sorted(parts)]
+        shards = metered.shards_of_day(self.organization_id, self.subscription, day)
+        found = [usage.query(self._time_pk(day, shard), **how, **self._where()) for shard in sorted(shards)]
         merged = heapq.merge(*found, key=itemgetter("time_sk"), reverse=True)
         for _, same in itertools.groupby(merged, key=itemgetter("ms")):
             yield from newest_first(list(same))
@@ -129,8 +131,8 @@ class Events:
     def _between(self, low_ms: int, high_ms: int) -> dict[str, Any]:
         return {"index": "time", "between": (f"{low_ms:015d}#", metered.after(f"{high_ms:015d}"))}
 
-    def _time_pk(self, day: str, part: str) -> str:
-        return metered.time_pk(self.organization_id, self.subscription, day, part)
+    def _time_pk(self, day: str, shard: str) -> str:
+        return metered.time_pk(self.organization_id, self.subscription, day, shard)
 
     def _listed(self, wanted: Wanted) -> Sequence[Any]:
         return ["events of", self.subscription, self.code, self.low_ms, self.high_ms, wanted.size]

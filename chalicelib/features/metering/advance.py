@@ -1,6 +1,6 @@
-"""Which events of a batch are charged at once, and the task that does it: born in the transaction that counts the event.
+"""Events that are charged in advance: the task that charges one is written in the transaction that counts the event.
 
-So a fee in advance is neither lost nor made twice, in whatever pieces and however often a message is delivered.
+So a fee in advance is created exactly once, however often and in whatever pieces a message is delivered.
 Source: rules/usage 7.
 """
 
@@ -16,21 +16,22 @@ from chalicelib.platform.clock import OrganizationRef
 from chalicelib.platform.dynamodb import Key
 from chalicelib.platform.ids import key, key_part
 
-# Carried out by features/invoicing/event_charges.py. Attempts: invoices of one customer are numbered one after the other, and
-# many of its events at once wait for each other.
+# Carried out by features/invoicing/in_advance.py. Attempts: invoices of one customer are numbered one after the other,
+# and many of its events at once wait for each other.
 CHARGE_EVENT = agenda.kind("charge_event", rank=8, attempts_max=40)
 
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """When an event was accepted: really, as its item has it, and by the organization's own clock."""
+    """The instant at which an event was accepted: in real time, as its item has it, and by the organization's clock."""
 
     received_at: str
     at: datetime
 
 
 class InAdvance:
-    """What one batch needs to know, read once per organization: no older, as a plan may be made right before an event."""
+    """The codes charged in advance, read once per batch and organization: a plan may be created right before an
+    event."""
 
     def __init__(self) -> None:
         self._codes: dict[str, Codes] = {}
@@ -45,7 +46,7 @@ class InAdvance:
 
 
 def task(organization: OrganizationRef, event: Event, accepted: Accepted) -> Task:
-    """What charges the event, due at once."""
+    """The scheduled task that charges the event, due at once."""
     # By reception first: the order in which a test clock takes tasks of one instant.
     names = event.external_subscription_id, event.transaction_id
     subject = "#".join((accepted.received_at, f"{event.place:06d}", *map(key_part, names)))
@@ -53,6 +54,6 @@ def task(organization: OrganizationRef, event: Event, accepted: Accepted) -> Tas
 
 
 def event_key(task: Task) -> Key:
-    """Where the event of such a task stands."""
+    """The key of the event that such a task charges."""
     *_, subscription, transaction = task.subject.split("#")
     return f"{key(task.organization.id, 'event')}#{transaction}", subscription

@@ -1,8 +1,8 @@
-"""What an organization's metrics say of the events of their codes: what is wrong with an event, and by what its usage is kept.
+"""Definitions: for each event code, what its metric expects of events, and the rollup dimension that keeps its usage.
 
-A process keeps what it has read for a while. So it may count by what a metric was a moment ago: such rows say so, as they name
-the definition (views.py), and readers go by what the metric is now. A sandbox reads anew each time, so that a test finds what
-it has just defined.
+A process caches definitions for a while, so it may count by an outdated one. Rows name the definition they were
+written by (dimensions.py), and readers go by the current one. Sandboxes are not cached, so that a test finds what it
+has just defined.
 """
 
 import time
@@ -15,22 +15,25 @@ from chalicelib.domain.aggregation.rules import Aggregation
 from chalicelib.features.billable_metrics.groups import groups_of
 from chalicelib.features.billable_metrics.store import METRICS, Metric
 from chalicelib.features.metering import dimensions
-from chalicelib.features.metering.dimensions import View
+from chalicelib.features.metering.dimensions import RollupDimension
 from chalicelib.platform.clock import OrganizationRef
 from chalicelib.platform.log import logger
 
-# Metrics that a process remembers, by organization and code.
+# The cache of this process: definitions by organization and code.
 _REMEMBERED = 10_000
 
 
 @dataclass(frozen=True, slots=True)
 class Definition:
-    """Of one metric. `view`: how its usage is kept; `priced_view`: how that of events is that bring prices along;
-    `is_distinct`: values are counted, for which there may be registers."""
+    """The definition of one metric.
+
+    `dimension`: its rollup dimension; `priced_dimension`: the one for events that carry prices; `is_distinct`: it
+    counts distinct values, for which there may be distinct counters.
+    """
 
     expected: Expected
-    view: View | None
-    priced_view: View | None
+    dimension: RollupDimension | None
+    priced_dimension: RollupDimension | None
     is_distinct: bool
 
 
@@ -48,7 +51,7 @@ _known: dict[tuple[str, str], _Remembered] = {}
 
 
 def of(organization: OrganizationRef, codes: Iterable[str]) -> Definitions | None:
-    """What the metrics of these codes say; None where they cannot be read: events must be counted whatever happens to
+    """The definitions of these codes; None where they cannot be read: events must be counted whatever happens to
     other tables."""
     oldest = time.monotonic() - limits.METRICS_KEPT.total_seconds()
     found: dict[str, Definition | None] = {}
@@ -73,20 +76,22 @@ def of(organization: OrganizationRef, codes: Iterable[str]) -> Definitions | Non
 
 
 def forget() -> None:
-    """Drop what this process knows."""
+    """Empty the caches of this process."""
     _known.clear()
 
 
-def view_of(metric: Metric, open_keys: Iterable[str] = ()) -> View | None:
-    """How a metric's usage is kept, by further properties too where they are named."""
+def dimension_of(metric: Metric, open_keys: Iterable[str] = ()) -> RollupDimension | None:
+    """The rollup dimension of a metric; of its filters' keys and of the further properties that are named."""
     listed = {each.key: each.values for each in metric.filters}
     return dimensions.of_metric(Aggregation(metric.aggregation_type), metric.field_name, listed, open_keys)
 
 
-def priced_view_of(metric: Metric) -> View | None:
-    """How usage is kept for prices that events bring along, of which plain sums say nothing."""
+def priced_dimension_of(metric: Metric) -> RollupDimension | None:
+    """The rollup dimension that also sums the prices that events carry."""
     aggregation = Aggregation(metric.aggregation_type)
-    return view_of(metric) or (View(aggregation, metric.field_name) if aggregation is Aggregation.SUM else None)
+    return dimension_of(metric) or (
+        RollupDimension(aggregation, metric.field_name) if aggregation is Aggregation.SUM else None
+    )
 
 
 def _definition(metric: Metric) -> Definition:
@@ -94,4 +99,4 @@ def _definition(metric: Metric) -> Definition:
     paths = [group.choice.path for group in groups_of(metric)]
     expected = Expected(metric.aggregation_type, metric.field_name, listed, paths)
     is_distinct = metric.aggregation_type == Aggregation.UNIQUE_COUNT
-    return Definition(expected, view_of(metric), priced_view_of(metric), is_distinct)
+    return Definition(expected, dimension_of(metric), priced_dimension_of(metric), is_distinct)

@@ -1,17 +1,18 @@
-"""Views: by which dimensions a metric's usage is kept in rollups, and in which attributes of a row.
+"""Rollup dimensions: the usage of a code by the values of some properties, and the attributes of a row that hold it.
 
-A row counts all events of a code. Beside that it holds, under a view, the same events by the values of the view's keys: for
-each combination of values what the metric's aggregation needs. A view is named after all that decides what stands under
-it (`digest`), so that what was written before a metric changed is never taken for what is meant now. A row says how many of
-its events each view has covered; where these are fewer than all, a reader recounts the hour from raw events: so a view may
-begin, change or end at any time, and nothing has to be rebuilt (decisions/0012).
+A row counts all events of a code. Under a rollup dimension it also holds the same events by the values of the
+dimension's keys: for each combination of values, the numbers that the metric's aggregation needs. The digest versions
+the definition, so that stale rollups are never misread. A row counts the events that each dimension covers; where
+these are fewer than all, a reader recounts the hour from raw events. So a dimension may begin, change or end at any
+time, without a rebuild (docs/decisions/0012).
 
-    v:<digest>:g                    how many events the view covers
-    v:<digest>:<what><combination>  what some of them come to; combination: the values as a JSON list, in order of keys
+    v:<digest>:g                    number of events that the dimension covers
+    v:<digest>:<what><combination>  one value of one combination; combination: a JSON list, in order of keys
 
-What: `n` events; of those with a quantity: `c` their number, `s` the sum, `-` how many are below 0, `m` the greatest, `l` the
-last after its place in time, `w` the sum of quantity times milliseconds since the UTC day's begin, `p` the prices that they
-bring along; `f` the place in time of the first of all.
+What: `n` number of events; of events with a quantity: `c` their number, `s` the sum, `-` the number below 0, `m` the
+maximum,
+`l` the last, after its place in time, `w` the sum of quantity times milliseconds since the UTC day's begin, `p` the
+sum of their prices; `f` the place in time of the first event.
 """
 
 import json
@@ -33,8 +34,9 @@ Combination = tuple[str | None, ...]
 
 
 class EventSample(NamedTuple):
-    """What views see of an event. `at_ms`: milliseconds since 1970; `order`: its place in the order of reception, as in
-    `Reading`; `precise`: the price in cents that it brings along."""
+    """An event as rollup dimensions see it. `at_ms`: milliseconds since 1970; `order`: its place in the order of
+    reception, as in
+    `Reading`; `precise`: the price in cents that it carries."""
 
     at_ms: int
     order: str
@@ -43,15 +45,15 @@ class EventSample(NamedTuple):
 
 
 _NUL = "\0"
-# Longer values of keys are left to who recounts: a row stays near 1 KB.
+# Longer values of keys are not covered and recounted by readers: a row stays near 1 KB.
 _COMBINATION_MAX = 200
 _ORDER_MAX = 200
 
 
 @dataclass(frozen=True)
-class View:
-    """How usage of a code is kept. `keys`: the properties by which it is kept, sorted, each with the values that count
-    (any other is like none), or None where every value counts. `field_name`: the property that is aggregated."""
+class RollupDimension:
+    """A rollup dimension. `keys`: the properties that it distinguishes, sorted, each with the values that count (any
+    other value is like none), or None where every value counts. `field_name`: the property that is aggregated."""
 
     aggregation: Aggregation
     field_name: str | None
@@ -60,23 +62,23 @@ class View:
 
     @cached_property
     def digest(self) -> str:
-        """Its name in rows."""
+        """The dimension's name in rows: a hash of its definition."""
         keys = [[key, None if values is None else sorted(values)] for key, values in self.keys]
         text = json.dumps([self.aggregation, self.field_name, keys])
         return sha256(text.encode()).hexdigest()[:10]
 
     @cached_property
     def prefix(self) -> str:
-        """With which its attributes begin."""
+        """The beginning of the names of its attributes."""
         return f"v:{self.digest}:"
 
     @property
     def is_open(self) -> bool:
-        """Whether it has keys of which every value counts."""
+        """Whether every value of some key counts."""
         return any(values is None for _, values in self.keys)
 
     def combination(self, properties: Mapping[str, Any]) -> str:
-        """The values of an event's keys, as they stand in the names of attributes."""
+        """The combination of values of an event, as the names of attributes have it."""
         values = tuple(
             text if listed is None or text in listed else None
             for key, listed in self.keys
@@ -90,11 +92,11 @@ class View:
         return known
 
     def needs_rows_before(self) -> bool:
-        """Whether what stands in a row decides what is written to it."""
+        """Whether a change of a row depends on the row's present values."""
         return self.aggregation in (Aggregation.MAX, Aggregation.LATEST)
 
     def add(self, delta: Delta, counted: EventSample) -> None:
-        """Take an event into what a row, or a change of it, holds under this view."""
+        """Add an event to a row, or to a change of one, under this dimension."""
         at_ms, order, properties, precise = counted
         combination, begin = self.combination(properties), self.prefix
         number = None if self.field_name is None else quantity(properties.get(self.field_name))
@@ -123,7 +125,7 @@ class View:
                     add(delta, f"{begin}w{combination}", moment)
 
     def can_keep(self, counted: EventSample) -> bool:
-        """Whether a row can hold what an event brings: attributes shall stay small."""
+        """Whether a row can hold the event's values: attributes must stay small."""
         if len(self.combination(counted.properties)) > _COMBINATION_MAX:
             return False
         if self.aggregation is Aggregation.LATEST:
@@ -131,11 +133,12 @@ class View:
         return True
 
     def covers(self, row: Mapping[str, Any], events: int) -> bool:
-        """Whether a row with so many events holds them all under this view."""
+        """Whether a row with so many events holds all of them under this dimension."""
         return int(row.get(f"{self.prefix}g", 0)) == events
 
     def summaries(self, rows: Iterable[tuple[int, Mapping[str, Any]]]) -> dict[Combination, Summary]:
-        """What rows that it covers hold, by combination. Rows: each with the milliseconds since 1970 of its UTC day."""
+        """The summaries of rows that the dimension covers, by combination. Rows: each with its UTC day in milliseconds
+        since 1970."""
         found: dict[str, _Sums] = {}
         for day_ms, row in rows:
             shift = Decimal(day_ms)
@@ -155,7 +158,7 @@ class View:
 
 @dataclass(slots=True)
 class _Sums:
-    """Values of one combination, by what they are."""
+    """The values of one combination, by their kind (`what`)."""
 
     held: dict[str, Any] = field(default_factory=dict)
 
@@ -210,23 +213,23 @@ MERGE: Mapping[str, Callable[[dict[str, Any], str, Any], None]] = {
 
 
 def what_of(name: str) -> str | None:
-    """What stands in an attribute of a view; None: it is an attribute of something else."""
+    """The kind of value in an attribute of a dimension; None for other attributes."""
     return name[_WHAT] if name.startswith("v:") else None
 
 
 def is_sum(name: str) -> bool:
-    """Whether what stands in an attribute of a row is added up; else it only grows, or shrinks."""
+    """Whether an attribute of a row is a sum; other attributes are a maximum or a minimum."""
     what = what_of(name)
     return what is None or MERGE[what] is add
 
 
 def name_of_combination(values: Sequence[str | None]) -> str:
-    """Values of keys, as they stand in the names of attributes."""
+    """The combination of these values, as the names of attributes have it."""
     return json.dumps(values, separators=(",", ":"), ensure_ascii=False)
 
 
 def prefix_of(name: str) -> str:
-    """Of which view an attribute of a view is."""
+    """The prefix of the dimension that an attribute belongs to."""
     return name[:_WHAT]
 
 
@@ -238,13 +241,15 @@ def of_metric(
     field_name: str | None,
     listed: Mapping[str, Sequence[str]],
     open_keys: Iterable[str] = (),
-) -> View | None:
-    """The view that keeps a metric's usage by the values that it lists and by all values of further properties; None where
-    plain counts and sums are enough, or where units are not made of sums at all."""
+) -> RollupDimension | None:
+    """The rollup dimension of a metric: by the values that it lists, and by all values of further properties. None
+    where plain counts and sums are enough, or where units are not made of sums at all."""
     if aggregation is Aggregation.UNIQUE_COUNT:
         return None
     keys: dict[str, frozenset[str] | None] = {key: frozenset(values) for key, values in listed.items()}
     keys |= dict.fromkeys(open_keys)
     if not keys and aggregation in (Aggregation.COUNT, Aggregation.SUM):
         return None
-    return View(aggregation, None if aggregation is Aggregation.COUNT else field_name, tuple(sorted(keys.items())))
+    return RollupDimension(
+        aggregation, None if aggregation is Aggregation.COUNT else field_name, tuple(sorted(keys.items()))
+    )

@@ -1,22 +1,24 @@
-"""Registers: how many distinct values a charge counts in a range of time, counted as they come in.
+"""Distinct counters: the number of distinct values that a charge counts in a range of time, counted as events come in.
 
-Distinct values do not add up over hours. So who reads many events for them opens a register for that range (features/usage/
-distinct.py): from then on the meter enters each value once, in the transaction that counts its event, and a reader reads a
-number. What came before the register was opened is entered from raw events by a task; entering a value twice changes nothing.
+Distinct values do not add up over hours. So a reader that had to recount many events opens a distinct counter for the
+range (features/usage/distinct.py). From then on the meter enters each value once, in the transaction that counts its
+event, and readers read a number. A task enters the values of earlier events from raw events; entering a value is
+idempotent.
 
-Every transaction of the meter that is signed more than `limits.REGISTERS_KEPT` after a register was opened knows it, as none is
-signed with older knowledge; and those signed before are in, five minutes later, as DynamoDB refuses older signatures. Whoever
-fills the register after an hour therefore finds in raw events all that the meter did not enter.
+The meter caches counters for at most `limits.REGISTERS_KEPT`, so each transaction signed later than that after a
+counter was opened knows it. Earlier ones have committed five minutes later, as DynamoDB refuses older signatures. So a
+task that fills the counter an hour after its opening finds in raw events every value that the meter did not enter.
 
 Items
     pk                              sk                      what it is
-    <org>#usage#<subscription>      u#<register>#head       what it counts (`spec`), when it was opened, whether it is filled
-    <org>#usage#<subscription>      u#<register>#<part>     `n:<bucket>`: how many values are active
+    <org>#usage#<subscription>      u#<register>#head       `spec`, the instant it was opened, whether it is filled
+    <org>#usage#<subscription>      u#<register>#<part>     `n:<bucket>`: number of active values
     <org>#distinct#<value>          <subscription>#<register>#<bucket>      a value that was entered: `active`, `place`
 
-A register is named by event code, range, a digest of its spec, its mode, and when it was opened. While values are only added
-(`adds`) what came first is enough, and a repeated value costs no write. The first removal ends such a register (`is_void`);
-one of the mode `all` keeps for each value its last operation in order of time, so that they may come in any order.
+A counter's name consists of event code, range, digest of its spec, mode, and the instant it was opened. In the mode
+`adds` the first event of a value is enough, and a repeated value costs no write; the first removal of a value ends
+such a counter (`is_void`). In the mode `all` each value keeps its last operation in order of time, so that operations
+may come in any order.
 """
 
 import json
@@ -48,24 +50,26 @@ _HEAD, _NUMBER = "head", "n:"
 
 @dataclass(frozen=True, slots=True)
 class Spec:
-    """What is counted: values of a property, by filter; `default`: also of events that no filter takes."""
+    """The values that are counted: those of a property, by filter. `default`: those of events without a filter count
+    too."""
 
     field_name: str
     filters: tuple[Mapping[str, tuple[str, ...]], ...]
     default: bool
 
     def text(self) -> str:
-        """As it is kept."""
+        """The spec as text, as it is stored."""
         return json.dumps([self.field_name, [dict(each) for each in self.filters], self.default], separators=(",", ":"))
 
     @property
     def digest(self) -> str:
-        """Its name."""
+        """The spec's name in keys: a hash of its text."""
         return sha256(self.text().encode()).hexdigest()[:16]
 
 
 class _Buckets:
-    """Finds the bucket of events: the index of a filter, or `-` where no filter takes them; None: they do not count."""
+    """The bucket of an event: the index of its filter, `-` for an event without one, None for one that does not
+    count."""
 
     def __init__(self, text: str) -> None:
         self.field_name, filters, self._default = json.loads(text)
@@ -84,8 +88,8 @@ def _buckets(spec: str) -> _Buckets:
 
 
 @dataclass(frozen=True, slots=True)
-class Register:
-    """One register of a subscription. Its range is half-open, in milliseconds since 1970."""
+class DistinctCounter:
+    """One distinct counter of a subscription. Its range is half-open, in milliseconds since 1970."""
 
     name: str
     code: str
@@ -100,20 +104,21 @@ class Register:
 
     @property
     def head_sk(self) -> str:
-        """Where its head stands beside the subscription's rows."""
+        """The sort key of its head, beside the subscription's rows."""
         return f"u#{self.name}#{_HEAD}"
 
-    def part_sk(self, part: str) -> str:
-        """Where a part of its numbers stands."""
+    def shard_sk(self, part: str) -> str:
+        """The sort key of a write shard of its numbers."""
         return f"u#{self.name}#{part}"
 
     def is_kept(self, now: datetime, *, by_meter: bool) -> bool:
-        """Whether it still counts. It is kept up a day longer than it is read, and its items go a day later still."""
+        """Whether the meter still enters values. It does so a day longer than readers use it; the items expire a day
+        later."""
         days = 1 if by_meter else 2
         return now.timestamp() < self.expires_at - days * 86_400
 
     def entry(self, counted: EventSample) -> "Entry | None":
-        """What an event enters; None where it does not count."""
+        """The entry of an event; None for an event that does not count."""
         if not self.start_ms <= counted.at_ms < self.end_ms:
             return None
         buckets = _buckets(self.spec)
@@ -128,7 +133,7 @@ class Register:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """An operation on a value. `place`: in time, where that matters: what is only added is there, whenever."""
+    """An operation on a value. `place`: its place in time, where the mode needs it."""
 
     value: str
     bucket: str
@@ -137,17 +142,17 @@ class Entry:
 
 
 def names_of(code: str, start_ms: int, end_ms: int, spec: Spec) -> str:
-    """With what the names of registers for one range begin."""
+    """The beginning of the names of all counters for one range."""
     return f"{key_part(code)}#{start_ms:015d}#{end_ms:015d}#{spec.digest}#"
 
 
 def name_of(code: str, start_ms: int, end_ms: int, spec: Spec, mode: str, opened_at: datetime) -> str:
-    """A register's name: never that of one before, parts of which may still be there."""
+    """The name of a new counter: never an earlier one's, some items of which may still exist."""
     return f"{names_of(code, start_ms, end_ms, spec)}{mode}#{stamp(opened_at)}"
 
 
-def read(items: Iterable[Item]) -> list[Register]:
-    """The registers in these items of a subscription."""
+def read(items: Iterable[Item]) -> list[DistinctCounter]:
+    """The distinct counters in these items of a subscription."""
     numbers: dict[str, dict[str, int]] = {}
     heads: list[Item] = []
     for item in items:
@@ -159,7 +164,7 @@ def read(items: Iterable[Item]) -> list[Register]:
                 own = numbers.setdefault(name, {})
                 own[attribute[2:]] = own.get(attribute[2:], 0) + int(number)
     return [
-        Register(
+        DistinctCounter(
             name=head["name"],
             code=head["code"],
             start_ms=head["start_ms"],
@@ -176,67 +181,71 @@ def read(items: Iterable[Item]) -> list[Register]:
 
 
 class Entering:
-    """Enters events of one subscription into its registers."""
+    """Enters the values of one subscription's events into its distinct counters."""
 
-    def __init__(self, organization_id: OrganizationId, subscription: str, registers: Sequence[Register]) -> None:
+    def __init__(self, organization_id: OrganizationId, subscription: str, counters: Sequence[DistinctCounter]) -> None:
         self._organization_id, self._subscription = organization_id, subscription
         self._pk = store.usage_pk(organization_id, subscription)
-        self._registers = [register for register in registers if not register.is_void]
+        self._counters = [counter for counter in counters if not counter.is_void]
 
     def places(self, code: str) -> int:
-        """How many actions an event of a code may take by itself."""
-        return sum(register.code == code for register in self._registers)
+        """The most actions that one event of a code adds to a transaction."""
+        return sum(counter.code == code for counter in self._counters)
 
     @property
     def places_in_all(self) -> int:
-        """How many actions are taken by the registers themselves."""
-        return len(self._registers)
+        """The actions that the counters add to a transaction, whatever its events."""
+        return len(self._counters)
 
-    def entries(self, events: Iterable[tuple[str, EventSample]]) -> dict[Key, tuple[Register, Entry]]:
-        """What these events, each with its code, enter: of each value the last operation in order of time."""
-        found: dict[Key, tuple[Register, Entry]] = {}
-        for code, counted in events if self._registers else ():
-            for register in self._registers:
-                entry = register.entry(counted) if register.code == code else None
+    def entries(self, events: Iterable[tuple[str, EventSample]]) -> dict[Key, tuple[DistinctCounter, Entry]]:
+        """The entries of these events, each given with its code: for each value the last operation in order of time."""
+        found: dict[Key, tuple[DistinctCounter, Entry]] = {}
+        for code, counted in events if self._counters else ():
+            for counter in self._counters:
+                entry = counter.entry(counted) if counter.code == code else None
                 if entry is not None:
-                    where = self._where(register, entry)
-                    if register.mode == ADDS and not entry.active:
-                        # Whatever else is said of any value: here the register ends.
-                        found[(self._pk, register.head_sk)] = (register, entry)
+                    where = self._where(counter, entry)
+                    if counter.mode == ADDS and not entry.active:
+                        # A removal ends the counter, whatever the other entries are.
+                        found[(self._pk, counter.head_sk)] = (counter, entry)
                     elif where not in found or found[where][1].place < entry.place:
-                        found[where] = (register, entry)
+                        found[where] = (counter, entry)
         return found
 
-    def _where(self, register: Register, entry: Entry) -> Key:
+    def _where(self, counter: DistinctCounter, entry: Entry) -> Key:
         pk = key(self._organization_id, "distinct", entry.value)
-        return pk, f"{key_part(self._subscription)}#{register.name}#{entry.bucket}"
+        return pk, f"{key_part(self._subscription)}#{counter.name}#{entry.bucket}"
 
-    def actions(self, entries: Mapping[Key, tuple[Register, Entry]], part: str) -> list[Write]:
-        """What these entries change; built on what stands there now, which conditions secure."""
-        ended = {register.name for (_, sk), (register, _) in entries.items() if sk == register.head_sk}
-        before = usage.get_many([where for where, (register, _) in entries.items() if register.name not in ended])
+    def actions(self, entries: Mapping[Key, tuple[DistinctCounter, Entry]], part: str) -> list[Write]:
+        """The actions that these entries make, built on the values stored now; conditions refuse them where those have
+        changed."""
+        ended = {counter.name for (_, sk), (counter, _) in entries.items() if sk == counter.head_sk}
+        before = usage.get_many([where for where, (counter, _) in entries.items() if counter.name not in ended])
         actions: list[Write] = []
         change: dict[str, dict[str, int]] = {}
         expiry: dict[str, int] = {}
-        for where, (register, entry) in entries.items():
-            if where[1] == register.head_sk:
+        for where, (counter, entry) in entries.items():
+            if where[1] == counter.head_sk:
                 actions.append(usage.update(where, "SET is_void = :void", values={":void": True}))
-            found = None if register.name in ended else self._entered(where, register, entry, before.get(where))
+            found = None if counter.name in ended else self._entered(where, counter, entry, before.get(where))
             if found is not None:
                 action, number = found
                 actions.append(action)
-                sk = register.part_sk(part)
+                sk = counter.shard_sk(part)
                 own = change.setdefault(sk, {})
                 own[entry.bucket] = own.get(entry.bucket, 0) + number
-                expiry[sk] = register.expires_at
+                expiry[sk] = counter.expires_at
         return actions + [self._counted(sk, own, expiry[sk]) for sk, own in change.items()]
 
-    def _entered(self, where: Key, register: Register, entry: Entry, before: Item | None) -> tuple[Write, int] | None:
-        """The action that enters a value, and by how much the number of active values changes; None: it changes nothing."""
+    def _entered(
+        self, where: Key, counter: DistinctCounter, entry: Entry, before: Item | None
+    ) -> tuple[Write, int] | None:
+        """The action that enters a value, and by how much the number of active values changes; None: it changes
+        nothing."""
         if before is None:
-            item = {"place": entry.place, "active": entry.active, "expires_at": register.expires_at}
+            item = {"place": entry.place, "active": entry.active, "expires_at": counter.expires_at}
             return usage.create({"pk": where[0], "sk": where[1], **item}), int(entry.active)
-        if register.mode == ADDS or entry.place <= before["place"]:
+        if counter.mode == ADDS or entry.place <= before["place"]:
             return None
         action = usage.update(
             where,
@@ -256,15 +265,15 @@ class Entering:
         )
 
 
-# What this process has read, by organization and subscription: really when, and the registers.
-_known: dict[tuple[str, str], tuple[datetime, list[Register]]] = {}
+# The cache of this process, by organization and subscription: the real instant of reading, and the counters.
+_known: dict[tuple[str, str], tuple[datetime, list[DistinctCounter]]] = {}
 _REMEMBERED = 10_000
 
 
-def of(organization_id: OrganizationId, subscription: str) -> list[Register]:
-    """The registers of a subscription that are kept up, read no longer than `limits.REGISTERS_KEPT` ago.
+def of(organization_id: OrganizationId, subscription: str) -> list[DistinctCounter]:
+    """The counters of a subscription that still take values, read at most `limits.REGISTERS_KEPT` ago.
 
-    By the real time of day: another clock may stand still while a process is frozen.
+    The age is measured by the real time of day: a monotonic clock may stand still while a process is frozen.
     """
     name, now = (organization_id, subscription), clock.utc_now()
     known = _known.get(name)
@@ -277,5 +286,5 @@ def of(organization_id: OrganizationId, subscription: str) -> list[Register]:
 
 
 def forget() -> None:
-    """Drop what this process knows."""
+    """Empty the cache of this process."""
     _known.clear()

@@ -1,10 +1,10 @@
 """Erasing events: the reverse of counting them. Source: rules/catalog 2.2.
 
-An erased event leaves the log first, then its hour's row and the time index in one transaction, so that rows and events agree
-at every instant, and that a run which was interrupted finds what it has still to do.
-Its item stays, without its place in time: the transaction is known still, and a message that is delivered again counts nothing.
-What is left of a row covers nothing but its number: readers recount that hour. A row of which nothing is left goes; so does
-what readers have kept of the hour, and registers of distinct values end.
+An erased event leaves the log first, then its hour's row and the time index in one transaction. So rows and events
+agree at every instant, and a run after an interrupted one finds the rest.
+Its item stays, without its place in time: so the transaction id is still known, and a repeated message counts nothing.
+A row that loses events covers only their number: readers recount that hour. An empty row is deleted, as are cached
+parts of the hour; distinct counters end.
 """
 
 import time
@@ -21,17 +21,17 @@ from chalicelib.platform.unit import Unit, Write
 from chalicelib.platform.usage_table import usage
 from chalicelib.platform.values import Item
 
-# A transaction takes 100 actions: beside these the parts of a row and the day's late marker.
+# A transaction takes 100 actions: the rest is for the shards of a row and the day's late marker.
 _EVENTS_AT_ONCE = 80
 _TRIES = 12
 
 
 class NotErased(Exception):
-    """Other writers, or an index that lags, did not leave a quiet moment; another run will do."""
+    """Other writers or a lagging index prevented the erasure; another run may succeed."""
 
 
 def is_erased(item: Mapping[str, Any]) -> bool:
-    """Whether an event counts no more."""
+    """Whether an event was erased."""
     return "time_pk" not in item
 
 
@@ -44,8 +44,8 @@ def erase(
     received_until: str,
     sleep: Callable[[float], None] = time.sleep,
 ) -> int:
-    """Erase a subscription's events of a code; returns how many they were. `since_ms`: by their timestamps, milliseconds since
-    1970; `received_until`: the stamp of the real instant up to which they were received.
+    """Erase a subscription's events of a code; returns how many they were. `since_ms`: by their timestamps,
+    milliseconds since 1970; `received_until`: the stamp of the real instant up to which they were received.
 
     Raises: NotErased; what was erased before stays so.
     """
@@ -63,8 +63,8 @@ def erase(
         else:
             raise NotErased(f"{subscription} {hour}")
     # Those opened from here on are filled with what is left.
-    for register in distinct_counters.read(usage.query(pk, begins=f"u#{key_part(code)}#")):
-        usage.write(usage.update((pk, register.head_sk), "SET is_void = :void", values={":void": True}))
+    for counter in distinct_counters.read(usage.query(pk, begins=f"u#{key_part(code)}#")):
+        usage.write(usage.update((pk, counter.head_sk), "SET is_void = :void", values={":void": True}))
     return erased
 
 
@@ -74,8 +74,8 @@ def _erase_in(
     """Erase the events of an hour; None where it is to be looked at again."""
     pk, low = store.usage_pk(organization_id, subscription), f"h#{hour}#{key_part(code)}"
     rows = store.rows(pk, f"{low}#", store.after(low))
-    parts = store.parts_of(rows)
-    events = [item for item in _of_hour(organization_id, subscription, hour, parts) if item["code"] == code]
+    shards = store.shards_of(rows)
+    events = [item for item in _of_hour(organization_id, subscription, hour, shards) if item["code"] == code]
     if len(events) != sum(int(row[store.COUNT]) for row in rows):
         return None
     old = [item for item in events if item["ms"] >= since_ms and item["received"] <= received_until]
@@ -83,22 +83,22 @@ def _erase_in(
         usage.write(usage.delete((pk, cut["sk"])))
     for start in range(0, len(old), _EVENTS_AT_ONCE):
         some = old[start : start + _EVENTS_AT_ONCE]
-        gone = Counter(store.part_of(item["time_pk"]) for item in some)
-        left = {row["sk"]: _left(row, gone[store.part_of(row["sk"])]) for row in rows}
+        gone = Counter(store.shard_of(item["time_pk"]) for item in some)
+        left = {row["sk"]: _left(row, gone[store.shard_of(row["sk"])]) for row in rows}
         changes = [_change(row, left[row["sk"]]) for row in rows if left[row["sk"]] is not row]
         try:
             log.take_out(organization_id, some)
-            Unit((_forgotten(item) for item in some), changes, store.fold_again_action(pk, hour[:10])).commit()
+            Unit([*(_forgotten(item) for item in some), *changes, store.compact_again_action(pk, hour[:10])]).commit()
         except Cancelled:
             return None
         rows = [row for row in left.values() if row[store.COUNT]]
     return len(old)
 
 
-def _of_hour(organization_id: OrganizationId, subscription: str, hour: str, parts: Collection[str]) -> list[Item]:
+def _of_hour(organization_id: OrganizationId, subscription: str, hour: str, shards: Collection[str]) -> list[Item]:
     low_ms = milliseconds_of(datetime.fromisoformat(hour).replace(tzinfo=UTC))
     high_ms = low_ms + tally.HOUR_MS - 1
-    return store.raw_of_day(organization_id, subscription, hour[:10], parts, low_ms=low_ms, high_ms=high_ms)
+    return store.raw_of_day(organization_id, subscription, hour[:10], shards, low_ms=low_ms, high_ms=high_ms)
 
 
 def _forgotten(item: Item) -> Write:
@@ -106,7 +106,7 @@ def _forgotten(item: Item) -> Write:
 
 
 def _left(row: Item, gone: int) -> Item:
-    """A part of a row without some of its events: it says of the others that it covers none."""
+    """A shard of a row without some of its events; it covers none of the others."""
     left = int(row[store.COUNT]) - gone
     return {"pk": row["pk"], "sk": row["sk"], store.COUNT: left, store.UNCOVERED: left} if gone else row
 

@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any, NamedTuple
 
 from chalicelib import limits
-from chalicelib.platform.http import to_json
+from chalicelib.platform.http.json import to_json
 from chalicelib.platform.ids import OrganizationId, derived_id
 
 # What is known of a request besides its events, as short as a log can hold it.
@@ -16,10 +16,11 @@ _CLIENT_MAX = 150
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-@dataclass(slots=True)  # Not frozen, which would make it in twice the time: the meter makes one per event.
+@dataclass(slots=True)  # Not frozen: creating a frozen one takes twice as long, and the meter creates one per event.
 class Event:
-    """One event, never changed in place. `timestamp_ms`: milliseconds since 1970, UTC. Numbers in `properties` are `int` or
-    exact `Decimal`. `sent`: what stood otherwise in the request, by field; None stands for a field that was not sent.
+    """One event, never changed in place. `timestamp_ms`: milliseconds since 1970, UTC. Numbers in `properties` are
+    `int` or exact `Decimal`. `sent`: what stood otherwise in the request, by field; None stands for a field that was
+    not sent.
     `place`: its index in the array of its request, once it was sent; None of events that were stored without one."""
 
     transaction_id: str
@@ -33,12 +34,12 @@ class Event:
 
     @property
     def at(self) -> datetime:
-        """When it happened."""
+        """The event's timestamp."""
         return instant_of(self.timestamp_ms)
 
 
 class Source(NamedTuple):
-    """Where a request came from: the address, and the client by its own name."""
+    """The source of a request: its address, and its user agent."""
 
     ip: str
     client: str
@@ -59,7 +60,7 @@ def instant_of(milliseconds: int) -> datetime:
 
 
 def milliseconds_of(at: datetime) -> int:
-    """Whole milliseconds since 1970, cut."""
+    """Milliseconds since 1970, truncated."""
     return (at - _EPOCH) // timedelta(milliseconds=1)
 
 
@@ -69,8 +70,8 @@ def event_id(organization_id: OrganizationId, event: Event) -> str:
 
 
 def order_of(received: str, place: int | None, transaction_id: str) -> str:
-    """The position of an event in the order of reception, as text that sorts by it: whoever has to decide between events of
-    one instant decides by this. `received`: the stamp of its request; `place`: as `Event` has it.
+    """The position of an event in the order of reception, as text that sorts by it: whoever has to decide between
+    events of one instant decides by this. `received`: the stamp of its request; `place`: as `Event` has it.
 
     Two requests may have the same stamp; then ids decide, so that no two events of a subscription are equal. Without a
     place the text is the one that older rows hold.
@@ -92,7 +93,7 @@ def to_message(event: Event) -> list[Any]:
 
 
 def from_message(parts: list[Any], place: int) -> Event:
-    """What `to_message` was given, with its place in the array of its request."""
+    """The event of a message: the inverse of `to_message`. `place`: its index in the array of its request."""
     event = Event(*parts)
     event.place = place
     return event
@@ -113,7 +114,7 @@ def with_sent(event: Event, values: Mapping[str, Any]) -> Event:
 
 
 def plain(event: Event) -> dict[str, Any]:
-    """What a request would hold for an event; most do."""
+    """The fields of a request that sends exactly this event; most requests equal it."""
     seconds, milliseconds = divmod(event.timestamp_ms, 1000)
     return {
         "transaction_id": event.transaction_id,

@@ -1,20 +1,20 @@
-"""The log of what was counted: which events, from whom, and what is odd about them. Lists of events are read from it.
+"""The log of counted events: their ids, sources and faults. Lists of events are read from it.
 
-Counting comes first. A batch has a name before it is counted, which its events hold; what was counted is written to the log
-afterwards, and then added to the numbers of events by day. So the log names each event once, and none that does not count.
-Where it cannot be written, its events count all the same, and a metric says so (`LogSkipped`).
+Counting comes first. A batch has a name before it is counted, which its events hold; what was counted is written to
+the log afterwards, and then added to the numbers of events by day. So the log names each event once, and none that
+does not count. Where it cannot be written, its events count all the same, and a metric says so (`LogSkipped`).
 
-A worker may die at any point of this. Its messages come again: whatever of theirs is known by then, and named by no item of its
-batch, is written to the log under the name of that batch. Whether items that are there were added to the numbers nobody
-knows: so their row is marked as doubtful, as it is after an answer that was lost, and readers count what it counts
-(log_numbers.py). That is rare, and costs a third of what transactions would.
+A worker may die at any point of this. Its messages come again: whatever of theirs is known by then, and named by no
+item of its batch, is written to the log under the name of that batch. Whether items that are there were added to the
+numbers nobody knows: so their row is marked as doubtful, as it is after an answer that was lost, and readers count
+what it counts (log_numbers.py). That is rare, and costs a third of what transactions would.
 """
 
 import random
 import threading
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from botocore.exceptions import ClientError
 
@@ -24,7 +24,8 @@ from chalicelib.features.metering import log_items, log_numbers, store
 from chalicelib.features.metering.definitions import Definitions
 from chalicelib.features.metering.event import Event
 from chalicelib.features.metering.log_items import Reference
-from chalicelib.platform import agenda
+from chalicelib.features.metering.queue_message import Message
+from chalicelib.platform import agenda, metrics
 from chalicelib.platform.clock import OrganizationRef
 from chalicelib.platform.dynamodb import Key
 from chalicelib.platform.ids import OrganizationId, derived_id
@@ -34,9 +35,6 @@ from chalicelib.platform.unit import Unit
 from chalicelib.platform.usage_table import usage
 from chalicelib.platform.values import Item
 
-if TYPE_CHECKING:
-    from chalicelib.features.metering.messages import Message
-
 # The faults of an hour are told after its end: in an organization with a clock of its own, by that clock.
 ERRORS = agenda.kind("event_errors", rank=70, reads_usage=True)
 
@@ -44,27 +42,27 @@ _HOUR = timedelta(hours=1)
 
 Name = tuple[str, str]  # Subscription and transaction id.
 
-# By worker (a thread) and organization: of how many parts it chooses one for each batch. It doubles with each conflict.
+# By worker (a thread) and organization: the number of write shards it chooses from. It doubles with each conflict.
 _spread: dict[tuple[int, str], int] = {}
 _REMEMBERED = 10_000
 
 
 def forget() -> None:
-    """Drop what this process knows."""
+    """Forget how far this process has spread its batches."""
     _spread.clear()
 
 
 def name_of(organization_id: OrganizationId, message_ids: Iterable[str], now: datetime) -> str:
     """The name of a batch of these messages, metered at a real instant."""
-    parts = _spread.get((threading.get_ident(), organization_id), 1)
-    part = store.ALL_PARTS[random.randrange(parts)]
-    return f"{stamp(now)}#{derived_id(*message_ids)}#{part}"
+    shards = _spread.get((threading.get_ident(), organization_id), 1)
+    shard = store.ALL_SHARDS[random.randrange(shards)]
+    return f"{stamp(now)}#{derived_id(*message_ids)}#{shard}"
 
 
 def write(
     organization: OrganizationRef,
     name: str,
-    messages: Sequence["Message"],
+    messages: Sequence[Message],
     counted: set[Name],
     definitions: Definitions | None,
     now: datetime,
@@ -82,10 +80,10 @@ def write(
 
 
 def complete(
-    organization: OrganizationRef, message: "Message", own_name: str, definitions: Definitions | None, now: datetime
+    organization: OrganizationRef, message: Message, own_name: str, definitions: Definitions | None, now: datetime
 ) -> None:
-    """Log what a message that came again had counted before, where the log does not have it. `own_name`: of the batch of now.
-    Never raises."""
+    """Log what a message that came again had counted before, where the log does not have it. `own_name`: of the batch
+    of now. Never raises."""
     try:
         for name, (missing, doubtful) in _known(organization.id, message).items():
             if name != own_name:
@@ -99,9 +97,9 @@ def complete(
         _skipped(organization, len(message.events))
 
 
-def _known(organization_id: OrganizationId, message: "Message") -> dict[str, tuple[set[Name], set[Key]]]:
-    """Of the stored events that this very message brought, by the name of their batch, those that no log item names, and the
-    rows of numbers for the others."""
+def _known(organization_id: OrganizationId, message: Message) -> dict[str, tuple[set[Name], set[Key]]]:
+    """Of the stored events that this very message brought, by the name of their batch, those that no log item names,
+    and the rows of numbers for the others."""
     keys = [store.event_key(organization_id, e.transaction_id, e.external_subscription_id) for e in message.events]
     found: dict[str, tuple[set[Name], set[Key]]] = {}
     for item in usage.get_many(keys).values():
@@ -122,9 +120,7 @@ def standing(organization_id: OrganizationId, name: str) -> list[Item]:
     return list(usage.query(log_items.pk_of(organization_id, name), begins=f"{name}#"))
 
 
-def _references(
-    messages: Iterable["Message"], wanted: set[Name], definitions: Definitions | None
-) -> Iterable[Reference]:
+def _references(messages: Iterable[Message], wanted: set[Name], definitions: Definitions | None) -> Iterable[Reference]:
     """Of each event that is wanted the first, which is the one that is kept; all found are taken out of `wanted`."""
     place = 0
     for message in messages:
@@ -145,14 +141,14 @@ def _faults(event: Event, definitions: Definitions | None) -> int:
     return INVALID_CODE if metric is None else metric.expected.faults(event.properties)
 
 
-def _clock_at(messages: Iterable["Message"], now: datetime) -> datetime:
+def _clock_at(messages: Iterable[Message], now: datetime) -> datetime:
     # Events in flight hold a sandbox's clock up, so that it still shows the hour in which they came.
     return max((message.clock_at for message in messages if message.clock_at is not None), default=now)
 
 
 def _write_all(organization: OrganizationRef, items: Sequence[Item], at: datetime) -> None:
     if any(item["faults"] for item in items):
-        _tell_later(organization, at)  # Before the marks: a task that finds nothing is harmless.
+        _tell_later(organization, at)  # Before the marks: a task that finds nothing does nothing.
     marks = [log_items.mark_of(organization.id, store.hour_of(at), item) for item in items if item["faults"]]
     try:
         usage.write_many([*items, *marks])  # The same again is the same.
@@ -170,12 +166,9 @@ def _spread_more(organization_id: OrganizationId) -> None:
 
 
 def _skipped(organization: OrganizationRef, number: int) -> None:
-    """Count events that lists will lack in the metric that raises the alarm (a line of the log that CloudWatch reads)."""
-    from aws_lambda_powertools.metrics import MetricUnit, single_metric
-
+    """Count events that lists will lack in the metric that raises the alarm."""
     logger.exception("not logged", extra={"organization": organization.id, "events": number})
-    with single_metric(name="LogSkipped", unit=MetricUnit.Count, value=number, namespace="Tollgate") as metric:
-        metric.add_metadata("organization", organization.id)
+    metrics.count("LogSkipped", number, organization=organization.id)
 
 
 def _tell_later(organization: OrganizationRef, at: datetime) -> None:
@@ -192,7 +185,7 @@ def _tell_later(organization: OrganizationRef, at: datetime) -> None:
 
 
 def take_out(organization_id: OrganizationId, events: Sequence[Mapping[str, Any]]) -> None:
-    """Let the log name these stored events no more, nor count them. Once more is harmless.
+    """Take these stored events out of the log and its numbers. It is idempotent.
 
     Raises: Cancelled, where others changed the same items.
     """

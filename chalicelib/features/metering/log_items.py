@@ -9,14 +9,15 @@ Items
                                                                         part with a `+`: items that are not in the index
     <org>#log-faulty#<hour>         <instant>#<batch>#<part>#<n>    such an item names events with faults not told yet
 
-`<instant>#<batch>#<part>` is the name of a batch: each of its events holds it as `log`. The first day is that of the instant,
-at which the batch was metered. So items are read in order of reception, from the table, and in order of the events' own times,
-from the index. (For a few events the index would cost as much as their item: where none is later than the instant, the table's
-own order will do.) Rows of numbers name all parts in which there is anything.
+`<instant>#<batch>#<part>` is the name of a batch: each of its events holds it as `log`. The first day is that of the
+instant, at which the batch was metered. So items are read in order of reception, from the table, and in order of the
+events' own times, from the index. (For a few events the index would cost as much as their item: where none is later
+than the instant, the table's own order will do.) Rows of numbers name all parts in which there is anything.
 
-An item names up to a thousand events in columns, as zipped JSON: `[[address, client], ...]`, names of subscriptions, codes;
-then a column each of transaction ids, indexes of subscriptions, of codes, milliseconds, indexes of sources, faults, and places
-in the batch. Some 30 bytes are left of an event. What tenants send is of any length: so the text is measured, and split.
+An item names up to a thousand events in columns, as zipped JSON: `[[address, client], ...]`, names of subscriptions,
+codes; then a column each of transaction ids, indexes of subscriptions, of codes, milliseconds, indexes of sources,
+faults, and places in the batch. Some 30 bytes are left of an event. What tenants send is of any length: so the text is
+measured, and split.
 """
 
 import json
@@ -43,7 +44,8 @@ _FASTEST = 1  # Ids chosen by chance do not get shorter by more effort, and it i
 
 
 class Reference(NamedTuple):
-    """What the log says of an event. `faults`: domain/aggregation/faults.py; `place`: in its batch, in order of reception."""
+    """An event as the log names it. `faults`: domain/aggregation/faults.py; `place`: in its batch, in order of
+    reception."""
 
     transaction_id: str
     external_subscription_id: str
@@ -54,7 +56,7 @@ class Reference(NamedTuple):
     place: int
 
     def key(self, organization_id: OrganizationId) -> Key:
-        """Where the event stands."""
+        """The key of the raw event."""
         return store.event_key(organization_id, self.transaction_id, self.external_subscription_id)
 
 
@@ -96,12 +98,12 @@ def _item(organization_id: OrganizationId, name: str, sk: str, references: Seque
         "refs": packed,
     }
     if len(references) > _DIRECT_MAX or day != name[:10] or latest > instant_ms_of(name):
-        item |= {"time_pk": time_pk(organization_id, day, part_of(name)), "time_sk": f"{latest:015d}#{sk}"}
+        item |= {"time_pk": time_pk(organization_id, day, shard_of(name)), "time_sk": f"{latest:015d}#{sk}"}
     return item
 
 
 def mark_of(organization_id: OrganizationId, hour: str, item: Item) -> Item:
-    """What tells that an item names events with faults."""
+    """The mark of an item that names events with faults."""
     mark = {"pk": store.faulty_pk(organization_id, hour), "sk": item["sk"]}
     return mark | ({"expires_at": item["expires_at"]} if "expires_at" in item else {})
 
@@ -169,28 +171,28 @@ def _unpacked(item: Mapping[str, Any]) -> list[Any]:
 
 def pk_of(organization_id: OrganizationId, name: str) -> str:
     """The partition of a batch's items; `name`: its name, or what begins with it."""
-    return log_pk(organization_id, name[:10], part_of(name))
+    return log_pk(organization_id, name[:10], shard_of(name))
 
 
-def part_of(name: str) -> str:
+def shard_of(name: str) -> str:
     """The part in which a batch's items stand."""
     return name.split("#")[2]
 
 
-def log_pk(organization_id: OrganizationId, day: str, part: str) -> str:
+def log_pk(organization_id: OrganizationId, day: str, shard: str) -> str:
     """The partition of the items of a day of reception."""
-    return key(organization_id, "log", day, part)
+    return key(organization_id, "log", day, shard)
 
 
-def time_pk(organization_id: OrganizationId, day: str, part: str) -> str:
+def time_pk(organization_id: OrganizationId, day: str, shard: str) -> str:
     """The partition of the index of items whose events lie on a day."""
-    return key(organization_id, "log-at", day, part)
+    return key(organization_id, "log-at", day, shard)
 
 
 def row_key(organization_id: OrganizationId, item: Item) -> Key:
     """The row of numbers that counts an item's events."""
-    part = part_of(item["sk"]) + ("" if "time_pk" in item else DIRECT)
-    return store.log_pk(organization_id), f"{item['sk'][:10]}#{item['day']}#{part}"
+    shard = shard_of(item["sk"]) + ("" if "time_pk" in item else DIRECT)
+    return store.log_pk(organization_id), f"{item['sk'][:10]}#{item['day']}#{shard}"
 
 
 def instant_ms_of(name: str) -> int:

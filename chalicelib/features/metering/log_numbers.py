@@ -5,8 +5,8 @@ Items
     <org>#log   <day>#<day of the events>#<part>    `n`: how many; `e`: how many were taken out again; `doubt`: items were
                                                     written of which nobody knows whether they are in `n`
 
-A number is added once, by a request that is sent once. Where its answer is lost, or a worker has died before, the row is
-marked: who reads it counts the items themselves, and once the day is over writes down what they came to.
+A number is added once, by a request that is sent once. Where its answer is lost, or a worker has died before, the row
+is marked: who reads it counts the items themselves, and once the day is over writes down what they came to.
 """
 
 import time
@@ -80,8 +80,8 @@ def rows(organization_id: OrganizationId, between: tuple[str, str], real_now: da
 
 
 def _recounted(organization_id: OrganizationId, row: Item, real_now: datetime) -> Item:
-    day, _, part = row["sk"].split("#")
-    items = usage.query(log_items.log_pk(organization_id, day, part[0]))
+    day, _, shard = row["sk"].split("#")
+    items = usage.query(log_items.log_pk(organization_id, day, shard[0]))
     number = sum(item["n"] for item in items if log_items.row_key(organization_id, item)[1] == row["sk"])
     if day < f"{real_now - _OVER_AFTER:%Y-%m-%d}":
         _write_down(row, number)

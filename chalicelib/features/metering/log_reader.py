@@ -1,7 +1,8 @@
 """Reading the log in two orders: of reception, and of the events' own times; the latest first.
 
-A list is a sequence of days, each with its number of events, which rows of numbers tell. Its page is found by these numbers,
-and within its day by walking; where a page ended is kept, so that the next one begins there (platform/positions.py).
+A list is a sequence of days, each with its number of events, which rows of numbers tell. Its page is found by these
+numbers, and within its day by walking; where a page ended is kept, so that the next one begins there
+(platform/positions.py).
 """
 
 import heapq
@@ -35,13 +36,13 @@ class Day:
     name: str
     number: int = 0
     erased: int = 0
-    parts: set[str] = field(default_factory=set)
+    shards: set[str] = field(default_factory=set)
 
 
 @dataclass(frozen=True, slots=True)
 class Stream:
-    """Items of a day in one part, in order of a sort key. `bound`: by an item's sort key, what the places of its events begin
-    with at most; `holds`: which of the items belong to it."""
+    """Items of a day in one part, in order of a sort key. `bound`: by an item's sort key, what the places of its
+    events begin with at most; `holds`: which of the items belong to it."""
 
     pk: str
     index: str | None
@@ -69,15 +70,15 @@ def _batch(sk: str) -> str:
     return sk.rpartition("#")[0]
 
 
-def _received(organization_id: OrganizationId, day: str, part: str) -> Stream:
-    return Stream(log_items.log_pk(organization_id, day, part[0]), None, "sk", _batch)
+def _received(organization_id: OrganizationId, day: str, shard: str) -> Stream:
+    return Stream(log_items.log_pk(organization_id, day, shard[0]), None, "sk", _batch)
 
 
-def _timed(organization_id: OrganizationId, day: str, part: str) -> Stream:
-    if part.endswith(log_items.DIRECT):
-        pk = log_items.log_pk(organization_id, day, part[0])
+def _timed(organization_id: OrganizationId, day: str, shard: str) -> Stream:
+    if shard.endswith(log_items.DIRECT):
+        pk = log_items.log_pk(organization_id, day, shard[0])
         return Stream(pk, None, "sk", log_items.instant_ms_of, lambda item: "time_pk" not in item)
-    pk = log_items.time_pk(organization_id, day, part)
+    pk = log_items.time_pk(organization_id, day, shard)
     return Stream(pk, "time", "time_sk", lambda sk: int(sk.split("#")[0]))
 
 
@@ -95,13 +96,13 @@ def days(organization: OrganizationRef, order: Order, real_now: datetime) -> lis
     found: dict[str, Day] = {}
     begins = first if order is BY_RECEPTION else _FIRST
     for row in log_numbers.rows(organization.id, (begins, _LAST), real_now):
-        *names, part = row["sk"].split("#")
+        *names, shard = row["sk"].split("#")
         name = names[order.column]
         if name >= first:
             day = found.setdefault(name, Day(name))
             day.number += row["n"]
             day.erased += row["e"]
-            day.parts.add(part[0] if order is BY_RECEPTION else part)
+            day.shards.add(shard[0] if order is BY_RECEPTION else shard)
     return sorted(found.values(), key=lambda day: day.name, reverse=True)
 
 
@@ -126,8 +127,8 @@ class _Open:
 
 
 class Walk:
-    """The events of a day, the latest first. `after`: only those behind that place; `starts`: by part, from which item on to
-    look for them, as `position` gave it."""
+    """The events of a day, the latest first. `after`: only those behind that place; `starts`: by part, from which item
+    on to look for them, as `position` gave it."""
 
     def __init__(
         self,
@@ -139,17 +140,17 @@ class Walk:
         starts: Mapping[str, str] | None = None,
     ) -> None:
         self._order, self._after = order, after
-        self._streams = {part: order.stream(organization_id, day.name, part) for part in sorted(day.parts)}
+        self._streams = {shard: order.stream(organization_id, day.name, shard) for shard in sorted(day.shards)}
         self._items = {
-            part: stream.items((starts or {}).get(part, _LAST), limit=_ITEMS_AT_ONCE)
-            for part, stream in self._streams.items()
+            shard: stream.items((starts or {}).get(shard, _LAST), limit=_ITEMS_AT_ONCE)
+            for shard, stream in self._streams.items()
         }
         self._next: dict[str, Item] = {}
-        self._open: dict[str, list[_Open]] = {part: [] for part in self._items}
+        self._open: dict[str, list[_Open]] = {shard: [] for shard in self._items}
         self._heap: list[_Entry] = []
         self._place: Place | None = None
-        for part in list(self._items):
-            self._advance(part)
+        for shard in list(self._items):
+            self._advance(shard)
 
     def __iter__(self) -> Iterator[Reference]:
         while self._heap or self._next:
@@ -163,41 +164,41 @@ class Walk:
                 yield entry.reference
 
     def position(self) -> dict[str, Any]:
-        """Where to go on behind the last event that came."""
+        """The position after the last event that was read."""
         starts = {}
-        for part, opened in self._open.items():
+        for shard, opened in self._open.items():
             waiting = next((item.sk for item in opened if item.left), None)
-            following = self._next[part][self._streams[part].sk] if part in self._next else _FIRST
-            starts[part] = waiting or following
+            following = self._next[shard][self._streams[shard].sk] if shard in self._next else _FIRST
+            starts[shard] = waiting or following
         return {"after": list(self._place or ()), "starts": starts}
 
     def _highest(self) -> tuple[Any, str]:
         streams = self._streams
-        return max((streams[part].bound(item[streams[part].sk]), part) for part, item in self._next.items())
+        return max((streams[shard].bound(item[streams[shard].sk]), shard) for shard, item in self._next.items())
 
-    def _take(self, part: str) -> None:
-        item = self._next.pop(part)
-        opened = _Open(item[self._streams[part].sk], 0)
+    def _take(self, shard: str) -> None:
+        item = self._next.pop(shard)
+        opened = _Open(item[self._streams[shard].sk], 0)
         for reference in references_of(item):
             place = self._order.place(item, reference)
             if self._after is None or place < self._after:
                 opened.left += 1
                 heapq.heappush(self._heap, _Entry(place, reference, opened))
-        self._open[part] = [each for each in self._open[part] if each.left] + [opened]
-        self._advance(part)
+        self._open[shard] = [each for each in self._open[shard] if each.left] + [opened]
+        self._advance(shard)
 
-    def _advance(self, part: str) -> None:
-        item = next(self._items[part], None)
+    def _advance(self, shard: str) -> None:
+        item = next(self._items[shard], None)
         if item is not None:
-            self._next[part] = item
+            self._next[shard] = item
 
 
 def count(organization_id: OrganizationId, order: Order, day: Day, keeps: Callable[[Reference], bool]) -> int:
     """How many events of a day a filter leaves: all its items are read."""
     return sum(
         sum(map(keeps, references_of(item)))
-        for part in sorted(day.parts)
-        for item in order.stream(organization_id, day.name, part).items()
+        for shard in sorted(day.shards)
+        for item in order.stream(organization_id, day.name, shard).items()
     )
 
 
@@ -207,12 +208,14 @@ def count(organization_id: OrganizationId, order: Order, day: Day, keeps: Callab
 def items_between(organization_id: OrganizationId, start: datetime, end: datetime) -> Iterator[Item]:
     """The items that were written in a half-open range of real time, in that order."""
     low, high = stamp(start), stamp(end)
-    parts: dict[str, set[str]] = {}
+    shards: dict[str, set[str]] = {}
     for row in usage.query(store.log_pk(organization_id), between=(low[:10], store.after(high[:10]))):
-        day, _, part = row["sk"].split("#")
-        parts.setdefault(day, set()).add(part[0])
-    for day in sorted(parts):
-        found = [usage.query(log_items.log_pk(organization_id, day, part), between=(low, high)) for part in parts[day]]
+        day, _, shard = row["sk"].split("#")
+        shards.setdefault(day, set()).add(shard[0])
+    for day in sorted(shards):
+        found = [
+            usage.query(log_items.log_pk(organization_id, day, shard), between=(low, high)) for shard in shards[day]
+        ]
         yield from heapq.merge(*found, key=lambda item: str(item["sk"]))
 
 

@@ -1,80 +1,62 @@
 """Counting a batch of messages: the handler behind the queue of events."""
 
 import gc
-import json
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
-from decimal import Decimal
+from contextlib import AbstractContextManager
 from functools import lru_cache
 from typing import Any
 
-import simplejson
-
 from chalicelib import limits
-from chalicelib.features.metering import advance, definitions, log, progress, store, write
-from chalicelib.features.metering.advance import Accepted, InAdvance
+from chalicelib.features.metering import advance, definitions, log, progress, queue_message, store, write
+from chalicelib.features.metering.advance import InAdvance
 from chalicelib.features.metering.definitions import Definitions
-from chalicelib.features.metering.event import Event, Source, from_message, milliseconds_of
+from chalicelib.features.metering.event import Event
+from chalicelib.features.metering.queue_message import Message
 from chalicelib.features.metering.write import Outcome, Patience
 from chalicelib.platform import agenda, clock
 from chalicelib.platform.agenda import Task
 from chalicelib.platform.clock import OrganizationRef
+from chalicelib.platform.http.json import to_json
 from chalicelib.platform.ids import OrganizationId, key_part
-from chalicelib.platform.log import logger
-from chalicelib.platform.timestamps import unstamp
+from chalicelib.platform.log import about, logger
 from chalicelib.platform.usage_table import usage
 
 # A day longer than events are taken, so that what is gone is refused and not counted again.
 _RETENTION_SECONDS = int(limits.EVENT_RETENTION.total_seconds()) + 86_400
 
-# One encoder for all: `dumps` would make one per event, which takes as long as encoding it.
-_to_json = simplejson.JSONEncoder(separators=(",", ":"), use_decimal=True, ensure_ascii=False).encode
-
-
-_NOBODY = Source("", "")
-
-
-@dataclass(frozen=True, slots=True)
-class Message:
-    """One message of the queue: what one request held, or a part of it. `source`: address and client of the request;
-    `clock_at`: what a sandbox's clock said; `came_before`: it was delivered to a worker already."""
-
-    id: str
-    organization: OrganizationRef
-    received_at: str
-    received_ms: int
-    in_flight: str | None
-    events: Sequence[Event]
-    source: Source = _NOBODY
-    clock_at: datetime | None = None
-    came_before: bool = False
-
-    def accepted(self) -> Accepted:
-        """When it was accepted."""
-        return Accepted(self.received_at, self.clock_at or unstamp(self.received_at))
-
 
 def handle(records: Sequence[Mapping[str, Any]]) -> list[str]:
     """Count the events of these SQS records; returns the ids of the messages to deliver again.
 
-    Counting comes first, and nothing else can stop it. A record that cannot be read goes back alone, and so does a message
-    some of whose events could not be counted. Delivering any of them again counts nothing twice.
+    Counting comes first, and nothing else can stop it. A record that cannot be read goes back alone, and so does a
+    message some of whose events could not be counted. Delivering any of them again counts nothing twice.
     """
-    messages, unreadable = _read_all(records)
-    give_up_at = time.monotonic() + limits.METERING_SECONDS
-    if messages:
-        progress.note((each.organization.id, each.received_at) for each in messages if not each.organization.sandbox)
-    batch = _Batch(messages, give_up_at)
-    failed = dict.fromkeys((*unreadable, *batch.count()))
-    _push(batch.tasks)
-    batch.log()
+    messages, unreadable = queue_message.read_all(records)
+    with about(organization=lambda: " ".join({message.organization.id: None for message in messages})):
+        failed = dict.fromkeys((*unreadable, *_count(messages)))
     for message in messages:
         if message.in_flight is not None and message.id not in failed:
             _arrived(message)
     _keep_what_is_loaded()
     return list(failed)
+
+
+def _count(messages: Sequence[Message]) -> list[str]:
+    """Count and log all events; returns the ids of the messages some of whose events could not be counted."""
+    give_up_at = time.monotonic() + limits.METERING_SECONDS
+    if messages:
+        progress.note((each.organization.id, each.received_at) for each in messages if not each.organization.sandbox)
+    batch = _Batch(messages, give_up_at)
+    failed = batch.count()
+    _push(batch.tasks)
+    batch.log()
+    return failed
+
+
+def _about(organization: OrganizationRef, messages: Sequence[Message]) -> AbstractContextManager[None]:
+    """Lines logged inside name the organization and its messages."""
+    return about(organization=organization.id, message_id=lambda: " ".join(message.id for message in messages))
 
 
 class _Batch:
@@ -100,21 +82,30 @@ class _Batch:
         failed: list[str] = []
         whole = Patience(give_up_at=self._give_up_at)
         for organization, own in self._messages.items():
-            patience, names = Patience(whole), set[log.Name]()
-            for subscription, members in _groups(own).items():
-                try:
-                    outcome = self._count_group(organization.id, subscription, members, patience)
-                except Exception:  # noqa: BLE001  one part of a batch is isolated from the next
-                    logger.exception("group not counted", extra={"organization": organization.id})
-                    names |= {(subscription, event.transaction_id) for _, event in members}
-                    continue
-                self._counted[organization.id] |= {
-                    (subscription, prepared.event.transaction_id) for prepared in outcome.written
-                }
-                names |= {(subscription, prepared.event.transaction_id) for prepared in outcome.failed}
-                self.tasks += [prepared.task for prepared in outcome.written if prepared.task is not None]
+            with _about(organization, own):
+                names = self._count_organization(organization, own, Patience(whole))
             failed += _holding(own, names) if names else []
         return failed
+
+    def _count_organization(
+        self, organization: OrganizationRef, own: Sequence[Message], patience: Patience
+    ) -> set[log.Name]:
+        """Count the events of one organization; returns the names of those that could not be counted."""
+        names = set[log.Name]()
+        for subscription, members in _groups(own).items():
+            try:
+                outcome = self._count_group(organization.id, subscription, members, patience)
+            except Exception:  # noqa: BLE001  one part of a batch is isolated from the next
+                held_by = " ".join({message.id: None for message, _ in members})
+                logger.exception("group not counted", extra={"message_id": held_by})
+                names |= {(subscription, event.transaction_id) for _, event in members}
+                continue
+            self._counted[organization.id] |= {
+                (subscription, prepared.event.transaction_id) for prepared in outcome.written
+            }
+            names |= {(subscription, prepared.event.transaction_id) for prepared in outcome.failed}
+            self.tasks += [prepared.task for prepared in outcome.written if prepared.task is not None]
+        return names
 
     def _count_group(
         self,
@@ -123,77 +114,50 @@ class _Batch:
         members: Sequence[tuple[Message, Event]],
         patience: Patience,
     ) -> Outcome:
-        sealer = _Preparer(organization_id, subscription, self._names[organization_id])
-        sealed: list[write.PreparedEvent] = []
+        preparer = _Preparer(organization_id, subscription, self._names[organization_id])
+        prepared: list[write.PreparedEvent] = []
         for message, event in members:
             task = None
             if event.code in self._in_advance.codes(message.organization):
                 task = advance.task(message.organization, event, message.accepted())
-            sealed.append(sealer.seal(message, event, task))
+            prepared.append(preparer.prepare(message, event, task))
         # A look before the leap costs a quarter of what a cancelled transaction does; alone it would cost most of it.
-        if len(sealed) > 1:
-            sealed = write.new_ones(sealed)
-        return write.count(organization_id, subscription, sealed, self._defined[organization_id], patience)
+        if len(prepared) > 1:
+            prepared = write.new_ones(prepared)
+        return write.count(organization_id, subscription, prepared, self._defined[organization_id], patience)
 
     def log(self) -> None:
         """Log what was counted, now and by workers that died before they could."""
         for organization, own in self._messages.items():
             definitions, counted = self._defined[organization.id], self._counted[organization.id]
             if counted:
-                log.write(organization, self._names[organization.id], own, counted, definitions, self._now)
+                with _about(organization, own):
+                    log.write(organization, self._names[organization.id], own, counted, definitions, self._now)
             for message in own:
                 if message.came_before:
-                    log.complete(organization, message, self._names[organization.id], definitions, self._now)
-
-
-def _read_all(records: Sequence[Mapping[str, Any]]) -> tuple[list[Message], list[str]]:
-    """The messages, and the ids of those that cannot be read."""
-    messages: list[Message] = []
-    unreadable: list[str] = []
-    for record in records:
-        try:
-            messages.append(_read(record))
-        except Exception:  # noqa: BLE001  whatever it holds, it goes back alone
-            logger.exception("unreadable message", extra={"message_id": record.get("messageId")})
-            unreadable.append(str(record["messageId"]))
-    messages.sort(key=lambda message: message.received_at)  # Of an event that was sent twice the first content stays.
-    return messages, unreadable
+                    with _about(organization, [message]):
+                        log.complete(organization, message, self._names[organization.id], definitions, self._now)
 
 
 @lru_cache(maxsize=1)
 def _keep_what_is_loaded() -> None:
-    """After the first batch all modules and clients are there for the life of the process: collections of garbage need not
-    look at them again and again (half of our own time per event, by `make bench`)."""
+    """After the first batch all modules and clients are there for the life of the process: collections of garbage need
+    not look at them again and again (half of our own time per event, by `make bench`)."""
     gc.freeze()
 
 
-def _read(record: Mapping[str, Any]) -> Message:
-    body = json.loads(record["body"], parse_float=Decimal)
-    return Message(
-        id=str(record["messageId"]),
-        organization=OrganizationRef(OrganizationId(str(body["org"])), bool(body["sandbox"])),
-        received_at=body["received"],
-        received_ms=milliseconds_of(unstamp(body["received"])),
-        in_flight=body.get("in_flight"),
-        # A long request comes in several messages: each says where in the array its events begin.
-        events=[from_message(parts, place) for place, parts in enumerate(body["events"], body.get("first", 0))],
-        source=Source(*(body.get("from") or ("", ""))),
-        clock_at=unstamp(body["now"]) if "now" in body else None,
-        came_before=int(record.get("attributes", {}).get("ApproximateReceiveCount", 1)) > 1,
-    )
-
-
 def _defined(by_organization: Mapping[OrganizationRef, Sequence[Message]]) -> dict[str, Definitions | None]:
-    """What metrics say of the events' codes, by organization; None where nobody can tell: rows then cover less, and readers
-    recount."""
+    """The definitions of the events' codes, by organization; None where they cannot be read: rows then cover less, and
+    readers recount."""
     found: dict[str, Definitions | None] = {}
     for organization, own in by_organization.items():
-        try:
-            codes = {event.code for message in own for event in message.events}
-            found[organization.id] = definitions.of(organization, codes)
-        except Exception:  # noqa: BLE001  as said above
-            logger.exception("metrics not understood", extra={"organization": organization.id})
-            found[organization.id] = None
+        with _about(organization, own):
+            try:
+                codes = {event.code for message in own for event in message.events}
+                found[organization.id] = definitions.of(organization, codes)
+            except Exception:  # noqa: BLE001  as said above
+                logger.exception("metrics not understood")
+                found[organization.id] = None
     return found
 
 
@@ -218,10 +182,11 @@ def _holding(messages: Iterable[Message], names: set[log.Name]) -> list[str]:
 
 def _arrived(message: Message) -> None:
     """A sandbox's message is no longer in flight. A mark that stays only lets its clock wait."""
-    try:
-        usage.write(usage.delete((store.in_flight_pk(message.organization.id), str(message.in_flight))))
-    except Exception:  # noqa: BLE001  its events are counted
-        logger.exception("message still marked as in flight", extra={"message_id": message.id})
+    with _about(message.organization, [message]):
+        try:
+            usage.write(usage.delete((store.in_flight_pk(message.organization.id), str(message.in_flight))))
+        except Exception:  # noqa: BLE001  its events are counted
+            logger.exception("message still marked as in flight")
 
 
 def _push(tasks: Sequence[Task]) -> None:
@@ -240,7 +205,7 @@ class _Preparer:
         self._time_pks: dict[str, dict[str, str]] = {}
         self._fixed = {"sk": {"S": self._sk}, "subscription": {"S": subscription}, "log": {"S": log_key}}
 
-    def seal(self, message: Message, event: Event, task: Task | None = None) -> write.PreparedEvent:
+    def prepare(self, message: Message, event: Event, task: Task | None = None) -> write.PreparedEvent:
         """An event with its item, and with the task that charges it at once."""
         transaction, ms = key_part(event.transaction_id), event.timestamp_ms
         item: dict[str, Any] = {
@@ -251,7 +216,7 @@ class _Preparer:
             "transaction_id": {"S": event.transaction_id},
             "code": {"S": event.code},
             "ms": {"N": str(ms)},
-            "properties": {"S": _to_json(event.properties)},
+            "properties": {"S": to_json(event.properties)},
             "received": {"S": message.received_at},
             "place": {"N": str(event.place)},
         }
@@ -261,7 +226,7 @@ class _Preparer:
         if event.precise_total_amount_cents is not None:
             item["precise"] = {"S": event.precise_total_amount_cents}
         if event.sent is not None:
-            item["sent"] = {"S": _to_json(event.sent)}
+            item["sent"] = {"S": to_json(event.sent)}
         return write.PreparedEvent(event, item, task)
 
     def _time_pk(self, day: str) -> dict[str, str]:

@@ -1,9 +1,10 @@
 """How far metering has come: whether an event accepted before an instant may still be on its way.
 
-SQS says how many messages are not done, and not how old they are; where events come in all the time there are always some. So
-each meter notes what it receives, before it counts: once in each slot of half a minute that it works, and beside that which
-organizations' events came late. What is not done is received again and again, at the latest when its worker's time is over. So
-the notes of the last minutes hold the acceptance of all that is outstanding (decisions/0019 has the argument).
+SQS says how many messages are not done, and not how old they are; where events come in all the time there are always
+some. So each meter notes what it receives, before it counts: once in each slot of half a minute that it works, and
+beside that which organizations' events came late. What is not done is received again and again, at the latest when its
+worker's time is over. So the notes of the last minutes hold the acceptance of all that is outstanding
+(docs/decisions/0019 has the argument).
 
 Items (core table)
     pk          sk                  what it is
@@ -51,7 +52,7 @@ WINDOW = limits.EVENTS_INVISIBLE + limits.PROGRESS_RECEIVED + limits.PROGRESS_SL
 
 @dataclass
 class _Note:
-    """What one worker received in a slot."""
+    """The note of one worker in a slot: the late messages that it received."""
 
     slot: str
     late: dict[str, str] = field(default_factory=dict)
@@ -83,8 +84,8 @@ _worker = _Worker()
 
 
 def note(received: Iterable[tuple[str, str]]) -> None:
-    """Note messages that were just received: of which organization, and when they were accepted (stamp). Those of sandboxes,
-    whose billing never waits, need not be among them.
+    """Note messages that were just received: of which organization, and when they were accepted (stamp). Those of
+    sandboxes, whose billing never waits, need not be among them.
 
     It never raises: counting comes first, and where notes are missing billing waits.
     """
@@ -120,15 +121,17 @@ def forget() -> None:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """What the notes of the last minutes say. `works`: meters received something all the time; `late`: the oldest acceptance
-    among late messages, by organization; `rest`: of the organizations that are not named."""
+    """The progress of metering by the notes of the last minutes. `works`: meters received something all the time;
+    `late`: the oldest acceptance among late messages, by organization; `rest`: of the organizations that are not
+    named."""
 
     works: bool
     late: Mapping[str, datetime]
     rest: datetime | None
 
     def is_past(self, instant: datetime, organization_id: OrganizationId) -> bool:
-        """Whether all of an organization's events accepted before an instant, at least five minutes ago, are metered."""
+        """Whether all of an organization's events accepted before an instant, at least five minutes ago, are
+        metered."""
         oldest = [self.rest] if self.rest is not None else []
         oldest += [self.late[organization_id]] if organization_id in self.late else []
         return self.works and all(instant <= each for each in oldest)

@@ -1,4 +1,4 @@
-"""Where raw events and rollups are kept (the usage table).
+"""Keys of raw events and rollups in the usage table.
 
 Items
     pk                              sk                          what it is
@@ -6,33 +6,33 @@ Items
         index time: <org>#sub-day#<subscription>#<day>#<part>   <milliseconds>#<transaction>
     <org>#usage#<subscription>      h#<hour>#<code>#<part>      what one UTC hour counted of one code
     <org>#usage#<subscription>      h!#settled                  some hours have an expiry (features/usage/expiry.py)
-    <org>#usage#<subscription>      d#<day>                     a closed UTC day, folded by a reader: all codes
+    <org>#usage#<subscription>      d#<day>                     a closed UTC day, compacted by a reader: all codes
     <org>#usage#<subscription>      d#<day>#late#<part>         how many transactions changed the day after its end
     <org>#usage#<subscription>      k#<hour>#<from>#<to>        a part of an hour, as a reader found it: all codes
-    <org>#usage#<subscription>      u#<register>#...            registers of distinct values (registers.py)
-    <org>#distinct#<value>          <subscription>#<register>.. a value that a register has (the same)
+    <org>#usage#<subscription>      u#<register>#...            distinct counters (distinct_counters.py)
+    <org>#distinct#<value>          <subscription>#<register>.. a value that a distinct counter has (the same)
     <org>#log...                    ...                         which events came in, to be listed (log_items.py)
     <org>#inflight                  <message>                   a sandbox's message that is not metered yet
 
 A row holds `n`, the number of events, and for each numeric property p of theirs `s:p`, the exact sum, `c:p`, how many
-events had it, and `-:p`, for how many it was below 0; for metrics with dimensions or other aggregations also what `views.py`
+events had it, and `-:p`, for how many it was below 0; under rollup dimensions also what `dimensions.py`
 lists (`v:...`). Of a large sum `^s:p` (and `^v:...`) says how often 10^9 goes into it, and `s:p` the rest (`limbs.py`).
 `x` counts events whose properties the row does not cover (too many, or with very long names): for such an
-hour a reader recounts raw events. A raw event keeps its properties as JSON text: whatever numbers, names and depths clients
-send, DynamoDB's own limits of these never turn an accepted event into one that cannot be stored; what else its request said
-(`sent`) likewise.
+hour a reader recounts raw events. A raw event keeps its properties as JSON text: whatever numbers, names and depths
+clients send, DynamoDB's own limits of these never turn an accepted event into one that cannot be stored; what else its
+request said (`sent`) likewise.
 
-Rows of hot subscriptions come in several parts, a hexadecimal digit each, which readers add up. The events that a part counts
-stand in the part of the time index that has the same name, as both are written in one transaction. So who has read the rows
-of a time, consistently, knows all parts of the index in which there is anything that they count: parts come as writers need
-them, go only when all that they count is erased, and no reader asks for others
-(decisions/0016).
+Rows of hot subscriptions have several write shards (`<part>`, a hexadecimal digit each), which readers add up. The
+events that a shard counts are in the shard of the time index that has the same name, as both are written in one
+transaction. So a consistent read of the rows of a time names all shards of the index that hold events they count:
+shards appear as writers need them, go only when all their events are erased, and readers query no others
+(docs/decisions/0016).
 
 Access patterns
     1 new_ones(events)              BatchGet  eventually consistent: only a look before the leap
     2 commit(...)                   Transact  events and rows together
     3 rows(sub, level, between)     Query     consistent
-    4 raw_of_day(sub, day, parts)   Query     index time, one per part; it lags: callers compare counts
+    4 raw_of_day(sub, day, parts)   Query     index time, one per shard; it lags: callers compare counts
     5 by_transaction(org, id)       Query     consistent
 """
 
@@ -51,12 +51,12 @@ from chalicelib.platform.usage_table import usage
 from chalicelib.platform.values import Item
 
 SETTLED = "h!#settled"  # Right before all hours.
-PART, ALL_PARTS = "0", "0123456789abcdef"
+SHARD, ALL_SHARDS = "0", "0123456789abcdef"
 COUNT, UNCOVERED, SUM, HAVING, NEGATIVE = "n", "x", "s:", "c:", "-:"
 
 
 def event_key(organization_id: OrganizationId, transaction_id: str, external_subscription_id: str) -> Key:
-    """Where a raw event stands: by transaction first, so that writes spread over all partitions."""
+    """The key of a raw event: by transaction first, so that writes spread over all partitions."""
     return key(organization_id, "event", transaction_id), key_part(external_subscription_id)
 
 
@@ -65,14 +65,14 @@ def usage_pk(organization_id: OrganizationId, external_subscription_id: str) -> 
     return key(organization_id, "usage", external_subscription_id)
 
 
-def time_pk(organization_id: OrganizationId, external_subscription_id: str, day: str, part: str = PART) -> str:
-    """The partition of a subscription's events of one UTC day in a part of the time index."""
-    return key(organization_id, "sub-day", external_subscription_id, day, part)
+def time_pk(organization_id: OrganizationId, external_subscription_id: str, day: str, shard: str = SHARD) -> str:
+    """The partition of a subscription's events of one UTC day in a shard of the time index."""
+    return key(organization_id, "sub-day", external_subscription_id, day, shard)
 
 
-def in_part(time_pk: str, part: str) -> str:
-    """The same partition in another part of the time index."""
-    return f"{time_pk.rpartition('#')[0]}#{part}"
+def in_shard(time_pk: str, shard: str) -> str:
+    """The same partition in another shard of the time index."""
+    return f"{time_pk.rpartition('#')[0]}#{shard}"
 
 
 def hour_of(at: datetime) -> str:
@@ -80,19 +80,19 @@ def hour_of(at: datetime) -> str:
     return at.strftime("%Y-%m-%dT%H")
 
 
-def hour_sk(hour: str, code: str, part: str = PART) -> str:
-    """The sort key of a part of an hour's row."""
-    return f"h#{hour}#{key_part(code)}#{part}"
+def hour_sk(hour: str, code: str, shard: str = SHARD) -> str:
+    """The sort key of a shard of an hour's row."""
+    return f"h#{hour}#{key_part(code)}#{shard}"
 
 
 def day_sk(day: str) -> str:
-    """The sort key of a folded day."""
+    """The sort key of a day row."""
     return f"d#{day}"
 
 
-def late_sk(day: str, part: str = PART) -> str:
-    """The sort key of a part of a day's late marker."""
-    return f"d#{day}#late#{part}"
+def late_sk(day: str, shard: str = SHARD) -> str:
+    """The sort key of a shard of a day's late marker."""
+    return f"d#{day}#late#{shard}"
 
 
 def cut_sk(hour: str, low_ms: int, high_ms: int) -> str:
@@ -100,9 +100,9 @@ def cut_sk(hour: str, low_ms: int, high_ms: int) -> str:
     return f"k#{hour}#{low_ms:015d}#{high_ms:015d}"
 
 
-def after(part: str) -> str:
+def after(shard: str) -> str:
     """A sort key behind all that begin with `part` and `#`, whatever characters follow: `$` comes right after `#`."""
-    return f"{part}$"
+    return f"{shard}$"
 
 
 def rows(pk: str, low: str, high: str) -> list[Item]:
@@ -110,49 +110,49 @@ def rows(pk: str, low: str, high: str) -> list[Item]:
     return list(usage.query(pk, between=(low, high)))
 
 
-def fold_again_action(pk: str, day: str) -> Write:
-    """What a change of a closed day's rows is marked by: days that were folded are folded again."""
+def compact_again_action(pk: str, day: str) -> Write:
+    """The late marker that makes readers compact a closed day again."""
     return usage.update((pk, late_sk(day)), "ADD #n :one", names={"#n": COUNT}, values={":one": 1})
 
 
-def part_of(place: str) -> str:
-    """The part at the end of a key: of a row, or of an event's place in the time index."""
+def shard_of(place: str) -> str:
+    """The write shard at the end of a key: of a row, or of an event's place in the time index."""
     return place.rpartition("#")[2]
 
 
-def parts_of(rows: Iterable[Mapping[str, Any]]) -> set[str]:
-    """The parts in which these hour rows, and all events that they count, stand."""
-    return {part_of(row["sk"]) for row in rows}
+def shards_of(rows: Iterable[Mapping[str, Any]]) -> set[str]:
+    """The write shards of these hour rows, and of all events that they count."""
+    return {shard_of(row["sk"]) for row in rows}
 
 
-def parts_of_day(organization_id: OrganizationId, external_subscription_id: str, day: str) -> set[str]:
-    """The parts of a UTC day, for who has not read its hour rows."""
+def shards_of_day(organization_id: OrganizationId, external_subscription_id: str, day: str) -> set[str]:
+    """The write shards of a UTC day, for callers that have not read its hour rows."""
     pk = usage_pk(organization_id, external_subscription_id)
-    return parts_of(rows(pk, f"h#{day}T00", after(f"h#{day}T23")))
+    return shards_of(rows(pk, f"h#{day}T00", after(f"h#{day}T23")))
 
 
 def raw_of_day(
     organization_id: OrganizationId,
     external_subscription_id: str,
     day: str,
-    parts: Collection[str],
+    shards: Collection[str],
     *,
     low_ms: int,
     high_ms: int,
 ) -> list[Item]:
-    """Raw events of one UTC day between two milliseconds, both included, in order of time and then of reception. From an
-    index, which may lag.
+    """Raw events of one UTC day between two milliseconds, both included, in order of time and then of reception. From
+    an index, which may lag.
 
-    `parts`: those of the hour rows, read before.
+    `shards`: those of the hour rows, read before.
     """
-    return _raw([time_pk(organization_id, external_subscription_id, day, part) for part in parts], low_ms, high_ms)
+    return _raw([time_pk(organization_id, external_subscription_id, day, shard) for shard in shards], low_ms, high_ms)
 
 
 def raw_in_keys(organization_part: str, subscription_part: str, *, low_ms: int, high_ms: int) -> list[Item]:
-    """The same, of an organization and a subscription that are known only as they stand in keys, and whatever rows say: for
-    who doubts them."""
+    """The same, of an organization and a subscription that are known only as they stand in keys, and whatever rows
+    say: for who doubts them."""
     day = "#".join((organization_part, "sub-day", subscription_part, day_of(low_ms)))
-    return _raw([f"{day}#{part}" for part in ALL_PARTS], low_ms, high_ms)
+    return _raw([f"{day}#{shard}" for shard in ALL_SHARDS], low_ms, high_ms)
 
 
 def _raw(partitions: Iterable[str], low_ms: int, high_ms: int) -> list[Item]:

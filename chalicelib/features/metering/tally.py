@@ -1,20 +1,20 @@
-"""What a group of events adds to which rows: pure sums in memory, before anything is written."""
+"""The changes of rows that a group of events makes: sums in memory, before anything is written."""
 
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
 
 from chalicelib.domain.aggregation.numbers import quantity
 from chalicelib.features.metering import dimensions
-from chalicelib.features.metering.dimensions import Delta, EventSample, View
+from chalicelib.features.metering.dimensions import Delta, EventSample, RollupDimension
 from chalicelib.features.metering.event import Event, order_of
 from chalicelib.features.metering.store import COUNT, HAVING, NEGATIVE, SUM, UNCOVERED
 
-# A row stays near 1 KB, one write unit: this many numeric properties are summed per event, with names up to this length.
-# Other events count as not covered by the row, and are recounted by readers that need their properties.
+# A row stays near 1 KB, one write unit: this many numeric properties are summed per event, with names up to this
+# length. Other events count as not covered by the row, and are recounted by readers that need their properties.
 FIELDS_PER_EVENT_MAX = 8
 FIELD_NAME_MAX = 60
 FIELDS_PER_ROW_MAX = 24
-# So many combinations of values are kept in a row: a request to DynamoDB names each in 4 KB at most.
+# The most combinations of values in a row: a request to DynamoDB names each, in 4 KB at most.
 COMBINATIONS_PER_ROW_MAX = 40
 
 RowKey = tuple[int, str]
@@ -22,9 +22,9 @@ RowKey = tuple[int, str]
 HOUR_MS = 3_600_000
 
 
-def tally(events: Iterable[tuple[Event, str]], views_of: Mapping[str, View]) -> dict[RowKey, Delta]:
-    """The change of each (hour since 1970, code) that these events make. Events: each with when it was received; views: of
-    the codes that are kept by one."""
+def tally(events: Iterable[tuple[Event, str]], dimensions_of: Mapping[str, RollupDimension]) -> dict[RowKey, Delta]:
+    """The change of each (hour since 1970, code) that these events make. Events: each with the instant it was received;
+    `dimensions_of`: the rollup dimensions of the codes that have one."""
     rows: dict[RowKey, Delta] = {}
     for event, received in events:
         place = (event.timestamp_ms // HOUR_MS, event.code)
@@ -32,11 +32,11 @@ def tally(events: Iterable[tuple[Event, str]], views_of: Mapping[str, View]) -> 
         if delta is None:
             delta = rows[place] = {COUNT: 0}
         add(delta, event)
-        view = views_of.get(event.code)
-        if view is not None:
+        dimension = dimensions_of.get(event.code)
+        if dimension is not None:
             counted = counted_of(event, received)
-            if view.can_keep(counted):
-                view.add(delta, counted)
+            if dimension.can_keep(counted):
+                dimension.add(delta, counted)
     for delta in rows.values():
         _bound(delta)
     return rows
@@ -61,7 +61,7 @@ def add(delta: Delta, event: Event) -> None:
 
 
 def counted_of(event: Event, received: str) -> EventSample:
-    """What views see of an event."""
+    """The event as rollup dimensions see it."""
     precise = event.precise_total_amount_cents
     return EventSample(
         event.timestamp_ms,
@@ -72,13 +72,13 @@ def counted_of(event: Event, received: str) -> EventSample:
 
 
 def _bound(delta: Delta) -> None:
-    """A change with too many properties covers none, nor one with too many combinations its view: all its events are
-    recounted by who needs them."""
+    """Bound the size of a change. One with too many properties covers no property, one with too many combinations no
+    rollup dimension: readers that need them recount its events."""
     fields = [name for name in delta if name.startswith(SUM)]
     if len(fields) > FIELDS_PER_ROW_MAX:
         uncover(delta)
     elif len(_combinations(delta)) > COMBINATIONS_PER_ROW_MAX:
-        without_view(delta)
+        without_dimension(delta)
 
 
 def _combinations(delta: Delta) -> set[str]:
@@ -86,13 +86,13 @@ def _combinations(delta: Delta) -> set[str]:
 
 
 def uncover(delta: Delta) -> None:
-    """Turn a change into one that covers no property, and nothing under a view."""
+    """Turn a change into one that covers no property and no rollup dimension."""
     count = delta[COUNT]
     delta.clear()
     delta.update({COUNT: count, UNCOVERED: count})
 
 
-def without_view(delta: Delta) -> None:
-    """Turn a change into one that covers nothing under a view."""
+def without_dimension(delta: Delta) -> None:
+    """Turn a change into one that covers no rollup dimension."""
     for name in [name for name in delta if dimensions.what_of(name)]:
         del delta[name]

@@ -1,17 +1,18 @@
-"""The one transaction in which events become known and count.
+"""The transaction that stores events and counts them.
 
-Time line of a day's fold (architecture.md has the argument):
+Time line of a day's compaction (architecture.md has the argument):
 
-    day ends ──── 1 hour ────► readers may fold: read markers, then hours, then put the day row naming the markers seen
+    day ends ──── 1 hour ────► readers may compact: read markers, then hours, then put the day row naming the markers
+    seen
         └─ a transaction signed after this instant adds 1 to the day's late marker
 
 DynamoDB refuses a signature older than five minutes, and each attempt here is signed once, after looking at the real
-clock: so a transaction that called its day open is in before anyone may fold it, or never.
+clock: so a transaction that called its day open has committed before any reader may compact the day, or never will.
 
-A transaction that meets another at an item is refused, and repeated after a wait drawn by chance. Where they met at a row,
-or where a part was too busy, it goes to another part (rows.py). Where they met at an event, somebody stores the very same
-events: from then on they are looked for before each attempt, which costs far less than to be refused; and as each worker
-begins somewhere else among its events, two that have the same seldom meet again.
+A transaction that conflicts with another is refused, and repeated after a random wait. After a conflict at a row, or
+in a busy shard, it goes to another shard (rows.py). After a conflict at an event, another worker is storing the same
+events: from then on each attempt first looks for stored ones, which costs far less than a refusal. Each worker begins
+at a random place among its events, so that two workers with the same events seldom meet again.
 """
 
 import math
@@ -53,7 +54,8 @@ usage_once = Table(lambda: settings().usage_table, use="single")
 
 @dataclass(frozen=True, slots=True)
 class PreparedEvent:
-    """An event with the item that stores it, in DynamoDB's form, and the task that charges it at once, where one does."""
+    """An event with the item that stores it, in DynamoDB's form, and the task that charges it at once, where one
+    does."""
 
     event: Event
     item: Mapping[str, Any]
@@ -66,21 +68,21 @@ class PreparedEvent:
 
     @property
     def places(self) -> int:
-        """How many actions it takes by itself."""
+        """The number of actions that the event takes, without rows."""
         return 1 if self.task is None else 2
 
     @property
     def size(self) -> int:
-        """At most so many bytes do its items have."""
+        """An upper bound of the bytes of its items."""
         properties, sent = self.item["properties"]["S"], self.item.get("sent")
         size = len(properties) if properties.isascii() else len(properties.encode())
         return _NAMES_BYTES + size + (0 if sent is None else len(sent["S"].encode()))
 
-    def item_in(self, part: str) -> Mapping[str, Any]:
-        """The item that stores it in a part of the time index."""
-        if part == store.PART:
+    def item_in_shard(self, shard: str) -> Mapping[str, Any]:
+        """The event's item, in a write shard of the time index."""
+        if shard == store.SHARD:
             return self.item
-        return {**self.item, "time_pk": {"S": store.in_part(self.item["time_pk"]["S"], part)}}
+        return {**self.item, "time_pk": {"S": store.in_shard(self.item["time_pk"]["S"], shard)}}
 
 
 class NotCounted(Exception):
@@ -88,13 +90,13 @@ class NotCounted(Exception):
 
 
 class Refused(NotCounted):
-    """DynamoDB does not take it as it is, however often it is sent."""
+    """DynamoDB refuses the transaction as invalid; repeating it does not help."""
 
 
 @dataclass(slots=True)
 class Outcome:
-    """What became of events. `written`: stored and counted just now; `failed`: not counted, to be delivered again; those in
-    neither were known."""
+    """The outcome of counting. `written`: events stored and counted just now; `failed`: events not counted, to be
+    delivered again. Events in neither were stored before."""
 
     written: list[PreparedEvent] = field(default_factory=list)
     failed: list[PreparedEvent] = field(default_factory=list)
@@ -103,8 +105,8 @@ class Outcome:
 class Patience:
     """How long a batch goes on with an organization whose transactions do not get through: the others wait meanwhile.
 
-    `give_up_at` (monotonic seconds): when no transaction may begin any more. A function that goes on until it is cut off gives
-    nothing back, and all its messages come again late.
+    `give_up_at` (monotonic seconds): when no transaction may begin any more. A function that goes on until it is cut
+    off gives nothing back, and all its messages come again late.
     """
 
     def __init__(self, whole: "Patience | None" = None, *, give_up_at: float = math.inf) -> None:
@@ -139,105 +141,106 @@ def count(
     defined: Definitions | None,
     patience: Patience,
 ) -> Outcome:
-    """Store and count events of one subscription, in as many transactions as they need. `defined`: what metrics say of their
-    codes, None where that is not known.
+    """Store and count events of one subscription, in as many transactions as they need. `defined`: what metrics say of
+    their codes, None where that is not known.
 
-    A transaction that fails leaves the others alone. One that DynamoDB refuses is tried in another part of rows, then with
-    rows that only count its events, then in halves: so that an event fails alone.
+    A transaction that fails leaves the others alone. One that DynamoDB refuses is tried in another part of rows, then
+    with rows that only count its events, then in halves: so that an event fails alone.
     """
     outcome = Outcome()
     rows = Rows(usage_once, organization_id, subscription, defined)
-    parts = _parts(events, rows.entering({sealed.event.code for sealed in events}))
-    first = int(random.random() * len(parts))
-    left = deque((part, 0) for part in parts[first:] + parts[:first])
+    chunks = _chunks(events, rows.entering({prepared.event.code for prepared in events}))
+    first = int(random.random() * len(chunks))
+    left = deque((chunk, 0) for chunk in chunks[first:] + chunks[:first])
     is_sent_twice = False
     while left:
-        part, refused = left.popleft()
+        chunk, refused = left.popleft()
         if patience.is_over:
-            outcome.failed += part
+            outcome.failed += chunk
             continue
         started = time.monotonic()
         try:
-            part = new_ones(part, consistent=True) if is_sent_twice else part
-            written, met = _commit(rows, part, patience=patience, bare=refused > 1)
+            chunk = new_ones(chunk, consistent=True) if is_sent_twice else chunk
+            written, met = _commit(rows, chunk, patience=patience, bare=refused > 1)
             outcome.written += written
             is_sent_twice = is_sent_twice or met
         except Refused:
             patience.lose(time.monotonic() - started)
             rows.move()
-            left.extendleft(_smaller(part, refused))
-            if refused > 1 and len(part) == 1:
+            left.extendleft(_smaller(chunk, refused))
+            if refused > 1 and len(chunk) == 1:
                 logger.exception("event not counted", extra={"organization": organization_id})
-                outcome.failed += part
+                outcome.failed += chunk
         except (NotCounted, ClientError, BotoCoreError):
             patience.lose(time.monotonic() - started)
-            logger.exception("events not counted", extra={"organization": organization_id, "events": len(part)})
-            outcome.failed += part
+            logger.exception("events not counted", extra={"organization": organization_id, "events": len(chunk)})
+            outcome.failed += chunk
     return outcome
 
 
-def _smaller(part: list[PreparedEvent], refused: int) -> list[tuple[list[PreparedEvent], int]]:
-    """How to try again what was refused so many times before."""
+def _smaller(chunk: list[PreparedEvent], refused: int) -> list[tuple[list[PreparedEvent], int]]:
+    """The next attempts for a chunk that was refused so many times before."""
     if refused < 2:
-        return [(part, refused + 1)]
-    half = len(part) // 2
-    return [(some, refused) for some in (part[:half], part[half:])] if half else []
+        return [(chunk, refused + 1)]
+    half = len(chunk) // 2
+    return [(some, refused) for some in (chunk[:half], chunk[half:])] if half else []
 
 
-def _parts(events: Sequence[PreparedEvent], entering: Entering) -> list[list[PreparedEvent]]:
-    """Groups that fit a transaction: an action per event, per task, per row and per day, and those of registers; and no more
-    bytes than it takes beside the rows."""
-    parts: list[list[PreparedEvent]] = []
-    part: list[PreparedEvent] = []
+def _chunks(events: Sequence[PreparedEvent], entering: Entering) -> list[list[PreparedEvent]]:
+    """Chunks that fit a transaction: an action per event, per task, per row and per day, and those of distinct
+    counters; and no more bytes than it takes beside the rows."""
+    chunks: list[list[PreparedEvent]] = []
+    chunk: list[PreparedEvent] = []
     own, size = 0, 0
     places: set[object] = set()
-    for sealed in sorted(events, key=lambda s: (s.event.timestamp_ms // tally.HOUR_MS, s.event.code)):
-        hour = sealed.event.timestamp_ms // tally.HOUR_MS
-        wanted = places | {(hour, sealed.event.code), ("day", hour // 24)}
-        places_of_event = sealed.places + entering.places(sealed.event.code)
+    for prepared in sorted(events, key=lambda s: (s.event.timestamp_ms // tally.HOUR_MS, s.event.code)):
+        hour = prepared.event.timestamp_ms // tally.HOUR_MS
+        wanted = places | {(hour, prepared.event.code), ("day", hour // 24)}
+        places_of_event = prepared.places + entering.places(prepared.event.code)
         actions = own + places_of_event + len(wanted) + entering.places_in_all
-        if part and (actions > _ACTIONS_MAX or size + sealed.size > _BYTES_MAX):
-            parts.append(part)
-            part, own, size, wanted = [], 0, 0, {(hour, sealed.event.code), ("day", hour // 24)}
-        part.append(sealed)
-        own, size = own + places_of_event, size + sealed.size
+        if chunk and (actions > _ACTIONS_MAX or size + prepared.size > _BYTES_MAX):
+            chunks.append(chunk)
+            chunk, own, size, wanted = [], 0, 0, {(hour, prepared.event.code), ("day", hour // 24)}
+        chunk.append(prepared)
+        own, size = own + places_of_event, size + prepared.size
         places = wanted
-    if part:
-        parts.append(part)
-    return parts
+    if chunk:
+        chunks.append(chunk)
+    return chunks
 
 
 def _commit(
     rows: Rows,
-    part: list[PreparedEvent],
+    chunk: list[PreparedEvent],
     *,
     patience: Patience,
     bare: bool = False,
     sleep: Callable[[float], None] = time.sleep,
     draw: Callable[[], float] = random.random,
 ) -> tuple[list[PreparedEvent], bool]:
-    """The events that were written, and whether somebody else stored some of them. `bare`: rows shall only count them."""
+    """The events that were written, and whether somebody else stored some of them. `bare`: rows shall only count
+    them."""
     table = usage_once
     put = {"TableName": table.name, "ConditionExpression": "attribute_not_exists(pk)"}
     is_old = False  # What was read of rows before writing.
     is_sent_twice = False
     unsure: list[PreparedEvent] = []  # Sent, and not answered.
     for attempt in range(_ATTEMPTS):
-        if not part:
+        if not chunk:
             return _own(unsure), is_sent_twice
         patience.require_time()
-        place = rows.part
-        tasks = [sealed.task for sealed in part if sealed.task is not None]
-        actions = [{"Put": {**put, "Item": sealed.item_in(place)}} for sealed in part]
-        received = [sealed.received for sealed in part]
+        place = rows.shard
+        tasks = [prepared.task for prepared in chunk if prepared.task is not None]
+        actions = [{"Put": {**put, "Item": prepared.item_in_shard(place)}} for prepared in chunk]
+        received = [prepared.received for prepared in chunk]
         actions += rows.actions(received, place, signed_at=clock.utc_now(), consistent=is_old, bare=bare)
         actions += [agenda.put(task, now=task.due_at).action for task in tasks]
         try:
             table.client.transact_write_items(TransactItems=actions)
-            return part + _own([each for each in unsure if each not in part]), is_sent_twice
+            return chunk + _own([each for each in unsure if each not in chunk]), is_sent_twice
         except table.client.exceptions.TransactionCanceledException as error:
             reasons = reasons_of(error)
-            own, others = reasons[: len(part)], reasons[len(part) :]
+            own, others = reasons[: len(chunk)], reasons[len(chunk) :]
             if any(reason.code in _REFUSALS for reason in reasons):
                 raise Refused(str(error)) from error
             is_old = any(reason.failed for reason in others)
@@ -245,25 +248,25 @@ def _commit(
             is_being_stored = any(reason.code == _CONFLICT for reason in own)
             is_sent_twice = is_sent_twice or is_stored or is_being_stored
             if is_old or is_stored:
-                part = [sealed for sealed, reason in zip(part, own, strict=True) if not reason.failed]
+                chunk = [prepared for prepared, reason in zip(chunk, own, strict=True) if not reason.failed]
                 continue  # Cut down, from rows as they are now, and written again at once.
             if not is_being_stored and _is_crowded(rows, actions, reasons):
                 rows.move(draw)
         except (ClientError, BotoCoreError) as error:
             # The answer may be lost after the commit: then the next attempt finds all its events known.
             _get_over(error, rows, draw)
-            unsure = unsure or part
+            unsure = unsure or chunk
         sleep(draw() * 0.01 * 2 ** min(attempt, 6))
         if is_sent_twice:
-            part = new_ones(part, consistent=True)
+            chunk = new_ones(chunk, consistent=True)
     raise NotCounted("conflicts did not end")
 
 
 def _own(unsure: Sequence[PreparedEvent]) -> list[PreparedEvent]:
-    """Those of the events which stand as this very batch would have stored them."""
+    """Those of the events that are stored exactly as this batch would have stored them."""
     if not unsure:
         return []
-    found = usage.get_many([(sealed.item["pk"]["S"], sealed.item["sk"]["S"]) for sealed in unsure])
+    found = usage.get_many([(prepared.item["pk"]["S"], prepared.item["sk"]["S"]) for prepared in unsure])
     logs = {item["transaction_id"]: item["log"] for item in found.values()}
     return [each for each in unsure if logs.get(each.event.transaction_id) == each.item["log"]["S"]]
 
@@ -272,18 +275,18 @@ def new_ones(events: Sequence[PreparedEvent], *, consistent: bool = False) -> li
     """Those events of one subscription that are not stored yet, as far as a cheap look tells; the condition in the
     transaction decides."""
     table, stored = usage_once, set[str]()
-    keys = [{"pk": sealed.item["pk"], "sk": sealed.item["sk"]} for sealed in events]
+    keys = [{"pk": prepared.item["pk"], "sk": prepared.item["sk"]} for prepared in events]
     while keys:
         chunk, keys = keys[:100], keys[100:]
         wanted = {"Keys": chunk, "ProjectionExpression": "transaction_id", "ConsistentRead": consistent}
         answer = table.client.batch_get_item(RequestItems={table.name: wanted})
         stored |= {found["transaction_id"]["S"] for found in answer["Responses"].get(table.name, [])}
-    return [sealed for sealed in events if sealed.event.transaction_id not in stored]
+    return [prepared for prepared in events if prepared.event.transaction_id not in stored]
 
 
 def _is_crowded(rows: Rows, actions: Sequence[Mapping[str, Any]], reasons: Sequence[Reason]) -> bool:
-    """Whether another part would have done: they met at a row, there is too much going on where something was to be written, or
-    a row cannot hold more. (Who meets at a distinct value would meet there again.)"""
+    """Whether another shard may succeed: the conflict was at a row, a partition is throttled, or a row cannot hold
+    more. (A conflict at a distinct value would happen again.)"""
     return any(
         reason.code != "None" and (reason.code != _CONFLICT or rows.is_row(action))
         for action, reason in zip(actions, reasons, strict=True)
@@ -300,6 +303,6 @@ def _get_over(error: ClientError | BotoCoreError, rows: Rows, draw: Callable[[],
 
 
 def _is_full(error: ClientError | BotoCoreError) -> bool:
-    """Whether the sum in a row would need more than DynamoDB's 38 digits: another part of the row can begin at 0."""
+    """Whether the sum in a row would need more than DynamoDB's 38 digits: another shard of the row begins at 0."""
     answer = error.response.get("Error", {}) if isinstance(error, ClientError) else {}
     return answer.get("Code") == "ValidationException" and "38" in answer.get("Message", "")

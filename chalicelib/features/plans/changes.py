@@ -12,7 +12,7 @@ from chalicelib.platform import agenda, clock
 from chalicelib.platform.agenda import Task
 from chalicelib.platform.attributes import dump
 from chalicelib.platform.clock import OrganizationRef
-from chalicelib.platform.http import to_json
+from chalicelib.platform.http.json import to_json
 from chalicelib.platform.ids import OrganizationId
 from chalicelib.platform.unit import Write
 

@@ -1,8 +1,8 @@
 """The fees of a charge: by which filters and groups its events are billed, and from what their units can be read.
 
-From rollups, whose reading costs the same at any number of events: plain counts and sums, and what views keep by dimensions
-and for other aggregations. Only what looks at single events or stretches of time is made of raw events: shares of days,
-prices of single transactions, distinct values.
+From rollups, whose reading costs the same at any number of events: plain counts and sums, and what views keep by
+dimensions and for other aggregations. Only what looks at single events or stretches of time is made of raw events:
+shares of days, prices of single transactions, distinct values.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -18,7 +18,7 @@ from chalicelib.domain.charges import properties as charge_properties
 from chalicelib.domain.charges.models import ChargeModel
 from chalicelib.features.billable_metrics.store import Metric
 from chalicelib.features.metering import definitions
-from chalicelib.features.metering.dimensions import View
+from chalicelib.features.metering.dimensions import RollupDimension
 from chalicelib.features.metering.distinct_counters import Spec
 from chalicelib.features.plans.store import Charge
 from chalicelib.features.usage.totals import RollupTotals
@@ -47,15 +47,15 @@ class Buckets:
         return is_kept and all(key in groups or value in listed.get(key, ()) for key, value in self.only.items())
 
     @property
-    def view(self) -> View | None:
+    def dimension(self) -> RollupDimension | None:
         """How rollups keep what the charge needs; None: as plain counts and sums."""
         keys = self._open_keys
         if ChargeModel(self.charge.charge_model) is ChargeModel.DYNAMIC and not keys:
-            return definitions.priced_view_of(self.metric)
+            return definitions.priced_dimension_of(self.metric)
         needs_dimensions = keys or self.charge.filters or self.only
         if not needs_dimensions and self.rule.aggregation in (Aggregation.COUNT, Aggregation.SUM):
             return None
-        return definitions.view_of(self.metric, keys)
+        return definitions.dimension_of(self.metric, keys)
 
     @property
     def spec(self) -> Spec | None:
@@ -88,14 +88,14 @@ class Buckets:
         return dimensions.split((r for r in readings if self._keeps(r.properties)), *self._dimensions)
 
     def summaries(self, *ranges: RollupTotals) -> dict[Bucket, tuple[Summary, ...]]:
-        """The summaries of these ranges, by fee. The ranges must hold the charge's rollup dimension."""
-        view = self.view
-        if view is None:
+        """What was counted in these ranges, by fee: a summary for each range. They have to hold the charge's view."""
+        dimension = self.dimension
+        if dimension is None:
             return {Bucket(None): tuple(self._plain(counted) for counted in ranges)}
-        of_ranges = [counted.summaries(self.metric.code, view) for counted in ranges]
+        of_ranges = [counted.summaries(self.metric.code, dimension) for counted in ranges]
         combinations = dict.fromkeys(combination for found in of_ranges for combination in found)
         seen = [
-            (view.properties_of(combination), tuple(found.get(combination, NOTHING) for found in of_ranges))
+            (dimension.properties_of(combination), tuple(found.get(combination, NOTHING) for found in of_ranges))
             for combination in combinations
         ]
         kept = [each for each in seen if self._keeps(each[0])]
@@ -130,8 +130,8 @@ class Buckets:
 
     @property
     def _open_keys(self) -> set[str]:
-        """The properties of which more values count than the metric lists: those of groups, and what a filter names still
-        after it has left the metric."""
+        """The properties of which more values count than the metric lists: those of groups, and what a filter names
+        still after it has left the metric."""
         named = {
             (key, value) for each in self.charge.filters for key, values in each.values.items() for value in values
         }
@@ -140,13 +140,13 @@ class Buckets:
         return unlisted | {key for keys in self._keys for key in keys}
 
 
-def views_of(buckets: Iterable[Buckets]) -> dict[str, list[View]]:
+def dimensions_of(buckets: Iterable[Buckets]) -> dict[str, list[RollupDimension]]:
     """The views that charges need, by event code."""
-    found: dict[str, list[View]] = {}
+    found: dict[str, list[RollupDimension]] = {}
     for each in buckets:
-        view = each.view
-        if view is not None:
-            found.setdefault(each.metric.code, []).append(view)
+        dimension = each.dimension
+        if dimension is not None:
+            found.setdefault(each.metric.code, []).append(dimension)
     return found
 
 

@@ -1,10 +1,9 @@
-"""The amounts that single events owe of a charge in advance, and that a period has paid by now.
-
-Source: rules/usage 7, 9.
+"""What single events owe of a charge paid in advance, and what a period has paid by now. Source: rules/usage 7
+and 9.
 
 An event owes what it adds by its place in time: the price of the events of its period up to it less the price of those
-before it. Where later ones were charged before it came, it owes no more than what their fees have left of the price of all
-events metered so far (decisions/0018).
+before it. Where later ones were charged before it came, it owes no more than what their fees have left of the price of
+all events metered so far (docs/decisions/0018).
 """
 
 from collections.abc import Mapping, Sequence
@@ -26,14 +25,15 @@ from chalicelib.domain.aggregation.summaries import NOTHING, Summary, merged
 from chalicelib.domain.aggregation.window import Window
 from chalicelib.domain.charges.amounts import amount_per_unit
 from chalicelib.domain.charges.in_advance import EventFee
-from chalicelib.domain.charges.models import ChargeModel, Priced
+from chalicelib.domain.charges.models import ChargeModel
+from chalicelib.domain.charges.usage import Priced
 from chalicelib.domain.money import CONTEXT
 from chalicelib.domain.periods import Span
 from chalicelib.domain.subscriptions import Days
 from chalicelib.features.billable_metrics.store import Metric
 from chalicelib.features.plans.store import Charge, ChargeFilter
 from chalicelib.features.rating import metered
-from chalicelib.features.rating.buckets import Buckets, parsed, views_of
+from chalicelib.features.rating.buckets import Buckets, dimensions_of, parsed
 from chalicelib.features.rating.metered import Used
 from chalicelib.features.subscriptions.records import Subscription
 from chalicelib.features.usage import service as usage
@@ -58,7 +58,8 @@ class Period:
         return Window(self.days.span, self.zone, self.days.whole.days, self.days.first, self.days.last)
 
     def opens_at(self, *, recurring: bool) -> datetime:
-        """The instant from which its units are new. The plan before an upgrade paid recurring ones until the next renewal."""
+        """From when its units are new. What recurs was paid for until the next renewal by the plan before an upgrade
+        too."""
         start = self.starts_at
         if recurring and self.subscription.previous_id is not None:
             return min(start, periods.start_of_day(self.days.whole.start, self.zone))
@@ -71,8 +72,8 @@ class Period:
 
     @property
     def closes_at(self) -> datetime:
-        """Up to when events are the subscription's: of one that ended its last second included, unless an upgrade made the
-        end. Source: rules/usage 1.4."""
+        """Up to when events are the subscription's: of one that ended its last second included, unless an upgrade made
+        the end. Source: rules/usage 1.4."""
         ended_at = self.subscription.terminated_at
         if ended_at is None:
             return self.days.span.end
@@ -81,8 +82,8 @@ class Period:
 
     @property
     def renews(self) -> bool:
-        """Whether what recurs was paid for when it began: by a renewal, or by the plan before. A first period begins with
-        nothing paid."""
+        """Whether what recurs was paid for when it began: by a renewal, or by the plan before. A first period begins
+        with nothing paid."""
         started_at = self.subscription.started_at
         return self.subscription.previous_id is not None or (started_at is not None and started_at < self.starts_at)
 
@@ -113,8 +114,8 @@ class EventFeeTarget:
 
 @dataclass(frozen=True, slots=True)
 class Owed:
-    """The fee of one event. `limit`: how much may have been charged in its period, filter and group before it at most, in
-    currency units, for the fee to hold."""
+    """The fee of one event. `limit`: how much may have been charged in its period, filter and group before it at most,
+    in currency units, for the fee to hold."""
 
     used: Used
     limit: Decimal
@@ -135,8 +136,9 @@ def part_of(period: Period, charge: Charge, metric: Metric, event: Reading) -> E
 
 
 def owed(period: Period, part: EventFeeTarget, event: Reading, *, charged: Decimal, stored: bool = True) -> Owed | None:
-    """The amount that an event owes. `charged`: the sum charged in its period, filter and group. The caller reads it first, so
-    that all events whose fees are in it are among the events read here. None where the event is gone.
+    """What an event owes where so much was charged in its period, filter and group, which has to be read before this is
+    called: so that all whose fees are in `charged` are among the events that are read here. None where the event is
+    gone.
 
     `stored`: it is among them; False: it is looked at as if it were.
     """
@@ -240,7 +242,7 @@ def _summed_before(period: Period, part: EventFeeTarget, event: Reading, opens_a
 def _summed(period: Period, part: EventFeeTarget, span: Span, *, is_of_period: bool = True) -> Summary:
     """The summary of a fee's events in a range, from rollups."""
     stream = period.subscription.stream
-    counted = usage.read(period.organization, stream, span, views_of([part.asked]), is_of_period=is_of_period)
+    counted = usage.read(period.organization, stream, span, dimensions_of([part.asked]), is_of_period=is_of_period)
     (found,) = part.asked.summaries(counted).get(part.bucket, (NOTHING,))
     return found
 
@@ -255,8 +257,8 @@ def _readings(period: Period, metric: Metric, span: Span) -> list[Reading]:
 def paid_by_now(
     period: Period, charges: Sequence[tuple[Charge, Metric]], *, only: Mapping[str, str] | None = None
 ) -> list[Used]:
-    """The usage of the charges in advance in the period, at the sum of the amounts that their events owe, each by its place.
-    `only`: events with these properties count, and are not grouped by them."""
+    """What the charges in advance have counted in the period, at the sum of what their events owe, each by its place.
+    `only`: of events with these properties, by which they are not grouped then."""
     # Full units are shown, whatever is paid for them; and single events are not rounded as a metric's units are.
     plain = {"rounding_function": None, "rounding_precision": None}
     full = [(c.model_copy(update={"prorated": False}), m.model_copy(update=plain)) for c, m in charges]

@@ -16,12 +16,13 @@ from chalicelib.domain.aggregation.summaries import NOTHING
 from chalicelib.domain.aggregation.window import Window
 from chalicelib.domain.charges import properties as charge_properties
 from chalicelib.domain.charges import prorated
-from chalicelib.domain.charges.models import ChargeModel, ChargeUsage, Priced, price
+from chalicelib.domain.charges.models import ChargeModel, price
 from chalicelib.domain.charges.prorated import ProratedUsage
+from chalicelib.domain.charges.usage import ChargeUsage, Priced
 from chalicelib.domain.periods import Span
 from chalicelib.features.billable_metrics.store import Metric
 from chalicelib.features.plans.store import Charge, ChargeFilter
-from chalicelib.features.rating.buckets import Buckets, parsed, views_of
+from chalicelib.features.rating.buckets import Buckets, dimensions_of, parsed
 from chalicelib.features.subscriptions.stream import Stream
 from chalicelib.features.usage import service as usage
 from chalicelib.features.usage.distinct import Question
@@ -32,8 +33,8 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 @dataclass(frozen=True, slots=True)
 class Used:
-    """The usage that one fee of a charge bills. `units`: full ones, rounded as the metric says; `total_units`: of a weighted
-    sum, the level at the end. `only_grew`: as `Aggregated` has it."""
+    """What one fee of a charge is for. `units` full ones, rounded as the metric says; `total_units`: of a weighted sum
+    the level at the end. `only_grew`: as `Aggregated` has it."""
 
     charge: Charge
     metric: Metric
@@ -54,8 +55,8 @@ def used_by(
     *,
     only: Mapping[str, str] | None = None,
 ) -> list[Used]:
-    """The usage of each charge's metric, in the charges' order; nothing in an empty range. `only`: events with these
-    properties count, and are not grouped by them."""
+    """What each charge's metric counted, in the charges' order; nothing at all in an empty range. `only`: of events
+    with these properties, by which they are not grouped then."""
     if not charges or window.span.start == window.span.end:
         return []
     asked = [Buckets(charge, metric, only or {}) for charge, metric in charges]
@@ -77,9 +78,9 @@ def _summed(organization: OrganizationRef, stream: Stream, asked: Sequence[Bucke
     if not asked:
         return {}
     stream_key = (organization, stream)
-    inside = usage.read(*stream_key, window.span, views_of(asked))
+    inside = usage.read(*stream_key, window.span, dimensions_of(asked))
     recurring = [each for each in asked if each.metric.recurring]
-    before = usage.history(*stream_key, window.span.start, views_of(recurring)) if recurring else None
+    before = usage.history(*stream_key, window.span.start, dimensions_of(recurring)) if recurring else None
     found: Found = {}
     for each in asked:
         ranges = (inside,) if before is None or not each.metric.recurring else (inside, before)
@@ -91,8 +92,8 @@ def _summed(organization: OrganizationRef, stream: Stream, asked: Sequence[Bucke
 
 
 def _recounted(organization: OrganizationRef, stream: Stream, asked: Sequence[Buckets], window: Window) -> Found:
-    """The usage of raw events, by charge and bucket: events of the range, and the whole history for recurring metrics. Where
-    distinct values were counted as they came in, only the counters are read."""
+    """What raw events say, by charge and bucket: those of the range, and the whole history for what recurs. Where
+    distinct values were counted as they came in, that is all that is read."""
     found: Found = {}
     questions = {each.charge.id: _question(organization, stream, each, window) for each in asked}
     for each in asked:
@@ -156,8 +157,8 @@ def _priced(charge: Charge, aggregated: Aggregated, brought: Any, properties: Ma
     model, own = ChargeModel(charge.charge_model), parsed(charge, properties)
     if aggregated.prorated_units is not None:
         steps = aggregated.changes.steps if aggregated.changes else ()
-        # Not floored: the running level of a recurring metric may be below 0, which pricing knows. Nor rounded where the
-        # single changes that lead to it are priced.
+        # Not floored: the running level of a recurring metric may be below 0, which pricing knows. Nor rounded where
+        # the single changes that lead to it are priced.
         exact = aggregated.units < 0 or model is ChargeModel.GRADUATED
         full = aggregated.units if exact else brought(aggregated.units)
         part = brought(aggregated.prorated_units) if aggregated.prorated_units >= 0 else aggregated.prorated_units

@@ -1,4 +1,4 @@
-"""Moving a sandbox's clock, and running what is due under it."""
+"""Moving a sandbox's clock, and running the tasks that are due under it."""
 
 import contextlib
 import threading
@@ -15,7 +15,7 @@ from chalicelib.domain.errors import ChangedMeanwhile, Conflict, Forbidden, Inva
 from chalicelib.features.events import service as events
 from chalicelib.features.plans import advance_codes
 from chalicelib.features.sandbox import store
-from chalicelib.platform import agenda, busy, clock, jobs
+from chalicelib.platform import agenda, busy, clock, jobs, log
 from chalicelib.platform.agenda import Task
 from chalicelib.platform.busy import is_busy
 from chalicelib.platform.clock import OrganizationRef, TestClock
@@ -28,14 +28,15 @@ ADVANCE = agenda.kind("advance_clock", rank=0, wall_clock=True)
 
 # How often a failing task is tried again while the clock stands at its instant, before it is parked.
 _TRIES_AT_ONCE = 3
-# How often the same task may stand there again after it ran: parallel requests may write it anew, an endless instant always.
+# How often the same task may stand there again after it ran: parallel requests may write it anew, an endless instant
+# always.
 _REPEATS_MAX = 100
 _POLL_SECONDS = 0.05
 # Where AWS is busy the next task waits in its place, as no other may come before it (seconds).
 _BUSY_FIRST, _BUSY_MOST = 0.2, 5.0
 
 _moving_inline = threading.BoundedSemaphore(limits.CLOCK_INLINE_AT_ONCE)
-# By organization: threads of one process would do the same work, and all but one of them for nothing.
+# A lock per organization: concurrent threads would do the same work, all but one of them in vain.
 _turns: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
 
 
@@ -57,7 +58,7 @@ def show(organization: OrganizationRef) -> dict[str, Any]:
 
 
 def advance(organization: OrganizationRef, to: datetime) -> None:
-    """Set the clock (the first time to any instant, later only forward) and run what is due on the way.
+    """Set the clock (the first time to any instant, later only forward) and run the tasks that are due on the way.
 
     Returns when it has arrived, or after `limits.CLOCK_INLINE_SECONDS`, when a job goes on.
     Raises: Forbidden, without a sandbox; Invalid, `value_must_be_later`, or for a leap over more than
@@ -83,8 +84,8 @@ def advance(organization: OrganizationRef, to: datetime) -> None:
 
 
 def cancel(organization: OrganizationRef) -> None:
-    """End a leap at the instant reached: what is due until then is still carried out, nothing that is due later. A clock
-    that stands is left as it is.
+    """End a leap at the instant reached: tasks due until then still run, later ones do not. A clock that does not move
+    is left as it is.
 
     Returns when it stands, or after `limits.CLOCK_INLINE_SECONDS`, when the job of the leap goes on.
     Raises: Forbidden, without a sandbox.
@@ -100,8 +101,8 @@ def cancel(organization: OrganizationRef) -> None:
 
 
 def run_due(organization: OrganizationRef, *, now: datetime, tasks: Sequence[Task] = ()) -> None:
-    """After a commit: push `tasks`; in a sandbox run at once what is due by now, so that the answer finds it done. Of
-    several requests in one process, one runs it and the others wait for that."""
+    """After a commit: push `tasks`. In a sandbox run the due tasks at once, so that the answer shows their effects. Of
+    concurrent requests in one process, one runs them and the others wait for it."""
     agenda.push([task for task in tasks if not task.in_clock])
     if organization.sandbox and not clock.read(organization).advancing:
         deadline = time.monotonic() + limits.CLOCK_INLINE_SECONDS
@@ -116,16 +117,16 @@ def run_due(organization: OrganizationRef, *, now: datetime, tasks: Sequence[Tas
 
 
 def run_pending_events(organization: OrganizationRef, *, now: datetime) -> None:
-    """Before a read of fees or invoices: in a sandbox whose events are charged at once, wait for those on their way, and
-    carry out what they made due, so that the read finds it."""
+    """Before a read of fees or invoices: in a sandbox with charges in advance, wait for events in flight and run the
+    tasks that they made due, so that the read shows their fees."""
     if organization.sandbox and advance_codes.current(organization.id, real_now=clock.utc_now()):
         events.wait_for_events(organization)
         run_due(organization, now=now)
 
 
 def run_until_arrived(organization: OrganizationRef, *, give_up_at: float, tasks_max: int | None = None) -> bool:
-    """Run what is due up to the clock's target in order, then set it; False when the time (monotonic seconds) or the
-    number of tasks was up before.
+    """Run the tasks due up to the clock's target in order, then set the clock; False when the time (monotonic seconds)
+    or the number of tasks was used up before.
 
     Two runners at once keep the order: each takes the first task only, and commits only if it is still there.
     """
@@ -144,13 +145,13 @@ def run_until_arrived(organization: OrganizationRef, *, give_up_at: float, tasks
 
 @dataclass(slots=True)
 class _Steps:
-    """How far a runner may go: until `give_up_at` (monotonic seconds), and over so many tasks (None: any number)."""
+    """The budget of a runner: time until `give_up_at` (monotonic seconds), and `left` tasks (None: any number)."""
 
     give_up_at: float
     left: int | None = None
 
     def another(self) -> bool:
-        """Whether one task more may be run; it is counted."""
+        """Take one task off the budget; returns whether it may run."""
         if self.left is not None:
             self.left -= 1
         return time.monotonic() <= self.give_up_at and (self.left is None or self.left >= 0)
@@ -163,8 +164,8 @@ def _run_due(
     *,
     reach: Callable[[datetime], bool] = lambda at: True,
 ) -> bool:
-    """Run what is due up to `until`; False when the steps were up before. `reach`: bring the clock to an instant; whether
-    the leap still leads there (where it does not, what comes is left alone)."""
+    """Run the tasks due up to `until`; False when the budget was used up before. `reach`: brings the clock to an
+    instant and returns whether the leap still leads there; where it does not, later tasks are left alone."""
     previous: Task | None = None
     repeats = 0
     waits = 0
@@ -179,9 +180,10 @@ def _run_due(
             raise AssertionError(f"task {task.kind.name} of {task.subject} did not finish")
         if not reach(task.due_at):
             return True
-        failure = jobs.run(task, now=task.due_at)
+        with log.about(organization=organization.id, kind=task.kind.name):
+            failure = jobs.run(task, now=task.due_at)
         if isinstance(failure, ChangedMeanwhile):
-            return False  # Parallel requests are in its way: who comes next goes on.
+            return False  # Parallel requests are in its way: the next runner goes on.
         if failure is None:
             previous, waits = task, 0
         elif is_busy(failure):
@@ -221,7 +223,8 @@ def _wait_for_events(
 
 @contextlib.contextmanager
 def _inline() -> Iterator[float]:
-    """For how many seconds a call may move the clock itself: none, where as many calls of this process do so already."""
+    """For how many seconds a call may move the clock itself: none, where as many calls of this process do so
+    already."""
     mine = _moving_inline.acquire(blocking=False)
     try:
         yield limits.CLOCK_INLINE_SECONDS if mine else 0

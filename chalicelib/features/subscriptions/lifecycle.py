@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 from chalicelib.domain import periods, subscriptions, timeline
 from chalicelib.domain.subscriptions import BillingLine
 from chalicelib.features.plans.store import Plan
-from chalicelib.features.subscriptions import change, schedule, schemas, service
+from chalicelib.features.subscriptions import change, endings, schedule, schemas
 from chalicelib.features.subscriptions.records import FixedPaid, PendingInvoice, Status, Subscription
 from chalicelib.features.subscriptions.schedule import LifecycleStep
 
@@ -154,12 +154,12 @@ def _dated_end(outcome: Outcome, case: _Case, at: datetime) -> Decision:
 
 def _ended(outcome: Outcome, case: _Case, at: datetime) -> tuple[Outcome, ...]:
     """The end of a subscription, and of the change of plan that waited for its period's end."""
-    ended = service.ended(outcome.after, outcome.plan, schemas.Termination(), at=at)
+    ended = endings.ended(outcome.after, outcome.plan, schemas.Termination(), at=at)
     news = ("subscription.terminated",) if ended.status == Status.TERMINATED else ()
     outcomes = [replace(outcome, after=ended).emitting(*news)]
     if case.next is not None and case.next.status == Status.PENDING:
         assert case.next_plan is not None
-        canceled = service.ended(case.next, case.next_plan, schemas.Termination(), at=at)
+        canceled = endings.ended(case.next, case.next_plan, schemas.Termination(), at=at)
         outcomes = [
             outcomes[0].with_changes(next_id=None, next_plan_code=None),
             Outcome(case.next, canceled, case.next_plan),

@@ -6,17 +6,63 @@ Source: rules/billing-periods 7.
 from collections.abc import Sequence
 from datetime import datetime
 
+from chalicelib.domain.errors import ChangedMeanwhile
 from chalicelib.domain.intervals import Interval
 from chalicelib.domain.proration import is_upgrade
+from chalicelib.features.plans import service as plans
 from chalicelib.features.plans.store import Plan
-from chalicelib.features.subscriptions import schemas, store
+from chalicelib.features.subscriptions import own_plan, schemas, store
 from chalicelib.features.subscriptions.change import Change, started
 from chalicelib.features.subscriptions.records import PendingInvoice, Status, Subscription
 from chalicelib.platform.agenda import Task
-from chalicelib.platform.ids import new_id
+from chalicelib.platform.ids import SubscriptionId, new_id
 from chalicelib.platform.unit import Write
 
 Replaced = tuple[Subscription, Subscription, Plan]
+
+
+def change_plan(
+    change: Change,
+    subscription_id: SubscriptionId,
+    plan: Plan,
+    request: schemas.SubscriptionInput,
+    extra: Sequence[Write],
+) -> tuple[Subscription, list[Task]]:
+    """Another plan for a subscription: at once where it costs as much or more, else with its next period; for one that
+    has not begun, simply another one. The same plan again changes nothing."""
+    organization_id = change.organization.id
+    current = change.of_id(subscription_id)
+    assert current is not None, "a guard names a subscription of its customer"
+    if not current.live:
+        raise ChangedMeanwhile("subscription")  # It ended, or got a successor, after the guard was read.
+    waiting = change.of_id(current.next_id)
+    known = plans.by_ids(organization_id, [current.plan_id, *([waiting.plan_id] if waiting else [])])
+    current_plan = known[current.plan_id]
+    if plan.id in (current_plan.id, current_plan.parent_id):
+        return current, []
+    if waiting is not None and waiting.status == Status.PENDING:
+        waiting_plan = known[waiting.plan_id]
+        if plan.id in (waiting_plan.id, waiting_plan.parent_id):
+            return current, []
+    if request.plan_overrides:
+        plan, written = own_plan.create(organization_id, plan, request.plan_overrides, now=change.now)
+        extra = [*extra, *written]
+    if current.status == Status.PENDING:
+        fields = {
+            "plan_id": plan.id,
+            "plan_code": plan.code,
+            "currency": plan.amount_currency,
+            "updated_at": change.now,
+            **request.given("name"),
+        }
+        fields["on_termination_credit_note"] = "credit" if plan.pay_in_advance else None
+        other = current.model_copy(update=fields)
+        told = change.told(other, plan, "subscription.updated")
+        return other, change.commit(replaced=[(current, other, plan)], extra=extra, tasks=[told])
+    carry_out = upgrade if is_dearer(plan, current_plan) else downgrade
+    new = successor(current, plan, request, now=change.now)
+    canceled = dropped(change, waiting, known[waiting.plan_id] if waiting else None)
+    return carry_out(change, current, current_plan, new, plan, canceled, extra)
 
 
 def is_dearer(plan: Plan, current: Plan) -> bool:

@@ -1,9 +1,10 @@
-"""A folded day as it is kept: all codes in one text, in which each name stands once. A month of days is then read and parsed
-fastest, and exact numbers of any length fit.
+"""The text of a daily rollup: all codes of a compacted day, each name written once. A month of such days is read and
+parsed fastest, and exact numbers of any length fit.
 
     {"<code>": {"n": 7, "s:bytes": 12.5, "v:<digest>:": {"g": 7, "k": [["aws"], [null]], "s": [10.5, 2], "c": [6, 1]}}}
 
-`k` lists the combinations of a view; what else stands in it is listed in the same order, null where a combination has none.
+`k` lists the combinations of a rollup dimension. Its other values are listed in the same order, null where a
+combination has none.
 """
 
 import json
@@ -11,9 +12,8 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
-import simplejson
-
 from chalicelib.features.metering import dimensions
+from chalicelib.platform.http.json import to_json
 
 Codes = Mapping[str, Mapping[str, Any]]
 
@@ -21,11 +21,11 @@ Codes = Mapping[str, Mapping[str, Any]]
 def pack(codes: Codes) -> str:
     """The text of rows by code."""
     packed = {code: _packed(row) for code, row in codes.items()}
-    return simplejson.dumps(packed, separators=(",", ":"), use_decimal=True, ensure_ascii=False)
+    return to_json(packed)
 
 
 def unpack(text: str) -> dict[str, dict[str, Any]]:
-    """The rows by code, as `pack` was given them."""
+    """The rows by code: the inverse of `pack`."""
     return {code: _unpacked(row) for code, row in json.loads(text, parse_float=Decimal).items()}
 
 
@@ -42,10 +42,10 @@ def _packed(row: Mapping[str, Any]) -> dict[str, Any]:
             prefix = dimensions.prefix_of(name)
             found.setdefault(prefix, {}).setdefault(name[len(prefix) + 1 :], {})[what] = value
     for prefix, combinations in found.items():
-        view = packed.setdefault(prefix, {})
-        view["k"] = [json.loads(combination) for combination in combinations]
+        dimension = packed.setdefault(prefix, {})
+        dimension["k"] = [json.loads(combination) for combination in combinations]
         for what in dict.fromkeys(what for values in combinations.values() for what in values):
-            view[what] = [values.get(what) for values in combinations.values()]
+            dimension[what] = [values.get(what) for values in combinations.values()]
     return packed
 
 

@@ -1,4 +1,5 @@
-"""How many events a subscription has on each UTC day, by code: from day rows, and from hours where there is no current one."""
+"""The number of a subscription's events on each UTC day, by code: from day rows, or from hours where no day row is
+current."""
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
@@ -7,12 +8,12 @@ from chalicelib.domain.periods import Span
 from chalicelib.features.metering import store
 from chalicelib.features.subscriptions.stream import Stream
 from chalicelib.features.usage import compaction, raw
-from chalicelib.features.usage.reader import FOLD_AFTER, Reader
+from chalicelib.features.usage.reader import COMPACT_AFTER, Reader
 from chalicelib.platform.ids import OrganizationId
 
 _DAY = timedelta(days=1)
-# So many days are folded at once; what lies before is read by its hours.
-_FOLDED_MAX = 800
+# The most days compacted at once; earlier ones are read by their hours.
+_COMPACTED_MAX = 800
 
 # By day, then by code as it stands in keys.
 Numbers = dict[str, dict[str, int]]
@@ -21,7 +22,8 @@ Numbers = dict[str, dict[str, int]]
 def numbers(
     organization_id: OrganizationId, subscription: str, first: str, last: str, *, real_now: datetime
 ) -> Numbers:
-    """The numbers of the days between two, both included. Closed days that had to be read by their hours are folded."""
+    """The numbers of the days between two, both included. Closed days that had to be read by their hours are
+    compacted."""
     pk = store.usage_pk(organization_id, subscription)
     found: Numbers = {}
     seen: dict[str, tuple[dict[str, int], str]] = {}
@@ -37,7 +39,7 @@ def numbers(
         if named == markers.get(day, {}):
             found[day] = {code: int(row[store.COUNT]) for code, row in compaction.unpack(codes).items()}
     closed: list[str] = []
-    until = f"{raw.floor(real_now - FOLD_AFTER, _DAY):%Y-%m-%d}"
+    until = f"{raw.floor(real_now - COMPACT_AFTER, _DAY):%Y-%m-%d}"
     for low, high in _gaps(sorted(found), first, last):
         for row in store.rows(pk, f"h#{low}T00", store.after(f"h#{high}T23")):
             _, hour, code, _ = row["sk"].split("#")
@@ -46,7 +48,7 @@ def numbers(
             if hour[:10] < until:
                 closed.append(hour[:10])
     if closed:
-        _fold(organization_id, subscription, min(closed), max(closed), real_now)
+        _compact(organization_id, subscription, min(closed), max(closed), real_now)
     return found
 
 
@@ -65,7 +67,7 @@ def _next(day: str, number: int) -> str:
     return store.day_of(store.begin_ms_of_day(day) + number * 86_400_000)
 
 
-def _fold(organization_id: OrganizationId, subscription: str, first: str, last: str, real_now: datetime) -> None:
+def _compact(organization_id: OrganizationId, subscription: str, first: str, last: str, real_now: datetime) -> None:
     end = datetime.fromisoformat(f"{last}T00:00+00:00") + _DAY
-    start = max(datetime.fromisoformat(f"{first}T00:00+00:00"), end - _FOLDED_MAX * _DAY)
+    start = max(datetime.fromisoformat(f"{first}T00:00+00:00"), end - _COMPACTED_MAX * _DAY)
     Reader(organization_id, Stream(subscription), {}, real_now=real_now, keeps_cuts=False).read(Span(start, end))

@@ -1,7 +1,8 @@
-"""Numbers of distinct values of a range, read from counters, whatever was used.
+"""The number of distinct values in a range, read from distinct counters: a read costs the same for any number of
+events.
 
-A counter is opened by a reader that had to recount many events, and filled an hour later
-(features/metering/distinct_counters.py says why then). Until that, and where there is none, raw events are counted.
+A reader that had to recount many events opens a counter; a task fills it an hour later
+(features/metering/distinct_counters.py says why then). Without a filled counter raw events are recounted.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,7 +13,7 @@ from functools import partial
 from chalicelib import limits
 from chalicelib.domain.periods import Span
 from chalicelib.features.metering import distinct_counters, store, tally
-from chalicelib.features.metering.distinct_counters import ADDS, ALL, Entering, Entry, Register, Spec
+from chalicelib.features.metering.distinct_counters import ADDS, ALL, DistinctCounter, Entering, Entry, Spec
 from chalicelib.features.metering.event import instant_of
 from chalicelib.features.usage import raw
 from chalicelib.platform import agenda
@@ -24,7 +25,7 @@ from chalicelib.platform.retry import retrying
 from chalicelib.platform.unit import Unit
 from chalicelib.platform.usage_table import usage
 
-# Filling begins when the meter has long been keeping the register up, really: no test clock changes that.
+# In real time, in sandboxes too: by then every worker of the meter knows the counter.
 FILL = agenda.kind("fill_register", rank=80, wall_clock=True)
 
 # A transaction takes 100 actions: so many values, and the row that counts them.
@@ -33,7 +34,7 @@ _VALUES_AT_ONCE = 90
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """How many distinct values events of a code leave active at the end of a range, by bucket of a spec."""
+    """A question: how many distinct values of a code are active at the end of a range, by bucket of a spec?"""
 
     organization: OrganizationRef
     external_subscription_id: str
@@ -43,7 +44,7 @@ class Question:
 
     @property
     def pk(self) -> str:
-        """The partition of the subscription's registers."""
+        """The partition of the subscription's distinct counters."""
         return store.usage_pk(self.organization.id, self.external_subscription_id)
 
     @property
@@ -53,14 +54,14 @@ class Question:
 
 
 def numbers(asked: Question, *, real_now: datetime) -> dict[str, int] | None:
-    """How many values are active, by bucket; None where no register says so."""
+    """The number of active values by bucket; None without a filled counter."""
     ready = [each for each in _standing(asked, real_now) if each.is_filled and not each.is_void]
     return dict(ready[0].numbers) if ready else None
 
 
 def request_counter(asked: Question, *, real_now: datetime) -> None:
-    """Open a register for a range whose events were many to recount, where there is none yet. (Of two that were opened at the
-    same time each is right.)"""
+    """Open a distinct counter for a range, unless there is one. (Two that are opened at the same time are both
+    right.)"""
     if len(asked.spec.text().encode()) > limits.REGISTER_SPEC_BYTES_MAX:
         return
     found = _standing(asked, real_now)
@@ -90,7 +91,7 @@ def request_counter(asked: Question, *, real_now: datetime) -> None:
 
 
 def fill(task: Task) -> None:
-    """Enter what came before a register was opened, and let it be read.
+    """Enter the values of events from before a counter was opened, and let readers use it.
 
     Raises: IndexBehind.
     """
@@ -98,10 +99,10 @@ def fill(task: Task) -> None:
     pk = store.usage_pk(organization_id, subscription)
     known = distinct_counters.read(usage.query(pk, begins=f"u#{name}#"))
     if known and not known[0].is_void and not known[0].is_filled:
-        (register,) = known
-        _enter_all(organization_id, subscription, register)
+        (counter,) = known
+        _enter_all(organization_id, subscription, counter)
         filled = usage.update(
-            (pk, register.head_sk),
+            (pk, counter.head_sk),
             "SET is_filled = :filled",
             values={":filled": True},
             condition="attribute_exists(pk)",
@@ -111,15 +112,15 @@ def fill(task: Task) -> None:
         agenda.done(task).alone()
 
 
-def _enter_all(organization_id: OrganizationId, subscription: str, register: Register) -> None:
-    entering = Entering(organization_id, subscription, [register])
-    span = Span(instant_of(register.start_ms), instant_of(register.end_ms))
+def _enter_all(organization_id: OrganizationId, subscription: str, counter: DistinctCounter) -> None:
+    entering = Entering(organization_id, subscription, [counter])
+    span = Span(instant_of(counter.start_ms), instant_of(counter.end_ms))
     events = (
         (item["code"], tally.counted_of(store.read(item), item["received"]))
-        for item in raw.events(organization_id, subscription, span, {key_part(register.code)})
+        for item in raw.events(organization_id, subscription, span, {key_part(counter.code)})
     )
     entries = list(entering.entries(events).items())
-    ends = [each for each in entries if each[0][1] == register.head_sk]
+    ends = [each for each in entries if each[0][1] == counter.head_sk]
     for n in range(0, len(entries), _VALUES_AT_ONCE):
         chunk = dict(ends or entries[n : n + _VALUES_AT_ONCE])
         # The meter may enter one of them at the same time.
@@ -128,12 +129,12 @@ def _enter_all(organization_id: OrganizationId, subscription: str, register: Reg
             return
 
 
-def _enter(entering: Entering, entries: Mapping[Key, tuple[Register, Entry]]) -> None:
+def _enter(entering: Entering, entries: Mapping[Key, tuple[DistinctCounter, Entry]]) -> None:
     Unit(entering.actions(entries, "fill")).commit()
 
 
-def _standing(asked: Question, real_now: datetime) -> Sequence[Register]:
-    """The registers of either mode for a range, by what stands there now."""
+def _standing(asked: Question, real_now: datetime) -> Sequence[DistinctCounter]:
+    """The stored distinct counters of a range, of either mode."""
     begins = distinct_counters.names_of(asked.code, *asked.range_ms, asked.spec)
     items = usage.query(asked.pk, begins=f"u#{begins}")
     return [each for each in distinct_counters.read(items) if each.is_kept(real_now, by_meter=False)]

@@ -1,9 +1,9 @@
-"""Letting old hour rows go: what they hold stands in day rows by then, which stay.
+"""Expiry of old hour rows: their content stays in day rows.
 
-An hour may go when nothing can change its day any more: events as old as its own are refused at the door since
-`limits.EVENT_RETENTION`, and queues and dead letters have given back what they held. Then its day is folded a last time, the
-day row is sealed (`hours_until`), and only after that do its hours get an expiry, most of a year later. From then on
-readers never take missing hours for nothing: of a sealed day they trust the row, or fail (decisions/0023).
+An hour row may expire when nothing can change its day any more: events of that age are refused at ingestion, after
+`limits.EVENT_RETENTION`, and queues and dead letters have delivered what they held. Then the day is compacted a last
+time, the day row is sealed (`hours_until`), and only after that do the hours get an expiry, most of a year later.
+Readers of a sealed day trust its row or fail; they never read missing hours as zero (docs/decisions/0023).
 
 Sandboxes keep all, as their clocks may be set to any time.
 """
@@ -31,7 +31,7 @@ from chalicelib.platform.values import Item
 SETTLE = agenda.kind("settle_usage", rank=82, wall_clock=True)
 
 _DAY = timedelta(days=1)
-# One run stays well below the worker's 15 minutes.
+# The time of one run, well below the worker's 15 minutes.
 _RUN_SECONDS = 300
 
 
@@ -41,8 +41,8 @@ def until(now: datetime) -> datetime:
 
 
 def settle(organization_id: OrganizationId, subscription: str, end: datetime) -> int:
-    """Seal a subscription's days before an instant and let their hours expire; returns the number of days. Once more is
-    harmless.
+    """Seal a subscription's days before an instant and let their hours expire; returns the number of days. It is
+    idempotent.
 
     Raises: IndexBehind; UsageGone.
     """
@@ -139,21 +139,21 @@ def _begin(day: str) -> datetime:
 
 
 def begin(task: Task, now: datetime) -> list[Write]:
-    """What has an organization's usage settled, beside a daily task of its: on the first day of a month."""
+    """The actions that schedule settling an organization's usage, on the first day of a month."""
     if now.day != 1 or task.organization.sandbox:
         return []
     return [agenda.put(agenda.task(SETTLE, task.organization, task.organization.id, now), now=now)]
 
 
 def run(task: Task, now: datetime, *, monotonic: Callable[[], float] = time.monotonic) -> None:
-    """Settle what is old enough, as far as there is time; the rest goes on later."""
+    """Settle the days that are old enough, within the time of a run; a later run does the rest."""
     organization_id, end, give_up_at = task.organization.id, until(now), monotonic() + _RUN_SECONDS
     for external_id in sorted(subscriptions.external_ids(organization_id)):
         if external_id <= task.detail.get("after", ""):
             continue
         try:
             settle(organization_id, external_id, end)
-        except raw.UsageGone:  # An event came years late. Its row stays, for who looks into it.
+        except raw.UsageGone:  # An event came years late. Its row stays, for inspection.
             logger.exception("not settled", extra={"organization": organization_id, "subscription": external_id})
         if monotonic() > give_up_at:
             later = agenda.task(SETTLE, task.organization, task.subject, task.due_at, {"after": external_id})

@@ -1,7 +1,8 @@
-"""Raw events of a subscription in a range, complete: the time index lags, so their number must reach that of the hour rows.
+"""Raw events of a subscription in a range, complete: the time index lags, so their number must reach that of the hour
+rows.
 
-This serves what rows do not hold: ends of ranges that cut an hour, properties that rows do not cover, and aggregations that
-look at single events.
+Raw events serve the cases that rows do not: ends of ranges that cut an hour, properties that rows do not cover, and
+aggregations of single events.
 """
 
 import time
@@ -34,7 +35,7 @@ class IndexBehind(Exception):
 
 
 class UsageGone(Exception):
-    """What is asked for stood in hour rows or raw events that are not kept any more; day rows do not tell it."""
+    """The usage asked for was in hour rows or raw events that have expired; day rows do not hold it."""
 
 
 def hour_rows(
@@ -50,8 +51,8 @@ def hour_rows(
 def _all_hour_rows(
     organization_id: OrganizationId, subscription: str, start: datetime, end: datetime
 ) -> list[tuple[str, str, Item]]:
-    """The same, and surely all that there ever were. Where the range begins with the first event a mark before the rows says
-    whether any may have gone, so that nothing more has to be read.
+    """The same, and surely all that there ever were. Where the range begins with the first event a mark before the
+    rows says whether any may have gone, so that nothing more has to be read.
 
     Raises: UsageGone.
     """
@@ -89,7 +90,7 @@ def require_hours(organization_id: OrganizationId, subscription: str, start: dat
 
 
 def is_without_hours(day_row: Item, now: datetime) -> bool:
-    """Whether the hours of a folded day may have gone."""
+    """Whether the hours of a compacted day may have expired."""
     return bool(day_row.get("hours_until", now.timestamp() + 1) <= now.timestamp())
 
 
@@ -106,8 +107,8 @@ def events(
     rows: Sequence[tuple[str, str, Item]] | None = None,
     sleep: Callable[[float], None] = time.sleep,
 ) -> Iterator[Item]:
-    """The raw events of these codes (as they stand in keys; None: of all) in a half-open range, oldest first. `rows`: the
-    rows of its hours, where they have just been read.
+    """The raw events of these codes (as they stand in keys; None: of all) in a half-open range, oldest first. `rows`:
+    the rows of its hours, where they have just been read.
 
     Raises: IndexBehind; UsageGone.
     """
@@ -142,15 +143,15 @@ def _of_day(
 ) -> list[Item]:
     """All events that the rows of a day's hours count.
 
-    Events that were metered after the rows were read may stand in the index before older ones do, and make up their number.
-    So where there are any that may be newer, rows are read again: then the numbers have to be equal. A stream of events in
-    this very time may keep them from that for long; then as many as there were at first are enough.
+    Events that were metered after the rows were read may stand in the index before older ones do, and make up their
+    number. So where there are any that may be newer, rows are read again: then the numbers have to be equal. A stream
+    of events in this very time may keep them from that for long; then as many as there were at first are enough.
     """
     low_ms, high_ms = milliseconds_of(span.start), milliseconds_of(span.end) - 1
     surely_before = stamp(clock.utc_now() - _BATCH_MAX)
     least = _number(rows)
     for attempt in range(_INDEX_TRIES):
-        parts = store.parts_of(rows)
+        parts = store.shards_of(rows)
         found = store.raw_of_day(organization_id, subscription, day, parts, low_ms=low_ms, high_ms=high_ms)
         if len(found) >= least and all(item["log"] < surely_before for item in found):
             return found
@@ -169,7 +170,7 @@ def _number(rows: Sequence[Item]) -> int:
 def of_stream(
     organization_id: OrganizationId, stream: Stream, span: Span, code_parts: Collection[str] | None
 ) -> Iterator[Item]:
-    """As `events`, of those that count for a subscription."""
+    """As `events`: those that count for a subscription."""
     found = events(organization_id, stream.external_id, stream.cut(span), code_parts)
     if stream.contested(span) is None:
         return found
@@ -179,7 +180,8 @@ def of_stream(
 def readings(
     organization_id: OrganizationId, stream: Stream, span: Span, codes: Collection[str], *, with_history: bool
 ) -> dict[str, list[Reading]]:
-    """What aggregations see of the events of these codes; `with_history`: from the first event on, for what recurs."""
+    """The events of these codes as aggregations read them. `with_history`: from the first event on, for recurring
+    metrics."""
     found: dict[str, list[Reading]] = {code: [] for code in codes}
     whole = Span(_EPOCH, span.end) if with_history else span
     for item in of_stream(organization_id, stream, whole, {key_part(code) for code in codes}):
@@ -188,7 +190,7 @@ def readings(
 
 
 def reading_of(item: Item) -> Reading:
-    """What aggregations see of a stored event."""
+    """A stored event as aggregations read it."""
     event, precise = store.read(item), item.get("precise")
     return Reading(
         at=event.at,
@@ -201,8 +203,8 @@ def reading_of(item: Item) -> Reading:
 def recount(
     organization_id: OrganizationId, stream: Stream, span: Span, code: str, field_name: str
 ) -> tuple[Decimal, int, int]:
-    """The sum over raw events (`code` as in keys), how many had the property, and for how many it was below 0: for what rows
-    do not cover."""
+    """The sum over raw events (`code` as in keys), how many had the property, and for how many it was below 0: for
+    what rows do not cover."""
     total, having, negative = Decimal(0), 0, 0
     for item in of_stream(organization_id, stream, span, {code}):
         number = quantity(store.read(item).properties.get(field_name))

@@ -1,8 +1,9 @@
 """Reading a range: closed days from day rows, other hours from hour rows, cut hours from raw events.
 
-The first read of a closed day folds its hours into one row, so that a month costs 31 small rows and not 744. A day row is
-trusted only if the late markers beside it are those that it names; else its hours are read and folded again. What rows do
-not cover under a view that is asked for is recounted from raw events, and folded with the rest: so that is done once.
+The first read of a closed day compacts its hours into one row (the daily rollup), so that a month costs 31 small rows
+and not 744. A day row is trusted only if it names the late markers beside it; else its hours are read and compacted
+again. Events that rows do not cover under a requested rollup dimension are recounted from raw events once, and the
+result is compacted too.
 """
 
 from collections.abc import Iterable, Mapping
@@ -16,14 +17,14 @@ from chalicelib.features.metering.dimensions import Delta
 from chalicelib.features.metering.event import milliseconds_of
 from chalicelib.features.subscriptions.stream import Stream
 from chalicelib.features.usage import compaction, raw
-from chalicelib.features.usage.totals import RollupTotals, Views, covered_only, merge, take_event, without
+from chalicelib.features.usage.totals import DimensionsByCode, RollupTotals, covered_only, merge, take_event, without
 from chalicelib.platform.ids import OrganizationId, key_part
 from chalicelib.platform.usage_table import usage
 from chalicelib.platform.values import Item
 
 _HOUR, _DAY = timedelta(hours=1), timedelta(days=1)
-# Folding waits this long after a day's end: longer than any transaction that called the day open can still come in.
-FOLD_AFTER = timedelta(hours=1)
+# Compaction waits this long after a day's end: longer than any transaction that called the day open can take to commit.
+COMPACT_AFTER = timedelta(hours=1)
 # A day row stays below DynamoDB's 400 KB; a day with more than this is read by its hours.
 _TEXT_BYTES_MAX = 350_000
 # Of an hour with more codes, each up to 200 bytes, no part is kept: what was seen stands beside the text.
@@ -34,27 +35,34 @@ Hours = dict[tuple[str, str], dict[str, Any]]
 
 
 class Reader:
-    """Reads usage of one subscription, of the events of its stream. `views`: what is asked for beside plain counts and sums;
+    """Reads usage of one subscription, of the events of its stream. `rollup_dimensions`: those asked for, beside plain
+    counts and sums;
     `keeps_cuts`: ranges end at instants at which others will end too, within hours that may have many events."""
 
     def __init__(
-        self, organization_id: OrganizationId, stream: Stream, views: Views, *, real_now: datetime, keeps_cuts: bool
+        self,
+        organization_id: OrganizationId,
+        stream: Stream,
+        rollup_dimensions: DimensionsByCode,
+        *,
+        real_now: datetime,
+        keeps_cuts: bool,
     ) -> None:
         self._organization_id, self._stream = organization_id, stream
         self._subscription = stream.external_id
         self._pk = store.usage_pk(organization_id, stream.external_id)
-        self._views = views
+        self._dimensions = rollup_dimensions
         self._keeps_cuts = keeps_cuts
         self._real_now = real_now
-        self._foldable_until = raw.floor(real_now - FOLD_AFTER, _DAY)
+        self._compactable_until = raw.floor(real_now - COMPACT_AFTER, _DAY)
 
     def read(self, span: Span) -> RollupTotals:
-        """Everything that the subscription counted in a half-open range.
+        """All usage of the subscription in a half-open range.
 
         Raises: IndexBehind; UsageGone.
         """
         stream_key = self._organization_id, self._stream
-        counted = RollupTotals(self._views, lambda code, name: raw.recount(*stream_key, span, code, name))
+        counted = RollupTotals(self._dimensions, lambda code, name: raw.recount(*stream_key, span, code, name))
         contested = self._stream.contested(span)
         if contested is None:
             self._whole(self._stream.cut(span), counted)
@@ -79,13 +87,13 @@ class Reader:
         if last_hour < span.end:
             self._cut(Span(last_hour, span.end), counted)
         first_day, last_day = raw.ceil(first_hour, _DAY), raw.floor(last_hour, _DAY)
-        folded_end = max(first_day, min(last_day, self._foldable_until))
-        if first_day >= folded_end:
+        compacted_end = max(first_day, min(last_day, self._compactable_until))
+        if first_day >= compacted_end:
             self._hours(first_hour, last_hour, counted)
             return
         self._hours(first_hour, first_day, counted)
-        self._days(first_day, folded_end, counted)
-        self._hours(folded_end, last_hour, counted)
+        self._days(first_day, compacted_end, counted)
+        self._hours(compacted_end, last_hour, counted)
 
     def first_hour(self) -> datetime | None:
         """When the subscription's usage begins, to the hour; to the day, where hours have gone."""
@@ -93,7 +101,8 @@ class Reader:
         return min((_instant(items[0]["sk"].split("#")[1]) for items in found if items), default=None)
 
     def _cut(self, span: Span, counted: RollupTotals) -> None:
-        """A part of one hour, from raw events. What many came to is kept, and holds while the hour's rows count as many."""
+        """A part of one hour, from raw events. What many came to is kept, and holds while the hour's rows count as
+        many."""
         hour = raw.floor(span.start, _HOUR)
         raw.require_hours(self._organization_id, self._subscription, hour, hour + _HOUR)
         rows = raw.hour_rows(self._organization_id, self._subscription, hour, hour + _HOUR)
@@ -117,11 +126,11 @@ class Reader:
             counted.add(_day_ms(span.start), code, row)
 
     def _rows_of(self, events: Iterable[Item]) -> dict[str, Delta]:
-        """What these raw events come to, by code."""
+        """The rows that these raw events make, by code."""
         codes: dict[str, Delta] = {}
         for item in events:
             code = key_part(item["code"])
-            take_event(codes.setdefault(code, {}), item, self._views.get(code, ()))
+            take_event(codes.setdefault(code, {}), item, self._dimensions.get(code, ()))
         return codes
 
     def _cuts_until(self) -> int:
@@ -139,9 +148,13 @@ class Reader:
         return found
 
     def _complete(self, hours: Hours) -> Hours:
-        """The rows, with what they do not cover of the views recounted."""
+        """The rows, with the usage that they do not cover under rollup dimensions recounted."""
         missing = {
-            place: frozenset(view for view in self._views.get(place[1], ()) if not view.covers(row, row[store.COUNT]))
+            place: frozenset(
+                dimension
+                for dimension in self._dimensions.get(place[1], ())
+                if not dimension.covers(row, row[store.COUNT])
+            )
             for place, row in hours.items()
         }
         missing = {place: wanted for place, wanted in missing.items() if wanted}
@@ -153,47 +166,50 @@ class Reader:
                 if place in missing:
                     take_event(recounted[place], item, missing[place])
         for place, wanted in missing.items():
-            prefixes = {view.prefix for view in wanted}
+            prefixes = {dimension.prefix for dimension in wanted}
             found = {name: value for name, value in recounted[place].items() if name.startswith(tuple(prefixes))}
             hours[place] = without(hours[place], prefixes.__contains__) | found
         return hours
 
     def _days(self, start: datetime, end: datetime, counted: RollupTotals) -> None:
-        """Whole closed days: from day rows where these are current and cover the views, the rest folded now."""
-        folded: dict[str, Item] = {}
+        """Whole closed days: from day rows that are current and cover the rollup dimensions; the others are compacted
+        now."""
+        compacted: dict[str, Item] = {}
         markers: dict[str, dict[str, int]] = {}
         for row in store.rows(self._pk, f"d#{start:%Y-%m-%d}", store.after(f"d#{end - _DAY:%Y-%m-%d}")):
             _, day, *late = row["sk"].split("#")
             if late:
                 markers.setdefault(day, {})["#".join(late)] = row[store.COUNT]
             else:
-                folded[day] = row
+                compacted[day] = row
         current = {
-            day: compaction.unpack(row["codes"]) for day, row in folded.items() if row["seen"] == markers.get(day, {})
+            day: compaction.unpack(row["codes"])
+            for day, row in compacted.items()
+            if row["seen"] == markers.get(day, {})
         }
         stale: list[str] = []
         for n in range((end - start).days):
             day = f"{start + n * _DAY:%Y-%m-%d}"
             is_told = day in current and self._covers(current[day])
-            if not is_told and day in folded and raw.is_without_hours(folded[day], self._real_now):
+            if not is_told and day in compacted and raw.is_without_hours(compacted[day], self._real_now):
                 raise raw.UsageGone(f"{self._subscription} {day}")
             if is_told:
                 for code, row in current[day].items():
                     counted.add(_day_ms(_instant(day)), code, row)
             else:
                 stale.append(day)
-        sealed = {day: row["hours_until"] for day, row in folded.items() if "hours_until" in row}
-        self._fold(stale, markers, current, counted, sealed)
+        sealed = {day: row["hours_until"] for day, row in compacted.items() if "hours_until" in row}
+        self._compact(stale, markers, current, counted, sealed)
 
     def _covers(self, codes: Mapping[str, Mapping[str, Any]]) -> bool:
         return all(
-            view.covers(codes[code], codes[code][store.COUNT])
-            for code, wanted in self._views.items()
+            dimension.covers(codes[code], codes[code][store.COUNT])
+            for code, wanted in self._dimensions.items()
             if code in codes
-            for view in wanted
+            for dimension in wanted
         )
 
-    def _fold(
+    def _compact(
         self,
         days: list[str],
         markers: Mapping[str, Mapping[str, int]],
@@ -203,7 +219,8 @@ class Reader:
     ) -> None:
         """Read the hours of these days (after their markers were read), count them, and keep each day as one row.
 
-        `current`: rows that hold true but lack a view; what they hold of others stays. `sealed`: until when there are hours.
+        `current`: day rows that are current but lack a rollup dimension; their other dimensions are kept. `sealed`:
+        the end of the hours that exist.
         """
         if not days:
             return
@@ -228,14 +245,15 @@ class Reader:
 
 
 def _also(row: dict[str, Any], before: Mapping[str, Any]) -> dict[str, Any]:
-    """A row with what an earlier one of the same events holds under other views."""
+    """A row with the other rollup dimensions of an earlier row of the same events."""
     if before.get(store.COUNT) != row.get(store.COUNT):
         return row
     return {**covered_only(before), **row}
 
 
 def _within_limits(codes: Mapping[str, Mapping[str, Any]]) -> str | None:
-    """The rows as text, without views where there is too much of them; None where it is too much all the same."""
+    """The rows as text, without rollup dimensions where it would be too long; None where it is too long all the
+    same."""
     text = compaction.pack(codes)
     if len(text.encode()) > _TEXT_BYTES_MAX:
         text = compaction.pack({code: without(row, lambda prefix: True) for code, row in codes.items()})

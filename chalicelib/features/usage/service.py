@@ -6,7 +6,7 @@ from datetime import datetime
 from chalicelib import limits
 from chalicelib.domain.aggregation.readings import Reading
 from chalicelib.domain.periods import Span
-from chalicelib.features.metering.dimensions import View
+from chalicelib.features.metering.dimensions import RollupDimension
 from chalicelib.features.subscriptions.stream import Stream
 from chalicelib.features.usage import distinct, raw
 from chalicelib.features.usage.distinct import Question
@@ -21,24 +21,27 @@ def read(
     organization: OrganizationRef,
     stream: Stream,
     span: Span,
-    views: Mapping[str, Iterable[View]] | None = None,
+    rollup_dimensions: Mapping[str, Iterable[RollupDimension]] | None = None,
     *,
     now: datetime | None = None,
     is_of_period: bool = True,
 ) -> RollupTotals:
-    """All that was counted in a range, by event code, from rollups: plain counts and sums, and what the views of a code keep.
+    """Usage in a range by event code, from rollups: plain counts and sums, and those of the codes' rollup dimensions.
 
-    `now`: the real instant, which decides what may be folded (default: the clock's). `is_of_period`: the range begins and
-    ends with periods; False: at instants of single events.
+    `now`: the real instant, which decides which days may be compacted (default: the clock's). `is_of_period`: the
+    range begins and ends with periods; False: at instants of single events.
     """
-    return _reader(organization, stream, views or {}, now, keeps_cuts=is_of_period).read(span)
+    return _reader(organization, stream, rollup_dimensions or {}, now, keeps_cuts=is_of_period).read(span)
 
 
 def history(
-    organization: OrganizationRef, stream: Stream, until: datetime, views: Mapping[str, Iterable[View]]
+    organization: OrganizationRef,
+    stream: Stream,
+    until: datetime,
+    rollup_dimensions: Mapping[str, Iterable[RollupDimension]],
 ) -> RollupTotals:
-    """All that was counted from the first event on until an instant."""
-    reader = _reader(organization, stream, views)
+    """Usage from the first event until an instant."""
+    reader = _reader(organization, stream, rollup_dimensions)
     first = reader.first_hour()
     return reader.read(Span(until if first is None else min(first, until), until))
 
@@ -59,13 +62,13 @@ reading_of = raw.reading_of
 
 
 def distinct_values(asked: Question) -> dict[str, int] | None:
-    """How many distinct values are active, by bucket, where they were counted as they came in; None where they have to be
-    recounted."""
+    """The number of active distinct values by bucket, from a distinct counter; None where they have to be recounted."""
     return distinct.numbers(asked, real_now=clock.utc_now())
 
 
 def recounted(asked: Question, events: int) -> None:
-    """Tell that distinct values had to be recounted from so many events: where they were many, that will not last."""
+    """Note that distinct values were recounted from so many events; where they were many, a distinct counter is
+    opened."""
     if events >= limits.REGISTER_FROM_EVENTS:
         distinct.request_counter(asked, real_now=clock.utc_now())
 
@@ -73,10 +76,10 @@ def recounted(asked: Question, events: int) -> None:
 def _reader(
     organization: OrganizationRef,
     stream: Stream,
-    views: Mapping[str, Iterable[View]],
+    rollup_dimensions: Mapping[str, Iterable[RollupDimension]],
     now: datetime | None = None,
     *,
     keeps_cuts: bool = True,
 ) -> Reader:
-    wanted = {key_part(code): frozenset(names) for code, names in views.items()}
+    wanted = {key_part(code): frozenset(names) for code, names in rollup_dimensions.items()}
     return Reader(organization.id, stream, wanted, real_now=now or clock.utc_now(), keeps_cuts=keeps_cuts)

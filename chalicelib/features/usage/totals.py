@@ -1,4 +1,4 @@
-"""What a range of time counted, added up from rows: of hours, of folded days, or made of raw events on the spot."""
+"""Totals of a range of time, added up from rows: hour rows, day rows, or rows made of raw events on the spot."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -7,16 +7,16 @@ from typing import Any
 
 from chalicelib.domain.aggregation.summaries import Summary
 from chalicelib.features.metering import dimensions, limbs, store, tally
-from chalicelib.features.metering.dimensions import Combination, Delta, View
+from chalicelib.features.metering.dimensions import Combination, Delta, RollupDimension
 from chalicelib.platform.ids import key_part
 from chalicelib.platform.values import Item
 
 # By code as it stands in keys.
-Views = Mapping[str, frozenset[View]]
+DimensionsByCode = Mapping[str, frozenset[RollupDimension]]
 
 
 def merge(into: dict[str, Any], row: Mapping[str, Any]) -> None:
-    """Take what one row holds into another of the same UTC day; keys of the table are passed over."""
+    """Add one row to another of the same UTC day; the table's key attributes are ignored."""
     for attribute, held in row.items():
         name, value = limbs.joined(attribute, held)
         what = dimensions.what_of(name)
@@ -26,17 +26,17 @@ def merge(into: dict[str, Any], row: Mapping[str, Any]) -> None:
             dimensions.add(into, name, value)
 
 
-def take_event(row: Delta, item: Item, wanted: Iterable[View]) -> None:
-    """Count a raw event into a row, under views too; nothing is too large here."""
+def take_event(row: Delta, item: Item, wanted: Iterable[RollupDimension]) -> None:
+    """Count a raw event into a row in memory, under rollup dimensions too; no size limits apply."""
     event = store.read(item)
     tally.add(row, event)
     counted = tally.counted_of(event, item["received"])
-    for view in wanted:
-        view.add(row, counted)
+    for dimension in wanted:
+        dimension.add(row, counted)
 
 
 def without(row: Mapping[str, Any], unwanted: Callable[[str], bool]) -> dict[str, Any]:
-    """A row without what stands in it under views whose prefix is unwanted."""
+    """A row without the rollup dimensions whose prefix is unwanted."""
     return {
         name: value
         for name, value in row.items()
@@ -45,25 +45,25 @@ def without(row: Mapping[str, Any], unwanted: Callable[[str], bool]) -> dict[str
 
 
 def covered_only(row: Mapping[str, Any]) -> dict[str, Any]:
-    """A row without views that cover only a part of its events."""
+    """A row without the rollup dimensions that do not cover all of its events."""
     events = row.get(store.COUNT, 0)
     return without(row, lambda prefix: bool(row.get(f"{prefix}g", 0) != events))
 
 
 @dataclass(slots=True)
 class RollupTotals:
-    """What a range counted, by code. Asked for views, rows have to cover them: the readers see to that."""
+    """Totals of a range by code. Its rows must cover the rollup dimensions that are asked for: readers ensure it."""
 
-    wanted: Views
+    wanted: DimensionsByCode
     recount: Callable[[str, str], tuple[Decimal, int, int]]
     _plain: dict[str, dict[str, Any]] = field(default_factory=dict)
-    _viewed: dict[str, list[tuple[int, Mapping[str, Any]]]] = field(default_factory=dict)
+    _by_dimension: dict[str, list[tuple[int, Mapping[str, Any]]]] = field(default_factory=dict)
 
     def add(self, day_ms: int, code: str, row: Mapping[str, Any]) -> None:
         """Take in a row of a UTC day, which began so many milliseconds after 1970; `code` as in keys."""
         merge(self._plain.setdefault(code, {}), without(row, lambda prefix: True))
         if code in self.wanted:
-            self._viewed.setdefault(code, []).append((day_ms, row))
+            self._by_dimension.setdefault(code, []).append((day_ms, row))
 
     def events(self, code: str) -> int:
         """The number of events of a code."""
@@ -80,7 +80,7 @@ class RollupTotals:
             negative = int(row.get(store.NEGATIVE + field_name, 0))
         return Summary(numeric=numeric, negative=negative, total=total)
 
-    def summaries(self, code: str, view: View) -> dict[Combination, Summary]:
-        """What the events come to, by combination of the values of a view's keys."""
-        assert view in self.wanted.get(key_part(code), ()), "only what is asked for is read"
-        return view.summaries(self._viewed.get(key_part(code), ()))
+    def summaries(self, code: str, dimension: RollupDimension) -> dict[Combination, Summary]:
+        """The summaries of the events, by combination of the values of a rollup dimension's keys."""
+        assert dimension in self.wanted.get(key_part(code), ()), "only what is asked for is read"
+        return dimension.summaries(self._by_dimension.get(key_part(code), ()))

@@ -8,7 +8,7 @@ from typing import Any
 from chalicelib.domain.aggregation.numbers import quantity
 from chalicelib.domain.aggregation.readings import Reading
 from chalicelib.domain.aggregation.rules import Aggregation
-from chalicelib.domain.charges.models import Priced
+from chalicelib.domain.charges.usage import Priced
 from chalicelib.domain.errors import Invalid, NotFound
 from chalicelib.features.billable_metrics import formulas
 from chalicelib.features.billable_metrics import service as metrics

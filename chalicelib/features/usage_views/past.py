@@ -6,7 +6,7 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
-from chalicelib.domain.charges.models import Priced
+from chalicelib.domain.charges.usage import Priced
 from chalicelib.domain.errors import Invalid
 from chalicelib.features.billable_metrics import service as metrics
 from chalicelib.features.billable_metrics.groups import Dimensions

@@ -8,7 +8,8 @@ from typing import Any
 from chalicelib.domain import money, periods
 from chalicelib.domain.aggregation.rules import Aggregation
 from chalicelib.domain.charges import properties as charge_properties
-from chalicelib.domain.charges.models import ChargeModel, ChargeUsage, price
+from chalicelib.domain.charges.models import ChargeModel, price
+from chalicelib.domain.charges.usage import ChargeUsage
 from chalicelib.domain.money import CONTEXT, decimal_string
 from chalicelib.domain.projection import Elapsed
 from chalicelib.features.customers.records import Customer

@@ -8,14 +8,14 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator
 
 from chalicelib import limits
-from chalicelib.domain.errors import Invalid, NotAllowed, NotFound
+from chalicelib.domain.errors import Invalid, NotFound
 from chalicelib.features.webhooks import address, store
 from chalicelib.features.webhooks.store import ENDPOINTS, Endpoint, EndpointSet, Message
 from chalicelib.features.webhooks.types import TYPES, subscribed
 from chalicelib.platform import agenda, clock, files, schema
 from chalicelib.platform.agenda import Task
 from chalicelib.platform.clock import OrganizationRef
-from chalicelib.platform.http import to_json
+from chalicelib.platform.http.json import to_json
 from chalicelib.platform.ids import OrganizationId, WebhookEndpointId, derived_id, new_id
 from chalicelib.platform.retry import retrying
 from chalicelib.platform.timestamps import iso
@@ -233,29 +233,6 @@ def messages_for(task: Task) -> tuple[list[Write], list[Task]]:
         actions += [store.create_action(message), agenda.put(delivery, now=now)]
         tasks.append(delivery)
     return actions, tasks
-
-
-def retry(organization: OrganizationRef, message_id: str) -> Message:
-    """Send a failed message again: the stored payload, a fresh signature, the endpoint's present address.
-
-    Raises: NotFound; NotAllowed, for one that succeeded; ChangedMeanwhile.
-    """
-
-    def attempt() -> tuple[Message, Task]:
-        message = store.get(organization.id, message_id)
-        if message is None:
-            raise NotFound("webhook")
-        if message.status == "succeeded":
-            raise NotAllowed("is_succeeded")
-        now = clock.utc_now()
-        again = message.model_copy(update={"status": "pending", "retries": 0, "updated_at": now})
-        delivery = agenda.task(DELIVER, organization, message_id, now)
-        Unit(store.replace_action(message, again), agenda.put(delivery, now=now)).commit()
-        return again, delivery
-
-    again, delivery = retrying(attempt, "webhook")
-    agenda.push([delivery])
-    return again
 
 
 def body_of(message: Message) -> str:

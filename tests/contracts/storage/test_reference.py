@@ -16,7 +16,7 @@ from chalicelib.domain.money import CONTEXT, total
 from chalicelib.features.audit.audit import audit
 from chalicelib.features.billable_metrics.store import METRICS, Metric, MetricFilter
 from chalicelib.features.metering import messages, store
-from chalicelib.features.metering.dimensions import View
+from chalicelib.features.metering.dimensions import RollupDimension
 from chalicelib.features.metering.event import milliseconds_of
 from chalicelib.features.subscriptions.stream import Stream
 from chalicelib.features.usage import service as usage
@@ -63,9 +63,9 @@ def test_the_smallest_decimals_add_up_exactly(tables: None) -> None:
 
 LARGEST = f"{'9' * 23}.{'9' * 15}"  # As many digits as a number of DynamoDB has.
 VIEWS = {
-    "sum_agg": View(Aggregation.SUM, "v"),
-    "weighted_sum_agg": View(Aggregation.WEIGHTED_SUM, "v"),
-    "max_agg": View(Aggregation.MAX, "v"),
+    "sum_agg": RollupDimension(Aggregation.SUM, "v"),
+    "weighted_sum_agg": RollupDimension(Aggregation.WEIGHTED_SUM, "v"),
+    "max_agg": RollupDimension(Aggregation.MAX, "v"),
 }
 
 
@@ -87,20 +87,22 @@ def test_sums_that_no_number_holds_are_kept_exactly(tables: None) -> None:
         sent = [event(f"{code} {n}", at[n], code=code, v=value, cloud="aws") for n, value in enumerate(values)]
         for n in range(0, len(sent), 9):
             assert messages.handle([message(sent[n : n + 9])]) == []
-    sums = View(Aggregation.SUM, "v", (("cloud", frozenset(["aws"])),))
-    views = {**VIEWS, "sum_agg": sums}
+    sums = RollupDimension(Aggregation.SUM, "v", (("cloud", frozenset(["aws"])),))
+    rollup_dimensions = {**VIEWS, "sum_agg": sums}
     moments = [CONTEXT.multiply(v, Decimal(milliseconds_of(when))) for v, when in zip(exact, at, strict=True)]
     for _ in range(2):  # From hours, and from the folded day.
-        counted = usage.read(ORG, Stream("sub"), MARCH, {code: [view] for code, view in views.items()})
+        counted = usage.read(
+            ORG, Stream("sub"), MARCH, {code: [dimension] for code, dimension in rollup_dimensions.items()}
+        )
         assert counted.sum("sum_agg", "v").total == total(exact)
         (by_cloud,) = counted.summaries("sum_agg", sums).values()
         assert (by_cloud.total, by_cloud.negative) == (total(exact), 4)
-        (weighted,) = counted.summaries("weighted_sum_agg", views["weighted_sum_agg"]).values()
+        (weighted,) = counted.summaries("weighted_sum_agg", rollup_dimensions["weighted_sum_agg"]).values()
         assert (weighted.total, weighted.moment) == (total(exact), total(moments))
-        (greatest,) = counted.summaries("max_agg", views["max_agg"]).values()
+        (greatest,) = counted.summaries("max_agg", rollup_dimensions["max_agg"]).values()
         assert greatest.maximum == Decimal(LARGEST)
     rows = store.rows(store.usage_pk(ORG.id, "sub"), "h#", store.after("h"))
-    assert {store.part_of(row["sk"]) for row in rows} == {store.PART}
+    assert {store.shard_of(row["sk"]) for row in rows} == {store.SHARD}
     assert not any(store.UNCOVERED in row for row in rows)
     assert audit(now=NOON, organization_id=ORG.id, subscription="sub") == []
 

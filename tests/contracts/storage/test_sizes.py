@@ -1,5 +1,5 @@
-"""The largest legal input of every item that is built from what tenants send, on the store that enforces limits: items of
-400 KB, keys of 1 and 2 KB, expressions of 4 KB, transactions of 4 MB, messages of 256 KB."""
+"""The largest legal input of every item that is built from what tenants send, on the store that enforces limits: items
+of 400 KB, keys of 1 and 2 KB, expressions of 4 KB, transactions of 4 MB, messages of 256 KB."""
 
 import json
 import random
@@ -203,11 +203,11 @@ def test_the_widest_views_fit_an_expression(tables: None, aggregation: str) -> N
             properties = {"k": value, "v": str(Decimal(chance.randrange(-(10**14), 10**14)).scaleb(-3)), **more}
             sent.append(event(f"{len(keys)}-{n}", NOON + timedelta(seconds=n), **properties))
         assert messages.handle([message(sent)]) == []
-    view = definitions.view_of(metric)
-    assert view is not None
-    counted = usage.read(ORG, Stream("sub"), MARCH, {"calls": [view]})
+    dimension = definitions.dimension_of(metric)
+    assert dimension is not None
+    counted = usage.read(ORG, Stream("sub"), MARCH, {"calls": [dimension]})
     assert counted.events("calls") == 100
-    found = counted.summaries("calls", view)
+    found = counted.summaries("calls", dimension)
     assert len(found) == 60
     assert audit(now=clock.utc_now(), organization_id=ORG.id, subscription="sub") == []
 

@@ -170,7 +170,7 @@ def test_children_are_neither_listed_nor_found_nor_counted(world):
     assert ([p["name"] for p in listed["plans"]], listed["meta"]["total_count"]) == (["plan"], 1)
     assert world.story.ok("GET", "/plans?search_term=deal")["plans"] == []
     assert world.story.ok("GET", "/plans/plan")["plan"]["name"] == "plan"
-    assert [p.id for p in PLANS.all(world.organization_id)] == [world.parent.id]
+    assert [p["lago_id"] for p in listed["plans"]] == [world.parent.id]
     assert world.kept(child) == child
     (shown,) = serializer.show_all(world.organization_id, [child])
     assert (shown["code"], shown["parent_id"]) == ("plan", world.parent.id)

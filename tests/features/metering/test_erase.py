@@ -52,7 +52,7 @@ def test_more_events_of_an_hour_than_a_transaction_holds(aws):
 @pytest.mark.parametrize("parts", [1, 4])
 def test_what_was_received_later_stays_in_the_same_hour(aws, monkeypatch, parts):
     for n in range(6):
-        monkeypatch.setattr(rows.Rows, "part", store.ALL_PARTS[n % parts])
+        monkeypatch.setattr(rows.Rows, "shard", store.ALL_SHARDS[n % parts])
         count(event(f"old{n}", NOON, miles=n))
     new = event("new", NOON + timedelta(minutes=1), miles=100)
     assert messages.handle([message([new], received_at=RECEIVED + timedelta(seconds=1))]) == []

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from chalicelib import limits
 from chalicelib.domain.aggregation.numbers import quantity
 from chalicelib.domain.periods import Span
-from chalicelib.features.metering import messages, store, write
+from chalicelib.features.metering import messages, queue_message, store, write
 from chalicelib.features.metering.rows import Rows
 from chalicelib.platform.clock import OrganizationRef
 from chalicelib.platform.usage_table import usage
@@ -51,7 +51,7 @@ def test_the_same_transaction_of_another_subscription_is_another_event(aws):
 def test_an_event_is_found_by_its_time_whatever_its_subscription_is_called(aws, name):
     assert messages.handle([message([event("t", NOON, sub=name)])]) == []
     ms = int(NOON.timestamp() * 1000)
-    (found,) = store.raw_of_day(ORG.id, name, "2024-03-10", [store.PART], low_ms=ms, high_ms=ms)
+    (found,) = store.raw_of_day(ORG.id, name, "2024-03-10", [store.SHARD], low_ms=ms, high_ms=ms)
     assert store.read(found).external_subscription_id == name
 
 
@@ -80,12 +80,12 @@ def test_an_answer_lost_after_the_commit_counts_once(aws, at, monkeypatch):
 
 def test_conflicts_are_retried_with_jitter(aws):
     waits: list[float] = []
-    sealer = messages._Preparer(ORG.id, "sub", "log")
-    read = messages._read(message(TEN))
-    sealed = [sealer.seal(read, each) for each in read.events]
+    preparer = messages._Preparer(ORG.id, "sub", "log")
+    read = queue_message.read(message(TEN))
+    prepared = [preparer.prepare(read, each) for each in read.events]
     rows = Rows(write.usage_once, ORG.id, "sub", {})
     with conflicting(3) as left:
-        write._commit(rows, sealed, patience=write.Patience(), sleep=waits.append, draw=lambda: 0.5)
+        write._commit(rows, prepared, patience=write.Patience(), sleep=waits.append, draw=lambda: 0.5)
     assert left["times"] == 0
     assert waits == [0.005, 0.01, 0.02]
     assert units() == 10

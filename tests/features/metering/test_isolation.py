@@ -149,7 +149,7 @@ def stored_ids() -> list[str]:
     day = store.day_of(int(NOON.timestamp() * 1000))
     found = []
     for each in (day, "2024-03-11", "2024-03-12"):
-        parts = store.parts_of_day(ORG.id, "sub", each)
+        parts = store.shards_of_day(ORG.id, "sub", each)
         low = store.begin_ms_of_day(each)
         found += store.raw_of_day(ORG.id, "sub", each, parts, low_ms=low, high_ms=low + 86_399_999)
     return [item["transaction_id"] for item in found]
@@ -239,7 +239,7 @@ def test_writers_of_a_busy_part_spread_over_others_and_readers_find_them_all(aws
         for n in range(60):
             assert messages.handle([message([event(f"t{n}", NOON)])]) == []
     (day,) = log_reader.days(ORG, log_reader.BY_TIME, clock.utc_now())
-    assert len(day.parts) > 3
+    assert len(day.shards) > 3
     assert (day.number, len(logged())) == (30, 30)
     assert units() == 60
 

@@ -54,7 +54,7 @@ def test_a_wrong_row_is_made_anew_and_only_it(aws, how):
 
 def test_rows_in_parts_are_made_anew_by_part(aws, monkeypatch):
     for n in range(3):
-        monkeypatch.setattr(rows.Rows, "part", store.ALL_PARTS[5 * n])
+        monkeypatch.setattr(rows.Rows, "shard", store.ALL_SHARDS[5 * n])
         messages.handle([message([event(f"t{n}", NOON, v=n)])])
     right = list(usage.query(PK, begins="h#"))
     assert len(right) == 3

@@ -11,7 +11,7 @@ from chalicelib.domain.periods import Span
 from chalicelib.features.audit import late
 from chalicelib.features.audit.audit import audit
 from chalicelib.features.metering import messages, store
-from chalicelib.features.metering.dimensions import View
+from chalicelib.features.metering.dimensions import RollupDimension
 from chalicelib.features.subscriptions.stream import Stream
 from chalicelib.features.usage import expiry, raw
 from chalicelib.features.usage import service as usage
@@ -74,11 +74,11 @@ def test_what_hours_held_is_read_when_they_are_gone(march, monkeypatch):
 def test_missing_hours_are_never_taken_for_nothing(march, monkeypatch):
     a_year_passes(monkeypatch)
     cut = Span(NOON + timedelta(minutes=30), APRIL)
-    view = View(Aggregation.COUNT, None, (("v", None),))
+    dimension = RollupDimension(Aggregation.COUNT, None, (("v", None),))
     for ask in (
         lambda: units("c0", span=cut),
         lambda: units("c0", span=Span(NOON + timedelta(hours=1), APRIL)),
-        lambda: usage.read(ORG, Stream("sub"), MARCH, {"c0": [view]}),
+        lambda: usage.read(ORG, Stream("sub"), MARCH, {"c0": [dimension]}),
         lambda: usage.readings(ORG, Stream("sub"), MARCH, ["c0"], with_history=True),
     ):
         with pytest.raises(raw.UsageGone):

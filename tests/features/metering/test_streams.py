@@ -8,7 +8,7 @@ import pytest
 from chalicelib.domain.aggregation.rules import Aggregation
 from chalicelib.domain.periods import Span
 from chalicelib.features.metering import messages, store
-from chalicelib.features.metering.dimensions import View
+from chalicelib.features.metering.dimensions import RollupDimension
 from chalicelib.features.subscriptions.stream import Stream
 from chalicelib.features.usage import service as usage
 from chalicelib.platform.timestamps import stamp
@@ -18,7 +18,7 @@ NOON = datetime(2024, 3, 10, 12, tzinfo=UTC)
 TAKEN = datetime(2024, 3, 10, 12, 0, 0, 500_000, tzinfo=UTC)
 EARLIER, LATER = TAKEN - timedelta(microseconds=1), TAKEN
 SECOND, MS = timedelta(seconds=1), timedelta(milliseconds=1)
-VIEW = View(Aggregation.LATEST, "v")
+VIEW = RollupDimension(Aggregation.LATEST, "v")
 # When it happened, and when it was received: powers of two tell which of them were counted.
 SENT = [
     (NOON - 400 * timedelta(days=1), EARLIER),

@@ -10,7 +10,7 @@ from chalicelib.domain.periods import Span
 from chalicelib.features.audit.audit import audit
 from chalicelib.features.billable_metrics.store import METRICS, Metric, MetricFilter
 from chalicelib.features.metering import definitions, messages, store, tally
-from chalicelib.features.metering.dimensions import View
+from chalicelib.features.metering.dimensions import RollupDimension
 from chalicelib.features.metering.rows import Rows
 from chalicelib.features.subscriptions.stream import Stream
 from chalicelib.features.usage import raw
@@ -43,8 +43,8 @@ def call(n, value, cloud="aws", *, at=NOON, **more):
 
 
 def found(aggregation, keys=KEYS, span=MARCH):
-    view = View(Aggregation(aggregation), "v", keys)
-    return usage.read(ORG, Stream("sub"), span, {"calls": [view]}).summaries("calls", view)
+    dimension = RollupDimension(Aggregation(aggregation), "v", keys)
+    return usage.read(ORG, Stream("sub"), span, {"calls": [dimension]}).summaries("calls", dimension)
 
 
 @pytest.fixture
@@ -219,9 +219,9 @@ def test_the_audit_sees_what_is_wrong_under_a_view(aws):
     metric("sum_agg")
     count(call(1, 1), call(2, 2, "gcp"))
     assert audit(now=clock.utc_now()) == []
-    view = View(Aggregation.SUM, "v", KEYS)
+    dimension = RollupDimension(Aggregation.SUM, "v", KEYS)
     where = (store.usage_pk(ORG.id, "sub"), store.hour_sk("2024-03-10T12", "calls"))
-    name = f'{view.prefix}s["aws"]'
+    name = f'{dimension.prefix}s["aws"]'
     usage_table.usage.write(usage_table.usage.update(where, "ADD #n :one", names={"#n": name}, values={":one": 1}))
     assert [each.found for each in audit(now=clock.utc_now())] == [f"{name} is 2, recounted 1"]
 

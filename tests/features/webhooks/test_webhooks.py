@@ -156,8 +156,7 @@ def test_a_failure_is_tried_again_later_with_the_same_key_and_body(story, receiv
     assert (first["X-Lago-Unique-Key"], body) == (second["X-Lago-Unique-Key"], again)
 
 
-def test_after_seventeen_attempts_a_message_has_failed_and_can_be_sent_again(story, receiver):
-    from chalicelib.features.webhooks import service
+def test_after_seventeen_attempts_a_message_has_failed(story, receiver):
     from chalicelib.platform import jobs as running
 
     receiver.answers = [500] * 17
@@ -169,16 +168,6 @@ def test_after_seventeen_attempts_a_message_has_failed_and_can_be_sent_again(sto
         running.run(task, now=task.due_at)
     (message,) = messages(story)
     assert (message.status, message.retries, len(receiver.calls)) == ("failed", 17, 17)
-    organization = story.ref
-    service.retry(organization, message.id)
-    work_off("webhooks")
-    assert messages(story)[0].status == "succeeded"
-    from chalicelib.domain.errors import NotAllowed, NotFound
-
-    with pytest.raises(NotAllowed, match="is_succeeded"):
-        service.retry(organization, message.id)
-    with pytest.raises(NotFound, match="webhook_not_found"):
-        service.retry(organization, "none")
 
 
 @pytest.mark.parametrize(("failures", "seconds"), [(1, 3), (2, 18), (3, 83), (4, 258), (8, 4098), (16, 65538)])

@@ -1,0 +1,7 @@
+"""HTTP: requests as views receive them, answers as clients receive them, and JSON."""
+
+from chalicelib.platform.http.answers import Answer
+from chalicelib.platform.http.call import Call, Routes
+from chalicelib.platform.http.json import read_json, to_json
+
+__all__ = ["Answer", "Call", "Routes", "read_json", "to_json"]
