@@ -120,10 +120,7 @@ IN_FLIGHT_KEPT = timedelta(hours=1)  # A message that died must not hold the clo
 # Issuing: shares of the last transaction's 100 places.
 SUBSCRIPTIONS_PER_INVOICE_MAX = 40
 OUTCOME_PLACES_MAX = 50  # Changed subscriptions, what is told of them and what their ends free.
-COUPONS_PER_INVOICE_MAX = 15
-WALLETS_PER_INVOICE_MAX = 10
 CREDIT_NOTES_PER_INVOICE_MAX = 15
-FEES_PER_INVOICE_MAX = 5_000
 COUNTER_SPREAD = 16  # One counter in every transaction would make them all conflict.
 
 # Webhooks.

@@ -4,17 +4,12 @@ Python's default context rounds a product to 28 digits in silence; everything of
 Source: invoices.md, usage.md section 8 (half away from zero).
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from decimal import ROUND_HALF_UP, Context, Decimal
 
 # A sum of 10^10 quantities of 38 digits has 48, the price of a unit 30: their product is exact, and shares without end are cut
 # far below any price.
 CONTEXT = Context(prec=80, rounding=ROUND_HALF_UP)
-
-_NO_MINOR_UNIT = frozenset(
-    ["BIF", "CLP", "DJF", "GNF", "ISK", "JPY", "KMF", "KRW", "PYG", "RWF", "UGX", "VND", "VUV", "XAF", "XOF", "XPF"]
-)
-_THOUSANDTHS = frozenset(["BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"])
 
 CURRENCIES = frozenset(
     [
@@ -178,13 +173,21 @@ CURRENCIES = frozenset(
         "ZWL",
     ]
 )
+# Minor units of ISO 4217, which CLDR's decimals are not; that of all other currencies is a hundredth.
+_NO_MINOR_UNIT = frozenset(
+    ["BIF", "CLP", "DJF", "GNF", "ISK", "JPY", "KMF", "KRW", "PYG", "RWF", "UGX", "VND", "VUV", "XAF", "XOF", "XPF"]
+)
+_THOUSANDTHS = frozenset(["BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"])
+_TEN_THOUSANDTHS = frozenset(["CLF"])
 
 
 def exponent(currency: str) -> int:
-    """How many decimals the currency's minor unit has: 0, 2 or 3."""
+    """The number of decimals of the currency's minor unit: 0, 2, 3 or 4."""
     if currency in _NO_MINOR_UNIT:
         return 0
-    return 3 if currency in _THOUSANDTHS else 2
+    if currency in _THOUSANDTHS:
+        return 3
+    return 4 if currency in _TEN_THOUSANDTHS else 2
 
 
 def round_half_up(amount: Decimal) -> int:
@@ -218,16 +221,3 @@ def decimal_string(value: Decimal) -> str:
     whole, fraction = text.split(".")
     shown = f"{whole}.{fraction.rstrip('0') or '0'}"
     return "0.0" if shown == "-0.0" else shown
-
-
-def allocate(total_cents: int, weights: Sequence[int]) -> list[int]:
-    """Split a total in proportion to the weights so that the parts add up exactly.
-
-    The cents that rounding leaves over go to the largest remainders, one each, the earliest first.
-    """
-    whole = sum(weights)
-    parts = [total_cents * weight // whole for weight in weights]
-    by_remainder = sorted(range(len(weights)), key=lambda i: -(total_cents * weights[i] % whole))
-    for i in by_remainder[: total_cents - sum(parts)]:
-        parts[i] += 1
-    return parts

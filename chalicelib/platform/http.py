@@ -95,15 +95,6 @@ class Call:
         """All values of these parameters, `name` and `name[]` alike."""
         return [v for name in names for form in (name, f"{name}[]") for v in self.query.get(form, ()) if v != ""]
 
-    def nested(self, name: str) -> dict[str, str]:
-        """Parameters of the form `name[key]=value`."""
-        start = f"{name}["
-        return {
-            k[len(start) : -1]: v[-1]
-            for k, v in self.query.items()
-            if k.startswith(start) and k.endswith("]") and k != f"{name}[]"
-        }
-
 
 class Routes:
     """The routes of one slice: a Chalice blueprint whose views take a `Call`."""

@@ -56,14 +56,6 @@ def derived_id(*parts: str) -> str:
     return str(uuid.uuid5(uuid.NAMESPACE_OID, "#".join(key_part(part) for part in parts)))
 
 
-def is_id(text: str) -> bool:
-    """Whether `text` is a UUID at all."""
-    try:
-        return str(uuid.UUID(text)) == text.lower()
-    except ValueError:
-        return False
-
-
 def key_part(text: str) -> str:
     """User text as one part of a key: `#` separates parts, so it is escaped; long text becomes its hash.
 
