@@ -21,6 +21,7 @@ from typing import Any, Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
+from chalicelib.domain.error_codes import ErrorCode
 from chalicelib.domain.errors import ChangedMeanwhile, Invalid
 from chalicelib.platform import counters, listing
 from chalicelib.platform.ids import OrganizationId, key
@@ -117,7 +118,7 @@ class Collection(Generic[R]):
             transact([*self.create_actions(organization_id, record), *extra])
         except Cancelled as error:
             if self.code(record) is not None and _is_taken(error, record.id):
-                raise Invalid.field(self.code_field, "value_already_exist") from error
+                raise Invalid.field(self.code_field, ErrorCode.VALUE_ALREADY_EXIST) from error
             raise
         return record
 
@@ -140,7 +141,7 @@ class Collection(Generic[R]):
             transact([*guards, self.replace_action(organization_id, old, new), *extra])
         except Cancelled as error:
             if guards and _is_taken(error, new.id):
-                raise Invalid.field(self.code_field, "value_already_exist") from error
+                raise Invalid.field(self.code_field, ErrorCode.VALUE_ALREADY_EXIST) from error
             raise self._refused(error) from error
         return new.model_copy(update={"version": old.version + 1})
 

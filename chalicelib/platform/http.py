@@ -20,6 +20,7 @@ from chalice.app import Blueprint, Response
 
 from chalicelib import limits
 from chalicelib.domain import errors
+from chalicelib.domain.error_codes import ErrorCode
 from chalicelib.platform import auth, clock
 from chalicelib.platform.busy import is_busy
 from chalicelib.platform.clock import OrganizationRef
@@ -188,7 +189,7 @@ def _answered(request: Any, view: View, path: dict[str, str], key: str, *, while
             return _too_busy(error)
         if isinstance(error, Cancelled) and not error.is_race:
             return _bug(request)
-        return refusal(errors.Conflict("changed_meanwhile"))
+        return refusal(errors.Conflict(ErrorCode.CHANGED_MEANWHILE))
     except Exception as error:  # noqa: BLE001  a bug is answered with a bare 500, and logged here, once
         return _too_busy(error) if is_busy(error) else _bug(request)
     answer = result if isinstance(result, Answer) else Answer(result)
@@ -203,7 +204,7 @@ def _bug(request: Any) -> Response:
 def _too_busy(error: Exception) -> Response:
     """AWS is, and nothing was wrong with the request: clients repeat it by themselves."""
     logger.warning("AWS is busy", extra={"error": repr(error)})
-    body = {"status": 503, "error": "Service Unavailable", "code": "service_busy"}
+    body = {"status": 503, "error": "Service Unavailable", "code": ErrorCode.SERVICE_BUSY}
     return _response(Answer(body, 503, headers={"Retry-After": "2"}))
 
 
@@ -212,7 +213,7 @@ def _call(request: Any, path: dict[str, str], key: str, *, while_advancing: bool
         organization = auth.identify(request.headers)
         state = clock.read(organization)
         if state.advancing and request.method != "GET" and not while_advancing:
-            raise errors.Conflict("test_clock_advancing")
+            raise errors.Conflict(ErrorCode.TEST_CLOCK_ADVANCING)
         now = state.now or clock.utc_now()
     else:
         if key == "admin":

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from chalicelib.domain.error_codes import ErrorCode
 from chalicelib.domain.errors import Invalid
 from chalicelib.platform import aws, busy
 from chalicelib.platform.busy import Busy
@@ -236,7 +237,7 @@ class Table:
         """
         attributes = to_item(item)
         if size_of(attributes) > ITEM_SIZE_MAX:
-            raise Invalid.field("base", "value_is_too_long")
+            raise Invalid.field("base", ErrorCode.VALUE_IS_TOO_LONG)
         return {"Put": {"Item": attributes} | self._conditions(condition, values, names)}
 
     def create(self, item: Mapping[str, Any]) -> Action:

@@ -3,6 +3,7 @@
 from datetime import datetime
 from functools import partial
 
+from chalicelib.domain.error_codes import Resource
 from chalicelib.features.customers import service, store
 from chalicelib.features.customers.store import CUSTOMERS
 from chalicelib.platform import agenda, clock, jobs
@@ -19,7 +20,7 @@ def replan(task: Task, now: datetime) -> None:
     for item in core.query(key(task.organization.id, "customer"), index="list"):
         customer = CUSTOMERS.read(item)
         if customer.timezone is None:
-            agenda.push(retrying(partial(_look_now, task, customer.id, at), "customer"))
+            agenda.push(retrying(partial(_look_now, task, customer.id, at), Resource.CUSTOMER))
     core.write(agenda.done(task))
 
 

@@ -21,10 +21,11 @@ Access patterns
 
 from collections.abc import Iterable, Iterator
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from chalicelib.domain.aggregation.rules import Aggregation
 from chalicelib.platform.collection import Collection, Record
 from chalicelib.platform.ids import BillableMetricId, OrganizationId, PlanId, key, key_part
 from chalicelib.platform.table import Action, Item, core
@@ -32,6 +33,9 @@ from chalicelib.platform.timestamps import stamp
 
 # The first API's name of a recurring unique count, whose charges are prorated. Source: usage.md section 3.
 SEED_RECURRING_COUNT = "recurring_count_agg"
+
+
+Rounding = Literal["round", "ceil", "floor"]
 
 
 class MetricFilter(BaseModel):
@@ -50,13 +54,13 @@ class Metric(Record):
     id: BillableMetricId
     name: str
     code: str
-    aggregation_type: str
+    aggregation_type: Aggregation
     description: str | None = None
     field_name: str | None = None
     recurring: bool = False
-    rounding_function: str | None = None
+    rounding_function: Rounding | None = None
     rounding_precision: int | None = None
-    weighted_interval: str | None = None
+    weighted_interval: Literal["seconds"] | None = None
     expression: str | None = None
     filters: tuple[MetricFilter, ...] = ()
     seed_type: str | None = None

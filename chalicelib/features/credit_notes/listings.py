@@ -3,10 +3,10 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
-from typing import Any
+from typing import Any, get_args
 
 from chalicelib.features.credit_notes import store
-from chalicelib.features.credit_notes.records import CREDIT_STATUSES, REASONS, REFUND_STATUSES, CreditNote
+from chalicelib.features.credit_notes.records import CreditNote, CreditStatus, Reason, RefundStatus
 from chalicelib.features.customers.store import CUSTOMERS
 from chalicelib.platform import counters, listing, parameters
 from chalicelib.platform.http import Call
@@ -14,7 +14,11 @@ from chalicelib.platform.ids import CustomerId, key
 
 # Behind it there is no day to add.
 _LATEST = date(9990, 1, 1)
-_CHOICES = {"reason": REASONS, "credit_status": CREDIT_STATUSES, "refund_status": REFUND_STATUSES}
+_CHOICES = {
+    "reason": get_args(Reason),
+    "credit_status": get_args(CreditStatus),
+    "refund_status": get_args(RefundStatus),
+}
 
 
 @dataclass(slots=True)

@@ -5,11 +5,11 @@ It holds fees of final invoices and those without invoice; those of drafts come 
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, get_args
 
 from chalicelib.features.customers.store import CUSTOMERS
 from chalicelib.features.fees import service, store
-from chalicelib.features.invoices.records import Fee
+from chalicelib.features.invoices.records import Fee, FeePaymentStatus, FeeType
 from chalicelib.platform import counters, listing, parameters
 from chalicelib.platform.http import Call
 from chalicelib.platform.ids import OrganizationId, key
@@ -17,7 +17,6 @@ from chalicelib.platform.listing import Listing
 from chalicelib.platform.table import Item
 from chalicelib.platform.timestamps import stamp
 
-_TYPES = ("charge", "add_on", "subscription", "credit", "commitment", "fixed_charge")
 _INSTANTS = ("succeeded_at", "failed_at", "refunded_at")
 
 
@@ -50,7 +49,7 @@ def page(call: Call) -> tuple[list[Fee], dict[str, int | None]]:
     organization_id = call.organization.id
     wanted = listing.wanted(call)
     chosen = _filters(call)
-    status = parameters.word(call, "payment_status", service.PAYMENT_STATUSES)
+    status = parameters.word(call, "payment_status", get_args(FeePaymentStatus))
     place, index = key(organization_id, store.LIST), "list"
     external_id = call.one("external_customer_id")
     if external_id is not None:
@@ -111,7 +110,10 @@ def _filters(call: Call) -> _Filter:
             chosen.equals(name, text)
     if call.one("billable_metric_code") is not None:
         chosen.equals("item_type", "BillableMetric")
-    for name, wish in (("type", parameters.word(call, "fee_type", _TYPES)), ("currency", parameters.currency(call))):
+    for name, wish in (
+        ("type", parameters.word(call, "fee_type", get_args(FeeType))),
+        ("currency", parameters.currency(call)),
+    ):
         if wish is not None:
             chosen.equals(name, wish)
     for name in _INSTANTS:

@@ -1,17 +1,14 @@
 """The list of invoices and its filters. Source: api-inventory.md, Invoices."""
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, get_args
 
 from chalicelib.features.customers.store import CUSTOMERS
 from chalicelib.features.invoices import store
-from chalicelib.features.invoices.records import VISIBLE, Invoice
-from chalicelib.features.invoices.service import PAYMENT_STATUSES
+from chalicelib.features.invoices.records import VISIBLE, Invoice, InvoiceType, PaymentStatus
 from chalicelib.platform import counters, listing, parameters
 from chalicelib.platform.http import Call
 from chalicelib.platform.ids import CustomerId, key
-
-_TYPES = ("subscription", "add_on", "credit", "one_off", "advance_charges", "progressive_billing")
 
 
 class _Filter:
@@ -49,7 +46,7 @@ def page(call: Call, customer_id: CustomerId | None = None) -> tuple[list[Invoic
             return [], listing.meta(listing.wanted(call), 0)
         customer_id = customer.id
     statuses = parameters.words(call, ("status", "statuses"), VISIBLE)
-    payment_statuses = parameters.words(call, ("payment_status", "payment_statuses"), PAYMENT_STATUSES)
+    payment_statuses = parameters.words(call, ("payment_status", "payment_statuses"), get_args(PaymentStatus))
     chosen = _filters(call)
     narrowed = bool(chosen.where) or _dates(call) is not None
     if statuses:
@@ -77,7 +74,7 @@ def page(call: Call, customer_id: CustomerId | None = None) -> tuple[list[Invoic
 
 def _filters(call: Call) -> _Filter:
     chosen = _Filter()
-    types = parameters.words(call, ("invoice_type",), _TYPES)
+    types = parameters.words(call, ("invoice_type",), get_args(InvoiceType))
     if types:
         chosen.one_of("invoice_type", types)
     for field, wish in (

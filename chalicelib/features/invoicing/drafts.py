@@ -4,6 +4,7 @@ from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from chalicelib.domain import periods
+from chalicelib.domain.error_codes import Resource
 from chalicelib.domain.errors import ChangedMeanwhile
 from chalicelib.domain.invoicing import dates
 from chalicelib.domain.invoicing.totals import VERSION_NUMBERS
@@ -58,7 +59,7 @@ def refresh(organization_id: OrganizationId, draft: Invoice, *, now: datetime) -
         transact(store.replace_actions(organization_id, old, fresh))
         return fresh
 
-    return retrying(attempt, "invoice")
+    return retrying(attempt, Resource.INVOICE)
 
 
 def finalize_now(organization: OrganizationRef, draft: Invoice, *, now: datetime) -> list[Task]:
@@ -75,14 +76,14 @@ def finalize_now(organization: OrganizationRef, draft: Invoice, *, now: datetime
         if standing is None:
             current = store.get(organization.id, draft.id)
             if current is not None and current.status == "draft":
-                raise ChangedMeanwhile("invoice")  # The task was moved between two reads.
+                raise ChangedMeanwhile(Resource.INVOICE)  # The task was moved between two reads.
             return []
         if standing.due_at <= now and not standing.parked:
             return [standing]
         transact(agenda.move(standing, now, now=now))
         return [agenda.task(run.FINALIZE, organization, draft.id, now)]
 
-    return retrying(attempt, "invoice")
+    return retrying(attempt, Resource.INVOICE)
 
 
 def _standing(planned: Task, *, now: datetime) -> Task | None:

@@ -80,12 +80,12 @@ def forget() -> None:
 def view_of(metric: Metric, open_keys: Iterable[str] = ()) -> View | None:
     """How a metric's usage is kept, by further properties too where they are named."""
     listed = {each.key: each.values for each in metric.filters}
-    return dimensions.of_metric(Aggregation(metric.aggregation_type), metric.field_name, listed, open_keys)
+    return dimensions.of_metric(metric.aggregation_type, metric.field_name, listed, open_keys)
 
 
 def priced_view_of(metric: Metric) -> View | None:
     """How usage is kept for prices that events bring along, of which plain sums say nothing."""
-    aggregation = Aggregation(metric.aggregation_type)
+    aggregation = metric.aggregation_type
     return view_of(metric) or (View(aggregation, metric.field_name) if aggregation is Aggregation.SUM else None)
 
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+from chalicelib.domain.error_codes import ErrorCode, Resource
 from chalicelib.domain.errors import Invalid, NotFound
 from chalicelib.features.organizations import hmac_keys, store
 from chalicelib.features.organizations.records import BillingConfiguration, Organization
@@ -45,10 +46,10 @@ def create(request: OrganizationCreate, *, now: datetime) -> tuple[Organization,
             store.create([key, invitation], organization)
         except Cancelled as error:
             if error.reasons[0].failed:
-                raise Invalid.field("api_key", "value_already_exist") from error
+                raise Invalid.field("api_key", ErrorCode.VALUE_ALREADY_EXIST) from error
             raise
 
-    retrying(attempt, "organization")
+    retrying(attempt, Resource.ORGANIZATION)
     return organization, api_key, f"{settings().public_url}/invitation/{token}"
 
 
@@ -59,7 +60,7 @@ def get(organization_id: OrganizationId) -> Organization:
     """
     organization = store.get(organization_id)
     if organization is None:
-        raise NotFound("organization")
+        raise NotFound(Resource.ORGANIZATION)
     return organization
 
 

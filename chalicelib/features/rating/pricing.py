@@ -14,7 +14,7 @@ from chalicelib.domain.periods import Span
 from chalicelib.domain.proration import prorated
 from chalicelib.features.add_ons.store import AddOn
 from chalicelib.features.billable_metrics.store import Metric
-from chalicelib.features.invoices.records import AppliedTaxPart, DaysPart, Fee, PeriodPart
+from chalicelib.features.invoices.records import AppliedTaxPart, DaysPart, Fee, FeeItemType, FeeType, PeriodPart
 from chalicelib.features.plans.store import ChargeFilter, FixedCharge, Plan
 from chalicelib.features.rating.metered import Used
 from chalicelib.features.subscriptions.records import Subscription
@@ -56,9 +56,9 @@ class LineItemContext:
 class _Item:
     """What a fee is for: `of` names it on the invoice, `subject` tells it from the others of its row."""
 
-    type: str
+    type: FeeType
     id: str
-    kind: str
+    kind: FeeItemType
     of: Plan | Metric | AddOn
     display_name: str
     subject: tuple[str, ...]

@@ -6,7 +6,6 @@ Source: billing-periods.md section 7.
 from collections.abc import Sequence
 from datetime import datetime
 
-from chalicelib.domain.intervals import Interval
 from chalicelib.domain.proration import is_upgrade
 from chalicelib.features.plans.store import Plan
 from chalicelib.features.subscriptions import schemas, store
@@ -21,9 +20,7 @@ Replaced = tuple[Subscription, Subscription, Plan]
 
 def is_dearer(plan: Plan, current: Plan) -> bool:
     """Whether a change to `plan` is an upgrade: it costs as much per year as the current one, or more."""
-    return is_upgrade(
-        current=(current.amount_cents, Interval(current.interval)), new=(plan.amount_cents, Interval(plan.interval))
-    )
+    return is_upgrade(current=(current.amount_cents, current.interval), new=(plan.amount_cents, plan.interval))
 
 
 def successor(

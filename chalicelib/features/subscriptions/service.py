@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from chalicelib.domain import periods
+from chalicelib.domain.error_codes import ErrorCode, Resource
 from chalicelib.domain.errors import ChangedMeanwhile, Invalid, NotFound
 from chalicelib.features.customers import service as customers
 from chalicelib.features.customers import store as customer_store
@@ -43,7 +44,7 @@ def create(
     """
     request = schema.parse(schemas.SubscriptionInput, values)
     number = customers.numbering(organization.id)
-    return retrying(lambda: _create(organization, request, number, now=now), "subscription")
+    return retrying(lambda: _create(organization, request, number, now=now), Resource.SUBSCRIPTION)
 
 
 def _create(
@@ -64,7 +65,7 @@ def _create(
     change, adopted = _customer_for(own, customer, request.external_customer_id, plan, now=now)
     change.check_dates(request.subscription_at, request.ending_at)
     if guard is not None:
-        raise Invalid.field("external_id", "value_already_exist")
+        raise Invalid.field("external_id", ErrorCode.VALUE_ALREADY_EXIST)
     tasks: list[Task] = []
     if customer is None:
         fresh, adopted, tasks = customers.creation(own, change.customer, number, now=now)
@@ -93,7 +94,7 @@ def _change_plan(
     current = change.of_id(subscription_id)
     assert current is not None, "a guard names a subscription of its customer"
     if not current.live:
-        raise ChangedMeanwhile("subscription")  # It ended, or got a successor, after the guard was read.
+        raise ChangedMeanwhile(Resource.SUBSCRIPTION)  # It ended, or got a successor, after the guard was read.
     waiting = change.of_id(current.next_id)
     known = plans.by_ids(organization_id, [current.plan_id, *([waiting.plan_id] if waiting else [])])
     current_plan = known[current.plan_id]
@@ -190,7 +191,7 @@ def _known_customer(
     """
     change = change_of(own.id, customer_id, now=now)
     if change.customer.deleted_at is not None:
-        raise NotFound("customer")
+        raise NotFound(Resource.CUSTOMER)
     with_currency = customers.check_currency(change.customer, plan.amount_currency)
     if with_currency == change.customer:
         return change, []
@@ -219,12 +220,12 @@ def find(organization_id: OrganizationId, external_id: str, statuses: Sequence[s
             found = store.get(organization_id, guard["customer_id"], guard["subscription_id"])
             if found is not None and found.status == Status.ACTIVE:
                 return found
-        raise NotFound("subscription")
+        raise NotFound(Resource.SUBSCRIPTION)
     for subscription in store.history(organization_id, external_id):
         current = store.get(organization_id, subscription.customer_id, subscription.id)
         if current is not None and current.status in statuses:
             return current
-    raise NotFound("subscription")
+    raise NotFound(Resource.SUBSCRIPTION)
 
 
 def update(
@@ -258,7 +259,7 @@ def update(
         pushed = change.commit(replaced=[(old, new, plan)], extra=extra, tasks=tasks)
         return new.model_copy(update={"version": old.version + 1}), pushed
 
-    return retrying(attempt, "subscription")
+    return retrying(attempt, Resource.SUBSCRIPTION)
 
 
 def _overridden(
@@ -280,10 +281,10 @@ def _updatable(organization_id: OrganizationId, external_id: str, statuses: Sequ
         return find(organization_id, external_id, statuses)
     guard = store.guard(organization_id, external_id)
     if guard is None:
-        raise NotFound("subscription")
+        raise NotFound(Resource.SUBSCRIPTION)
     found = store.get(organization_id, guard["customer_id"], guard["subscription_id"])
     if found is None:
-        raise NotFound("subscription")
+        raise NotFound(Resource.SUBSCRIPTION)
     return found
 
 
@@ -338,11 +339,11 @@ def terminate(
     def attempt() -> tuple[Subscription, list[Task]]:
         old = find(organization.id, external_id, statuses)
         if not old.live:  # Asked for by its status: what is over cannot end again.
-            raise NotFound("subscription")
+            raise NotFound(Resource.SUBSCRIPTION)
         change = change_of(organization.id, old.customer_id, now=now)
         return end(change, old, request)
 
-    return retrying(attempt, "subscription")
+    return retrying(attempt, Resource.SUBSCRIPTION)
 
 
 def end(change: Change, old: Subscription, request: schemas.Termination) -> tuple[Subscription, list[Task]]:

@@ -19,7 +19,7 @@ Access patterns
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
@@ -29,13 +29,16 @@ from chalicelib.platform.ids import OrganizationId, WebhookEndpointId, WebhookId
 from chalicelib.platform.table import Action, Item, core
 from chalicelib.platform.timestamps import stamp
 
+SignatureAlgorithm = Literal["jwt", "hmac"]
+MessageStatus = Literal["pending", "succeeded", "retrying", "failed"]
+
 
 class Endpoint(Record):
     """Where messages go. `event_types` None means all."""
 
     id: WebhookEndpointId
     webhook_url: str
-    signature_algo: str = "jwt"
+    signature_algo: SignatureAlgorithm = "jwt"
     name: str | None = None
     event_types: tuple[str, ...] | None = None
 
@@ -53,7 +56,7 @@ class Message(BaseModel):
     object_id: str | None
     payload: str | None
     payload_key: str | None
-    status: str
+    status: MessageStatus
     http_status: int | None = None
     response: str | None = None
     retries: int = 0
