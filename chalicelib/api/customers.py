@@ -5,6 +5,7 @@ What prices usage is a tenth of the app: only the views that show usage import i
 
 from typing import Any
 
+from chalicelib.domain.error_codes import ErrorCode
 from chalicelib.domain.errors import Invalid
 from chalicelib.features.customers import listings, serializer, service
 from chalicelib.features.customers.records import Customer
@@ -97,7 +98,7 @@ def _subscription(call: Call) -> str:
     """
     external_id = call.one("external_subscription_id")
     if external_id is None:
-        raise Invalid.field("external_subscription_id", "value_is_mandatory")
+        raise Invalid.field("external_subscription_id", ErrorCode.VALUE_IS_MANDATORY)
     return external_id
 
 

@@ -3,6 +3,7 @@
 import time
 from typing import Any
 
+from chalicelib.domain.error_codes import ErrorCode, Resource
 from chalicelib.domain.errors import Forbidden, NotFound
 from chalicelib.features.customers import service as customers
 from chalicelib.features.invoices import listings, service
@@ -74,7 +75,7 @@ def refresh(call: Call) -> dict[str, Any]:
     """Compute a draft again; any other status is returned unchanged."""
     invoice = service.find(call.organization.id, InvoiceId(call.path["lago_id"]))
     if invoice.invoice_type != "subscription":
-        raise Forbidden("invalid_type_or_status")
+        raise Forbidden(ErrorCode.INVALID_TYPE_OR_STATUS)
     if invoice.status == "draft":
         from chalicelib.features.invoicing import drafts
 
@@ -87,7 +88,7 @@ def finalize(call: Call) -> dict[str, Any]:
     """Make a draft final now."""
     invoice = service.find(call.organization.id, InvoiceId(call.path["lago_id"]))
     if invoice.status != "draft":
-        raise NotFound("invoice")
+        raise NotFound(Resource.INVOICE)
     from chalicelib.features.invoicing import finalize as finalizing
 
     tasks = finalizing.finalize_now(call.organization, invoice, now=call.now)

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from chalicelib.api.resource import carry_out
+from chalicelib.domain.error_codes import Resource
 from chalicelib.domain.errors import BadRequest
 from chalicelib.features.plans import service
 from chalicelib.features.plans.parts import charge_filters, filter_parts
@@ -37,7 +38,7 @@ def _mount_parts(routes: Routes, kind: PartKind[Any], name: str) -> None:
             written, part, tasks = kind.add(call, _plan(call), call.root(kind.root))
             return (written, part), tasks
 
-        written, part = carry_out(call, "plan", change)
+        written, part = carry_out(call, Resource.PLAN, change)
         return {kind.root: kind.show(call.organization.id, written, part)}
 
     def index(call: Call) -> dict[str, Any]:
@@ -54,7 +55,7 @@ def _mount_parts(routes: Routes, kind: PartKind[Any], name: str) -> None:
             written, part, tasks = kind.change(call, plan, call.path[name], call.root(kind.root))
             return (written, part), tasks
 
-        written, part = carry_out(call, "plan", change)
+        written, part = carry_out(call, Resource.PLAN, change)
         return {kind.root: kind.show(call.organization.id, written, part)}
 
     def destroy(call: Call) -> dict[str, Any]:
@@ -65,7 +66,7 @@ def _mount_parts(routes: Routes, kind: PartKind[Any], name: str) -> None:
             answer = _answer(call, plan)
             return answer, kind.remove(call, plan, call.path[name], options if isinstance(options, dict) else {})
 
-        return carry_out(call, "plan", change)
+        return carry_out(call, Resource.PLAN, change)
 
     def _answer(call: Call, plan: Plan) -> dict[str, Any]:
         part = kind.find(call.organization.id, plan, call.path[name])
@@ -122,7 +123,7 @@ def _changed(call: Call, wanted: Callable[[Charge], FilterPatch]) -> dict[str, A
         _, after, tasks = part_kinds.CHARGES.change(call, plan, charge.code, values)
         return shown or filter_parts.answer_after(after, one), tasks
 
-    return carry_out(call, "plan", change)
+    return carry_out(call, Resource.PLAN, change)
 
 
 def _charge(call: Call) -> tuple[Plan, Charge]:
@@ -148,7 +149,7 @@ def _remove_pair(call: Call) -> dict[str, Any]:
 
 
 def _metadata(call: Call, change: Callable[[Plan], tuple[Plan, Sequence[Task]]]) -> dict[str, Any]:
-    return {"metadata": dict(carry_out(call, "plan", lambda: change(_plan(call))).metadata)}
+    return {"metadata": dict(carry_out(call, Resource.PLAN, lambda: change(_plan(call))).metadata)}
 
 
 def _pairs(call: Call) -> dict[str, Any]:

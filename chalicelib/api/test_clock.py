@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from chalicelib.domain.error_codes import ErrorCode
 from chalicelib.domain.errors import Forbidden
 from chalicelib.features.sandbox import service
 from chalicelib.platform import schema
@@ -26,7 +27,7 @@ def show(call: Call) -> dict[str, Any]:
 def update(call: Call) -> dict[str, Any]:
     """Move it."""
     if not call.organization.sandbox:
-        raise Forbidden("test_clock_not_allowed")
+        raise Forbidden(ErrorCode.TEST_CLOCK_NOT_ALLOWED)
     request = schema.parse(ClockUpdate, call.root("test_clock"))
     service.advance(call.organization, request.now)
     return {"test_clock": service.show(call.organization)}

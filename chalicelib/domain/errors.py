@@ -5,6 +5,8 @@ A refusal is not a bug: it names what the caller can change. HTTP statuses live 
 
 from collections.abc import Mapping, Sequence
 
+from chalicelib.domain.error_codes import ErrorCode
+
 
 class BillingError(Exception):
     """Base of all refusals."""
@@ -19,7 +21,7 @@ class BadRequest(BillingError):
 
 
 class Unauthorized(BillingError):
-    """No key, or one that nobody knows (any more)."""
+    """No key, or one that nobody knows (any more). The answer has no code."""
 
     def __init__(self) -> None:
         super().__init__("unauthorized")
@@ -56,14 +58,14 @@ class TooLarge(BillingError):
     """The body is over the limit (413 in the API)."""
 
     def __init__(self) -> None:
-        super().__init__("request_too_large")
+        super().__init__(ErrorCode.REQUEST_TOO_LARGE)
 
 
 class Invalid(BillingError):
     """Fields with their codes, all wrong ones at once: `{"name": ["value_is_mandatory"]}`."""
 
     def __init__(self, details: Mapping[str, object]) -> None:
-        super().__init__("validation_errors")
+        super().__init__(ErrorCode.VALIDATION_ERRORS)
         self.details = dict(details)
 
     @classmethod

@@ -11,11 +11,6 @@ from decimal import ROUND_HALF_UP, Context, Decimal
 # far below any price.
 CONTEXT = Context(prec=80, rounding=ROUND_HALF_UP)
 
-_NO_MINOR_UNIT = frozenset(
-    ["BIF", "CLP", "DJF", "GNF", "ISK", "JPY", "KMF", "KRW", "PYG", "RWF", "UGX", "VND", "VUV", "XAF", "XOF", "XPF"]
-)
-_THOUSANDTHS = frozenset(["BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"])
-
 CURRENCIES = frozenset(
     [
         "AED",
@@ -178,13 +173,21 @@ CURRENCIES = frozenset(
         "ZWL",
     ]
 )
+# Minor units of ISO 4217, which CLDR's decimals are not; that of all other currencies is a hundredth.
+_NO_MINOR_UNIT = frozenset(
+    ["BIF", "CLP", "DJF", "GNF", "ISK", "JPY", "KMF", "KRW", "PYG", "RWF", "UGX", "VND", "VUV", "XAF", "XOF", "XPF"]
+)
+_THOUSANDTHS = frozenset(["BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"])
+_TEN_THOUSANDTHS = frozenset(["CLF"])
 
 
 def exponent(currency: str) -> int:
-    """How many decimals the currency's minor unit has: 0, 2 or 3."""
+    """The number of decimals of the currency's minor unit: 0, 2, 3 or 4."""
     if currency in _NO_MINOR_UNIT:
         return 0
-    return 3 if currency in _THOUSANDTHS else 2
+    if currency in _THOUSANDTHS:
+        return 3
+    return 4 if currency in _TEN_THOUSANDTHS else 2
 
 
 def round_half_up(amount: Decimal) -> int:

@@ -23,6 +23,7 @@ from datetime import datetime
 from pynamodb.attributes import BooleanAttribute, UnicodeAttribute
 
 from chalicelib import limits
+from chalicelib.domain.error_codes import ErrorCode
 from chalicelib.domain.errors import Invalid, Unauthorized
 from chalicelib.platform import clock
 from chalicelib.platform.attributes import InstantAttribute
@@ -64,7 +65,7 @@ def create_key(api_key: str, organization: OrganizationRef, now: datetime) -> Wr
     row = KeyRow(
         pk=_pk(_digest(api_key)), sk="-", organization_id=organization.id, sandbox=organization.sandbox, created_at=now
     )
-    return row.create(Invalid.field("api_key", "value_already_exist"))
+    return row.create(Invalid.field("api_key", ErrorCode.VALUE_ALREADY_EXIST))
 
 
 def identify(headers: Mapping[str, str]) -> OrganizationRef:

@@ -22,6 +22,7 @@ from typing import Any, Generic, TypeVar
 from pydantic import BaseModel, ConfigDict
 from pynamodb.attributes import UnicodeAttribute
 
+from chalicelib.domain.error_codes import ErrorCode
 from chalicelib.domain.errors import ChangedMeanwhile, Invalid
 from chalicelib.platform import counters, listing, rows
 from chalicelib.platform.attributes import RecordAttribute
@@ -197,7 +198,7 @@ class Collection(Generic[R]):
 
         def taken(item: RawItem | None) -> Exception | None:
             own = item is not None and CodeRow.read(item).id == record.id
-            return None if own else Invalid.field(self.code_field, "value_already_exist")
+            return None if own else Invalid.field(self.code_field, ErrorCode.VALUE_ALREADY_EXIST)
 
         pk, sk = self._code_key(organization_id, code)
         return [CodeRow(pk=pk, sk=sk, id=record.id).create(taken)]

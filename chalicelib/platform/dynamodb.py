@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from chalicelib.domain.error_codes import ErrorCode
 from chalicelib.domain.errors import Invalid
 from chalicelib.platform import aws, busy
 from chalicelib.platform.busy import Busy
@@ -85,7 +86,7 @@ def checked_size(item: RawItem) -> RawItem:
     Raises: Invalid, where it is larger than DynamoDB takes.
     """
     if size_of(item) > ITEM_SIZE_MAX:
-        raise Invalid.field("base", "value_is_too_long")
+        raise Invalid.field("base", ErrorCode.VALUE_IS_TOO_LONG)
     return item
 
 

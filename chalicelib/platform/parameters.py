@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import TypeVar
 
 from chalicelib import limits
+from chalicelib.domain.error_codes import ErrorCode
 from chalicelib.domain.errors import Invalid
 from chalicelib.domain.money import CURRENCIES
 from chalicelib.platform import schema
@@ -25,7 +26,7 @@ def word(call: Call, name: str, known: Collection[str]) -> str | None:
 
     Raises: Invalid, `value_is_invalid`.
     """
-    return _last(call, name, lambda text: text if text in known else None, "value_is_invalid")
+    return _last(call, name, lambda text: text if text in known else None, ErrorCode.VALUE_IS_INVALID)
 
 
 def words(call: Call, names: Collection[str], known: Collection[str], field: str | None = None) -> list[str]:
@@ -36,7 +37,7 @@ def words(call: Call, names: Collection[str], known: Collection[str], field: str
     """
     found = texts(call, *names)
     if any(text not in known for text in found):
-        raise Invalid.field(field or next(iter(names)), "value_is_invalid")
+        raise Invalid.field(field or next(iter(names)), ErrorCode.VALUE_IS_INVALID)
     return found
 
 
@@ -48,7 +49,7 @@ def texts(call: Call, *names: str) -> list[str]:
     """
     found = list(dict.fromkeys(call.many(*names)))
     if len(found) > limits.QUERY_VALUES_MAX:
-        raise Invalid.field(names[0], "invalid_count")
+        raise Invalid.field(names[0], ErrorCode.INVALID_COUNT)
     return found
 
 
@@ -65,7 +66,7 @@ def switch(call: Call, name: str) -> bool | None:
 
     Raises: Invalid, `value_is_invalid`.
     """
-    return _last(call, name, _SWITCHES.get, "value_is_invalid")
+    return _last(call, name, _SWITCHES.get, ErrorCode.VALUE_IS_INVALID)
 
 
 def day(call: Call, name: str) -> str | None:
@@ -73,7 +74,7 @@ def day(call: Call, name: str) -> str | None:
 
     Raises: Invalid, `invalid_date`.
     """
-    return _last(call, name, lambda text: text.strip()[:10] if schema.instant(text) else None, "invalid_date")
+    return _last(call, name, lambda text: text.strip()[:10] if schema.instant(text) else None, ErrorCode.INVALID_DATE)
 
 
 def instant(call: Call, name: str) -> datetime | None:
@@ -81,7 +82,7 @@ def instant(call: Call, name: str) -> datetime | None:
 
     Raises: Invalid, `invalid_date`.
     """
-    return _last(call, name, schema.instant, "invalid_date")
+    return _last(call, name, schema.instant, ErrorCode.INVALID_DATE)
 
 
 def cents(call: Call, name: str) -> int | None:
@@ -90,7 +91,7 @@ def cents(call: Call, name: str) -> int | None:
     Raises: Invalid, `value_is_invalid`.
     """
     return _last(
-        call, name, lambda text: int(text) if re.fullmatch("-?[0-9]{1,15}", text) else None, "value_is_invalid"
+        call, name, lambda text: int(text) if re.fullmatch("-?[0-9]{1,15}", text) else None, ErrorCode.VALUE_IS_INVALID
     )
 
 
@@ -99,7 +100,7 @@ def count(call: Call, name: str) -> int | None:
 
     Raises: Invalid, `value_is_invalid`.
     """
-    return _last(call, name, _whole, "value_is_invalid")
+    return _last(call, name, _whole, ErrorCode.VALUE_IS_INVALID)
 
 
 def _whole(text: str) -> int | None:

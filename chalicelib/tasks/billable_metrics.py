@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import TypeVar
 
+from chalicelib.domain.error_codes import Resource
 from chalicelib.features.billable_metrics import changes, store
 from chalicelib.features.invoices import store as invoices
 from chalicelib.features.invoices.records import Invoice
@@ -40,7 +41,9 @@ def detach(task: Task, now: datetime) -> None:
         PLANS.replace(organization_id, plan, new, plan_changes.usage_actions(organization_id, plan, new))
 
     plans = store.plans_of(organization_id, BillableMetricId(metric_id), after=place_of(task))
-    _to_the_end(task, ((each, each) for each in plans), lambda each: retrying(lambda: one(PlanId(each)), "plan"), now)
+    _to_the_end(
+        task, ((each, each) for each in plans), lambda each: retrying(lambda: one(PlanId(each)), Resource.PLAN), now
+    )
 
 
 @jobs.handles(changes.ERASE)

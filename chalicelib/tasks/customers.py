@@ -3,6 +3,7 @@
 from datetime import datetime
 from functools import partial
 
+from chalicelib.domain.error_codes import Resource
 from chalicelib.features.customers import service, store
 from chalicelib.platform import agenda, clock, jobs
 from chalicelib.platform.agenda import Task
@@ -17,7 +18,7 @@ def replan(task: Task, now: datetime) -> None:
     at = clock.now(task.organization)
     for customer in store.listed(task.organization.id):
         if customer.timezone is None:
-            agenda.push(retrying(partial(_look_now, task, customer.id, at), "customer"))
+            agenda.push(retrying(partial(_look_now, task, customer.id, at), Resource.CUSTOMER))
     agenda.done(task).alone()
 
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from chalicelib import limits
+from chalicelib.domain.error_codes import Resource
 from chalicelib.features.plans import changes, store
 from chalicelib.features.plans.overrides import cascade
 from chalicelib.features.plans.store import PLANS, Plan
@@ -50,4 +51,4 @@ def _follow(organization: OrganizationRef, child: Plan, before: Plan, after: Pla
         PLANS.replace(organization.id, old, new, extra)
         return tasks
 
-    return retrying(attempt, "plan")
+    return retrying(attempt, Resource.PLAN)

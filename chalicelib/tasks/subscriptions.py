@@ -7,6 +7,7 @@ idempotent: each step looks at what the subscription is now.
 from collections.abc import Callable
 from datetime import datetime
 
+from chalicelib.domain.error_codes import Resource
 from chalicelib.features.invoicing import drafts, finalize
 from chalicelib.features.plans import changes
 from chalicelib.features.plans import service as plans
@@ -35,7 +36,7 @@ def follow(task: Task, now: datetime) -> None:
     def one(customer_id: CustomerId, subscription_id: SubscriptionId) -> list[Task]:
         pushed = retrying(
             lambda: _follow(change_of(task.organization.id, customer_id, now=now), subscription_id, plan),
-            "subscription",
+            Resource.SUBSCRIPTION,
         )
         drafts.refresh_all(task.organization.id, customer_id, plan_id=plan.id, now=now)
         return pushed
@@ -115,7 +116,7 @@ def delete(task: Task, now: datetime) -> None:
     def one_of(plan_id: PlanId) -> Callable[[CustomerId, SubscriptionId], list[Task]]:
         def one(customer_id: CustomerId, subscription_id: SubscriptionId) -> list[Task]:
             ended = retrying(
-                lambda: _end(change_of(organization_id, customer_id, now=now), subscription_id), "subscription"
+                lambda: _end(change_of(organization_id, customer_id, now=now), subscription_id), Resource.SUBSCRIPTION
             )
             return [*ended, *finalize.finalize_all(task.organization, customer_id, plan_id=plan_id, now=now)]
 

@@ -68,11 +68,19 @@ def test_halves_round_away_from_zero(amount, cents):
     assert money.round_half_up(money.to_cents(Decimal(amount), "EUR")) == cents
 
 
-@pytest.mark.parametrize(
-    ("currency", "exponent"), [("EUR", 2), ("JPY", 0), ("KRW", 0), ("XOF", 0), ("BHD", 3), ("KWD", 3)]
-)
-def test_minor_units(currency, exponent):
-    assert money.exponent(currency) == exponent
+# ISO 4217, but for the currencies of 2 decimals.
+_DECIMALS = {
+    0: "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX VND VUV XAF XOF XPF",
+    3: "BHD IQD JOD KWD LYD OMR TND",
+    4: "CLF",
+}
+
+
+@pytest.mark.parametrize("currency", sorted(money.CURRENCIES))
+def test_minor_units_are_those_of_iso_4217(currency):
+    expected = next((decimals for decimals, listed in _DECIMALS.items() if currency in listed.split()), 2)
+    assert money.exponent(currency) == expected
+    assert money.to_cents(Decimal(1), currency) == 10**expected
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from chalicelib.domain.error_codes import ErrorCode
 from chalicelib.domain.errors import Invalid
 
 
@@ -73,4 +74,4 @@ def _level(given: Any) -> tuple[str, list[Any]]:
 
 
 def _invalid() -> Invalid:
-    return Invalid.field("group", "value_is_invalid")
+    return Invalid.field("group", ErrorCode.VALUE_IS_INVALID)

@@ -7,6 +7,7 @@ from typing import Any
 
 from chalicelib.domain.aggregation.levels import ADD, OPERATION, REMOVE
 from chalicelib.domain.aggregation.readings import Reading, ordered, text_of
+from chalicelib.domain.error_codes import ErrorCode
 
 # The value that names a resource, and those of its dimensions, in order of keys.
 Resource = tuple[str | None, ...]
@@ -42,13 +43,13 @@ class Naming:
     def wrong_operation(self, properties: Mapping[str, Any]) -> dict[str, list[str]]:
         """What is wrong with an event whatever is active: the operation has to be said."""
         said = properties.get(OPERATION)
-        return {} if said in (ADD, REMOVE) else {OPERATION: ["invalid_operation_type"]}
+        return {} if said in (ADD, REMOVE) else {OPERATION: [ErrorCode.INVALID_OPERATION_TYPE]}
 
     def findings(self, properties: Mapping[str, Any], active: Set[Resource]) -> dict[str, list[str]]:
         """What is wrong with an event where these resources are active."""
         resource, said = self.resource(properties), properties.get(OPERATION)
         if said == ADD and resource in active:
-            return {self.field_name: ["recurring_resource_already_added"]}
+            return {self.field_name: [ErrorCode.RECURRING_RESOURCE_ALREADY_ADDED]}
         if said == REMOVE and resource is not None and resource not in active:
-            return {self.field_name: ["recurring_resource_not_found"]}
+            return {self.field_name: [ErrorCode.RECURRING_RESOURCE_NOT_FOUND]}
         return self.wrong_operation(properties)

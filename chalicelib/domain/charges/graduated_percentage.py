@@ -10,10 +10,11 @@ from chalicelib.domain.charges.amounts import amount_per_unit
 from chalicelib.domain.charges.graduated import Slice, slices
 from chalicelib.domain.charges.ranges import PriceField, Tier, TieredProperties
 from chalicelib.domain.charges.usage import ChargeUsage, Priced
+from chalicelib.domain.error_codes import ErrorCode
 from chalicelib.domain.money import CONTEXT, decimal_string, total
 
 NAME = "graduated_percentage_ranges"
-RATE = PriceField("rate", "invalid_rate")
+RATE = PriceField("rate", ErrorCode.INVALID_RATE)
 
 
 def read(given: Mapping[str, Any]) -> tuple[TieredProperties | None, dict[str, list[str]]]:

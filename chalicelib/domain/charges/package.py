@@ -7,6 +7,7 @@ from typing import Any
 
 from chalicelib.domain.charges.amounts import amount_per_unit, decimal_text, is_whole
 from chalicelib.domain.charges.usage import ChargeUsage, Priced
+from chalicelib.domain.error_codes import ErrorCode
 from chalicelib.domain.money import CONTEXT, decimal_string
 
 
@@ -24,11 +25,11 @@ def read(given: Mapping[str, Any]) -> tuple[PackageProperties | None, dict[str, 
     amount, size, free = decimal_text(given.get("amount")), given.get("package_size"), given.get("free_units")
     wrong: dict[str, list[str]] = {}
     if amount is None:
-        wrong["amount"] = ["invalid_amount"]
+        wrong["amount"] = [ErrorCode.INVALID_AMOUNT]
     if not is_whole(size) or not size:
-        wrong["package_size"] = ["invalid_package_size"]
+        wrong["package_size"] = [ErrorCode.INVALID_PACKAGE_SIZE]
     if not is_whole(free):
-        wrong["free_units"] = ["invalid_free_units"]
+        wrong["free_units"] = [ErrorCode.INVALID_FREE_UNITS]
     if wrong or amount is None or size is None or free is None:
         return None, wrong
     return PackageProperties(amount, size, free), {}

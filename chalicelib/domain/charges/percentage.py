@@ -9,14 +9,15 @@ from typing import Any
 from chalicelib.domain.charges.amounts import amount_per_unit, decimal_text, is_whole
 from chalicelib.domain.charges.percentage_tally import PercentageProperties, Tally, percent
 from chalicelib.domain.charges.usage import ChargeUsage, Priced
+from chalicelib.domain.error_codes import ErrorCode
 from chalicelib.domain.money import CONTEXT, decimal_string, total
 
 _ERRORS = {
-    "rate": "invalid_rate",
-    "fixed_amount": "invalid_fixed_amount",
-    "free_units_per_total_aggregation": "invalid_free_units_per_total_aggregation",
-    "per_transaction_min_amount": "invalid_amount",
-    "per_transaction_max_amount": "invalid_amount",
+    "rate": ErrorCode.INVALID_RATE,
+    "fixed_amount": ErrorCode.INVALID_FIXED_AMOUNT,
+    "free_units_per_total_aggregation": ErrorCode.INVALID_FREE_UNITS_PER_TOTAL_AGGREGATION,
+    "per_transaction_min_amount": ErrorCode.INVALID_AMOUNT,
+    "per_transaction_max_amount": ErrorCode.INVALID_AMOUNT,
 }
 
 
@@ -57,16 +58,16 @@ def read(given: Mapping[str, Any]) -> tuple[PercentageProperties | None, dict[st
     rate, lowest, highest = (
         amounts[name] for name in ("rate", "per_transaction_min_amount", "per_transaction_max_amount")
     )
-    wrong = {
+    wrong: dict[str, list[str]] = {
         name: [error]
         for name, error in _ERRORS.items()
         if amounts[name] is None and (name == "rate" or given.get(name) is not None)
     }
     free_events = given.get("free_units_per_events")
     if free_events is not None and not (is_whole(free_events) and free_events):
-        wrong["free_units_per_events"] = ["invalid_free_units_per_events"]
+        wrong["free_units_per_events"] = [ErrorCode.INVALID_FREE_UNITS_PER_EVENTS]
     if lowest is not None and highest is not None and highest < lowest:
-        wrong["per_transaction_max_amount"] = ["per_transaction_max_lower_than_per_transaction_min"]
+        wrong["per_transaction_max_amount"] = [ErrorCode.PER_TRANSACTION_MAX_LOWER_THAN_PER_TRANSACTION_MIN]
     if wrong or rate is None:
         return None, wrong
     return PercentageProperties(

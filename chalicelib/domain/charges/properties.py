@@ -11,6 +11,7 @@ from chalicelib.domain.charges.amounts import decimal_text
 from chalicelib.domain.charges.dynamic import DynamicProperties
 from chalicelib.domain.charges.models import ChargeModel
 from chalicelib.domain.charges.standard import StandardProperties
+from chalicelib.domain.error_codes import ErrorCode
 
 P = TypeVar("P")
 
@@ -53,7 +54,7 @@ def parse(model: ChargeModel, properties: Mapping[str, Any]) -> Any:
         case ChargeModel.STANDARD:
             amount = decimal_text(properties.get("amount"))
             if amount is None:
-                raise PropertyErrors({"amount": ["invalid_amount"]})
+                raise PropertyErrors({"amount": [ErrorCode.INVALID_AMOUNT]})
             return StandardProperties(amount)
         case ChargeModel.GRADUATED:
             return _sound(ranges.read("graduated_ranges", properties.get("graduated_ranges"), may_share_bounds=True))
@@ -122,19 +123,19 @@ def check_combination(
     """Which of a charge's switches do not go together: field -> codes."""
     found: dict[str, list[str]] = {}
     if model in _RATES and aggregation_type == "latest_agg":
-        found["billable_metric"] = ["invalid_value"]
+        found["billable_metric"] = [ErrorCode.INVALID_VALUE]
     if model is ChargeModel.DYNAMIC and aggregation_type != "sum_agg":
-        found["charge_model"] = ["invalid_aggregation_type_or_charge_model"]
+        found["charge_model"] = [ErrorCode.INVALID_AGGREGATION_TYPE_OR_CHARGE_MODEL]
     if pay_in_advance and (aggregation_type in _NOT_IN_ADVANCE or model is ChargeModel.VOLUME):
-        found["pay_in_advance"] = ["invalid_aggregation_type_or_charge_model"]
+        found["pay_in_advance"] = [ErrorCode.INVALID_AGGREGATION_TYPE_OR_CHARGE_MODEL]
     if pay_in_advance and min_amount_cents:
-        found["min_amount_cents"] = ["not_compatible_with_pay_in_advance"]
+        found["min_amount_cents"] = [ErrorCode.NOT_COMPATIBLE_WITH_PAY_IN_ADVANCE]
     if not invoiceable and not pay_in_advance:
-        found["invoiceable"] = ["must_be_true_unless_pay_in_advance"]
+        found["invoiceable"] = [ErrorCode.MUST_BE_TRUE_UNLESS_PAY_IN_ADVANCE]
     if prorated and not _may_prorate(model, aggregation_type, recurring=recurring, pay_in_advance=pay_in_advance):
-        found["prorated"] = ["invalid_billable_metric_or_charge_model"]
+        found["prorated"] = [ErrorCode.INVALID_BILLABLE_METRIC_OR_CHARGE_MODEL]
     if regroup_paid_fees and (invoiceable or not pay_in_advance):
-        found["regroup_paid_fees"] = ["only_compatible_with_pay_in_advance_and_non_invoiceable"]
+        found["regroup_paid_fees"] = [ErrorCode.ONLY_COMPATIBLE_WITH_PAY_IN_ADVANCE_AND_NON_INVOICEABLE]
     return found
 
 

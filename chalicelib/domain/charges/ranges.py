@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 from chalicelib.domain.charges.amounts import bound, decimal_text
+from chalicelib.domain.error_codes import ErrorCode
 from chalicelib.domain.money import CONTEXT
 
 
@@ -48,7 +49,7 @@ class PriceField:
     error: str
 
 
-PER_UNIT_AMOUNT = PriceField("per_unit_amount", "invalid_amount")
+PER_UNIT_AMOUNT = PriceField("per_unit_amount", ErrorCode.INVALID_AMOUNT)
 
 
 def read(
@@ -60,18 +61,18 @@ def read(
     fractions, or `may_share_bounds`.
     """
     if not given:
-        return None, {name: [f"missing_{name}"]}
+        return None, {name: [ErrorCode(f"missing_{name}")]}
     if not isinstance(given, list) or not all(isinstance(entry, Mapping) for entry in given):
-        return None, {name: [f"invalid_{name}"]}
+        return None, {name: [ErrorCode(f"invalid_{name}")]}
     wrong: dict[str, list[str]] = {}
     lows, highs = _bounds(given)
     if given[-1].get("to_value") is not None or not _bounds_hold(lows, highs, may_share=may_share_bounds):
-        wrong[name] = [f"invalid_{name}"]
+        wrong[name] = [ErrorCode(f"invalid_{name}")]
     per_unit = [decimal_text(entry.get(price_field.name)) for entry in given]
     flat = [decimal_text(entry.get("flat_amount")) for entry in given]
     for field, error, amounts in (
         (price_field.name, price_field.error, per_unit),
-        ("flat_amount", "invalid_amount", flat),
+        ("flat_amount", ErrorCode.INVALID_AMOUNT, flat),
     ):
         if None in amounts:
             wrong[field] = [error]

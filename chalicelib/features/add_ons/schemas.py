@@ -3,27 +3,22 @@
 from collections.abc import Mapping
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, model_validator
+from pydantic import Field, model_validator
 
+from chalicelib import limits
 from chalicelib.platform import schema
-
-
-def _above_zero(cents: int) -> int:
-    if cents <= 0:
-        raise schema.refuse("value_is_out_of_range")
-    return cents
 
 
 class AddOnInput(schema.Request):
     """The body of create and update; on update what is absent is filled from the add-on before."""
 
     name: schema.Name
-    code: schema.Code
-    amount_cents: Annotated[schema.Cents, AfterValidator(_above_zero)]
+    code: schema.Name
+    amount_cents: Annotated[int, Field(strict=True, ge=1, le=limits.INTEGER_MAX), schema.READ_INTEGER, schema.GIVEN]
     amount_currency: schema.Currency
     invoice_display_name: schema.OptionalName = None
     description: schema.OptionalText = None
-    tax_codes: schema.Codes = []
+    tax_codes: schema.ListOf[schema.Text] = []
 
     @model_validator(mode="before")
     @classmethod

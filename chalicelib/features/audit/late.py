@@ -1,5 +1,6 @@
-"""Late events: metered when the invoice of their period was final, so that no invoice bills them. Source: usage.md
-section 1.4.
+"""Late events: metered when the invoice of their period was final, so that no invoice bills them.
+
+Source: rules/usage 1.4.
 
 Real time decides which came first, in sandboxes too: an invoice read its usage right before its `build`, an id that
 holds its instant; an event was metered at the instant of the log item that it names. Events of recurring metrics are

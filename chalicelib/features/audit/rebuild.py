@@ -10,6 +10,7 @@ from functools import partial
 from typing import Any
 
 from chalicelib import limits
+from chalicelib.domain.error_codes import Resource
 from chalicelib.features.audit.audit import CurrentDimensions, Difference
 from chalicelib.features.metering import limbs, store, tally
 from chalicelib.features.metering.dimensions import is_sum
@@ -37,7 +38,7 @@ def rebuild(differences: Iterable[Difference], *, now: datetime) -> int:
             usage.write(usage.delete((partition, store.day_sk(place))))
             rebuilt += 1
         elif _begin(place) + limits.REBUILT_AFTER <= now:
-            retrying(partial(_rebuild_hour, partition, place, rollup_dimensions), "usage")
+            retrying(partial(_rebuild_hour, partition, place, rollup_dimensions), Resource.EVENT)
             rebuilt += 1
     return rebuilt
 

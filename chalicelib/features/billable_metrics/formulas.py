@@ -14,6 +14,7 @@ from typing import Any
 from chalicelib import limits
 from chalicelib.domain.aggregation import expressions
 from chalicelib.domain.aggregation.resources import Naming
+from chalicelib.domain.error_codes import ErrorCode
 from chalicelib.domain.errors import Invalid
 from chalicelib.features.billable_metrics import store
 from chalicelib.platform.clock import OrganizationRef
@@ -36,7 +37,7 @@ class Formula:
         try:
             value = expressions.evaluate(self.expression, facts)
         except expressions.ExpressionError as error:
-            raise Invalid.field("expression", "expression_evaluation_failed") from error
+            raise Invalid.field("expression", ErrorCode.EXPRESSION_EVALUATION_FAILED) from error
         if isinstance(value, Decimal) and value == value.to_integral_value():
             return {**properties, self.field_name: int(value)}
         return {**properties, self.field_name: value}

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from decimal import Decimal
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
@@ -10,42 +10,35 @@ from pydantic_core import PydanticCustomError
 from chalicelib.domain.aggregation import expressions
 from chalicelib.domain.aggregation.dimensions import ALL_VALUES
 from chalicelib.domain.aggregation.rules import Aggregation
+from chalicelib.domain.error_codes import ErrorCode
 from chalicelib.domain.errors import Invalid
 from chalicelib.features.billable_metrics import groups
-from chalicelib.features.billable_metrics.store import SEED_RECURRING_COUNT, Metric, MetricFilter
+from chalicelib.features.billable_metrics.store import SEED_RECURRING_COUNT, Metric, MetricFilter, Rounding
 from chalicelib.platform import schema
 from chalicelib.platform.timestamps import iso
 
 TYPES = frozenset({*Aggregation, SEED_RECURRING_COUNT})
-ROUNDING = ("round", "ceil", "floor")
 _NEVER_RECURRING = frozenset(each for each in Aggregation if not each.may_recur)
 _LONGEST = 255
-_LONGEST_FORMULA = 10_000  # As a metric's own.
-
-
-def _aggregation(value: Any) -> str:
-    if not isinstance(value, str) or value not in TYPES:
-        raise schema.refuse("value_is_invalid")
-    return value
 
 
 def _filters(value: Any) -> tuple[MetricFilter, ...]:
     if value is None:
         return ()
     if not isinstance(value, list):
-        raise schema.refuse("value_is_invalid")
+        raise schema.refuse(ErrorCode.VALUE_IS_INVALID)
     filters: dict[str, MetricFilter] = {}
     for entry in value:
         name = entry.get("key") if isinstance(entry, Mapping) else None
         values = entry.get("values") if isinstance(entry, Mapping) else None
         if not isinstance(name, str) or not name.strip():
-            raise schema.refuse("value_is_mandatory", "key")
+            raise schema.refuse(ErrorCode.VALUE_IS_MANDATORY, "key")
         if not isinstance(values, list) or not values or not all(isinstance(v, str) and v for v in values):
-            raise schema.refuse("value_is_mandatory", "values")
+            raise schema.refuse(ErrorCode.VALUE_IS_MANDATORY, "values")
         if len(name) > _LONGEST or any(len(v) > _LONGEST for v in values):
-            raise schema.refuse("value_is_too_long", "key" if len(name) > _LONGEST else "values")
+            raise schema.refuse(ErrorCode.VALUE_IS_TOO_LONG, "key" if len(name) > _LONGEST else "values")
         if ALL_VALUES in values:  # It would name all the others as well.
-            raise schema.refuse("value_is_invalid", "values")
+            raise schema.refuse(ErrorCode.VALUE_IS_INVALID, "values")
         known = filters[name].values if name in filters else ()
         filters[name] = MetricFilter(key=name, values=tuple(dict.fromkeys((*known, *values))))
     return tuple(filters.values())
@@ -59,19 +52,11 @@ def _group(value: Any) -> dict[str, Any] | None:
         filters = groups.filters_of(value)
         _filters([{"key": each.key, "values": list(each.values)} for each in filters])
     except (Invalid, PydanticCustomError) as error:  # What is wrong as filters is wrong as a group.
-        raise schema.refuse("value_is_invalid") from error
+        raise schema.refuse(ErrorCode.VALUE_IS_INVALID) from error
     values = [
         v if isinstance(v, str) else {name: v[name] for name in ("name", "key", "values")} for v in value["values"]
     ]
     return {"key": value["key"], "values": values}
-
-
-def _precision(value: Any) -> int | None:
-    if value is None:
-        return None
-    if isinstance(value, bool) or not isinstance(value, int) or not -15 <= value <= 15:
-        raise schema.refuse("value_is_invalid")
-    return value
 
 
 class DimensionsInput(schema.Request):
@@ -85,14 +70,16 @@ class MetricInput(DimensionsInput):
     """The body of create and update. Defaults stand for what is absent; the service reports what is mandatory."""
 
     name: schema.Name
-    code: schema.Code
-    aggregation_type: Annotated[str, BeforeValidator(_aggregation)]
+    code: schema.Name
+    aggregation_type: Annotated[str, schema.one_of(lambda: TYPES)]
     description: schema.OptionalText = None
     field_name: schema.OptionalName = None
     recurring: schema.Boolean = False
-    rounding_function: schema.optional_one_of(*ROUNDING) = None  # type: ignore[valid-type]
-    rounding_precision: Annotated[int | None, BeforeValidator(_precision)] = None
-    weighted_interval: schema.optional_one_of("seconds") = None  # type: ignore[valid-type]
+    rounding_function: Rounding | None = None
+    rounding_precision: (
+        Annotated[int, Field(strict=True, ge=-15, le=15), schema.refused(ErrorCode.VALUE_IS_INVALID)] | None
+    ) = None
+    weighted_interval: Literal["seconds"] | None = None
     expression: schema.OptionalText = None
 
     @model_validator(mode="before")
@@ -111,11 +98,11 @@ def combination(metric: Mapping[str, Any]) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     kind, field_name, expression = (metric.get(name) for name in ("aggregation_type", "field_name", "expression"))
     if kind != "count_agg" and not (isinstance(field_name, str) and field_name.strip()):
-        found["field_name"] = ["value_is_mandatory"]
+        found["field_name"] = [ErrorCode.VALUE_IS_MANDATORY]
     if isinstance(kind, str) and kind in _NEVER_RECURRING and metric.get("recurring") is True:
-        found["recurring"] = ["not_compatible_with_aggregation_type"]
+        found["recurring"] = [ErrorCode.NOT_COMPATIBLE_WITH_AGGREGATION_TYPE]
     if kind == "weighted_sum_agg" and metric.get("weighted_interval") is None:
-        found["weighted_interval"] = ["value_is_invalid"]
+        found["weighted_interval"] = [ErrorCode.VALUE_IS_INVALID]
     if isinstance(expression, str) and expression.strip() and kind != "count_agg":
         found |= _expression(expression)
     return found
@@ -125,7 +112,7 @@ def _expression(text: str) -> dict[str, list[str]]:
     try:
         expressions.check(text)
     except expressions.ExpressionError:
-        return {"expression": ["invalid_expression"]}
+        return {"expression": [ErrorCode.INVALID_EXPRESSION]}
     return {}
 
 
@@ -155,43 +142,18 @@ def show(metric: Metric) -> dict[str, Any]:
 # Trying a formula.
 
 
-def _properties(value: Any) -> dict[str, Any]:
-    if value is None:
-        return {}
-    if not isinstance(value, Mapping):
-        raise schema.refuse("value_is_invalid")
-    return dict(value)
-
-
-def _seconds(value: Any) -> Decimal | None:
-    if value is None:
-        return None
-    seconds = schema.exact(value)
-    if seconds is None or seconds < 0:
-        raise schema.refuse("invalid_format")
-    return seconds
-
-
-def _formula(value: Any) -> str:
-    if value is None or (isinstance(value, str) and not value.strip()):
-        raise schema.refuse("value_is_mandatory")
-    if not isinstance(value, str):
-        raise schema.refuse("value_is_invalid")
-    if len(value) > _LONGEST_FORMULA:
-        raise schema.refuse("value_is_too_long")
-    return value
-
-
 class SampleEvent(schema.Request):
     """The event to try a formula on. `timestamp`: Unix seconds."""
 
     code: schema.OptionalName = None
-    timestamp: Annotated[Decimal | None, BeforeValidator(_seconds)] = None
-    properties: Annotated[dict[str, Any], BeforeValidator(_properties)] = {}
+    timestamp: (
+        Annotated[Decimal, Field(ge=0), BeforeValidator(schema.exact), schema.refused(ErrorCode.INVALID_FORMAT)] | None
+    ) = None
+    properties: schema.Object = {}
 
 
 class EvaluationInput(schema.Request):
     """A formula and an event."""
 
-    expression: Annotated[str, BeforeValidator(_formula)]
+    expression: Annotated[str, Field(strict=True, min_length=1, max_length=10_000), schema.FILLED]
     event: SampleEvent = Field(default_factory=SampleEvent)

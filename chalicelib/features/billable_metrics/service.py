@@ -7,6 +7,8 @@ from typing import Any
 
 from chalicelib import limits
 from chalicelib.domain.aggregation import expressions
+from chalicelib.domain.aggregation.rules import Aggregation
+from chalicelib.domain.error_codes import ErrorCode, Resource
 from chalicelib.domain.errors import Invalid, NotFound, merge
 from chalicelib.features.billable_metrics import changes, formulas, groups, schemas, store
 from chalicelib.features.billable_metrics.groups import canonical
@@ -93,7 +95,7 @@ def find(organization_id: OrganizationId, code: str) -> Metric:
     """
     metric = METRICS.find(organization_id, code)
     if metric is None:
-        raise NotFound("billable_metric")
+        raise NotFound(Resource.BILLABLE_METRIC)
     return metric
 
 
@@ -123,13 +125,13 @@ def evaluated(values: Mapping[str, Any], *, now: datetime) -> Decimal | str:
     try:
         expressions.check(request.expression)
     except expressions.ExpressionError as error:
-        raise Invalid.field("expression", "invalid_expression") from error
+        raise Invalid.field("expression", ErrorCode.INVALID_EXPRESSION) from error
     try:
         return expressions.evaluate(
             request.expression, expressions.Facts(sample.code or "", seconds, sample.properties)
         )
     except expressions.ExpressionError as error:
-        raise Invalid.field("event", "invalid_event") from error
+        raise Invalid.field("event", ErrorCode.INVALID_EVENT) from error
 
 
 def _checked(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -142,11 +144,13 @@ def _checked(values: Mapping[str, Any]) -> dict[str, Any]:
     if request is None or findings:
         raise Invalid(findings)
     fields = {name: value for name, value in dict(request).items() if name not in ("filters", "group")}
-    fields["seed_type"] = None
+    is_seed = request.aggregation_type == SEED_RECURRING_COUNT
+    fields["aggregation_type"] = Aggregation.UNIQUE_COUNT if is_seed else Aggregation(request.aggregation_type)
+    fields["seed_type"] = SEED_RECURRING_COUNT if is_seed else None
     if request.aggregation_type == "count_agg":  # It reads no property, so no formula stands for one.
         fields |= {"field_name": None, "expression": None}
-    if request.aggregation_type == SEED_RECURRING_COUNT:
-        fields |= {"aggregation_type": "unique_count_agg", "recurring": True, "seed_type": SEED_RECURRING_COUNT}
+    if is_seed:
+        fields["recurring"] = True
     if not (request.expression or "").strip():
         fields["expression"] = None
     return fields
@@ -164,7 +168,7 @@ def _dimensions(values: Mapping[str, Any], old: Metric | None) -> dict[str, Any]
     if request.group is not None:
         filters = groups.filters_of(request.group)
         if request.filters and not _alike(request.filters, filters):
-            raise Invalid.field("group", "value_is_invalid")
+            raise Invalid.field("group", ErrorCode.VALUE_IS_INVALID)
         return {"filters": filters, "group": request.group}
     if "filters" in values:
         still = before is not None and "group" not in values and _alike(request.filters, kept)
@@ -184,4 +188,4 @@ def _check_size(metric: Metric) -> None:
     Raises: Invalid.
     """
     if len(to_json(dump(metric)).encode()) > limits.ITEM_BYTES_MAX:
-        raise Invalid.field("base", "value_is_too_long")
+        raise Invalid.field("base", ErrorCode.VALUE_IS_TOO_LONG)

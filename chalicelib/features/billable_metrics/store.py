@@ -21,11 +21,12 @@ Access patterns
 
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict
 from pynamodb.attributes import UnicodeAttribute
 
+from chalicelib.domain.aggregation.rules import Aggregation
 from chalicelib.platform import rows
 from chalicelib.platform.attributes import InstantAttribute, RecordAttribute, TextsAttribute
 from chalicelib.platform.collection import CatalogRow, Collection, Record
@@ -36,6 +37,9 @@ from chalicelib.platform.unit import Write
 
 # The first API's name of a recurring unique count, whose charges are prorated. Source: rules/usage 3.
 SEED_RECURRING_COUNT = "recurring_count_agg"
+
+
+Rounding = Literal["round", "ceil", "floor"]
 
 
 class Check(NamedTuple):
@@ -64,13 +68,13 @@ class Metric(Record):
     id: BillableMetricId
     name: str
     code: str
-    aggregation_type: str
+    aggregation_type: Aggregation
     description: str | None = None
     field_name: str | None = None
     recurring: bool = False
-    rounding_function: str | None = None
+    rounding_function: Rounding | None = None
     rounding_precision: int | None = None
-    weighted_interval: str | None = None
+    weighted_interval: Literal["seconds"] | None = None
     expression: str | None = None
     filters: tuple[MetricFilter, ...] = ()
     seed_type: str | None = None

@@ -2,9 +2,15 @@
 
 from collections.abc import Callable
 from datetime import date, timedelta
+from typing import get_args
 
 from chalicelib.features.credit_notes import store
-from chalicelib.features.credit_notes.records import CREDIT_STATUSES, REASONS, REFUND_STATUSES, CreditNote
+from chalicelib.features.credit_notes.records import (
+    CreditNote,
+    CreditStatus,
+    Reason,
+    RefundStatus,
+)
 from chalicelib.features.credit_notes.store import CreditNoteRow
 from chalicelib.features.customers.store import CUSTOMERS
 from chalicelib.platform import counters, listing, parameters
@@ -13,7 +19,11 @@ from chalicelib.platform.ids import CustomerId, key
 
 # Behind it there is no day to add.
 _LATEST = date(9990, 1, 1)
-_CHOICES = {"reason": REASONS, "credit_status": CREDIT_STATUSES, "refund_status": REFUND_STATUSES}
+_CHOICES = {
+    "reason": get_args(Reason),
+    "credit_status": get_args(CreditStatus),
+    "refund_status": get_args(RefundStatus),
+}
 
 
 def page(call: Call, customer_id: CustomerId | None = None) -> tuple[list[CreditNote], dict[str, int | None]]:

@@ -1,21 +1,22 @@
 """Credit notes as they are kept. Amounts are whole cents of the note's currency unless a field says precise."""
 
 from datetime import date, datetime
+from typing import Literal
 
 from chalicelib.features.invoices.records import AppliedTaxPart, Part
 from chalicelib.platform.collection import Record
 from chalicelib.platform.ids import CreditNoteId, CustomerId, FeeId, InvoiceId
 
-REASONS = (
+Reason = Literal[
     "duplicated_charge",
     "product_unsatisfactory",
     "order_change",
     "order_cancellation",
     "fraudulent_charge",
     "other",
-)
-CREDIT_STATUSES = ("available", "consumed", "voided")
-REFUND_STATUSES = ("pending", "succeeded", "failed")
+]
+CreditStatus = Literal["available", "consumed", "voided"]
+RefundStatus = Literal["pending", "succeeded", "failed"]
 
 
 class CreditNoteItem(Part):
@@ -40,10 +41,10 @@ class CreditNote(Record):
     customer_search: str = ""
     number: str
     sequential_id: int
-    status: str
-    credit_status: str | None
-    refund_status: str | None
-    reason: str
+    status: Literal["draft", "finalized"]
+    credit_status: CreditStatus | None
+    refund_status: RefundStatus | None
+    reason: Reason
     description: str | None = None
     currency: str
     issuing_date: date

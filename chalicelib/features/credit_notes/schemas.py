@@ -3,9 +3,10 @@
 from collections.abc import Mapping
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator
+from pydantic import BeforeValidator, Field
 
-from chalicelib.features.credit_notes.records import REFUND_STATUSES
+from chalicelib.domain.error_codes import ErrorCode
+from chalicelib.features.credit_notes.records import RefundStatus
 from chalicelib.platform import schema
 
 # Generic metadata: the bounds of the API.
@@ -18,19 +19,22 @@ def _metadata(value: Any) -> dict[str, str | None]:
     if value is None:
         return {}
     if not isinstance(value, Mapping):
-        raise schema.refuse("invalid_type", "metadata")
+        raise schema.refuse(ErrorCode.INVALID_TYPE, "metadata")
     for name, text in value.items():
         if len(name) > _KEY_LENGTH_MAX:
-            raise schema.refuse("value_is_too_long", "key")
+            raise schema.refuse(ErrorCode.VALUE_IS_TOO_LONG, "key")
         if text is not None and not isinstance(text, str):
-            raise schema.refuse("value_is_invalid", "value")
+            raise schema.refuse(ErrorCode.VALUE_IS_INVALID, "value")
         if text is not None and len(text) > _VALUE_LENGTH_MAX:
-            raise schema.refuse("value_is_too_long", "value")
+            raise schema.refuse(ErrorCode.VALUE_IS_TOO_LONG, "value")
     return dict(value)
 
 
 class CreditNoteUpdate(schema.Request):
     """The body of an update; absent fields stay."""
 
-    refund_status: schema.one_of(*REFUND_STATUSES) = None  # type: ignore[valid-type]
-    metadata: Annotated[dict[str, str | None], BeforeValidator(_metadata)] = {}
+    refund_status: RefundStatus = "pending"
+    metadata: Annotated[
+        dict[Annotated[str, Field(max_length=100)], Annotated[str, Field(max_length=255)] | None],
+        BeforeValidator(_metadata),
+    ] = {}

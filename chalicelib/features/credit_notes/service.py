@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 from chalicelib.domain import money
+from chalicelib.domain.error_codes import ErrorCode, Resource
 from chalicelib.domain.errors import Invalid, NotAllowed, NotFound
 from chalicelib.domain.invoicing import credit_notes
 from chalicelib.domain.invoicing.credit_notes import CreditAmounts, CreditItem
@@ -128,7 +129,7 @@ def find(organization_id: OrganizationId, note_id: CreditNoteId) -> CreditNote:
     """
     note = store.get(organization_id, note_id)
     if note is None or not note.visible:
-        raise NotFound("credit_note")
+        raise NotFound(Resource.CREDIT_NOTE)
     return note
 
 
@@ -165,11 +166,11 @@ def update(
         request = schema.parse(CreditNoteUpdate, values)
         metadata = {**old.metadata, **request.metadata}
         if len(metadata) > METADATA_KEYS_MAX:
-            raise Invalid.field("metadata", "invalid_count")
+            raise Invalid.field("metadata", ErrorCode.INVALID_COUNT)
         fields = request.given("refund_status")
         return _replaced(organization_id, old, old.changed(now=now, **fields, metadata=metadata))
 
-    return retrying(attempt, "credit_note")
+    return retrying(attempt, Resource.CREDIT_NOTE)
 
 
 def void(organization_id: OrganizationId, note_id: CreditNoteId, *, now: datetime) -> CreditNote:
@@ -181,11 +182,11 @@ def void(organization_id: OrganizationId, note_id: CreditNoteId, *, now: datetim
     def attempt() -> CreditNote:
         old = find(organization_id, note_id)
         if not old.open:
-            raise NotAllowed("no_voidable_amount")
+            raise NotAllowed(ErrorCode.NO_VOIDABLE_AMOUNT)
         gone = old.changed(now=now, balance_amount_cents=0, credit_status="voided", voided_at=now)
         return _replaced(organization_id, old, gone)
 
-    return retrying(attempt, "credit_note")
+    return retrying(attempt, Resource.CREDIT_NOTE)
 
 
 def _replaced(organization_id: OrganizationId, old: CreditNote, new: CreditNote) -> CreditNote:

@@ -1,9 +1,11 @@
 """The list of customers and its filters."""
 
+from typing import get_args
+
+from chalicelib.domain.error_codes import ErrorCode
 from chalicelib.domain.errors import Invalid
 from chalicelib.domain.money import CURRENCIES
-from chalicelib.features.customers import schemas
-from chalicelib.features.customers.records import Customer
+from chalicelib.features.customers.records import AccountType, Customer, CustomerType
 from chalicelib.features.customers.store import CustomerRow
 from chalicelib.platform import counters, listing, parameters, schema
 from chalicelib.platform.http import Call
@@ -17,14 +19,14 @@ def _fields(call: Call) -> dict[str, list[str]]:
     """
     countries = parameters.texts(call, "countries")
     if any(country.upper() not in schema.countries() for country in countries):
-        raise Invalid.field("countries", "not_a_valid_country_code")
+        raise Invalid.field("countries", ErrorCode.NOT_A_VALID_COUNTRY_CODE)
     return {
-        "account_type": parameters.words(call, ["account_type"], schemas.ACCOUNT_TYPES),
+        "account_type": parameters.words(call, ["account_type"], get_args(AccountType)),
         "country": [country.upper() for country in countries],
         "state": parameters.texts(call, "states"),
         "zipcode": parameters.texts(call, "zipcodes"),
         "currency": parameters.words(call, ["currencies"], CURRENCIES),
-        "customer_type": parameters.words(call, ["customer_type"], schemas.CUSTOMER_TYPES),
+        "customer_type": parameters.words(call, ["customer_type"], get_args(CustomerType)),
     }
 
 

@@ -2,6 +2,7 @@
 
 from datetime import datetime
 
+from chalicelib.domain.error_codes import Resource
 from chalicelib.features.customers import service as customers
 from chalicelib.features.organizations import service, store
 from chalicelib.features.organizations.records import Organization
@@ -32,6 +33,6 @@ def update(organization_id: OrganizationId, request: OrganizationUpdate, *, now:
             Unit(actions).commit()
         return new, tasks
 
-    organization, tasks = retrying(attempt, "organization")
+    organization, tasks = retrying(attempt, Resource.ORGANIZATION)
     agenda.push(tasks)
     return organization

@@ -1,12 +1,23 @@
 """The customer as it is kept."""
 
 from datetime import datetime
+from typing import Literal
 from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from chalicelib.platform.collection import Record
 from chalicelib.platform.ids import CustomerId, TaxId
+
+AccountType = Literal["customer", "partner"]
+CustomerType = Literal["company", "individual"]
+PaymentProvider = Literal["stripe", "gocardless", "adyen", "cashfree", "flutterwave", "moneyhash"]
+PaymentMethod = Literal[
+    "card", "sepa_debit", "us_bank_account", "bacs_debit", "link", "boleto", "crypto", "customer_balance"
+]
+IssuingDateAnchor = Literal["current_period_end", "next_period_start"]
+IssuingDateAdjustment = Literal["align_with_finalization_date", "keep_anchor"]
+ZeroAmountInvoices = Literal["inherit", "skip", "finalize"]
 
 
 class Metadata(BaseModel):
@@ -40,15 +51,15 @@ class CustomerBillingConfiguration(BaseModel):
     model_config = ConfigDict(defer_build=True, frozen=True)
 
     invoice_grace_period: int | None = None
-    subscription_invoice_issuing_date_anchor: str | None = None
-    subscription_invoice_issuing_date_adjustment: str | None = None
-    payment_provider: str | None = None
+    subscription_invoice_issuing_date_anchor: IssuingDateAnchor | None = None
+    subscription_invoice_issuing_date_adjustment: IssuingDateAdjustment | None = None
+    payment_provider: PaymentProvider | None = None
     payment_provider_code: str | None = None
     provider_customer_id: str | None = None
     sync: bool | None = None
     sync_with_provider: bool | None = None
     document_locale: str | None = None
-    provider_payment_methods: tuple[str, ...] = ()
+    provider_payment_methods: tuple[PaymentMethod, ...] = ()
     vat_rate: str | None = None
 
 
@@ -76,10 +87,10 @@ class Customer(Record):
     zipcode: str | None = None
     currency: str | None = None
     timezone: str | None = None
-    account_type: str = "customer"
-    customer_type: str | None = None
+    account_type: AccountType = "customer"
+    customer_type: CustomerType | None = None
     net_payment_term: int | None = None
-    finalize_zero_amount_invoice: str = "inherit"
+    finalize_zero_amount_invoice: ZeroAmountInvoices = "inherit"
     skip_invoice_custom_sections: bool = False
     tax_ids: tuple[TaxId, ...] = ()
     billing_configuration: CustomerBillingConfiguration = Field(default_factory=CustomerBillingConfiguration)

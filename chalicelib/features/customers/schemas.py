@@ -4,60 +4,46 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field
+from pydantic import AfterValidator, FailFast, Field
 
 from chalicelib import limits
+from chalicelib.domain.error_codes import ErrorCode
 from chalicelib.domain.errors import Invalid, merge
-from chalicelib.features.customers.records import Metadata
-from chalicelib.platform import schema
+from chalicelib.features.customers.records import (
+    AccountType,
+    CustomerType,
+    IssuingDateAdjustment,
+    IssuingDateAnchor,
+    Metadata,
+    PaymentMethod,
+    PaymentProvider,
+    ZeroAmountInvoices,
+)
+from chalicelib.platform import metadata, schema
 from chalicelib.platform.ids import new_id
 
-PROVIDERS = ("stripe", "gocardless", "adyen", "cashfree", "flutterwave", "moneyhash")
-ACCOUNT_TYPES = ("customer", "partner")
-CUSTOMER_TYPES = ("company", "individual")
-PAYMENT_METHODS = frozenset(
-    {"card", "sepa_debit", "us_bank_account", "bacs_debit", "link", "boleto", "crypto", "customer_balance"}
-)
 
-
-def _payment_methods(given: Any) -> tuple[str, ...]:
-    value = schema.words_of(PAYMENT_METHODS)(given)
-    if ("link" in value and "card" not in value) or ("customer_balance" in value and len(value) > 1):
-        raise schema.refuse("value_is_invalid")
-    return value
-
-
-def _mapping(value: Any) -> Any:
-    if value is None:
-        return {}
-    if not isinstance(value, Mapping):
-        raise schema.refuse("value_is_invalid")
-    return value
-
-
-def _entries(value: Any) -> list[dict[str, Any]]:
-    if value is None:
-        return []
-    if not isinstance(value, list) or not all(isinstance(entry, Mapping) for entry in value):
-        raise schema.refuse("invalid_type")
-    return value
+def _payable(methods: tuple[PaymentMethod, ...]) -> tuple[PaymentMethod, ...]:
+    if ("link" in methods and "card" not in methods) or ("customer_balance" in methods and len(methods) > 1):
+        raise schema.refuse(ErrorCode.VALUE_IS_INVALID)
+    return methods
 
 
 class BillingConfigurationInput(schema.Request):
     """The nested object changes key by key."""
 
-    invoice_grace_period: schema.OptionalDays = None
-    subscription_invoice_issuing_date_anchor: schema.optional_one_of("current_period_end", "next_period_start") = None  # type: ignore[valid-type]
-    subscription_invoice_issuing_date_adjustment: schema.optional_one_of(  # type: ignore[valid-type]
-        "align_with_finalization_date", "keep_anchor"
-    ) = None
-    payment_provider: schema.optional_one_of(*PROVIDERS) = None  # type: ignore[valid-type]
+    invoice_grace_period: schema.Count | None = None
+    subscription_invoice_issuing_date_anchor: IssuingDateAnchor | None = None
+    subscription_invoice_issuing_date_adjustment: IssuingDateAdjustment | None = None
+    payment_provider: PaymentProvider | None = None
     payment_provider_code: schema.OptionalName = None
     provider_customer_id: schema.OptionalName = None
-    sync: schema.OptionalBoolean = None
-    sync_with_provider: schema.OptionalBoolean = None
-    document_locale: schema.OptionalLocale = None
-    provider_payment_methods: Annotated[tuple[str, ...], BeforeValidator(_payment_methods)] = ()
+    sync: schema.Boolean | None = None
+    sync_with_provider: schema.Boolean | None = None
+    document_locale: schema.Locale | None = None
+    provider_payment_methods: Annotated[
+        tuple[PaymentMethod, ...], FailFast(), AfterValidator(_payable), schema.NULL_AS_LIST
+    ] = ()
 
 
 class AddressInput(schema.Request):
@@ -66,7 +52,7 @@ class AddressInput(schema.Request):
     address_line1: schema.OptionalName = None
     address_line2: schema.OptionalName = None
     city: schema.OptionalName = None
-    country: schema.OptionalCountry = None
+    country: schema.NullOr[schema.Country] = None
     state: schema.OptionalName = None
     zipcode: schema.OptionalName = None
 
@@ -74,11 +60,11 @@ class AddressInput(schema.Request):
 class CustomerInput(schema.Request):
     """`POST /customers`: creates, or changes the keys present."""
 
-    external_id: schema.Code
+    external_id: schema.Name
     name: schema.OptionalName = None
     firstname: schema.OptionalName = None
     lastname: schema.OptionalName = None
-    email: schema.OptionalEmail = None
+    email: schema.NullOr[schema.Email] = None
     phone: schema.OptionalName = None
     url: schema.OptionalName = None
     logo_url: schema.OptionalText = None
@@ -88,22 +74,22 @@ class CustomerInput(schema.Request):
     address_line1: schema.OptionalName = None
     address_line2: schema.OptionalName = None
     city: schema.OptionalName = None
-    country: schema.OptionalCountry = None
+    country: schema.NullOr[schema.Country] = None
     state: schema.OptionalName = None
     zipcode: schema.OptionalName = None
-    currency: schema.OptionalCurrency = None
-    timezone: schema.OptionalTimezone = None
-    account_type: schema.optional_one_of(*ACCOUNT_TYPES) = None  # type: ignore[valid-type]
-    customer_type: schema.optional_one_of(*CUSTOMER_TYPES) = None  # type: ignore[valid-type]
-    net_payment_term: schema.OptionalDays = None
-    finalize_zero_amount_invoice: schema.optional_one_of("inherit", "skip", "finalize", code="invalid_value") = None  # type: ignore[valid-type]
-    skip_invoice_custom_sections: schema.OptionalBoolean = None
-    tax_codes: schema.Codes = []
-    billing_configuration: Annotated[BillingConfigurationInput, BeforeValidator(_mapping)] = Field(
+    currency: schema.NullOr[schema.Currency] = None
+    timezone: schema.NullOr[schema.Timezone] = None
+    account_type: AccountType | None = None
+    customer_type: CustomerType | None = None
+    net_payment_term: schema.Count | None = None
+    finalize_zero_amount_invoice: Annotated[ZeroAmountInvoices, schema.refused(ErrorCode.INVALID_VALUE)] | None = None
+    skip_invoice_custom_sections: schema.Boolean | None = None
+    tax_codes: schema.ListOf[schema.Text] = []
+    billing_configuration: Annotated[BillingConfigurationInput, schema.NULL_AS_OBJECT] = Field(
         default_factory=BillingConfigurationInput
     )
-    shipping_address: Annotated[AddressInput, BeforeValidator(_mapping)] = Field(default_factory=AddressInput)
-    metadata: Annotated[list[dict[str, Any]], BeforeValidator(_entries)] = []
+    shipping_address: Annotated[AddressInput, schema.NULL_AS_OBJECT] = Field(default_factory=AddressInput)
+    metadata: Annotated[schema.ListOf[dict[str, Any]], schema.refused(ErrorCode.INVALID_TYPE)] = []
 
 
 def merged_metadata(
@@ -114,7 +100,7 @@ def merged_metadata(
     Raises: Invalid.
     """
     if len(entries) > limits.METADATA_PAIRS_MAX:
-        raise Invalid.field("metadata", "invalid_count")
+        raise Invalid.field("metadata", ErrorCode.INVALID_COUNT)
     known = {pair.id: pair for pair in before}
     pairs: list[Metadata] = []
     findings: dict[str, list[str]] = {}
@@ -123,9 +109,9 @@ def merged_metadata(
         name = entry.get("key", old.key if old else None)
         value = entry.get("value", old.value if old else None)
         shown = entry.get("display_in_invoice", old.display_in_invoice if old else False)
-        wrong = schema.pair_findings(name, value, {pair.key for pair in pairs}, value_max=100)
+        wrong = metadata.findings(metadata.CustomerPair, name, value, {pair.key for pair in pairs})
         if shown is not None and not isinstance(shown, bool):
-            wrong["display_in_invoice"] = ["value_is_invalid"]
+            wrong["display_in_invoice"] = [ErrorCode.VALUE_IS_INVALID]
         if wrong:
             findings = merge(findings, wrong)
             continue

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from functools import cache
 from typing import Any
 
+from chalicelib.domain.error_codes import ErrorCode, Resource
 from chalicelib.domain.errors import Invalid, NotFound
 from chalicelib.features.customers import schemas, serializer, store
 from chalicelib.features.customers.records import BillingState, Customer
@@ -52,7 +53,7 @@ def upsert(organization: OrganizationRef, values: Mapping[str, Any], *, now: dat
             return customer, tasks
         return _change(own, old, _with(old, request, tax_ids, now=now), now=now)
 
-    return retrying(attempt, "customer")
+    return retrying(attempt, Resource.CUSTOMER)
 
 
 def find(organization_id: OrganizationId, external_id: str) -> Customer:
@@ -62,7 +63,7 @@ def find(organization_id: OrganizationId, external_id: str) -> Customer:
     """
     customer = CUSTOMERS.find(organization_id, external_id)
     if customer is None:
-        raise NotFound("customer")
+        raise NotFound(Resource.CUSTOMER)
     return customer
 
 
@@ -107,7 +108,7 @@ def remove(organization: OrganizationRef, external_id: str, *, now: datetime) ->
         gone = CUSTOMERS.remove(organization.id, old, now=now, extra=[*actions, agenda.put(close, now=now)])
         return gone, [agenda.task(BILL, organization, old.id, now), close]
 
-    return retrying(attempt, "customer")
+    return retrying(attempt, Resource.CUSTOMER)
 
 
 def due_actions(
@@ -134,7 +135,7 @@ def check_currency(customer: Customer, currency: str) -> Customer:
     if customer.currency is None:
         return customer.model_copy(update={"currency": currency})
     if customer.currency != currency:
-        raise Invalid.field("currency", "currencies_does_not_match")
+        raise Invalid.field("currency", ErrorCode.CURRENCIES_DOES_NOT_MATCH)
     return customer
 
 
@@ -147,7 +148,7 @@ def replan_task(organization: Organization, *, now: datetime) -> Task:
 def _change(organization: Organization, old: Customer, new: Customer, *, now: datetime) -> tuple[Customer, list[Task]]:
     state = store.state_of(organization.id, old.id)
     if new.currency != old.currency and state.attached:
-        raise Invalid.field("currency", "currencies_does_not_match")
+        raise Invalid.field("currency", ErrorCode.CURRENCIES_DOES_NOT_MATCH)
     extra: list[Write] = []
     tasks: list[Task] = []
     if (new.timezone, new.currency) != (old.timezone, old.currency):

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from chalicelib import limits
+from chalicelib.domain.error_codes import ErrorCode
 from chalicelib.domain.errors import Invalid
 from chalicelib.features.events import log_pages, service
 from chalicelib.features.events.subscription_pages import Events
@@ -73,7 +74,7 @@ def _filter(call: Call, subscription: str | None, real_now: datetime) -> Filter:
     low, high = (parameters.instant(call, name) for name in ("timestamp_from", "timestamp_to"))
     if parameters.switch(call, "timestamp_from_started_at"):
         if subscription is None:
-            raise Invalid.field("external_subscription_id", "value_is_mandatory")
+            raise Invalid.field("external_subscription_id", ErrorCode.VALUE_IS_MANDATORY)
         started = _started_at(call.organization.id, subscription)
         if started is not None:
             # Events of the second in which it started are its own. Source: rules/usage 1.4.

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator
 
 from chalicelib import limits
+from chalicelib.domain.error_codes import ErrorCode
 from chalicelib.domain.errors import BadRequest, Invalid
 from chalicelib.domain.money import CONTEXT
 from chalicelib.features.metering.event import Event, instant_of, milliseconds_of
@@ -20,7 +21,7 @@ from chalicelib.platform.timestamps import iso, iso_millis
 
 _SECONDS = re.compile(r"\d{1,12}(\.\d{1,12})?", re.ASCII)
 _PRICE = re.compile(r"[+-]?0*\d{1,25}(\.\d{1,40})?", re.ASCII)
-_PRICE_DECIMALS = 15
+_PRICE_WHOLE, _PRICE_DECIMALS = 25, 15
 _LATEST_MS = 253_370_764_800_000  # The year 9999: what lies behind cannot be written as an instant.
 
 
@@ -30,10 +31,10 @@ def _timestamp(value: Any) -> int | None:
         return None
     text = value.strip() if isinstance(value, str) else format(Decimal(value), "f") if _is_number(value) else ""
     if not _SECONDS.fullmatch(text):
-        raise schema.refuse("invalid_format")
+        raise schema.refuse(ErrorCode.INVALID_FORMAT)
     milliseconds = int(Decimal(text) * 1000)
     if milliseconds >= _LATEST_MS:
-        raise schema.refuse("invalid_format")
+        raise schema.refuse(ErrorCode.INVALID_FORMAT)
     return milliseconds
 
 
@@ -43,37 +44,35 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and abs(value) < 10**15
 
 
-def _properties(value: Any) -> dict[str, Any]:
-    if value is None:
-        return {}
-    if not isinstance(value, Mapping):
-        raise schema.refuse("value_is_invalid")
-    return dict(value)
-
-
 def _precise(value: Any) -> str | None:
     """A price as it is kept: 25 digits before the point and 15 after it. Source: rules/usage 1.1."""
     if value is None:
         return None
     text = value.strip() if isinstance(value, str) else format(Decimal(value), "f") if _is_number(value) else ""
     if not _PRICE.fullmatch(text):
-        raise schema.refuse("value_is_invalid")
+        raise schema.refuse(ErrorCode.VALUE_IS_INVALID)
     number = Decimal(text)
     if len(text.partition(".")[2]) > _PRICE_DECIMALS:
         number = number.quantize(Decimal(1).scaleb(-_PRICE_DECIMALS), rounding=ROUND_HALF_UP, context=CONTEXT)
     return format(number, "f")
 
 
+Timestamp = Annotated[
+    int | None, BeforeValidator(_timestamp), schema.number(minimum=0, exclusiveMaximum=_LATEST_MS // 1000)
+]
+PreciseAmount = Annotated[str | None, BeforeValidator(_precise), schema.number(exclusiveMaximum=10**_PRICE_WHOLE)]
+
+
 class EventInput(schema.Request):
     """One event. Every field may come as null, which means absent."""
 
-    transaction_id: schema.Code
-    code: schema.Code
+    transaction_id: schema.Name
+    code: schema.Name
     external_subscription_id: schema.OptionalName = None
     external_customer_id: schema.OptionalName = None
-    timestamp: Annotated[int | None, BeforeValidator(_timestamp)] = None
-    properties: Annotated[dict[str, Any], BeforeValidator(_properties)] = {}
-    precise_total_amount_cents: Annotated[str | None, BeforeValidator(_precise)] = None
+    timestamp: Timestamp = None
+    properties: schema.Object = {}
+    precise_total_amount_cents: PreciseAmount = None
 
 
 class EstimateInput(schema.Request):
@@ -81,9 +80,9 @@ class EstimateInput(schema.Request):
 
     code: schema.OptionalName = None
     external_subscription_id: schema.OptionalName = None
-    timestamp: Annotated[int | None, BeforeValidator(_timestamp)] = None
-    properties: Annotated[dict[str, Any], BeforeValidator(_properties)] = {}
-    precise_total_amount_cents: Annotated[str | None, BeforeValidator(_precise)] = None
+    timestamp: Timestamp = None
+    properties: schema.Object = {}
+    precise_total_amount_cents: PreciseAmount = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +101,7 @@ def read_event(values: Mapping[str, Any], *, now: datetime, keeps_raw_for_ever: 
     request, findings = schema.examine(EventInput, values)
     subscription = values.get("external_subscription_id") or values.get("external_customer_id")
     if subscription is None or not str(subscription).strip():
-        findings = {**findings, "external_subscription_id": ["value_is_mandatory"]}
+        findings = {**findings, "external_subscription_id": [ErrorCode.VALUE_IS_MANDATORY]}
     if request is None or findings:
         raise Invalid(findings)
     event = Event(
@@ -115,9 +114,9 @@ def read_event(values: Mapping[str, Any], *, now: datetime, keeps_raw_for_ever: 
     )
     if not keeps_raw_for_ever and instant_of(event.timestamp_ms) < now - limits.EVENT_RETENTION:
         # Its raw event would be gone, and with it the knowledge that it was counted.
-        raise Invalid.field("timestamp", "value_is_out_of_range")
+        raise Invalid.field("timestamp", ErrorCode.VALUE_IS_OUT_OF_RANGE)
     if len(to_json(event.properties).encode()) + len(event.code) + len(event.transaction_id) > limits.EVENT_BYTES_MAX:
-        raise Invalid.field("properties", "value_is_too_long")
+        raise Invalid.field("properties", ErrorCode.VALUE_IS_TOO_LONG)
     if request.external_subscription_id is None:
         return Unresolved(event, str(request.external_customer_id))
     return event
@@ -148,16 +147,16 @@ def batch_of(body: Any) -> list[Mapping[str, Any]]:
         shared = dict(body["event"])
         ids = shared.pop("external_subscription_ids", None)
         if not isinstance(ids, list) or not ids:
-            raise Invalid.field("external_subscription_ids", "value_is_mandatory")
+            raise Invalid.field("external_subscription_ids", ErrorCode.VALUE_IS_MANDATORY)
         entries: Sequence[Any] = [{**shared, "external_subscription_id": subscription} for subscription in ids]
     elif isinstance(body, Mapping) and "events" in body:
         entries = body["events"] if isinstance(body["events"], list) else []
     else:
         raise BadRequest("param is missing or the value is empty or invalid: events")
     if not entries:
-        raise Invalid.field("events", "no_events")
+        raise Invalid.field("events", ErrorCode.NO_EVENTS)
     if len(entries) > settings().events_per_batch_max:
-        raise Invalid.field("events", "too_many_events")
+        raise Invalid.field("events", ErrorCode.TOO_MANY_EVENTS)
     return [entry if isinstance(entry, Mapping) else {} for entry in entries]
 
 

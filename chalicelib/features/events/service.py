@@ -9,6 +9,7 @@ from typing import Any
 import simplejson
 
 from chalicelib import limits
+from chalicelib.domain.error_codes import ErrorCode, Resource
 from chalicelib.domain.errors import Invalid, NotFound
 from chalicelib.features.billable_metrics import formulas
 from chalicelib.features.events import resources, schemas
@@ -88,7 +89,7 @@ def find(organization: OrganizationRef, transaction_id: str, external_subscripti
         found = [item for item in found if item["subscription"] == external_subscription_id]
     found = [item for item in found if not erase.is_erased(item)]
     if not found:
-        raise NotFound("event")
+        raise NotFound(Resource.EVENT)
     return min(found, key=metered.reception_of)
 
 
@@ -149,7 +150,7 @@ def _resolved(organization: OrganizationRef, read: Event | schemas.Unresolved) -
         return read
     only = subscriptions.only_active_of(organization.id, read.external_customer_id)
     if only is None:
-        raise Invalid.field("external_subscription_id", "value_is_mandatory")
+        raise Invalid.field("external_subscription_id", ErrorCode.VALUE_IS_MANDATORY)
     return replace(read.event, external_subscription_id=only)
 
 

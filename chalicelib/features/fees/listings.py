@@ -4,11 +4,12 @@ It holds fees of final invoices and those without invoice; those of drafts come 
 """
 
 from collections.abc import Callable, Sequence
+from typing import get_args
 
 from chalicelib.features.customers.store import CUSTOMERS
 from chalicelib.features.fees import service, store
 from chalicelib.features.fees.store import FeeRow
-from chalicelib.features.invoices.records import Fee
+from chalicelib.features.invoices.records import Fee, FeePaymentStatus
 from chalicelib.platform import counters, listing, parameters
 from chalicelib.platform.http import Call
 from chalicelib.platform.ids import OrganizationId, key
@@ -27,7 +28,7 @@ def page(call: Call) -> tuple[list[Fee], dict[str, int | None]]:
     organization_id = call.organization.id
     wanted = listing.wanted(call)
     chosen = _filters(call)
-    status = parameters.word(call, "payment_status", service.PAYMENT_STATUSES)
+    status = parameters.word(call, "payment_status", get_args(FeePaymentStatus))
     place, index = key(organization_id, store.LIST), "list"
     external_id = call.one("external_customer_id")
     if external_id is not None:

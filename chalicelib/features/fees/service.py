@@ -2,15 +2,16 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, get_args
 
+from chalicelib.domain.error_codes import ErrorCode, Resource
 from chalicelib.domain.errors import Invalid, NotAllowed, NotFound
 from chalicelib.features.fees import store
 from chalicelib.features.fees.store import Stored
 from chalicelib.features.invoices import serializer
 from chalicelib.features.invoices import service as invoices
 from chalicelib.features.invoices import store as invoice_store
-from chalicelib.features.invoices.records import Fee
+from chalicelib.features.invoices.records import Fee, FeePaymentStatus
 from chalicelib.features.webhooks import service as webhooks
 from chalicelib.platform import agenda, clock
 from chalicelib.platform.agenda import Task
@@ -19,7 +20,6 @@ from chalicelib.platform.ids import FeeId, OrganizationId
 from chalicelib.platform.retry import retrying
 from chalicelib.platform.unit import Unit
 
-PAYMENT_STATUSES = ("pending", "succeeded", "failed", "refunded")
 # What is remembered of the last change to a status.
 _SINCE = {"succeeded": "succeeded_at", "failed": "failed_at", "refunded": "refunded_at"}
 # Behind these many invoices nobody just made looks for its fees.
@@ -33,7 +33,7 @@ def find(organization_id: OrganizationId, fee_id: FeeId) -> Stored:
     """
     found = store.get(organization_id, fee_id)
     if found is None or found.deleted:
-        raise NotFound("fee")
+        raise NotFound(Resource.FEE)
     return found
 
 
@@ -73,15 +73,15 @@ def update(organization_id: OrganizationId, fee_id: FeeId, values: Mapping[str, 
     def attempt() -> Fee:
         old = find(organization_id, fee_id)
         status = values.get("payment_status", old.fee.payment_status)
-        if status not in PAYMENT_STATUSES:
-            raise Invalid.field("payment_status", "value_is_invalid")
+        if status not in get_args(FeePaymentStatus):
+            raise Invalid.field("payment_status", ErrorCode.VALUE_IS_INVALID)
         _check_loose(old)
         since = {_SINCE[status]: now} if status in _SINCE and status != old.fee.payment_status else {}
         new = old.fee.model_copy(update={"payment_status": status, **since})
         Unit([store.replace_action(organization_id, old, new)]).commit()
         return new
 
-    return retrying(attempt, "fee")
+    return retrying(attempt, Resource.FEE)
 
 
 def remove(organization_id: OrganizationId, fee_id: FeeId) -> Fee:
@@ -96,9 +96,9 @@ def remove(organization_id: OrganizationId, fee_id: FeeId) -> Fee:
         Unit(store.remove_actions(organization_id, old)).commit()
         return old.fee
 
-    return retrying(attempt, "fee")
+    return retrying(attempt, Resource.FEE)
 
 
 def _check_loose(stored: Stored) -> None:
     if stored.fee.invoice_id is not None:
-        raise NotAllowed("invoiced_fee")
+        raise NotAllowed(ErrorCode.INVOICED_FEE)

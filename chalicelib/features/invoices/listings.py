@@ -1,17 +1,15 @@
 """The list of invoices and its filters. Source: rules/invoices 1."""
 
 from collections.abc import Callable
+from typing import get_args
 
 from chalicelib.features.customers.store import CUSTOMERS
 from chalicelib.features.invoices import store
-from chalicelib.features.invoices.records import VISIBLE, Invoice
-from chalicelib.features.invoices.service import PAYMENT_STATUSES
+from chalicelib.features.invoices.records import VISIBLE, Invoice, InvoiceType, PaymentStatus
 from chalicelib.features.invoices.store import InvoiceRow
 from chalicelib.platform import counters, listing, parameters
 from chalicelib.platform.http import Call
 from chalicelib.platform.ids import CustomerId, key
-
-_TYPES = ("subscription", "add_on", "credit", "one_off", "advance_charges", "progressive_billing")
 
 
 def page(call: Call, customer_id: CustomerId | None = None) -> tuple[list[Invoice], dict[str, int | None]]:
@@ -27,7 +25,7 @@ def page(call: Call, customer_id: CustomerId | None = None) -> tuple[list[Invoic
             return [], listing.meta(listing.wanted(call), 0)
         customer_id = customer.id
     statuses = parameters.words(call, ("status", "statuses"), VISIBLE)
-    payment_statuses = parameters.words(call, ("payment_status", "payment_statuses"), PAYMENT_STATUSES)
+    payment_statuses = parameters.words(call, ("payment_status", "payment_statuses"), get_args(PaymentStatus))
     chosen = _filters(call)
     narrowed = bool(chosen.conditions) or _dates(call) is not None
     if statuses:
@@ -53,7 +51,7 @@ def page(call: Call, customer_id: CustomerId | None = None) -> tuple[list[Invoic
 
 def _filters(call: Call) -> listing.Filter:
     chosen = listing.Filter()
-    types = parameters.words(call, ("invoice_type",), _TYPES)
+    types = parameters.words(call, ("invoice_type",), get_args(InvoiceType))
     if types:
         chosen.one_of("invoice_type", types)
     for field, wish in (

@@ -2,7 +2,7 @@
 
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
@@ -21,6 +21,15 @@ from chalicelib.platform.ids import (
     SubscriptionId,
     TaxId,
 )
+
+InvoiceType = Literal["subscription", "add_on", "credit", "one_off", "advance_charges", "progressive_billing"]
+InvoiceStatus = Literal["draft", "finalized", "voided", "failed", "pending", "closed"]
+PaymentStatus = Literal["pending", "succeeded", "failed"]
+FeeType = Literal["charge", "add_on", "subscription", "credit", "commitment", "fixed_charge"]
+FeeItemType = Literal["Subscription", "BillableMetric", "AddOn"]
+FeePaymentStatus = Literal["pending", "succeeded", "failed", "refunded"]
+# Statuses of invoices that reads and lists know.
+VISIBLE: tuple[InvoiceStatus, ...] = ("draft", "finalized", "voided", "failed", "pending")
 
 
 class Part(BaseModel):
@@ -152,9 +161,9 @@ class Fee(Part):
     true_up_fee_id: str | None = None
     true_up_parent_id: str | None = None
     event_transaction_id: str | None = None
-    type: str
+    type: FeeType
     item_id: str
-    item_type: str
+    item_type: FeeItemType
     item_code: str
     item_name: str
     item_description: str | None
@@ -177,7 +186,7 @@ class Fee(Part):
     end: datetime
     exact_end: bool = False
     created_at: datetime
-    payment_status: str = "pending"
+    payment_status: FeePaymentStatus = "pending"
     succeeded_at: datetime | None = None
     failed_at: datetime | None = None
     refunded_at: datetime | None = None
@@ -191,9 +200,9 @@ class Invoice(Record):
     id: InvoiceId
     customer_id: CustomerId
     external_customer_id: str
-    invoice_type: str
-    status: str
-    payment_status: str
+    invoice_type: InvoiceType
+    status: InvoiceStatus
+    payment_status: PaymentStatus
     number: str
     sequential_id: int | None
     currency: str
@@ -231,6 +240,3 @@ class Invoice(Record):
     def visible(self) -> bool:
         """Whether reads and lists know it."""
         return self.status in VISIBLE
-
-
-VISIBLE = ("draft", "finalized", "voided", "failed", "pending")

@@ -3,15 +3,16 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, get_args
 
 from chalicelib import limits
+from chalicelib.domain.error_codes import ErrorCode, Resource
 from chalicelib.domain.errors import Invalid, NotAllowed, NotFound, merge
 from chalicelib.features.customers import serializer as customer_serializer
 from chalicelib.features.customers.records import Customer
 from chalicelib.features.customers.store import CUSTOMERS
 from chalicelib.features.invoices import serializer, store
-from chalicelib.features.invoices.records import Fee, Invoice, MetadataPair
+from chalicelib.features.invoices.records import Fee, Invoice, MetadataPair, PaymentStatus
 from chalicelib.features.organizations import service as organizations
 from chalicelib.features.organizations.records import Organization
 from chalicelib.features.plans import service as plans
@@ -21,7 +22,7 @@ from chalicelib.features.subscriptions import store as subscription_store
 from chalicelib.features.subscriptions.records import Subscription
 from chalicelib.features.taxes import service as taxes
 from chalicelib.features.webhooks import service as webhooks
-from chalicelib.platform import agenda, clock, files, schema
+from chalicelib.platform import agenda, clock, files, metadata
 from chalicelib.platform.agenda import Task
 from chalicelib.platform.clock import OrganizationRef
 from chalicelib.platform.ids import InvoiceId, OrganizationId, new_id
@@ -32,8 +33,6 @@ from chalicelib.platform.unit import Unit
 ISSUED = agenda.kind("invoice_issued", rank=85, wall_clock=True)
 PRINT = agenda.kind("print_invoice", rank=95, wall_clock=True, queue="documents")
 
-PAYMENT_STATUSES = ("pending", "succeeded", "failed")
-
 
 def find(organization_id: OrganizationId, invoice_id: InvoiceId) -> Invoice:
     """A visible invoice.
@@ -42,7 +41,7 @@ def find(organization_id: OrganizationId, invoice_id: InvoiceId) -> Invoice:
     """
     invoice = store.get(organization_id, invoice_id)
     if invoice is None or not invoice.visible:
-        raise NotFound("invoice")
+        raise NotFound(Resource.INVOICE)
     return invoice
 
 
@@ -128,31 +127,31 @@ def update(
         Unit([*actions, *(agenda.put(task, now=now) for task in tasks)]).commit()
         return new, tasks
 
-    return retrying(attempt, "invoice")
+    return retrying(attempt, Resource.INVOICE)
 
 
 def _updated(old: Invoice, values: Mapping[str, Any], *, now: datetime) -> Invoice:
     if old.status == "voided":
-        raise NotAllowed("update_on_voided_invoice")
+        raise NotAllowed(ErrorCode.UPDATE_ON_VOIDED_INVOICE)
     fields: dict[str, Any] = {}
     if "payment_status" in values:
-        if values["payment_status"] not in PAYMENT_STATUSES:
-            raise Invalid.field("payment_status", "value_is_invalid")
+        if values["payment_status"] not in get_args(PaymentStatus):
+            raise Invalid.field("payment_status", ErrorCode.VALUE_IS_INVALID)
         if old.status == "draft":
-            raise NotAllowed("payment_status_update_on_draft_invoice")
+            raise NotAllowed(ErrorCode.PAYMENT_STATUS_UPDATE_ON_DRAFT_INVOICE)
         fields["payment_status"] = values["payment_status"]
     if "metadata" in values:
         if old.status == "draft":
-            raise NotAllowed("metadata_on_draft_invoice")
+            raise NotAllowed(ErrorCode.METADATA_ON_DRAFT_INVOICE)
         fields["metadata"] = _metadata(old, values["metadata"], now=now)
     return old.model_copy(update={**fields, "updated_at": now})
 
 
 def _metadata(old: Invoice, entries: Any, *, now: datetime) -> tuple[MetadataPair, ...]:
     if not isinstance(entries, list) or not all(isinstance(entry, Mapping) for entry in entries or []):
-        raise Invalid.field("metadata", "invalid_type")
+        raise Invalid.field("metadata", ErrorCode.INVALID_TYPE)
     if len(entries) > limits.METADATA_PAIRS_MAX:
-        raise Invalid.field("metadata", "invalid_count")
+        raise Invalid.field("metadata", ErrorCode.INVALID_COUNT)
     known = {pair.id: pair for pair in old.metadata}
     pairs: list[MetadataPair] = []
     findings: dict[str, list[str]] = {}
@@ -160,7 +159,7 @@ def _metadata(old: Invoice, entries: Any, *, now: datetime) -> tuple[MetadataPai
         before = known.get(str(entry.get("id")))
         name = entry.get("key", before.key if before else None)
         value = entry.get("value", before.value if before else None)
-        wrong = schema.pair_findings(name, value, {pair.key for pair in pairs}, value_max=140)
+        wrong = metadata.findings(metadata.Pair, name, value, {pair.key for pair in pairs})
         findings = merge(findings, wrong)
         if not wrong:
             made = before or MetadataPair(id=new_id(), key="", value="", created_at=now)
@@ -177,7 +176,7 @@ def download(organization: Organization, invoice_id: InvoiceId) -> Invoice:
     """
     invoice = find(organization.id, invoice_id)
     if invoice.status not in ("finalized", "voided"):
-        raise NotFound("invoice")
+        raise NotFound(Resource.INVOICE)
     if invoice.file_key is None:
         task = agenda.find(agenda.task(PRINT, organization.ref, invoice_id, clock.utc_now()).key)
         if task is not None:

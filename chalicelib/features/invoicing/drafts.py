@@ -2,6 +2,7 @@
 
 from datetime import datetime
 
+from chalicelib.domain.error_codes import Resource
 from chalicelib.features.customers import store as customer_store
 from chalicelib.features.invoices import store
 from chalicelib.features.invoices.records import Fee, Invoice
@@ -50,7 +51,7 @@ def refresh(organization_id: OrganizationId, draft: Invoice, *, now: datetime) -
         Unit(store.replace_actions(organization_id, old, fresh)).commit()
         return fresh
 
-    return retrying(attempt, "invoice")
+    return retrying(attempt, Resource.INVOICE)
 
 
 def refresh_all(organization_id: OrganizationId, customer_id: CustomerId, *, plan_id: PlanId, now: datetime) -> None:

@@ -5,6 +5,7 @@ from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from chalicelib.domain import periods
+from chalicelib.domain.error_codes import Resource
 from chalicelib.domain.errors import ChangedMeanwhile
 from chalicelib.domain.invoicing import dates
 from chalicelib.domain.invoicing.steps import VERSION_NUMBERS
@@ -47,14 +48,14 @@ def finalize_now(organization: OrganizationRef, draft: Invoice, *, now: datetime
         if standing is None:
             current = store.get(organization.id, draft.id)
             if current is not None and current.status == "draft":
-                raise ChangedMeanwhile("invoice")  # The task was moved between two reads.
+                raise ChangedMeanwhile(Resource.INVOICE)  # The task was moved between two reads.
             return []
         if standing.due_at <= now and not standing.parked:
             return [standing]
         Unit(agenda.move(standing, now, now=now)).commit()
         return [agenda.task(FINALIZE, organization, draft.id, now)]
 
-    return retrying(attempt, "invoice")
+    return retrying(attempt, Resource.INVOICE)
 
 
 def finalize_all(

@@ -83,7 +83,7 @@ def forget() -> None:
 def dimension_of(metric: Metric, open_keys: Iterable[str] = ()) -> RollupDimension | None:
     """The rollup dimension of a metric; of its filters' keys and of the further properties that are named."""
     listed = {each.key: each.values for each in metric.filters}
-    return dimensions.of_metric(Aggregation(metric.aggregation_type), metric.field_name, listed, open_keys)
+    return dimensions.of_metric(metric.aggregation_type, metric.field_name, listed, open_keys)
 
 
 def priced_dimension_of(metric: Metric) -> RollupDimension | None:

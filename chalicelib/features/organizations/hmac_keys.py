@@ -19,6 +19,7 @@ from collections.abc import Mapping
 from pynamodb.attributes import BinaryAttribute
 
 from chalicelib import limits
+from chalicelib.domain.error_codes import Resource
 from chalicelib.features.organizations import store
 from chalicelib.features.organizations.records import Organization
 from chalicelib.platform import secret
@@ -85,7 +86,7 @@ def _read_or_made(organization_id: OrganizationId) -> str:
         unit.commit()
         return plain
 
-    return retrying(attempt, "hmac_key")
+    return retrying(attempt, Resource.ORGANIZATION)
 
 
 def _key(organization_id: OrganizationId) -> tuple[str, str]:

@@ -1,11 +1,16 @@
 """The organization as it is kept."""
 
 from datetime import datetime
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from chalicelib.platform.clock import OrganizationRef
 from chalicelib.platform.ids import OrganizationId
+
+CouponApplication = Literal["after_tax", "before_tax"]
+DocumentNumbering = Literal["per_customer", "per_organization"]
+EmailSetting = Literal["invoice.finalized", "credit_note.created", "payment_receipt.created"]
 
 
 class BillingConfiguration(BaseModel):
@@ -16,7 +21,7 @@ class BillingConfiguration(BaseModel):
     invoice_footer: str | None = None
     invoice_grace_period: int = 0
     document_locale: str = "en"
-    coupon_application: str = "after_tax"
+    coupon_application: CouponApplication = "after_tax"
     vat_rate: str = "0"
 
 
@@ -44,9 +49,9 @@ class Organization(BaseModel):
     tax_identification_number: str | None = None
     timezone: str = "UTC"
     net_payment_term: int = 0
-    document_numbering: str = "per_customer"
+    document_numbering: DocumentNumbering = "per_customer"
     document_number_prefix: str = ""
-    email_settings: tuple[str, ...] = ()
+    email_settings: tuple[EmailSetting, ...] = ()
     finalize_zero_amount_invoice: bool = True
     billing_configuration: BillingConfiguration = Field(default_factory=BillingConfiguration)
     version: int = 0

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+from chalicelib.domain.error_codes import Resource
 from chalicelib.domain.errors import NotFound
 from chalicelib.features.organizations import hmac_keys, store
 from chalicelib.features.organizations.records import BillingConfiguration, Organization
@@ -37,7 +38,7 @@ def create(request: OrganizationCreate, *, now: datetime) -> tuple[Organization,
     token_hash = hashlib.sha256(token.encode()).hexdigest()
     key = auth.create_key(api_key, organization.ref, now)
     invitation = store.invitation(token_hash, OrganizationId(organization_id), request.email or "", now)
-    retrying(lambda: store.create([key, invitation], organization), "organization")
+    retrying(lambda: store.create([key, invitation], organization), Resource.ORGANIZATION)
     return organization, api_key, f"{settings().public_url}/invitation/{token}"
 
 
@@ -48,7 +49,7 @@ def get(organization_id: OrganizationId) -> Organization:
     """
     organization = store.get(organization_id)
     if organization is None:
-        raise NotFound("organization")
+        raise NotFound(Resource.ORGANIZATION)
     return organization
 
 

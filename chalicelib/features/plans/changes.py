@@ -3,6 +3,7 @@
 from datetime import datetime
 
 from chalicelib import limits
+from chalicelib.domain.error_codes import ErrorCode
 from chalicelib.domain.errors import Invalid
 from chalicelib.features.billable_metrics import store as metric_store
 from chalicelib.features.plans import advance_codes, serializer, store
@@ -90,8 +91,8 @@ def check_size(plan: Plan) -> None:
     Raises: Invalid.
     """
     if len(metric_ids(plan)) > limits.METRICS_PER_PLAN_MAX or len(plan.charges) > limits.CHARGES_PER_PLAN_MAX:
-        raise Invalid.field("charges", "invalid_count")
+        raise Invalid.field("charges", ErrorCode.INVALID_COUNT)
     if len(plan.fixed_charges) > limits.CHARGES_PER_PLAN_MAX:
-        raise Invalid.field("fixed_charges", "invalid_count")
+        raise Invalid.field("fixed_charges", ErrorCode.INVALID_COUNT)
     if len(to_json(dump(plan)).encode()) > limits.ITEM_BYTES_MAX:
-        raise Invalid.field("base", "value_is_too_long")
+        raise Invalid.field("base", ErrorCode.VALUE_IS_TOO_LONG)

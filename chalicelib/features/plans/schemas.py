@@ -2,53 +2,37 @@
 
 from collections.abc import Mapping
 from decimal import Decimal
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from chalicelib import limits
 from chalicelib.domain.charges.models import ChargeModel
+from chalicelib.domain.error_codes import ErrorCode
+from chalicelib.domain.intervals import Interval
+from chalicelib.features.plans.store import FixedChargeModel
 from chalicelib.platform import schema
-
-FIXED_CHARGE_MODELS = ("standard", "graduated", "volume")
-INTERVALS = ("weekly", "monthly", "quarterly", "semiannual", "yearly")
 
 
 def _trial(value: Any) -> str:
     if value is None:
         return "0"
     days = schema.exact(value)
-    if days is None:
-        raise schema.refuse("value_is_invalid")
     if not 0 <= days <= Decimal(36500):
-        raise schema.refuse("value_is_out_of_range")
+        raise schema.refuse(ErrorCode.VALUE_IS_OUT_OF_RANGE)
     return format(days.normalize(), "f")
-
-
-def _mapping(value: Any) -> dict[str, Any]:
-    if value is None:
-        return {}
-    if not isinstance(value, Mapping):
-        raise schema.refuse("value_is_invalid")
-    return dict(value)
-
-
-def _mapping_or_none(value: Any) -> dict[str, Any] | None:
-    return None if value is None else _mapping(value)
 
 
 def _units(value: Any) -> str:
     if value is None:
         return "0"
     units = schema.exact(value)
-    if units is None:
-        raise schema.refuse("value_is_invalid")
     plain = units.normalize()
     exponent = plain.as_tuple().exponent
     if not isinstance(exponent, int) or exponent < -limits.QUANTITY_DIGITS_AFTER:
-        raise schema.refuse("value_is_invalid")
+        raise schema.refuse(ErrorCode.VALUE_IS_INVALID)
     if plain < 0 or plain >= Decimal(10) ** limits.UNITS_DIGITS_BEFORE:
-        raise schema.refuse("value_is_out_of_range")
+        raise schema.refuse(ErrorCode.VALUE_IS_OUT_OF_RANGE)
     return format(plain, "f") if plain else "0"
 
 
@@ -60,46 +44,45 @@ def _without_null(values: Any, *switches: str) -> Any:
     return {"charge_model": None, **kept}
 
 
-def _list_of_mappings(value: Any) -> list[dict[str, Any]]:
-    if value is None:
-        return []
-    if not isinstance(value, list) or not all(isinstance(entry, Mapping) for entry in value):
-        raise schema.refuse("value_is_invalid")
-    return value
-
-
 def _filter_values(value: Any) -> dict[str, tuple[str, ...]]:
     """Keys with the values that each may have, each once."""
     if value is None or value == {}:
-        raise schema.refuse("value_is_mandatory")
+        raise schema.refuse(ErrorCode.VALUE_IS_MANDATORY)
     if not isinstance(value, Mapping):
-        raise schema.refuse("value_is_invalid")
+        raise schema.refuse(ErrorCode.VALUE_IS_INVALID)
     for listed in value.values():
         if listed is None or listed == []:
-            raise schema.refuse("value_is_mandatory")
+            raise schema.refuse(ErrorCode.VALUE_IS_MANDATORY)
         if not isinstance(listed, list | tuple) or not all(isinstance(entry, str) for entry in listed):
-            raise schema.refuse("value_is_invalid")
+            raise schema.refuse(ErrorCode.VALUE_IS_INVALID)
     return {str(name): tuple(dict.fromkeys(listed)) for name, listed in value.items()}
 
 
 def _nothing_yet(value: Any) -> None:
     """Parts of a plan that are not billed yet: an empty one is fine, any other is refused rather than not billed."""
     if value:
-        raise schema.refuse("value_is_invalid")
+        raise schema.refuse(ErrorCode.VALUE_IS_INVALID)
 
 
 def _metadata(value: Any) -> dict[str, str | None]:
-    pairs = _mapping(value)
+    if value is not None and not isinstance(value, Mapping):
+        raise schema.refuse(ErrorCode.VALUE_IS_INVALID)
+    pairs = dict(value or {})
     if len(pairs) > 50:
-        raise schema.refuse("invalid_count", "metadata")
+        raise schema.refuse(ErrorCode.INVALID_COUNT, "metadata")
     for name, text in pairs.items():
         if len(name) > 100:
-            raise schema.refuse("value_is_too_long", "key")
+            raise schema.refuse(ErrorCode.VALUE_IS_TOO_LONG, "key")
         if text is not None and (not isinstance(text, str) or len(text) > 255):
-            raise schema.refuse("value_is_too_long", "value")
+            raise schema.refuse(ErrorCode.VALUE_IS_TOO_LONG, "value")
     return pairs
 
 
+Metadata = Annotated[
+    dict[Annotated[str, Field(max_length=100)], Annotated[str, Field(max_length=255)] | None],
+    Field(max_length=50),
+    BeforeValidator(_metadata),
+]
 NotYet = Annotated[None, BeforeValidator(_nothing_yet)]
 
 
@@ -109,17 +92,17 @@ class ChargeInput(schema.Request):
     id: schema.OptionalName = None
     billable_metric_id: schema.OptionalName = None
     code: schema.OptionalName = None
-    charge_model: schema.one_of(*ChargeModel)  # type: ignore[valid-type]
-    properties: Annotated[dict[str, Any], BeforeValidator(_mapping)] = {}
-    filters: Annotated[list[dict[str, Any]], BeforeValidator(_list_of_mappings)] = []
-    group_properties: Annotated[list[dict[str, Any]], BeforeValidator(_list_of_mappings)] = []
+    charge_model: ChargeModel
+    properties: schema.Object = {}
+    filters: schema.ListOf[dict[str, Any]] = []
+    group_properties: schema.ListOf[dict[str, Any]] = []
     pay_in_advance: schema.Boolean = False
     invoiceable: schema.Boolean = True
-    regroup_paid_fees: schema.optional_one_of("invoice") = None  # type: ignore[valid-type]
+    regroup_paid_fees: Literal["invoice"] | None = None
     prorated: schema.Boolean = False
-    min_amount_cents: schema.OptionalCents = None
+    min_amount_cents: schema.Count | None = None
     invoice_display_name: schema.OptionalName = None
-    tax_codes: schema.Codes = []
+    tax_codes: schema.ListOf[schema.Text] = []
 
     @model_validator(mode="before")
     @classmethod
@@ -133,7 +116,7 @@ class ChargeFilterInput(schema.Request):
 
     id: schema.OptionalName = None
     invoice_display_name: schema.OptionalName = None
-    properties: Annotated[dict[str, Any], BeforeValidator(_mapping)] = {}
+    properties: schema.Object = {}
     values: Annotated[dict[str, tuple[str, ...]], BeforeValidator(_filter_values)]
 
     @model_validator(mode="before")
@@ -151,14 +134,16 @@ class FixedChargeInput(schema.Request):
     add_on_id: schema.OptionalName = None
     add_on_code: schema.OptionalName = None
     code: schema.OptionalName = None
-    charge_model: schema.one_of(*FIXED_CHARGE_MODELS)  # type: ignore[valid-type]
-    properties: Annotated[dict[str, Any], BeforeValidator(_mapping)] = {}
-    units: Annotated[str, BeforeValidator(_units)] = "0"
+    charge_model: FixedChargeModel
+    properties: schema.Object = {}
+    units: Annotated[
+        str, BeforeValidator(_units), schema.number(minimum=0, exclusiveMaximum=10**limits.UNITS_DIGITS_BEFORE)
+    ] = "0"
     apply_units_immediately: schema.Boolean = False
     pay_in_advance: schema.Boolean = False
     prorated: schema.Boolean = False
     invoice_display_name: schema.OptionalName = None
-    tax_codes: schema.Codes = []
+    tax_codes: schema.ListOf[schema.Text] = []
 
     @model_validator(mode="before")
     @classmethod
@@ -171,30 +156,30 @@ class CommitmentInput(schema.Request):
 
     amount_cents: schema.Cents
     invoice_display_name: schema.OptionalName = None
-    tax_codes: schema.Codes = []
+    tax_codes: schema.ListOf[schema.Text] = []
 
 
 class PlanInput(schema.Request):
     """The body of create and update; on update what is absent is filled from the plan before."""
 
     name: schema.Name
-    code: schema.Code
-    interval: schema.one_of(*INTERVALS)  # type: ignore[valid-type]
+    code: schema.Name
+    interval: Interval
     amount_cents: schema.Cents
     amount_currency: schema.Currency
     invoice_display_name: schema.OptionalName = None
     description: schema.OptionalText = None
     pay_in_advance: schema.Boolean = False
-    bill_charges_monthly: schema.OptionalBoolean = None
-    bill_fixed_charges_monthly: schema.OptionalBoolean = None
-    trial_period: Annotated[str, BeforeValidator(_trial)] = "0"
-    tax_codes: schema.Codes = []
-    charges: Annotated[list[dict[str, Any]], BeforeValidator(_list_of_mappings)] = []
-    metadata: Annotated[dict[str, str | None], BeforeValidator(_metadata)] = {}
-    minimum_commitment: Annotated[dict[str, Any] | None, BeforeValidator(_mapping_or_none)] = None
-    fixed_charges: Annotated[list[dict[str, Any]], BeforeValidator(_list_of_mappings)] = []
+    bill_charges_monthly: schema.Boolean | None = None
+    bill_fixed_charges_monthly: schema.Boolean | None = None
+    trial_period: Annotated[str, BeforeValidator(_trial), schema.number(minimum=0, maximum=36500)] = "0"
+    tax_codes: schema.ListOf[schema.Text] = []
+    charges: schema.ListOf[dict[str, Any]] = []
+    metadata: Metadata = {}
+    minimum_commitment: dict[str, Any] | None = None
+    fixed_charges: schema.ListOf[dict[str, Any]] = []
     usage_thresholds: NotYet = None
-    cascade_updates: schema.OptionalBoolean = None
+    cascade_updates: schema.Boolean | None = None
 
     @model_validator(mode="before")
     @classmethod
@@ -206,10 +191,10 @@ class PlanInput(schema.Request):
 class Cascade(schema.Request):
     """What the body of a change of a part says beside it."""
 
-    cascade_updates: schema.OptionalBoolean = None
+    cascade_updates: schema.Boolean | None = None
 
 
 class MetadataInput(schema.Request):
     """Pairs of metadata alone."""
 
-    metadata: Annotated[dict[str, str | None], BeforeValidator(_metadata)] = {}
+    metadata: Metadata = {}

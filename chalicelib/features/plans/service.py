@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from chalicelib.domain.error_codes import Resource
 from chalicelib.domain.errors import Invalid, NotFound, merge
 from chalicelib.features.plans import changes, schemas
 from chalicelib.features.plans.parts import charges, commitments, fixed_charges
@@ -81,7 +82,7 @@ def find(organization_id: OrganizationId, code: str) -> Plan:
     """
     plan = PLANS.find(organization_id, code)
     if plan is None:
-        raise NotFound("plan")
+        raise NotFound(Resource.PLAN)
     return plan
 
 

@@ -22,10 +22,12 @@ Access patterns
 
 from collections.abc import Iterator, Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from chalicelib.domain.charges.models import ChargeModel
+from chalicelib.domain.intervals import Interval
 from chalicelib.platform import rows
 from chalicelib.platform.attributes import RecordAttribute
 from chalicelib.platform.collection import CatalogRow, Collection, Record, RecordRow
@@ -80,14 +82,14 @@ class Charge(BaseModel):
     id: ChargeId
     code: str
     metric_id: BillableMetricId
-    charge_model: str
+    charge_model: ChargeModel
     created_at: datetime
     properties: dict[str, Any]
     filters: tuple[ChargeFilter, ...] = ()
     default_fee: bool = True
     pay_in_advance: bool = False
     invoiceable: bool = True
-    regroup_paid_fees: str | None = None
+    regroup_paid_fees: Literal["invoice"] | None = None
     prorated: bool = False
     min_amount_cents: int = 0
     invoice_display_name: str | None = None
@@ -98,6 +100,9 @@ class Charge(BaseModel):
     def group_keys(self) -> tuple[str, ...]:
         """The event properties by which the fees of what no filter takes are split."""
         return _group_keys(self.properties)
+
+
+FixedChargeModel = Literal["standard", "graduated", "volume"]
 
 
 class UnitsChange(BaseModel):
@@ -120,7 +125,7 @@ class FixedCharge(BaseModel):
     id: FixedChargeId
     code: str
     add_on_id: AddOnId
-    charge_model: str
+    charge_model: FixedChargeModel
     created_at: datetime
     properties: dict[str, Any]
     units: str = "0"
@@ -156,7 +161,7 @@ class Plan(Record):
     id: PlanId
     name: str
     code: str
-    interval: str
+    interval: Interval
     amount_cents: int
     amount_currency: str
     invoice_display_name: str | None = None

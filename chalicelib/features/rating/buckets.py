@@ -35,7 +35,7 @@ class Buckets:
     @property
     def rule(self) -> MetricRule:
         """The metric's rule."""
-        return MetricRule(Aggregation(self.metric.aggregation_type), self.metric.field_name, self.metric.recurring)
+        return MetricRule(self.metric.aggregation_type, self.metric.field_name, self.metric.recurring)
 
     @property
     def adds_up(self) -> bool:
@@ -74,7 +74,7 @@ class Buckets:
 
     @property
     def _looks_at_events(self) -> bool:
-        model = ChargeModel(self.charge.charge_model)
+        model = self.charge.charge_model
         own = (self.charge.properties, *(each.properties for each in self.charge.filters))
         return any(charge_properties.needs_values(model, parsed(self.charge, each)) for each in own)
 
@@ -157,4 +157,4 @@ def _group_keys(properties: Mapping[str, Any]) -> tuple[str, ...]:
 
 def parsed(charge: Charge, properties: Mapping[str, Any]) -> Any:
     """The properties of a charge, or of a filter of it, as its model has them."""
-    return charge_properties.parse(ChargeModel(charge.charge_model), properties)
+    return charge_properties.parse(charge.charge_model, properties)

@@ -25,7 +25,6 @@ from chalicelib.domain.aggregation.summaries import NOTHING, Summary, merged
 from chalicelib.domain.aggregation.window import Window
 from chalicelib.domain.charges.amounts import amount_per_unit
 from chalicelib.domain.charges.in_advance import EventFee
-from chalicelib.domain.charges.models import ChargeModel
 from chalicelib.domain.charges.usage import Priced
 from chalicelib.domain.money import CONTEXT
 from chalicelib.domain.periods import Span
@@ -208,7 +207,7 @@ def _owed(part: EventFeeTarget, fee: EventFee, limit: Decimal) -> Owed:
 
 def _tariff(period: Period, asked: Buckets, bucket: Bucket) -> Tariff:
     properties = parsed(asked.charge, asked.properties_of(bucket))
-    return Tariff(ChargeModel(asked.charge.charge_model), properties, period.window if asked.charge.prorated else None)
+    return Tariff(asked.charge.charge_model, properties, period.window if asked.charge.prorated else None)
 
 
 def _filter_of(charge: Charge, bucket: Bucket) -> ChargeFilter | None:

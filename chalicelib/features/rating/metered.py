@@ -154,7 +154,7 @@ def _used(buckets: Buckets, bucket: Bucket, aggregated: Aggregated) -> Used:
 
 def _priced(charge: Charge, aggregated: Aggregated, brought: Any, properties: Mapping[str, Any]) -> Priced:
     """The exact price in currency units. A sum below 0 is billed as nothing at all, flat amounts included."""
-    model, own = ChargeModel(charge.charge_model), parsed(charge, properties)
+    model, own = charge.charge_model, parsed(charge, properties)
     if aggregated.prorated_units is not None:
         steps = aggregated.changes.steps if aggregated.changes else ()
         # Not floored: the running level of a recurring metric may be below 0, which pricing knows. Nor rounded where

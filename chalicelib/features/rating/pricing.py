@@ -14,7 +14,7 @@ from chalicelib.domain.periods import Span
 from chalicelib.domain.proration import prorated
 from chalicelib.features.add_ons.store import AddOn
 from chalicelib.features.billable_metrics.store import Metric
-from chalicelib.features.invoices.records import AppliedTaxPart, DaysPart, Fee, PeriodPart
+from chalicelib.features.invoices.records import AppliedTaxPart, DaysPart, Fee, FeeType, PeriodPart
 from chalicelib.features.plans.store import ChargeFilter, FixedCharge, Plan
 from chalicelib.features.rating.metered import Used
 from chalicelib.features.subscriptions.records import Subscription
@@ -36,7 +36,7 @@ class LineItemContext:
 class _Item:
     """The item that a fee is for: `named_by` names it on the invoice, `subject` distinguishes it within its row."""
 
-    type: str
+    type: FeeType
     id: str
     kind: str
     named_by: Plan | Metric | AddOn

@@ -11,6 +11,7 @@ from functools import partial
 from typing import Any
 
 from chalicelib import limits
+from chalicelib.domain.error_codes import ErrorCode
 from chalicelib.domain.errors import ChangedMeanwhile, Conflict, Forbidden, Invalid
 from chalicelib.features.events import service as events
 from chalicelib.features.plans import advance_codes
@@ -67,9 +68,9 @@ def advance(organization: OrganizationRef, to: datetime) -> None:
     _require_sandbox(organization)
     state = clock.read(organization)
     if state.advancing:
-        raise Conflict("test_clock_advancing")
+        raise Conflict(ErrorCode.TEST_CLOCK_ADVANCING)
     if state.now is not None and to < state.now:
-        raise Invalid.field("now", "value_must_be_later")
+        raise Invalid.field("now", ErrorCode.VALUE_MUST_BE_LATER)
     if state.now == to:
         run_due(organization, now=to)
         return
@@ -237,7 +238,7 @@ def _require_short(organization: OrganizationRef, state: TestClock, begin: datet
     """Refuse a leap over too long a time; but the first call may set any instant where nothing is due on the way."""
     far = to - begin > limits.CLOCK_LEAP_MAX
     if far and (state.now is not None or _next_task(organization, to) is not None):
-        raise Invalid.field("now", f"value_must_be_at_most_{limits.CLOCK_LEAP_MAX.days}_days_later")
+        raise Invalid.field("now", ErrorCode.VALUE_MUST_BE_AT_MOST_3653_DAYS_LATER)
 
 
 def _set_out(
@@ -250,7 +251,7 @@ def _set_out(
     try:
         Unit(moves, agenda.put(job, now=real_now)).commit()
     except Cancelled as error:
-        raise Conflict("test_clock_advancing") from error
+        raise Conflict(ErrorCode.TEST_CLOCK_ADVANCING) from error
     agenda.push([job])
 
 
@@ -279,4 +280,4 @@ def _arrive(organization: OrganizationRef, state: TestClock) -> bool:
 
 def _require_sandbox(organization: OrganizationRef) -> None:
     if not organization.sandbox:
-        raise Forbidden("test_clock_not_allowed")
+        raise Forbidden(ErrorCode.TEST_CLOCK_NOT_ALLOWED)

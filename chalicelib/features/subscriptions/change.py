@@ -6,6 +6,7 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from chalicelib.domain import periods
+from chalicelib.domain.error_codes import ErrorCode
 from chalicelib.domain.errors import Invalid
 from chalicelib.features.customers import service as customers
 from chalicelib.features.customers import store as customer_store
@@ -56,7 +57,7 @@ class Change:
         ends_on = periods.local_date(ending_at, self.zone)
         starts_on = periods.local_date(subscription_at or self.now, self.zone)
         if ends_on <= periods.local_date(self.now, self.zone) or ends_on <= starts_on:
-            raise Invalid.field("ending_at", "invalid_date")
+            raise Invalid.field("ending_at", ErrorCode.INVALID_DATE)
 
     def commit(
         self,

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from chalicelib.domain.error_codes import Resource
 from chalicelib.domain.errors import NotFound
 from chalicelib.features.plans import service as plans
 from chalicelib.features.plans.store import Plan
@@ -36,11 +37,11 @@ def terminate(
     def attempt() -> tuple[Subscription, list[Task]]:
         old = service.find(organization.id, external_id, statuses)
         if not old.live:  # Asked for by its status: what is over cannot end again.
-            raise NotFound("subscription")
+            raise NotFound(Resource.SUBSCRIPTION)
         change = change_of(organization.id, old.customer_id, now=now)
         return end(change, old, request)
 
-    return retrying(attempt, "subscription")
+    return retrying(attempt, Resource.SUBSCRIPTION)
 
 
 def end(change: Change, old: Subscription, request: schemas.Termination) -> tuple[Subscription, list[Task]]:

@@ -6,8 +6,8 @@ Source: rules/billing-periods 7.
 from collections.abc import Sequence
 from datetime import datetime
 
+from chalicelib.domain.error_codes import Resource
 from chalicelib.domain.errors import ChangedMeanwhile
-from chalicelib.domain.intervals import Interval
 from chalicelib.domain.proration import is_upgrade
 from chalicelib.features.plans import service as plans
 from chalicelib.features.plans.store import Plan
@@ -34,7 +34,7 @@ def change_plan(
     current = change.of_id(subscription_id)
     assert current is not None, "a guard names a subscription of its customer"
     if not current.live:
-        raise ChangedMeanwhile("subscription")  # It ended, or got a successor, after the guard was read.
+        raise ChangedMeanwhile(Resource.SUBSCRIPTION)  # It ended, or got a successor, after the guard was read.
     waiting = change.of_id(current.next_id)
     known = plans.by_ids(organization_id, [current.plan_id, *([waiting.plan_id] if waiting else [])])
     current_plan = known[current.plan_id]
@@ -67,9 +67,7 @@ def change_plan(
 
 def is_dearer(plan: Plan, current: Plan) -> bool:
     """Whether a change to `plan` is an upgrade: it costs as much per year as the current one, or more."""
-    return is_upgrade(
-        current=(current.amount_cents, Interval(current.interval)), new=(plan.amount_cents, Interval(plan.interval))
-    )
+    return is_upgrade(current=(current.amount_cents, current.interval), new=(plan.amount_cents, plan.interval))
 
 
 def successor(

@@ -2,9 +2,11 @@
 
 from datetime import date, datetime
 from enum import StrEnum
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from chalicelib.domain.intervals import BillingTime
 from chalicelib.features.subscriptions.stream import Stream
 from chalicelib.platform.collection import Record
 from chalicelib.platform.ids import AddOnId, ChargeId, CustomerId, FeeId, InvoiceId, PlanId, SubscriptionId
@@ -17,6 +19,10 @@ class Status(StrEnum):
     ACTIVE = "active"
     TERMINATED = "terminated"
     CANCELED = "canceled"
+
+
+CreditNoteMode = Literal["credit", "refund", "offset", "skip"]
+InvoiceMode = Literal["generate", "skip"]
 
 
 class PendingInvoice(StrEnum):
@@ -80,7 +86,7 @@ class Subscription(Record):
     plan_code: str
     currency: str | None = None
     status: Status
-    billing_time: str
+    billing_time: BillingTime
     subscription_at: datetime
     name: str | None = None
     started_at: datetime | None = None
@@ -96,8 +102,8 @@ class Subscription(Record):
     next_plan_code: str | None = None
     upgraded: bool = False
     consolidate_invoice: bool = True
-    on_termination_credit_note: str | None = None
-    on_termination_invoice: str = "generate"
+    on_termination_credit_note: CreditNoteMode | None = None
+    on_termination_invoice: InvoiceMode = "generate"
     billed_until: datetime | None = None
     billed_on: date | None = None
     occasions: tuple[PendingInvoice, ...] = ()

@@ -6,7 +6,6 @@ from enum import StrEnum
 from zoneinfo import ZoneInfo
 
 from chalicelib.domain import periods, timeline
-from chalicelib.domain.intervals import BillingTime, Interval
 from chalicelib.domain.timeline import SubscriptionTimeline, Terms
 from chalicelib.features.plans.store import FixedCharge, Plan
 from chalicelib.features.subscriptions.records import PendingInvoice, Status, Subscription
@@ -15,7 +14,7 @@ from chalicelib.features.subscriptions.records import PendingInvoice, Status, Su
 def terms_of(plan: Plan) -> Terms:
     """A plan's terms."""
     return Terms(
-        interval=Interval(plan.interval),
+        interval=plan.interval,
         amount_cents=plan.amount_cents,
         pay_in_advance=plan.pay_in_advance,
         charges_monthly=bool(plan.bill_charges_monthly),
@@ -34,7 +33,7 @@ def life_of(subscription: Subscription) -> SubscriptionTimeline:
     """A started subscription's life."""
     assert subscription.started_at is not None
     return SubscriptionTimeline(
-        billing_time=BillingTime(subscription.billing_time),
+        billing_time=subscription.billing_time,
         anchor_at=subscription.subscription_at,
         started_at=subscription.started_at,
         trial_started_at=subscription.first_started_at or subscription.started_at,

@@ -3,35 +3,26 @@
 from collections.abc import Mapping
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, model_validator
+from pydantic import model_validator
 
-from chalicelib.features.subscriptions.records import Status
+from chalicelib.domain.error_codes import ErrorCode
+from chalicelib.domain.intervals import BillingTime
+from chalicelib.features.subscriptions.records import CreditNoteMode, InvoiceMode, Status
 from chalicelib.platform import schema
-
-CREDIT_NOTE_MODES = ("credit", "refund", "offset", "skip")
-INVOICE_MODES = ("generate", "skip")
-
-
-def _overrides(value: Any) -> dict[str, Any]:
-    if value is None:
-        return {}
-    if not isinstance(value, Mapping):
-        raise schema.refuse("value_is_invalid")
-    return dict(value)
 
 
 class SubscriptionInput(schema.Request):
     """`POST /subscriptions`."""
 
-    external_customer_id: schema.Code
-    plan_code: schema.Code
-    external_id: schema.Code
+    external_customer_id: schema.Name
+    plan_code: schema.Name
+    external_id: schema.Name
     name: schema.OptionalName = None
-    billing_time: schema.one_of("calendar", "anniversary") = "calendar"  # type: ignore[valid-type]
-    subscription_at: schema.OptionalInstant = None
-    ending_at: schema.OptionalInstant = None
-    consolidate_invoice: schema.OptionalBoolean = None
-    plan_overrides: Annotated[dict[str, Any], BeforeValidator(_overrides)] = {}
+    billing_time: BillingTime = BillingTime.CALENDAR
+    subscription_at: schema.NullOr[schema.Instant] = None
+    ending_at: schema.NullOr[schema.Instant] = None
+    consolidate_invoice: schema.Boolean | None = None
+    plan_overrides: schema.Object = {}
 
     @model_validator(mode="before")
     @classmethod
@@ -45,18 +36,18 @@ class SubscriptionUpdate(schema.Request):
     """`PUT /subscriptions/:external_id`: what is absent stays."""
 
     name: schema.OptionalName = None
-    ending_at: schema.OptionalInstant = None
-    subscription_at: schema.OptionalInstant = None
-    consolidate_invoice: schema.OptionalBoolean = None
-    plan_overrides: Annotated[dict[str, Any], BeforeValidator(_overrides)] = {}
-    on_termination_credit_note: schema.optional_one_of(*CREDIT_NOTE_MODES, code="invalid_value") = None  # type: ignore[valid-type]
-    on_termination_invoice: schema.optional_one_of(*INVOICE_MODES, code="invalid_value") = None  # type: ignore[valid-type]
+    ending_at: schema.NullOr[schema.Instant] = None
+    subscription_at: schema.NullOr[schema.Instant] = None
+    consolidate_invoice: schema.Boolean | None = None
+    plan_overrides: schema.Object = {}
+    on_termination_credit_note: Annotated[CreditNoteMode, schema.refused(ErrorCode.INVALID_VALUE)] | None = None
+    on_termination_invoice: Annotated[InvoiceMode, schema.refused(ErrorCode.INVALID_VALUE)] | None = None
 
 
 class Which(schema.Request):
     """What the body of an update says beside the subscription: that of which status is meant."""
 
-    status: schema.optional_one_of("", *Status) = None  # type: ignore[valid-type]
+    status: schema.NullOr[Status] = None
 
     @property
     def given_statuses(self) -> list[str]:
@@ -67,5 +58,5 @@ class Which(schema.Request):
 class Termination(schema.Request):
     """The options of `DELETE /subscriptions/:external_id`, from query or body."""
 
-    on_termination_credit_note: schema.optional_one_of(*CREDIT_NOTE_MODES, code="invalid_value") = None  # type: ignore[valid-type]
-    on_termination_invoice: schema.optional_one_of(*INVOICE_MODES, code="invalid_value") = None  # type: ignore[valid-type]
+    on_termination_credit_note: Annotated[CreditNoteMode, schema.refused(ErrorCode.INVALID_VALUE)] | None = None
+    on_termination_invoice: Annotated[InvoiceMode, schema.refused(ErrorCode.INVALID_VALUE)] | None = None

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from chalicelib.domain import periods
+from chalicelib.domain.error_codes import ErrorCode, Resource
 from chalicelib.domain.errors import Invalid, NotFound
 from chalicelib.features.customers import service as customers
 from chalicelib.features.customers import store as customer_store
@@ -41,7 +42,7 @@ def create(
     """
     request = schema.parse(schemas.SubscriptionInput, values)
     number = customers.numbering(organization.id)
-    return retrying(lambda: _create(organization, request, number, now=now), "subscription")
+    return retrying(lambda: _create(organization, request, number, now=now), Resource.SUBSCRIPTION)
 
 
 def _create(
@@ -62,7 +63,7 @@ def _create(
     change, adopted = _customer_for(own, customer, request.external_customer_id, plan, now=now)
     change.check_dates(request.subscription_at, request.ending_at)
     if live is not None:
-        raise Invalid.field("external_id", "value_already_exist")
+        raise Invalid.field("external_id", ErrorCode.VALUE_ALREADY_EXIST)
     tasks: list[Task] = []
     if customer is None:
         fresh, adopted, tasks = customers.creation(own, change.customer, number, now=now)
@@ -130,7 +131,7 @@ def _known_customer(
     """
     change = change_of(own.id, customer_id, now=now)
     if change.customer.deleted_at is not None:
-        raise NotFound("customer")
+        raise NotFound(Resource.CUSTOMER)
     with_currency = customers.check_currency(change.customer, plan.amount_currency)
     if with_currency == change.customer:
         return change, []
@@ -159,12 +160,12 @@ def find(organization_id: OrganizationId, external_id: str, statuses: Sequence[s
             found = store.get(organization_id, live.customer_id, live.subscription_id)
             if found is not None and found.status == Status.ACTIVE:
                 return found
-        raise NotFound("subscription")
+        raise NotFound(Resource.SUBSCRIPTION)
     for subscription in store.history(organization_id, external_id):
         current = store.get(organization_id, subscription.customer_id, subscription.id)
         if current is not None and current.status in statuses:
             return current
-    raise NotFound("subscription")
+    raise NotFound(Resource.SUBSCRIPTION)
 
 
 def only_active_of(organization_id: OrganizationId, external_customer_id: str) -> str | None:

@@ -10,6 +10,7 @@ from decimal import Decimal
 from typing import Any
 
 from chalicelib.domain import timeline
+from chalicelib.domain.error_codes import ErrorCode
 from chalicelib.domain.errors import Invalid
 from chalicelib.features.plans.store import Plan
 from chalicelib.features.subscriptions import schedule
@@ -28,13 +29,14 @@ def moves(subscription: Subscription, plan: Plan, overrides: Mapping[str, Any], 
     if NAME not in overrides:
         return False
     given = overrides[NAME]
-    days = Decimal(0) if given is None else schema.exact(given)
-    if days is None:
+    try:
+        days = Decimal(0) if given is None else schema.exact(given)
+    except ValueError:
         return True
     if days == Decimal(plan.trial_period):
         return False
     if subscription.status != Status.PENDING and not _runs(subscription, plan, now=now):
-        raise Invalid.field(NAME, "value_is_invalid")
+        raise Invalid.field(NAME, ErrorCode.VALUE_IS_INVALID)
     return True
 
 

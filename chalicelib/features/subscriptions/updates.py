@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from chalicelib.domain import periods
+from chalicelib.domain.error_codes import Resource
 from chalicelib.domain.errors import NotFound
 from chalicelib.features.plans import service as plans
 from chalicelib.features.plans.changes import following
@@ -53,7 +54,7 @@ def update(
         pushed = change.commit(replaced=[(old, new, plan)], extra=extra, tasks=tasks)
         return new.model_copy(update={"version": old.version + 1}), pushed
 
-    return retrying(attempt, "subscription")
+    return retrying(attempt, Resource.SUBSCRIPTION)
 
 
 def _updatable(organization_id: OrganizationId, external_id: str, statuses: Sequence[str]) -> Subscription:
@@ -62,10 +63,10 @@ def _updatable(organization_id: OrganizationId, external_id: str, statuses: Sequ
         return service.find(organization_id, external_id, statuses)
     live = store.find_live(organization_id, external_id)
     if live is None:
-        raise NotFound("subscription")
+        raise NotFound(Resource.SUBSCRIPTION)
     found = store.get(organization_id, live.customer_id, live.subscription_id)
     if found is None:
-        raise NotFound("subscription")
+        raise NotFound(Resource.SUBSCRIPTION)
     return found
 
 

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from typing import Any
 
+from chalicelib.domain.error_codes import Resource
 from chalicelib.domain.errors import NotFound
 from chalicelib.features.taxes.store import TAXES, Tax, default_actions, default_ids
 from chalicelib.platform import schema
@@ -17,7 +18,7 @@ class TaxCreate(schema.Request):
     """`POST /taxes`."""
 
     name: schema.Name
-    code: schema.Code
+    code: schema.Name
     rate: schema.Rate
     description: schema.OptionalText = None
     applied_to_organization: schema.Boolean = False
@@ -27,7 +28,7 @@ class TaxUpdate(TaxCreate):
     """`PUT /taxes/:code`: what is absent stays."""
 
     name: schema.Name = ""
-    code: schema.Code = ""
+    code: schema.Name = ""
     rate: schema.Rate = Decimal(0)
 
 
@@ -78,7 +79,7 @@ def ids_of(organization_id: OrganizationId, codes: Sequence[str]) -> list[TaxId]
     """
     found = TAXES.find_many(organization_id, codes)
     if any(code not in found for code in codes):
-        raise NotFound("tax")
+        raise NotFound(Resource.TAX)
     return [found[code].id for code in dict.fromkeys(codes)]
 
 

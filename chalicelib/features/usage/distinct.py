@@ -11,6 +11,7 @@ from datetime import datetime
 from functools import partial
 
 from chalicelib import limits
+from chalicelib.domain.error_codes import Resource
 from chalicelib.domain.periods import Span
 from chalicelib.features.metering import distinct_counters, store, tally
 from chalicelib.features.metering.distinct_counters import ADDS, ALL, DistinctCounter, Entering, Entry, Spec
@@ -124,7 +125,7 @@ def _enter_all(organization_id: OrganizationId, subscription: str, counter: Dist
     for n in range(0, len(entries), _VALUES_AT_ONCE):
         chunk = dict(ends or entries[n : n + _VALUES_AT_ONCE])
         # The meter may enter one of them at the same time.
-        retrying(partial(_enter, entering, chunk), "distinct_counter")
+        retrying(partial(_enter, entering, chunk), Resource.BILLABLE_METRIC)
         if ends:
             return
 

@@ -8,6 +8,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from chalicelib.domain import money, periods, subscriptions
+from chalicelib.domain.error_codes import ErrorCode, Resource
 from chalicelib.domain.errors import Invalid, NotAllowed, NotFound
 from chalicelib.domain.invoicing.steps import TaxedFee, totals
 from chalicelib.domain.subscriptions import Days
@@ -60,7 +61,7 @@ class Selection:
             parameters.switch(call, "full_usage") is True,
         )
         if found.full and not found.names_a_charge and not found.group:
-            raise Invalid.field("full_usage", "value_must_be_blank")
+            raise Invalid.field("full_usage", ErrorCode.VALUE_MUST_BE_BLANK)
         return found
 
     @property
@@ -117,7 +118,7 @@ def open_usage(
     charges = active_parts.live_charges(plan, active_parts.metrics_of(organization.id, [plan]))
     chosen = [(charge, metric) for charge, metric in charges if selection.keeps(charge, metric.code)]
     if selection.names_a_charge and not chosen:
-        raise NotFound("charge")
+        raise NotFound(Resource.CHARGE)
     events.wait_for_events(organization)
     period = Period(organization, subscription, days, account.zone)
     in_arrears = [pair for pair in chosen if not pair[0].pay_in_advance]
@@ -192,4 +193,4 @@ def _active(organization_id: OrganizationId, customer: Customer, external_id: st
         found = subscription_store.get(organization_id, customer.id, live.subscription_id)
         if found is not None and found.status == Status.ACTIVE:
             return found
-    raise NotAllowed("no_active_subscription")
+    raise NotAllowed(ErrorCode.NO_ACTIVE_SUBSCRIPTION)

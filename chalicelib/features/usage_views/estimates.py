@@ -9,6 +9,7 @@ from chalicelib.domain.aggregation.numbers import quantity
 from chalicelib.domain.aggregation.readings import Reading
 from chalicelib.domain.aggregation.rules import Aggregation
 from chalicelib.domain.charges.usage import Priced
+from chalicelib.domain.error_codes import ErrorCode, Resource
 from chalicelib.domain.errors import Invalid, NotFound
 from chalicelib.features.billable_metrics import formulas
 from chalicelib.features.billable_metrics import service as metrics
@@ -48,9 +49,9 @@ def fees_of(organization: OrganizationRef, values: Mapping[str, Any], *, now: da
     reading = Reading(event.at, _LAST, event.properties, None if precise is None else Decimal(precise))
     context = event_charges.context_of(own, event.external_subscription_id, event.code, reading)
     if context is None:
-        raise NotFound("subscription")
+        raise NotFound(Resource.SUBSCRIPTION)
     if not context.charges:
-        raise Invalid.field("code", "does_not_match_an_instant_charge")
+        raise Invalid.field("code", ErrorCode.DOES_NOT_MATCH_AN_INSTANT_CHARGE)
     return [_shown(context, charge, reading, now=now) for charge, _ in context.charges]
 
 
@@ -60,12 +61,12 @@ def _check_active(organization_id: OrganizationId, external_id: str) -> None:
     if live is not None:
         found = subscription_store.get(organization_id, live.customer_id, live.subscription_id)
     if found is None or found.status != Status.ACTIVE:
-        raise NotFound("subscription")
+        raise NotFound(Resource.SUBSCRIPTION)
 
 
 def _check(metric: Metric, event: Event) -> None:
     if metric.aggregation_type in _NUMERIC and quantity(event.properties.get(metric.field_name or "")) is None:
-        raise Invalid.field("properties", "value_is_not_valid_number")
+        raise Invalid.field("properties", ErrorCode.VALUE_IS_NOT_VALID_NUMBER)
 
 
 def _shown(context: EventContext, charge: Charge, event: Reading, *, now: datetime) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 from chalicelib.domain.charges.usage import Priced
+from chalicelib.domain.error_codes import ErrorCode
 from chalicelib.domain.errors import Invalid
 from chalicelib.features.billable_metrics import service as metrics
 from chalicelib.features.billable_metrics.groups import Dimensions
@@ -49,7 +50,7 @@ def page(call: Call, customer: Customer) -> tuple[list[dict[str, Any]], dict[str
     """
     external_id = call.one("external_subscription_id")
     if external_id is None:
-        raise Invalid.field("external_subscription_id", "value_is_mandatory")
+        raise Invalid.field("external_subscription_id", ErrorCode.VALUE_IS_MANDATORY)
     code = call.one("billable_metric_code")
     metric = None if code is None else metrics.find(call.organization.id, code)
     wanted = listing.wanted(call)

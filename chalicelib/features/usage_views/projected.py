@@ -67,7 +67,7 @@ def _projection(billed: PricedUsage, open_usage: OpenUsage, elapsed: Elapsed) ->
 def _amount(used: Used, units: Decimal, elapsed: Elapsed) -> Decimal:
     """The price of projected units; where single events decide it, it grows as they do."""
     charge = used.charge
-    model = ChargeModel(charge.charge_model)
+    model = charge.charge_model
     own = parsed(charge, charge.properties if used.filter is None else used.filter.properties)
     if model is ChargeModel.DYNAMIC or charge_properties.needs_values(model, own):
         return elapsed.exact(used.priced.amount)

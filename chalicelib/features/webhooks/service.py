@@ -5,12 +5,13 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator
+from pydantic import BeforeValidator, Field
 
 from chalicelib import limits
+from chalicelib.domain.error_codes import ErrorCode, Resource
 from chalicelib.domain.errors import Invalid, NotFound
 from chalicelib.features.webhooks import address, store
-from chalicelib.features.webhooks.store import ENDPOINTS, Endpoint, EndpointSet, Message
+from chalicelib.features.webhooks.store import ENDPOINTS, Endpoint, EndpointSet, Message, SignatureAlgorithm
 from chalicelib.features.webhooks.types import TYPES, subscribed
 from chalicelib.platform import agenda, clock, files, schema
 from chalicelib.platform.agenda import Task
@@ -33,13 +34,11 @@ _NAMED_MAX, _SHOWN_MAX = 20, 60
 
 def _url(value: Any) -> str:
     if value is None or value == "":
-        raise schema.refuse("value_is_mandatory")
+        raise schema.refuse(ErrorCode.VALUE_IS_MANDATORY)
     try:
         address.read(schema.url_checked(value))
-    except ValueError as error:
-        raise schema.refuse("url_is_invalid") from error
-    if len(value) > limits.WEBHOOK_URL_CHARS_MAX:
-        raise schema.refuse("value_is_too_long")
+    except (ValueError, TypeError, AttributeError) as error:
+        raise schema.refuse(ErrorCode.URL_IS_INVALID) from error
     return str(value)
 
 
@@ -47,20 +46,26 @@ def _event_types(value: Any) -> tuple[str, ...] | None:
     if value is None or value == ["*"]:
         return None
     if not isinstance(value, list):
-        raise schema.refuse("value_is_invalid")
+        raise schema.refuse(ErrorCode.VALUE_IS_INVALID)
     wrong = [str(name)[:_SHOWN_MAX] for name in value if not isinstance(name, str) or name not in TYPES]
     if wrong:
-        raise schema.refuse(f"contains invalid types: {', '.join(wrong[:_NAMED_MAX])}")
+        raise schema.refuse(f"{ErrorCode.CONTAINS_INVALID_TYPES}: {', '.join(wrong[:_NAMED_MAX])}")
     return tuple(value)
 
 
 class EndpointInput(schema.Request):
     """The body of create and update."""
 
-    webhook_url: Annotated[str, BeforeValidator(_url)]
-    signature_algo: schema.optional_one_of("jwt", "hmac") = None  # type: ignore[valid-type]
+    webhook_url: Annotated[
+        str,
+        Field(min_length=1, max_length=limits.WEBHOOK_URL_CHARS_MAX, json_schema_extra={"format": "uri"}),
+        BeforeValidator(_url),
+    ]
+    signature_algo: SignatureAlgorithm | None = None
     name: schema.OptionalName = None
-    event_types: Annotated[tuple[str, ...] | None, BeforeValidator(_event_types)] = None
+    event_types: Annotated[
+        tuple[Annotated[str, schema.one_of(lambda: {"*", *TYPES})], ...] | None, BeforeValidator(_event_types)
+    ] = None
 
 
 def create(organization: OrganizationRef, values: Mapping[str, Any], *, now: datetime) -> Endpoint:
@@ -69,12 +74,12 @@ def create(organization: OrganizationRef, values: Mapping[str, Any], *, now: dat
     Raises: Invalid, also where there are as many as there may be; ChangedMeanwhile.
     """
     request = schema.parse(EndpointInput, values)
-    return retrying(lambda: _create(store.endpoint_set(organization.id), request, now=now), "webhook_endpoint")
+    return retrying(lambda: _create(store.endpoint_set(organization.id), request, now=now), Resource.WEBHOOK_ENDPOINT)
 
 
 def _create(known: EndpointSet, request: EndpointInput, *, now: datetime, extra: Sequence[Write] = ()) -> Endpoint:
     if len(known.endpoints) >= limits.WEBHOOK_ENDPOINTS_MAX:
-        raise Invalid.field("base", "exceeded_limit")
+        raise Invalid.field("base", ErrorCode.EXCEEDED_LIMIT)
     endpoint = Endpoint(
         id=new_id(),
         created_at=now,
@@ -94,7 +99,7 @@ def find(organization_id: OrganizationId, endpoint_id: WebhookEndpointId) -> End
     """
     endpoint = ENDPOINTS.get(organization_id, endpoint_id)
     if endpoint is None or endpoint.deleted_at is not None:
-        raise NotFound("webhook_endpoint")
+        raise NotFound(Resource.WEBHOOK_ENDPOINT)
     return endpoint
 
 
@@ -114,7 +119,7 @@ def update(
             fields["signature_algo"] = fields["signature_algo"] or "jwt"
         return ENDPOINTS.replace(organization.id, old, old.changed(now=now, **fields))
 
-    return retrying(attempt, "webhook_endpoint")
+    return retrying(attempt, Resource.WEBHOOK_ENDPOINT)
 
 
 def remove(organization: OrganizationRef, endpoint_id: WebhookEndpointId, *, now: datetime) -> Endpoint:
@@ -127,7 +132,7 @@ def remove(organization: OrganizationRef, endpoint_id: WebhookEndpointId, *, now
         known = store.endpoint_set(organization.id)
         return _remove(known, find(organization.id, endpoint_id), now=now)
 
-    return retrying(attempt, "webhook_endpoint")
+    return retrying(attempt, Resource.WEBHOOK_ENDPOINT)
 
 
 def _remove(known: EndpointSet, old: Endpoint, *, now: datetime, extra: Sequence[Write] = ()) -> Endpoint:

@@ -21,6 +21,7 @@ Access patterns
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
@@ -33,13 +34,16 @@ from chalicelib.platform.rows import Listed, Row, Searched
 from chalicelib.platform.timestamps import stamp
 from chalicelib.platform.unit import Write
 
+SignatureAlgorithm = Literal["jwt", "hmac"]
+MessageStatus = Literal["pending", "succeeded", "retrying", "failed"]
+
 
 class Endpoint(Record):
     """Where messages go. `event_types` None means all."""
 
     id: WebhookEndpointId
     webhook_url: str
-    signature_algo: str = "jwt"
+    signature_algo: SignatureAlgorithm = "jwt"
     name: str | None = None
     event_types: tuple[str, ...] | None = None
 
@@ -57,7 +61,7 @@ class Message(BaseModel):
     object_id: str | None
     payload: str | None
     payload_key: str | None
-    status: str
+    status: MessageStatus
     http_status: int | None = None
     response: str | None = None
     retries: int = 0

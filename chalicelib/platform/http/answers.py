@@ -14,6 +14,7 @@ from chalice.app import Response
 
 from chalicelib import limits
 from chalicelib.domain import errors
+from chalicelib.domain.error_codes import ErrorCode
 from chalicelib.platform.http.json import to_json
 from chalicelib.platform.log import logger
 
@@ -73,7 +74,7 @@ def bug(request: Any) -> Response:
 def too_busy(error: Exception) -> Response:
     """A 503 with Retry-After: AWS is busy and the request was valid, so clients repeat it by themselves."""
     logger.warning("AWS is busy", extra={"error": repr(error)})
-    body = {"status": 503, "error": "Service Unavailable", "code": "service_busy"}
+    body = {"status": 503, "error": "Service Unavailable", "code": ErrorCode.SERVICE_BUSY}
     return response(Answer(body, 503, headers={"Retry-After": "2"}))
 
 

@@ -15,6 +15,7 @@ from chalice.app import Blueprint, Response
 
 from chalicelib import limits
 from chalicelib.domain import errors
+from chalicelib.domain.error_codes import ErrorCode
 from chalicelib.platform import auth, clock, log
 from chalicelib.platform.busy import is_busy
 from chalicelib.platform.clock import OrganizationRef
@@ -130,7 +131,7 @@ def _answered(request: Any, view: View, path: dict[str, str], key: str, *, while
             return answers.too_busy(error)
         if isinstance(error, Cancelled) and not error.is_race:
             return answers.bug(request)
-        return answers.refusal(errors.Conflict("changed_meanwhile"))
+        return answers.refusal(errors.Conflict(ErrorCode.CHANGED_MEANWHILE))
     except Exception as error:  # noqa: BLE001  a bug is answered with a bare 500, and logged here, once
         return answers.too_busy(error) if is_busy(error) else answers.bug(request)
     answer = result if isinstance(result, Answer) else Answer(result)
@@ -148,7 +149,7 @@ def _call(request: Any, path: dict[str, str], key: str, *, while_advancing: bool
         log.note(organization=organization.id)
         state = clock.read(organization)
         if state.advancing and request.method != "GET" and not while_advancing:
-            raise errors.Conflict("test_clock_advancing")
+            raise errors.Conflict(ErrorCode.TEST_CLOCK_ADVANCING)
         now = state.now or clock.utc_now()
     else:
         if key == "admin":

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, TypeVar
 
+from chalicelib.domain.error_codes import ErrorCode
 from chalicelib.domain.errors import merge
 from chalicelib.features.plans.parts import codes
 from chalicelib.features.plans.schemas import ChargeInput, CommitmentInput, FixedChargeInput
@@ -42,7 +43,7 @@ class CodeAllocator:
         None where something is wrong, the given code included."""
         code = codes.chosen(given, base, self._taken, old.code if old else None)
         if code is None:
-            wrong = merge(wrong, {"code": ["value_already_exist"]})
+            wrong = merge(wrong, {"code": [ErrorCode.VALUE_ALREADY_EXIST]})
         if wrong or code is None:
             self.refuse(wrong)
             return None

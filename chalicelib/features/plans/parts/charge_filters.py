@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from chalicelib.domain.charges.models import ChargeModel
+from chalicelib.domain.error_codes import ErrorCode, Resource
 from chalicelib.domain.errors import NotFound, merge
 from chalicelib.features.billable_metrics.groups import Dimensions, canonical
 from chalicelib.features.billable_metrics.store import Metric
@@ -50,7 +51,7 @@ def find(filters: Sequence[ChargeFilter], filter_id: ChargeFilterId) -> ChargeFi
     for ids in ({f.id: f for f in filters}, {f.parent_id: f for f in filters if f.parent_id}):
         if filter_id in ids:
             return ids[filter_id]
-    raise NotFound("charge_filter")
+    raise NotFound(Resource.CHARGE_FILTER)
 
 
 def build(request: ChargeInput, metric: Metric, old: Charge | None) -> tuple[tuple[ChargeFilter, ...], Findings]:
@@ -84,16 +85,16 @@ def _of_groups(
     for each in request.group_properties:
         values = left.pop(str(each.get("group_id")), None)
         if values is None:  # Unknown, or named twice.
-            return [], {"group_properties": ["value_is_invalid"]}
+            return [], {"group_properties": [ErrorCode.VALUE_IS_INVALID]}
         if not each.get("values"):
-            return [], {"values": ["value_is_mandatory"]}
+            return [], {"values": [ErrorCode.VALUE_IS_MANDATORY]}
         named = {"properties": each["values"], "invoice_display_name": each.get("invoice_display_name")}
         entries.append({"values": values, **named})
     if not request.filters:
         return entries + [_entry(f) for f in before if f.group_id is None], {}
     # Both forms at once, as a charge is shown: they may not contradict each other.
     if _prices(request.filters, dimensions) != _prices(entries, dimensions):
-        return [], {"group_properties": ["value_is_invalid"]}
+        return [], {"group_properties": [ErrorCode.VALUE_IS_INVALID]}
     return request.filters, {}
 
 
@@ -146,11 +147,11 @@ class FilterBuilder:
     def _made(self, request: ChargeFilterInput, old: ChargeFilter | None) -> tuple[ChargeFilter, Findings]:
         properties, wrong = checked_usage_properties(self._model, request.properties)
         if not request.properties and self._model != ChargeModel.DYNAMIC:
-            wrong = {"properties": ["value_is_mandatory"]}
+            wrong = {"properties": [ErrorCode.VALUE_IS_MANDATORY]}
         # What the metric does not list any more may stay, but not come.
         same = old is not None and canonical(old.values) == canonical(request.values)
         if not (same and self._same_metric) and not self._dimensions.allow(request.values):
-            wrong = merge(wrong, {"values": ["value_is_invalid"]})
+            wrong = merge(wrong, {"values": [ErrorCode.VALUE_IS_INVALID]})
         made = ChargeFilter(
             id=old.id if old else new_id(),
             invoice_display_name=request.invoice_display_name,

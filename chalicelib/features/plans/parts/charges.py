@@ -6,6 +6,7 @@ from typing import Any
 
 from chalicelib.domain.charges import properties as charge_properties
 from chalicelib.domain.charges.models import ChargeModel
+from chalicelib.domain.error_codes import ErrorCode, Resource
 from chalicelib.domain.errors import NotFound, merge
 from chalicelib.features.billable_metrics import service as metrics
 from chalicelib.features.billable_metrics.store import Metric
@@ -54,7 +55,7 @@ def build(
     for given, entry, old in zip(raw, entries, olds, strict=True):
         metric = found.get(str(entry.get("billable_metric_id") or "-"))
         if metric is None or metric.deleted_at is not None:
-            raise NotFound("billable_metrics")
+            raise NotFound(Resource.BILLABLE_METRICS)
         request, wrong = schema.examine(ChargeInput, _prorated(entry, metric, old))
         if request is None:
             accepting.refuse(wrong)
@@ -112,7 +113,7 @@ def _has_default_fee(
 
 def _combination(request: ChargeInput, metric: Metric) -> dict[str, list[str]]:
     found = charge_properties.check_combination(
-        model=ChargeModel(request.charge_model),
+        model=request.charge_model,
         aggregation_type=metric.aggregation_type,
         recurring=metric.recurring,
         pay_in_advance=request.pay_in_advance,
@@ -122,5 +123,5 @@ def _combination(request: ChargeInput, metric: Metric) -> dict[str, list[str]]:
         min_amount_cents=request.min_amount_cents or 0,
     )
     if request.pay_in_advance and metric.seed_type is not None:
-        found = merge(found, {"pay_in_advance": ["invalid_aggregation_type_or_charge_model"]})
+        found = merge(found, {"pay_in_advance": [ErrorCode.INVALID_AGGREGATION_TYPE_OR_CHARGE_MODEL]})
     return dict(found)

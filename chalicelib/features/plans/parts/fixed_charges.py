@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from chalicelib.domain.error_codes import ErrorCode, Resource
 from chalicelib.domain.errors import NotFound, merge
 from chalicelib.features.add_ons import service as add_ons
 from chalicelib.features.add_ons.store import AddOn
@@ -84,16 +85,16 @@ def _add_ons(organization_id: OrganizationId, entries: Sequence[Mapping[str, Any
     ]
     live = [add_on for add_on in found if add_on is not None and add_on.deleted_at is None]
     if len(live) < len(found):
-        raise NotFound("add_on")
+        raise NotFound(Resource.ADD_ON)
     return live
 
 
 def _combination(request: FixedChargeInput) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     if request.pay_in_advance and request.charge_model == "volume":
-        found["pay_in_advance"] = ["invalid_charge_model"]
+        found["pay_in_advance"] = [ErrorCode.INVALID_CHARGE_MODEL]
     if request.pay_in_advance and request.prorated and request.charge_model == "graduated":
-        found["prorated"] = ["invalid_charge_model"]
+        found["prorated"] = [ErrorCode.INVALID_CHARGE_MODEL]
     return found
 
 

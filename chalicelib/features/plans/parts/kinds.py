@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
+from chalicelib.domain.error_codes import Resource
 from chalicelib.domain.errors import Invalid, NotFound
 from chalicelib.features.plans import active_parts, changes, schemas, serializer
 from chalicelib.features.plans.parts import charges, fixed_charges
@@ -159,6 +160,6 @@ def remove_metadata(call: Call, plan: Plan, name: str | None = None) -> tuple[Pl
     Raises: NotFound, where there is nothing to remove; ChangedMeanwhile.
     """
     if not plan.metadata or (name is not None and name not in plan.metadata):
-        raise NotFound("metadata")
+        raise NotFound(Resource.METADATA)
     left = {} if name is None else {key: value for key, value in plan.metadata.items() if key != name}
     return replace_metadata(call, plan, left)

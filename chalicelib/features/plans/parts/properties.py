@@ -5,6 +5,7 @@ from typing import Any
 
 from chalicelib.domain.charges import properties as charge_properties
 from chalicelib.domain.charges.models import ChargeModel
+from chalicelib.domain.error_codes import ErrorCode
 from chalicelib.domain.errors import merge
 
 _LONGEST_KEY = 255
@@ -32,9 +33,11 @@ def checked_usage_properties(model_name: str, given: Mapping[str, Any]) -> tuple
 
 def _wrong_group_keys(given: Mapping[str, Any]) -> dict[str, list[str]]:
     keys = {name: value for name, value in given.items() if value is not None}
-    wrong = {name: ["value_is_invalid"] for name, value in keys.items() if not _are_group_keys(value)}
+    wrong: dict[str, list[str]] = {
+        name: [ErrorCode.VALUE_IS_INVALID] for name, value in keys.items() if not _are_group_keys(value)
+    }
     if not wrong and len({tuple(value) for value in keys.values()}) > 1:
-        wrong["grouped_by"] = ["value_is_invalid"]  # Two names of one thing.
+        wrong["grouped_by"] = [ErrorCode.VALUE_IS_INVALID]  # Two names of one thing.
     return wrong
 
 

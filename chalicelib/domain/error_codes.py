@@ -1,0 +1,153 @@
+"""The API's error codes: each one is declared here, once, with the case in which it is answered.
+
+A code never changes: clients compare it. `Resource` names the objects whose `<resource>_not_found` (404) and
+`<resource>_changed_meanwhile` (409) the API answers.
+"""
+
+from enum import StrEnum
+
+
+class ErrorCode(StrEnum):
+    """A code; `when` is the case in which it is answered."""
+
+    when: str
+
+    def __new__(cls, code: str, when: str = "") -> "ErrorCode":
+        member = str.__new__(cls, code)
+        member._value_ = code
+        member.when = when
+        return member
+
+    # Answers without fields: `code` at the top of the body.
+    VALIDATION_ERRORS = "validation_errors", "Fields are refused; `error_details` has their codes."
+    REQUEST_TOO_LARGE = "request_too_large", "The body is longer than the limit."
+    SERVICE_BUSY = "service_busy", "AWS is busy; the same request succeeds later."
+    CHANGED_MEANWHILE = "changed_meanwhile", "Another writer changed an object of the request."
+    TEST_CLOCK_ADVANCING = "test_clock_advancing", "The sandbox's clock is moving: only reads are served."
+    TEST_CLOCK_NOT_ALLOWED = "test_clock_not_allowed", "The organization is no sandbox."
+    INVALID_TYPE_OR_STATUS = "invalid_type_or_status", "The invoice is of a kind that is not computed again."
+    INVOICED_FEE = "invoiced_fee", "The fee is on an invoice."
+    METADATA_ON_DRAFT_INVOICE = "metadata_on_draft_invoice", "The invoice is a draft and takes no metadata yet."
+    PAYMENT_STATUS_UPDATE_ON_DRAFT_INVOICE = (
+        "payment_status_update_on_draft_invoice",
+        "The invoice is a draft and cannot be paid yet.",
+    )
+    UPDATE_ON_VOIDED_INVOICE = "update_on_voided_invoice", "The invoice is void and takes no payment status."
+    NO_ACTIVE_SUBSCRIPTION = "no_active_subscription", "The customer has no such active subscription."
+    NO_VOIDABLE_AMOUNT = "no_voidable_amount", "Nothing is left of the credit note."
+
+    # Any field.
+    VALUE_IS_MANDATORY = "value_is_mandatory", "The value is missing, null or blank."
+    VALUE_IS_INVALID = "value_is_invalid", "The value is of another type, or none of the allowed values."
+    VALUE_IS_TOO_LONG = "value_is_too_long", "The value has more characters than allowed."
+    VALUE_IS_OUT_OF_RANGE = "value_is_out_of_range", "The number or instant lies beyond a bound."
+    VALUE_ALREADY_EXIST = "value_already_exist", "Another object has this value."
+    VALUE_MUST_BE_BLANK = "value_must_be_blank", "All usage is asked for, but of no charge or group."
+    INVALID_COUNT = "invalid_count", "There are more entries than allowed."
+    INVALID_TYPE = "invalid_type", "The value is no list or object."
+    INVALID_VALUE = "invalid_value", "The value is none of the allowed ones."
+    INVALID_FORMAT = "invalid_format", "The value is no Unix time."
+    UNSUPPORTED_VALUE = "unsupported_value", "The list has an entry that is not allowed."
+
+    # Fields of one type.
+    INVALID_DATE = "invalid_date", "The value is no ISO 8601 date or instant, or lies in the past."
+    INVALID_TIMEZONE = "invalid_timezone", "The time zone database has no such name."
+    INVALID_EMAIL_FORMAT = "invalid_email_format", "The value is no address of mail."
+    NOT_A_VALID_COUNTRY_CODE = "not_a_valid_country_code", "ISO 3166 has no such two letters."
+    NOT_A_VALID_LANGUAGE_CODE = "not_a_valid_language_code", "Documents are not available in this language."
+    URL_IS_INVALID = "url_is_invalid", "The value is no http(s) address with a host."
+    CONTAINS_INVALID_TYPES = "contains invalid types", "The list names unknown types of webhooks, which follow."
+
+    # Metrics, charges and their properties.
+    INVALID_EXPRESSION = "invalid_expression", "The formula cannot be read."
+    INVALID_EVENT = "invalid_event", "The formula has no result for the sample event."
+    EXPRESSION_EVALUATION_FAILED = "expression_evaluation_failed", "The metric's formula has no result for the event."
+    NOT_COMPATIBLE_WITH_AGGREGATION_TYPE = (
+        "not_compatible_with_aggregation_type",
+        "The aggregation cannot carry usage over into the next period.",
+    )
+    INVALID_AGGREGATION_TYPE_OR_CHARGE_MODEL = (
+        "invalid_aggregation_type_or_charge_model",
+        "The charge model cannot price this aggregation, or not in advance.",
+    )
+    INVALID_BILLABLE_METRIC_OR_CHARGE_MODEL = (
+        "invalid_billable_metric_or_charge_model",
+        "Usage of this metric and charge model cannot be prorated.",
+    )
+    INVALID_CHARGE_MODEL = "invalid_charge_model", "The fixed charge's model excludes the option."
+    NOT_COMPATIBLE_WITH_PAY_IN_ADVANCE = (
+        "not_compatible_with_pay_in_advance",
+        "A charge paid in advance has no spending minimum.",
+    )
+    MUST_BE_TRUE_UNLESS_PAY_IN_ADVANCE = (
+        "must_be_true_unless_pay_in_advance",
+        "Fees in arrears are always invoiced.",
+    )
+    ONLY_COMPATIBLE_WITH_PAY_IN_ADVANCE_AND_NON_INVOICEABLE = (
+        "only_compatible_with_pay_in_advance_and_non_invoiceable",
+        "Only fees paid in advance without an invoice are regrouped.",
+    )
+    INVALID_AMOUNT = "invalid_amount", "The price is missing, negative or no decimal text."
+    INVALID_RATE = "invalid_rate", "The rate is missing, negative or no decimal text."
+    INVALID_FIXED_AMOUNT = "invalid_fixed_amount", "The amount per event is negative or no decimal text."
+    INVALID_FREE_UNITS = "invalid_free_units", "The free units are no whole number from 0 on."
+    INVALID_FREE_UNITS_PER_EVENTS = "invalid_free_units_per_events", "The free events are no whole number above 0."
+    INVALID_FREE_UNITS_PER_TOTAL_AGGREGATION = (
+        "invalid_free_units_per_total_aggregation",
+        "The free usage is negative or no decimal text.",
+    )
+    INVALID_PACKAGE_SIZE = "invalid_package_size", "The package size is no whole number above 0."
+    PER_TRANSACTION_MAX_LOWER_THAN_PER_TRANSACTION_MIN = (
+        "per_transaction_max_lower_than_per_transaction_min",
+        "The bounds of a transaction's fee are the wrong way round.",
+    )
+    MISSING_GRADUATED_RANGES = "missing_graduated_ranges", "The ranges are missing or empty."
+    MISSING_GRADUATED_PERCENTAGE_RANGES = "missing_graduated_percentage_ranges", "The ranges are missing or empty."
+    MISSING_VOLUME_RANGES = "missing_volume_ranges", "The ranges are missing or empty."
+    INVALID_GRADUATED_RANGES = "invalid_graduated_ranges", "The ranges do not follow one another from 0 on."
+    INVALID_GRADUATED_PERCENTAGE_RANGES = (
+        "invalid_graduated_percentage_ranges",
+        "The ranges do not follow one another from 0 on.",
+    )
+    INVALID_VOLUME_RANGES = "invalid_volume_ranges", "The ranges do not follow one another from 0 on."
+
+    # Customers, subscriptions, events.
+    CURRENCIES_DOES_NOT_MATCH = "currencies_does_not_match", "The customer is billed in another currency."
+    DOES_NOT_MATCH_AN_INSTANT_CHARGE = (
+        "does_not_match_an_instant_charge",
+        "No charge paid in advance prices the event.",
+    )
+    VALUE_IS_NOT_VALID_NUMBER = "value_is_not_valid_number", "The event's quantity is no number."
+    NO_EVENTS = "no_events", "The batch is empty."
+    TOO_MANY_EVENTS = "too_many_events", "The batch has more events than allowed."
+    INVALID_OPERATION_TYPE = "invalid_operation_type", "The event neither adds nor removes."
+    RECURRING_RESOURCE_ALREADY_ADDED = "recurring_resource_already_added", "The event adds what is there."
+    RECURRING_RESOURCE_NOT_FOUND = "recurring_resource_not_found", "The event removes what is not there."
+    EXCEEDED_LIMIT = "exceeded_limit", "The organization has as many endpoints as it may have."
+    VALUE_MUST_BE_LATER = "value_must_be_later", "The test clock moves forward only."
+    VALUE_MUST_BE_AT_MOST_3653_DAYS_LATER = (
+        "value_must_be_at_most_3653_days_later",
+        "The test clock moves over ten years at most.",
+    )
+
+
+class Resource(StrEnum):
+    """An object of the API."""
+
+    ADD_ON = "add_on"
+    BILLABLE_METRIC = "billable_metric"
+    BILLABLE_METRICS = "billable_metrics"
+    CHARGE = "charge"
+    CHARGE_FILTER = "charge_filter"
+    CREDIT_NOTE = "credit_note"
+    CUSTOMER = "customer"
+    EVENT = "event"
+    FEE = "fee"
+    FIXED_CHARGE = "fixed_charge"
+    INVOICE = "invoice"
+    METADATA = "metadata"
+    ORGANIZATION = "organization"
+    PLAN = "plan"
+    SUBSCRIPTION = "subscription"
+    TAX = "tax"
+    WEBHOOK_ENDPOINT = "webhook_endpoint"

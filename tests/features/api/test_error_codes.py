@@ -1,0 +1,354 @@
+"""Each code of `domain/error_codes.py` is answered, and no other code is."""
+
+import ast
+import gc
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from chalicelib import limits
+from chalicelib.domain import errors
+from chalicelib.domain.aggregation.resources import Naming
+from chalicelib.domain.charges import properties
+from chalicelib.domain.charges.models import ChargeModel
+from chalicelib.domain.error_codes import ErrorCode, Resource
+from chalicelib.features.billable_metrics.formulas import Formula
+from chalicelib.features.invoices import service as invoices
+from chalicelib.features.invoices.records import Invoice
+from chalicelib.features.organizations import service as organizations
+from chalicelib.features.webhooks import service as webhooks
+from chalicelib.platform import schema
+from chalicelib.platform.clock import TestClock
+from chalicelib.platform.collection import Collection
+from chalicelib.platform.dynamodb import ConditionFailed
+from chalicelib.platform.ids import OrganizationId
+from tests.support import bodies
+from tests.support.aws import ADMIN_KEY
+from tests.support.bodies import World
+from tests.support.story import Story, request
+
+ROOT = Path(__file__).parents[3]
+NOW = datetime(2024, 2, 1, tzinfo=UTC)
+
+C = ErrorCode
+
+
+@pytest.fixture(scope="module")
+def world(module_aws: None) -> World:
+    made = bodies.world()
+    made.story.plan("numbers", [{"billable_metric_id": made.ids["gb"], "charge_model": "standard"} | _IN_ADVANCE])
+    made.story.subscribe("numbers", "numbers")
+    fees = made.story.ok("GET", "/fees?per_page=1000")["fees"]
+    made.ids["of_invoice"] = next(fee["lago_id"] for fee in fees if fee["lago_invoice_id"])
+    return made
+
+
+_IN_ADVANCE = {"pay_in_advance": True, "invoiceable": True, "properties": {"amount": "1"}}
+
+
+def _codes(value: Any) -> Iterator[str]:
+    """All texts of a refusal's details, and its own code."""
+    if isinstance(value, str):
+        yield value
+    for inner in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+        yield from _codes(inner)
+
+
+Request = tuple[str, str, Any]
+
+
+def _metric(**fields: Any) -> Request:
+    return "POST", "/billable_metrics", {"billable_metric": bodies.metric() | {"code": "other"} | fields}
+
+
+def _customer(**fields: Any) -> Request:
+    return "POST", "/customers", {"customer": {"external_id": "cust"} | fields}
+
+
+def _organization(**fields: Any) -> Request:
+    return "PUT", "/organizations", {"organization": fields}
+
+
+def _endpoint(**fields: Any) -> Request:
+    return "POST", "/webhook_endpoints", {"webhook_endpoint": {"webhook_url": "http://127.0.0.1:9/n"} | fields}
+
+
+def _tax(**fields: Any) -> Request:
+    return "POST", "/taxes", {"tax": {"name": "T", "code": "t", "rate": 5} | fields}
+
+
+def _fixed(**fields: Any) -> Request:
+    return "POST", "/plans/plan/fixed_charges", {"fixed_charge": bodies.fixed_charge("new") | fields}
+
+
+def _estimate(**fields: Any) -> Request:
+    return "POST", "/events/estimate_fees", {"event": {"external_subscription_id": "numbers", "code": "gb"} | fields}
+
+
+def _clock(now: str) -> Request:
+    return "PUT", "/test_clock", {"test_clock": {"now": now}}
+
+
+_TOO_MANY = [{}] * (limits.EVENTS_PER_BATCH_MAX + 1)
+_PAIRS = [{"key": f"k{n}", "value": "v"} for n in range(6)]
+
+# Requests to an organization that has one of everything; `@name` in a path is one of its ids.
+REQUESTS: dict[ErrorCode, Request] = {
+    C.VALIDATION_ERRORS: _tax(name=""),
+    C.REQUEST_TOO_LARGE: _tax(description="x" * (limits.BODY_BYTES_MAX + 1)),
+    C.INVOICED_FEE: ("PUT", "/fees/@of_invoice", {"fee": {"payment_status": "failed"}}),
+    C.NO_ACTIVE_SUBSCRIPTION: ("GET", "/customers/cust/current_usage?external_subscription_id=gone", None),
+    C.VALUE_IS_MANDATORY: _tax(code=" "),
+    C.VALUE_IS_INVALID: _tax(rate="many"),
+    C.VALUE_IS_TOO_LONG: _tax(code="x" * 256),
+    C.VALUE_IS_OUT_OF_RANGE: _tax(rate=101),
+    C.VALUE_ALREADY_EXIST: _tax(code="vat"),
+    C.VALUE_MUST_BE_BLANK: (
+        "GET",
+        "/customers/cust/current_usage?external_subscription_id=sub&full_usage=true",
+        None,
+    ),
+    C.INVALID_COUNT: _customer(metadata=_PAIRS),
+    C.INVALID_TYPE: _customer(metadata="x"),
+    C.INVALID_VALUE: _customer(finalize_zero_amount_invoice="x"),
+    C.INVALID_FORMAT: ("POST", "/events", {"event": bodies.event() | {"timestamp": "x"}}),
+    C.UNSUPPORTED_VALUE: _organization(email_settings=["x"]),
+    C.INVALID_DATE: _clock("2024-02-30"),
+    C.INVALID_TIMEZONE: _organization(timezone="Mars/Olympus"),
+    C.INVALID_EMAIL_FORMAT: _customer(email="a@"),
+    C.NOT_A_VALID_COUNTRY_CODE: _customer(country="EU"),
+    C.NOT_A_VALID_LANGUAGE_CODE: _customer(billing_configuration={"document_locale": "tlh"}),
+    C.URL_IS_INVALID: _endpoint(webhook_url="ftp://example.com"),
+    C.CONTAINS_INVALID_TYPES: _endpoint(event_types=["x"]),
+    C.INVALID_EXPRESSION: _metric(expression="1 +"),
+    C.INVALID_EVENT: (
+        "POST",
+        "/billable_metrics/evaluate_expression",
+        {"expression": "event.properties.a", "event": {}},
+    ),
+    C.NOT_COMPATIBLE_WITH_AGGREGATION_TYPE: _metric(aggregation_type="max_agg", recurring=True),
+    C.INVALID_CHARGE_MODEL: _fixed(
+        charge_model="volume", pay_in_advance=True, properties={"volume_ranges": [bodies.tier()]}
+    ),
+    C.CURRENCIES_DOES_NOT_MATCH: _customer(currency="USD"),
+    C.DOES_NOT_MATCH_AN_INSTANT_CHARGE: _estimate(external_subscription_id="sub", properties={"n": 1}),
+    C.VALUE_IS_NOT_VALID_NUMBER: _estimate(properties={"n": "x"}),
+    C.NO_EVENTS: ("POST", "/events/batch", {"events": []}),
+    C.TOO_MANY_EVENTS: ("POST", "/events/batch", {"events": _TOO_MANY}),
+    C.VALUE_MUST_BE_LATER: _clock("2023-01-01T00:00:00Z"),
+    C.VALUE_MUST_BE_AT_MOST_3653_DAYS_LATER: _clock("2090-01-01T00:00:00Z"),
+}
+
+
+@pytest.mark.parametrize("code", REQUESTS, ids=str)
+def test_a_request_that_is_answered_with_the_code(world, code):
+    method, path, body = REQUESTS[code]
+    for name, value in world.ids.items():
+        path = path.replace(f"@{name}", value)
+    answer = world.story.call(method, path, body)
+    assert answer.status >= 400, answer
+    assert any(found.partition(":")[0] == code for found in _codes(answer.body)), answer
+
+
+def _properties(model: ChargeModel, given: dict[str, Any]) -> Callable[[], Any]:
+    return lambda: properties.parse(model, given)
+
+
+def _switches(**given: Any) -> Callable[[], Any]:
+    usual = {"model": ChargeModel.STANDARD, "aggregation_type": "sum_agg", "recurring": False, "pay_in_advance": False}
+    usual |= {"prorated": False, "invoiceable": True, "regroup_paid_fees": None, "min_amount_cents": 0}
+    return lambda: properties.check_combination(**usual | given)
+
+
+def _change(status: str, **values: Any) -> Callable[[], Any]:
+    return lambda: invoices._updated(Invoice.model_construct(status=status, metadata=()), values, now=NOW)
+
+
+_RANGES = {
+    ChargeModel.GRADUATED: "graduated_ranges",
+    ChargeModel.GRADUATED_PERCENTAGE: "graduated_percentage_ranges",
+    ChargeModel.VOLUME: "volume_ranges",
+}
+_SHARES = bodies.percentage()
+_PACKAGES = {"amount": "1", "package_size": 10, "free_units": 1}
+_NAMING = Naming("user")
+_WRONG = {name: [bodies.tier() | {"rate": "1", "to_value": 1}] for name in _RANGES.values()}
+
+# Rules that say the code, where a request would have to come a long way.
+RULES: dict[ErrorCode, Callable[[], Any]] = {
+    C.METADATA_ON_DRAFT_INVOICE: _change("draft", metadata=[]),
+    C.PAYMENT_STATUS_UPDATE_ON_DRAFT_INVOICE: _change("draft", payment_status="failed"),
+    C.UPDATE_ON_VOIDED_INVOICE: _change("voided", payment_status="failed"),
+    C.EXPRESSION_EVALUATION_FAILED: lambda: Formula("n", "event.properties.a / 0").applied("c", 0, {"a": 1}),
+    C.INVALID_AGGREGATION_TYPE_OR_CHARGE_MODEL: _switches(model=ChargeModel.DYNAMIC, aggregation_type="max_agg"),
+    C.INVALID_BILLABLE_METRIC_OR_CHARGE_MODEL: _switches(prorated=True, recurring=False),
+    C.NOT_COMPATIBLE_WITH_PAY_IN_ADVANCE: _switches(pay_in_advance=True, min_amount_cents=1),
+    C.MUST_BE_TRUE_UNLESS_PAY_IN_ADVANCE: _switches(invoiceable=False),
+    C.ONLY_COMPATIBLE_WITH_PAY_IN_ADVANCE_AND_NON_INVOICEABLE: _switches(regroup_paid_fees="invoice"),
+    C.INVALID_AMOUNT: _properties(ChargeModel.STANDARD, {"amount": "-1"}),
+    C.INVALID_RATE: _properties(ChargeModel.PERCENTAGE, _SHARES | {"rate": "x"}),
+    C.INVALID_FIXED_AMOUNT: _properties(ChargeModel.PERCENTAGE, _SHARES | {"fixed_amount": "x"}),
+    C.INVALID_FREE_UNITS: _properties(ChargeModel.PACKAGE, _PACKAGES | {"free_units": -1}),
+    C.INVALID_FREE_UNITS_PER_EVENTS: _properties(ChargeModel.PERCENTAGE, _SHARES | {"free_units_per_events": 0}),
+    C.INVALID_FREE_UNITS_PER_TOTAL_AGGREGATION: _properties(
+        ChargeModel.PERCENTAGE, _SHARES | {"free_units_per_total_aggregation": "x"}
+    ),
+    C.INVALID_PACKAGE_SIZE: _properties(ChargeModel.PACKAGE, _PACKAGES | {"package_size": 0}),
+    C.PER_TRANSACTION_MAX_LOWER_THAN_PER_TRANSACTION_MIN: _properties(
+        ChargeModel.PERCENTAGE, _SHARES | {"per_transaction_max_amount": "0.01"}
+    ),
+    **{C(f"missing_{name}"): _properties(model, {}) for model, name in _RANGES.items()},
+    **{C(f"invalid_{name}"): _properties(model, _WRONG) for model, name in _RANGES.items()},
+    C.INVALID_OPERATION_TYPE: lambda: _NAMING.wrong_operation({"operation_type": "x"}),
+    C.RECURRING_RESOURCE_ALREADY_ADDED: lambda: _NAMING.findings({"user": "a", "operation_type": "add"}, {("a",)}),
+    C.RECURRING_RESOURCE_NOT_FOUND: lambda: _NAMING.findings({"user": "a", "operation_type": "remove"}, set()),
+    C.EXCEEDED_LIMIT: lambda: webhooks._create(
+        SimpleNamespace(endpoints=[None] * limits.WEBHOOK_ENDPOINTS_MAX),  # type: ignore[arg-type]
+        schema.parse(webhooks.EndpointInput, {"webhook_url": "http://127.0.0.1:9/n"}),
+        now=NOW,
+    ),
+}
+
+
+@pytest.mark.parametrize("code", RULES, ids=str)
+def test_a_rule_that_says_the_code(code):
+    try:
+        found = RULES[code]()
+    except (errors.BillingError, properties.PropertyErrors) as error:
+        found = [getattr(error, "code", ""), getattr(error, "details", {})]
+    assert code in set(_codes(found))
+
+
+# States that something else brings about: where to put them in, what then stands there, and the request that meets it.
+def _succeeded(*_: Any) -> Any:
+    return SimpleNamespace(status="succeeded")
+
+
+def _advancing(*_: Any) -> TestClock:
+    return TestClock(now=NOW, target=NOW.replace(year=2025))
+
+
+def _raises(error: Exception) -> Callable[..., Any]:
+    def raising(*_: Any, **__: Any) -> Any:
+        raise error
+
+    return raising
+
+
+_LOST = ConditionFailed()
+_THROTTLED = ClientError({"Error": {"Code": "ThrottlingException"}}, "GetItem")
+_REGROUPED = Invoice.model_construct(invoice_type="advance_charges", status="finalized")
+STATES: dict[ErrorCode, tuple[str, Callable[..., Any], Request]] = {
+    C.TEST_CLOCK_ADVANCING: ("chalicelib.platform.clock.read", _advancing, _tax()),
+    C.CHANGED_MEANWHILE: ("chalicelib.features.taxes.service.show", _raises(_LOST), ("GET", "/taxes/vat", None)),
+    C.SERVICE_BUSY: ("chalicelib.features.taxes.service.show", _raises(_THROTTLED), ("GET", "/taxes/vat", None)),
+    C.INVALID_TYPE_OR_STATUS: (
+        "chalicelib.features.invoices.service.find",
+        lambda *_: _REGROUPED,
+        ("PUT", "/invoices/@invoice/refresh", None),
+    ),
+    C.NO_VOIDABLE_AMOUNT: (
+        "chalicelib.features.credit_notes.service.find",
+        lambda *_: SimpleNamespace(open=False),
+        ("PUT", "/credit_notes/@note/void", None),
+    ),
+}
+
+
+@pytest.mark.parametrize("code", STATES, ids=str)
+def test_a_state_that_is_answered_with_the_code(world, monkeypatch, code):
+    where, what, (method, path, body) = STATES[code]
+    monkeypatch.setattr(where, what)
+    for name, value in world.ids.items():
+        path = path.replace(f"@{name}", value)
+    assert world.story.call(method, path, body).body["code"] == code
+
+
+def test_only_sandboxes_have_a_test_clock(world):
+    made = request("POST", "/admin/organizations", {"name": "Live", "sandbox": False}, {"X-Admin-API-Key": ADMIN_KEY})
+    answer = Story(made.body["api_key"]).call("GET", "/test_clock")
+    assert (answer.status, answer.body["code"]) == (403, C.TEST_CLOCK_NOT_ALLOWED)
+
+
+def test_each_code_is_tried():
+    apart = {C.TEST_CLOCK_NOT_ALLOWED}
+    assert set(ErrorCode) == {*REQUESTS, *RULES, *STATES, *apart}
+    assert all(code.when.endswith(".") for code in ErrorCode)
+
+
+_PLAN_WITH = {"name": "n", "code": "n", "interval": "monthly", "amount_cents": 1, "amount_currency": "EUR"}
+_UNKNOWN_METRIC = {"billable_metric_id": "none", "charge_model": "standard", "properties": {"amount": "1"}}
+NOT_FOUND: dict[Resource, Request] = {
+    Resource.ADD_ON: ("GET", "/add_ons/none", None),
+    Resource.BILLABLE_METRIC: ("GET", "/billable_metrics/none", None),
+    Resource.BILLABLE_METRICS: ("POST", "/plans", {"plan": _PLAN_WITH | {"charges": [_UNKNOWN_METRIC]}}),
+    Resource.CHARGE: ("GET", "/plans/plan/charges/none", None),
+    Resource.CHARGE_FILTER: ("GET", "/plans/plan/charges/gb/filters/none", None),
+    Resource.CREDIT_NOTE: ("GET", "/credit_notes/none", None),
+    Resource.CUSTOMER: ("GET", "/customers/none", None),
+    Resource.EVENT: ("GET", "/events/none", None),
+    Resource.FEE: ("GET", "/fees/none", None),
+    Resource.FIXED_CHARGE: ("GET", "/plans/plan/fixed_charges/none", None),
+    Resource.INVOICE: ("GET", "/invoices/none", None),
+    Resource.METADATA: ("DELETE", "/plans/plan/metadata/none", None),
+    Resource.PLAN: ("GET", "/plans/none", None),
+    Resource.SUBSCRIPTION: ("GET", "/subscriptions/none", None),
+    Resource.TAX: ("GET", "/taxes/none", None),
+    Resource.WEBHOOK_ENDPOINT: ("GET", "/webhook_endpoints/none", None),
+}
+
+
+@pytest.mark.parametrize("resource", NOT_FOUND, ids=str)
+def test_what_is_not_there_is_named(world, resource):
+    answer = world.story.call(*NOT_FOUND[resource])
+    assert (answer.status, answer.body["code"]) == (404, f"{resource}_not_found")
+
+
+def test_each_resource_is_tried():
+    with pytest.raises(errors.NotFound, match="organization_not_found"):
+        organizations.get(OrganizationId("none"))
+    assert set(Resource) == {*NOT_FOUND, Resource.ORGANIZATION}
+
+
+# Which arguments of a call are codes or resources, from the first to the last.
+_SAY = {
+    "field": slice(1, None),
+    "refuse": slice(0, 1),
+    "refused": slice(0, 1),
+    "NotAllowed": slice(0, 1),
+    "Conflict": slice(0, 1),
+    "Forbidden": slice(0, 1),
+    "NotFound": slice(0, 1),
+    "ChangedMeanwhile": slice(0, 1),
+    "retrying": slice(1, 2),
+    "carry_out": slice(1, 2),
+}
+
+
+def _said_as_text(path: Path) -> Iterator[str]:
+    known = {*ErrorCode}
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Constant) and node.value in known:
+            yield f"{path.name}:{node.lineno} {node.value}"
+        if isinstance(node, ast.Call):
+            name = getattr(node.func, "attr", getattr(node.func, "id", ""))
+            said = node.args[_SAY[name]] if name in _SAY and not _is_a_dataclass_field(node) else []
+            yield from (f"{path.name}:{each.lineno}" for each in said if isinstance(each, ast.Constant))
+
+
+def _is_a_dataclass_field(node: ast.Call) -> bool:
+    return isinstance(node.func, ast.Name) and node.func.id == "field"
+
+
+def test_codes_are_said_by_their_names():
+    files = [path for path in (ROOT / "chalicelib").rglob("*.py") if path.name not in ("error_codes.py", "faults.py")]
+    assert [found for path in files for found in _said_as_text(path)] == []
+
+
+def test_collections_are_named_after_resources():
+    assert {each.name for each in gc.get_objects() if isinstance(each, Collection)} <= set(Resource)
