@@ -225,8 +225,6 @@ def test_a_rule_that_says_the_code(code):
 
 
 # States that something else brings about: where to put them in, what then stands there, and the request that meets it.
-def _succeeded(*_: Any) -> Any:
-    return SimpleNamespace(status="succeeded")
 
 
 def _advancing(*_: Any) -> TestClock:
