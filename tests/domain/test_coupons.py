@@ -80,6 +80,7 @@ def test_after_tax_a_limited_coupon_takes_what_an_earlier_one_left_of_its_fee():
 def test_after_tax_the_base_is_what_credit_notes_left():
     assert given_of(coupons.after_tax([percent("10")], [Fraction(5500), Fraction(2200)], 5700)) == [570]
     assert given_of(coupons.after_tax([amount(3000, 0)], [Fraction(5500)], 1000)) == [1000]
+    assert given_of(coupons.after_tax([percent("50", 0)], [Fraction(5500)], 1000)) == [500]
 
 
 def test_limited_coupons_come_first_and_older_ones_before_newer_ones():

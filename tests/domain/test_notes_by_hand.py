@@ -65,6 +65,22 @@ def test_the_cent_comes_off_the_credit_and_the_invoice_is_credited_in_full():
     assert of.notes.credited_cents == 92280
 
 
+def test_taxes_of_a_half_cent_each_never_exceed_the_invoice():
+    of, taxes = invoice(*(fee(name, 10, "5") for name in "abcd")), []
+    for name in "abcd":
+        sent = items(**{name: 10})
+        of, found, _ = after(of, sent, Split(estimate(of, sent).max_creditable_cents, 0, 0))
+        taxes.append(found.taxes_cents)
+    assert taxes == [1, 1, 0, 0]
+
+
+def test_a_note_that_leaves_no_whole_cent_completes_the_invoice():
+    # An automatic note of 12.9032258 left 7.0967742.
+    of = invoice(fee("a", 2000, credited="1290.32258"), sub_total_cents=1290, credited_cents=1290)
+    assert estimate(of, items(a=709)).max_creditable_cents == 710
+    assert estimate(of, items(a=708)).max_creditable_cents == 708
+
+
 def test_net_and_tax_of_thirds_are_rounded_each():
     found = amounts([fee("a", 58000, "25").item(D("19333.333"))])
     assert (found.sub_total_cents, found.taxes_cents, found.total_cents) == (19333, 4833, 24166)
