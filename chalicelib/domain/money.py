@@ -6,6 +6,7 @@ Source: rules/usage 8; rules/invoices 4.2 (half away from zero).
 
 from collections.abc import Iterable
 from decimal import ROUND_HALF_UP, Context, Decimal
+from fractions import Fraction
 
 # A sum of 10^10 quantities of 38 digits has 48, the price of a unit 30: their product is exact, and shares without end are cut
 # far below any price.
@@ -190,9 +191,17 @@ def exponent(currency: str) -> int:
     return 4 if currency in _TEN_THOUSANDTHS else 2
 
 
-def round_half_up(amount: Decimal) -> int:
+def round_half_up(amount: Decimal | Fraction) -> int:
     """The whole number nearest to an exact amount, halves away from zero: the one rounding of the product."""
-    return int(amount.quantize(Decimal(1), rounding=ROUND_HALF_UP, context=CONTEXT))
+    if isinstance(amount, Decimal):
+        return int(amount.quantize(Decimal(1), rounding=ROUND_HALF_UP, context=CONTEXT))
+    nearest = (2 * abs(amount.numerator) + amount.denominator) // (2 * amount.denominator)
+    return nearest if amount >= 0 else -nearest
+
+
+def to_decimal(amount: Fraction) -> Decimal:
+    """An exact fraction as a decimal: every digit where they end, else as many as `CONTEXT` has."""
+    return CONTEXT.divide(Decimal(amount.numerator), Decimal(amount.denominator))
 
 
 def total(amounts: Iterable[Decimal]) -> Decimal:

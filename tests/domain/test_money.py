@@ -1,6 +1,7 @@
 """Exact amounts and parts of them. Source: rules/billing-periods 4, 7."""
 
 from decimal import Decimal
+from fractions import Fraction
 
 import pytest
 from hypothesis import given
@@ -97,3 +98,17 @@ def test_parts_of_a_period_add_up_to_the_whole_within_a_cent_a_part(amount, days
     assert abs(sum(parts) - amount) < Decimal("0.0000001")
     assert all(0 <= part <= amount + Decimal("0.0000001") for part in parts)
     assert proration.prorated(amount, days=whole, period_days=whole) == amount
+
+
+@pytest.mark.parametrize(
+    ("amount", "whole"),
+    [("1/2", 1), ("-1/2", -1), ("1/3", 0), ("-2/3", -1), ("5556/10", 556), ("7", 7), ("0", 0), ("-3/2", -2)],
+)
+def test_fractions_round_as_decimals_do(amount, whole):
+    assert money.round_half_up(Fraction(amount)) == whole
+
+
+def test_a_fraction_is_shown_with_every_digit_that_it_has():
+    assert money.to_decimal(Fraction(258064516, 10**6)) == Decimal("258.064516")
+    assert str(money.to_decimal(Fraction(400))) == "400"
+    assert money.to_decimal(Fraction(1, 3)).quantize(Decimal("0.00001")) == Decimal("0.33333")

@@ -1,15 +1,16 @@
 """The worth of a credit note, and how it is given: as credit, as a refund, or against an unpaid invoice.
 
-Source: rules/billing-periods 7.4; rules/invoices 7.1.
+Source: rules/billing-periods 7.4; rules/invoices 7.1; rules/money 3.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
+from fractions import Fraction
 
 from chalicelib.domain.invoicing.taxes import AppliedTax, TaxRate, invoice_taxes, tax_cents
-from chalicelib.domain.money import CONTEXT, round_half_up, total
+from chalicelib.domain.money import CONTEXT, round_half_up, to_decimal, total
 from chalicelib.domain.proration import unused_cents
 
 CREDIT, REFUND, OFFSET = "credit", "refund", "offset"
@@ -18,16 +19,23 @@ MODES = (CREDIT, REFUND, OFFSET)
 
 @dataclass(frozen=True, slots=True)
 class CreditItem:
-    """The credit on one fee: exact cents before tax and coupons, the coupons' share of it, and the fee's taxes."""
+    """The credit on one fee: exact cents before tax and coupons, the coupons' share of it, and the fee's taxes.
+
+    `late_share_cents`: its share of the coupons that were used after tax, which an automatic note does not give back.
+    """
 
     amount_cents: Decimal
-    coupon_share_cents: Decimal
+    coupon_share_cents: Decimal | Fraction
     taxes: tuple[TaxRate, ...]
+    late_share_cents: Fraction = Fraction()
 
 
 @dataclass(frozen=True, slots=True)
 class CreditAmounts:
-    """All amounts of a credit note. `item_cents` and the precise ones are exact; `taxes_rate` in percent."""
+    """All amounts of a credit note. `item_cents` and the precise ones are exact; `taxes_rate` in percent.
+
+    `late_coupons_cents`: the part of `coupons_adjustment_cents` that comes off the total, as it is not in the subtotal.
+    """
 
     item_cents: Decimal
     sub_total_cents: int
@@ -37,11 +45,12 @@ class CreditAmounts:
     coupons_adjustment_cents: int
     applied: tuple[AppliedTax, ...]
     taxes_rate: Decimal
+    late_coupons_cents: int = 0
 
     @property
     def total_cents(self) -> int:
         """The total given back: the sum of the rounded parts, not the rounded sum."""
-        return self.sub_total_cents + self.taxes_cents
+        return self.sub_total_cents + self.taxes_cents - self.late_coupons_cents
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,22 +61,40 @@ class Split:
     refund_cents: int
     offset_cents: int
 
+    @property
+    def total_cents(self) -> int:
+        """The sum of the parts."""
+        return self.credit_cents + self.refund_cents + self.offset_cents
+
+
+def share_of_item(share_cents: Fraction, *, item_cents: Decimal, fee_cents: int) -> Fraction:
+    """The part of a fee's share of coupons that belongs to what is credited of the fee."""
+    return share_cents * Fraction(item_cents) / fee_cents if fee_cents else Fraction()
+
 
 def amounts(items: Sequence[CreditItem]) -> CreditAmounts:
-    """The amounts of a note of these items: net and tax are rounded each, once over all items."""
-    bases = [(CONTEXT.subtract(item.amount_cents, item.coupon_share_cents), item.taxes) for item in items]
-    net = total(base for base, _ in bases)
-    precise_taxes = total(tax_cents(base, tax.rate) for base, taxes in bases for tax in taxes)
+    """The amounts of a note of these items: net and tax are rounded each, once over all items.
+
+    With late shares the total is rounded once, from the exact sum less the shares.
+    """
+    bases = [(Fraction(item.amount_cents) - Fraction(item.coupon_share_cents), item.taxes) for item in items]
+    net = sum((base for base, _ in bases), Fraction())
     taxes = invoice_taxes(bases)
+    sub_total = round_half_up(net)
+    late_share = sum((item.late_share_cents for item in items), Fraction())
+    precise_total = net + taxes.precise_cents - late_share
+    late_coupons = sub_total + taxes.amount_cents - max(0, round_half_up(precise_total)) if late_share else 0
+    early_coupons = round_half_up(sum((Fraction(item.coupon_share_cents) for item in items), Fraction()))
     return CreditAmounts(
         item_cents=total(item.amount_cents for item in items),
-        sub_total_cents=round_half_up(net),
+        sub_total_cents=sub_total,
         taxes_cents=taxes.amount_cents,
-        precise_taxes_cents=precise_taxes,
-        precise_total_cents=CONTEXT.add(net, precise_taxes),
-        coupons_adjustment_cents=round_half_up(total(item.coupon_share_cents for item in items)),
+        precise_taxes_cents=to_decimal(taxes.precise_cents),
+        precise_total_cents=to_decimal(precise_total),
+        coupons_adjustment_cents=early_coupons + late_coupons,
         applied=taxes.applied,
         taxes_rate=taxes.rate,
+        late_coupons_cents=late_coupons,
     )
 
 
@@ -121,8 +148,8 @@ def unused_days_credit(
     if item <= 0:
         return None
     credited = CONTEXT.add(credited_cents, item)
-    used = CONTEXT.subtract(Decimal(fee_cents), credited)
-    return UnusedDaysCredit(item, credited, round_half_up(CONTEXT.add(used, tax_cents(used, taxes_rate))))
+    used = fee_cents - Fraction(credited)
+    return UnusedDaysCredit(item, credited, round_half_up(used + tax_cents(used, taxes_rate)))
 
 
 def paid_share_cents(paid_cents: int, *, part_cents: int, whole_cents: int) -> int:

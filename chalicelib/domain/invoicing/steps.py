@@ -8,13 +8,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from enum import StrEnum
+from fractions import Fraction
 
 from chalicelib.domain.invoicing.taxes import InvoiceTaxes, TaxRate, invoice_taxes
 
 AFTER_TAX, BEFORE_TAX = "after_tax", "before_tax"
 # The rule an invoice was computed by, kept on it so that later credit notes use the same.
 VERSION_NUMBERS = {AFTER_TAX: 2, BEFORE_TAX: 4}
-_NO_TAXES = InvoiceTaxes(0, Decimal(0), ())
+_NO_TAXES = InvoiceTaxes(0, Decimal(0), (), Fraction())
 
 
 class CreditKind(StrEnum):

@@ -262,7 +262,7 @@ def _fee(
         events_count=events_count,
         details=dict(item.details),
         taxes_amount_cents=found.amount_cents,
-        taxes_precise_cents=format(found.precise_cents, "f"),
+        taxes_precise_cents=format(money.to_decimal(found.precise_cents), "f"),
         taxes_rate=format(found.rate, "f"),
         applied_taxes=tuple(AppliedTaxPart.of(each, derived_id(fee_id, each.tax.code)) for each in found.applied),
         pay_in_advance=pay_in_advance,
