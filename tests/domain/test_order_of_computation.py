@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chalicelib.domain.invoicing.coupons import Coupon
-from chalicelib.domain.invoicing.order import AFTER_TAX, BEFORE_TAX, VERSION_NUMBERS, Credits, TaxedFee, totals
+from chalicelib.domain.invoicing.steps import AFTER_TAX, BEFORE_TAX, VERSION_NUMBERS, Credits, TaxedFee, totals
 from chalicelib.domain.invoicing.taxes import TaxRate
 from chalicelib.domain.invoicing.wallets import Wallet
 from chalicelib.domain.money import to_decimal

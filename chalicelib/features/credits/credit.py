@@ -21,7 +21,10 @@ class Taken:
 
 
 class Credit(Protocol):
-    """One credit of a customer, as it was read consistently under the customer's key."""
+    """One credit of a customer, as it was read consistently under the customer's key.
+
+    Each kind adds `offer`: the credit as the computation of an invoice sees it (`domain/invoicing/steps.py`).
+    """
 
     @property
     def kind(self) -> CreditKind:
@@ -29,9 +32,6 @@ class Credit(Protocol):
 
     def applies_to(self, invoice: Invoice, fee: Fee) -> bool:
         """Whether it may lower this fee of this invoice."""
-
-    def available(self, base_cents: int) -> int:
-        """The cents that it gives of a base, from 0 to the base."""
 
     def take(self, invoice: Invoice, amount_cents: int, *, now: datetime) -> Taken:
         """The credit after the invoice took an amount above 0 of it; nothing is written."""

@@ -47,9 +47,9 @@ class OpenNote:
         """A note is used by other invoices of its currency."""
         return self.note.currency == invoice.currency and self.note.invoice_id != invoice.id
 
-    def available(self, base_cents: int) -> int:
-        """The balance, up to the base."""
-        return min(self.note.balance_amount_cents, base_cents)
+    def offer(self) -> int:
+        """The balance, in cents."""
+        return self.note.balance_amount_cents
 
     def take(self, invoice: Invoice, amount_cents: int, *, now: datetime) -> TakenNote:
         """The note with a lower balance. Using a note is not announced."""

@@ -4,12 +4,14 @@ A further kind is one entry in each of these functions, and touches nothing of `
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
 
 from chalicelib import limits
-from chalicelib.domain.invoicing.steps import CreditKind, Offer
+from chalicelib.domain.invoicing.steps import CreditKind, Credits, Totals
 from chalicelib.features.credits import open_notes
 from chalicelib.features.credits.credit import Credit, Taken
-from chalicelib.features.credits.open_notes import NoteChange, TakenNote
+from chalicelib.features.credits.open_notes import NoteChange, OpenNote, TakenNote
 from chalicelib.features.customers.store import CustomerItems
 from chalicelib.features.invoices.records import Fee, Invoice
 from chalicelib.platform.ids import OrganizationId
@@ -19,25 +21,36 @@ from chalicelib.platform.unit import Write
 _PER_INVOICE_MAX = {CreditKind.CREDIT_NOTE: limits.CREDIT_NOTES_PER_INVOICE_MAX}
 
 
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """The credits that one invoice may take, each kind in its order of use."""
+
+    notes: tuple[OpenNote, ...] = ()
+
+    def credits(self) -> Credits:
+        """The credits as the computation of the invoice sees them."""
+        return Credits(notes=tuple(note.offer() for note in self.notes))
+
+    def taken(self, invoice: Invoice, sums: Totals, *, now: datetime) -> list[Taken]:
+        """The credits after the invoice took of them what its computation says."""
+        notes = zip(self.notes, sums.taken_from_notes, strict=True)
+        return [note.take(invoice, cents, now=now) for note, cents in notes if cents]
+
+
 def open_of(organization_id: OrganizationId, items: CustomerItems) -> tuple[Credit, ...]:
     """All credits that a customer has, each kind in the order in which invoices take it."""
     return tuple(open_notes.open_of(organization_id, items))
 
 
-def usable(credits: Sequence[Credit], invoice: Invoice, fees: Sequence[Fee]) -> list[Credit]:
-    """The credits that an invoice of these fees may take, in their order."""
+def offered(credits: Sequence[Credit], invoice: Invoice, fees: Sequence[Fee]) -> Offer:
+    """The credits that an invoice of these fees may take."""
     left = dict(_PER_INVOICE_MAX)
-    found = []
+    found: list[Credit] = []
     for credit in credits:
         if left[credit.kind] and any(credit.applies_to(invoice, fee) for fee in fees):
             left[credit.kind] -= 1
             found.append(credit)
-    return found
-
-
-def offer(credit: Credit) -> Offer:
-    """The credit as the computation of an invoice sees it."""
-    return Offer(credit.kind, credit.available)
+    return Offer(notes=tuple(each for each in found if isinstance(each, OpenNote)))
 
 
 def actions(organization_id: OrganizationId, taken: Sequence[Taken], notes: Sequence[NoteChange]) -> list[Write]:

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from chalicelib.domain import fixed_charges, periods
 from chalicelib.domain.invoicing import dates, numbers
-from chalicelib.domain.invoicing.steps import VERSION_NUMBERS, Offer, TaxedFee, Totals, totals
+from chalicelib.domain.invoicing.steps import NO_CREDITS, VERSION_NUMBERS, Credits, TaxedFee, Totals, totals
 from chalicelib.domain.subscriptions import IN_ADVANCE_CHARGE, IN_ADVANCE_CHARGE_PERIODIC, BillingLine, Days
 from chalicelib.features.customers.store import CUSTOMERS
 from chalicelib.features.invoices.records import AppliedTaxPart, DaysPart, Fee, Invoice, PeriodPart
@@ -133,10 +133,14 @@ def drafted(
     )
 
 
-def sums_of(fees: Sequence[Fee], offers: Sequence[Offer] = ()) -> Totals:
+def sums_of(fees: Sequence[Fee], credits: Credits = NO_CREDITS) -> Totals:
     """The totals of these fees, lowered by these credits."""
-    taxed = [TaxedFee(fee.amount_cents, tuple(part.tax for part in fee.applied_taxes)) for fee in fees]
-    return totals(taxed, offers)
+    return totals([_taxed(fee) for fee in fees], credits)
+
+
+def _taxed(fee: Fee) -> TaxedFee:
+    metric_code = fee.item_code if fee.item_type == "BillableMetric" else None
+    return TaxedFee(fee.amount_cents, tuple(part.tax for part in fee.applied_taxes), (fee.type, metric_code))
 
 
 def amounts(sums: Totals, invoice_id: InvoiceId) -> dict[str, object]:

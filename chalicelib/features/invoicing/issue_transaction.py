@@ -66,9 +66,9 @@ def finalized(context: BillingContext, draft: Invoice, fees: Sequence[Fee], *, n
     if draft.fees_amount_cents == 0 and context.skips_zero_invoices:
         closed = draft.model_copy(update={"status": "closed", "finalized_at": now, "updated_at": now})
         return _with_notes(Issue(context, context.state, closed, fees), now=now)
-    usable = credits.usable(context.credits, draft, fees)
-    sums = compose.sums_of(fees, [credits.offer(credit) for credit in usable])
-    taken = [c.take(draft, cents, now=now) for c, cents in zip(usable, sums.taken, strict=True) if cents]
+    offer = credits.offered(context.credits, draft, fees)
+    sums = compose.sums_of(fees, offer.credits())
+    taken = offer.taken(draft, sums, now=now)
     number, numbering = _numbered(context, draft, now=now)
     final = draft.model_copy(
         update={

@@ -154,7 +154,11 @@ def show(open_usage: OpenUsage, how: UsagePresentation, *, apply_taxes: bool) ->
     span, currency = open_usage.days.span, open_usage.plan.amount_currency
     taxes = tax_resolver.read(open_usage.account, [open_usage.plan])
     fees = [
-        TaxedFee(each.amount_cents, taxes.of(each.used.charge.tax_ids, open_usage.plan.tax_ids) if apply_taxes else ())
+        TaxedFee(
+            each.amount_cents,
+            taxes.of(each.used.charge.tax_ids, open_usage.plan.tax_ids) if apply_taxes else (),
+            ("charge", each.used.metric.code),
+        )
         for each in open_usage.billed
     ]
     sums = totals(fees)

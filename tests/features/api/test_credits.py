@@ -1,17 +1,11 @@
 """Credits of any kind: which an invoice may take, and that they are written with it. Source: rules/invoices 7.3."""
 
-from dataclasses import dataclass
-from datetime import datetime
-
 import pytest
 
 from chalicelib import limits
-from chalicelib.domain.invoicing.steps import CreditKind
 from chalicelib.features.credits import service
-from chalicelib.features.credits.credit import Taken
 from chalicelib.features.credits.open_notes import NoteChange, OpenNote
 from chalicelib.features.invoices import store as invoices
-from chalicelib.features.invoices.records import Fee, Invoice
 from chalicelib.platform.unit import Unit
 from tests.support import credit_notes
 from tests.support.credit_notes import NOW, a_note, an_invoice, listed, open_notes, stored
@@ -23,46 +17,20 @@ def billed(story: Story) -> Story:
     return credit_notes.billed(story)
 
 
-@dataclass(frozen=True)
-class Voucher:
-    """A kind that stands for those to come: limited to one type of fee."""
-
-    only: str
-    cents: int = 300
-    kind: CreditKind = CreditKind.CREDIT_NOTE
-
-    def applies_to(self, invoice: Invoice, fee: Fee) -> bool:
-        return fee.type == self.only
-
-    def available(self, base_cents: int) -> int:
-        return min(self.cents, base_cents)
-
-    def take(self, invoice: Invoice, amount_cents: int, *, now: datetime) -> Taken:
-        raise NotImplementedError
-
-
 def test_a_note_is_used_by_other_invoices_of_its_currency(billed):
     invoice = an_invoice(billed)
     fees = invoices.fees_of(billed.ref.id, invoice)
     own, other = OpenNote(a_note(billed)), OpenNote(a_note(billed, id="another"))
     foreign = OpenNote(other.note.model_copy(update={"currency": "USD"}))
-    assert service.usable([own, other, foreign], invoice, fees) == [other]
-    assert service.usable([other], invoice, []) == []
+    assert service.offered([own, other, foreign], invoice, fees).notes == (other,)
+    assert service.offered([other], invoice, []).notes == ()
 
 
-def test_a_credit_that_applies_to_no_fee_is_not_offered(billed):
+def test_the_oldest_notes_are_offered_as_far_as_a_transaction_holds_them(billed):
     invoice = an_invoice(billed)
     fees = invoices.fees_of(billed.ref.id, invoice)
-    limited, elsewhere = Voucher("subscription"), Voucher("charge")
-    assert service.usable([elsewhere, limited], invoice, fees) == [limited]
-    assert service.offer(limited).available(200) == 200
-
-
-def test_the_oldest_credits_of_a_kind_are_taken_as_far_as_a_transaction_holds_them(billed):
-    invoice = an_invoice(billed)
-    fees = invoices.fees_of(billed.ref.id, invoice)
-    many = [Voucher("subscription", cents) for cents in range(1, limits.CREDIT_NOTES_PER_INVOICE_MAX + 3)]
-    assert service.usable(many, invoice, fees) == many[: limits.CREDIT_NOTES_PER_INVOICE_MAX]
+    many = [OpenNote(a_note(billed, id=f"other{n}")) for n in range(limits.CREDIT_NOTES_PER_INVOICE_MAX + 2)]
+    assert service.offered(many, invoice, fees).notes == tuple(many[: limits.CREDIT_NOTES_PER_INVOICE_MAX])
 
 
 def test_a_note_that_its_transaction_creates_and_takes_is_written_once(billed):
