@@ -123,16 +123,16 @@ class Collection(Generic[R]):
     # Changing.
 
     def create_actions(self, organization_id: OrganizationId, record: R) -> list[Write]:
-        """Record, uniqueness item and total of a new record. Refused where the code is taken."""
-        total = self._counted(organization_id, record, 1)
-        return [*self._take(organization_id, record), self.row_of(organization_id, record).create(), *total]
+        """Record, uniqueness item and total of a new record, for a change that was decided where nobody had the code: who has
+        taken it since was faster, and the change runs again."""
+        return self._creation(organization_id, record, self._take(organization_id, record, refused=False))
 
     def create(self, organization_id: OrganizationId, record: R, extra: Sequence[Write] = ()) -> R:
         """Store a new record.
 
         Raises: Invalid, `value_already_exist` on the code; Cancelled, when `extra` was refused or collisions did not end.
         """
-        Unit(self.create_actions(organization_id, record), extra).commit()
+        Unit(self._creation(organization_id, record, self._take(organization_id, record)), extra).commit()
         return record
 
     def replace_action(self, organization_id: OrganizationId, old: R, new: R) -> Write:
@@ -190,8 +190,13 @@ class Collection(Generic[R]):
     def _code_key(self, organization_id: OrganizationId, code: str) -> Key:
         return key(organization_id, f"{self.name}-code", code), "-"
 
-    def _take(self, organization_id: OrganizationId, record: R) -> list[Write]:
-        """Take a record's code. Where a parallel change gave it to this very record, that is a lost race and no refusal."""
+    def _creation(self, organization_id: OrganizationId, record: R, taken: list[Write]) -> list[Write]:
+        total = self._counted(organization_id, record, 1)
+        return [*taken, self.row_of(organization_id, record).create(), *total]
+
+    def _take(self, organization_id: OrganizationId, record: R, *, refused: bool = True) -> list[Write]:
+        """Take a record's code. `refused`: whether it is a refusal that another record has it. Where a parallel change gave it
+        to this very record, that is a lost race in any case."""
         code = self.code(record)
         if code is None:
             return []
@@ -201,7 +206,7 @@ class Collection(Generic[R]):
             return None if own else Invalid.field(self.code_field, ErrorCode.VALUE_ALREADY_EXIST)
 
         pk, sk = self._code_key(organization_id, code)
-        return [CodeRow(pk=pk, sk=sk, id=record.id).create(taken)]
+        return [CodeRow(pk=pk, sk=sk, id=record.id).create(taken if refused else None)]
 
     def _release(self, organization_id: OrganizationId, record: R) -> list[Write]:
         code = self.code(record)

@@ -73,27 +73,32 @@ class Table:
         descending: bool = False,
         limit: int | None = None,
         position: dict[str, Any] | None = None,
+        where: str | None = None,
+        values: Mapping[str, Any] | None = None,
+        names: Mapping[str, str] | None = None,
         count_only: bool = False,
     ) -> tuple[Page, int]:
-        """One request's worth of the items under `pk`, in key order, and their number."""
+        """One request's worth of the items under `pk`, in key order, and their number. `where`: a filter."""
         pk_name, sk_name = _KEYS[index]
-        condition, names, values = "#pk = :pk", {"#pk": pk_name}, {":pk": {"S": pk}}
-        if begins is not None:
-            condition += " AND begins_with(#sk, :begins)"
-            values[":begins"] = {"S": begins}
-        if between is not None:
-            condition += " AND #sk BETWEEN :low AND :high"
-            values |= {":low": {"S": between[0]}, ":high": {"S": between[1]}}
-        if begins is not None or between is not None:
-            names["#sk"] = sk_name
+        condition = "#pk = :pk"
         request: dict[str, Any] = {
             "TableName": self.name,
-            "KeyConditionExpression": condition,
-            "ExpressionAttributeNames": names,
-            "ExpressionAttributeValues": values,
+            "ExpressionAttributeNames": {"#pk": pk_name, **(names or {})},
+            "ExpressionAttributeValues": {":pk": {"S": pk}, **to_item(values or {})},
             "ScanIndexForward": not descending,
         }
+        if begins is not None:
+            condition += " AND begins_with(#sk, :begins)"
+            request["ExpressionAttributeValues"][":begins"] = {"S": begins}
+        if between is not None:
+            condition += " AND #sk BETWEEN :low AND :high"
+            request["ExpressionAttributeValues"] |= {":low": {"S": between[0]}, ":high": {"S": between[1]}}
+        if begins is not None or between is not None:
+            request["ExpressionAttributeNames"]["#sk"] = sk_name
+        request["KeyConditionExpression"] = condition
         request |= {"ConsistentRead": True} if index is None else {"IndexName": index}
+        if where is not None:
+            request["FilterExpression"] = where
         if limit is not None:
             request["Limit"] = limit
         if position:

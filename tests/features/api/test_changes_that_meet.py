@@ -17,8 +17,8 @@ from chalicelib.features.subscriptions import store as subscriptions
 from chalicelib.features.webhooks import service
 from chalicelib.features.webhooks import store as webhooks
 from chalicelib.platform import agenda, jobs
+from chalicelib.platform.agenda.store import TaskRow
 from chalicelib.platform.unit import Unit
-from chalicelib.platform.values import from_item
 from tests.support.faults import overtaken, recorded
 from tests.support.items import core
 from tests.support.story import Story, work
@@ -223,10 +223,10 @@ def test_a_cheaper_plan_for_a_subscription_that_has_just_been_succeeded_is_decid
         real.plan(code, amount_cents=cents)
     real.customer()
     real.subscribe("mid")
-    stale = [subscriptions.guard(real.ref.id, "sub")]
+    stale = [subscriptions.find_live(real.ref.id, "sub")]
     real.subscribe("high")  # A dearer plan takes over at once.
-    guard = subscriptions.guard
-    monkeypatch.setattr(subscriptions, "guard", lambda *key: stale.pop() if stale else guard(*key))
+    find_live = subscriptions.find_live
+    monkeypatch.setattr(subscriptions, "find_live", lambda *key: stale.pop() if stale else find_live(*key))
     shown = real.subscribe("low")
     assert (shown["plan_code"], shown["next_plan_code"], shown["status"]) == ("high", "low", "active")
     statuses = real.ok("GET", "/subscriptions?status[]=pending&status[]=active&status[]=terminated")["subscriptions"]
@@ -303,7 +303,7 @@ def test_of_several_changes_of_a_plan_the_last_one_is_followed(aws, monkeypatch,
     story.subscribe()
     work()
     with monkeypatch.context() as patch:
-        patch.setattr(test_clock, "settle", lambda *_, **__: None)
+        patch.setattr(test_clock, "run_due", lambda *_, **__: None)
         for n in range(3):
             story.ok("PUT", "/plans/plan", {"plan": {"name": f"{n}"}})
     tasks = _follow_tasks(story)
@@ -332,8 +332,8 @@ def test_units_that_change_at_once_are_followed_change_by_change(real, monkeypat
 def _follow_tasks(story: Story) -> list[agenda.Task]:
     """Those that bring subscriptions in line with a plan, that of the oldest change first."""
     pages = core.client.get_paginator("scan").paginate(TableName=core.name)
-    items = [from_item(item) for page in pages for item in page["Items"]]
-    found = [agenda._task(item) for item in items if item.get("kind") == changes.FOLLOW.name]
+    items = [item for page in pages for item in page["Items"] if item.get("kind") == {"S": changes.FOLLOW.name}]
+    found = [TaskRow.read(item).value for item in items]
     own = [task for task in found if task.organization.id == story.ref.id]
     return sorted(own, key=lambda task: int(task.subject.rpartition("#")[2]))
 
