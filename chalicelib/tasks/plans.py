@@ -7,7 +7,8 @@ from chalicelib import limits
 from chalicelib.domain.error_codes import Resource
 from chalicelib.features.plans import changes, store
 from chalicelib.features.plans.overrides import cascade
-from chalicelib.features.plans.store import PLANS, Plan
+from chalicelib.features.plans.records import Plan
+from chalicelib.features.plans.store import PLANS
 from chalicelib.platform import agenda, jobs
 from chalicelib.platform.agenda import Task
 from chalicelib.platform.clock import OrganizationRef

@@ -12,7 +12,8 @@ from chalicelib.features.invoicing import drafts, finalize
 from chalicelib.features.plans import changes
 from chalicelib.features.plans import service as plans
 from chalicelib.features.plans import store as plan_store
-from chalicelib.features.plans.store import PLANS, Plan
+from chalicelib.features.plans.records import Plan
+from chalicelib.features.plans.store import PLANS
 from chalicelib.features.subscriptions import endings, plan_changes, schemas
 from chalicelib.features.subscriptions.change import Change, change_of
 from chalicelib.features.subscriptions.records import Status, Subscription

@@ -6,7 +6,8 @@ from datetime import datetime, timedelta
 
 from chalicelib import limits
 from chalicelib.features.webhooks import delivery, service, store
-from chalicelib.features.webhooks.store import ENDPOINTS, Message
+from chalicelib.features.webhooks.records import Message
+from chalicelib.features.webhooks.store import ENDPOINTS
 from chalicelib.platform import agenda, clock, jobs
 from chalicelib.platform.agenda import Task
 from chalicelib.platform.dynamodb import ConditionFailed

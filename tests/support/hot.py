@@ -13,7 +13,8 @@ from chalicelib.domain.aggregation.rules import Aggregation
 from chalicelib.domain.aggregation.summaries import Summary
 from chalicelib.domain.periods import Span
 from chalicelib.features.audit.audit import audit
-from chalicelib.features.billable_metrics.store import METRICS, Metric, MetricFilter
+from chalicelib.features.billable_metrics.records import Metric, MetricFilter
+from chalicelib.features.billable_metrics.store import METRICS
 from chalicelib.features.metering import distinct_counters, store, write
 from chalicelib.features.metering.dimensions import RollupDimension
 from chalicelib.features.metering.distinct_counters import Spec

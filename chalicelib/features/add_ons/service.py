@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 from typing import Any
 
+from chalicelib.features.add_ons.records import AddOn
 from chalicelib.features.add_ons.schemas import AddOnInput
-from chalicelib.features.add_ons.store import ADD_ONS, AddOn
+from chalicelib.features.add_ons.store import ADD_ONS
 from chalicelib.features.taxes import service as taxes
 from chalicelib.platform import schema
 from chalicelib.platform.agenda import Task

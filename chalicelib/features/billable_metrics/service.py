@@ -12,7 +12,8 @@ from chalicelib.domain.error_codes import ErrorCode, Resource
 from chalicelib.domain.errors import Invalid, NotFound, merge
 from chalicelib.features.billable_metrics import changes, formulas, groups, schemas, store
 from chalicelib.features.billable_metrics.groups import canonical
-from chalicelib.features.billable_metrics.store import METRICS, SEED_RECURRING_COUNT, Metric, MetricFilter
+from chalicelib.features.billable_metrics.records import SEED_RECURRING_COUNT, Metric, MetricFilter
+from chalicelib.features.billable_metrics.store import METRICS
 from chalicelib.platform import agenda, schema
 from chalicelib.platform.agenda import Task
 from chalicelib.platform.attributes import dump

@@ -17,12 +17,11 @@ Access patterns
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 
 from pynamodb.attributes import UnicodeAttribute
 
-from chalicelib.features.credit_notes.records import CreditNote
-from chalicelib.features.customers.store import CUSTOMERS, CustomerItem, CustomerItems
+from chalicelib.features.credit_notes.records import CreditNote, OpenNote
+from chalicelib.features.customers.items import CustomerItem, CustomerItems, customer_pk
 from chalicelib.features.invoices import store as invoice_store
 from chalicelib.features.invoices.records import Fee, Invoice
 from chalicelib.platform import counters, rows
@@ -38,16 +37,6 @@ LIST = "credit_note"
 
 # An invoice may have thousands of fees, but those that are credited mostly stand at its head.
 _FEES_AT_ONCE = 50
-
-
-@dataclass(frozen=True, slots=True)
-class OpenNote:
-    """A balance that invoices of its currency may use, other than its own."""
-
-    note_id: CreditNoteId
-    currency: str
-    balance_cents: int
-    invoice_id: InvoiceId
 
 
 class CreditNoteRow(RecordRow, Listed, Owned, Searched):
@@ -150,9 +139,8 @@ def _open_writes(organization_id: OrganizationId, old: CreditNote | None, new: C
 
 
 def _open_row(organization_id: OrganizationId, note: CreditNote) -> OpenNoteRow:
-    pk, _ = CUSTOMERS.key(organization_id, note.customer_id)
     return OpenNoteRow(
-        pk=pk,
+        pk=customer_pk(organization_id, note.customer_id),
         sk=f"{OpenNoteRow.begins}{stamp(note.created_at)}#{note.id}",
         note_id=note.id,
         currency=note.currency,

@@ -8,7 +8,7 @@ from typing import Any
 
 from chalicelib.domain.aggregation import faults
 from chalicelib.features.billable_metrics import service as metrics
-from chalicelib.features.billable_metrics.store import Metric
+from chalicelib.features.billable_metrics.records import Metric
 from chalicelib.features.customers.records import Customer
 from chalicelib.features.customers.store import CUSTOMERS
 from chalicelib.features.events import log_pages, service
@@ -16,7 +16,7 @@ from chalicelib.features.metering import log_reader
 from chalicelib.features.metering import store as metered
 from chalicelib.features.metering.event import event_id, payload_of
 from chalicelib.features.metering.log_items import Reference
-from chalicelib.features.subscriptions.store import Live
+from chalicelib.features.subscriptions.records import Live
 from chalicelib.platform import clock, listing, parameters
 from chalicelib.platform.http import Call
 from chalicelib.platform.ids import OrganizationId

@@ -18,6 +18,7 @@ from chalicelib.features.metering import store as metered
 from chalicelib.features.metering.event import Event, Source, event_id, to_message, with_sent
 from chalicelib.features.subscriptions import service as subscriptions
 from chalicelib.features.subscriptions import store as subscription_store
+from chalicelib.features.subscriptions.records import Live
 from chalicelib.platform import clock, queues
 from chalicelib.platform.clock import OrganizationRef
 from chalicelib.platform.http.json import to_json
@@ -93,7 +94,7 @@ def find(organization: OrganizationRef, transaction_id: str, external_subscripti
     return min(found, key=metered.reception_of)
 
 
-def owners(organization_id: OrganizationId, items: Sequence[Item]) -> dict[str, subscription_store.Live | None]:
+def owners(organization_id: OrganizationId, items: Sequence[Item]) -> dict[str, Live | None]:
     """The live subscription of each external id that stored events name; None where there is none."""
     external_ids = dict.fromkeys(item["subscription"] for item in items)
     return {each: subscription_store.find_live(organization_id, each) for each in external_ids}

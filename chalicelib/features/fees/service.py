@@ -7,7 +7,7 @@ from typing import Any, get_args
 from chalicelib.domain.error_codes import ErrorCode, Resource
 from chalicelib.domain.errors import Invalid, NotAllowed, NotFound
 from chalicelib.features.fees import store
-from chalicelib.features.fees.store import Stored
+from chalicelib.features.fees.records import Stored
 from chalicelib.features.invoices import serializer
 from chalicelib.features.invoices import service as invoices
 from chalicelib.features.invoices import store as invoice_store

@@ -16,7 +16,7 @@ from chalicelib.features.invoices.records import Fee, Invoice, MetadataPair, Pay
 from chalicelib.features.organizations import service as organizations
 from chalicelib.features.organizations.records import Organization
 from chalicelib.features.plans import service as plans
-from chalicelib.features.plans.store import Plan
+from chalicelib.features.plans.records import Plan
 from chalicelib.features.subscriptions import serializer as subscription_serializer
 from chalicelib.features.subscriptions import store as subscription_store
 from chalicelib.features.subscriptions.records import Subscription

@@ -11,7 +11,7 @@ from decimal import Decimal
 
 from chalicelib.domain import subscriptions as rules
 from chalicelib.domain.aggregation.readings import Reading
-from chalicelib.features.billable_metrics.store import Metric
+from chalicelib.features.billable_metrics.records import Metric
 from chalicelib.features.customers import store as customer_store
 from chalicelib.features.fees import service as fees
 from chalicelib.features.fees import store as fee_store
@@ -25,7 +25,7 @@ from chalicelib.features.organizations import service as organizations
 from chalicelib.features.organizations.records import Organization
 from chalicelib.features.plans import active_parts
 from chalicelib.features.plans import service as plans
-from chalicelib.features.plans.store import Charge, Plan
+from chalicelib.features.plans.records import Charge, Plan
 from chalicelib.features.rating import billing_context, charged, event_usage, pricing, tax_resolver
 from chalicelib.features.rating.billing_context import BillingContext
 from chalicelib.features.rating.event_usage import EventFeeTarget, Owed, Period

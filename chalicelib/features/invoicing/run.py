@@ -14,7 +14,7 @@ from chalicelib.features.invoicing.issue_transaction import Issue
 from chalicelib.features.organizations import service as organizations
 from chalicelib.features.plans import service as plans
 from chalicelib.features.plans import store as plan_store
-from chalicelib.features.plans.store import Plan
+from chalicelib.features.plans.records import Plan
 from chalicelib.features.rating import billing_context, renewals
 from chalicelib.features.rating.billing_context import BillingContext
 from chalicelib.features.rating.line_items import InvoicedSubscription, fees_of

@@ -13,7 +13,8 @@ from chalicelib import limits
 from chalicelib.domain.aggregation.faults import Expected
 from chalicelib.domain.aggregation.rules import Aggregation
 from chalicelib.features.billable_metrics.groups import groups_of
-from chalicelib.features.billable_metrics.store import METRICS, Metric
+from chalicelib.features.billable_metrics.records import Metric
+from chalicelib.features.billable_metrics.store import METRICS
 from chalicelib.features.metering import dimensions
 from chalicelib.features.metering.dimensions import RollupDimension
 from chalicelib.platform.clock import OrganizationRef

@@ -7,7 +7,8 @@ from chalicelib.domain.error_codes import ErrorCode
 from chalicelib.domain.errors import Invalid
 from chalicelib.features.billable_metrics import store as metric_store
 from chalicelib.features.plans import advance_codes, serializer, store
-from chalicelib.features.plans.store import PLANS, Plan
+from chalicelib.features.plans.records import Plan
+from chalicelib.features.plans.store import PLANS
 from chalicelib.features.webhooks import service as webhooks
 from chalicelib.platform import agenda, clock
 from chalicelib.platform.agenda import Task

@@ -7,12 +7,15 @@ from typing import Any
 
 from chalicelib.domain.charges import ranges
 from chalicelib.domain.money import decimal_string
-from chalicelib.features.add_ons.store import ADD_ONS, AddOn
-from chalicelib.features.billable_metrics.store import METRICS, Metric
+from chalicelib.features.add_ons.records import AddOn
+from chalicelib.features.add_ons.store import ADD_ONS
+from chalicelib.features.billable_metrics.records import Metric
+from chalicelib.features.billable_metrics.store import METRICS
 from chalicelib.features.plans import active_parts
-from chalicelib.features.plans.store import Charge, ChargeFilter, FixedCharge, MinimumCommitment, Plan
+from chalicelib.features.plans.records import Charge, ChargeFilter, FixedCharge, MinimumCommitment, Plan
 from chalicelib.features.taxes import service as taxes
-from chalicelib.features.taxes.store import TAXES, Tax
+from chalicelib.features.taxes.records import Tax
+from chalicelib.features.taxes.store import TAXES
 from chalicelib.platform.collection import get_together
 from chalicelib.platform.ids import OrganizationId, TaxId
 from chalicelib.platform.timestamps import iso

@@ -7,7 +7,8 @@ from chalicelib.domain.error_codes import Resource
 from chalicelib.domain.errors import Invalid, NotFound, merge
 from chalicelib.features.plans import changes, schemas
 from chalicelib.features.plans.parts import charges, commitments, fixed_charges
-from chalicelib.features.plans.store import PLANS, Plan
+from chalicelib.features.plans.records import Plan
+from chalicelib.features.plans.store import PLANS
 from chalicelib.features.taxes import service as taxes
 from chalicelib.platform import agenda, schema
 from chalicelib.platform.agenda import Task

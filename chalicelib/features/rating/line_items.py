@@ -14,13 +14,13 @@ from chalicelib.domain.charges.models import ChargeModel
 from chalicelib.domain.invoicing.taxes import TaxRate
 from chalicelib.domain.subscriptions import Days
 from chalicelib.domain.timeline import ZONE_MOVE
-from chalicelib.features.add_ons.store import AddOn
-from chalicelib.features.billable_metrics.store import Metric
+from chalicelib.features.add_ons.records import AddOn
+from chalicelib.features.billable_metrics.records import Metric
 from chalicelib.features.fees import store as fee_store
 from chalicelib.features.invoices import store as invoice_store
 from chalicelib.features.invoices.records import DaysPart, Fee, PeriodPart
 from chalicelib.features.plans import active_parts
-from chalicelib.features.plans.store import Charge, FixedCharge, Plan
+from chalicelib.features.plans.records import Charge, FixedCharge, Plan
 from chalicelib.features.rating import metered, pricing, renewals, tax_resolver
 from chalicelib.features.rating.billing_context import BillingContext
 from chalicelib.features.rating.metered import Used

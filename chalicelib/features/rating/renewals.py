@@ -10,10 +10,10 @@ from datetime import datetime, timedelta
 
 from chalicelib.domain.aggregation.window import Window
 from chalicelib.domain.periods import Span
-from chalicelib.features.billable_metrics.store import Metric
+from chalicelib.features.billable_metrics.records import Metric
 from chalicelib.features.invoices.records import DaysPart, Fee, PeriodPart
 from chalicelib.features.plans import service as plans
-from chalicelib.features.plans.store import Charge, Plan
+from chalicelib.features.plans.records import Charge, Plan
 from chalicelib.features.rating import metered, pricing
 from chalicelib.features.rating.billing_context import BillingContext
 from chalicelib.features.rating.metered import Used

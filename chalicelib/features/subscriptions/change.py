@@ -14,7 +14,7 @@ from chalicelib.features.customers.records import BillingState, Customer
 from chalicelib.features.organizations import service as organizations
 from chalicelib.features.organizations.records import Organization
 from chalicelib.features.plans import store as plan_store
-from chalicelib.features.plans.store import Plan
+from chalicelib.features.plans.records import Plan
 from chalicelib.features.subscriptions import announcements, schedule, store
 from chalicelib.features.subscriptions.records import PendingInvoice, Status, Subscription
 from chalicelib.platform import agenda

@@ -3,6 +3,7 @@
 from typing import Any
 
 from chalicelib.features.customers import service as customers
+from chalicelib.features.customers.items import customer_pk
 from chalicelib.features.customers.store import CUSTOMERS
 from chalicelib.features.subscriptions import store
 from chalicelib.features.subscriptions.records import Status, Subscription
@@ -40,7 +41,7 @@ def page(call: Call, external_customer_id: str | None = None) -> tuple[list[Subs
         chosen.one_of("external_customer_id", [external_customer_id])
         customer = CUSTOMERS.find(organization_id, external_customer_id)
         if customer is not None and external_id is None:  # Of one that was deleted, the whole list tells.
-            pk = store.customer_pk(organization_id, customer.id)
+            pk = customer_pk(organization_id, customer.id)
             place = {"pk": pk, "index": None, "begins": SubscriptionRow.begins}
         plain = False
 

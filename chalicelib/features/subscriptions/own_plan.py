@@ -6,7 +6,8 @@ from typing import Any
 
 from chalicelib.features.plans import store as plan_store
 from chalicelib.features.plans.overrides import overrides
-from chalicelib.features.plans.store import PLANS, Plan
+from chalicelib.features.plans.records import Plan
+from chalicelib.features.plans.store import PLANS
 from chalicelib.platform.ids import OrganizationId
 from chalicelib.platform.unit import Write
 

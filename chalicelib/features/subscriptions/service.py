@@ -14,13 +14,13 @@ from chalicelib.domain.error_codes import ErrorCode, Resource
 from chalicelib.domain.errors import Invalid, NotFound
 from chalicelib.features.customers import service as customers
 from chalicelib.features.customers import store as customer_store
-from chalicelib.features.customers.records import BillingState, Customer
+from chalicelib.features.customers.records import NOT_WRITTEN, BillingState, Customer
 from chalicelib.features.customers.store import CUSTOMERS
 from chalicelib.features.organizations import service as organizations
 from chalicelib.features.organizations.records import Organization
 from chalicelib.features.plans import service as plans
 from chalicelib.features.plans import store as plan_store
-from chalicelib.features.plans.store import Plan
+from chalicelib.features.plans.records import Plan
 from chalicelib.features.subscriptions import own_plan, plan_changes, schemas, store, takeover
 from chalicelib.features.subscriptions.change import Change, change_of, started
 from chalicelib.features.subscriptions.records import Status, Subscription
@@ -145,7 +145,7 @@ def _customer_for(
     if known is not None:
         return _known_customer(own, known.id, plan, now=now)
     fresh = customers.check_currency(customers.new_customer(external_id, now=now), plan.amount_currency)
-    state = BillingState(customer_id=fresh.id, version=customer_store.NOT_WRITTEN)
+    state = BillingState(customer_id=fresh.id, version=NOT_WRITTEN)
     return Change(own, fresh, state, (), now), []
 
 

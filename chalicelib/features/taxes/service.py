@@ -6,7 +6,8 @@ from typing import Any
 
 from chalicelib.domain.error_codes import Resource
 from chalicelib.domain.errors import NotFound
-from chalicelib.features.taxes.store import TAXES, Tax, default_actions, default_ids
+from chalicelib.features.taxes.records import Tax
+from chalicelib.features.taxes.store import TAXES, default_actions, default_ids
 from chalicelib.platform import schema
 from chalicelib.platform.agenda import Task
 from chalicelib.platform.http import Call

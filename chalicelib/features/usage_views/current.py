@@ -12,13 +12,13 @@ from chalicelib.domain.error_codes import ErrorCode, Resource
 from chalicelib.domain.errors import Invalid, NotAllowed, NotFound
 from chalicelib.domain.invoicing.steps import TaxedFee, totals
 from chalicelib.domain.subscriptions import Days
-from chalicelib.features.billable_metrics.store import Metric
+from chalicelib.features.billable_metrics.records import Metric
 from chalicelib.features.customers.records import BillingState, Customer
 from chalicelib.features.events import service as events
 from chalicelib.features.organizations import service as organizations
 from chalicelib.features.plans import active_parts
 from chalicelib.features.plans import service as plans
-from chalicelib.features.plans.store import Charge, Plan
+from chalicelib.features.plans.records import Charge, Plan
 from chalicelib.features.rating import event_usage, metered, tax_resolver
 from chalicelib.features.rating.billing_context import BillingContext
 from chalicelib.features.rating.event_usage import Period

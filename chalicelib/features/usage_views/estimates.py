@@ -13,7 +13,7 @@ from chalicelib.domain.error_codes import ErrorCode, Resource
 from chalicelib.domain.errors import Invalid, NotFound
 from chalicelib.features.billable_metrics import formulas
 from chalicelib.features.billable_metrics import service as metrics
-from chalicelib.features.billable_metrics.store import Metric
+from chalicelib.features.billable_metrics.records import Metric
 from chalicelib.features.events import schemas
 from chalicelib.features.events import service as events
 from chalicelib.features.invoices import serializer
@@ -21,7 +21,7 @@ from chalicelib.features.invoicing import event_charges
 from chalicelib.features.invoicing.event_charges import EventContext
 from chalicelib.features.metering.event import Event
 from chalicelib.features.organizations import service as organizations
-from chalicelib.features.plans.store import Charge
+from chalicelib.features.plans.records import Charge
 from chalicelib.features.rating import charged, event_usage
 from chalicelib.features.rating.metered import Used
 from chalicelib.features.subscriptions import store as subscription_store

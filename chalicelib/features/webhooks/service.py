@@ -11,7 +11,8 @@ from chalicelib import limits
 from chalicelib.domain.error_codes import ErrorCode, Resource
 from chalicelib.domain.errors import Invalid, NotFound
 from chalicelib.features.webhooks import address, store
-from chalicelib.features.webhooks.store import ENDPOINTS, Endpoint, EndpointSet, Message, SignatureAlgorithm
+from chalicelib.features.webhooks.records import Endpoint, Message, SignatureAlgorithm
+from chalicelib.features.webhooks.store import ENDPOINTS, EndpointSet
 from chalicelib.features.webhooks.types import TYPES, subscribed
 from chalicelib.platform import agenda, clock, files, schema
 from chalicelib.platform.agenda import Task

@@ -14,7 +14,8 @@ from chalicelib import limits
 from chalicelib.domain.aggregation.rules import Aggregation
 from chalicelib.domain.money import CONTEXT, total
 from chalicelib.features.audit.audit import audit
-from chalicelib.features.billable_metrics.store import METRICS, Metric, MetricFilter
+from chalicelib.features.billable_metrics.records import Metric, MetricFilter
+from chalicelib.features.billable_metrics.store import METRICS
 from chalicelib.features.metering import messages, store
 from chalicelib.features.metering.dimensions import RollupDimension
 from chalicelib.features.metering.event import milliseconds_of

@@ -13,7 +13,8 @@ import pytest
 from chalicelib import limits
 from chalicelib.domain.periods import Span
 from chalicelib.features.audit.audit import audit
-from chalicelib.features.billable_metrics.store import METRICS, Metric, MetricFilter
+from chalicelib.features.billable_metrics.records import Metric, MetricFilter
+from chalicelib.features.billable_metrics.store import METRICS
 from chalicelib.features.events import service as events
 from chalicelib.features.metering import definitions, distinct_counters, erase, messages, rows, store, tally
 from chalicelib.features.metering.distinct_counters import Spec

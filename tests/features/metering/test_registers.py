@@ -8,7 +8,8 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from chalicelib.features.billable_metrics.store import METRICS, Metric, MetricFilter
+from chalicelib.features.billable_metrics.records import Metric, MetricFilter
+from chalicelib.features.billable_metrics.store import METRICS
 from chalicelib.features.metering import distinct_counters, messages, store
 from chalicelib.features.metering.distinct_counters import Spec
 from chalicelib.features.usage import distinct, raw

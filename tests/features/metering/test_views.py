@@ -8,7 +8,8 @@ import pytest
 from chalicelib.domain.aggregation.rules import Aggregation
 from chalicelib.domain.periods import Span
 from chalicelib.features.audit.audit import audit
-from chalicelib.features.billable_metrics.store import METRICS, Metric, MetricFilter
+from chalicelib.features.billable_metrics.records import Metric, MetricFilter
+from chalicelib.features.billable_metrics.store import METRICS
 from chalicelib.features.metering import definitions, messages, store, tally
 from chalicelib.features.metering.dimensions import RollupDimension
 from chalicelib.features.metering.rows import Rows

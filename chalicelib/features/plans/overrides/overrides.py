@@ -12,7 +12,8 @@ from chalicelib.domain.errors import Invalid, NotFound, merge
 from chalicelib.features.plans import changes, schemas, store
 from chalicelib.features.plans.overrides import children
 from chalicelib.features.plans.parts import charges, commitments, fixed_charges
-from chalicelib.features.plans.store import PLANS, Charge, FixedCharge, Plan
+from chalicelib.features.plans.records import Charge, FixedCharge, Plan
+from chalicelib.features.plans.store import PLANS
 from chalicelib.features.taxes import service as taxes
 from chalicelib.platform import schema
 from chalicelib.platform.ids import OrganizationId, new_id
