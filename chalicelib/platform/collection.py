@@ -74,9 +74,9 @@ class CodeRow(Row):
 
 
 @dataclass(frozen=True, slots=True)
-class Collection(Generic[R]):
-    """The records of one resource. `code` tells a record's unique code (None: it has none); `listed` whether it belongs
-    to the list, and counts there, while it lives."""
+class Catalog(Generic[R]):
+    """The records of one resource, to be read. `code` tells a record's unique code (None: it has none); `listed` whether
+    it belongs to the list, and counts there, while it lives."""
 
     name: str
     record: type[R]
@@ -120,7 +120,17 @@ class Collection(Generic[R]):
         found, meta = listing.read(listed, wanted)
         return [row.value for row in found], meta
 
-    # Changing.
+    def key(self, organization_id: OrganizationId, record_id: str) -> Key:
+        """The key of a record."""
+        return key(organization_id, self.name, record_id), "-"
+
+    def _code_key(self, organization_id: OrganizationId, code: str) -> Key:
+        return key(organization_id, f"{self.name}-code", code), "-"
+
+
+@dataclass(frozen=True, slots=True)
+class Collection(Catalog[R]):
+    """The records of one resource, as their own room changes them. Other rooms see the `Catalog`."""
 
     def create_actions(self, organization_id: OrganizationId, record: R) -> list[Write]:
         """Record, uniqueness item and total of a new record. Refused where the code is taken."""
@@ -161,12 +171,6 @@ class Collection(Generic[R]):
         self._commit(Unit(replaced, self._release(organization_id, old), total, extra))
         return gone
 
-    # Rows and keys.
-
-    def key(self, organization_id: OrganizationId, record_id: str) -> Key:
-        """The key of a record."""
-        return key(organization_id, self.name, record_id), "-"
-
     def row_of(self, organization_id: OrganizationId, record: R) -> CatalogRow:
         """The row of a record."""
         pk, sk = self.key(organization_id, record.id)
@@ -187,9 +191,6 @@ class Collection(Generic[R]):
         changes = {"all": change if self.listed(record) else 0}
         return counters.moved(organization_id, self.name, record.id, changes)
 
-    def _code_key(self, organization_id: OrganizationId, code: str) -> Key:
-        return key(organization_id, f"{self.name}-code", code), "-"
-
     def _take(self, organization_id: OrganizationId, record: R) -> list[Write]:
         """Take a record's code. Where a parallel change gave it to this very record, that is a lost race and no refusal."""
         code = self.code(record)
@@ -208,12 +209,10 @@ class Collection(Generic[R]):
         return [] if code is None else [CodeRow.remove_key(self._code_key(organization_id, code))]
 
 
-def get_together(
-    organization_id: OrganizationId, *wanted: tuple[Collection[Any], Iterable[str]]
-) -> list[dict[str, Any]]:
-    """The records under these ids of several collections, deleted or not, each by id; read in one request."""
+def get_together(organization_id: OrganizationId, *wanted: tuple[Catalog[Any], Iterable[str]]) -> list[dict[str, Any]]:
+    """The records under these ids of several catalogs, deleted or not, each by id; read in one request."""
     places: list[dict[Key, type[Row]]] = [
-        {collection.key(organization_id, each): collection.row for each in ids} for collection, ids in wanted
+        {catalog.key(organization_id, each): catalog.row for each in ids} for catalog, ids in wanted
     ]
     found = rows.find_together({place: row for some in places for place, row in some.items()})
     records = [[found[place].value for place in some if place in found] for some in places]  # type: ignore[attr-defined]

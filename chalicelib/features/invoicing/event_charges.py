@@ -19,7 +19,7 @@ from chalicelib.features.invoices import store as invoice_store
 from chalicelib.features.invoices.records import Fee, PeriodPart
 from chalicelib.features.invoicing import compose, issue_transaction
 from chalicelib.features.metering import erase
-from chalicelib.features.metering import store as metered_store
+from chalicelib.features.metering import reading as metered
 from chalicelib.features.metering.advance import event_key
 from chalicelib.features.organizations import service as organizations
 from chalicelib.features.organizations.records import Organization
@@ -84,7 +84,7 @@ def _charge_once(task: Task, now: datetime) -> bool:
     if item is None or erase.is_erased(item):  # Gone after its retention, or with its metric.
         agenda.done(task).alone()
         return False
-    event, reading = metered_store.read(item), reading_of(item)
+    event, reading = metered.read(item), reading_of(item)
     context = context_of(organizations.get(task.organization.id), event.external_subscription_id, event.code, reading)
     left = [] if context is None else _not_made(context, event.transaction_id, reading)
     for n, (part, charged_by_now) in enumerate(left):

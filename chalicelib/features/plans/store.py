@@ -4,7 +4,6 @@ Items
     pk                              sk                                  what it is
     <org>#plan#<id> ...             -                                   platform/collection.py; children: no code, not listed
     <org>#plan-children#<plan id>   <child id>                          a plan that overrides this one for a subscription
-    <org>#plan-subscriptions#<id>   <customer id>#<subscription id>     a subscription that has this plan
     <org>#plan-cascade#<id>         <version>#before, #after            a change on its way to the children, as two plans
 
 Access patterns
@@ -13,11 +12,9 @@ Access patterns
     3 current_action(plan)                      Check     the plan stands as it was read; the same
     4 children_ids(org, id)                     Query     consistent
     5 child_actions(org, child)                 part of the transaction that makes the child
-    6 subscribers(org, id)                      Query     consistent
-    7 subscribed_action, unsubscribed_action    part of the subscription's transaction
-    8 step_actions(before, after)               part of the plan's own transaction
-    9 steps(org, id, until)                     Query     consistent, the oldest first
-   10 step_done_actions(after)                  part of the cascade's last transaction
+    6 step_actions(before, after)               part of the plan's own transaction
+    7 steps(org, id, until)                     Query     consistent, the oldest first
+    8 step_done_actions(after)                  part of the cascade's last transaction
 """
 
 from collections.abc import Iterator
@@ -27,10 +24,7 @@ from chalicelib.platform import rows
 from chalicelib.platform.attributes import RecordAttribute
 from chalicelib.platform.collection import CatalogRow, Collection, RecordRow
 from chalicelib.platform.ids import (
-    CustomerId,
     OrganizationId,
-    PlanId,
-    SubscriptionId,
     key,
 )
 from chalicelib.platform.rows import Row
@@ -45,10 +39,6 @@ class PlanRow(CatalogRow):
 
 class ChildRow(Row):
     """A plan that overrides another for a subscription; its sort key is the child's id."""
-
-
-class SubscriberRow(Row):
-    """A subscription that has a plan; its sort key names customer and subscription."""
 
 
 class StepRow(RecordRow):
@@ -97,36 +87,6 @@ def child_actions(organization_id: OrganizationId, child: Plan) -> list[Write]:
     return [ChildRow(pk=_children(organization_id, child.parent_id), sk=child.id).put()]
 
 
-def subscribed_action(
-    organization_id: OrganizationId, plan_id: PlanId, customer_id: CustomerId, subscription_id: SubscriptionId
-) -> Write:
-    """Enter a subscription under its plan."""
-    return SubscriberRow(pk=_subscriptions(organization_id, plan_id), sk=key(customer_id, subscription_id)).put()
-
-
-def unsubscribed_action(
-    organization_id: OrganizationId, plan_id: PlanId, customer_id: CustomerId, subscription_id: SubscriptionId
-) -> Write:
-    """Take a subscription out of its plan's list, whether it stands there or not."""
-    return SubscriberRow.remove_key((_subscriptions(organization_id, plan_id), key(customer_id, subscription_id)))
-
-
-def subscribers(
-    organization_id: OrganizationId, plan_id: PlanId, *, after: str = ""
-) -> Iterator[tuple[CustomerId, SubscriptionId]]:
-    """(customer id, subscription id) of all subscriptions under a plan, read consistently, in the order of customers.
-    `after`: only those that follow a `subscriber_key`."""
-    within = SubscriberRow.sk.between(f"{after}\0" if after else "\0", "\U0010ffff")
-    for row in SubscriberRow.select(_subscriptions(organization_id, plan_id), within=within):
-        customer_id, subscription_id = row.sk.split("#")
-        yield CustomerId(customer_id), SubscriptionId(subscription_id)
-
-
-def subscriber_key(customer_id: CustomerId, subscription_id: SubscriptionId) -> str:
-    """Where a subscription stands in its plan's list."""
-    return key(customer_id, subscription_id)
-
-
 def step_actions(organization_id: OrganizationId, before: Plan, after: Plan) -> list[Write]:
     """Keep a change for the children; `after` has the version that it is written with."""
     pk = _steps(organization_id, after.id)
@@ -165,7 +125,3 @@ def _step(version: int, half: str) -> str:
 
 def _children(organization_id: OrganizationId, parent_id: str) -> str:
     return key(organization_id, "plan-children", parent_id)
-
-
-def _subscriptions(organization_id: OrganizationId, plan_id: PlanId) -> str:
-    return key(organization_id, "plan-subscriptions", plan_id)

@@ -19,7 +19,7 @@ from chalicelib.features.rating.billing_context import BillingContext
 from chalicelib.features.rating.metered import Used
 from chalicelib.features.rating.pricing import LineItemContext
 from chalicelib.features.rating.tax_resolver import TaxResolver
-from chalicelib.features.subscriptions import store as subscription_store
+from chalicelib.features.subscriptions import reading as subscriptions
 from chalicelib.features.subscriptions.records import Subscription
 from chalicelib.platform import agenda
 from chalicelib.platform.agenda import Task
@@ -75,9 +75,7 @@ def tasks_of(
 def row_of(task: Task) -> tuple[Subscription, Plan, PeriodPart]:
     """The row of billing that such a task follows from."""
     organization_id, detail = task.organization.id, task.detail
-    subscription = subscription_store.get(
-        organization_id, detail["customer_id"], SubscriptionId(task.subject.split("#")[0])
-    )
+    subscription = subscriptions.get(organization_id, detail["customer_id"], SubscriptionId(task.subject.split("#")[0]))
     assert subscription is not None, "subscriptions stay"
     plan = plans.by_ids(organization_id, [detail["plan_id"]])[detail["plan_id"]]
     return subscription, plan, PeriodPart.model_validate(detail["part"])

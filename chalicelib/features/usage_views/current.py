@@ -22,8 +22,8 @@ from chalicelib.features.plans.records import Charge, Plan
 from chalicelib.features.rating import event_usage, metered, tax_resolver
 from chalicelib.features.rating.billing_context import BillingContext
 from chalicelib.features.rating.event_usage import Period
+from chalicelib.features.subscriptions import reading as subscription_reading
 from chalicelib.features.subscriptions import schedule
-from chalicelib.features.subscriptions import store as subscription_store
 from chalicelib.features.subscriptions.records import Status, Subscription
 from chalicelib.features.usage_views import shape as usage_shape
 from chalicelib.features.usage_views.shape import PricedUsage, UsagePresentation
@@ -188,9 +188,9 @@ def _since_start(subscription: Subscription, days: Days, zone: ZoneInfo) -> Days
 
 
 def _active(organization_id: OrganizationId, customer: Customer, external_id: str) -> Subscription:
-    live = subscription_store.find_live(organization_id, external_id)
+    live = subscription_reading.find_live(organization_id, external_id)
     if live is not None and live.customer_id == customer.id:
-        found = subscription_store.get(organization_id, customer.id, live.subscription_id)
+        found = subscription_reading.get(organization_id, customer.id, live.subscription_id)
         if found is not None and found.status == Status.ACTIVE:
             return found
     raise NotAllowed(ErrorCode.NO_ACTIVE_SUBSCRIPTION)
