@@ -6,7 +6,6 @@ from typing import Any
 from chalicelib.api.resource import Resource
 from chalicelib.features.billable_metrics import service
 from chalicelib.features.billable_metrics.groups import groups_of
-from chalicelib.features.billable_metrics.store import METRICS
 from chalicelib.platform import listing
 from chalicelib.platform.http import Call, Routes
 
@@ -15,7 +14,7 @@ routes = Routes(__name__)
 Resource(
     "billable_metric",
     "billable_metrics",
-    METRICS,
+    service.CATALOG,
     service.create,
     service.update,
     service.remove,

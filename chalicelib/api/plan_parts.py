@@ -11,7 +11,7 @@ from chalicelib.features.plans.parts import charge_filters, filter_parts
 from chalicelib.features.plans.parts import kinds as part_kinds
 from chalicelib.features.plans.parts.charge_filters import FilterPatch
 from chalicelib.features.plans.parts.kinds import PartKind
-from chalicelib.features.plans.store import Charge, Plan
+from chalicelib.features.plans.records import Charge, Plan
 from chalicelib.platform import listing
 from chalicelib.platform.agenda import Task
 from chalicelib.platform.http import Call, Routes

@@ -3,7 +3,6 @@
 from chalicelib.api import plan_parts as part_routes
 from chalicelib.api.resource import Resource
 from chalicelib.features.plans import serializer, service
-from chalicelib.features.plans.store import PLANS
 from chalicelib.platform.http import Routes
 
 routes = Routes(__name__)
@@ -11,7 +10,7 @@ routes = Routes(__name__)
 Resource(
     "plan",
     "plans",
-    PLANS,
+    service.CATALOG,
     service.create,
     service.update,
     service.remove,

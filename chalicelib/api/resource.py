@@ -8,7 +8,7 @@ from chalicelib.domain.errors import NotFound
 from chalicelib.features.sandbox import service as test_clock
 from chalicelib.platform import listing
 from chalicelib.platform.agenda import Task
-from chalicelib.platform.collection import Collection, Record
+from chalicelib.platform.collection import Catalog, Record
 from chalicelib.platform.http import Call, Routes
 from chalicelib.platform.ids import OrganizationId
 from chalicelib.platform.retry import retrying
@@ -39,7 +39,7 @@ class Resource(Generic[R]):
 
     root: str
     plural: str
-    collection: Collection[R]
+    catalog: Catalog[R]
     create: Callable[[Call, dict[str, Any]], tuple[R, Sequence[Task]]]
     update: Callable[[Call, R, dict[str, Any]], tuple[R, Sequence[Task]]]
     remove: Callable[[Call, R], tuple[R, Sequence[Task]]]
@@ -51,7 +51,7 @@ class Resource(Generic[R]):
 
         Raises: NotFound.
         """
-        record = self.collection.find(call.organization.id, call.path["code"])
+        record = self.catalog.find(call.organization.id, call.path["code"])
         if record is None:
             raise NotFound(self.root)
         return record
@@ -70,7 +70,7 @@ class Resource(Generic[R]):
         routes.delete(single)(self._destroy)
 
     def _list(self, call: Call) -> dict[str, Any]:
-        records, meta = self.collection.page(call.organization.id, listing.wanted(call), call.one("search_term"))
+        records, meta = self.catalog.page(call.organization.id, listing.wanted(call), call.one("search_term"))
         return {self.plural: self.show(call.organization.id, records), "meta": meta}
 
     def _create(self, call: Call) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from chalicelib.features.plans.parts import charge_filters, filter_parts
 from chalicelib.features.plans.parts import kinds as part_kinds
 from chalicelib.features.plans.parts.charge_filters import FilterPatch
 from chalicelib.features.plans.parts.kinds import PartKind
-from chalicelib.features.plans.store import Charge, Plan
+from chalicelib.features.plans.records import Charge, Plan
 from chalicelib.features.sandbox import service as test_clock
 from chalicelib.features.subscriptions import listings, service, updates
 from chalicelib.features.subscriptions.records import Subscription

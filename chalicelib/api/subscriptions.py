@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from chalicelib.api import subscription_parts as part_routes
-from chalicelib.features.customers import store as customer_store
+from chalicelib.features.customers import service as customers
 from chalicelib.features.organizations import service as organizations
 from chalicelib.features.plans import serializer as plan_serializer
 from chalicelib.features.plans import service as plans
 from chalicelib.features.sandbox import service as test_clock
-from chalicelib.features.subscriptions import endings, listings, schemas, serializer, service, store, updates
+from chalicelib.features.subscriptions import endings, listings, reading, schemas, serializer, service, updates
 from chalicelib.features.subscriptions.records import Subscription
 from chalicelib.platform import schema
 from chalicelib.platform.http import Call, Routes
@@ -79,17 +79,17 @@ part_routes.mount(routes)
 def shown(call: Call, subscriptions: Sequence[Subscription]) -> list[dict[str, Any]]:
     """Several subscriptions as the API shows them; customers and plans are read in one request each."""
     own = organizations.get(call.organization.id) if subscriptions else None
-    customers = customer_store.CUSTOMERS.get_many(call.organization.id, list({s.customer_id for s in subscriptions}))
+    owners = customers.get_many(call.organization.id, list({s.customer_id for s in subscriptions}))
     known = plans.by_ids(call.organization.id, [s.plan_id for s in subscriptions])
     return [
-        serializer.show(s, known[s.plan_id], zone=customers[s.customer_id].zone(own.timezone), now=call.now)
+        serializer.show(s, known[s.plan_id], zone=owners[s.customer_id].zone(own.timezone), now=call.now)
         for s in subscriptions
         if own is not None
     ]
 
 
 def _answer(call: Call, subscription: Subscription) -> dict[str, Any]:
-    current = store.get(call.organization.id, subscription.customer_id, subscription.id) or subscription
+    current = reading.get(call.organization.id, subscription.customer_id, subscription.id) or subscription
     plan = plans.by_ids(call.organization.id, [current.plan_id])[current.plan_id]
     return {
         "subscription": shown(call, [current])[0]

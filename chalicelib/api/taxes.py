@@ -2,9 +2,10 @@
 
 from chalicelib.api.resource import Resource
 from chalicelib.features.taxes import service
-from chalicelib.features.taxes.store import TAXES
 from chalicelib.platform.http import Routes
 
 routes = Routes(__name__)
 
-Resource("tax", "taxes", TAXES, service.create, service.update, service.remove, service.show_all).mount(routes)
+Resource("tax", "taxes", service.CATALOG, service.create, service.update, service.remove, service.show_all).mount(
+    routes
+)

@@ -3,7 +3,6 @@
 from typing import Any
 
 from chalicelib.features.webhooks import service, signing
-from chalicelib.features.webhooks.store import ENDPOINTS
 from chalicelib.platform import listing
 from chalicelib.platform.http import Answer, Call, Routes
 from chalicelib.platform.ids import WebhookEndpointId
@@ -21,7 +20,7 @@ def create(call: Call) -> dict[str, Any]:
 @routes.get("/webhook_endpoints")
 def index(call: Call) -> dict[str, Any]:
     """All of them, a page at a time."""
-    endpoints, meta = ENDPOINTS.page(call.organization.id, listing.wanted(call))
+    endpoints, meta = service.CATALOG.page(call.organization.id, listing.wanted(call))
     return {"webhook_endpoints": [service.show(call.organization.id, e) for e in endpoints], "meta": meta}
 
 

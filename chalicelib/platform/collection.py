@@ -74,9 +74,9 @@ class CodeRow(Row):
 
 
 @dataclass(frozen=True, slots=True)
-class Collection(Generic[R]):
-    """The records of one resource. `code` tells a record's unique code (None: it has none); `listed` whether it belongs
-    to the list, and counts there, while it lives."""
+class Catalog(Generic[R]):
+    """The records of one resource, to be read. `code` tells a record's unique code (None: it has none); `listed` whether
+    it belongs to the list, and counts there, while it lives."""
 
     name: str
     record: type[R]
@@ -120,7 +120,17 @@ class Collection(Generic[R]):
         found, meta = listing.read(listed, wanted)
         return [row.value for row in found], meta
 
-    # Changing.
+    def key(self, organization_id: OrganizationId, record_id: str) -> Key:
+        """The key of a record."""
+        return key(organization_id, self.name, record_id), "-"
+
+    def _code_key(self, organization_id: OrganizationId, code: str) -> Key:
+        return key(organization_id, f"{self.name}-code", code), "-"
+
+
+@dataclass(frozen=True, slots=True)
+class Collection(Catalog[R]):
+    """The records of one resource, as their own room changes them. Other rooms see the `Catalog`."""
 
     def create_actions(self, organization_id: OrganizationId, record: R) -> list[Write]:
         """Record, uniqueness item and total of a new record, for a change that was decided where nobody had the code: who has
@@ -160,12 +170,6 @@ class Collection(Generic[R]):
         replaced = self.replace_action(organization_id, old, gone)
         self._commit(Unit(replaced, self._release(organization_id, old), total, extra))
         return gone
-
-    # Rows and keys.
-
-    def key(self, organization_id: OrganizationId, record_id: str) -> Key:
-        """The key of a record."""
-        return key(organization_id, self.name, record_id), "-"
 
     def row_of(self, organization_id: OrganizationId, record: R) -> CatalogRow:
         """The row of a record."""
@@ -213,12 +217,10 @@ class Collection(Generic[R]):
         return [] if code is None else [CodeRow.remove_key(self._code_key(organization_id, code))]
 
 
-def get_together(
-    organization_id: OrganizationId, *wanted: tuple[Collection[Any], Iterable[str]]
-) -> list[dict[str, Any]]:
-    """The records under these ids of several collections, deleted or not, each by id; read in one request."""
+def get_together(organization_id: OrganizationId, *wanted: tuple[Catalog[Any], Iterable[str]]) -> list[dict[str, Any]]:
+    """The records under these ids of several catalogs, deleted or not, each by id; read in one request."""
     places: list[dict[Key, type[Row]]] = [
-        {collection.key(organization_id, each): collection.row for each in ids} for collection, ids in wanted
+        {catalog.key(organization_id, each): catalog.row for each in ids} for catalog, ids in wanted
     ]
     found = rows.find_together({place: row for some in places for place, row in some.items()})
     records = [[found[place].value for place in some if place in found] for some in places]  # type: ignore[attr-defined]

@@ -9,15 +9,14 @@ from datetime import datetime
 from typing import TypeVar
 
 from chalicelib.domain.error_codes import Resource
-from chalicelib.features.billable_metrics import changes, store
-from chalicelib.features.invoices import store as invoices
+from chalicelib.features.billable_metrics import changes, service
+from chalicelib.features.invoices import reading as invoices
 from chalicelib.features.invoices.records import Invoice
 from chalicelib.features.invoicing import drafts
 from chalicelib.features.metering import erase, log_reader
 from chalicelib.features.metering.event import milliseconds_of
 from chalicelib.features.plans import changes as plan_changes
-from chalicelib.features.plans.store import PLANS
-from chalicelib.features.subscriptions import store as subscriptions
+from chalicelib.features.subscriptions import reading as subscriptions
 from chalicelib.platform import agenda, clock, jobs
 from chalicelib.platform.agenda import Task
 from chalicelib.platform.ids import BillableMetricId, OrganizationId, PlanId
@@ -33,14 +32,9 @@ def detach(task: Task, now: datetime) -> None:
     organization_id, metric_id = task.organization.id, task.subject
 
     def one(plan_id: PlanId) -> None:
-        plan = PLANS.get(organization_id, plan_id)
-        if plan is None or plan.deleted_at is not None:
-            return
-        charges = tuple(charge for charge in plan.charges if charge.metric_id != metric_id)
-        new = plan.changed(now=now, charges=charges)
-        PLANS.replace(organization_id, plan, new, plan_changes.usage_actions(organization_id, plan, new))
+        plan_changes.detach_metric(organization_id, plan_id, metric_id, now=now)
 
-    plans = store.plans_of(organization_id, BillableMetricId(metric_id), after=place_of(task))
+    plans = service.plans_of(organization_id, BillableMetricId(metric_id), after=place_of(task))
     _to_the_end(
         task, ((each, each) for each in plans), lambda each: retrying(lambda: one(PlanId(each)), Resource.PLAN), now
     )

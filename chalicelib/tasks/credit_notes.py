@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from chalicelib.features.credit_notes import service, store
+from chalicelib.features.credit_notes import service
 from chalicelib.features.webhooks import service as webhooks
 from chalicelib.platform import agenda, jobs
 from chalicelib.platform.agenda import Task
@@ -17,7 +17,7 @@ _MESSAGE = "credit_note.created"
 def issued(task: Task, now: datetime) -> None:
     """Send the event to every endpoint, together with the end of the task."""
     organization_id = task.organization.id
-    note = store.get(organization_id, CreditNoteId(task.subject))
+    note = service.get(organization_id, CreditNoteId(task.subject))
     if note is None or not note.visible:
         agenda.done(task).alone()
         return

@@ -3,8 +3,8 @@
 from datetime import datetime
 
 from chalicelib.features.documents.render import InvoiceDocument, invoice_pdf
+from chalicelib.features.invoices import reading as invoice_reading
 from chalicelib.features.invoices import service as invoices
-from chalicelib.features.invoices import store as invoice_store
 from chalicelib.features.organizations import schemas as organization_schemas
 from chalicelib.features.webhooks import service as webhooks
 from chalicelib.platform import agenda, clock, files, jobs
@@ -17,7 +17,7 @@ from chalicelib.platform.unit import Unit
 def print_invoice(task: Task, now: datetime) -> None:
     """Draw the file under a name of the invoice's own (drawing it again replaces it), then let the invoice name it."""
     organization_id = task.organization.id
-    invoice = invoice_store.get(organization_id, InvoiceId(task.subject))
+    invoice = invoice_reading.get(organization_id, InvoiceId(task.subject))
     if invoice is None or invoice.file_key is not None or invoice.status not in ("finalized", "voided"):
         agenda.done(task).alone()
         return
@@ -31,11 +31,10 @@ def print_invoice(task: Task, now: datetime) -> None:
     )
     name = f"{organization_id}/invoices/{invoice.id}.pdf"
     files.put(name, invoice_pdf(document), "application/pdf")
-    printed = invoice.model_copy(update={"file_key": name})
     payload = shown | {"file_url": files.link(name, f"{invoice.number}.pdf")}
     generated = webhooks.announcement(
         own.ref, "invoice.generated", "invoice", payload, subject=f"invoice.generated#{invoice.id}", now=now
     )
-    actions = invoice_store.replace_actions(organization_id, invoice, printed)
+    actions = invoices.printed_actions(organization_id, invoice, name)
     Unit([*actions, agenda.put(generated, now=now), agenda.done(task)]).commit()
     agenda.push([generated])

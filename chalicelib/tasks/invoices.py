@@ -3,8 +3,8 @@
 from datetime import datetime
 
 from chalicelib.features.audit import late
-from chalicelib.features.fees import store as fee_store
-from chalicelib.features.invoices import service, store
+from chalicelib.features.fees import service as fees_room
+from chalicelib.features.invoices import reading, service
 from chalicelib.features.webhooks import service as webhooks
 from chalicelib.platform import agenda, clock, jobs
 from chalicelib.platform.agenda import Task
@@ -20,7 +20,7 @@ def issued(task: Task, now: datetime) -> None:
     fees among all others."""
     organization_id = task.organization.id
     invoice_id, _, status = task.subject.partition("#")
-    invoice = store.get(organization_id, InvoiceId(invoice_id))
+    invoice = reading.get(organization_id, InvoiceId(invoice_id))
     if invoice is None:
         agenda.done(task).alone()
         return
@@ -35,7 +35,7 @@ def issued(task: Task, now: datetime) -> None:
     if status == "finalized":
         # Charges in advance are entered by the transactions that make them.
         fees = [f for f in whole.fees if not (f.type == "charge" and f.pay_in_advance)]
-        actions += fee_store.copy_many(organization_id, fees)
+        actions += fees_room.enter(organization_id, fees)
         order = agenda.task(service.PRINT, own.ref, invoice_id, now)
         actions.append(agenda.put(order, now=now))
         tasks.append(order)

@@ -9,10 +9,10 @@ from datetime import datetime
 
 from chalicelib.domain.error_codes import Resource
 from chalicelib.features.invoicing import drafts, finalize
-from chalicelib.features.plans import changes
+from chalicelib.features.plans import changes, subscribers
 from chalicelib.features.plans import service as plans
-from chalicelib.features.plans import store as plan_store
-from chalicelib.features.plans.store import PLANS, Plan
+from chalicelib.features.plans.overrides import overrides
+from chalicelib.features.plans.records import Plan
 from chalicelib.features.subscriptions import endings, plan_changes, schemas
 from chalicelib.features.subscriptions.change import Change, change_of
 from chalicelib.features.subscriptions.records import Status, Subscription
@@ -110,7 +110,7 @@ def delete(task: Task, now: datetime) -> None:
     """After the deletion of a plan: its subscriptions end with their documents, drafts on it become final, and so for its
     children. Source: rules/catalog 2.2."""
     organization_id = task.organization.id
-    plan = PLANS.get(organization_id, task.subject)
+    plan = plans.CATALOG.get(organization_id, task.subject)
     assert plan is not None, "deletion keeps the record"
 
     def one_of(plan_id: PlanId) -> Callable[[CustomerId, SubscriptionId], list[Task]]:
@@ -122,14 +122,9 @@ def delete(task: Task, now: datetime) -> None:
 
         return one
 
-    for child_id in plan_store.children_ids(organization_id, plan.id):
-        child = PLANS.get(organization_id, child_id)
-        if child is None:
-            continue
-        if child.deleted_at is None:
-            PLANS.remove(organization_id, child, now=now, extra=changes.usage_actions(organization_id, child, None))
-        for customer_id, subscription_id in list(plan_store.subscribers(organization_id, PlanId(child_id))):
-            pushed = one_of(PlanId(child_id))(customer_id, subscription_id)
+    for child_id in overrides.remove_children(organization_id, plan.id, now=now):
+        for customer_id, subscription_id in list(subscribers.subscribers(organization_id, child_id)):
+            pushed = one_of(child_id)(customer_id, subscription_id)
             agenda.push([each for each in pushed if not each.in_clock])
     if not _each_subscriber(task, plan.id, one_of(plan.id), now):
         return
@@ -154,6 +149,5 @@ def _each_subscriber(
     def step(subscriber: tuple[CustomerId, SubscriptionId]) -> None:
         agenda.push([each for each in one(*subscriber) if not each.in_clock])
 
-    subscribers = plan_store.subscribers(organization_id, plan_id, after=place_of(task))
-    items = ((CustomerId(customer_id), SubscriptionId(subscription_id)) for customer_id, subscription_id in subscribers)
-    return walk(task, ((plan_store.subscriber_key(*each), each) for each in items), step, now=now)
+    found = subscribers.subscribers(organization_id, plan_id, after=place_of(task))
+    return walk(task, ((subscribers.subscriber_key(*each), each) for each in found), step, now=now)

@@ -5,8 +5,8 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from chalicelib import limits
-from chalicelib.features.webhooks import delivery, service, store
-from chalicelib.features.webhooks.store import ENDPOINTS, Message
+from chalicelib.features.webhooks import delivery, service
+from chalicelib.features.webhooks.records import Message
 from chalicelib.platform import agenda, clock, jobs
 from chalicelib.platform.agenda import Task
 from chalicelib.platform.dynamodb import ConditionFailed
@@ -28,14 +28,14 @@ def announce(task: Task, now: datetime) -> None:
 def deliver(task: Task, now: datetime) -> None:
     """One attempt. The lease is taken first: two workers with the same message make one call, and one that dies in its
     call leaves the lease, by which the attempt is counted."""
-    message = store.get(task.organization.id, task.subject)
-    endpoint = None if message is None else ENDPOINTS.get(task.organization.id, message.endpoint_id)
+    message = service.get_message(task.organization.id, task.subject)
+    endpoint = None if message is None else service.CATALOG.get(task.organization.id, message.endpoint_id)
     if message is None or message.status in ("succeeded", "failed"):
         agenda.done(task).alone()
         return
     if endpoint is None or endpoint.deleted_at is not None:
         given_up = message.model_copy(update={"status": "failed", "leased_until": None, "updated_at": _later(message)})
-        Unit(store.replace_action(message, given_up), agenda.done(task)).commit()
+        Unit(service.replace_action(message, given_up), agenda.done(task)).commit()
         return
     if message.leased_until is not None:
         _wait_or_count(task, message, message.leased_until)
@@ -43,7 +43,7 @@ def deliver(task: Task, now: datetime) -> None:
     request = delivery.prepare(message, endpoint, service.body_of(message))
     leased = message.model_copy(update={"leased_until": clock.utc_now() + _LEASE, "updated_at": _later(message)})
     try:
-        store.replace_action(message, leased).alone()
+        service.replace_action(message, leased).alone()
     except ConditionFailed:
         return  # Another worker has it.
     _note(task, leased, delivery.attempt(request))
@@ -73,17 +73,18 @@ def _note(task: Task, message: Message, verdict: delivery.Verdict) -> None:
     }
     if verdict.delivered:
         Unit(
-            store.replace_action(message, message.model_copy(update={**seen, "status": "succeeded"})), agenda.done(task)
+            service.replace_action(message, message.model_copy(update={**seen, "status": "succeeded"})),
+            agenda.done(task),
         ).commit()
         return
     failures = message.retries + 1
     seen |= {"retries": failures, "last_retried_at": real_now}
     if failures >= limits.WEBHOOK_ATTEMPTS_MAX:
         Unit(
-            store.replace_action(message, message.model_copy(update={**seen, "status": "failed"})), agenda.done(task)
+            service.replace_action(message, message.model_copy(update={**seen, "status": "failed"})), agenda.done(task)
         ).commit()
         return
-    store.replace_action(message, message.model_copy(update={**seen, "status": "retrying"})).alone()
+    service.replace_action(message, message.model_copy(update={**seen, "status": "retrying"})).alone()
     _next_attempt(task, at=real_now + wait_after(failures))
 
 

@@ -20,12 +20,12 @@ from zoneinfo import ZoneInfo
 from chalicelib import limits
 from chalicelib.domain.aggregation.window import Window
 from chalicelib.domain.periods import Span
-from chalicelib.features.billable_metrics.store import Metric
+from chalicelib.features.billable_metrics.records import Metric
 from chalicelib.features.metering import distinct_counters, messages
 from chalicelib.features.metering.event import Event, milliseconds_of
 from chalicelib.features.plans import active_parts
 from chalicelib.features.plans import service as plans
-from chalicelib.features.plans.store import Charge
+from chalicelib.features.plans.records import Charge
 from chalicelib.features.rating import metered
 from chalicelib.features.subscriptions.stream import Stream
 from chalicelib.features.usage import distinct

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from chalicelib.domain import periods, timeline
 from chalicelib.domain.intervals import Interval
 from chalicelib.domain.subscriptions import BillingLine
-from chalicelib.features.plans.store import Plan
+from chalicelib.features.plans.records import Plan
 from chalicelib.features.subscriptions import schedule
 from chalicelib.features.subscriptions.records import Subscription
 from tests.support import ledger

@@ -3,10 +3,11 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from chalicelib.features.billable_metrics.store import Metric, MetricFilter
+from chalicelib.features.billable_metrics.records import Metric, MetricFilter
 from chalicelib.features.plans.parts import charge_filters
+from chalicelib.features.plans.records import Charge, ChargeFilter, Plan
 from chalicelib.features.plans.schemas import ChargeInput
-from chalicelib.features.plans.store import PLANS, Charge, ChargeFilter, Plan
+from chalicelib.features.plans.store import PLANS
 
 NOW = datetime(2024, 1, 1, tzinfo=UTC)
 CLOUDS = [{"key": "cloud", "values": ["aws", "gcp"]}, {"key": "region", "values": ["eu", "us"]}]

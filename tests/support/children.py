@@ -5,7 +5,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from chalicelib.features.plans.overrides import overrides
-from chalicelib.features.plans.store import PLANS, Plan
+from chalicelib.features.plans.records import Plan
+from chalicelib.features.plans.store import PLANS
 from chalicelib.platform.clock import OrganizationRef
 from chalicelib.platform.unit import Unit
 from tests.support.story import Story

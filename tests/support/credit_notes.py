@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 
 from chalicelib.features.credit_notes import service, store
-from chalicelib.features.credit_notes.records import CreditNote
+from chalicelib.features.credit_notes.records import CreditNote, OpenNote
 from chalicelib.features.customers import store as customers
 from chalicelib.features.customers.store import CUSTOMERS
 from chalicelib.features.invoices import store as invoices
@@ -71,7 +71,7 @@ def changed(story: Story, old: CreditNote, new: CreditNote) -> CreditNote:
     return new.model_copy(update={"version": old.version + 1})
 
 
-def open_notes(story: Story, note: CreditNote) -> list[store.OpenNote]:
+def open_notes(story: Story, note: CreditNote) -> list[OpenNote]:
     return store.open_of(customers.everything_of(story.ref.id, note.customer_id))
 
 

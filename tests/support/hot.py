@@ -13,8 +13,9 @@ from chalicelib.domain.aggregation.rules import Aggregation
 from chalicelib.domain.aggregation.summaries import Summary
 from chalicelib.domain.periods import Span
 from chalicelib.features.audit.audit import audit
-from chalicelib.features.billable_metrics.store import METRICS, Metric, MetricFilter
-from chalicelib.features.metering import distinct_counters, store, write
+from chalicelib.features.billable_metrics.records import Metric, MetricFilter
+from chalicelib.features.billable_metrics.store import METRICS
+from chalicelib.features.metering import distinct_counters, layout, reading, write
 from chalicelib.features.metering.dimensions import RollupDimension
 from chalicelib.features.metering.distinct_counters import Spec
 from chalicelib.features.metering.event import Event
@@ -99,8 +100,8 @@ class Hot:
 
     def parts(self) -> set[str]:
         """Those that its rows have."""
-        pk = store.usage_pk(self.organization.id, self.subscription)
-        return store.shards_of(usage.query(pk, begins="h#"))
+        pk = layout.usage_pk(self.organization.id, self.subscription)
+        return reading.shards_of(usage.query(pk, begins="h#"))
 
     def _read(self) -> Mapping[str, Any]:
         rollup_dimensions = {
@@ -157,7 +158,7 @@ class Hot:
         return {bucket: number for bucket, number in before.numbers.items() if number}
 
     def _counter(self) -> distinct_counters.DistinctCounter:
-        items = usage.query(store.usage_pk(self.organization.id, self.subscription), begins=f"u#{_UNIQUE}#")
+        items = usage.query(layout.usage_pk(self.organization.id, self.subscription), begins=f"u#{_UNIQUE}#")
         (register,) = distinct_counters.read(items)
         return register
 

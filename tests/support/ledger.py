@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 from chalicelib.domain import periods
 from chalicelib.domain.subscriptions import BillingLine
 from chalicelib.features.invoicing import run
-from chalicelib.features.plans.store import FixedCharge, Plan
+from chalicelib.features.plans.records import FixedCharge, Plan
 from chalicelib.features.subscriptions import change, endings, lifecycle, schemas
 from chalicelib.features.subscriptions.lifecycle import Outcome
 from chalicelib.features.subscriptions.records import LastFee, PendingInvoice, Status, Subscription

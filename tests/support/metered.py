@@ -13,7 +13,7 @@ from botocore.exceptions import EndpointConnectionError
 from chalicelib import wiring
 from chalicelib.domain.aggregation.window import Window
 from chalicelib.domain.periods import Span
-from chalicelib.features.metering import store
+from chalicelib.features.metering import layout, reading
 from chalicelib.features.plans import active_parts
 from chalicelib.features.plans.store import PLANS
 from chalicelib.features.rating import metered
@@ -87,10 +87,10 @@ class World:
 
     def facts(self) -> dict[str, list[Fact]]:
         """By code, the events that are stored: each as it was sent."""
-        keys = {store.event_key(self.organization.id, each, "sub"): each for each in self.sent}
+        keys = {layout.event_key(self.organization.id, each, "sub"): each for each in self.sent}
         facts: dict[str, list[Fact]] = {}
         for key, item in usage.get_many(list(keys)).items():
-            event, kept = self.sent[keys[key]], store.read(item)
+            event, kept = self.sent[keys[key]], reading.read(item)
             assert replace(kept, sent=None) == event
             order = (str(item["received"]), int(item["place"]), event.transaction_id)
             fact = Fact(event.at, order, event.properties, event.precise_total_amount_cents)

@@ -3,14 +3,19 @@
 from collections.abc import Sequence
 from typing import Any
 
+from chalicelib.features.add_ons.records import AddOn
 from chalicelib.features.add_ons.schemas import AddOnInput
-from chalicelib.features.add_ons.store import ADD_ONS, AddOn
+from chalicelib.features.add_ons.store import ADD_ONS
 from chalicelib.features.taxes import service as taxes
 from chalicelib.platform import schema
 from chalicelib.platform.agenda import Task
+from chalicelib.platform.collection import Catalog
 from chalicelib.platform.http import Call
 from chalicelib.platform.ids import OrganizationId, new_id
 from chalicelib.platform.timestamps import iso
+
+# The add-ons, as other rooms read them: by id, by code, by pages.
+CATALOG: Catalog[AddOn] = ADD_ONS
 
 
 def create(call: Call, values: dict[str, Any]) -> tuple[AddOn, list[Task]]:

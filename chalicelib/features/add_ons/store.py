@@ -8,22 +8,9 @@ Access patterns
     1 ADD_ONS.*             platform/collection.py
 """
 
+from chalicelib.features.add_ons.records import AddOn
 from chalicelib.platform.attributes import RecordAttribute
-from chalicelib.platform.collection import CatalogRow, Collection, Record
-from chalicelib.platform.ids import AddOnId, TaxId
-
-
-class AddOn(Record):
-    """An add-on. `amount_cents`: the price of one unit."""
-
-    id: AddOnId
-    name: str
-    code: str
-    amount_cents: int
-    amount_currency: str
-    invoice_display_name: str | None = None
-    description: str | None = None
-    tax_ids: tuple[TaxId, ...] = ()
+from chalicelib.platform.collection import CatalogRow, Collection
 
 
 class AddOnRow(CatalogRow):

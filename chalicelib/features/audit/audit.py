@@ -12,10 +12,10 @@ from functools import partial
 from typing import Any
 
 from chalicelib import limits
-from chalicelib.features.billable_metrics.store import METRICS
-from chalicelib.features.metering import definitions, store, tally
+from chalicelib.features.billable_metrics import service as billable_metrics
+from chalicelib.features.metering import definitions, layout, reading, tally
 from chalicelib.features.metering.dimensions import RollupDimension, prefix_of, what_of
-from chalicelib.features.organizations import store as organizations
+from chalicelib.features.organizations import service as organizations
 from chalicelib.features.usage import compaction
 from chalicelib.features.usage.totals import covered_only, merge, take_event, without
 from chalicelib.platform.ids import OrganizationId, key_part
@@ -46,7 +46,7 @@ class CurrentDimensions:
         """The rollup dimensions that the meter writes for a code."""
         name = (organization_id, code)
         if name not in self._known:
-            metric = METRICS.find(organization_id, code)
+            metric = billable_metrics.CATALOG.find(organization_id, code)
             found = (
                 () if metric is None else (definitions.dimension_of(metric), definitions.priced_dimension_of(metric))
             )
@@ -74,7 +74,7 @@ class _Seen:
         organization_id, kind, *_ = pk.split("#")
         if kind == "event":
             partition = f"{organization_id}#usage#{key_part(item['subscription'])}"
-            codes = self.events.setdefault((partition, store.hour_of(store.read(item).at)), {})
+            codes = self.events.setdefault((partition, layout.hour_of(reading.read(item).at)), {})
             row = codes.setdefault(key_part(item["code"]), {})
             take_event(row, item, self.rollup_dimensions.of(organization_id, item["code"]))
         elif kind == "usage":
@@ -82,7 +82,7 @@ class _Seen:
             if level == "h":
                 merge(self.rows.setdefault((pk, place), {}).setdefault(rest[0], {}), item)
             elif level == "d" and rest:
-                self.markers.setdefault((pk, place), {})["#".join(rest)] = item[store.COUNT]
+                self.markers.setdefault((pk, place), {})["#".join(rest)] = item[layout.COUNT]
             elif level == "d":
                 self.compacted[(pk, place)] = item
 
@@ -102,7 +102,7 @@ def audit(
     rollup_dimensions = CurrentDimensions()
     seen = _Seen(rollup_dimensions)
     if organization_id is not None and subscription is not None:
-        items: Iterable[Item] = _of_subscription(store.usage_pk(organization_id, subscription))
+        items: Iterable[Item] = _of_subscription(layout.usage_pk(organization_id, subscription))
     else:
         items = _all(organization_id)
     for item in items:
@@ -140,7 +140,7 @@ def _events_of(partition: str, begins: str, *, hours: int = 1) -> list[Item]:
     """The raw events from an hour on, or from a day's begin, from the time index, which lags."""
     organization, _, subscription = partition.split("#")
     low_ms = int(datetime.fromisoformat(begins).replace(tzinfo=UTC).timestamp()) * 1000
-    return store.raw_in_keys(organization, subscription, low_ms=low_ms, high_ms=low_ms + hours * tally.HOUR_MS - 1)
+    return reading.raw_in_keys(organization, subscription, low_ms=low_ms, high_ms=low_ms + hours * tally.HOUR_MS - 1)
 
 
 def _recountable(partition: str, hour: str, now: datetime, keeps: dict[str, bool]) -> bool:
@@ -149,7 +149,7 @@ def _recountable(partition: str, hour: str, now: datetime, keeps: dict[str, bool
         return True
     organization_id = partition.split("#")[0]
     if organization_id not in keeps:
-        organization = organizations.get(OrganizationId(organization_id))
+        organization = organizations.find(OrganizationId(organization_id))
         keeps[organization_id] = organization is None or organization.sandbox
     return keeps[organization_id]
 
@@ -167,17 +167,17 @@ def _of_hour(seen: _Seen, partition: str, hour: str) -> list[Difference]:
 def _compared(row: Mapping[str, Any], recount: Mapping[str, Any]) -> Iterator[str]:
     """The differences of a row from the recount of its events. Rollup dimensions are compared only where the row
     covers them and they are still current."""
-    number, expected = row.get(store.COUNT, 0), recount.get(store.COUNT, 0)
+    number, expected = row.get(layout.COUNT, 0), recount.get(layout.COUNT, 0)
     if number != expected:
         yield f"counts {number} events, there are {expected}"
     # A row with uncovered events says itself that its properties have to be recounted.
-    is_plain_known = not row.get(store.UNCOVERED)
-    if is_plain_known and recount.get(store.UNCOVERED):
-        yield f"covers properties of {recount[store.UNCOVERED]} events that no row can cover"
+    is_plain_known = not row.get(layout.UNCOVERED)
+    if is_plain_known and recount.get(layout.UNCOVERED):
+        yield f"covers properties of {recount[layout.UNCOVERED]} events that no row can cover"
         is_plain_known = False
     covered = {prefix_of(name) for name in covered_only(row) if what_of(name)}
     kept = {prefix_of(name) for name in recount if what_of(name)}
-    for name in sorted({*row, *recount} - {store.COUNT, store.UNCOVERED}):
+    for name in sorted({*row, *recount} - {layout.COUNT, layout.UNCOVERED}):
         asked = prefix_of(name) in covered & kept if what_of(name) else is_plain_known
         if asked and row.get(name, 0) != recount.get(name, 0):
             yield f"{name} is {row.get(name, 0)}, recounted {recount.get(name, 0)}"
@@ -228,21 +228,21 @@ def _looked_at_again(
 
 def _hour(rollup_dimensions: CurrentDimensions, partition: str, hour: str) -> tuple[list[Difference], bool]:
     """Differences of an hour, and whether they cannot be the index's lag or an event that came in between."""
-    low, high = f"h#{hour}#", store.after(f"h#{hour}")
-    before = store.rows(partition, low, high)
+    low, high = f"h#{hour}#", layout.after(f"h#{hour}")
+    before = reading.rows(partition, low, high)
     events = _events_of(partition, hour)
     seen = _Seen(rollup_dimensions)
     for item in (*before, *events):
         seen.take(item)
-    is_quiet = before == store.rows(partition, low, high)
-    return _of_hour(seen, partition, hour), is_quiet and len(events) == sum(row[store.COUNT] for row in before)
+    is_quiet = before == reading.rows(partition, low, high)
+    return _of_hour(seen, partition, hour), is_quiet and len(events) == sum(row[layout.COUNT] for row in before)
 
 
 def _day(rollup_dimensions: CurrentDimensions, partition: str, day: str) -> tuple[list[Difference], bool]:
-    low, high = store.day_sk(day), store.after(store.day_sk(day))
-    before = store.rows(partition, low, high)
+    low, high = layout.day_sk(day), layout.after(layout.day_sk(day))
+    before = reading.rows(partition, low, high)
     seen = _Seen(rollup_dimensions)
-    for item in (*before, *store.rows(partition, f"h#{day}T00", store.after(f"h#{day}T23"))):
+    for item in (*before, *reading.rows(partition, f"h#{day}T00", layout.after(f"h#{day}T23"))):
         seen.take(item)
-    is_quiet = before == store.rows(partition, low, high)
+    is_quiet = before == reading.rows(partition, low, high)
     return _of_day(seen, partition, day), is_quiet

@@ -13,9 +13,9 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from chalicelib.domain.periods import Span
-from chalicelib.features.metering import log_reader, store
+from chalicelib.features.metering import log_reader, reading
 from chalicelib.features.metering.event import event_id, plain
-from chalicelib.features.subscriptions import store as subscriptions
+from chalicelib.features.subscriptions import reading as subscriptions
 from chalicelib.features.usage import raw
 from chalicelib.platform import clock, files
 from chalicelib.platform.http.json import to_json
@@ -56,7 +56,7 @@ def _events(organization_id: OrganizationId, span: Span) -> Iterator[Item]:
 
 
 def _line(organization_id: OrganizationId, item: Item) -> str:
-    event = store.read(item)
+    event = reading.read(item)
     values = {"lago_id": event_id(organization_id, event), **plain(event), "received_at": item["received"]}
     return to_json(values) + "\n"
 

@@ -15,16 +15,15 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from chalicelib import limits
-from chalicelib.features.invoices import store as invoices
+from chalicelib.features.invoices import reading as invoices
 from chalicelib.features.invoices.records import Invoice
-from chalicelib.features.metering import log_reader
-from chalicelib.features.metering import store as metered
+from chalicelib.features.metering import layout, log_reader, reading
 from chalicelib.features.metering.event import instant_of, milliseconds_of
 from chalicelib.features.metering.log_items import Reference, references_of
-from chalicelib.features.organizations import store as organizations
+from chalicelib.features.organizations import service as organizations
 from chalicelib.features.plans import active_parts
 from chalicelib.features.plans import service as plans
-from chalicelib.features.subscriptions import store as subscriptions
+from chalicelib.features.subscriptions import reading as subscriptions
 from chalicelib.features.subscriptions.records import Subscription
 from chalicelib.features.usage import expiry
 from chalicelib.features.usage.raw import ceil_ms
@@ -164,19 +163,19 @@ def _of_subscription(ledger: Ledger, external_id: str) -> Iterator[Late]:
     finals = ledger.finals(external_id)
     if not finals:
         return
-    pk = metered.usage_pk(ledger.organization_id, external_id)
-    low, high = metered.day_of(finals[0].low_ms), metered.day_of(max(each.high_ms for each in finals))
-    days = metered.rows(pk, metered.day_sk(low), metered.after(metered.day_sk(high)))
+    pk = layout.usage_pk(ledger.organization_id, external_id)
+    low, high = layout.day_of(finals[0].low_ms), layout.day_of(max(each.high_ms for each in finals))
+    days = reading.rows(pk, layout.day_sk(low), layout.after(layout.day_sk(high)))
     marked = {row["sk"].split("#")[1] for row in days if "#late#" in row["sk"]}
     for final in finals:
         for low_ms, high_ms in _days(final):
-            day = metered.day_of(low_ms)
+            day = layout.day_of(low_ms)
             # Transactions mark days that are over: without a mark the day was open when the last of its events was
             # metered.
             if day not in marked and _end_of_day(low_ms) < final.taken_at:
                 continue
-            parts = metered.shards_of_day(ledger.organization_id, external_id, day)
-            items = metered.raw_of_day(ledger.organization_id, external_id, day, parts, low_ms=low_ms, high_ms=high_ms)
+            parts = reading.shards_of_day(ledger.organization_id, external_id, day)
+            items = reading.raw_of_day(ledger.organization_id, external_id, day, parts, low_ms=low_ms, high_ms=high_ms)
             for item in items:
                 if ledger.missed(external_id, item["code"], item["ms"], _metered_at(item)) is final:
                     yield _late(ledger.organization_id, item, final)

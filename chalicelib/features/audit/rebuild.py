@@ -12,7 +12,8 @@ from typing import Any
 from chalicelib import limits
 from chalicelib.domain.error_codes import Resource
 from chalicelib.features.audit.audit import CurrentDimensions, Difference
-from chalicelib.features.metering import limbs, store, tally
+from chalicelib.features.metering import layout, limbs, reading, tally
+from chalicelib.features.metering import rows as rollups
 from chalicelib.features.metering.dimensions import is_sum
 from chalicelib.features.metering.event import Event, milliseconds_of
 from chalicelib.platform.ids import OrganizationId
@@ -35,7 +36,7 @@ def rebuild(differences: Iterable[Difference], *, now: datetime) -> int:
     rebuilt = 0
     for partition, place in places:
         if "T" not in place:  # A day row: its readers will compact the day again.
-            usage.write(usage.delete((partition, store.day_sk(place))))
+            usage.write(usage.delete((partition, layout.day_sk(place))))
             rebuilt += 1
         elif _begin(place) + limits.REBUILT_AFTER <= now:
             retrying(partial(_rebuild_hour, partition, place, rollup_dimensions), Resource.EVENT)
@@ -45,7 +46,7 @@ def rebuild(differences: Iterable[Difference], *, now: datetime) -> int:
 
 def _rebuild_hour(partition: str, hour: str, rollup_dimensions: CurrentDimensions) -> None:
     """Rebuild the rows of an hour. The caller repeats it where events were counted meanwhile."""
-    standing = {row["sk"]: row for row in store.rows(partition, f"h#{hour}#", store.after(f"h#{hour}"))}
+    standing = {row["sk"]: row for row in reading.rows(partition, f"h#{hour}#", layout.after(f"h#{hour}"))}
     wanted = _rows(partition, hour, rollup_dimensions)
     for sk in sorted({*standing, *wanted}):
         Unit(_change(partition, hour, sk, standing.get(sk), wanted.get(sk, _NOTHING))).commit()
@@ -59,8 +60,8 @@ def _rows(partition: str, hour: str, rollup_dimensions: CurrentDimensions) -> di
     organization, _, subscription = partition.split("#")
     low_ms = milliseconds_of(_begin(hour))
     by_shard: dict[str, list[tuple[Event, str]]] = {}
-    for item in store.raw_in_keys(organization, subscription, low_ms=low_ms, high_ms=low_ms + tally.HOUR_MS - 1):
-        by_shard.setdefault(store.shard_of(item["time_pk"]), []).append((store.read(item), item["received"]))
+    for item in reading.raw_in_keys(organization, subscription, low_ms=low_ms, high_ms=low_ms + tally.HOUR_MS - 1):
+        by_shard.setdefault(layout.shard_of(item["time_pk"]), []).append((reading.read(item), item["received"]))
     found: dict[str, Mapping[str, Any]] = {}
     for shard, events in by_shard.items():
         used = {
@@ -69,7 +70,7 @@ def _rows(partition: str, hour: str, rollup_dimensions: CurrentDimensions) -> di
             for dimension in rollup_dimensions.of(OrganizationId(organization), event.code)
         }
         for (_, code), delta in tally.tally(events, used).items():
-            found[store.hour_sk(hour, code, shard)] = _stored(delta)
+            found[layout.hour_sk(hour, code, shard)] = _stored(delta)
     return found
 
 
@@ -82,12 +83,12 @@ def _change(partition: str, hour: str, sk: str, standing: Item | None, wanted: M
     if standing == {"pk": partition, "sk": sk, **wanted}:
         return []
     condition = "attribute_not_exists(pk)" if standing is None else "n = :seen"
-    values = None if standing is None else {":seen": standing[store.COUNT]}
+    values = None if standing is None else {":seen": standing[layout.COUNT]}
     if wanted:
         change = usage.put({"pk": partition, "sk": sk, **wanted}, condition=condition, values=values)
     else:
         change = usage.delete((partition, sk), condition=condition, values=values)
-    return [change, store.compact_again_action(partition, hour[:10])]
+    return [change, rollups.compact_again_action(partition, hour[:10])]
 
 
 def _begin(hour: str) -> datetime:

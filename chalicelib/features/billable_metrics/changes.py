@@ -7,7 +7,7 @@ drafts in line. Source: rules/catalog 2.2.
 from datetime import datetime
 
 from chalicelib.features.billable_metrics import schemas, store
-from chalicelib.features.billable_metrics.store import Metric
+from chalicelib.features.billable_metrics.records import Metric
 from chalicelib.features.webhooks import service as webhooks
 from chalicelib.platform import agenda, clock
 from chalicelib.platform.agenda import Task

@@ -7,7 +7,7 @@ from typing import Any
 from chalicelib.domain.aggregation import groups as rules
 from chalicelib.domain.aggregation.dimensions import ALL_VALUES
 from chalicelib.domain.aggregation.groups import Choice
-from chalicelib.features.billable_metrics.store import Metric, MetricFilter
+from chalicelib.features.billable_metrics.records import Metric, MetricFilter
 from chalicelib.platform.ids import BillableMetricId, derived_id
 
 

@@ -13,7 +13,7 @@ from chalicelib.domain.aggregation.rules import Aggregation
 from chalicelib.domain.error_codes import ErrorCode
 from chalicelib.domain.errors import Invalid
 from chalicelib.features.billable_metrics import groups
-from chalicelib.features.billable_metrics.store import SEED_RECURRING_COUNT, Metric, MetricFilter, Rounding
+from chalicelib.features.billable_metrics.records import SEED_RECURRING_COUNT, Metric, MetricFilter, Rounding
 from chalicelib.platform import schema
 from chalicelib.platform.timestamps import iso
 

@@ -1,6 +1,6 @@
 """Creating, changing and deleting billable metrics, and trying a formula."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -12,13 +12,19 @@ from chalicelib.domain.error_codes import ErrorCode, Resource
 from chalicelib.domain.errors import Invalid, NotFound, merge
 from chalicelib.features.billable_metrics import changes, formulas, groups, schemas, store
 from chalicelib.features.billable_metrics.groups import canonical
-from chalicelib.features.billable_metrics.store import METRICS, SEED_RECURRING_COUNT, Metric, MetricFilter
+from chalicelib.features.billable_metrics.records import SEED_RECURRING_COUNT, Metric, MetricFilter
+from chalicelib.features.billable_metrics.store import METRICS
 from chalicelib.platform import agenda, schema
 from chalicelib.platform.agenda import Task
 from chalicelib.platform.attributes import dump
+from chalicelib.platform.collection import Catalog
 from chalicelib.platform.http import Call
 from chalicelib.platform.http.json import to_json
-from chalicelib.platform.ids import OrganizationId, new_id
+from chalicelib.platform.ids import BillableMetricId, OrganizationId, PlanId, new_id
+from chalicelib.platform.unit import Write
+
+# The metrics, as other rooms read them: by id, by code, by pages.
+CATALOG: Catalog[Metric] = METRICS
 
 # What decides a metric's units: fixed once a live plan uses it. Source: rules/catalog 2.
 FIXED_WHEN_USED = frozenset(
@@ -107,6 +113,18 @@ def by_ids(organization_id: OrganizationId, ids: Sequence[str]) -> dict[str, Met
 def by_codes(organization_id: OrganizationId, codes: Sequence[str]) -> Mapping[str, Metric]:
     """Live metrics by code."""
     return METRICS.find_many(organization_id, codes)
+
+
+def plans_of(organization_id: OrganizationId, metric_id: BillableMetricId, *, after: str = "") -> Iterator[str]:
+    """The ids of the live plans that use a metric, in order. `after`: only those that follow an id."""
+    return store.plans_of(organization_id, metric_id, after=after)
+
+
+def usage_actions(
+    organization_id: OrganizationId, plan_id: PlanId, *, before: Iterable[str], after: Iterable[str]
+) -> list[Write]:
+    """Bring the lists of the metrics in line with what a plan uses now; part of the plan's own transaction."""
+    return store.usage_actions(organization_id, plan_id, before=before, after=after)
 
 
 def show_all(organization_id: OrganizationId, metrics: Sequence[Metric]) -> list[dict[str, Any]]:

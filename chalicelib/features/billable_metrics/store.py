@@ -19,82 +19,20 @@ Access patterns
     8 deleted_at(org, code)     GetItem   consistent
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from datetime import datetime
-from typing import Any, Literal, NamedTuple
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict
 from pynamodb.attributes import UnicodeAttribute
 
-from chalicelib.domain.aggregation.rules import Aggregation
+from chalicelib.features.billable_metrics.records import Check, Metric
 from chalicelib.platform import rows
 from chalicelib.platform.attributes import InstantAttribute, RecordAttribute, TextsAttribute
-from chalicelib.platform.collection import CatalogRow, Collection, Record
+from chalicelib.platform.collection import CatalogRow, Collection
 from chalicelib.platform.ids import BillableMetricId, OrganizationId, PlanId, key, key_part
 from chalicelib.platform.rows import Row
 from chalicelib.platform.timestamps import stamp
 from chalicelib.platform.unit import Write
-
-# The first API's name of a recurring unique count, whose charges are prorated. Source: rules/usage 3.
-SEED_RECURRING_COUNT = "recurring_count_agg"
-
-
-Rounding = Literal["round", "ceil", "floor"]
-
-
-class Check(NamedTuple):
-    """What a metric asks of each event that comes in: the property that a formula makes of it, or that its operation is one
-    that its value can take (`keys`: of its dimensions)."""
-
-    code: str
-    field_name: str
-    expression: str | None
-    keys: Sequence[str] | None
-
-
-class MetricFilter(BaseModel):
-    """One dimension: a property and the values that count."""
-
-    model_config = ConfigDict(defer_build=True, frozen=True)
-
-    key: str
-    values: tuple[str, ...]
-
-
-class Metric(Record):
-    """A billable metric. `seed_type`: the first API's name of its aggregation, where it was declared by that; `group`: the
-    first API's form of its filters, where they were given so (features/billable_metrics/groups.py)."""
-
-    id: BillableMetricId
-    name: str
-    code: str
-    aggregation_type: Aggregation
-    description: str | None = None
-    field_name: str | None = None
-    recurring: bool = False
-    rounding_function: Rounding | None = None
-    rounding_precision: int | None = None
-    weighted_interval: Literal["seconds"] | None = None
-    expression: str | None = None
-    filters: tuple[MetricFilter, ...] = ()
-    seed_type: str | None = None
-    group: dict[str, Any] | None = None
-
-    @property
-    def declared_type(self) -> str:
-        """Its aggregation by the name under which it was declared."""
-        return self.seed_type or self.aggregation_type
-
-    @property
-    def ingest_checks(self) -> dict[str, Any] | None:
-        """What it asks of each event that comes in, None for most: the property that a formula makes of it; that its
-        operation is one that its value can take (`keys`: of its dimensions, in which values stand apart)."""
-        if self.deleted_at is not None or self.field_name is None:
-            return None
-        if self.expression is None and self.seed_type is None:
-            return None
-        keys = None if self.seed_type is None else [each.key for each in self.filters]
-        return {"field_name": self.field_name, "expression": self.expression, "keys": keys}
 
 
 class MetricRow(CatalogRow):

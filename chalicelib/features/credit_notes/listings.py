@@ -12,7 +12,7 @@ from chalicelib.features.credit_notes.records import (
     RefundStatus,
 )
 from chalicelib.features.credit_notes.store import CreditNoteRow
-from chalicelib.features.customers.store import CUSTOMERS
+from chalicelib.features.customers import service as customers
 from chalicelib.platform import counters, listing, parameters
 from chalicelib.platform.http import Call
 from chalicelib.platform.ids import CustomerId, key
@@ -36,7 +36,7 @@ def page(call: Call, customer_id: CustomerId | None = None) -> tuple[list[Credit
     external_id = call.one("external_customer_id")
     nobody = _of_another_entity(call)
     if customer_id is None and external_id is not None:
-        customer = CUSTOMERS.find(organization_id, external_id)
+        customer = customers.find_live(organization_id, external_id)
         nobody = nobody or customer is None
         customer_id = customer.id if customer else None
     if nobody:

@@ -1,5 +1,6 @@
 """Credit notes as they are kept. Amounts are whole cents of the note's currency unless a field says precise."""
 
+from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Literal
 
@@ -74,3 +75,13 @@ class CreditNote(Record):
     def open(self) -> bool:
         """Whether its balance can be used by invoices."""
         return self.visible and self.balance_amount_cents > 0
+
+
+@dataclass(frozen=True, slots=True)
+class OpenNote:
+    """A balance that invoices of its currency may use, other than its own."""
+
+    note_id: CreditNoteId
+    currency: str
+    balance_cents: int
+    invoice_id: InvoiceId

@@ -1,6 +1,6 @@
 """Making, finding and changing credit notes, and the announcement of their issue."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
@@ -14,20 +14,25 @@ from chalicelib.features.credit_notes import serializer, store
 from chalicelib.features.credit_notes.records import CreditNote, CreditNoteItem
 from chalicelib.features.credit_notes.schemas import METADATA_KEYS_MAX, CreditNoteUpdate
 from chalicelib.features.customers import serializer as customer_serializer
-from chalicelib.features.customers.store import CUSTOMERS
+from chalicelib.features.customers import service as customer_service
+from chalicelib.features.customers.items import CustomerItems
+from chalicelib.features.invoices import reading as invoices
 from chalicelib.features.invoices import serializer as invoice_serializer
 from chalicelib.features.invoices.records import AppliedTaxPart, Fee, Invoice
 from chalicelib.features.organizations import service as organizations
 from chalicelib.platform import agenda, clock, schema
 from chalicelib.platform.agenda import Task
 from chalicelib.platform.clock import OrganizationRef
-from chalicelib.platform.ids import CreditNoteId, OrganizationId, derived_id
+from chalicelib.platform.ids import CreditNoteId, InvoiceId, OrganizationId, derived_id
 from chalicelib.platform.retry import retrying
 from chalicelib.platform.timestamps import stamp
-from chalicelib.platform.unit import Unit
+from chalicelib.platform.unit import Unit, Write
 
 # Announces an issue. In real time whatever clock the organization has.
 ISSUED = agenda.kind("credit_note_issued", rank=86, wall_clock=True)
+
+# An invoice may have thousands of fees, but those that are credited mostly stand at its head.
+_FEES_AT_ONCE = 50
 
 
 # Notes as values: the issue transaction writes them.
@@ -143,14 +148,48 @@ def show_many(organization_id: OrganizationId, notes: Sequence[CreditNote]) -> l
     if not notes:
         return []
     own = organizations.get(organization_id)
-    customers = CUSTOMERS.get_many(organization_id, list({note.customer_id for note in notes}))
+    customers = customer_service.get_many(organization_id, list({note.customer_id for note in notes}))
     shown = {customer.id: customer_serializer.base(own, customer) for customer in customers.values()}
-    found = store.fees_of(organization_id, notes)
+    found = _fees_of(organization_id, notes)
     fees = {fee.id: invoice_serializer.fee(fee, invoice.payment_status) for invoice, fee in found}
     return [serializer.show(note, shown[note.customer_id], fees) for note in notes]
 
 
+def get(organization_id: OrganizationId, note_id: CreditNoteId) -> CreditNote | None:
+    """The credit note under an id, drafts too."""
+    return store.get(organization_id, note_id)
+
+
+def open_of(organization_id: OrganizationId, items: CustomerItems) -> list[CreditNote]:
+    """The customer's notes with a balance, the oldest first, read in one request."""
+    opened = store.open_of(items)
+    known = store.get_many(organization_id, [each.note_id for each in opened]) if opened else {}
+    return [known[each.note_id] for each in opened]
+
+
+def _fees_of(organization_id: OrganizationId, notes: Iterable[CreditNote]) -> list[tuple[Invoice, Fee]]:
+    """The fees that the items of these notes are of, each with its invoice as it is now."""
+    wanted: dict[InvoiceId, set[str]] = {}
+    for note in notes:
+        wanted.setdefault(note.invoice_id, set()).update(item.fee_id for item in note.items)
+    found: list[tuple[Invoice, Fee]] = []
+    for invoice_id, invoice in invoices.get_many(organization_id, wanted).items():
+        fees = invoices.fees_among(organization_id, invoice, wanted[invoice_id], at_once=_FEES_AT_ONCE)
+        found += [(invoice, fee) for fee in fees]
+    return found
+
+
 # Changing.
+
+
+def write_actions(
+    organization_id: OrganizationId,
+    *,
+    created: Sequence[CreditNote],
+    replaced: Sequence[tuple[CreditNote, CreditNote]],
+) -> list[Write]:
+    """All notes that one transaction writes: new ones, and others over what was read; refused if somebody else wrote."""
+    return store.write_notes(organization_id, created=created, replaced=replaced)
 
 
 def update(

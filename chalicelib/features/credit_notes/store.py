@@ -13,18 +13,14 @@ Access patterns
     3 open_of(items)               -          what features/customers/store.py read under the customer's key
     4 create_actions / replace_actions / write_notes    part of the issuing transaction, with open balances and total
     5 lists                        Query      index list or owner
-    6 fees_of(org, notes)          BatchGet   consistent: the invoices; Query: of each its fees, until all are found
 """
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 from pynamodb.attributes import UnicodeAttribute
 
-from chalicelib.features.credit_notes.records import CreditNote
-from chalicelib.features.customers.store import CUSTOMERS, CustomerItem, CustomerItems
-from chalicelib.features.invoices import store as invoice_store
-from chalicelib.features.invoices.records import Fee, Invoice
+from chalicelib.features.credit_notes.records import CreditNote, OpenNote
+from chalicelib.features.customers.items import CustomerItem, CustomerItems, customer_pk
 from chalicelib.platform import counters, rows
 from chalicelib.platform.attributes import RecordAttribute, WholeAttribute
 from chalicelib.platform.collection import RecordRow
@@ -35,19 +31,6 @@ from chalicelib.platform.timestamps import stamp
 from chalicelib.platform.unit import Write
 
 LIST = "credit_note"
-
-# An invoice may have thousands of fees, but those that are credited mostly stand at its head.
-_FEES_AT_ONCE = 50
-
-
-@dataclass(frozen=True, slots=True)
-class OpenNote:
-    """A balance that invoices of its currency may use, other than its own."""
-
-    note_id: CreditNoteId
-    currency: str
-    balance_cents: int
-    invoice_id: InvoiceId
 
 
 class CreditNoteRow(RecordRow, Listed, Owned, Searched):
@@ -84,18 +67,6 @@ def open_of(items: CustomerItems) -> list[OpenNote]:
         OpenNote(CreditNoteId(row.note_id), row.currency, row.balance_cents, InvoiceId(row.invoice_id))
         for row in items.of(OpenNoteRow)
     ]
-
-
-def fees_of(organization_id: OrganizationId, notes: Iterable[CreditNote]) -> list[tuple[Invoice, Fee]]:
-    """The fees that the items of these notes are of, each with its invoice as it is now."""
-    wanted: dict[InvoiceId, set[str]] = {}
-    for note in notes:
-        wanted.setdefault(note.invoice_id, set()).update(item.fee_id for item in note.items)
-    found: list[tuple[Invoice, Fee]] = []
-    for invoice_id, invoice in invoice_store.get_many(organization_id, wanted).items():
-        fees = invoice_store.fees_among(organization_id, invoice, wanted[invoice_id], at_once=_FEES_AT_ONCE)
-        found += [(invoice, fee) for fee in fees]
-    return found
 
 
 def create_actions(organization_id: OrganizationId, note: CreditNote) -> list[Write]:
@@ -150,9 +121,8 @@ def _open_writes(organization_id: OrganizationId, old: CreditNote | None, new: C
 
 
 def _open_row(organization_id: OrganizationId, note: CreditNote) -> OpenNoteRow:
-    pk, _ = CUSTOMERS.key(organization_id, note.customer_id)
     return OpenNoteRow(
-        pk=pk,
+        pk=customer_pk(organization_id, note.customer_id),
         sk=f"{OpenNoteRow.begins}{stamp(note.created_at)}#{note.id}",
         note_id=note.id,
         currency=note.currency,

@@ -6,10 +6,9 @@ from datetime import datetime
 
 from chalicelib.domain.invoicing.steps import CreditKind
 from chalicelib.features.credit_notes import service as credit_notes
-from chalicelib.features.credit_notes import store
 from chalicelib.features.credit_notes.records import CreditNote
 from chalicelib.features.credits.credit import Taken
-from chalicelib.features.customers.store import CustomerItems
+from chalicelib.features.customers.items import CustomerItems
 from chalicelib.features.invoices.records import CreditPart, Fee, Invoice
 from chalicelib.platform.ids import OrganizationId, derived_id
 from chalicelib.platform.unit import Write
@@ -66,9 +65,7 @@ class OpenNote:
 
 def open_of(organization_id: OrganizationId, items: CustomerItems) -> list[OpenNote]:
     """The customer's notes with a balance, the oldest first, read in one request."""
-    opened = store.open_of(items)
-    known = store.get_many(organization_id, [each.note_id for each in opened]) if opened else {}
-    return [OpenNote(known[each.note_id]) for each in opened]
+    return [OpenNote(note) for note in credit_notes.open_of(organization_id, items)]
 
 
 def actions(organization_id: OrganizationId, taken: Sequence[TakenNote], changes: Sequence[NoteChange]) -> list[Write]:
@@ -77,4 +74,4 @@ def actions(organization_id: OrganizationId, taken: Sequence[TakenNote], changes
     final = {each.after.id: each for each in changes} | {each.change.after.id: each.change for each in taken}
     created = [each.after for each in final.values() if each.before is None]
     replaced = [(each.before, each.after) for each in final.values() if each.before is not None]
-    return store.write_notes(organization_id, created=created, replaced=replaced) if final else []
+    return credit_notes.write_actions(organization_id, created=created, replaced=replaced) if final else []

@@ -12,7 +12,7 @@ from chalicelib.domain.invoicing.steps import CreditKind, Credits, Totals
 from chalicelib.features.credits import open_notes
 from chalicelib.features.credits.credit import Credit, Taken
 from chalicelib.features.credits.open_notes import NoteChange, OpenNote, TakenNote
-from chalicelib.features.customers.store import CustomerItems
+from chalicelib.features.customers.items import CustomerItems
 from chalicelib.features.invoices.records import Fee, Invoice
 from chalicelib.platform.ids import OrganizationId
 from chalicelib.platform.unit import Write

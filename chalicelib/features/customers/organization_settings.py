@@ -4,7 +4,7 @@ from datetime import datetime
 
 from chalicelib.domain.error_codes import Resource
 from chalicelib.features.customers import service as customers
-from chalicelib.features.organizations import service, store
+from chalicelib.features.organizations import service
 from chalicelib.features.organizations.records import Organization
 from chalicelib.features.organizations.schemas import OrganizationUpdate
 from chalicelib.features.webhooks import service as webhooks
@@ -26,7 +26,7 @@ def update(organization_id: OrganizationId, request: OrganizationUpdate, *, now:
         old = service.get(organization_id)
         new = service.changed(old, request, now=now)
         tasks = [customers.replan_task(new, now=now)] if new.timezone != old.timezone else []
-        actions = [store.replace_action(old, new), *(agenda.put(task, now=now) for task in tasks)]
+        actions = [service.replace_action(old, new), *(agenda.put(task, now=now) for task in tasks)]
         if "webhook_url" in request.model_fields_set:
             webhooks.set_first_url(organization_id, request.webhook_url, actions, now=now)
         else:

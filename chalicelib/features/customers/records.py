@@ -116,3 +116,7 @@ class BillingState(BaseModel):
     instant: datetime | None = None
     made_at_instant: int = 0
     version: int = 0
+
+
+# The version of a billing state that no item holds yet.
+NOT_WRITTEN = -1

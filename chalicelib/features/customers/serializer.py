@@ -6,7 +6,7 @@ from typing import Any
 from chalicelib.features.customers.records import Customer
 from chalicelib.features.organizations.records import Organization
 from chalicelib.features.taxes import service as taxes
-from chalicelib.features.taxes.store import Tax
+from chalicelib.features.taxes.records import Tax
 from chalicelib.platform.ids import TaxId
 from chalicelib.platform.timestamps import iso
 

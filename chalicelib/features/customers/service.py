@@ -1,25 +1,25 @@
 """Creating and changing customers by their external id."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 from chalicelib.domain.error_codes import ErrorCode, Resource
 from chalicelib.domain.errors import Invalid, NotFound
 from chalicelib.features.customers import schemas, serializer, store
+from chalicelib.features.customers.items import CustomerItems
 from chalicelib.features.customers.records import BillingState, Customer
 from chalicelib.features.customers.schemas import CustomerInput
 from chalicelib.features.customers.store import CUSTOMERS
 from chalicelib.features.organizations import service as organizations
-from chalicelib.features.organizations import store as organization_store
 from chalicelib.features.organizations.records import Organization
 from chalicelib.features.taxes import service as taxes
 from chalicelib.features.webhooks import service as webhooks
 from chalicelib.platform import agenda, schema
 from chalicelib.platform.agenda import Task
 from chalicelib.platform.clock import OrganizationRef
-from chalicelib.platform.ids import OrganizationId, TaxId, new_id
+from chalicelib.platform.ids import CustomerId, OrganizationId, TaxId, new_id
 from chalicelib.platform.retry import retrying
 from chalicelib.platform.unit import Unit, Write
 
@@ -45,7 +45,7 @@ def upsert(organization: OrganizationRef, values: Mapping[str, Any], *, now: dat
     number = numbering(organization.id)
 
     def attempt() -> tuple[Customer, list[Task]]:
-        old = CUSTOMERS.find(organization.id, request.external_id)
+        old = find_live(organization.id, request.external_id)
         if old is None:
             blank = _with(new_customer(request.external_id, now=now), request, tax_ids, now=now)
             customer, actions, tasks = creation(own, blank, number, now=now)
@@ -61,16 +61,36 @@ def find(organization_id: OrganizationId, external_id: str) -> Customer:
 
     Raises: NotFound.
     """
-    customer = CUSTOMERS.find(organization_id, external_id)
+    customer = find_live(organization_id, external_id)
     if customer is None:
         raise NotFound(Resource.CUSTOMER)
     return customer
 
 
+def find_live(organization_id: OrganizationId, external_id: str) -> Customer | None:
+    """The live customer of an external id, None where nobody has it."""
+    return CUSTOMERS.find(organization_id, external_id)
+
+
+def get(organization_id: OrganizationId, customer_id: CustomerId) -> Customer | None:
+    """The customer under an id, deleted or not."""
+    return CUSTOMERS.get(organization_id, customer_id)
+
+
+def get_many(organization_id: OrganizationId, ids: Sequence[CustomerId]) -> dict[str, Customer]:
+    """The customers under these ids, deleted or not."""
+    return CUSTOMERS.get_many(organization_id, ids)
+
+
+def items_of(organization_id: OrganizationId, customer_id: CustomerId) -> CustomerItems:
+    """Everything that decides the customer's money, read consistently in one query."""
+    return store.everything_of(organization_id, customer_id)
+
+
 def numbering(organization_id: OrganizationId) -> Callable[[], int]:
     """Draws the next number of the organization's customers when it is first called, and returns that one from then on: a
     change that begins again keeps its number."""
-    return cache(lambda: organization_store.next_number(organization_id, "customers"))
+    return cache(lambda: organizations.next_customer_number(organization_id))
 
 
 def new_customer(external_id: str, *, now: datetime) -> Customer:
@@ -100,10 +120,7 @@ def remove(organization: OrganizationRef, external_id: str, *, now: datetime) ->
         old = find(organization.id, external_id)
         state = store.state_of(organization.id, old.id)
         new_state = state.model_copy(update={"due_at": now})
-        actions = [
-            store.billing_action(organization.id, state, new_state),
-            *due_actions(organization, state, new_state, now=now),
-        ]
+        actions = billing_actions(organization, state, new_state, now=now)
         close = agenda.task(CLOSE, organization, old.id, now + _DRAFTS_KEPT)
         gone = CUSTOMERS.remove(organization.id, old, now=now, extra=[*actions, agenda.put(close, now=now)])
         return gone, [agenda.task(BILL, organization, old.id, now), close]
@@ -111,12 +128,14 @@ def remove(organization: OrganizationRef, external_id: str, *, now: datetime) ->
     return retrying(attempt, Resource.CUSTOMER)
 
 
-def due_actions(
+def billing_actions(
     organization: OrganizationRef, old: BillingState, new: BillingState, *, now: datetime, at_once: bool = False
 ) -> list[Write]:
-    """The move of the customer's billing task that a change of its billing state calls for. `at_once`: what is due then
-    bills no usage, so that it need not wait for events."""
-    return agenda.reschedule(
+    """Write a new billing state over the one read, and move the billing task as it calls for. Refused if anything of
+    the customer's money was decided meanwhile. `at_once`: what is due then bills no usage, so that it need not wait for
+    events."""
+    written = store.billing_action(organization.id, old, new)
+    moved = agenda.reschedule(
         BILL,
         organization,
         old.customer_id,
@@ -125,6 +144,22 @@ def due_actions(
         now=now,
         at_once=at_once,
     )
+    return [written, *moved]
+
+
+def look_now(organization: OrganizationRef, *, now: datetime) -> Iterator[list[Task]]:
+    """Let billing look at each live customer without a time zone of its own; yields the tasks to push. Idempotent."""
+    for customer in store.listed(organization.id):
+        if customer.timezone is None:
+            yield retrying(partial(_look_now, organization, customer.id, now), Resource.CUSTOMER)
+
+
+def _look_now(organization: OrganizationRef, customer_id: CustomerId, now: datetime) -> list[Task]:
+    state = store.state_of(organization.id, customer_id)
+    if state.due_at is None or state.due_at <= now:
+        return []
+    Unit(billing_actions(organization, state, state.model_copy(update={"due_at": now}), now=now)).commit()
+    return [agenda.task(BILL, organization, customer_id, now)]
 
 
 def check_currency(customer: Customer, currency: str) -> Customer:
@@ -137,6 +172,11 @@ def check_currency(customer: Customer, currency: str) -> Customer:
     if customer.currency != currency:
         raise Invalid.field("currency", ErrorCode.CURRENCIES_DOES_NOT_MATCH)
     return customer
+
+
+def replace_action(organization_id: OrganizationId, old: Customer, new: Customer) -> Write:
+    """Write `new`, of the same external id, over `old`; refused if somebody else wrote in between."""
+    return CUSTOMERS.replace_action(organization_id, old, new)
 
 
 def replan_task(organization: Organization, *, now: datetime) -> Task:
@@ -158,10 +198,7 @@ def _change(organization: Organization, old: Customer, new: Customer, *, now: da
             # Billing itself knows when the next billing day begins in the new zone: let it look now.
             earlier = state.model_copy(update={"due_at": min(now, state.due_at)})
             tasks.append(agenda.task(BILL, organization.ref, old.id, now))
-        extra = [
-            store.billing_action(organization.id, state, earlier),
-            *due_actions(organization.ref, state, earlier, now=now),
-        ]
+        extra = billing_actions(organization.ref, state, earlier, now=now)
     shown = serializer.show_all(organization, [new])[0]
     subject = f"customer.updated#{old.id}#{old.version + 1}"
     announced = webhooks.announcement(organization.ref, "customer.updated", "customer", shown, subject=subject, now=now)

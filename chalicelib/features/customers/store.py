@@ -14,28 +14,15 @@ Access patterns
     3 billing_action(...)         Put       conditional on the version read; part of a decision's transaction
 """
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import ClassVar, TypeVar
+from collections.abc import Iterator
 
-from chalicelib.features.customers.records import BillingState, Customer
+from chalicelib.features.customers.items import CustomerItem, CustomerItems, customer_pk, rows_of
+from chalicelib.features.customers.records import NOT_WRITTEN, BillingState, Customer
 from chalicelib.platform import rows
 from chalicelib.platform.attributes import RecordAttribute
 from chalicelib.platform.collection import CatalogRow, Collection, RecordRow
-from chalicelib.platform.dynamodb import RawItem
 from chalicelib.platform.ids import CustomerId, OrganizationId, key
-from chalicelib.platform.rows import Row
 from chalicelib.platform.unit import Write
-
-# The version of a billing state that no item holds yet.
-NOT_WRITTEN = -1
-
-
-class CustomerItem(Row):
-    """Base of all rows under a customer's key, whichever room owns them: read by one consistent query. `begins`: how the
-    sort keys of a class of rows begin, and those of no other."""
-
-    begins: ClassVar[str]
 
 
 class CustomerRow(CatalogRow, CustomerItem):
@@ -52,8 +39,6 @@ class BillingStateRow(RecordRow, CustomerItem):
     record = RecordAttribute(BillingState)
 
 
-ItemT = TypeVar("ItemT", bound=CustomerItem)
-
 CUSTOMERS = Collection(
     "customer",
     Customer,
@@ -66,31 +51,17 @@ CUSTOMERS = Collection(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class CustomerItems:
-    """The customer's item collection: everything that decides its money, read consistently by one query. Rooms that own
-    items in it take theirs out by their class of row."""
-
-    customer: Customer | None
-    state: BillingState
-    items: Sequence[RawItem]
-
-    def of(self, row: type[ItemT]) -> list[ItemT]:
-        """The rows of a class, in the order of their keys."""
-        return _rows(self.items, row)
-
-
 def everything_of(organization_id: OrganizationId, customer_id: CustomerId) -> CustomerItems:
     """The customer, its billing state, and the items of the rooms above, read consistently in one query."""
-    items = list(rows.walk(CUSTOMERS.key(organization_id, customer_id)[0]))
-    customer = next((row.value for row in _rows(items, CustomerRow)), None)
-    state = next((row.value for row in _rows(items, BillingStateRow)), _no_state(customer_id))
+    items = list(rows.walk(customer_pk(organization_id, customer_id)))
+    customer = next((row.value for row in rows_of(items, CustomerRow)), None)
+    state = next((row.value for row in rows_of(items, BillingStateRow)), _no_state(customer_id))
     return CustomerItems(customer, state, items)
 
 
 def state_of(organization_id: OrganizationId, customer_id: CustomerId) -> BillingState:
     """The billing state, read consistently."""
-    found = BillingStateRow.find(CUSTOMERS.key(organization_id, customer_id)[0], BillingStateRow.begins)
+    found = BillingStateRow.find(customer_pk(organization_id, customer_id), BillingStateRow.begins)
     state: BillingState = _no_state(customer_id) if found is None else found.value
     return state
 
@@ -103,13 +74,9 @@ def listed(organization_id: OrganizationId) -> Iterator[Customer]:
 
 def billing_action(organization_id: OrganizationId, old: BillingState, new: BillingState) -> Write:
     """Write a new billing state over the one read; refused if anything of the customer's money was decided meanwhile."""
-    pk, _ = CUSTOMERS.key(organization_id, new.customer_id)
+    pk = customer_pk(organization_id, new.customer_id)
     row = BillingStateRow(pk=pk, sk=BillingStateRow.begins, version=old.version + 1, record=new)
     return row.create() if old.version == NOT_WRITTEN else row.replace(old.version)
-
-
-def _rows(items: Sequence[RawItem], row: type[ItemT]) -> list[ItemT]:
-    return [row.read(item) for item in items if item["sk"]["S"].startswith(row.begins)]
 
 
 def _no_state(customer_id: CustomerId) -> BillingState:

@@ -8,15 +8,14 @@ from typing import Any
 
 from chalicelib.domain.aggregation import faults
 from chalicelib.features.billable_metrics import service as metrics
-from chalicelib.features.billable_metrics.store import Metric
+from chalicelib.features.billable_metrics.records import Metric
+from chalicelib.features.customers import service as customer_service
 from chalicelib.features.customers.records import Customer
-from chalicelib.features.customers.store import CUSTOMERS
 from chalicelib.features.events import log_pages, service
-from chalicelib.features.metering import log_reader
-from chalicelib.features.metering import store as metered
+from chalicelib.features.metering import log_reader, reading
 from chalicelib.features.metering.event import event_id, payload_of
 from chalicelib.features.metering.log_items import Reference
-from chalicelib.features.subscriptions.store import Live
+from chalicelib.features.subscriptions.records import Live
 from chalicelib.platform import clock, listing, parameters
 from chalicelib.platform.http import Call
 from chalicelib.platform.ids import OrganizationId
@@ -78,7 +77,9 @@ def _show_all(organization_id: OrganizationId, references: Sequence[Reference]) 
     stored = log_reader.stored(organization_id, references)
     owners = service.owners(organization_id, [item for _, item in stored])
     known = metrics.by_codes(organization_id, list(dict.fromkeys(item["code"] for _, item in stored)))
-    customers = CUSTOMERS.get_many(organization_id, sorted({owner.customer_id for owner in owners.values() if owner}))
+    customers = customer_service.get_many(
+        organization_id, sorted({owner.customer_id for owner in owners.values() if owner})
+    )
     shown = []
     for reference, item in stored:
         owner = owners[item["subscription"]]
@@ -95,7 +96,7 @@ def _show(
     customer: Customer | None,
     metric: Metric | None,
 ) -> dict[str, Any]:
-    event = metered.read(item)
+    event = reading.read(item)
     return {
         "lago_id": event_id(organization_id, event),
         "transaction_id": event.transaction_id,

@@ -10,12 +10,11 @@ from chalicelib.domain.error_codes import ErrorCode
 from chalicelib.domain.errors import Invalid
 from chalicelib.features.events import log_pages, service
 from chalicelib.features.events.subscription_pages import Events
-from chalicelib.features.metering import log_reader
-from chalicelib.features.metering import store as metered
+from chalicelib.features.metering import layout, log_reader
 from chalicelib.features.metering.event import milliseconds_of
 from chalicelib.features.metering.log_items import Reference
+from chalicelib.features.subscriptions import reading as subscription_reading
 from chalicelib.features.subscriptions import service as subscriptions
-from chalicelib.features.subscriptions import store as subscription_store
 from chalicelib.platform import clock, listing, parameters
 from chalicelib.platform.clock import OrganizationRef
 from chalicelib.platform.http import Call
@@ -40,7 +39,7 @@ class Filter:
 
     def of_day(self, day: str) -> bool | None:
         """Whether all events of a UTC day stay, or none; None: it depends on the event."""
-        begin = metered.begin_ms_of_day(day)
+        begin = layout.begin_ms_of_day(day)
         end = begin + _DAY_MS - 1
         if end < self.low_ms or self.high_ms < begin:
             return False
@@ -91,7 +90,7 @@ def _kept_since(organization: OrganizationRef, real_now: datetime) -> int:
     """The first millisecond of which all events are there still: they go at some time after this."""
     if organization.sandbox:
         return _FIRST_MS
-    return metered.begin_ms_of_day(metered.day_of(milliseconds_of(real_now - limits.EVENT_RETENTION)))
+    return layout.begin_ms_of_day(layout.day_of(milliseconds_of(real_now - limits.EVENT_RETENTION)))
 
 
 def _started_at(organization_id: OrganizationId, subscription: str) -> datetime | None:
@@ -99,5 +98,5 @@ def _started_at(organization_id: OrganizationId, subscription: str) -> datetime 
     live = subscriptions.started_at_of(organization_id, subscription)
     if live is not None:
         return live
-    ended = subscription_store.history(organization_id, subscription)
+    ended = subscription_reading.history(organization_id, subscription)
     return next((each.started_at for each in ended if each.started_at is not None), None)

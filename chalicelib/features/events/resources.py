@@ -12,7 +12,7 @@ from typing import Any
 from chalicelib.domain.aggregation.levels import ADD, OPERATION, REMOVE
 from chalicelib.domain.aggregation.resources import Naming, Resource
 from chalicelib.domain.periods import Span
-from chalicelib.features.metering import store as metered
+from chalicelib.features.metering import layout
 from chalicelib.features.metering.event import Event
 from chalicelib.features.subscriptions import service as subscriptions
 from chalicelib.features.usage import service as usage_of
@@ -47,7 +47,7 @@ def findings(
     wait(organization)
     active = _active(organization, checked, namings)
     # After the events were read: what is among them is known by now.
-    keys = {place: metered.event_key(organization.id, *_name(event)) for place, event in checked.items()}
+    keys = {place: layout.event_key(organization.id, *_name(event)) for place, event in checked.items()}
     known = usage.get_many(list(keys.values()))
     done: set[tuple[str, str]] = set()
     found: dict[int, Findings] = {}

@@ -13,11 +13,11 @@ from chalicelib.domain.error_codes import ErrorCode, Resource
 from chalicelib.domain.errors import Invalid, NotFound
 from chalicelib.features.billable_metrics import formulas
 from chalicelib.features.events import resources, schemas
-from chalicelib.features.metering import erase
-from chalicelib.features.metering import store as metered
+from chalicelib.features.metering import erase, layout, reading
 from chalicelib.features.metering.event import Event, Source, event_id, to_message, with_sent
+from chalicelib.features.subscriptions import reading as subscription_reading
 from chalicelib.features.subscriptions import service as subscriptions
-from chalicelib.features.subscriptions import store as subscription_store
+from chalicelib.features.subscriptions.records import Live
 from chalicelib.platform import clock, queues
 from chalicelib.platform.clock import OrganizationRef
 from chalicelib.platform.http.json import to_json
@@ -84,19 +84,19 @@ def find(organization: OrganizationRef, transaction_id: str, external_subscripti
     Raises: NotFound.
     """
     wait_for_events(organization)
-    found = metered.by_transaction(organization.id, transaction_id)
+    found = reading.by_transaction(organization.id, transaction_id)
     if external_subscription_id is not None:
         found = [item for item in found if item["subscription"] == external_subscription_id]
     found = [item for item in found if not erase.is_erased(item)]
     if not found:
         raise NotFound(Resource.EVENT)
-    return min(found, key=metered.reception_of)
+    return min(found, key=reading.reception_of)
 
 
-def owners(organization_id: OrganizationId, items: Sequence[Item]) -> dict[str, subscription_store.Live | None]:
+def owners(organization_id: OrganizationId, items: Sequence[Item]) -> dict[str, Live | None]:
     """The live subscription of each external id that stored events name; None where there is none."""
     external_ids = dict.fromkeys(item["subscription"] for item in items)
-    return {each: subscription_store.find_live(organization_id, each) for each in external_ids}
+    return {each: subscription_reading.find_live(organization_id, each) for each in external_ids}
 
 
 def show_items(organization_id: OrganizationId, items: Sequence[Item]) -> list[dict[str, Any]]:
@@ -107,8 +107,8 @@ def show_items(organization_id: OrganizationId, items: Sequence[Item]) -> list[d
         owner = known[item["subscription"]]
         shown.append(
             schemas.show(
-                metered.read(item),
-                lago_id=event_id(organization_id, metered.read(item)),
+                reading.read(item),
+                lago_id=event_id(organization_id, reading.read(item)),
                 created_at=unstamp(item["received"]),
                 customer_id=owner.customer_id if owner else None,
                 subscription_id=owner.subscription_id if owner else None,
@@ -132,7 +132,7 @@ def in_flight(organization: OrganizationRef) -> bool:
     if not organization.sandbox:
         return False
     now = clock.utc_now().timestamp()
-    pk = metered.in_flight_pk(organization.id)
+    pk = layout.in_flight_pk(organization.id)
     return any(item["expires_at"] > now for item in usage.query(pk, limit=10))
 
 
@@ -189,12 +189,12 @@ def _send(
         # Written before sending: a marker too many only makes the test clock wait, one too few would lose events to it.
         head["in_flight"] = new_id()
         expires = int((received_at + limits.IN_FLIGHT_KEPT).timestamp())
-        marker = {"pk": metered.in_flight_pk(organization.id), "sk": head["in_flight"], "expires_at": expires}
+        marker = {"pk": layout.in_flight_pk(organization.id), "sk": head["in_flight"], "expires_at": expires}
         usage.write(usage.put(marker))
     text = simplejson.dumps(head, separators=(",", ":"))[:-1] + ',"events":[' + ",".join(part) + "]}"
     try:
         queues.send(settings().events_queue, text, group=organization.id)
     except queues.Refused:
         if organization.sandbox:  # Nothing is on its way: no reader need wait for it.
-            usage.write(usage.delete((metered.in_flight_pk(organization.id), head["in_flight"])))
+            usage.write(usage.delete((layout.in_flight_pk(organization.id), head["in_flight"])))
         raise

@@ -9,8 +9,7 @@ from datetime import datetime
 from operator import itemgetter
 from typing import Any
 
-from chalicelib.features.metering import store as metered
-from chalicelib.features.metering import tally
+from chalicelib.features.metering import layout, reading, tally
 from chalicelib.features.usage import daily
 from chalicelib.platform import listing, positions
 from chalicelib.platform.ids import OrganizationId, key_part
@@ -45,11 +44,11 @@ class Events:
 
     def _days(self, real_now: datetime) -> dict[str, int]:
         """How many events there are on each day, the latest first."""
-        low, high = metered.day_of(self.low_ms), metered.day_of(self.high_ms)
+        low, high = layout.day_of(self.low_ms), layout.day_of(self.high_ms)
         found = daily.numbers(self.organization_id, self.subscription, low, high, real_now=real_now)
         days: dict[str, int] = {}
         for day in sorted(found, reverse=True):
-            begin = metered.begin_ms_of_day(day)
+            begin = layout.begin_ms_of_day(day)
             is_whole = self.low_ms <= begin and begin + 24 * tally.HOUR_MS - 1 <= self.high_ms
             number = sum(n for code, n in found[day].items() if self.code is None or code == key_part(self.code))
             number = number if is_whole or not number else self._in_part_of(day)
@@ -60,17 +59,17 @@ class Events:
     def _in_part_of(self, day: str) -> int:
         """How many there are on a day of which a part is asked for: whole hours by their rows, cut ones by the
         index."""
-        pk = metered.usage_pk(self.organization_id, self.subscription)
+        pk = layout.usage_pk(self.organization_id, self.subscription)
         number = 0
         cut: set[tuple[int, str]] = set()
-        for row in metered.rows(pk, f"h#{day}T00", metered.after(f"h#{day}T23")):
+        for row in reading.rows(pk, f"h#{day}T00", layout.after(f"h#{day}T23")):
             _, hour, code, shard = row["sk"].split("#")
-            begin = metered.begin_ms_of_day(day) + int(hour[11:]) * tally.HOUR_MS
+            begin = layout.begin_ms_of_day(day) + int(hour[11:]) * tally.HOUR_MS
             end = begin + tally.HOUR_MS - 1
             if end < self.low_ms or begin > self.high_ms or (self.code is not None and code != key_part(self.code)):
                 continue
             if self.low_ms <= begin and end <= self.high_ms:
-                number += int(row[metered.COUNT])
+                number += int(row[layout.COUNT])
             else:
                 cut.add((begin, shard))
         for begin, shard in cut:
@@ -114,10 +113,10 @@ class Events:
 
     def _of_day(self, day: str, high_ms: int) -> Iterator[Item]:
         """A day's events, newest first, as far back as they are asked for."""
-        begin = metered.begin_ms_of_day(day)
+        begin = layout.begin_ms_of_day(day)
         low_ms, high_ms = max(begin, self.low_ms), min(begin + 24 * tally.HOUR_MS - 1, high_ms)
         how: dict[str, Any] = {**self._between(low_ms, high_ms), "descending": True, "limit": _READ_AT_ONCE}
-        shards = metered.shards_of_day(self.organization_id, self.subscription, day)
+        shards = reading.shards_of_day(self.organization_id, self.subscription, day)
         found = [usage.query(self._time_pk(day, shard), **how, **self._where()) for shard in sorted(shards)]
         merged = heapq.merge(*found, key=itemgetter("time_sk"), reverse=True)
         for _, same in itertools.groupby(merged, key=itemgetter("ms")):
@@ -129,10 +128,10 @@ class Events:
         return {"where": "#code = :code", "names": {"#code": "code"}, "values": {":code": self.code}}
 
     def _between(self, low_ms: int, high_ms: int) -> dict[str, Any]:
-        return {"index": "time", "between": (f"{low_ms:015d}#", metered.after(f"{high_ms:015d}"))}
+        return {"index": "time", "between": (f"{low_ms:015d}#", layout.after(f"{high_ms:015d}"))}
 
     def _time_pk(self, day: str, shard: str) -> str:
-        return metered.time_pk(self.organization_id, self.subscription, day, shard)
+        return layout.time_pk(self.organization_id, self.subscription, day, shard)
 
     def _listed(self, wanted: Wanted) -> Sequence[Any]:
         return ["events of", self.subscription, self.code, self.low_ms, self.high_ms, wanted.size]

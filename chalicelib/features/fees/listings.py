@@ -6,7 +6,7 @@ It holds fees of final invoices and those without invoice; those of drafts come 
 from collections.abc import Callable, Sequence
 from typing import get_args
 
-from chalicelib.features.customers.store import CUSTOMERS
+from chalicelib.features.customers import service as customers
 from chalicelib.features.fees import service, store
 from chalicelib.features.fees.store import FeeRow
 from chalicelib.features.invoices.records import Fee, FeePaymentStatus
@@ -32,7 +32,7 @@ def page(call: Call) -> tuple[list[Fee], dict[str, int | None]]:
     place, index = key(organization_id, store.LIST), "list"
     external_id = call.one("external_customer_id")
     if external_id is not None:
-        customer = CUSTOMERS.find(organization_id, external_id)
+        customer = customers.find_live(organization_id, external_id)
         if customer is None:
             return [], listing.meta(wanted, 0)
         place, index = store.owner_pk(organization_id, customer.id), "owner"

@@ -1,24 +1,24 @@
 """Reading fees, and what may change of one that has no invoice. Source: rules/catalog 11.2."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, get_args
 
 from chalicelib.domain.error_codes import ErrorCode, Resource
 from chalicelib.domain.errors import Invalid, NotAllowed, NotFound
 from chalicelib.features.fees import store
-from chalicelib.features.fees.store import Stored
+from chalicelib.features.fees.records import PaidDays, Stored
+from chalicelib.features.invoices import reading as invoice_reading
 from chalicelib.features.invoices import serializer
 from chalicelib.features.invoices import service as invoices
-from chalicelib.features.invoices import store as invoice_store
 from chalicelib.features.invoices.records import Fee, FeePaymentStatus
 from chalicelib.features.webhooks import service as webhooks
 from chalicelib.platform import agenda, clock
 from chalicelib.platform.agenda import Task
 from chalicelib.platform.clock import OrganizationRef
-from chalicelib.platform.ids import FeeId, OrganizationId
+from chalicelib.platform.ids import FeeId, OrganizationId, SubscriptionId
 from chalicelib.platform.retry import retrying
-from chalicelib.platform.unit import Unit
+from chalicelib.platform.unit import Unit, Write
 
 # What is remembered of the last change to a status.
 _SINCE = {"succeeded": "succeeded_at", "failed": "failed_at", "refunded": "refunded_at"}
@@ -45,15 +45,28 @@ def show_many(organization_id: OrganizationId, fees: Sequence[Fee]) -> list[dict
 
 def payment_statuses(organization_id: OrganizationId, fees: Sequence[Fee]) -> dict[str, str]:
     """Each fee's payment status: its invoice's, else its own."""
-    invoices_of = invoice_store.get_many(organization_id, [fee.invoice_id for fee in fees if fee.invoice_id])
+    invoices_of = invoice_reading.get_many(organization_id, [fee.invoice_id for fee in fees if fee.invoice_id])
     of_invoice = {invoice.id: invoice.payment_status for invoice in invoices_of.values()}
     return {f.id: of_invoice.get(f.invoice_id, f.payment_status) if f.invoice_id else f.payment_status for f in fees}
+
+
+def paid_between(
+    organization_id: OrganizationId, subscription_id: SubscriptionId, low: datetime, high: datetime
+) -> Iterator[PaidDays]:
+    """What a subscription paid in advance for ranges that begin between two instants, both included."""
+    return store.paid_between(organization_id, subscription_id, low, high)
+
+
+def enter(organization_id: OrganizationId, fees: Sequence[Fee]) -> list[Write]:
+    """Enter a final invoice's fees into the lists, and return the action that counts them there. Idempotent until that is
+    committed."""
+    return store.copy_many(organization_id, fees)
 
 
 def behind(organization: OrganizationRef) -> bool:
     """Whether fees of the latest invoices are still to be brought into the list."""
     now = clock.utc_now()
-    subjects = [f"{invoice.id}#finalized" for invoice in invoice_store.latest(organization.id, _LATEST)]
+    subjects = [f"{invoice.id}#finalized" for invoice in invoice_reading.latest(organization.id, _LATEST)]
     return agenda.any_of([agenda.task(invoices.ISSUED, organization, subject, now).key for subject in subjects])
 
 

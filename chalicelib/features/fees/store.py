@@ -19,11 +19,11 @@ Access patterns
 """
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 
 from pynamodb.attributes import BooleanAttribute, UnicodeAttribute
 
+from chalicelib.features.fees.records import PaidDays, Stored
 from chalicelib.features.invoices.records import Fee
 from chalicelib.platform import counters, rows
 from chalicelib.platform.attributes import InstantAttribute, RecordAttribute, WholeAttribute
@@ -34,15 +34,6 @@ from chalicelib.platform.timestamps import stamp, unstamp
 from chalicelib.platform.unit import Write
 
 LIST = "fee"
-
-
-@dataclass(frozen=True, slots=True)
-class Stored:
-    """A fee as it stands, with the version of its row."""
-
-    fee: Fee
-    version: int
-    deleted: bool
 
 
 class FeeRow(Versioned, Listed, Owned):
@@ -66,15 +57,6 @@ class PaidDaysRow(Row):
 
     end = UnicodeAttribute()
     cents = WholeAttribute()
-
-
-@dataclass(frozen=True, slots=True)
-class PaidDays:
-    """What a fee in advance paid for: half-open, and its cents."""
-
-    start: datetime
-    end: datetime
-    cents: int
 
 
 def get(organization_id: OrganizationId, fee_id: FeeId) -> Stored | None:

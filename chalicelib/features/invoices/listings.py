@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import get_args
 
-from chalicelib.features.customers.store import CUSTOMERS
+from chalicelib.features.customers import service as customers
 from chalicelib.features.invoices import store
 from chalicelib.features.invoices.records import VISIBLE, Invoice, InvoiceType, PaymentStatus
 from chalicelib.features.invoices.store import InvoiceRow
@@ -20,7 +20,7 @@ def page(call: Call, customer_id: CustomerId | None = None) -> tuple[list[Invoic
     organization_id = call.organization.id
     external_id = call.one("external_customer_id") or call.one("customer_external_id")
     if customer_id is None and external_id is not None:
-        customer = CUSTOMERS.find(organization_id, external_id)
+        customer = customers.find_live(organization_id, external_id)
         if customer is None:
             return [], listing.meta(listing.wanted(call), 0)
         customer_id = customer.id

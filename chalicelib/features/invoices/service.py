@@ -9,16 +9,16 @@ from chalicelib import limits
 from chalicelib.domain.error_codes import ErrorCode, Resource
 from chalicelib.domain.errors import Invalid, NotAllowed, NotFound, merge
 from chalicelib.features.customers import serializer as customer_serializer
+from chalicelib.features.customers import service as customers
 from chalicelib.features.customers.records import Customer
-from chalicelib.features.customers.store import CUSTOMERS
 from chalicelib.features.invoices import serializer, store
 from chalicelib.features.invoices.records import Fee, Invoice, MetadataPair, PaymentStatus
 from chalicelib.features.organizations import service as organizations
 from chalicelib.features.organizations.records import Organization
 from chalicelib.features.plans import service as plans
-from chalicelib.features.plans.store import Plan
+from chalicelib.features.plans.records import Plan
+from chalicelib.features.subscriptions import reading as subscription_reading
 from chalicelib.features.subscriptions import serializer as subscription_serializer
-from chalicelib.features.subscriptions import store as subscription_store
 from chalicelib.features.subscriptions.records import Subscription
 from chalicelib.features.taxes import service as taxes
 from chalicelib.features.webhooks import service as webhooks
@@ -27,7 +27,7 @@ from chalicelib.platform.agenda import Task
 from chalicelib.platform.clock import OrganizationRef
 from chalicelib.platform.ids import InvoiceId, OrganizationId, new_id
 from chalicelib.platform.retry import retrying
-from chalicelib.platform.unit import Unit
+from chalicelib.platform.unit import Unit, Write
 
 # The announcement of an issue, and printing. In real time whatever clock the organization has.
 ISSUED = agenda.kind("invoice_issued", rank=85, wall_clock=True)
@@ -64,10 +64,10 @@ class WholeInvoice:
 def read_whole(organization_id: OrganizationId, invoice: Invoice) -> WholeInvoice:
     """The whole invoice; its subscriptions, their plans and its fees are read in one request each."""
     own = organizations.get(organization_id)
-    customer = CUSTOMERS.get(organization_id, invoice.customer_id)
+    customer = customers.get(organization_id, invoice.customer_id)
     assert customer is not None, "an invoice has a customer, deleted or not"
     ids = list(dict.fromkeys(period.subscription_id for period in invoice.periods))
-    found = subscription_store.get_many(organization_id, invoice.customer_id, ids)
+    found = subscription_reading.get_many(organization_id, invoice.customer_id, ids)
     known = plans.by_ids(organization_id, [subscription.plan_id for subscription in found])
     pairs = [(subscription, known[subscription.plan_id]) for subscription in found]
     return WholeInvoice(invoice, own, customer, pairs, store.fees_of(organization_id, invoice))
@@ -91,7 +91,7 @@ def show_many(organization_id: OrganizationId, invoices: Sequence[Invoice]) -> l
     if not invoices:
         return []
     own = organizations.get(organization_id)
-    found = CUSTOMERS.get_many(organization_id, list({invoice.customer_id for invoice in invoices}))
+    found = customers.get_many(organization_id, list({invoice.customer_id for invoice in invoices}))
     known = {tax.id: tax for tax in taxes.live(organization_id, {i for c in found.values() for i in c.tax_ids})}
     shown = {customer_id: customer_serializer.show(own, c, known) for customer_id, c in found.items()}
     return [serializer.summary(i, shown[i.customer_id], file_url=file_url(i)) for i in invoices]
@@ -128,6 +128,11 @@ def update(
         return new, tasks
 
     return retrying(attempt, Resource.INVOICE)
+
+
+def printed_actions(organization_id: OrganizationId, invoice: Invoice, file_key: str) -> list[Write]:
+    """Let an invoice name its document; refused if somebody else wrote in between."""
+    return store.replace_actions(organization_id, invoice, invoice.model_copy(update={"file_key": file_key}))
 
 
 def _updated(old: Invoice, values: Mapping[str, Any], *, now: datetime) -> Invoice:

@@ -11,7 +11,7 @@ from decimal import Decimal
 
 from chalicelib.domain import subscriptions as rules
 from chalicelib.domain.aggregation.readings import Reading
-from chalicelib.features.billable_metrics.store import Metric
+from chalicelib.features.billable_metrics.records import Metric
 from chalicelib.features.customers import store as customer_store
 from chalicelib.features.fees import service as fees
 from chalicelib.features.fees import store as fee_store
@@ -19,13 +19,13 @@ from chalicelib.features.invoices import store as invoice_store
 from chalicelib.features.invoices.records import Fee, PeriodPart
 from chalicelib.features.invoicing import compose, issue_transaction
 from chalicelib.features.metering import erase
-from chalicelib.features.metering import store as metered_store
+from chalicelib.features.metering import reading as metered
 from chalicelib.features.metering.advance import event_key
 from chalicelib.features.organizations import service as organizations
 from chalicelib.features.organizations.records import Organization
 from chalicelib.features.plans import active_parts
 from chalicelib.features.plans import service as plans
-from chalicelib.features.plans.store import Charge, Plan
+from chalicelib.features.plans.records import Charge, Plan
 from chalicelib.features.rating import billing_context, charged, event_usage, pricing, tax_resolver
 from chalicelib.features.rating.billing_context import BillingContext
 from chalicelib.features.rating.event_usage import EventFeeTarget, Owed, Period
@@ -84,7 +84,7 @@ def _charge_once(task: Task, now: datetime) -> bool:
     if item is None or erase.is_erased(item):  # Gone after its retention, or with its metric.
         agenda.done(task).alone()
         return False
-    event, reading = metered_store.read(item), reading_of(item)
+    event, reading = metered.read(item), reading_of(item)
     context = context_of(organizations.get(task.organization.id), event.external_subscription_id, event.code, reading)
     left = [] if context is None else _not_made(context, event.transaction_id, reading)
     for n, (part, charged_by_now) in enumerate(left):

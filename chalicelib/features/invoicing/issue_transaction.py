@@ -18,7 +18,6 @@ from chalicelib.features.credits import service as credits
 from chalicelib.features.credits.credit import Taken
 from chalicelib.features.credits.open_notes import NoteChange
 from chalicelib.features.customers import service as customers
-from chalicelib.features.customers import store as customer_store
 from chalicelib.features.customers.records import BillingState
 from chalicelib.features.invoices import service as invoices
 from chalicelib.features.invoices import store as invoice_store
@@ -104,8 +103,7 @@ def carry_out(issue: Issue, *, now: datetime) -> None:
     Unit(
         [
             *_invoice_actions(issue),
-            customer_store.billing_action(ref.id, context.state, issue.state),
-            *customers.due_actions(ref, context.state, issue.state, now=now),
+            *customers.billing_actions(ref, context.state, issue.state, now=now),
             *issue.numbering,
             *credits.actions(ref.id, issue.taken, issue.notes),
             *issue.actions,

@@ -10,7 +10,7 @@ from datetime import datetime
 from chalicelib.domain.subscriptions import IN_ADVANCE_CHARGE_PERIODIC
 from chalicelib.features.customers import store as customer_store
 from chalicelib.features.fees import store as fee_store
-from chalicelib.features.fees.store import Stored
+from chalicelib.features.fees.records import Stored
 from chalicelib.features.invoicing import compose, issue_transaction
 from chalicelib.features.organizations import service as organizations
 from chalicelib.features.rating import billing_context, renewals

@@ -13,8 +13,8 @@ from chalicelib.features.invoicing import compose, issue_transaction, unused_day
 from chalicelib.features.invoicing.issue_transaction import Issue
 from chalicelib.features.organizations import service as organizations
 from chalicelib.features.plans import service as plans
-from chalicelib.features.plans import store as plan_store
-from chalicelib.features.plans.store import Plan
+from chalicelib.features.plans import subscribers
+from chalicelib.features.plans.records import Plan
 from chalicelib.features.rating import billing_context, renewals
 from chalicelib.features.rating.billing_context import BillingContext
 from chalicelib.features.rating.line_items import InvoicedSubscription, fees_of
@@ -240,7 +240,7 @@ def _uniqueness_actions(organization_id: OrganizationId, decision: Decision) -> 
         before, after = outcome.before, outcome.after
         if not before.live or after.live:
             continue
-        actions.append(plan_store.unsubscribed_action(organization_id, before.plan_id, before.customer_id, before.id))
+        actions.append(subscribers.unsubscribed_action(organization_id, before.plan_id, before.customer_id, before.id))
         if started is not None and started.before.previous_id == before.id:
             actions.append(subscription_store.hand_over_action(organization_id, before, started.after))
         elif before.status == Status.ACTIVE or before.previous_id is None:

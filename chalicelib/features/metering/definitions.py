@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from chalicelib import limits
 from chalicelib.domain.aggregation.faults import Expected
 from chalicelib.domain.aggregation.rules import Aggregation
+from chalicelib.features.billable_metrics import service as billable_metrics
 from chalicelib.features.billable_metrics.groups import groups_of
-from chalicelib.features.billable_metrics.store import METRICS, Metric
+from chalicelib.features.billable_metrics.records import Metric
 from chalicelib.features.metering import dimensions
 from chalicelib.features.metering.dimensions import RollupDimension
 from chalicelib.platform.clock import OrganizationRef
@@ -63,7 +64,7 @@ def of(organization: OrganizationRef, codes: Iterable[str]) -> Definitions | Non
     if not wanted:
         return found
     try:
-        read_at, metrics = time.monotonic(), METRICS.find_many(organization.id, wanted)
+        read_at, metrics = time.monotonic(), billable_metrics.by_codes(organization.id, wanted)
     except Exception:  # noqa: BLE001  as said above
         logger.exception("metrics not read", extra={"organization": organization.id})
         return None

@@ -34,7 +34,7 @@ from chalicelib.domain.aggregation.dimensions import Filter, Matcher
 from chalicelib.domain.aggregation.levels import ADD, operation_of_properties
 from chalicelib.domain.aggregation.readings import text_of
 from chalicelib.domain.aggregation.summaries import place_in_time
-from chalicelib.features.metering import store
+from chalicelib.features.metering import layout
 from chalicelib.features.metering.dimensions import EventSample
 from chalicelib.platform import clock
 from chalicelib.platform.dynamodb import Key
@@ -185,7 +185,7 @@ class Entering:
 
     def __init__(self, organization_id: OrganizationId, subscription: str, counters: Sequence[DistinctCounter]) -> None:
         self._organization_id, self._subscription = organization_id, subscription
-        self._pk = store.usage_pk(organization_id, subscription)
+        self._pk = layout.usage_pk(organization_id, subscription)
         self._counters = [counter for counter in counters if not counter.is_void]
 
     def places(self, code: str) -> int:
@@ -278,7 +278,7 @@ def of(organization_id: OrganizationId, subscription: str) -> list[DistinctCount
     name, now = (organization_id, subscription), clock.utc_now()
     known = _known.get(name)
     if known is None or not timedelta(0) <= now - known[0] <= limits.REGISTERS_KEPT:
-        items = usage.query(store.usage_pk(organization_id, subscription), begins="u#")
+        items = usage.query(layout.usage_pk(organization_id, subscription), begins="u#")
         if len(_known) > _REMEMBERED:
             _known.clear()
         known = _known[name] = (now, [each for each in read(items) if each.is_kept(now, by_meter=True)])

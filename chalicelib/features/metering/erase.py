@@ -13,7 +13,8 @@ from collections.abc import Callable, Collection, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from chalicelib.features.metering import distinct_counters, log, store, tally
+from chalicelib.features.metering import distinct_counters, layout, log, reading, tally
+from chalicelib.features.metering import rows as rollups
 from chalicelib.features.metering.event import instant_of, milliseconds_of
 from chalicelib.platform.dynamodb import Cancelled
 from chalicelib.platform.ids import OrganizationId, key_part
@@ -49,9 +50,11 @@ def erase(
 
     Raises: NotErased; what was erased before stays so.
     """
-    pk = store.usage_pk(organization_id, subscription)
-    low = f"h#{store.hour_of(instant_of(since_ms))}"
-    hours = {row["sk"].split("#")[1] for row in store.rows(pk, low, store.after("h")) if _code(row) == key_part(code)}
+    pk = layout.usage_pk(organization_id, subscription)
+    low = f"h#{layout.hour_of(instant_of(since_ms))}"
+    hours = {
+        row["sk"].split("#")[1] for row in reading.rows(pk, low, layout.after("h")) if _code(row) == key_part(code)
+    }
     erased = 0
     for hour in sorted(hours):
         for attempt in range(_TRIES):
@@ -72,33 +75,33 @@ def _erase_in(
     organization_id: OrganizationId, subscription: str, code: str, hour: str, since_ms: int, received_until: str
 ) -> int | None:
     """Erase the events of an hour; None where it is to be looked at again."""
-    pk, low = store.usage_pk(organization_id, subscription), f"h#{hour}#{key_part(code)}"
-    rows = store.rows(pk, f"{low}#", store.after(low))
-    shards = store.shards_of(rows)
+    pk, low = layout.usage_pk(organization_id, subscription), f"h#{hour}#{key_part(code)}"
+    rows = reading.rows(pk, f"{low}#", layout.after(low))
+    shards = reading.shards_of(rows)
     events = [item for item in _of_hour(organization_id, subscription, hour, shards) if item["code"] == code]
-    if len(events) != sum(int(row[store.COUNT]) for row in rows):
+    if len(events) != sum(int(row[layout.COUNT]) for row in rows):
         return None
     old = [item for item in events if item["ms"] >= since_ms and item["received"] <= received_until]
     for cut in usage.query(pk, begins=f"k#{hour}#") if old else ():
         usage.write(usage.delete((pk, cut["sk"])))
     for start in range(0, len(old), _EVENTS_AT_ONCE):
         some = old[start : start + _EVENTS_AT_ONCE]
-        gone = Counter(store.shard_of(item["time_pk"]) for item in some)
-        left = {row["sk"]: _left(row, gone[store.shard_of(row["sk"])]) for row in rows}
+        gone = Counter(layout.shard_of(item["time_pk"]) for item in some)
+        left = {row["sk"]: _left(row, gone[layout.shard_of(row["sk"])]) for row in rows}
         changes = [_change(row, left[row["sk"]]) for row in rows if left[row["sk"]] is not row]
         try:
             log.take_out(organization_id, some)
-            Unit([*(_forgotten(item) for item in some), *changes, store.compact_again_action(pk, hour[:10])]).commit()
+            Unit([*(_forgotten(item) for item in some), *changes, rollups.compact_again_action(pk, hour[:10])]).commit()
         except Cancelled:
             return None
-        rows = [row for row in left.values() if row[store.COUNT]]
+        rows = [row for row in left.values() if row[layout.COUNT]]
     return len(old)
 
 
 def _of_hour(organization_id: OrganizationId, subscription: str, hour: str, shards: Collection[str]) -> list[Item]:
     low_ms = milliseconds_of(datetime.fromisoformat(hour).replace(tzinfo=UTC))
     high_ms = low_ms + tally.HOUR_MS - 1
-    return store.raw_of_day(organization_id, subscription, hour[:10], shards, low_ms=low_ms, high_ms=high_ms)
+    return reading.raw_of_day(organization_id, subscription, hour[:10], shards, low_ms=low_ms, high_ms=high_ms)
 
 
 def _forgotten(item: Item) -> Write:
@@ -107,13 +110,13 @@ def _forgotten(item: Item) -> Write:
 
 def _left(row: Item, gone: int) -> Item:
     """A shard of a row without some of its events; it covers none of the others."""
-    left = int(row[store.COUNT]) - gone
-    return {"pk": row["pk"], "sk": row["sk"], store.COUNT: left, store.UNCOVERED: left} if gone else row
+    left = int(row[layout.COUNT]) - gone
+    return {"pk": row["pk"], "sk": row["sk"], layout.COUNT: left, layout.UNCOVERED: left} if gone else row
 
 
 def _change(row: Item, left: Item) -> Write:
-    seen: dict[str, Any] = {"condition": "n = :seen", "values": {":seen": row[store.COUNT]}}
-    return usage.put(left, **seen) if left[store.COUNT] else usage.delete((row["pk"], row["sk"]), **seen)
+    seen: dict[str, Any] = {"condition": "n = :seen", "values": {":seen": row[layout.COUNT]}}
+    return usage.put(left, **seen) if left[layout.COUNT] else usage.delete((row["pk"], row["sk"]), **seen)
 
 
 def _code(row: Item) -> str:

@@ -20,7 +20,7 @@ from botocore.exceptions import ClientError
 
 from chalicelib import limits
 from chalicelib.domain.aggregation.faults import INVALID_CODE
-from chalicelib.features.metering import log_items, log_numbers, store
+from chalicelib.features.metering import layout, log_items, log_numbers
 from chalicelib.features.metering.definitions import Definitions
 from chalicelib.features.metering.event import Event
 from chalicelib.features.metering.log_items import Reference
@@ -55,7 +55,7 @@ def forget() -> None:
 def name_of(organization_id: OrganizationId, message_ids: Iterable[str], now: datetime) -> str:
     """The name of a batch of these messages, metered at a real instant."""
     shards = _spread.get((threading.get_ident(), organization_id), 1)
-    shard = store.ALL_SHARDS[random.randrange(shards)]
+    shard = layout.ALL_SHARDS[random.randrange(shards)]
     return f"{stamp(now)}#{derived_id(*message_ids)}#{shard}"
 
 
@@ -100,7 +100,7 @@ def complete(
 def _known(organization_id: OrganizationId, message: Message) -> dict[str, tuple[set[Name], set[Key]]]:
     """Of the stored events that this very message brought, by the name of their batch, those that no log item names,
     and the rows of numbers for the others."""
-    keys = [store.event_key(organization_id, e.transaction_id, e.external_subscription_id) for e in message.events]
+    keys = [layout.event_key(organization_id, e.transaction_id, e.external_subscription_id) for e in message.events]
     found: dict[str, tuple[set[Name], set[Key]]] = {}
     for item in usage.get_many(keys).values():
         if item["received"] == message.received_at and "time_pk" in item:
@@ -149,7 +149,7 @@ def _clock_at(messages: Iterable[Message], now: datetime) -> datetime:
 def _write_all(organization: OrganizationRef, items: Sequence[Item], at: datetime) -> None:
     if any(item["faults"] for item in items):
         _tell_later(organization, at)  # Before the marks: a task that finds nothing does nothing.
-    marks = [log_items.mark_of(organization.id, store.hour_of(at), item) for item in items if item["faults"]]
+    marks = [log_items.mark_of(organization.id, layout.hour_of(at), item) for item in items if item["faults"]]
     try:
         usage.write_many([*items, *marks])  # The same again is the same.
         log_numbers.add(organization.id, items)
@@ -173,7 +173,7 @@ def _skipped(organization: OrganizationRef, number: int) -> None:
 
 def _tell_later(organization: OrganizationRef, at: datetime) -> None:
     """The task that tells of the faults of an hour; there is one, however often it is written. The tick finds it."""
-    hour = store.hour_of(at)
+    hour = layout.hour_of(at)
     due_at = at.replace(minute=0, second=0, microsecond=0) + _HOUR
     try:
         agenda.put(agenda.task(ERRORS, organization, hour, due_at), now=at).alone()

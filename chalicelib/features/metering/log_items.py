@@ -27,7 +27,7 @@ from datetime import timedelta
 from typing import Any, NamedTuple
 
 from chalicelib import limits
-from chalicelib.features.metering import store
+from chalicelib.features.metering import layout
 from chalicelib.features.metering.event import Source, milliseconds_of
 from chalicelib.platform.dynamodb import Key
 from chalicelib.platform.ids import OrganizationId, key
@@ -57,7 +57,7 @@ class Reference(NamedTuple):
 
     def key(self, organization_id: OrganizationId) -> Key:
         """The key of the raw event."""
-        return store.event_key(organization_id, self.transaction_id, self.external_subscription_id)
+        return layout.event_key(organization_id, self.transaction_id, self.external_subscription_id)
 
 
 def items_of(
@@ -78,7 +78,7 @@ def items_of(
             sk = f"{name}#{suffix}{len(items):03d}"
             item = _item(organization_id, name, sk, some, packed)
             if not keeps_for_ever:
-                item["expires_at"] = expires_at(name[:10], store.day_of(number * _DAY_MS))
+                item["expires_at"] = expires_at(name[:10], layout.day_of(number * _DAY_MS))
             items.append(item)
     return items
 
@@ -88,7 +88,7 @@ def _item(organization_id: OrganizationId, name: str, sk: str, references: Seque
     faults = 0
     for reference in references:
         faults |= reference.faults
-    day, latest = store.day_of(times[0]), max(times)
+    day, latest = layout.day_of(times[0]), max(times)
     item: Item = {
         "pk": pk_of(organization_id, name),
         "sk": sk,
@@ -104,7 +104,7 @@ def _item(organization_id: OrganizationId, name: str, sk: str, references: Seque
 
 def mark_of(organization_id: OrganizationId, hour: str, item: Item) -> Item:
     """The mark of an item that names events with faults."""
-    mark = {"pk": store.faulty_pk(organization_id, hour), "sk": item["sk"]}
+    mark = {"pk": layout.faulty_pk(organization_id, hour), "sk": item["sk"]}
     return mark | ({"expires_at": item["expires_at"]} if "expires_at" in item else {})
 
 
@@ -192,7 +192,7 @@ def time_pk(organization_id: OrganizationId, day: str, shard: str) -> str:
 def row_key(organization_id: OrganizationId, item: Item) -> Key:
     """The row of numbers that counts an item's events."""
     shard = shard_of(item["sk"]) + ("" if "time_pk" in item else DIRECT)
-    return store.log_pk(organization_id), f"{item['sk'][:10]}#{item['day']}#{shard}"
+    return layout.log_pk(organization_id), f"{item['sk'][:10]}#{item['day']}#{shard}"
 
 
 def instant_ms_of(name: str) -> int:
@@ -202,5 +202,5 @@ def instant_ms_of(name: str) -> int:
 
 def expires_at(received_on: str, day: str) -> int:
     """When a list needs events of these days no more: they themselves have gone by then."""
-    latest_ms = store.begin_ms_of_day(max(received_on, day))
+    latest_ms = layout.begin_ms_of_day(max(received_on, day))
     return latest_ms // 1000 + int((limits.EVENT_RETENTION + timedelta(days=3)).total_seconds())

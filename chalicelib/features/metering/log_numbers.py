@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from chalicelib.features.metering import log_items, store
+from chalicelib.features.metering import layout, log_items
 from chalicelib.platform.dynamodb import ConditionFailed, Key
 from chalicelib.platform.ids import OrganizationId
 from chalicelib.platform.settings import settings
@@ -75,7 +75,7 @@ def doubt(rows: Iterable[Key]) -> None:
 
 def rows(organization_id: OrganizationId, between: tuple[str, str], real_now: datetime) -> Iterator[Item]:
     """The rows whose keys lie between two, with true numbers."""
-    for row in usage.query(store.log_pk(organization_id), between=between):
+    for row in usage.query(layout.log_pk(organization_id), between=between):
         yield _recounted(organization_id, row, real_now) if row.get("doubt") else row
 
 

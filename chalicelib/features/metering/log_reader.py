@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any
 
 from chalicelib import limits
-from chalicelib.features.metering import erase, log_items, log_numbers, store
+from chalicelib.features.metering import erase, layout, log_items, log_numbers, reading
 from chalicelib.features.metering.log_items import Reference, references_of
 from chalicelib.platform.clock import OrganizationRef
 from chalicelib.platform.ids import OrganizationId
@@ -209,7 +209,7 @@ def items_between(organization_id: OrganizationId, start: datetime, end: datetim
     """The items that were written in a half-open range of real time, in that order."""
     low, high = stamp(start), stamp(end)
     shards: dict[str, set[str]] = {}
-    for row in usage.query(store.log_pk(organization_id), between=(low[:10], store.after(high[:10]))):
+    for row in usage.query(layout.log_pk(organization_id), between=(low[:10], layout.after(high[:10]))):
         day, _, shard = row["sk"].split("#")
         shards.setdefault(day, set()).add(shard[0])
     for day in sorted(shards):
@@ -227,7 +227,7 @@ def external_ids(organization_id: OrganizationId, real_now: datetime) -> set[str
 
 def faulty_marks(organization_id: OrganizationId, hour: str) -> list[tuple[str, str]]:
     """The marks of an hour; the sort key of each is that of the log item which it stands for."""
-    return [(item["pk"], item["sk"]) for item in usage.query(store.faulty_pk(organization_id, hour))]
+    return [(item["pk"], item["sk"]) for item in usage.query(layout.faulty_pk(organization_id, hour))]
 
 
 def marked(organization_id: OrganizationId, marks: Sequence[tuple[str, str]]) -> Iterator[Reference]:
@@ -241,7 +241,7 @@ def marked(organization_id: OrganizationId, marks: Sequence[tuple[str, str]]) ->
 def of_transaction(organization_id: OrganizationId, transaction_id: str, real_now: datetime) -> Iterator[Reference]:
     """What the log says of late of the events of a transaction id, the last received first."""
     since = f"{real_now - limits.EVENT_LOG_KEPT:%Y-%m-%d}"
-    stored = [item for item in store.by_transaction(organization_id, transaction_id) if not erase.is_erased(item)]
+    stored = [item for item in reading.by_transaction(organization_id, transaction_id) if not erase.is_erased(item)]
     lately = [item for item in stored if item["log"] >= since]
     for event in sorted(lately, key=lambda item: str(item["log"]), reverse=True):
         pk = log_items.pk_of(organization_id, event["log"])

@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import Any
 
 from chalicelib import limits
-from chalicelib.features.metering import advance, definitions, log, progress, queue_message, store, write
+from chalicelib.features.metering import advance, definitions, layout, log, progress, queue_message, write
 from chalicelib.features.metering.advance import InAdvance
 from chalicelib.features.metering.definitions import Definitions
 from chalicelib.features.metering.event import Event
@@ -184,7 +184,7 @@ def _arrived(message: Message) -> None:
     """A sandbox's message is no longer in flight. A mark that stays only lets its clock wait."""
     with _about(message.organization, [message]):
         try:
-            usage.write(usage.delete((store.in_flight_pk(message.organization.id), str(message.in_flight))))
+            usage.write(usage.delete((layout.in_flight_pk(message.organization.id), str(message.in_flight))))
         except Exception:  # noqa: BLE001  its events are counted
             logger.exception("message still marked as in flight")
 
@@ -200,7 +200,7 @@ class _Preparer:
     """Makes the items of one subscription's events, straight in DynamoDB's form: this runs once per event."""
 
     def __init__(self, organization_id: OrganizationId, subscription: str, log_key: str) -> None:
-        self._pk, self._sk = store.event_key(organization_id, "", subscription)
+        self._pk, self._sk = layout.event_key(organization_id, "", subscription)
         self._organization_id, self._subscription = organization_id, subscription
         self._time_pks: dict[str, dict[str, str]] = {}
         self._fixed = {"sk": {"S": self._sk}, "subscription": {"S": subscription}, "log": {"S": log_key}}
@@ -211,7 +211,7 @@ class _Preparer:
         item: dict[str, Any] = {
             **self._fixed,
             "pk": {"S": self._pk + transaction},
-            "time_pk": self._time_pk(store.day_of(ms)),
+            "time_pk": self._time_pk(layout.day_of(ms)),
             "time_sk": {"S": f"{ms:015d}#{transaction}"},
             "transaction_id": {"S": event.transaction_id},
             "code": {"S": event.code},
@@ -232,6 +232,6 @@ class _Preparer:
     def _time_pk(self, day: str) -> dict[str, str]:
         known = self._time_pks.get(day)
         if known is None:
-            text = store.time_pk(self._organization_id, self._subscription, day)
+            text = layout.time_pk(self._organization_id, self._subscription, day)
             known = self._time_pks[day] = {"S": text}
         return known

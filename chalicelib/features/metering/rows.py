@@ -17,13 +17,14 @@ from decimal import Decimal
 from typing import Any
 
 from chalicelib import limits
-from chalicelib.features.metering import dimensions, distinct_counters, limbs, log, store, tally
+from chalicelib.features.metering import dimensions, distinct_counters, layout, limbs, log, tally
 from chalicelib.features.metering.definitions import Definitions
 from chalicelib.features.metering.dimensions import Delta, RollupDimension
 from chalicelib.features.metering.distinct_counters import DistinctCounter, Entering
 from chalicelib.features.metering.event import Event, instant_of
 from chalicelib.platform.ids import OrganizationId
-from chalicelib.platform.usage_table import Table
+from chalicelib.platform.unit import Write
+from chalicelib.platform.usage_table import Table, usage
 from chalicelib.platform.values import from_item
 
 _GREATER = "(attribute_not_exists({name}) OR {name} < {value})"
@@ -54,14 +55,14 @@ class Rows:
         self, table: Table, organization_id: OrganizationId, subscription: str, defined: Definitions | None
     ) -> None:
         self._table, self._organization_id, self._subscription = table, organization_id, subscription
-        self._pk = store.usage_pk(organization_id, subscription)
+        self._pk = layout.usage_pk(organization_id, subscription)
         self._defined: Definitions = defined or {}
         self._all_unknown = defined is None
 
     @property
     def shard(self) -> str:
         """The write shard of the rows, and of the time index for the events that they count."""
-        return store.ALL_SHARDS[_shards.get(self._worker, (0, 1))[0]]
+        return layout.ALL_SHARDS[_shards.get(self._worker, (0, 1))[0]]
 
     def move(self, draw: Callable[[], float] = random.random) -> None:
         """Move to another write shard."""
@@ -118,8 +119,8 @@ class Rows:
         """The late markers of those days that have ended."""
         signed_ms = signed_at.timestamp() * 1000
         late = {hour // 24 for hour, _ in places if (hour // 24 + 1) * 24 * tally.HOUR_MS <= signed_ms}
-        days = sorted(store.day_of(day * 24 * tally.HOUR_MS) for day in late)
-        return [self._change(store.late_sk(day, shard), {store.COUNT: 1}, {}) for day in days]
+        days = sorted(layout.day_of(day * 24 * tally.HOUR_MS) for day in late)
+        return [self._change(layout.late_sk(day, shard), {layout.COUNT: 1}, {}) for day in days]
 
     def entering(self, codes: Iterable[str]) -> Entering:
         """The entering of distinct values of these codes into the distinct counters known by now."""
@@ -151,7 +152,7 @@ class Rows:
 
     def _row_key(self, place: tally.RowKey, shard: str) -> str:
         hour, code = place
-        return store.hour_sk(store.hour_of(instant_of(hour * tally.HOUR_MS)), code, shard)
+        return layout.hour_sk(layout.hour_of(instant_of(hour * tally.HOUR_MS)), code, shard)
 
     def _read(self, sort_keys: Sequence[str], *, consistent: bool) -> dict[str, dict[str, Any]]:
         found: dict[str, dict[str, Any]] = {}
@@ -163,7 +164,7 @@ class Rows:
         return found
 
     def _bound(self, code: str, delta: Delta, dimension: RollupDimension | None) -> None:
-        names = {name for name in delta if name.startswith(store.SUM)}
+        names = {name for name in delta if name.startswith(layout.SUM)}
         seen = _fields.setdefault((self._organization_id, code), set())
         if len(seen | names) > tally.FIELDS_PER_ROW_MAX:
             tally.uncover(delta)
@@ -235,3 +236,8 @@ class _Request:
                 "ConditionExpression": " AND ".join(self._conditions),
             }
         return {**found, "ExpressionAttributeNames": self._names, "ExpressionAttributeValues": self._values}
+
+
+def compact_again_action(pk: str, day: str) -> Write:
+    """The late marker that makes readers compact a closed day again."""
+    return usage.update((pk, layout.late_sk(day)), "ADD #n :one", names={"#n": layout.COUNT}, values={":one": 1})

@@ -7,7 +7,7 @@ from chalicelib.domain.aggregation.numbers import quantity
 from chalicelib.features.metering import dimensions
 from chalicelib.features.metering.dimensions import Delta, EventSample, RollupDimension
 from chalicelib.features.metering.event import Event, order_of
-from chalicelib.features.metering.store import COUNT, HAVING, NEGATIVE, SUM, UNCOVERED
+from chalicelib.features.metering.layout import COUNT, HAVING, NEGATIVE, SUM, UNCOVERED
 
 # A row stays near 1 KB, one write unit: this many numeric properties are summed per event, with names up to this
 # length. Other events count as not covered by the row, and are recounted by readers that need their properties.

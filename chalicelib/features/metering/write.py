@@ -26,7 +26,7 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from chalicelib import limits
-from chalicelib.features.metering import store, tally
+from chalicelib.features.metering import layout, tally
 from chalicelib.features.metering.definitions import Definitions
 from chalicelib.features.metering.distinct_counters import Entering
 from chalicelib.features.metering.event import Event
@@ -80,9 +80,9 @@ class PreparedEvent:
 
     def item_in_shard(self, shard: str) -> Mapping[str, Any]:
         """The event's item, in a write shard of the time index."""
-        if shard == store.SHARD:
+        if shard == layout.SHARD:
             return self.item
-        return {**self.item, "time_pk": {"S": store.in_shard(self.item["time_pk"]["S"], shard)}}
+        return {**self.item, "time_pk": {"S": layout.in_shard(self.item["time_pk"]["S"], shard)}}
 
 
 class NotCounted(Exception):

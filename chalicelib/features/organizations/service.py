@@ -3,7 +3,7 @@
 import hashlib
 import re
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -16,6 +16,7 @@ from chalicelib.platform import auth
 from chalicelib.platform.ids import OrganizationId, new_id
 from chalicelib.platform.retry import retrying
 from chalicelib.platform.settings import settings
+from chalicelib.platform.unit import Write
 
 
 def create(request: OrganizationCreate, *, now: datetime) -> tuple[Organization, str, str]:
@@ -47,10 +48,30 @@ def get(organization_id: OrganizationId) -> Organization:
 
     Raises: NotFound.
     """
-    organization = store.get(organization_id)
+    organization = find(organization_id)
     if organization is None:
         raise NotFound(Resource.ORGANIZATION)
     return organization
+
+
+def find(organization_id: OrganizationId) -> Organization | None:
+    """The organization, None where there is none."""
+    return store.get(organization_id)
+
+
+def ids() -> Iterator[str]:
+    """The ids of all organizations; a scan of the whole table, for maintenance only."""
+    return store.ids()
+
+
+def next_customer_number(organization_id: OrganizationId) -> int:
+    """Draw a customer's number at once; one whose customer is not made after all stays unused."""
+    return store.next_number(organization_id, "customers")
+
+
+def replace_action(old: Organization, new: Organization) -> Write:
+    """Write `new` (see `changed`) over `old`; refused if somebody else wrote in between."""
+    return store.replace_action(old, new)
 
 
 def changed(old: Organization, request: OrganizationUpdate, *, now: datetime) -> Organization:

@@ -3,10 +3,10 @@
 from collections.abc import Mapping, Sequence
 
 from chalicelib.features.add_ons import service as add_ons
-from chalicelib.features.add_ons.store import AddOn
+from chalicelib.features.add_ons.records import AddOn
 from chalicelib.features.billable_metrics import service as metrics
-from chalicelib.features.billable_metrics.store import Metric
-from chalicelib.features.plans.store import Charge, FixedCharge, Plan
+from chalicelib.features.billable_metrics.records import Metric
+from chalicelib.features.plans.records import Charge, FixedCharge, Plan
 from chalicelib.platform.ids import OrganizationId
 
 

@@ -5,16 +5,17 @@ from datetime import datetime
 from chalicelib import limits
 from chalicelib.domain.error_codes import ErrorCode
 from chalicelib.domain.errors import Invalid
-from chalicelib.features.billable_metrics import store as metric_store
+from chalicelib.features.billable_metrics import service as billable_metrics
 from chalicelib.features.plans import advance_codes, serializer, store
-from chalicelib.features.plans.store import PLANS, Plan
+from chalicelib.features.plans.records import Plan
+from chalicelib.features.plans.store import PLANS
 from chalicelib.features.webhooks import service as webhooks
 from chalicelib.platform import agenda, clock
 from chalicelib.platform.agenda import Task
 from chalicelib.platform.attributes import dump
 from chalicelib.platform.clock import OrganizationRef
 from chalicelib.platform.http.json import to_json
-from chalicelib.platform.ids import OrganizationId
+from chalicelib.platform.ids import OrganizationId, PlanId
 from chalicelib.platform.unit import Write
 
 # Carries a change of a plan to its children. Before the billing of the same instant, which shall find it done.
@@ -45,6 +46,19 @@ def replace(
     return written, tasks
 
 
+def detach_metric(organization_id: OrganizationId, plan_id: PlanId, metric_id: str, *, now: datetime) -> None:
+    """Take a metric's charges out of a plan that stands.
+
+    Raises: ChangedMeanwhile.
+    """
+    plan = PLANS.get(organization_id, plan_id)
+    if plan is None or plan.deleted_at is not None:
+        return
+    charges = tuple(charge for charge in plan.charges if charge.metric_id != metric_id)
+    new = plan.changed(now=now, charges=charges)
+    PLANS.replace(organization_id, plan, new, usage_actions(organization_id, plan, new))
+
+
 def following(organization: OrganizationRef, plan: Plan, *, now: datetime) -> list[Task]:
     """What brings the subscriptions of a changed plan in line with it; `plan` as it is written."""
     if not plan.taken:
@@ -67,7 +81,7 @@ def usage_actions(organization_id: OrganizationId, old: Plan | None, new: Plan |
     assert plan is not None, "a plan begins or ends"
     codes_before, codes_after = _codes_in_advance(organization_id, old, new)
     return [
-        *metric_store.usage_actions(organization_id, plan.id, before=before, after=after),
+        *billable_metrics.usage_actions(organization_id, plan.id, before=before, after=after),
         *advance_codes.actions(organization_id, before=codes_before, after=codes_after, real_now=clock.utc_now()),
     ]
 
@@ -76,7 +90,7 @@ def _codes_in_advance(organization_id: OrganizationId, *plans: Plan | None) -> l
     """The codes of each plan's charges in advance; a metric in use keeps its code."""
     ids = [{c.metric_id for c in plan.charges if c.pay_in_advance} if plan else set() for plan in plans]
     wanted = set[str]().union(*ids)
-    known = metric_store.METRICS.get_many(organization_id, sorted(wanted)) if wanted else {}
+    known = billable_metrics.by_ids(organization_id, sorted(wanted)) if wanted else {}
     return [{known[metric_id].code for metric_id in own if metric_id in known} for own in ids]
 
 

@@ -10,7 +10,7 @@ from chalicelib import limits
 from chalicelib.domain.charges.models import ChargeModel
 from chalicelib.domain.error_codes import ErrorCode
 from chalicelib.domain.intervals import Interval
-from chalicelib.features.plans.store import FixedChargeModel
+from chalicelib.features.plans.records import FixedChargeModel
 from chalicelib.platform import schema
 
 

@@ -7,12 +7,14 @@ from typing import Any
 
 from chalicelib.domain.charges import ranges
 from chalicelib.domain.money import decimal_string
-from chalicelib.features.add_ons.store import ADD_ONS, AddOn
-from chalicelib.features.billable_metrics.store import METRICS, Metric
+from chalicelib.features.add_ons import service as add_ons
+from chalicelib.features.add_ons.records import AddOn
+from chalicelib.features.billable_metrics import service as billable_metrics
+from chalicelib.features.billable_metrics.records import Metric
 from chalicelib.features.plans import active_parts
-from chalicelib.features.plans.store import Charge, ChargeFilter, FixedCharge, MinimumCommitment, Plan
+from chalicelib.features.plans.records import Charge, ChargeFilter, FixedCharge, MinimumCommitment, Plan
 from chalicelib.features.taxes import service as taxes
-from chalicelib.features.taxes.store import TAXES, Tax
+from chalicelib.features.taxes.records import Tax
 from chalicelib.platform.collection import get_together
 from chalicelib.platform.ids import OrganizationId, TaxId
 from chalicelib.platform.timestamps import iso
@@ -29,13 +31,13 @@ class PlanReferences:
     @classmethod
     def of(cls, organization_id: OrganizationId, plans: Sequence[Plan]) -> "PlanReferences":
         """All that these plans refer to, read in one request."""
-        metrics, add_ons, known = get_together(
+        metrics, priced, known = get_together(
             organization_id,
-            (METRICS, (charge.metric_id for plan in plans for charge in plan.charges)),
-            (ADD_ONS, (charge.add_on_id for plan in plans for charge in plan.fixed_charges)),
-            (TAXES, (tax_id for plan in plans for tax_id in _tax_ids(plan))),
+            (billable_metrics.CATALOG, (charge.metric_id for plan in plans for charge in plan.charges)),
+            (add_ons.CATALOG, (charge.add_on_id for plan in plans for charge in plan.fixed_charges)),
+            (taxes.CATALOG, (tax_id for plan in plans for tax_id in _tax_ids(plan))),
         )
-        return cls(metrics, add_ons, {tax.id: tax for tax in known.values() if tax.deleted_at is None})
+        return cls(metrics, priced, {tax.id: tax for tax in known.values() if tax.deleted_at is None})
 
 
 def show_all(organization_id: OrganizationId, plans: Sequence[Plan]) -> list[dict[str, Any]]:

@@ -5,14 +5,20 @@ from typing import Any
 
 from chalicelib.domain.error_codes import Resource
 from chalicelib.domain.errors import Invalid, NotFound, merge
-from chalicelib.features.plans import changes, schemas
+from chalicelib.features.plans import changes, schemas, store
 from chalicelib.features.plans.parts import charges, commitments, fixed_charges
-from chalicelib.features.plans.store import PLANS, Plan
+from chalicelib.features.plans.records import Plan
+from chalicelib.features.plans.store import PLANS
 from chalicelib.features.taxes import service as taxes
 from chalicelib.platform import agenda, schema
 from chalicelib.platform.agenda import Task
+from chalicelib.platform.collection import Catalog
 from chalicelib.platform.http import Call
 from chalicelib.platform.ids import OrganizationId, new_id
+from chalicelib.platform.unit import Write
+
+# The plans, children too, as other rooms read them: by id, by code, by pages.
+CATALOG: Catalog[Plan] = PLANS
 
 # What decides periods and the kind of amounts: fixed once a subscription has taken the plan. Source: rules/catalog 2.
 FIXED_WHEN_TAKEN = frozenset(
@@ -89,6 +95,16 @@ def find(organization_id: OrganizationId, code: str) -> Plan:
 def by_ids(organization_id: OrganizationId, ids: Sequence[str]) -> dict[str, Plan]:
     """Plans by id, deleted ones and children too."""
     return PLANS.get_many(organization_id, list(dict.fromkeys(ids)))
+
+
+def taken_actions(organization_id: OrganizationId, plan: Plan) -> list[Write]:
+    """Mark a plan as taken by a subscription; nothing to write when it is already. Refused if it is gone or has changed."""
+    return store.taken_action(organization_id, plan)
+
+
+def current_action(organization_id: OrganizationId, plan: Plan) -> Write:
+    """Refuse the transaction if the plan has changed since it was read: for what copies it."""
+    return store.current_action(organization_id, plan)
 
 
 def _checked(call: Call, values: Mapping[str, Any], before: Plan | None) -> tuple[schemas.PlanInput, dict[str, Any]]:

@@ -5,8 +5,8 @@ from zoneinfo import ZoneInfo
 
 from chalicelib.features.credits import service as credits
 from chalicelib.features.credits.credit import Credit
+from chalicelib.features.customers.items import CustomerItems
 from chalicelib.features.customers.records import BillingState, Customer
-from chalicelib.features.customers.store import CustomerItems
 from chalicelib.features.organizations.records import Organization
 
 

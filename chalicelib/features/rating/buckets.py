@@ -16,11 +16,11 @@ from chalicelib.domain.aggregation.rules import Aggregation, MetricRule
 from chalicelib.domain.aggregation.summaries import NOTHING, Summary, can_aggregate, merged
 from chalicelib.domain.charges import properties as charge_properties
 from chalicelib.domain.charges.models import ChargeModel
-from chalicelib.features.billable_metrics.store import Metric
+from chalicelib.features.billable_metrics.records import Metric
 from chalicelib.features.metering import definitions
 from chalicelib.features.metering.dimensions import RollupDimension
 from chalicelib.features.metering.distinct_counters import Spec
-from chalicelib.features.plans.store import Charge
+from chalicelib.features.plans.records import Charge
 from chalicelib.features.usage.totals import RollupTotals
 
 

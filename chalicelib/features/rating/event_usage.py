@@ -29,8 +29,8 @@ from chalicelib.domain.charges.usage import Priced
 from chalicelib.domain.money import CONTEXT
 from chalicelib.domain.periods import Span
 from chalicelib.domain.subscriptions import Days
-from chalicelib.features.billable_metrics.store import Metric
-from chalicelib.features.plans.store import Charge, ChargeFilter
+from chalicelib.features.billable_metrics.records import Metric
+from chalicelib.features.plans.records import Charge, ChargeFilter
 from chalicelib.features.rating import metered
 from chalicelib.features.rating.buckets import Buckets, dimensions_of, parsed
 from chalicelib.features.rating.metered import Used

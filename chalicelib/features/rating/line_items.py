@@ -14,13 +14,13 @@ from chalicelib.domain.charges.models import ChargeModel
 from chalicelib.domain.invoicing.taxes import TaxRate
 from chalicelib.domain.subscriptions import Days
 from chalicelib.domain.timeline import ZONE_MOVE
-from chalicelib.features.add_ons.store import AddOn
-from chalicelib.features.billable_metrics.store import Metric
-from chalicelib.features.fees import store as fee_store
-from chalicelib.features.invoices import store as invoice_store
+from chalicelib.features.add_ons.records import AddOn
+from chalicelib.features.billable_metrics.records import Metric
+from chalicelib.features.fees import service as fee_service
+from chalicelib.features.invoices import reading as invoice_reading
 from chalicelib.features.invoices.records import DaysPart, Fee, PeriodPart
 from chalicelib.features.plans import active_parts
-from chalicelib.features.plans.store import Charge, FixedCharge, Plan
+from chalicelib.features.plans.records import Charge, FixedCharge, Plan
 from chalicelib.features.rating import metered, pricing, renewals, tax_resolver
 from chalicelib.features.rating.billing_context import BillingContext
 from chalicelib.features.rating.metered import Used
@@ -208,9 +208,9 @@ def _commitment_fees(context: BillingContext, owner: LineItemContext, known: _Kn
     days = _days(part)
     earlier: list[Fee] = []
     for invoice_id in owner.period.earlier_invoices:
-        invoice = invoice_store.get(context.organization.id, InvoiceId(invoice_id))
+        invoice = invoice_reading.get(context.organization.id, InvoiceId(invoice_id))
         if invoice is not None and invoice.status != "voided":
-            earlier += invoice_store.fees_of(context.organization.id, invoice)
+            earlier += invoice_reading.fees_of(context.organization.id, invoice)
     counted = [fee for fee in (*earlier, *own) if _counts(fee, owner.subscription, days, context.zone)]
     in_advance = _paid_in_advance_cents(context, owner.subscription, days)
     if not any(fee.type == "subscription" for fee in counted):
@@ -235,5 +235,5 @@ def _counts(fee: Fee, subscription: Subscription, days: Days, zone: ZoneInfo) ->
 def _paid_in_advance_cents(context: BillingContext, subscription: Subscription, days: Days) -> int:
     """The amount that events and renewals paid for a period, without an invoice of a billing day."""
     low, high = (periods.start_of_day(day, context.zone) for day in (days.whole.start, days.whole.end))
-    paid = fee_store.paid_between(context.organization.id, subscription.id, low - ZONE_MOVE, high)
+    paid = fee_service.paid_between(context.organization.id, subscription.id, low - ZONE_MOVE, high)
     return sum(each.cents for each in paid if commitments.counts_for(days.whole, each.start, each.end, context.zone))

@@ -20,8 +20,8 @@ from chalicelib.domain.charges.models import ChargeModel, price
 from chalicelib.domain.charges.prorated import ProratedUsage
 from chalicelib.domain.charges.usage import ChargeUsage, Priced
 from chalicelib.domain.periods import Span
-from chalicelib.features.billable_metrics.store import Metric
-from chalicelib.features.plans.store import Charge, ChargeFilter
+from chalicelib.features.billable_metrics.records import Metric
+from chalicelib.features.plans.records import Charge, ChargeFilter
 from chalicelib.features.rating.buckets import Buckets, dimensions_of, parsed
 from chalicelib.features.subscriptions.stream import Stream
 from chalicelib.features.usage import service as usage

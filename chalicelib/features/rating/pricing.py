@@ -12,10 +12,10 @@ from chalicelib.domain.invoicing.taxes import TaxRate, fee_taxes
 from chalicelib.domain.money import decimal_string
 from chalicelib.domain.periods import Span
 from chalicelib.domain.proration import prorated
-from chalicelib.features.add_ons.store import AddOn
-from chalicelib.features.billable_metrics.store import Metric
+from chalicelib.features.add_ons.records import AddOn
+from chalicelib.features.billable_metrics.records import Metric
 from chalicelib.features.invoices.records import AppliedTaxPart, DaysPart, Fee, FeeType, PeriodPart
-from chalicelib.features.plans.store import ChargeFilter, FixedCharge, Plan
+from chalicelib.features.plans.records import ChargeFilter, FixedCharge, Plan
 from chalicelib.features.rating.metered import Used
 from chalicelib.features.subscriptions.records import Subscription
 from chalicelib.platform.ids import ChargeId, FixedChargeId, InvoiceId, derived_id

@@ -10,16 +10,16 @@ from datetime import datetime, timedelta
 
 from chalicelib.domain.aggregation.window import Window
 from chalicelib.domain.periods import Span
-from chalicelib.features.billable_metrics.store import Metric
+from chalicelib.features.billable_metrics.records import Metric
 from chalicelib.features.invoices.records import DaysPart, Fee, PeriodPart
 from chalicelib.features.plans import service as plans
-from chalicelib.features.plans.store import Charge, Plan
+from chalicelib.features.plans.records import Charge, Plan
 from chalicelib.features.rating import metered, pricing
 from chalicelib.features.rating.billing_context import BillingContext
 from chalicelib.features.rating.metered import Used
 from chalicelib.features.rating.pricing import LineItemContext
 from chalicelib.features.rating.tax_resolver import TaxResolver
-from chalicelib.features.subscriptions import store as subscription_store
+from chalicelib.features.subscriptions import reading as subscriptions
 from chalicelib.features.subscriptions.records import Subscription
 from chalicelib.platform import agenda
 from chalicelib.platform.agenda import Task
@@ -75,9 +75,7 @@ def tasks_of(
 def row_of(task: Task) -> tuple[Subscription, Plan, PeriodPart]:
     """The row of billing that such a task follows from."""
     organization_id, detail = task.organization.id, task.detail
-    subscription = subscription_store.get(
-        organization_id, detail["customer_id"], SubscriptionId(task.subject.split("#")[0])
-    )
+    subscription = subscriptions.get(organization_id, detail["customer_id"], SubscriptionId(task.subject.split("#")[0]))
     assert subscription is not None, "subscriptions stay"
     plan = plans.by_ids(organization_id, [detail["plan_id"]])[detail["plan_id"]]
     return subscription, plan, PeriodPart.model_validate(detail["part"])

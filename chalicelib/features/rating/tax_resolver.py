@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from chalicelib.domain.invoicing.taxes import TaxRate
-from chalicelib.features.plans.store import Plan
+from chalicelib.features.plans.records import Plan
 from chalicelib.features.rating.billing_context import BillingContext
 from chalicelib.features.taxes import service as taxes
-from chalicelib.features.taxes.store import Tax
+from chalicelib.features.taxes.records import Tax
 from chalicelib.platform.ids import TaxId
 
 

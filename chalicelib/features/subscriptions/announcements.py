@@ -6,7 +6,7 @@ from chalicelib.features.customers import serializer as customer_serializer
 from chalicelib.features.customers.records import Customer
 from chalicelib.features.organizations.records import Organization
 from chalicelib.features.plans import serializer as plan_serializer
-from chalicelib.features.plans.store import Plan
+from chalicelib.features.plans.records import Plan
 from chalicelib.features.subscriptions import serializer
 from chalicelib.features.subscriptions.records import Subscription
 from chalicelib.features.webhooks import service as webhooks

@@ -9,12 +9,11 @@ from chalicelib.domain import periods
 from chalicelib.domain.error_codes import ErrorCode
 from chalicelib.domain.errors import Invalid
 from chalicelib.features.customers import service as customers
-from chalicelib.features.customers import store as customer_store
 from chalicelib.features.customers.records import BillingState, Customer
 from chalicelib.features.organizations import service as organizations
 from chalicelib.features.organizations.records import Organization
-from chalicelib.features.plans import store as plan_store
-from chalicelib.features.plans.store import Plan
+from chalicelib.features.plans import subscribers
+from chalicelib.features.plans.records import Plan
 from chalicelib.features.subscriptions import announcements, schedule, store
 from chalicelib.features.subscriptions.records import PendingInvoice, Status, Subscription
 from chalicelib.platform import agenda
@@ -77,11 +76,10 @@ class Change:
         instants = [at for at in (*due, self.state.due_at) if at is not None]
         # Something may be due before now only for what was written late: the clock never goes back for it.
         state = self.state.model_copy(update={"due_at": min(instants, default=None), "attached": True})
-        actions: list[Write] = [customer_store.billing_action(ref.id, self.state, state)]
         # A first invoice bills no usage: it is made at once, where others wait for events still queued.
         changed = [*(s for s, _ in created), *(new for _, new, _ in replaced)]
         at_once = self.state.due_at is None and all(s.occasions == (PendingInvoice.STARTING,) for s in changed)
-        actions += customers.due_actions(ref, self.state, state, now=self.now, at_once=at_once)
+        actions = customers.billing_actions(ref, self.state, state, now=self.now, at_once=at_once)
         pairs = [(old, new) for old, new, _ in replaced]
         actions += store.write_subscriptions(ref.id, created=[s for s, _ in created], replaced=pairs)
         actions += self._entered([s for s, _ in created], pairs)
@@ -97,20 +95,20 @@ class Change:
         """Each live subscription stands in its plan's list, and in no other."""
         organization_id, customer_id = self.organization.id, self.customer.id
         actions = [
-            plan_store.subscribed_action(organization_id, s.plan_id, customer_id, s.id) for s in created if s.live
+            subscribers.subscribed_action(organization_id, s.plan_id, customer_id, s.id) for s in created if s.live
         ]
         for old, new in replaced:
             if old.live and (not new.live or new.plan_id != old.plan_id):
-                actions.append(plan_store.unsubscribed_action(organization_id, old.plan_id, customer_id, old.id))
+                actions.append(subscribers.unsubscribed_action(organization_id, old.plan_id, customer_id, old.id))
             if new.live and new.plan_id != old.plan_id:
-                actions.append(plan_store.subscribed_action(organization_id, new.plan_id, customer_id, new.id))
+                actions.append(subscribers.subscribed_action(organization_id, new.plan_id, customer_id, new.id))
         return actions
 
 
 def change_of(organization_id: OrganizationId, customer_id: CustomerId, *, now: datetime) -> Change:
     """A customer as it stands, read consistently."""
     own = organizations.get(organization_id)
-    everything = customer_store.everything_of(organization_id, customer_id)
+    everything = customers.items_of(organization_id, customer_id)
     assert everything.customer is not None, "a subscription has a customer, deleted or not"
     known = tuple(store.among(everything))
     return Change(own, everything.customer, everything.state, known, now)

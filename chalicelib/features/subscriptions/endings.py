@@ -10,7 +10,7 @@ from typing import Any
 from chalicelib.domain.error_codes import Resource
 from chalicelib.domain.errors import NotFound
 from chalicelib.features.plans import service as plans
-from chalicelib.features.plans.store import Plan
+from chalicelib.features.plans.records import Plan
 from chalicelib.features.subscriptions import plan_changes, schemas, service, store
 from chalicelib.features.subscriptions.change import Change, change_of
 from chalicelib.features.subscriptions.records import PendingInvoice, Status, Subscription

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 from chalicelib.domain import periods, subscriptions, timeline
 from chalicelib.domain.subscriptions import BillingLine
-from chalicelib.features.plans.store import Plan
+from chalicelib.features.plans.records import Plan
 from chalicelib.features.subscriptions import change, endings, schedule, schemas
 from chalicelib.features.subscriptions.records import FixedPaid, PendingInvoice, Status, Subscription
 from chalicelib.features.subscriptions.schedule import LifecycleStep

@@ -3,7 +3,7 @@
 from typing import Any
 
 from chalicelib.features.customers import service as customers
-from chalicelib.features.customers.store import CUSTOMERS
+from chalicelib.features.customers.items import customer_pk
 from chalicelib.features.subscriptions import store
 from chalicelib.features.subscriptions.records import Status, Subscription
 from chalicelib.features.subscriptions.store import SubscriptionRow
@@ -38,9 +38,9 @@ def page(call: Call, external_customer_id: str | None = None) -> tuple[list[Subs
     external_customer_id = external_customer_id or call.one("external_customer_id")
     if external_customer_id is not None:
         chosen.one_of("external_customer_id", [external_customer_id])
-        customer = CUSTOMERS.find(organization_id, external_customer_id)
+        customer = customers.find_live(organization_id, external_customer_id)
         if customer is not None and external_id is None:  # Of one that was deleted, the whole list tells.
-            pk = store.customer_pk(organization_id, customer.id)
+            pk = customer_pk(organization_id, customer.id)
             place = {"pk": pk, "index": None, "begins": SubscriptionRow.begins}
         plain = False
 

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from chalicelib.features.plans import store as plan_store
+from chalicelib.features.plans import service as plans
 from chalicelib.features.plans.overrides import overrides
-from chalicelib.features.plans.store import PLANS, Plan
+from chalicelib.features.plans.records import Plan
 from chalicelib.platform.ids import OrganizationId
 from chalicelib.platform.unit import Write
 
@@ -29,7 +29,7 @@ def override(
     if plan.parent_id is not None:
         changed = overrides.changed(organization_id, plan, values, now=now, moves_trial=moves_trial)
         written = changed.model_copy(update={"version": plan.version + 1})
-        return written, [PLANS.replace_action(organization_id, plan, changed)]
+        return written, [overrides.replace_action(organization_id, plan, changed)]
     blank = overrides.child(organization_id, plan, {}, now=now)
     child = overrides.changed(organization_id, blank, values, now=now, moves_trial=moves_trial)
     return child, _writing(organization_id, child, plan)
@@ -37,5 +37,5 @@ def override(
 
 def _writing(organization_id: OrganizationId, child: Plan, parent: Plan) -> list[Write]:
     # A parent without subscriptions so far is marked as taken, which refuses as well if it has changed.
-    unchanged = [plan_store.current_action(organization_id, parent)] if parent.taken else []
+    unchanged = [plans.current_action(organization_id, parent)] if parent.taken else []
     return [*overrides.create_actions(organization_id, child), *unchanged]

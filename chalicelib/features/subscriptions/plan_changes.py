@@ -10,7 +10,7 @@ from chalicelib.domain.error_codes import Resource
 from chalicelib.domain.errors import ChangedMeanwhile
 from chalicelib.domain.proration import is_upgrade
 from chalicelib.features.plans import service as plans
-from chalicelib.features.plans.store import Plan
+from chalicelib.features.plans.records import Plan
 from chalicelib.features.subscriptions import own_plan, schemas, store
 from chalicelib.features.subscriptions.change import Change, started
 from chalicelib.features.subscriptions.records import PendingInvoice, Status, Subscription

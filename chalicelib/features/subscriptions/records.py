@@ -2,14 +2,22 @@
 
 from datetime import date, datetime
 from enum import StrEnum
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict
 
 from chalicelib.domain.intervals import BillingTime
 from chalicelib.features.subscriptions.stream import Stream
 from chalicelib.platform.collection import Record
-from chalicelib.platform.ids import AddOnId, ChargeId, CustomerId, FeeId, InvoiceId, PlanId, SubscriptionId
+from chalicelib.platform.ids import (
+    AddOnId,
+    ChargeId,
+    CustomerId,
+    FeeId,
+    InvoiceId,
+    PlanId,
+    SubscriptionId,
+)
 
 
 class Status(StrEnum):
@@ -133,3 +141,10 @@ class Subscription(Record):
         if first > self.takeover.ended_at:
             return Stream(self.external_id, first)
         return Stream(self.external_id, self.takeover.ended_at, self.takeover.taken_at)
+
+
+class Live(NamedTuple):
+    """The live subscription of an external id."""
+
+    customer_id: CustomerId
+    subscription_id: SubscriptionId

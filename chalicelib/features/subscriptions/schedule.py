@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 from chalicelib.domain import periods, timeline
 from chalicelib.domain.timeline import SubscriptionTimeline, Terms
-from chalicelib.features.plans.store import FixedCharge, Plan
+from chalicelib.features.plans.records import FixedCharge, Plan
 from chalicelib.features.subscriptions.records import PendingInvoice, Status, Subscription
 
 

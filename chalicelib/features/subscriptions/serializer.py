@@ -5,7 +5,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from chalicelib.domain import periods, subscriptions, timeline
-from chalicelib.features.plans.store import Plan
+from chalicelib.features.plans.records import Plan
 from chalicelib.features.subscriptions import schedule
 from chalicelib.features.subscriptions.records import Status, Subscription
 from chalicelib.platform.timestamps import iso, iso_millis, iso_or_none

@@ -13,14 +13,11 @@ from chalicelib.domain import periods
 from chalicelib.domain.error_codes import ErrorCode, Resource
 from chalicelib.domain.errors import Invalid, NotFound
 from chalicelib.features.customers import service as customers
-from chalicelib.features.customers import store as customer_store
-from chalicelib.features.customers.records import BillingState, Customer
-from chalicelib.features.customers.store import CUSTOMERS
+from chalicelib.features.customers.records import NOT_WRITTEN, BillingState, Customer
 from chalicelib.features.organizations import service as organizations
 from chalicelib.features.organizations.records import Organization
 from chalicelib.features.plans import service as plans
-from chalicelib.features.plans import store as plan_store
-from chalicelib.features.plans.store import Plan
+from chalicelib.features.plans.records import Plan
 from chalicelib.features.subscriptions import own_plan, plan_changes, schemas, store, takeover
 from chalicelib.features.subscriptions.change import Change, change_of, started
 from chalicelib.features.subscriptions.records import Status, Subscription
@@ -50,9 +47,9 @@ def _create(
 ) -> tuple[Subscription, list[Task]]:
     own = organizations.get(organization.id)
     plan = plans.find(organization.id, request.plan_code)
-    extra = plan_store.taken_action(organization.id, plan)
+    extra = plans.taken_actions(organization.id, plan)
     live = store.find_live(organization.id, request.external_id)
-    customer = CUSTOMERS.find(organization.id, request.external_customer_id)
+    customer = customers.find_live(organization.id, request.external_customer_id)
     if live is not None and customer is not None and live.customer_id == customer.id:
         change, adopted = _known_customer(own, customer.id, plan, now=now)
         change.check_dates(None, request.ending_at)
@@ -135,7 +132,7 @@ def _known_customer(
     with_currency = customers.check_currency(change.customer, plan.amount_currency)
     if with_currency == change.customer:
         return change, []
-    return replace(change, customer=with_currency), [CUSTOMERS.replace_action(own.id, change.customer, with_currency)]
+    return replace(change, customer=with_currency), [customers.replace_action(own.id, change.customer, with_currency)]
 
 
 def _customer_for(
@@ -145,7 +142,7 @@ def _customer_for(
     if known is not None:
         return _known_customer(own, known.id, plan, now=now)
     fresh = customers.check_currency(customers.new_customer(external_id, now=now), plan.amount_currency)
-    state = BillingState(customer_id=fresh.id, version=customer_store.NOT_WRITTEN)
+    state = BillingState(customer_id=fresh.id, version=NOT_WRITTEN)
     return Change(own, fresh, state, (), now), []
 
 
@@ -170,10 +167,10 @@ def find(organization_id: OrganizationId, external_id: str, statuses: Sequence[s
 
 def only_active_of(organization_id: OrganizationId, external_customer_id: str) -> str | None:
     """The external id of a customer's active subscription, where it has exactly one."""
-    customer = CUSTOMERS.find(organization_id, external_customer_id)
+    customer = customers.find_live(organization_id, external_customer_id)
     if customer is None:
         return None
-    known = store.among(customer_store.everything_of(organization_id, customer.id))
+    known = store.among(customers.items_of(organization_id, customer.id))
     active = [s.external_id for s in known if s.status == Status.ACTIVE]
     return active[0] if len(active) == 1 else None
 

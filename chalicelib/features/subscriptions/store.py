@@ -19,12 +19,11 @@ Access patterns
 
 from collections import Counter
 from collections.abc import Sequence
-from typing import NamedTuple
 
 from pynamodb.attributes import UnicodeAttribute
 
-from chalicelib.features.customers.store import CustomerItem, CustomerItems
-from chalicelib.features.subscriptions.records import Subscription
+from chalicelib.features.customers.items import CustomerItem, CustomerItems, customer_pk
+from chalicelib.features.subscriptions.records import Live, Subscription
 from chalicelib.platform import counters, rows
 from chalicelib.platform.attributes import RecordAttribute
 from chalicelib.platform.collection import RecordRow
@@ -33,13 +32,6 @@ from chalicelib.platform.ids import CustomerId, OrganizationId, SubscriptionId, 
 from chalicelib.platform.rows import Listed, Owned, Row, Searched
 from chalicelib.platform.timestamps import stamp
 from chalicelib.platform.unit import Write
-
-
-class Live(NamedTuple):
-    """The live subscription of an external id."""
-
-    customer_id: CustomerId
-    subscription_id: SubscriptionId
 
 
 class SubscriptionRow(RecordRow, CustomerItem, Listed, Owned, Searched):
@@ -54,11 +46,6 @@ class LiveRow(Row):
 
     customer_id = UnicodeAttribute()
     subscription_id = UnicodeAttribute()
-
-
-def customer_pk(organization_id: OrganizationId, customer_id: CustomerId) -> str:
-    """The key under which a customer's subscriptions stand, their sort keys by age."""
-    return key(organization_id, "customer", customer_id)
 
 
 def external_pk(organization_id: OrganizationId, external_id: str) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 from chalicelib.domain import timeline
 from chalicelib.domain.error_codes import ErrorCode
 from chalicelib.domain.errors import Invalid
-from chalicelib.features.plans.store import Plan
+from chalicelib.features.plans.records import Plan
 from chalicelib.features.subscriptions import schedule
 from chalicelib.features.subscriptions.records import Status, Subscription
 from chalicelib.platform import schema

@@ -9,7 +9,7 @@ from chalicelib.domain.error_codes import Resource
 from chalicelib.domain.errors import NotFound
 from chalicelib.features.plans import service as plans
 from chalicelib.features.plans.changes import following
-from chalicelib.features.plans.store import Plan
+from chalicelib.features.plans.records import Plan
 from chalicelib.features.subscriptions import own_plan, schedule, schemas, service, store, trials
 from chalicelib.features.subscriptions.change import Change, change_of, started
 from chalicelib.features.subscriptions.records import Status, Subscription

@@ -6,12 +6,17 @@ from typing import Any
 
 from chalicelib.domain.error_codes import Resource
 from chalicelib.domain.errors import NotFound
-from chalicelib.features.taxes.store import TAXES, Tax, default_actions, default_ids
+from chalicelib.features.taxes.records import Tax
+from chalicelib.features.taxes.store import TAXES, default_actions, default_ids
 from chalicelib.platform import schema
 from chalicelib.platform.agenda import Task
+from chalicelib.platform.collection import Catalog
 from chalicelib.platform.http import Call
 from chalicelib.platform.ids import OrganizationId, TaxId, new_id
 from chalicelib.platform.timestamps import iso
+
+# The taxes, as other rooms read them: by id, by code, by pages.
+CATALOG: Catalog[Tax] = TAXES
 
 
 class TaxCreate(schema.Request):

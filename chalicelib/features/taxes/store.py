@@ -11,24 +11,12 @@ Access patterns
     3 default_actions(...)      part of the tax's own transaction
 """
 
-from decimal import Decimal
-
+from chalicelib.features.taxes.records import Tax
 from chalicelib.platform.attributes import RecordAttribute
-from chalicelib.platform.collection import CatalogRow, Collection, Record
+from chalicelib.platform.collection import CatalogRow, Collection
 from chalicelib.platform.ids import OrganizationId, TaxId, key
 from chalicelib.platform.rows import Row
 from chalicelib.platform.unit import Write
-
-
-class Tax(Record):
-    """A tax. `rate` in percent, exact."""
-
-    id: TaxId
-    name: str
-    code: str
-    rate: Decimal
-    description: str | None = None
-    applied_to_organization: bool = False
 
 
 class TaxRow(CatalogRow):

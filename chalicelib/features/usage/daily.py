@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 from chalicelib.domain.periods import Span
-from chalicelib.features.metering import store
+from chalicelib.features.metering import layout, reading
 from chalicelib.features.subscriptions.stream import Stream
 from chalicelib.features.usage import compaction, raw
 from chalicelib.features.usage.reader import COMPACT_AFTER, Reader
@@ -24,27 +24,27 @@ def numbers(
 ) -> Numbers:
     """The numbers of the days between two, both included. Closed days that had to be read by their hours are
     compacted."""
-    pk = store.usage_pk(organization_id, subscription)
+    pk = layout.usage_pk(organization_id, subscription)
     found: Numbers = {}
     seen: dict[str, tuple[dict[str, int], str]] = {}
     markers: dict[str, dict[str, int]] = {}
     # Markers before hours: architecture.md says why.
-    for row in store.rows(pk, store.day_sk(first), store.after(store.day_sk(last))):
+    for row in reading.rows(pk, layout.day_sk(first), layout.after(layout.day_sk(last))):
         _, day, *late = row["sk"].split("#")
         if late:
-            markers.setdefault(day, {})["#".join(late)] = row[store.COUNT]
+            markers.setdefault(day, {})["#".join(late)] = row[layout.COUNT]
         else:
             seen[day] = (row["seen"], row["codes"])
     for day, (named, codes) in seen.items():
         if named == markers.get(day, {}):
-            found[day] = {code: int(row[store.COUNT]) for code, row in compaction.unpack(codes).items()}
+            found[day] = {code: int(row[layout.COUNT]) for code, row in compaction.unpack(codes).items()}
     closed: list[str] = []
     until = f"{raw.floor(real_now - COMPACT_AFTER, _DAY):%Y-%m-%d}"
     for low, high in _gaps(sorted(found), first, last):
-        for row in store.rows(pk, f"h#{low}T00", store.after(f"h#{high}T23")):
+        for row in reading.rows(pk, f"h#{low}T00", layout.after(f"h#{high}T23")):
             _, hour, code, _ = row["sk"].split("#")
             own = found.setdefault(hour[:10], {})
-            own[code] = own.get(code, 0) + int(row[store.COUNT])
+            own[code] = own.get(code, 0) + int(row[layout.COUNT])
             if hour[:10] < until:
                 closed.append(hour[:10])
     if closed:
@@ -64,7 +64,7 @@ def _gaps(days: list[str], first: str, last: str) -> Iterator[tuple[str, str]]:
 
 
 def _next(day: str, number: int) -> str:
-    return store.day_of(store.begin_ms_of_day(day) + number * 86_400_000)
+    return layout.day_of(layout.begin_ms_of_day(day) + number * 86_400_000)
 
 
 def _compact(organization_id: OrganizationId, subscription: str, first: str, last: str, real_now: datetime) -> None:

@@ -13,7 +13,7 @@ from functools import partial
 from chalicelib import limits
 from chalicelib.domain.error_codes import Resource
 from chalicelib.domain.periods import Span
-from chalicelib.features.metering import distinct_counters, store, tally
+from chalicelib.features.metering import distinct_counters, layout, reading, tally
 from chalicelib.features.metering.distinct_counters import ADDS, ALL, DistinctCounter, Entering, Entry, Spec
 from chalicelib.features.metering.event import instant_of
 from chalicelib.features.usage import raw
@@ -46,7 +46,7 @@ class Question:
     @property
     def pk(self) -> str:
         """The partition of the subscription's distinct counters."""
-        return store.usage_pk(self.organization.id, self.external_subscription_id)
+        return layout.usage_pk(self.organization.id, self.external_subscription_id)
 
     @property
     def range_ms(self) -> tuple[int, int]:
@@ -97,7 +97,7 @@ def fill(task: Task) -> None:
     Raises: IndexBehind.
     """
     organization_id, subscription, name = task.organization.id, task.detail["subscription"], task.detail["name"]
-    pk = store.usage_pk(organization_id, subscription)
+    pk = layout.usage_pk(organization_id, subscription)
     known = distinct_counters.read(usage.query(pk, begins=f"u#{name}#"))
     if known and not known[0].is_void and not known[0].is_filled:
         (counter,) = known
@@ -117,7 +117,7 @@ def _enter_all(organization_id: OrganizationId, subscription: str, counter: Dist
     entering = Entering(organization_id, subscription, [counter])
     span = Span(instant_of(counter.start_ms), instant_of(counter.end_ms))
     events = (
-        (item["code"], tally.counted_of(store.read(item), item["received"]))
+        (item["code"], tally.counted_of(reading.read(item), item["received"]))
         for item in raw.events(organization_id, subscription, span, {key_part(counter.code)})
     )
     entries = list(entering.entries(events).items())

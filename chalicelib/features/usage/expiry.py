@@ -14,8 +14,8 @@ from datetime import UTC, datetime, timedelta
 
 from chalicelib import limits
 from chalicelib.domain.periods import Span
-from chalicelib.features.metering import store
-from chalicelib.features.subscriptions import store as subscriptions
+from chalicelib.features.metering import layout, reading
+from chalicelib.features.subscriptions import reading as subscriptions
 from chalicelib.features.subscriptions.stream import Stream
 from chalicelib.features.usage import compaction, raw
 from chalicelib.features.usage.reader import Reader
@@ -46,7 +46,7 @@ def settle(organization_id: OrganizationId, subscription: str, end: datetime) ->
 
     Raises: IndexBehind; UsageGone.
     """
-    pk = store.usage_pk(organization_id, subscription)
+    pk = layout.usage_pk(organization_id, subscription)
     hours = _standing(pk, end)
     if not hours:
         return 0
@@ -58,9 +58,9 @@ def settle(organization_id: OrganizationId, subscription: str, end: datetime) ->
         if day not in hours:
             continue
         # Of a day that was settled before, most hours have an expiry by now.
-        own = store.rows(pk, f"h#{day}T00", store.after(f"h#{day}T23")) if "hours_until" in row else hours[day]
+        own = reading.rows(pk, f"h#{day}T00", layout.after(f"h#{day}T23")) if "hours_until" in row else hours[day]
         if _holds(row, own) and _seal(row, day):
-            usage.write(usage.put({"pk": pk, "sk": store.SETTLED}))
+            usage.write(usage.put({"pk": pk, "sk": layout.SETTLED}))
             for hour in hours[day]:
                 _expire(hour, _expiry(day))
             sealed += 1
@@ -80,10 +80,10 @@ def _current(pk: str, first: str, last: str) -> dict[str, Item]:
     """Day rows that name exactly the markers beside them."""
     rows: dict[str, Item] = {}
     markers: dict[str, dict[str, int]] = {}
-    for row in store.rows(pk, store.day_sk(first), store.after(store.day_sk(last))):
+    for row in reading.rows(pk, layout.day_sk(first), layout.after(layout.day_sk(last))):
         _, day, *late = row["sk"].split("#")
         if late:
-            markers.setdefault(day, {})["#".join(late)] = row[store.COUNT]
+            markers.setdefault(day, {})["#".join(late)] = row[layout.COUNT]
         else:
             rows[day] = row
     return {day: row for day, row in rows.items() if row["seen"] == markers.get(day, {})}
@@ -94,8 +94,8 @@ def _holds(row: Item, hours: list[Item]) -> bool:
     numbers: dict[str, int] = {}
     for hour in hours:
         code = hour["sk"].split("#")[2]
-        numbers[code] = numbers.get(code, 0) + int(hour[store.COUNT])
-    return numbers == {code: int(own[store.COUNT]) for code, own in compaction.unpack(row["codes"]).items()}
+        numbers[code] = numbers.get(code, 0) + int(hour[layout.COUNT])
+    return numbers == {code: int(own[layout.COUNT]) for code, own in compaction.unpack(row["codes"]).items()}
 
 
 def _seal(row: Item, day: str) -> bool:

@@ -15,7 +15,7 @@ from chalicelib.domain.aggregation.numbers import quantity
 from chalicelib.domain.aggregation.readings import Reading
 from chalicelib.domain.money import CONTEXT
 from chalicelib.domain.periods import Span
-from chalicelib.features.metering import store
+from chalicelib.features.metering import layout, reading
 from chalicelib.features.metering.event import instant_of, milliseconds_of
 from chalicelib.features.subscriptions.stream import Stream
 from chalicelib.platform import clock
@@ -44,8 +44,8 @@ def hour_rows(
     """(hour, code as in keys, row) of a range of whole hours."""
     if start >= end:
         return []
-    pk = store.usage_pk(organization_id, subscription)
-    return _named(store.rows(pk, f"h#{store.hour_of(start)}", _last_hour(end)))
+    pk = layout.usage_pk(organization_id, subscription)
+    return _named(reading.rows(pk, f"h#{layout.hour_of(start)}", _last_hour(end)))
 
 
 def _all_hour_rows(
@@ -59,15 +59,15 @@ def _all_hour_rows(
     if start > _EPOCH or start >= end:
         require_hours(organization_id, subscription, start, end)
         return hour_rows(organization_id, subscription, start, end)
-    rows = store.rows(store.usage_pk(organization_id, subscription), store.SETTLED, _last_hour(end))
-    if rows and rows[0]["sk"] == store.SETTLED:
+    rows = reading.rows(layout.usage_pk(organization_id, subscription), layout.SETTLED, _last_hour(end))
+    if rows and rows[0]["sk"] == layout.SETTLED:
         require_hours(organization_id, subscription, start, end)
         rows = rows[1:]
     return _named(rows)
 
 
 def _last_hour(end: datetime) -> str:
-    return store.after(f"h#{store.hour_of(end - _HOUR)}")
+    return layout.after(f"h#{layout.hour_of(end - _HOUR)}")
 
 
 def _named(rows: Sequence[Item]) -> list[tuple[str, str, Item]]:
@@ -82,9 +82,9 @@ def require_hours(organization_id: OrganizationId, subscription: str, start: dat
     now = clock.utc_now()
     if start >= now - limits.HOURS_KEPT + _DAY or start >= end:
         return
-    pk = store.usage_pk(organization_id, subscription)
-    low, high = store.day_sk(f"{start:%Y-%m-%d}"), store.day_sk(f"{min(end, now):%Y-%m-%d}")
-    for row in store.rows(pk, low, high):
+    pk = layout.usage_pk(organization_id, subscription)
+    low, high = layout.day_sk(f"{start:%Y-%m-%d}"), layout.day_sk(f"{min(end, now):%Y-%m-%d}")
+    for row in reading.rows(pk, low, high):
         if is_without_hours(row, now) and floor(end - _MICROSECOND, _DAY) >= _begin(row["sk"][2:12]):
             raise UsageGone(f"{subscription} {row['sk']}")
 
@@ -151,8 +151,8 @@ def _of_day(
     surely_before = stamp(clock.utc_now() - _BATCH_MAX)
     least = _number(rows)
     for attempt in range(_INDEX_TRIES):
-        parts = store.shards_of(rows)
-        found = store.raw_of_day(organization_id, subscription, day, parts, low_ms=low_ms, high_ms=high_ms)
+        parts = reading.shards_of(rows)
+        found = reading.raw_of_day(organization_id, subscription, day, parts, low_ms=low_ms, high_ms=high_ms)
         if len(found) >= least and all(item["log"] < surely_before for item in found):
             return found
         rows = [row for _, _, row in hour_rows(organization_id, subscription, span.start, span.end)]
@@ -164,7 +164,7 @@ def _of_day(
 
 
 def _number(rows: Sequence[Item]) -> int:
-    return sum(int(row[store.COUNT]) for row in rows)
+    return sum(int(row[layout.COUNT]) for row in rows)
 
 
 def of_stream(
@@ -174,7 +174,7 @@ def of_stream(
     found = events(organization_id, stream.external_id, stream.cut(span), code_parts)
     if stream.contested(span) is None:
         return found
-    return (item for item in found if stream.holds(instant_of(item["ms"]), store.reception_of(item)))
+    return (item for item in found if stream.holds(instant_of(item["ms"]), reading.reception_of(item)))
 
 
 def readings(
@@ -191,10 +191,10 @@ def readings(
 
 def reading_of(item: Item) -> Reading:
     """A stored event as aggregations read it."""
-    event, precise = store.read(item), item.get("precise")
+    event, precise = reading.read(item), item.get("precise")
     return Reading(
         at=event.at,
-        order=store.reception_of(item),
+        order=reading.reception_of(item),
         properties=event.properties,
         precise_total_cents=None if precise is None else Decimal(precise),
     )
@@ -207,7 +207,7 @@ def recount(
     what rows do not cover."""
     total, having, negative = Decimal(0), 0, 0
     for item in of_stream(organization_id, stream, span, {code}):
-        number = quantity(store.read(item).properties.get(field_name))
+        number = quantity(reading.read(item).properties.get(field_name))
         if number is not None:
             total, having, negative = CONTEXT.add(total, number), having + 1, negative + (number < 0)
     return total, having, negative

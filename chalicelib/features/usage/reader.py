@@ -12,7 +12,7 @@ from typing import Any
 
 from chalicelib import limits
 from chalicelib.domain.periods import Span
-from chalicelib.features.metering import store
+from chalicelib.features.metering import layout, reading
 from chalicelib.features.metering.dimensions import Delta
 from chalicelib.features.metering.event import milliseconds_of
 from chalicelib.features.subscriptions.stream import Stream
@@ -50,7 +50,7 @@ class Reader:
     ) -> None:
         self._organization_id, self._stream = organization_id, stream
         self._subscription = stream.external_id
-        self._pk = store.usage_pk(organization_id, stream.external_id)
+        self._pk = layout.usage_pk(organization_id, stream.external_id)
         self._dimensions = rollup_dimensions
         self._keeps_cuts = keeps_cuts
         self._real_now = real_now
@@ -108,11 +108,11 @@ class Reader:
         rows = raw.hour_rows(self._organization_id, self._subscription, hour, hour + _HOUR)
         seen: dict[str, int] = {}
         for _, code, row in rows:
-            seen[code] = seen.get(code, 0) + int(row[store.COUNT])
+            seen[code] = seen.get(code, 0) + int(row[layout.COUNT])
         is_kept = (
             self._keeps_cuts and sum(seen.values()) >= limits.CUT_KEPT_FROM_EVENTS and len(seen) <= _CODES_SEEN_MAX
         )
-        sk = store.cut_sk(store.hour_of(hour), milliseconds_of(span.start), raw.ceil_ms(span.end))
+        sk = layout.cut_sk(layout.hour_of(hour), milliseconds_of(span.start), raw.ceil_ms(span.end))
         kept = usage.get(self._pk, sk) if is_kept else None
         codes: dict[str, Delta] = compaction.unpack(kept["codes"]) if kept is not None and kept["seen"] == seen else {}
         if not codes or not self._covers(codes):
@@ -153,7 +153,7 @@ class Reader:
             place: frozenset(
                 dimension
                 for dimension in self._dimensions.get(place[1], ())
-                if not dimension.covers(row, row[store.COUNT])
+                if not dimension.covers(row, row[layout.COUNT])
             )
             for place, row in hours.items()
         }
@@ -162,7 +162,7 @@ class Reader:
         for span in _runs({hour[:10] for hour, _ in missing}):
             codes = {code for _, code in missing}
             for item in raw.events(self._organization_id, self._subscription, span, codes):
-                place = (store.hour_of(store.read(item).at), key_part(item["code"]))
+                place = (layout.hour_of(reading.read(item).at), key_part(item["code"]))
                 if place in missing:
                     take_event(recounted[place], item, missing[place])
         for place, wanted in missing.items():
@@ -176,10 +176,10 @@ class Reader:
         now."""
         compacted: dict[str, Item] = {}
         markers: dict[str, dict[str, int]] = {}
-        for row in store.rows(self._pk, f"d#{start:%Y-%m-%d}", store.after(f"d#{end - _DAY:%Y-%m-%d}")):
+        for row in reading.rows(self._pk, f"d#{start:%Y-%m-%d}", layout.after(f"d#{end - _DAY:%Y-%m-%d}")):
             _, day, *late = row["sk"].split("#")
             if late:
-                markers.setdefault(day, {})["#".join(late)] = row[store.COUNT]
+                markers.setdefault(day, {})["#".join(late)] = row[layout.COUNT]
             else:
                 compacted[day] = row
         current = {
@@ -203,7 +203,7 @@ class Reader:
 
     def _covers(self, codes: Mapping[str, Mapping[str, Any]]) -> bool:
         return all(
-            dimension.covers(codes[code], codes[code][store.COUNT])
+            dimension.covers(codes[code], codes[code][layout.COUNT])
             for code, wanted in self._dimensions.items()
             if code in codes
             for dimension in wanted
@@ -238,7 +238,7 @@ class Reader:
             if text is not None:
                 kept_until = {"hours_until": sealed[day]} if day in sealed else {}
                 seen = dict(markers.get(day, {}))
-                rows.append({"pk": self._pk, "sk": store.day_sk(day), "codes": text, "seen": seen, **kept_until})
+                rows.append({"pk": self._pk, "sk": layout.day_sk(day), "codes": text, "seen": seen, **kept_until})
         # Without any usage there is nothing to spare later reads: they find no hours as fast as no days.
         if any(codes for codes in of_days.values()):
             usage.write_many(rows)
@@ -246,7 +246,7 @@ class Reader:
 
 def _also(row: dict[str, Any], before: Mapping[str, Any]) -> dict[str, Any]:
     """A row with the other rollup dimensions of an earlier row of the same events."""
-    if before.get(store.COUNT) != row.get(store.COUNT):
+    if before.get(layout.COUNT) != row.get(layout.COUNT):
         return row
     return {**covered_only(before), **row}
 

@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 from chalicelib.domain.aggregation.summaries import Summary
-from chalicelib.features.metering import dimensions, limbs, store, tally
+from chalicelib.features.metering import dimensions, layout, limbs, reading, tally
 from chalicelib.features.metering.dimensions import Combination, Delta, RollupDimension
 from chalicelib.platform.ids import key_part
 from chalicelib.platform.values import Item
@@ -22,13 +22,13 @@ def merge(into: dict[str, Any], row: Mapping[str, Any]) -> None:
         what = dimensions.what_of(name)
         if what is not None:
             dimensions.MERGE[what](into, name, value)
-        elif name in (store.COUNT, store.UNCOVERED) or name[:2] in (store.SUM, store.HAVING, store.NEGATIVE):
+        elif name in (layout.COUNT, layout.UNCOVERED) or name[:2] in (layout.SUM, layout.HAVING, layout.NEGATIVE):
             dimensions.add(into, name, value)
 
 
 def take_event(row: Delta, item: Item, wanted: Iterable[RollupDimension]) -> None:
     """Count a raw event into a row in memory, under rollup dimensions too; no size limits apply."""
-    event = store.read(item)
+    event = reading.read(item)
     tally.add(row, event)
     counted = tally.counted_of(event, item["received"])
     for dimension in wanted:
@@ -46,7 +46,7 @@ def without(row: Mapping[str, Any], unwanted: Callable[[str], bool]) -> dict[str
 
 def covered_only(row: Mapping[str, Any]) -> dict[str, Any]:
     """A row without the rollup dimensions that do not cover all of its events."""
-    events = row.get(store.COUNT, 0)
+    events = row.get(layout.COUNT, 0)
     return without(row, lambda prefix: bool(row.get(f"{prefix}g", 0) != events))
 
 
@@ -67,17 +67,17 @@ class RollupTotals:
 
     def events(self, code: str) -> int:
         """The number of events of a code."""
-        return int(self._plain.get(key_part(code), {}).get(store.COUNT, 0))
+        return int(self._plain.get(key_part(code), {}).get(layout.COUNT, 0))
 
     def sum(self, code: str, field_name: str) -> Summary:
         """Of a property's numeric values: the sum, their number, and how many are below 0."""
         row = self._plain.get(key_part(code), {})
-        if row.get(store.UNCOVERED):
+        if row.get(layout.UNCOVERED):
             total, numeric, negative = self.recount(key_part(code), field_name)
         else:
-            total = Decimal(row.get(store.SUM + field_name, 0))
-            numeric = int(row.get(store.HAVING + field_name, 0))
-            negative = int(row.get(store.NEGATIVE + field_name, 0))
+            total = Decimal(row.get(layout.SUM + field_name, 0))
+            numeric = int(row.get(layout.HAVING + field_name, 0))
+            negative = int(row.get(layout.NEGATIVE + field_name, 0))
         return Summary(numeric=numeric, negative=negative, total=total)
 
     def summaries(self, code: str, dimension: RollupDimension) -> dict[Combination, Summary]:

@@ -12,18 +12,18 @@ from chalicelib.domain.error_codes import ErrorCode, Resource
 from chalicelib.domain.errors import Invalid, NotAllowed, NotFound
 from chalicelib.domain.invoicing.steps import TaxedFee, totals
 from chalicelib.domain.subscriptions import Days
-from chalicelib.features.billable_metrics.store import Metric
+from chalicelib.features.billable_metrics.records import Metric
 from chalicelib.features.customers.records import BillingState, Customer
 from chalicelib.features.events import service as events
 from chalicelib.features.organizations import service as organizations
 from chalicelib.features.plans import active_parts
 from chalicelib.features.plans import service as plans
-from chalicelib.features.plans.store import Charge, Plan
+from chalicelib.features.plans.records import Charge, Plan
 from chalicelib.features.rating import event_usage, metered, tax_resolver
 from chalicelib.features.rating.billing_context import BillingContext
 from chalicelib.features.rating.event_usage import Period
+from chalicelib.features.subscriptions import reading as subscription_reading
 from chalicelib.features.subscriptions import schedule
-from chalicelib.features.subscriptions import store as subscription_store
 from chalicelib.features.subscriptions.records import Status, Subscription
 from chalicelib.features.usage_views import shape as usage_shape
 from chalicelib.features.usage_views.shape import PricedUsage, UsagePresentation
@@ -192,9 +192,9 @@ def _since_start(subscription: Subscription, days: Days, zone: ZoneInfo) -> Days
 
 
 def _active(organization_id: OrganizationId, customer: Customer, external_id: str) -> Subscription:
-    live = subscription_store.find_live(organization_id, external_id)
+    live = subscription_reading.find_live(organization_id, external_id)
     if live is not None and live.customer_id == customer.id:
-        found = subscription_store.get(organization_id, customer.id, live.subscription_id)
+        found = subscription_reading.get(organization_id, customer.id, live.subscription_id)
         if found is not None and found.status == Status.ACTIVE:
             return found
     raise NotAllowed(ErrorCode.NO_ACTIVE_SUBSCRIPTION)

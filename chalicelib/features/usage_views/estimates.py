@@ -13,7 +13,7 @@ from chalicelib.domain.error_codes import ErrorCode, Resource
 from chalicelib.domain.errors import Invalid, NotFound
 from chalicelib.features.billable_metrics import formulas
 from chalicelib.features.billable_metrics import service as metrics
-from chalicelib.features.billable_metrics.store import Metric
+from chalicelib.features.billable_metrics.records import Metric
 from chalicelib.features.events import schemas
 from chalicelib.features.events import service as events
 from chalicelib.features.invoices import serializer
@@ -21,10 +21,10 @@ from chalicelib.features.invoicing import event_charges
 from chalicelib.features.invoicing.event_charges import EventContext
 from chalicelib.features.metering.event import Event
 from chalicelib.features.organizations import service as organizations
-from chalicelib.features.plans.store import Charge
+from chalicelib.features.plans.records import Charge
 from chalicelib.features.rating import charged, event_usage
 from chalicelib.features.rating.metered import Used
-from chalicelib.features.subscriptions import store as subscription_store
+from chalicelib.features.subscriptions import reading as subscriptions
 from chalicelib.features.subscriptions.records import Status
 from chalicelib.platform.clock import OrganizationRef
 from chalicelib.platform.ids import InvoiceId, OrganizationId
@@ -56,10 +56,10 @@ def fees_of(organization: OrganizationRef, values: Mapping[str, Any], *, now: da
 
 
 def _check_active(organization_id: OrganizationId, external_id: str) -> None:
-    live = subscription_store.find_live(organization_id, external_id) if external_id else None
+    live = subscriptions.find_live(organization_id, external_id) if external_id else None
     found = None
     if live is not None:
-        found = subscription_store.get(organization_id, live.customer_id, live.subscription_id)
+        found = subscriptions.get(organization_id, live.customer_id, live.subscription_id)
     if found is None or found.status != Status.ACTIVE:
         raise NotFound(Resource.SUBSCRIPTION)
 

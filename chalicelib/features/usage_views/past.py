@@ -11,12 +11,12 @@ from chalicelib.domain.error_codes import ErrorCode
 from chalicelib.domain.errors import Invalid
 from chalicelib.features.billable_metrics import service as metrics
 from chalicelib.features.billable_metrics.groups import Dimensions
-from chalicelib.features.billable_metrics.store import Metric
+from chalicelib.features.billable_metrics.records import Metric
 from chalicelib.features.customers.records import Customer
-from chalicelib.features.invoices import store as invoices
+from chalicelib.features.invoices import reading as invoices
 from chalicelib.features.invoices.records import Fee, Invoice, PeriodPart
 from chalicelib.features.plans import service as plans
-from chalicelib.features.plans.store import Charge, ChargeFilter
+from chalicelib.features.plans.records import Charge, ChargeFilter
 from chalicelib.features.rating.metered import Used
 from chalicelib.features.usage_views import shape as usage_shape
 from chalicelib.features.usage_views.shape import PricedUsage

@@ -8,8 +8,8 @@ from typing import Any
 from chalicelib.domain.aggregation.dimensions import Group
 from chalicelib.domain.money import CONTEXT, decimal_string
 from chalicelib.features.billable_metrics.groups import groups_of
-from chalicelib.features.billable_metrics.store import Metric
-from chalicelib.features.plans.store import Charge, ChargeFilter
+from chalicelib.features.billable_metrics.records import Metric
+from chalicelib.features.plans.records import Charge, ChargeFilter
 from chalicelib.features.rating.metered import Used
 
 

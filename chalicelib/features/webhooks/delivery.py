@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from chalicelib import limits
 from chalicelib.features.organizations import service as organizations
 from chalicelib.features.webhooks import address, signing, wire
-from chalicelib.features.webhooks.store import Endpoint, Message
+from chalicelib.features.webhooks.records import Endpoint, Message
 from chalicelib.platform.settings import settings
 
 _DELIVERED = (200, 201, 202, 204)

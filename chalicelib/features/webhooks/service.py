@@ -11,16 +11,21 @@ from chalicelib import limits
 from chalicelib.domain.error_codes import ErrorCode, Resource
 from chalicelib.domain.errors import Invalid, NotFound
 from chalicelib.features.webhooks import address, store
-from chalicelib.features.webhooks.store import ENDPOINTS, Endpoint, EndpointSet, Message, SignatureAlgorithm
+from chalicelib.features.webhooks.records import Endpoint, Message, SignatureAlgorithm
+from chalicelib.features.webhooks.store import ENDPOINTS, EndpointSet
 from chalicelib.features.webhooks.types import TYPES, subscribed
 from chalicelib.platform import agenda, clock, files, schema
 from chalicelib.platform.agenda import Task
 from chalicelib.platform.clock import OrganizationRef
+from chalicelib.platform.collection import Catalog
 from chalicelib.platform.http.json import to_json
 from chalicelib.platform.ids import OrganizationId, WebhookEndpointId, derived_id, new_id
 from chalicelib.platform.retry import retrying
 from chalicelib.platform.timestamps import iso
 from chalicelib.platform.unit import Unit, Write
+
+# The endpoints, as the routes and deliveries read them: by id, by pages.
+CATALOG: Catalog[Endpoint] = ENDPOINTS
 
 ANNOUNCE = agenda.kind("announce", rank=80, wall_clock=True)
 DELIVER = agenda.kind(
@@ -238,6 +243,16 @@ def messages_for(task: Task) -> tuple[list[Write], list[Task]]:
         actions += [store.create_action(message), agenda.put(delivery, now=now)]
         tasks.append(delivery)
     return actions, tasks
+
+
+def get_message(organization_id: OrganizationId, message_id: str) -> Message | None:
+    """The message under an id, read consistently."""
+    return store.get(organization_id, message_id)
+
+
+def replace_action(old: Message, new: Message) -> Write:
+    """Write a message's next state; refused if another delivery of it wrote meanwhile."""
+    return store.replace_action(old, new)
 
 
 def body_of(message: Message) -> str:

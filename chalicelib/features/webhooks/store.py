@@ -20,55 +20,16 @@ Access patterns
 """
 
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Literal
-
-from pydantic import BaseModel, ConfigDict
 
 from chalicelib import limits
+from chalicelib.features.webhooks.records import Endpoint, Message
 from chalicelib.platform import rows
 from chalicelib.platform.attributes import InstantAttribute, RecordAttribute, WholeAttribute
-from chalicelib.platform.collection import CatalogRow, Collection, Record
-from chalicelib.platform.ids import OrganizationId, WebhookEndpointId, WebhookId, key
+from chalicelib.platform.collection import CatalogRow, Collection
+from chalicelib.platform.ids import OrganizationId, WebhookEndpointId, key
 from chalicelib.platform.rows import Listed, Row, Searched
 from chalicelib.platform.timestamps import stamp
 from chalicelib.platform.unit import Write
-
-SignatureAlgorithm = Literal["jwt", "hmac"]
-MessageStatus = Literal["pending", "succeeded", "retrying", "failed"]
-
-
-class Endpoint(Record):
-    """Where messages go. `event_types` None means all."""
-
-    id: WebhookEndpointId
-    webhook_url: str
-    signature_algo: SignatureAlgorithm = "jwt"
-    name: str | None = None
-    event_types: tuple[str, ...] | None = None
-
-
-class Message(BaseModel):
-    """One message to one endpoint. `payload` is the exact body (or `payload_key` names it in the file store)."""
-
-    model_config = ConfigDict(defer_build=True, frozen=True, extra="ignore")
-
-    id: WebhookId
-    organization_id: OrganizationId
-    endpoint_id: WebhookEndpointId
-    webhook_type: str
-    object_type: str
-    object_id: str | None
-    payload: str | None
-    payload_key: str | None
-    status: MessageStatus
-    http_status: int | None = None
-    response: str | None = None
-    retries: int = 0
-    last_retried_at: datetime | None = None
-    leased_until: datetime | None = None
-    created_at: datetime
-    updated_at: datetime
 
 
 class EndpointRow(CatalogRow):

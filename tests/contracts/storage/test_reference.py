@@ -14,8 +14,9 @@ from chalicelib import limits
 from chalicelib.domain.aggregation.rules import Aggregation
 from chalicelib.domain.money import CONTEXT, total
 from chalicelib.features.audit.audit import audit
-from chalicelib.features.billable_metrics.store import METRICS, Metric, MetricFilter
-from chalicelib.features.metering import messages, store
+from chalicelib.features.billable_metrics.records import Metric, MetricFilter
+from chalicelib.features.billable_metrics.store import METRICS
+from chalicelib.features.metering import layout, messages, reading
 from chalicelib.features.metering.dimensions import RollupDimension
 from chalicelib.features.metering.event import milliseconds_of
 from chalicelib.features.subscriptions.stream import Stream
@@ -101,9 +102,9 @@ def test_sums_that_no_number_holds_are_kept_exactly(tables: None) -> None:
         assert (weighted.total, weighted.moment) == (total(exact), total(moments))
         (greatest,) = counted.summaries("max_agg", rollup_dimensions["max_agg"]).values()
         assert greatest.maximum == Decimal(LARGEST)
-    rows = store.rows(store.usage_pk(ORG.id, "sub"), "h#", store.after("h"))
-    assert {store.shard_of(row["sk"]) for row in rows} == {store.SHARD}
-    assert not any(store.UNCOVERED in row for row in rows)
+    rows = reading.rows(layout.usage_pk(ORG.id, "sub"), "h#", layout.after("h"))
+    assert {layout.shard_of(row["sk"]) for row in rows} == {layout.SHARD}
+    assert not any(layout.UNCOVERED in row for row in rows)
     assert audit(now=NOON, organization_id=ORG.id, subscription="sub") == []
 
 
@@ -116,7 +117,7 @@ def test_the_reference_refuses_to_add_what_needs_more_digits(tables: None) -> No
 
 def test_a_row_that_can_hold_no_more_is_left_alone(tables: None) -> None:
     """A row as older versions may have left it: what comes goes to another part, and all is added up."""
-    pk, sk = store.usage_pk(ORG.id, "sub"), store.hour_sk("2024-03-10T12", "calls")
+    pk, sk = layout.usage_pk(ORG.id, "sub"), layout.hour_sk("2024-03-10T12", "calls")
     assert messages.handle([message([event("t0", NOON, v=1)])]) == []
     usage_table.usage.write(
         usage_table.usage.update((pk, sk), "SET #s = :s", names={"#s": "s:v"}, values={":s": 10**37})

@@ -13,9 +13,10 @@ import pytest
 from chalicelib import limits
 from chalicelib.domain.periods import Span
 from chalicelib.features.audit.audit import audit
-from chalicelib.features.billable_metrics.store import METRICS, Metric, MetricFilter
+from chalicelib.features.billable_metrics.records import Metric, MetricFilter
+from chalicelib.features.billable_metrics.store import METRICS
 from chalicelib.features.events import service as events
-from chalicelib.features.metering import definitions, distinct_counters, erase, messages, rows, store, tally
+from chalicelib.features.metering import definitions, distinct_counters, erase, layout, messages, rows, tally
 from chalicelib.features.metering.distinct_counters import Spec
 from chalicelib.features.subscriptions.stream import Stream
 from chalicelib.features.usage import distinct
@@ -175,7 +176,7 @@ def test_a_row_of_many_names_from_many_workers_never_stops_its_events(tables: No
     assert units() == 135
     for name in list(numbers)[::17]:
         assert units(field=name) == numbers[name].copy_negate()
-    assert len({row["sk"][-1] for row in usage_table.usage.query(store.usage_pk(ORG.id, "sub"), begins="h#")}) > 1
+    assert len({row["sk"][-1] for row in usage_table.usage.query(layout.usage_pk(ORG.id, "sub"), begins="h#")}) > 1
     assert audit(now=clock.utc_now(), organization_id=ORG.id, subscription="sub") == []
 
 

@@ -6,7 +6,8 @@ Source: rules/usage 2 to 4; rules/catalog 2, 3.
 import json
 from typing import Any
 
-from chalicelib.features.billable_metrics.store import METRICS, Metric
+from chalicelib.features.billable_metrics.records import Metric
+from chalicelib.features.billable_metrics.store import METRICS
 from chalicelib.features.webhooks import store as webhook_store
 from tests.support.story import work
 

@@ -10,7 +10,8 @@ from chalicelib.domain.errors import ChangedMeanwhile
 from chalicelib.features.billable_metrics import store as metric_store
 from chalicelib.features.plans import changes, store
 from chalicelib.features.plans.overrides import overrides
-from chalicelib.features.plans.store import PLANS, Plan
+from chalicelib.features.plans.records import Plan
+from chalicelib.features.plans.store import PLANS
 from chalicelib.platform import agenda
 from chalicelib.tasks import plans as jobs
 from tests.support.children import NOW, World, seats, usage

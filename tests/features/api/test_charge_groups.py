@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from chalicelib.features.billable_metrics.groups import groups_of
-from chalicelib.features.billable_metrics.store import Metric
+from chalicelib.features.billable_metrics.records import Metric
 from tests.support.charge_filters import (
     CLOUD,
     GROUPED,

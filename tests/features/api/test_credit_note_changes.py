@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime
 import pytest
 
 from chalicelib.features.credit_notes import service, store
-from chalicelib.features.credit_notes.records import CreditNote
+from chalicelib.features.credit_notes.records import CreditNote, OpenNote
 from chalicelib.features.webhooks import service as telling
 from chalicelib.features.webhooks import store as webhooks
 from chalicelib.platform import agenda
@@ -58,8 +58,8 @@ def test_the_open_balance_follows_the_note(billed):
     newer = stored(billed, "100", now=datetime(2024, 1, 12, tzinfo=UTC))
     note = stored(billed)
     assert open_notes(billed, note) == [
-        store.OpenNote(note.id, "EUR", 2400, note.invoice_id),  # The oldest first.
-        store.OpenNote(newer.id, "EUR", 120, newer.invoice_id),
+        OpenNote(note.id, "EUR", 2400, note.invoice_id),  # The oldest first.
+        OpenNote(newer.id, "EUR", 120, newer.invoice_id),
     ]
     used = changed(billed, note, service.consumed(note, 1000, now=NOW))
     assert [each.balance_cents for each in open_notes(billed, note)] == [1400, 120]

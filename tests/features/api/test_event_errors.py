@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from chalicelib import limits, wiring
-from chalicelib.features.metering import log, messages, store
+from chalicelib.features.metering import layout, log, messages
 from chalicelib.features.webhooks import store as webhook_store
 from chalicelib.platform import agenda, clock
 from chalicelib.platform.settings import settings
@@ -71,7 +71,7 @@ def test_a_message_that_came_after_its_hour_was_told_is_told_alone(story):
     late, *rest = received(settings().events_queue)
     assert messages.handle(rest) == []
     organization = story.ref
-    pk = store.in_flight_pk(organization.id)
+    pk = layout.in_flight_pk(organization.id)
     for item in list(usage.query(pk)):  # The message died: its mark no longer holds the clock up.
         usage.write(usage.delete((item["pk"], item["sk"])))
     story.ok("PUT", "/test_clock", {"test_clock": {"now": "2024-01-01T02:00:00Z"}})

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from chalicelib.features.plans.overrides import cascade, children
-from chalicelib.features.plans.store import Plan
+from chalicelib.features.plans.records import Plan
 from tests.support.charge_filters import CLOUDS, NOW, built, charge_of, kept, metric_with, priced, stored, usage
 from tests.support.charging import ALL
 from tests.support.story import work

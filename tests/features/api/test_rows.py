@@ -12,7 +12,8 @@ from pynamodb.expressions.operand import Path
 
 from chalicelib.domain.errors import Invalid
 from chalicelib.features.credit_notes.store import OpenNoteRow
-from chalicelib.features.customers.store import BillingStateRow, CustomerItem, CustomerRow
+from chalicelib.features.customers.items import CustomerItem
+from chalicelib.features.customers.store import BillingStateRow, CustomerRow
 from chalicelib.features.subscriptions.store import SubscriptionRow
 from chalicelib.platform import dynamodb, rows
 from chalicelib.platform.attributes import (

@@ -11,7 +11,7 @@ import pytest
 from chalicelib.features.audit import audit as auditing
 from chalicelib.features.audit import export as exporting
 from chalicelib.features.audit.audit import audit
-from chalicelib.features.metering import messages, store
+from chalicelib.features.metering import layout, messages, reading
 from chalicelib.features.usage import compaction, raw
 from chalicelib.platform import auth, aws, clock, files
 from chalicelib.platform.clock import OrganizationRef
@@ -23,8 +23,8 @@ from tests.support.story import Story, meter
 from tests.support.usage import ORG, event, message, units
 
 NOON = datetime(2024, 3, 10, 12, tzinfo=UTC)
-PK = store.usage_pk(ORG.id, "sub")
-HOUR, DAY = store.hour_sk("2024-03-10T12", "calls"), store.day_sk("2024-03-10")
+PK = layout.usage_pk(ORG.id, "sub")
+HOUR, DAY = layout.hour_sk("2024-03-10T12", "calls"), layout.day_sk("2024-03-10")
 
 
 @pytest.fixture
@@ -84,9 +84,9 @@ def test_a_wrong_sum_is_found(counted, sk, name, found):
 
 def test_rows_without_events_and_events_without_rows_are_found(counted):
     usage.write(usage.delete((PK, HOUR)))
-    pk, sk = store.event_key(ORG.id, "t0", "a#b")
+    pk, sk = layout.event_key(ORG.id, "t0", "a#b")
     usage.write(usage.delete((pk, sk)))
-    other, odd = store.usage_pk(ORG.id, "a#b"), store.key_part("ü#")
+    other, odd = layout.usage_pk(ORG.id, "a#b"), layout.key_part("ü#")
     found = [each for each in differences() if "T" in each[1]]
     assert found == sorted(
         [
@@ -102,7 +102,7 @@ def test_rows_without_events_and_events_without_rows_are_found(counted):
 
 
 def test_a_row_that_covers_what_no_row_can_is_found(counted):
-    wide = store.hour_sk("2024-03-10T14", "calls")
+    wide = layout.hour_sk("2024-03-10T14", "calls")
     usage.write(usage.update((PK, wide), "REMOVE x"))
     assert ("2024-03-10T14", "calls", "covers properties of 1 events that no row can cover") in [
         each[1:] for each in differences()
@@ -116,12 +116,12 @@ def test_a_wrong_day_is_found_only_where_readers_trust_it(counted):
     day["codes"] = compaction.pack(codes)
     usage.write(usage.put(day))
     assert differences() == [(PK, "2024-03-10", "calls", "folded s:miles is 1000, its hours say 67")]
-    add(store.late_sk("2024-03-10"), "n", 1)  # Readers fold it again.
+    add(layout.late_sk("2024-03-10"), "n", 1)  # Readers fold it again.
     assert differences() == []
 
 
 def test_an_index_that_lags_and_events_in_between_are_no_differences(counted, monkeypatch):
-    real_all, real_raw, calls = auditing._all, store.raw_in_keys, []
+    real_all, real_raw, calls = auditing._all, reading.raw_in_keys, []
 
     def with_an_event_in_between(organization_id):
         items = list(real_all(organization_id))
@@ -134,7 +134,7 @@ def test_an_index_that_lags_and_events_in_between_are_no_differences(counted, mo
         return found[:-1] if len(calls) < 3 else found
 
     monkeypatch.setattr(auditing, "_all", with_an_event_in_between)
-    monkeypatch.setattr(store, "raw_in_keys", lagging)
+    monkeypatch.setattr(reading, "raw_in_keys", lagging)
     assert differences() == []
     assert len(calls) == 3
 
@@ -145,9 +145,9 @@ def test_hours_whose_raw_events_expire_are_recounted_in_sandboxes_only(aws):
     for story in stories:
         organization = auth.identify({"authorization": f"Bearer {story.api_key}"})
         messages.handle([message([event("t", old)], organization)])
-        usage.write(usage.delete(store.event_key(organization.id, "t", "sub")))
+        usage.write(usage.delete(layout.event_key(organization.id, "t", "sub")))
     sandbox = auth.identify({"authorization": f"Bearer {stories[0].api_key}"})
-    assert [each[0] for each in differences()] == [store.usage_pk(sandbox.id, "sub")]
+    assert [each[0] for each in differences()] == [layout.usage_pk(sandbox.id, "sub")]
 
 
 # Exports.
@@ -208,7 +208,7 @@ def test_an_export_holds_every_event_of_its_days_once(aws, monkeypatch, capsys):
 
 def test_an_export_that_would_miss_events_leaves_no_manifest(aws, monkeypatch):
     messages.handle([message([event("t", NOON)])])
-    monkeypatch.setattr(store, "raw_of_day", lambda *_, **__: [])
+    monkeypatch.setattr(reading, "raw_of_day", lambda *_, **__: [])
     monkeypatch.setattr("time.sleep", lambda seconds: None)
     monkeypatch.setattr(raw, "_INDEX_TRIES", 2)
     with pytest.raises(raw.IndexBehind):

@@ -10,7 +10,7 @@ from chalicelib import limits
 from chalicelib.domain.periods import Span
 from chalicelib.features.audit.audit import audit
 from chalicelib.features.metering import erase as erasing
-from chalicelib.features.metering import messages, rows, store
+from chalicelib.features.metering import layout, messages, reading, rows
 from chalicelib.features.metering.distinct_counters import Spec
 from chalicelib.features.metering.erase import NotErased, erase, is_erased
 from chalicelib.features.metering.event import milliseconds_of
@@ -44,7 +44,7 @@ def test_more_events_of_an_hour_than_a_transaction_holds(aws):
     assert (units(), units(field="miles")) == (171, sum(range(170)))  # Reading folds the day.
     assert erased(since=NOON) == 170
     assert (units(), units(field="miles"), units("seats")) == (1, 0, 1)
-    assert usage.get(store.usage_pk(ORG.id, "sub"), store.hour_sk("2024-03-10T12", "calls")) is None
+    assert usage.get(layout.usage_pk(ORG.id, "sub"), layout.hour_sk("2024-03-10T12", "calls")) is None
     assert erased(since=NOON) == 0
     assert differences() == []
 
@@ -52,7 +52,7 @@ def test_more_events_of_an_hour_than_a_transaction_holds(aws):
 @pytest.mark.parametrize("parts", [1, 4])
 def test_what_was_received_later_stays_in_the_same_hour(aws, monkeypatch, parts):
     for n in range(6):
-        monkeypatch.setattr(rows.Rows, "shard", store.ALL_SHARDS[n % parts])
+        monkeypatch.setattr(rows.Rows, "shard", layout.ALL_SHARDS[n % parts])
         count(event(f"old{n}", NOON, miles=n))
     new = event("new", NOON + timedelta(minutes=1), miles=100)
     assert messages.handle([message([new], received_at=RECEIVED + timedelta(seconds=1))]) == []
@@ -71,14 +71,14 @@ def test_an_erased_event_is_known(aws):
     assert messages.handle([again]) == []
     count(event("t1", NOON + timedelta(days=1)))
     assert units() == 0
-    (item,) = store.by_transaction(ORG.id, "t1")
+    (item,) = reading.by_transaction(ORG.id, "t1")
     assert is_erased(item)
-    assert store.read(item).transaction_id == "t1"
+    assert reading.read(item).transaction_id == "t1"
 
 
 def test_a_lagging_index_and_other_writers_are_waited_for(aws, monkeypatch):
     count(event("t1", NOON), event("t2", NOON))
-    real, looks = store.raw_of_day, itertools.count()
+    real, looks = reading.raw_of_day, itertools.count()
 
     def lagging(*args: Any, **how: Any) -> Any:
         found = real(*args, **how)
@@ -104,7 +104,7 @@ def test_what_readers_have_kept_goes_too(aws, monkeypatch):
     half = Span(NOON, NOON + timedelta(minutes=30))
     count(event("t1", NOON, miles=1))
     assert units(field="miles", span=half) == 1
-    assert len(list(usage.query(store.usage_pk(ORG.id, "sub"), begins="k#"))) == 1
+    assert len(list(usage.query(layout.usage_pk(ORG.id, "sub"), begins="k#"))) == 1
     erased()
     count(event("t2", NOON, miles=5))  # The hour counts as many as when its half was kept.
     assert units(field="miles", span=half) == 5
@@ -123,7 +123,7 @@ def test_registers_of_distinct_values_end(aws):
         count(event(f"{code}1", NOON, code=code, user="a"))
         distinct.request_counter(asked(code), real_now=clock.utc_now())
         key = f"u#{code}#"
-        (head,) = usage.query(store.usage_pk(ORG.id, "sub"), begins=key)
+        (head,) = usage.query(layout.usage_pk(ORG.id, "sub"), begins=key)
         name = head["sk"].removeprefix("u#").removesuffix("#head")
         task = agenda.task(distinct.FILL, ORG, f"sub#{name}", clock.utc_now() + limits.REGISTER_FILLED_AFTER)
         standing = agenda.find(task.key)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from chalicelib import limits
 from chalicelib.domain.aggregation.numbers import quantity
 from chalicelib.domain.periods import Span
-from chalicelib.features.metering import messages, queue_message, store, write
+from chalicelib.features.metering import layout, messages, queue_message, reading, write
 from chalicelib.features.metering.rows import Rows
 from chalicelib.platform.clock import OrganizationRef
 from chalicelib.platform.usage_table import usage
@@ -51,8 +51,8 @@ def test_the_same_transaction_of_another_subscription_is_another_event(aws):
 def test_an_event_is_found_by_its_time_whatever_its_subscription_is_called(aws, name):
     assert messages.handle([message([event("t", NOON, sub=name)])]) == []
     ms = int(NOON.timestamp() * 1000)
-    (found,) = store.raw_of_day(ORG.id, name, "2024-03-10", [store.SHARD], low_ms=ms, high_ms=ms)
-    assert store.read(found).external_subscription_id == name
+    (found,) = reading.raw_of_day(ORG.id, name, "2024-03-10", [layout.SHARD], low_ms=ms, high_ms=ms)
+    assert reading.read(found).external_subscription_id == name
 
 
 @pytest.mark.parametrize("after", [False, True], ids=["before the write", "after the write"])
@@ -93,7 +93,7 @@ def test_conflicts_are_retried_with_jitter(aws):
 
 def test_who_meets_conflicts_writes_to_more_parts_and_readers_add_them_up(aws, monkeypatch):
     monkeypatch.setattr("time.sleep", lambda seconds: None)
-    pk = store.usage_pk(ORG.id, "sub")
+    pk = layout.usage_pk(ORG.id, "sub")
     for n in range(40):
         with conflicting(1):
             assert messages.handle([message([event(f"t{n}", NOON, miles=n)])]) == []
@@ -102,7 +102,7 @@ def test_who_meets_conflicts_writes_to_more_parts_and_readers_add_them_up(aws, m
     assert 1 < len(parts) <= limits.ROW_PARTS_MAX
     assert parts == late
     assert (units(), units(field="miles")) == (40, sum(range(40)))
-    folded = usage.get(pk, store.day_sk("2024-03-10"))
+    folded = usage.get(pk, layout.day_sk("2024-03-10"))
     assert set(folded["seen"]) == {f"late#{part}" for part in parts}
     assert (units(), units(field="miles")) == (40, sum(range(40)))
 
@@ -141,8 +141,8 @@ def test_an_hour_whose_properties_no_row_can_hold_is_recounted_from_raw_events(a
 def test_raw_events_of_a_production_organization_expire_and_those_of_a_sandbox_do_not(aws):
     production = OrganizationRef("org-2", sandbox=False)
     messages.handle([message(TEN[:1]), message(TEN[:1], production)])
-    assert "expires_at" not in store.by_transaction(ORG.id, "t0")[0]
-    item = store.by_transaction(production.id, "t0")[0]
+    assert "expires_at" not in reading.by_transaction(ORG.id, "t0")[0]
+    item = reading.by_transaction(production.id, "t0")[0]
     assert item["expires_at"] > NOON.timestamp() + 2 * 365 * 86400 - 86400
 
 
@@ -185,7 +185,7 @@ def test_usage_equals_a_naive_recount_however_events_come(sent, data):
 def test_a_late_event_is_seen_by_the_next_read_of_a_folded_day(aws):
     messages.handle([message(TEN)])
     assert units() == 10
-    folded = usage.get(store.usage_pk(ORG.id, "sub"), store.day_sk("2024-03-10"))
+    folded = usage.get(layout.usage_pk(ORG.id, "sub"), layout.day_sk("2024-03-10"))
     assert folded is not None
     messages.handle([message([event("late", NOON, miles=1)])])
     assert units() == 11
@@ -196,9 +196,9 @@ def test_a_day_is_not_folded_within_the_hour_after_its_end(aws):
     messages.handle([message(TEN)])
     ends = datetime(2024, 3, 11, tzinfo=UTC)
     assert units(now=ends + timedelta(minutes=59)) == 10
-    assert usage.get(store.usage_pk(ORG.id, "sub"), store.day_sk("2024-03-10")) is None
+    assert usage.get(layout.usage_pk(ORG.id, "sub"), layout.day_sk("2024-03-10")) is None
     assert units(now=ends + timedelta(hours=1)) == 10
-    assert usage.get(store.usage_pk(ORG.id, "sub"), store.day_sk("2024-03-10")) is not None
+    assert usage.get(layout.usage_pk(ORG.id, "sub"), layout.day_sk("2024-03-10")) is not None
 
 
 def test_a_fold_beside_a_late_event_is_not_trusted(aws, monkeypatch):
@@ -223,14 +223,14 @@ def test_a_fold_beside_a_late_event_is_not_trusted(aws, monkeypatch):
 def test_an_index_that_lags_is_read_again(aws, monkeypatch):
     messages.handle([message(TEN)])
     cut = Span(NOON, NOON + timedelta(minutes=30))
-    real, calls = store.raw_of_day, []
+    real, calls = reading.raw_of_day, []
 
     def lagging(*args, **how):
         calls.append(1)
         found = real(*args, **how)
         return found[:-1] if len(calls) < 3 else found
 
-    monkeypatch.setattr(store, "raw_of_day", lagging)
+    monkeypatch.setattr(reading, "raw_of_day", lagging)
     monkeypatch.setattr("time.sleep", lambda seconds: None)
     assert units(span=cut) == 4  # t0, t3, t6, t9
     assert len(calls) == 3
@@ -239,7 +239,7 @@ def test_an_index_that_lags_is_read_again(aws, monkeypatch):
 def test_a_newer_event_in_the_index_does_not_make_up_for_an_older_one_that_is_missing(aws, monkeypatch):
     messages.handle([message(TEN)])
     cut = Span(NOON, NOON + timedelta(minutes=30))
-    real, calls = store.raw_of_day, []
+    real, calls = reading.raw_of_day, []
 
     def lagging(*args, **how):
         calls.append(1)
@@ -248,7 +248,7 @@ def test_a_newer_event_in_the_index_does_not_make_up_for_an_older_one_that_is_mi
             return [item for item in real(*args, **how) if item["transaction_id"] != "t9"]
         return real(*args, **how)
 
-    monkeypatch.setattr(store, "raw_of_day", lagging)
+    monkeypatch.setattr(reading, "raw_of_day", lagging)
     monkeypatch.setattr("time.sleep", lambda seconds: None)
     assert units(field="miles", span=cut) == 0 + 3 + 6 + 9 + 100
     assert len(calls) == 2
@@ -256,14 +256,14 @@ def test_a_newer_event_in_the_index_does_not_make_up_for_an_older_one_that_is_mi
 
 def test_a_stream_of_events_keeps_nobody_from_reading(aws, monkeypatch):
     messages.handle([message(TEN)])
-    real, numbers = store.raw_of_day, itertools.count()
+    real, numbers = reading.raw_of_day, itertools.count()
 
     def streaming(*args, **how):
         found = real(*args, **how)
         messages.handle([message([event(f"new {next(numbers)}", NOON)])])
         return found
 
-    monkeypatch.setattr(store, "raw_of_day", streaming)
+    monkeypatch.setattr(reading, "raw_of_day", streaming)
     monkeypatch.setattr("time.sleep", lambda seconds: None)
     assert units(span=Span(NOON, NOON + timedelta(minutes=30))) >= 4
 
@@ -296,4 +296,4 @@ def test_no_property_that_was_accepted_can_keep_an_event_from_counting(aws, prop
     odd.properties.update(properties)
     assert messages.handle([message([odd, event("u", NOON, v=2)])]) == []
     assert (units(), units(field="v")) == (2, 2)
-    assert store.read(store.by_transaction(ORG.id, "t")[0]).properties == properties
+    assert reading.read(reading.by_transaction(ORG.id, "t")[0]).properties == properties

@@ -11,7 +11,7 @@ import pytest
 from chalicelib import limits
 from chalicelib.domain.periods import Span
 from chalicelib.features.audit.audit import audit
-from chalicelib.features.metering import messages, store, write
+from chalicelib.features.metering import layout, messages, reading, write
 from chalicelib.features.usage import raw
 from chalicelib.platform import clock
 from chalicelib.platform.usage_table import usage
@@ -20,7 +20,7 @@ from tests.support.hot import Hot, meeting
 from tests.support.usage import ORG, event, message, units
 
 NOON = datetime(2024, 3, 10, 12, tzinfo=UTC)
-PK = store.usage_pk(ORG.id, "sub")
+PK = layout.usage_pk(ORG.id, "sub")
 
 
 @pytest.fixture(autouse=True)
@@ -36,12 +36,12 @@ def count(*events, conflicts=0, **how):
 
 
 def parts(begins="h#"):
-    return [store.shard_of(row["sk"]) for row in usage.query(PK, begins=begins)]
+    return [layout.shard_of(row["sk"]) for row in usage.query(PK, begins=begins)]
 
 
 def stands_in(transaction):
-    (item,) = store.by_transaction(ORG.id, transaction)
-    return store.shard_of(item["time_pk"])
+    (item,) = reading.by_transaction(ORG.id, transaction)
+    return layout.shard_of(item["time_pk"])
 
 
 @pytest.mark.parametrize(("seed", "parts_max"), [(1, limits.ROW_PARTS_MAX), (2, limits.ROW_PARTS_MAX), (3, 3)])
@@ -78,9 +78,9 @@ def test_events_stand_in_the_part_of_the_index_that_counts_them(aws):
         count(event(f"t{n:02}", NOON + timedelta(minutes=23 - n), miles=1), conflicts=n % 3)
     rows = {row["sk"]: row for row in usage.query(PK, begins="h#")}
     assert len(rows) > 4
-    assert sorted(store.shard_of(sk) for sk in rows) == sorted(parts("d#"))
+    assert sorted(layout.shard_of(sk) for sk in rows) == sorted(parts("d#"))
     for sk, row in rows.items():
-        events = store.raw_of_day(ORG.id, "sub", "2024-03-10", store.shard_of(sk), low_ms=0, high_ms=10**14)
+        events = reading.raw_of_day(ORG.id, "sub", "2024-03-10", layout.shard_of(sk), low_ms=0, high_ms=10**14)
         assert len(events) == row["n"]
     # And readers find them all, in order of time.
     cut = Span(NOON + timedelta(minutes=2), NOON + timedelta(minutes=20))
@@ -108,7 +108,7 @@ def test_a_part_that_is_throttled_is_left(aws):
     """In DynamoDB's words for it, at an event by the index, or at a row."""
     for n, (code, at) in enumerate(itertools.product(["ThrottlingError", "ProvisionedThroughputExceeded"], [0, -1])):
         count(event("t", NOON, sub=f"sub{n}"), conflicts=1, code=code, at=at)
-    assert [store.shard_of(item["time_pk"]) for item in store.by_transaction(ORG.id, "t")] == ["1"] * 4
+    assert [layout.shard_of(item["time_pk"]) for item in reading.by_transaction(ORG.id, "t")] == ["1"] * 4
 
 
 def test_who_meets_at_a_distinct_value_stays(aws):
@@ -124,7 +124,7 @@ def test_who_meets_at_a_distinct_value_stays(aws):
 def test_all_parts_are_used_and_no_more(aws):
     for n in range(120):
         count(event(f"t{n}", NOON), conflicts=1)
-    assert set(parts()) == set(store.ALL_SHARDS[: limits.ROW_PARTS_MAX])
+    assert set(parts()) == set(layout.ALL_SHARDS[: limits.ROW_PARTS_MAX])
     assert units() == 120
 
 

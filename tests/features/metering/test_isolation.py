@@ -10,7 +10,17 @@ import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
 
 from chalicelib import limits
-from chalicelib.features.metering import definitions, log, log_items, log_numbers, log_reader, messages, store, write
+from chalicelib.features.metering import (
+    definitions,
+    layout,
+    log,
+    log_items,
+    log_numbers,
+    log_reader,
+    messages,
+    reading,
+    write,
+)
 from chalicelib.features.metering.log_items import Reference
 from chalicelib.features.subscriptions.stream import Stream
 from chalicelib.features.usage import service as usage
@@ -146,12 +156,12 @@ def test_an_event_that_cannot_be_stored_fails_alone(aws):
 
 
 def stored_ids() -> list[str]:
-    day = store.day_of(int(NOON.timestamp() * 1000))
+    day = layout.day_of(int(NOON.timestamp() * 1000))
     found = []
     for each in (day, "2024-03-11", "2024-03-12"):
-        parts = store.shards_of_day(ORG.id, "sub", each)
-        low = store.begin_ms_of_day(each)
-        found += store.raw_of_day(ORG.id, "sub", each, parts, low_ms=low, high_ms=low + 86_399_999)
+        parts = reading.shards_of_day(ORG.id, "sub", each)
+        low = layout.begin_ms_of_day(each)
+        found += reading.raw_of_day(ORG.id, "sub", each, parts, low_ms=low, high_ms=low + 86_399_999)
     return [item["transaction_id"] for item in found]
 
 
@@ -297,7 +307,7 @@ def test_totals_are_true_though_nobody_knows_whether_a_number_was_added(aws, mon
     for days in (0, 0, 2, 2):  # The last finds what the one before has written down.
         (day,) = log_reader.days(ORG, log_reader.BY_TIME, now + timedelta(days=days))
         assert day.number == 12
-    (row,) = usage_table.usage.query(store.log_pk(ORG.id))
+    (row,) = usage_table.usage.query(layout.log_pk(ORG.id))
     assert (row["n"], "doubt" in row) == (12, False)
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from chalicelib.features.audit.audit import audit
 from chalicelib.features.audit.rebuild import rebuild
-from chalicelib.features.metering import messages, rows, store
+from chalicelib.features.metering import layout, messages, reading, rows
 from chalicelib.platform import clock
 from chalicelib.platform.usage_table import usage
 from scripts.audit import report
@@ -14,8 +14,8 @@ from tests.features.metering.test_views import call, count, found, metric
 from tests.support.usage import ORG, event, message, units
 
 NOON = datetime(2024, 3, 10, 12, tzinfo=UTC)
-PK = store.usage_pk(ORG.id, "sub")
-ROW = (PK, store.hour_sk("2024-03-10T12", "calls"))
+PK = layout.usage_pk(ORG.id, "sub")
+ROW = (PK, layout.hour_sk("2024-03-10T12", "calls"))
 
 
 @pytest.fixture(autouse=True)
@@ -54,7 +54,7 @@ def test_a_wrong_row_is_made_anew_and_only_it(aws, how):
 
 def test_rows_in_parts_are_made_anew_by_part(aws, monkeypatch):
     for n in range(3):
-        monkeypatch.setattr(rows.Rows, "shard", store.ALL_SHARDS[5 * n])
+        monkeypatch.setattr(rows.Rows, "shard", layout.ALL_SHARDS[5 * n])
         messages.handle([message([event(f"t{n}", NOON, v=n)])])
     right = list(usage.query(PK, begins="h#"))
     assert len(right) == 3
@@ -68,7 +68,7 @@ def test_rows_in_parts_are_made_anew_by_part(aws, monkeypatch):
 def test_a_wrong_day_is_folded_again(aws):
     count(call(1, 1), call(2, 2))
     assert units(field="v") == 3
-    day = usage.get(PK, store.day_sk("2024-03-10"))
+    day = usage.get(PK, layout.day_sk("2024-03-10"))
     usage.write(usage.put(day | {"codes": day["codes"].replace('"s:v":3', '"s:v":4')}))
     assert units(field="v") == 4
     assert rebuild(differences(), now=clock.utc_now()) == 1
@@ -79,15 +79,15 @@ def test_an_event_that_is_counted_meanwhile_is_kept(aws, monkeypatch):
     count(call(1, 1))
     usage.write(usage.put(usage.get(*ROW) | {"s:v": 50}))
     wrong = differences()
-    real = store.raw_in_keys
+    real = reading.raw_in_keys
 
     def events_then_another(*args, **how):
         read = real(*args, **how)
-        monkeypatch.setattr(store, "raw_in_keys", real)
+        monkeypatch.setattr(reading, "raw_in_keys", real)
         count(call(2, 2))
         return read
 
-    monkeypatch.setattr(store, "raw_in_keys", events_then_another)
+    monkeypatch.setattr(reading, "raw_in_keys", events_then_another)
     rebuild(wrong, now=clock.utc_now())
     assert (units(), units(field="v"), differences()) == (2, 3, [])
 

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from chalicelib.features.billable_metrics.store import METRICS, Metric, MetricFilter
-from chalicelib.features.metering import distinct_counters, messages, store
+from chalicelib.features.billable_metrics.records import Metric, MetricFilter
+from chalicelib.features.billable_metrics.store import METRICS
+from chalicelib.features.metering import distinct_counters, layout, messages
 from chalicelib.features.metering.distinct_counters import Spec
 from chalicelib.features.usage import distinct, raw
 from chalicelib.platform import agenda, clock
@@ -103,9 +104,9 @@ def test_a_repeated_value_costs_no_write(seats):
     count(seat(1, "a"))
     wish()
     fill()
-    before = numbers(), usage.count(store.usage_pk(ORG.id, "sub"), begins="u#")
+    before = numbers(), usage.count(layout.usage_pk(ORG.id, "sub"), begins="u#")
     count(*(seat(n, "a") for n in range(2, 60)))
-    assert (numbers(), usage.count(store.usage_pk(ORG.id, "sub"), begins="u#")) == before
+    assert (numbers(), usage.count(layout.usage_pk(ORG.id, "sub"), begins="u#")) == before
 
 
 def test_wishing_and_filling_again_change_nothing(seats):

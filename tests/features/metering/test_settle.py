@@ -10,7 +10,7 @@ from chalicelib.domain.aggregation.rules import Aggregation
 from chalicelib.domain.periods import Span
 from chalicelib.features.audit import late
 from chalicelib.features.audit.audit import audit
-from chalicelib.features.metering import messages, store
+from chalicelib.features.metering import layout, messages, reading
 from chalicelib.features.metering.dimensions import RollupDimension
 from chalicelib.features.subscriptions.stream import Stream
 from chalicelib.features.usage import expiry, raw
@@ -21,7 +21,7 @@ from tests.support.story import Story
 from tests.support.usage import MARCH, ORG, event, message, units
 
 NOON = datetime(2024, 3, 10, 12, tzinfo=UTC)
-PK = store.usage_pk(ORG.id, "sub")
+PK = layout.usage_pk(ORG.id, "sub")
 APRIL = MARCH.end
 
 
@@ -49,7 +49,7 @@ def a_year_passes(monkeypatch: pytest.MonkeyPatch) -> None:
         if "expires_at" in row:
             usage_table.usage.write(usage_table.usage.delete((row["pk"], row["sk"])))
     for n in range(10):
-        for item in store.by_transaction(ORG.id, f"t{n}"):
+        for item in reading.by_transaction(ORG.id, f"t{n}"):
             usage_table.usage.write(usage_table.usage.delete((item["pk"], item["sk"])))
 
 
@@ -91,7 +91,7 @@ def test_missing_hours_are_never_taken_for_nothing(march, monkeypatch):
 def test_an_event_that_came_before_hours_went_is_in_the_row_and_one_after_that_is_noticed(march, monkeypatch):
     assert messages.handle([message([event("late", NOON, code="c0", v=100)])]) == []
     assert (units("c0"), units("c0", "v")) == (6, 120)
-    row = usage_table.usage.get(PK, store.day_sk("2024-03-10"))
+    row = usage_table.usage.get(PK, layout.day_sk("2024-03-10"))
     assert "hours_until" in row
     a_year_passes(monkeypatch)
     assert (units("c0"), units("c0", "v")) == (6, 120)
@@ -147,7 +147,7 @@ def test_organizations_are_settled_once_a_month_by_their_daily_task(aws, monkeyp
         task = agenda.find(place)
         assert task is not None
         assert jobs.run(task, now=task.due_at) is None
-        (row,) = usage_table.usage.query(store.usage_pk(organization.id, name), begins="h#")
+        (row,) = usage_table.usage.query(layout.usage_pk(organization.id, name), begins="h#")
         assert "expires_at" in row
     task = agenda.find(place)
     assert task is not None

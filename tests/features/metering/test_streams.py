@@ -7,7 +7,7 @@ import pytest
 
 from chalicelib.domain.aggregation.rules import Aggregation
 from chalicelib.domain.periods import Span
-from chalicelib.features.metering import messages, store
+from chalicelib.features.metering import messages, reading
 from chalicelib.features.metering.dimensions import RollupDimension
 from chalicelib.features.subscriptions.stream import Stream
 from chalicelib.features.usage import service as usage
@@ -89,6 +89,6 @@ def _sum(numbers: list[int]) -> Decimal:
 
 def test_a_stored_event_is_held_as_it_was_received(sent):
     stream = Stream("sub", NOON, stamp(TAKEN))
-    items = [store.by_transaction(ORG.id, f"t{n}")[0] for n in range(len(SENT))]
-    held = {n for n, item in enumerate(items) if stream.holds(SENT[n][0], store.reception_of(item))}
+    items = [reading.by_transaction(ORG.id, f"t{n}")[0] for n in range(len(SENT))]
+    held = {n for n, item in enumerate(items) if stream.holds(SENT[n][0], reading.reception_of(item))}
     assert held == ALL - {0, 1, 2, 3, 5}

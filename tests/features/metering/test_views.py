@@ -8,8 +8,9 @@ import pytest
 from chalicelib.domain.aggregation.rules import Aggregation
 from chalicelib.domain.periods import Span
 from chalicelib.features.audit.audit import audit
-from chalicelib.features.billable_metrics.store import METRICS, Metric, MetricFilter
-from chalicelib.features.metering import definitions, messages, store, tally
+from chalicelib.features.billable_metrics.records import Metric, MetricFilter
+from chalicelib.features.billable_metrics.store import METRICS
+from chalicelib.features.metering import definitions, layout, messages, tally
 from chalicelib.features.metering.dimensions import RollupDimension
 from chalicelib.features.metering.rows import Rows
 from chalicelib.features.subscriptions.stream import Stream
@@ -157,7 +158,7 @@ def test_more_combinations_than_a_row_holds_are_recounted(aws):
     keys = (("cloud", frozenset(many)),)
     for _ in range(2):
         assert {c: s.total for c, s in found("sum_agg", keys).items()} == {(cloud,): 1 for cloud in many}
-    row = usage_table.usage.get(store.usage_pk(ORG.id, "sub"), store.hour_sk("2024-03-10T12", "calls"))
+    row = usage_table.usage.get(layout.usage_pk(ORG.id, "sub"), layout.hour_sk("2024-03-10T12", "calls"))
     assert len(row) < 4 * tally.COMBINATIONS_PER_ROW_MAX
 
 
@@ -220,7 +221,7 @@ def test_the_audit_sees_what_is_wrong_under_a_view(aws):
     count(call(1, 1), call(2, 2, "gcp"))
     assert audit(now=clock.utc_now()) == []
     dimension = RollupDimension(Aggregation.SUM, "v", KEYS)
-    where = (store.usage_pk(ORG.id, "sub"), store.hour_sk("2024-03-10T12", "calls"))
+    where = (layout.usage_pk(ORG.id, "sub"), layout.hour_sk("2024-03-10T12", "calls"))
     name = f'{dimension.prefix}s["aws"]'
     usage_table.usage.write(usage_table.usage.update(where, "ADD #n :one", names={"#n": name}, values={":one": 1}))
     assert [each.found for each in audit(now=clock.utc_now())] == [f"{name} is 2, recounted 1"]

@@ -12,6 +12,7 @@ import jwt
 import pytest
 
 from chalicelib.features.webhooks import delivery, signing, store
+from chalicelib.features.webhooks.records import Message
 from chalicelib.platform import agenda, clock
 from chalicelib.platform.settings import settings
 from chalicelib.tasks import webhooks as jobs
@@ -67,7 +68,7 @@ def deliver_all() -> None:
     work_off("webhooks")
 
 
-def messages(story: Story) -> list[store.Message]:
+def messages(story: Story) -> list[Message]:
     organization = story.ref
     return store.messages(organization.id)
 

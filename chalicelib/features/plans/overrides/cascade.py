@@ -14,7 +14,7 @@ from pydantic import BaseModel
 from chalicelib.features.billable_metrics.groups import canonical
 from chalicelib.features.plans.overrides import children
 from chalicelib.features.plans.parts import codes
-from chalicelib.features.plans.store import Charge, ChargeFilter, FixedCharge, MinimumCommitment, Plan
+from chalicelib.features.plans.records import Charge, ChargeFilter, FixedCharge, MinimumCommitment, Plan
 
 _PLAN = (
     "amount_cents",

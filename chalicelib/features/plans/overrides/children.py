@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from chalicelib.features.plans.store import Charge, ChargeFilter, FixedCharge, MinimumCommitment
+from chalicelib.features.plans.records import Charge, ChargeFilter, FixedCharge, MinimumCommitment
 from chalicelib.platform.ids import new_id
 
 

@@ -4,7 +4,7 @@ A child is a plan of its own, with the parent's code, that nobody lists or finds
 (interval, pay_in_advance, charge models, ...) is ignored.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, TypeVar
 
@@ -12,10 +12,11 @@ from chalicelib.domain.errors import Invalid, NotFound, merge
 from chalicelib.features.plans import changes, schemas, store
 from chalicelib.features.plans.overrides import children
 from chalicelib.features.plans.parts import charges, commitments, fixed_charges
-from chalicelib.features.plans.store import PLANS, Charge, FixedCharge, Plan
+from chalicelib.features.plans.records import Charge, FixedCharge, Plan
+from chalicelib.features.plans.store import PLANS
 from chalicelib.features.taxes import service as taxes
 from chalicelib.platform import schema
-from chalicelib.platform.ids import OrganizationId, new_id
+from chalicelib.platform.ids import OrganizationId, PlanId, new_id
 from chalicelib.platform.unit import Write
 
 _SCALARS = (
@@ -86,6 +87,22 @@ def create_actions(organization_id: OrganizationId, child: Plan) -> list[Write]:
         *store.child_actions(organization_id, child),
         *changes.usage_actions(organization_id, None, child),
     ]
+
+
+def replace_action(organization_id: OrganizationId, old: Plan, new: Plan) -> Write:
+    """Write a changed child over what was read; refused if somebody else wrote in between."""
+    return PLANS.replace_action(organization_id, old, new)
+
+
+def remove_children(organization_id: OrganizationId, parent_id: PlanId, *, now: datetime) -> Iterator[PlanId]:
+    """Delete the children of a plan, one after the other; yields the id of each once it is gone. Idempotent."""
+    for child_id in store.children_ids(organization_id, parent_id):
+        child = PLANS.get(organization_id, child_id)
+        if child is None:
+            continue
+        if child.deleted_at is None:
+            PLANS.remove(organization_id, child, now=now, extra=changes.usage_actions(organization_id, child, None))
+        yield child.id
 
 
 def _with(organization_id: OrganizationId, plan: Plan, values: Mapping[str, Any], *, now: datetime) -> Plan:

@@ -7,8 +7,8 @@ from typing import Any, TypeVar
 from chalicelib.domain.error_codes import ErrorCode
 from chalicelib.domain.errors import merge
 from chalicelib.features.plans.parts import codes
+from chalicelib.features.plans.records import Charge, FixedCharge, MinimumCommitment
 from chalicelib.features.plans.schemas import ChargeInput, CommitmentInput, FixedChargeInput
-from chalicelib.features.plans.store import Charge, FixedCharge, MinimumCommitment
 from chalicelib.features.taxes import service as taxes
 from chalicelib.platform.ids import OrganizationId, new_id
 

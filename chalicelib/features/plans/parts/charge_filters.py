@@ -12,10 +12,10 @@ from chalicelib.domain.charges.models import ChargeModel
 from chalicelib.domain.error_codes import ErrorCode, Resource
 from chalicelib.domain.errors import NotFound, merge
 from chalicelib.features.billable_metrics.groups import Dimensions, canonical
-from chalicelib.features.billable_metrics.store import Metric
+from chalicelib.features.billable_metrics.records import Metric
 from chalicelib.features.plans.parts.properties import checked_usage_properties
+from chalicelib.features.plans.records import Charge, ChargeFilter
 from chalicelib.features.plans.schemas import ChargeFilterInput, ChargeInput
-from chalicelib.features.plans.store import Charge, ChargeFilter
 from chalicelib.platform import schema
 from chalicelib.platform.ids import ChargeFilterId, new_id
 

@@ -9,13 +9,13 @@ from chalicelib.domain.charges.models import ChargeModel
 from chalicelib.domain.error_codes import ErrorCode, Resource
 from chalicelib.domain.errors import NotFound, merge
 from chalicelib.features.billable_metrics import service as metrics
-from chalicelib.features.billable_metrics.store import Metric
+from chalicelib.features.billable_metrics.records import Metric
 from chalicelib.features.plans.parts import building, charge_filters
 from chalicelib.features.plans.parts.building import CodeAllocator
 from chalicelib.features.plans.parts.charge_filters import FilterPatch
 from chalicelib.features.plans.parts.properties import checked_usage_properties
+from chalicelib.features.plans.records import Charge, ChargeFilter
 from chalicelib.features.plans.schemas import ChargeInput
-from chalicelib.features.plans.store import Charge, ChargeFilter
 from chalicelib.platform import schema
 from chalicelib.platform.ids import OrganizationId
 

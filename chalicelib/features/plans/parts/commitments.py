@@ -5,8 +5,8 @@ from datetime import datetime
 from typing import Any
 
 from chalicelib.features.plans.parts import building
+from chalicelib.features.plans.records import MinimumCommitment
 from chalicelib.features.plans.schemas import CommitmentInput
-from chalicelib.features.plans.store import MinimumCommitment
 from chalicelib.platform import schema
 from chalicelib.platform.ids import OrganizationId, new_id
 

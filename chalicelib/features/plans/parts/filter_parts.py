@@ -8,7 +8,7 @@ from typing import Any
 from chalicelib.features.plans import serializer
 from chalicelib.features.plans.parts import charge_filters
 from chalicelib.features.plans.parts.charge_filters import FilterPatch
-from chalicelib.features.plans.store import Charge
+from chalicelib.features.plans.records import Charge
 from chalicelib.platform import listing
 from chalicelib.platform.ids import ChargeFilterId
 

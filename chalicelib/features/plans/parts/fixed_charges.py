@@ -7,12 +7,12 @@ from typing import Any
 from chalicelib.domain.error_codes import ErrorCode, Resource
 from chalicelib.domain.errors import NotFound, merge
 from chalicelib.features.add_ons import service as add_ons
-from chalicelib.features.add_ons.store import AddOn
+from chalicelib.features.add_ons.records import AddOn
 from chalicelib.features.plans.parts import building
 from chalicelib.features.plans.parts.building import CodeAllocator
 from chalicelib.features.plans.parts.properties import checked_properties
+from chalicelib.features.plans.records import FixedCharge, UnitsChange
 from chalicelib.features.plans.schemas import FixedChargeInput
-from chalicelib.features.plans.store import FixedCharge, UnitsChange
 from chalicelib.platform import schema
 from chalicelib.platform.ids import OrganizationId
 

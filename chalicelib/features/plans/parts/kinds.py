@@ -12,7 +12,7 @@ from chalicelib.domain.error_codes import Resource
 from chalicelib.domain.errors import Invalid, NotFound
 from chalicelib.features.plans import active_parts, changes, schemas, serializer
 from chalicelib.features.plans.parts import charges, fixed_charges
-from chalicelib.features.plans.store import Charge, FixedCharge, Plan
+from chalicelib.features.plans.records import Charge, FixedCharge, Plan
 from chalicelib.platform import listing, schema
 from chalicelib.platform.agenda import Task
 from chalicelib.platform.http import Call

@@ -1,4 +1,4 @@
-"""Keys of raw events and rollups in the usage table.
+"""Layout of the usage table: keys and names of raw events and rollup rows.
 
 Items
     pk                              sk                          what it is
@@ -28,27 +28,15 @@ transaction. So a consistent read of the rows of a time names all shards of the 
 shards appear as writers need them, go only when all their events are erased, and readers query no others
 (docs/decisions/0016).
 
-Access patterns
-    1 new_ones(events)              BatchGet  eventually consistent: only a look before the leap
-    2 commit(...)                   Transact  events and rows together
-    3 rows(sub, level, between)     Query     consistent
-    4 raw_of_day(sub, day, parts)   Query     index time, one per shard; it lags: callers compare counts
-    5 by_transaction(org, id)       Query     consistent
+Rows and events are written by `write.py` in one transaction, and read by `reading.py`.
 """
 
-import json
-from collections.abc import Collection, Iterable, Mapping
 from datetime import UTC, datetime
-from decimal import Decimal
 from functools import lru_cache
-from typing import Any
 
-from chalicelib.features.metering.event import Event, instant_of, milliseconds_of, order_of
+from chalicelib.features.metering.event import instant_of, milliseconds_of
 from chalicelib.platform.dynamodb import Key
 from chalicelib.platform.ids import OrganizationId, key, key_part
-from chalicelib.platform.unit import Write
-from chalicelib.platform.usage_table import usage
-from chalicelib.platform.values import Item
 
 SETTLED = "h!#settled"  # Right before all hours.
 SHARD, ALL_SHARDS = "0", "0123456789abcdef"
@@ -105,84 +93,9 @@ def after(shard: str) -> str:
     return f"{shard}$"
 
 
-def rows(pk: str, low: str, high: str) -> list[Item]:
-    """The rows between two sort keys, both included, read consistently."""
-    return list(usage.query(pk, between=(low, high)))
-
-
-def compact_again_action(pk: str, day: str) -> Write:
-    """The late marker that makes readers compact a closed day again."""
-    return usage.update((pk, late_sk(day)), "ADD #n :one", names={"#n": COUNT}, values={":one": 1})
-
-
 def shard_of(place: str) -> str:
     """The write shard at the end of a key: of a row, or of an event's place in the time index."""
     return place.rpartition("#")[2]
-
-
-def shards_of(rows: Iterable[Mapping[str, Any]]) -> set[str]:
-    """The write shards of these hour rows, and of all events that they count."""
-    return {shard_of(row["sk"]) for row in rows}
-
-
-def shards_of_day(organization_id: OrganizationId, external_subscription_id: str, day: str) -> set[str]:
-    """The write shards of a UTC day, for callers that have not read its hour rows."""
-    pk = usage_pk(organization_id, external_subscription_id)
-    return shards_of(rows(pk, f"h#{day}T00", after(f"h#{day}T23")))
-
-
-def raw_of_day(
-    organization_id: OrganizationId,
-    external_subscription_id: str,
-    day: str,
-    shards: Collection[str],
-    *,
-    low_ms: int,
-    high_ms: int,
-) -> list[Item]:
-    """Raw events of one UTC day between two milliseconds, both included, in order of time and then of reception. From
-    an index, which may lag.
-
-    `shards`: those of the hour rows, read before.
-    """
-    return _raw([time_pk(organization_id, external_subscription_id, day, shard) for shard in shards], low_ms, high_ms)
-
-
-def raw_in_keys(organization_part: str, subscription_part: str, *, low_ms: int, high_ms: int) -> list[Item]:
-    """The same, of an organization and a subscription that are known only as they stand in keys, and whatever rows
-    say: for who doubts them."""
-    day = "#".join((organization_part, "sub-day", subscription_part, day_of(low_ms)))
-    return _raw([f"{day}#{shard}" for shard in ALL_SHARDS], low_ms, high_ms)
-
-
-def _raw(partitions: Iterable[str], low_ms: int, high_ms: int) -> list[Item]:
-    between = (f"{low_ms:015d}#", after(f"{high_ms:015d}"))
-    found = [item for pk in partitions for item in usage.query(pk, index="time", between=between)]
-    return sorted(found, key=lambda item: (item["ms"], reception_of(item)))
-
-
-def reception_of(item: Mapping[str, Any]) -> str:
-    """The position of a stored event in the order of reception (`events.event.order_of`)."""
-    return order_of(item["received"], item.get("place"), item["transaction_id"])
-
-
-def by_transaction(organization_id: OrganizationId, transaction_id: str) -> list[Item]:
-    """The events of a transaction id, one per subscription."""
-    return list(usage.query(key(organization_id, "event", transaction_id)))
-
-
-def read(item: Item) -> Event:
-    """The event in an item."""
-    return Event(
-        transaction_id=item["transaction_id"],
-        external_subscription_id=item["subscription"],
-        code=item["code"],
-        timestamp_ms=item["ms"],
-        properties=json.loads(item["properties"], parse_float=Decimal),
-        precise_total_amount_cents=item.get("precise"),
-        sent=json.loads(item["sent"], parse_float=Decimal) if "sent" in item else None,
-        place=item.get("place"),
-    )
 
 
 def log_pk(organization_id: OrganizationId) -> str:
@@ -213,6 +126,3 @@ def begin_ms_of_day(day: str) -> int:
 @lru_cache(maxsize=4096)
 def _day_name(number: int) -> str:
     return instant_of(number * 86_400_000).strftime("%Y-%m-%d")
-
-
-Row = dict[str, Any]

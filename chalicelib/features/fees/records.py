@@ -1,0 +1,24 @@
+"""What is kept beside a fee that stands by itself."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from chalicelib.features.invoices.records import Fee
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A fee as it stands, with the version of its row."""
+
+    fee: Fee
+    version: int
+    deleted: bool
+
+
+@dataclass(frozen=True, slots=True)
+class PaidDays:
+    """What a fee in advance paid for: half-open, and its cents."""
+
+    start: datetime
+    end: datetime
+    cents: int

@@ -1,0 +1,48 @@
+"""Invoices and their fees as other rooms read them."""
+
+from collections.abc import Iterable, Iterator
+
+from chalicelib.features.invoices import store
+from chalicelib.features.invoices.records import Fee, Invoice
+from chalicelib.platform.ids import CustomerId, InvoiceId, OrganizationId
+
+
+def get(organization_id: OrganizationId, invoice_id: InvoiceId) -> Invoice | None:
+    """The invoice under an id, whatever its state."""
+    return store.get(organization_id, invoice_id)
+
+
+def get_many(organization_id: OrganizationId, ids: Iterable[InvoiceId]) -> dict[InvoiceId, Invoice]:
+    """Those of the invoices under these ids that exist, whatever their state, in one request."""
+    return store.get_many(organization_id, ids)
+
+
+def fees_of(organization_id: OrganizationId, invoice: Invoice) -> list[Fee]:
+    """The fees of an invoice, in their order on it."""
+    return store.fees_of(organization_id, invoice)
+
+
+def fees_among(organization_id: OrganizationId, invoice: Invoice, ids: set[str], *, at_once: int) -> list[Fee]:
+    """Those of an invoice's fees that have these ids; read in pieces until all are found."""
+    return store.fees_among(organization_id, invoice, ids, at_once=at_once)
+
+
+def of_customer(organization_id: OrganizationId, customer_id: CustomerId) -> list[Invoice]:
+    """A customer's visible invoices, newest issuing date first; from an index, for showing only."""
+    return store.of_customer(organization_id, customer_id)
+
+
+def latest(organization_id: OrganizationId, number: int) -> list[Invoice]:
+    """So many visible invoices of the latest issuing dates; from an index, which may lag."""
+    return store.latest(organization_id, number)
+
+
+def drafts_of(organization_id: OrganizationId, customer_id: CustomerId) -> list[Invoice]:
+    """A customer's drafts, each read consistently."""
+    return store.drafts_of(organization_id, customer_id)
+
+
+def drafts(organization_id: OrganizationId, *, before: str = "") -> Iterator[tuple[str, Invoice]]:
+    """All drafts of an organization, each with its place and read consistently, the latest issuing date first. `before`:
+    only those that follow a place."""
+    return store.drafts(organization_id, before=before)

@@ -1,0 +1,36 @@
+"""Subscriptions as other rooms read them."""
+
+from collections.abc import Sequence
+
+from chalicelib.features.subscriptions import store
+from chalicelib.features.subscriptions.records import Live, Subscription
+from chalicelib.platform.ids import CustomerId, OrganizationId, SubscriptionId
+
+
+def find_live(organization_id: OrganizationId, external_id: str) -> Live | None:
+    """Whose and which the live subscription of an external id is."""
+    return store.find_live(organization_id, external_id)
+
+
+def get(
+    organization_id: OrganizationId, customer_id: CustomerId, subscription_id: SubscriptionId
+) -> Subscription | None:
+    """The subscription under an id, of any status, read consistently."""
+    return store.get(organization_id, customer_id, subscription_id)
+
+
+def get_many(
+    organization_id: OrganizationId, customer_id: CustomerId, ids: Sequence[SubscriptionId]
+) -> list[Subscription]:
+    """Those of a customer's subscriptions that exist, in the order of `ids`, read consistently in one request."""
+    return store.get_many(organization_id, customer_id, ids)
+
+
+def history(organization_id: OrganizationId, external_id: str) -> list[Subscription]:
+    """All subscriptions that have or had an external id, newest first; from an index, which may lag."""
+    return store.history(organization_id, external_id)
+
+
+def external_ids(organization_id: OrganizationId) -> set[str]:
+    """All external ids that subscriptions have or had; for walks over everything only."""
+    return store.external_ids(organization_id)
