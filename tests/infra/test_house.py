@@ -8,8 +8,6 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from wsgiref.util import setup_testing_defaults
 
-import pytest
-
 from app import app
 from chalicelib import wiring
 from chalicelib.platform import aws as clients
@@ -138,15 +136,6 @@ def test_the_readme_names_every_target_that_it_uses_and_they_exist():
     used = set(re.findall(r"make ([a-z-]+)", (ROOT / "README.md").read_text()))
     assert used <= targets
     assert {"run", "test", "demo", "deploy"} <= used
-
-
-@pytest.mark.parametrize(
-    "module", sorted((ROOT / "chalicelib" / "features").glob("*/store.py")), ids=lambda p: p.parent.name
-)
-def test_every_store_opens_with_its_items_and_access_patterns(module):
-    head = module.read_text().split('"""')[1]
-    assert "Items" in head
-    assert "Access patterns" in head or module.parent.name == "x"
 
 
 def test_files_can_be_read_in_one_sitting():

@@ -10,9 +10,9 @@ Items
 Access patterns
     1 get(org, id)                 GetItem    consistent
     2 get_many(org, ids)           BatchGet   consistent
-    3 open_of(items)               -          what features/customers/store.py read under the customer's key
+    3 open_of(items)               -          what customers.store.everything_of read
     4 create_actions / replace_actions / write_notes    part of the issuing transaction, with open balances and total
-    5 lists                        Query      index list or owner
+    5 listings.page(call)          Query      index list or owner
 """
 
 from collections.abc import Sequence

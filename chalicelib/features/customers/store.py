@@ -11,7 +11,9 @@ Items
 Access patterns
     1 CUSTOMERS.*                 platform/collection.py
     2 everything_of(org, id)      Query     consistent: all that decides the customer's money, at once
-    3 billing_action(...)         Put       conditional on the version read; part of a decision's transaction
+    3 state_of(org, id)           GetItem   consistent
+    4 billing_action(...)         Put       conditional on the version read; part of a decision's transaction
+    5 listed(org)                 Query     index list: all live ones
 """
 
 from collections.abc import Iterator

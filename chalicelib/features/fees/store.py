@@ -15,7 +15,7 @@ Access patterns
     5 replace_action, remove_actions    conditional on the version read
     6 paid_between(org, sub, ...)       Query      consistent
     7 paid_loose(org, customer, ...)    Query      index owner, then BatchGet: consistent
-    8 lists                             Query      index list or owner
+    8 listings.page(call)               Query      index list or owner
 """
 
 from collections.abc import Collection, Iterable, Iterator, Sequence

@@ -12,10 +12,13 @@ Access patterns
     2 fees_of(org, invoice)     Query     consistent, one build
     3 write_fees(...)           BatchWrite under a build nobody reads yet; what a crash left is never read
     4 create_actions / replace_actions    part of the issuing transaction, with totals
-    5 lists                     Query     index list or owner
+    5 listings.page(call)       Query     index list or owner
     6 drafts_of(org, customer)  Query     index owner, then 1 for each
     7 of_customer(org, ...)     Query     index owner: all visible ones
     8 drafts(org, ...)          Query     index list, as far as there are drafts, then 1 for each
+    9 get_many(org, ids)        BatchGet  consistent
+   10 fees_among(org, ...)      Query     consistent, one build, page by page until all are found
+   11 latest(org, number)       Query     index list: one page
 """
 
 import itertools

@@ -15,6 +15,7 @@ Access patterns
     6 next_number(id, name)         Update    atomic: may leave gaps, but writers never meet
     7 ids()                         Scan      for maintenance only
     8 without_hmac_key(it)          Update    optimistic lock; part of the transaction that writes the key elsewhere
+    9 invitation(...)               Put       part of the transaction that makes the organization
 """
 
 from collections.abc import Iterator, Sequence

@@ -7,7 +7,7 @@ Items
     <org>#clock     task#...        the sandbox's tasks (platform/agenda/store.py)
 
 Access patterns
-    1 clock.read(org)               GetItem   consistent (platform/clock.py)
+    1 platform.clock.read(org)      GetItem   consistent
     2 set_out_action(org, ...)      Put       unless it has moved; together with the job that goes on if this process dies
     3 reach(org, ...)               Update    only forward, only while it moves
     4 cancel(org)                   Update    the instant reached becomes the target

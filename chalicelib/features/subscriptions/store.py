@@ -15,6 +15,8 @@ Access patterns
     5 take_action, hand_over_action, release_action   the same
     6 external_ids(org)                 Query     index list: for exports only
     7 get_many(org, customer, ids)      BatchGet  consistent
+    8 among(items)                      -         what customers.store.everything_of read
+    9 listings.page(call)               Query     index list or owner, or under the customer's key
 """
 
 from collections import Counter

@@ -12,7 +12,8 @@ Items
 Access patterns
     1 ENDPOINTS.*                   platform/collection.py
     2 endpoint_set(org), live(org)  Query     consistent: all endpoints, at most ten, and the version of their set
-    3 enter_actions, leave_actions  part of an endpoint's transaction: what was decided on the whole set still holds
+    3 EndpointSet.enter_actions, EndpointSet.leave_actions
+                                    part of an endpoint's transaction: what was decided on the whole set still holds
     4 get(org, id)                  GetItem   consistent
     5 messages(org)                 Query     index list
     6 create_action(message)        Put       refused where the message exists; part of the announcement's transaction

@@ -9,7 +9,7 @@ Items
 
 Access patterns
     1 find(key)                 GetItem   consistent; the index only proposes
-    2 first_of_clock(org, ...)  Query     consistent: the sandbox's tasks in due order
+    2 tasks_of_clock(org, ...)  Query     consistent: the sandbox's tasks in due order
     3 due(shard, until), due_page(shard, ...)   Query   index due
     4 parked()                  Query     index due
 """

@@ -6,7 +6,7 @@ import pytest
 
 from chalicelib.domain.errors import Invalid, NotFound
 from chalicelib.features.billable_metrics import store as metric_store
-from chalicelib.features.plans import serializer, store
+from chalicelib.features.plans import serializer, store, subscribers
 from chalicelib.features.plans.overrides import overrides
 from chalicelib.features.plans.store import PLANS
 from chalicelib.platform.dynamodb import Cancelled
@@ -196,9 +196,11 @@ def test_a_copy_of_what_has_changed_meanwhile_is_refused(world):
 def test_subscriptions_of_a_plan_are_known_by_it(world):
     organization_id, plan_id = world.organization_id, world.parent.id
     pairs = [("c1", "s1"), ("c1", "s2"), ("c2", "s3")]
-    Unit([store.subscribed_action(organization_id, plan_id, *pair) for pair in pairs]).commit()
-    Unit(store.subscribed_action(organization_id, plan_id, *pairs[0])).commit()
-    assert list(store.subscribers(organization_id, plan_id)) == pairs
-    Unit([store.unsubscribed_action(organization_id, plan_id, *pair) for pair in (*pairs[:2], ("c9", "s9"))]).commit()
-    assert list(store.subscribers(organization_id, plan_id)) == pairs[2:]
-    assert list(store.subscribers(organization_id, "other")) == []
+    Unit([subscribers.subscribed_action(organization_id, plan_id, *pair) for pair in pairs]).commit()
+    Unit(subscribers.subscribed_action(organization_id, plan_id, *pairs[0])).commit()
+    assert list(subscribers.subscribers(organization_id, plan_id)) == pairs
+    Unit(
+        [subscribers.unsubscribed_action(organization_id, plan_id, *pair) for pair in (*pairs[:2], ("c9", "s9"))]
+    ).commit()
+    assert list(subscribers.subscribers(organization_id, plan_id)) == pairs[2:]
+    assert list(subscribers.subscribers(organization_id, "other")) == []

@@ -89,12 +89,12 @@ def test_a_lagging_index_and_other_writers_are_waited_for(aws, monkeypatch):
                 count(event("t3", NOON))  # Comes in after both were read.
         return found
 
-    monkeypatch.setattr(erasing.store, "raw_of_day", lagging)
+    monkeypatch.setattr(erasing.reading, "raw_of_day", lagging)
     assert erased() == 3
     assert units() == 0
     assert differences() == []
     count(event("t4", NOON))
-    monkeypatch.setattr(erasing.store, "raw_of_day", lambda *args, **how: [])
+    monkeypatch.setattr(erasing.reading, "raw_of_day", lambda *args, **how: [])
     with pytest.raises(NotErased):
         erased()
 

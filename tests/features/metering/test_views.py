@@ -210,7 +210,7 @@ def test_parts_of_hot_rows_are_one_row_to_readers(aws, monkeypatch, without_even
 def test_metrics_that_cannot_be_read_keep_no_event_from_counting(aws, monkeypatch):
     metric("sum_agg")
     with monkeypatch.context() as patch:
-        patch.setattr(definitions, "METRICS", None)
+        patch.setattr(definitions, "billable_metrics", None)
         count(call(1, 1), call(2, 2, "gcp"))
     count(call(3, 4))
     assert {c: s.total for c, s in found("sum_agg").items()} == {("aws",): 5, ("gcp",): 2}
