@@ -191,9 +191,6 @@ class Collection(Catalog[R]):
         changes = {"all": change if self.listed(record) else 0}
         return counters.moved(organization_id, self.name, record.id, changes)
 
-    def _code_key(self, organization_id: OrganizationId, code: str) -> Key:
-        return key(organization_id, f"{self.name}-code", code), "-"
-
     def _creation(self, organization_id: OrganizationId, record: R, taken: list[Write]) -> list[Write]:
         total = self._counted(organization_id, record, 1)
         return [*taken, self.row_of(organization_id, record).create(), *total]
