@@ -7,12 +7,37 @@ from hypothesis import HealthCheck, settings
 
 from chalicelib.tasks import kinds as jobs  # noqa: F401  so that what tests put in the place of handlers stays there
 from tests.support import aws as support
+from tests.support.examples import examples
 from tests.support.story import Story
 
 pytest_plugins = ["tests.support.left_out"]
 
-settings.register_profile("tollgate", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile(
+    "tollgate", deadline=None, max_examples=examples(100), suppress_health_check=[HealthCheck.too_slow]
+)
 settings.load_profile("tollgate")
+
+
+# What takes longest is begun first, so that no worker is left alone with it at the end.
+LONGEST = tuple(
+    f"tests/{name}"
+    for name in (
+        "bench/test_bounds",
+        "scenarios/test_fairness",
+        "scenarios/test_flights",
+        "scenarios/test_leaps",
+        "scenarios/test_advance_hot",
+        "features/metering/test_laws_of_usage",
+        "contracts/test_killed_workers",
+        "scenarios/test_year",
+        "local/",
+    )
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest first; all others stay in their order."""
+    items.sort(key=lambda item: not item.nodeid.startswith(LONGEST))
 
 
 @pytest.fixture(autouse=True)

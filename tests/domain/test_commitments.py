@@ -5,9 +5,10 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from chalicelib.domain.commitments import committed_cents, true_up_cents
+from tests.support.examples import examples
 
 TEN_THOUSAND = 1_000_000
-law = settings(max_examples=500)
+law = settings(max_examples=examples(500))
 amounts = st.integers(0, 100) | st.integers(0, 10**13)
 
 
