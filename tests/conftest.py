@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 import pytest
+from _pytest.nodeid import NodeId
 from hypothesis import HealthCheck, settings
 
 from chalicelib.tasks import kinds as jobs  # noqa: F401  so that what tests put in the place of handlers stays there
@@ -35,9 +36,15 @@ LONGEST = tuple(
 )
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The longest first; all others stay in their order."""
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """The longest first; all others stay in their order. Those of a group say so in their ids, by which workers share them:
+    pytest 9.2 does not see what pytest-xdist 3.8 writes there, and each worker would prepare what a group prepares once."""
     items.sort(key=lambda item: not item.nodeid.startswith(LONGEST))
+    for item in items if config.getoption("loadgroup", default=False) else ():
+        for mark in item.iter_markers("xdist_group"):
+            if not item.nodeid.endswith(f"@{mark.args[0]}"):
+                item._id = NodeId.parse(f"{item.nodeid}@{mark.args[0]}")
 
 
 @pytest.fixture(autouse=True)
