@@ -3,16 +3,48 @@
 from collections.abc import Iterator
 
 import pytest
+from _pytest.nodeid import NodeId
 from hypothesis import HealthCheck, settings
 
 from chalicelib.tasks import kinds as jobs  # noqa: F401  so that what tests put in the place of handlers stays there
 from tests.support import aws as support
+from tests.support.examples import examples
 from tests.support.story import Story
 
 pytest_plugins = ["tests.support.left_out"]
 
-settings.register_profile("tollgate", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile(
+    "tollgate", deadline=None, max_examples=examples(100), suppress_health_check=[HealthCheck.too_slow]
+)
 settings.load_profile("tollgate")
+
+
+# What takes longest is begun first, so that no worker is left alone with it at the end.
+LONGEST = tuple(
+    f"tests/{name}"
+    for name in (
+        "bench/test_bounds",
+        "scenarios/test_fairness",
+        "scenarios/test_flights",
+        "scenarios/test_leaps",
+        "scenarios/test_advance_hot",
+        "features/metering/test_laws_of_usage",
+        "contracts/test_killed_workers",
+        "scenarios/test_year",
+        "local/",
+    )
+)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """The longest first; all others stay in their order. Those of a group say so in their ids, by which workers share them:
+    pytest 9.2 does not see what pytest-xdist 3.8 writes there, and each worker would prepare what a group prepares once."""
+    items.sort(key=lambda item: not item.nodeid.startswith(LONGEST))
+    for item in items if config.getoption("loadgroup", default=False) else ():
+        for mark in item.iter_markers("xdist_group"):
+            if not item.nodeid.endswith(f"@{mark.args[0]}"):
+                item._id = NodeId.parse(f"{item.nodeid}@{mark.args[0]}")
 
 
 @pytest.fixture(autouse=True)

@@ -21,6 +21,7 @@ from chalicelib.domain.charges.models import ChargeModel
 from tests.domain import test_laws_of_prices
 from tests.domain.test_charge_properties import tier as rate_tier
 from tests.support import recount_advance
+from tests.support.examples import examples
 from tests.support.readings import FIELD, at, rule, window
 from tests.support.recount_advance import Sent
 
@@ -221,7 +222,7 @@ def streams(kind: Aggregation, texts: Sequence[str]) -> list[tuple[Reading, Sent
 
 @pytest.mark.parametrize("model", MODELS)
 def test_at_any_order_of_arrival_fees_are_those_of_the_recount_and_never_exceed_what_is_owed(model):
-    @settings(max_examples=60)
+    @settings(max_examples=examples(60))
     @given(CHANGES, test_laws_of_prices.GIVEN[model], st.randoms(use_true_random=False))
     def law(drawn: Any, given: dict[str, Any], chance: Any) -> None:
         kind, texts = drawn
@@ -246,7 +247,7 @@ def test_events_that_only_add_never_owe_more_than_their_price_and_owe_it_where_n
     """What free events and a free amount together leave of fixed amounts may fall when an event comes in between: of
     such charges only the law above holds."""
 
-    @settings(max_examples=60)
+    @settings(max_examples=examples(60))
     @given(GROWING, test_laws_of_prices.GIVEN[model], st.randoms(use_true_random=False))
     def law(texts: list[str], given: dict[str, Any], chance: Any) -> None:
         if given.get("free_units_per_events") and given.get("free_units_per_total_aggregation"):
@@ -269,7 +270,7 @@ def test_events_that_only_add_never_owe_more_than_their_price_and_owe_it_where_n
 
 @pytest.mark.parametrize("days", [1, 5])
 def test_prorated_fees_in_any_order_are_those_of_the_recount(days):
-    @settings(max_examples=40)
+    @settings(max_examples=examples(40))
     @given(st.lists(st.sampled_from([1, 2, "2.5", -1, -3]), max_size=6), st.randoms(use_true_random=False))
     def law(values: list[Any], chance: Any) -> None:
         pairs = []

@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 
 from chalicelib.domain.commitments import committed_cents, counts_for, true_up_cents
 from chalicelib.domain.periods import Period
+from tests.support.examples import examples
 
 TEN_THOUSAND = 1_000_000
-law = settings(max_examples=500)
+law = settings(max_examples=examples(500))
 amounts = st.integers(0, 100) | st.integers(0, 10**13)
 
 

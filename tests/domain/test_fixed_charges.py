@@ -22,6 +22,7 @@ from chalicelib.domain.periods import Period, Span
 from chalicelib.domain.subscriptions import Days
 from chalicelib.domain.timeline import SubscriptionTimeline, Terms
 from tests.support.billing_time import DAY, billing_times, days, intervals
+from tests.support.examples import examples
 
 ZONE = ZoneInfo("UTC")
 MONTHLY = Terms(Interval.MONTHLY, 0, pay_in_advance=False)
@@ -228,7 +229,7 @@ def test_what_an_upgrade_deducts(amount, left, paid, expected):
 
 # Laws
 
-law = settings(max_examples=300)
+law = settings(max_examples=examples(300))
 units = st.decimals(0, 10**6, places=2) | st.integers(0, 100).map(Decimal)
 
 
@@ -258,7 +259,7 @@ def amount(case: tuple[FixedCharge, Terms, SubscriptionTimeline, Days], days: Da
     return fixed_charges.billed(one, terms, life, days or own, known_at=NEVER_LATER, zone=ZONE).priced.amount
 
 
-@settings(max_examples=60)  # A year has many days.
+@settings(max_examples=examples(60))  # A year has many days.
 @given(histories())
 def test_each_day_is_billed_with_the_units_that_held_on_it(case):
     own = case[3]

@@ -15,9 +15,10 @@ from chalicelib.domain.aggregation.dimensions import ALL_VALUES, Filter, split
 from chalicelib.domain.aggregation.readings import Reading
 from chalicelib.domain.money import total
 from chalicelib.domain.periods import Span
+from tests.support.examples import examples
 from tests.support.readings import FIELD, at, rule, window
 
-LAW = settings(max_examples=50)
+LAW = settings(max_examples=examples(50))
 ZONES = st.sampled_from([ZoneInfo(name) for name in ("UTC", "America/New_York", "Asia/Tokyo", "Pacific/Auckland")])
 NUMBERS = st.decimals(-1000, 1000, places=3)
 RULES = [rule(name) for name in ("count", "sum", "max", "unique_count", "latest", "weighted_sum")] + [

@@ -14,8 +14,9 @@ from chalicelib.domain.intervals import BillingTime, Interval
 from chalicelib.domain.periods import Span
 from chalicelib.domain.timeline import SubscriptionTimeline, Terms
 from tests.support.billing_time import DAY, Billed, Case, billed, cases, days
+from tests.support.examples import examples
 
-law = settings(max_examples=300)
+law = settings(max_examples=examples(300))
 
 
 def at(text: str) -> datetime:

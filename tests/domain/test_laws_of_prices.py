@@ -25,9 +25,10 @@ from chalicelib.domain.charges.prorated import price as prorated_price
 from chalicelib.domain.charges.usage import ChargeUsage, Priced
 from tests.domain import test_charge_models, test_percentages
 from tests.support import recount, recount_prices
+from tests.support.examples import examples
 from tests.support.readings import FIELD, at, rule, window
 
-LAW = settings(max_examples=100)
+LAW = settings(max_examples=examples(100))
 UNITS = st.decimals(0, 10**6, places=6)
 TEXTS = test_percentages.TEXTS
 VALUES = st.lists(st.decimals(0, 10**4, places=2), max_size=8)
@@ -167,7 +168,7 @@ def levels(of: MetricRule, stream: Sequence[Reading]) -> tuple[Fraction, list[tu
 def test_the_fees_of_a_month_add_up_to_the_price_of_its_highest_level(of, model):
     """Less what was held when it began, which the renewal pays."""
 
-    @settings(max_examples=40)
+    @settings(max_examples=examples(40))
     @given(GIVEN[model], streams(of))
     def law(given: dict[str, Any], stream: list[Reading]) -> None:
         owed = owed_one_by_one(Tariff(model, properties.parse(model, given)), advance.changes(of, stream))

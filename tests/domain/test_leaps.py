@@ -21,9 +21,10 @@ from chalicelib.features.subscriptions import schedule
 from chalicelib.features.subscriptions.records import Subscription
 from tests.support import ledger
 from tests.support.billing_time import DAY, instants, zones
+from tests.support.examples import examples
 from tests.support.ledger import Ledger
 
-law = settings(max_examples=100)
+law = settings(max_examples=examples(100))
 SPAN = timedelta(days=430)
 
 

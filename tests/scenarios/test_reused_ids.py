@@ -3,13 +3,18 @@
 Source: rules/usage 1.4.
 """
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
+from tests.support.aws import again
 from tests.support.charging import priced, tiers, ts
 from tests.support.in_advance import advance
+from tests.support.quick_moto import Everything, everything
 from tests.support.story import Story, meter, work
+
+pytestmark = pytest.mark.xdist_group("reused_ids")  # They begin with one world, which is told once.
 
 WEIGHTED = {"weighted_interval": "seconds"}
 RECURRING = {"recurring": True}
@@ -64,9 +69,10 @@ COUNTED = (
 HELD = ("r_sum", "r_unique", "r_weighted", "p_sum", "p_unique", "p_volume", "g_sum", "g_unique", "f_sum", "f_unique")
 
 
-@pytest.fixture
-def used(story: Story) -> Story:
-    """From 1 January on the first customer uses 7 of everything, on the 10th."""
+@pytest.fixture(scope="module")
+def told(module_aws: None) -> tuple[Story, Everything]:
+    """From 1 January on the first customer uses 7 of everything, on the 10th; and all that is stored then."""
+    story = Story.begin()
     charges = []
     for code in CODES:
         kind, metric, charge = IN_ARREARS.get(code) or IN_ADVANCE[code]
@@ -84,7 +90,15 @@ def used(story: Story) -> Story:
     story.travel("2024-01-10T00:00:00Z")
     use(story, 7, "2024-01-10", "first")
     assert units(story, "first") == {code: all_of(code, 7) for code in CODES}
-    return story
+    return story, everything()
+
+
+@pytest.fixture
+def used(told: tuple[Story, Everything]) -> Iterator[Story]:
+    """The same for each test, which may do with it what it wants."""
+    story, before = told
+    with again(before):
+        yield story
 
 
 def use(story: Story, number: int, on: str, who: str) -> None:

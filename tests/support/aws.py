@@ -12,8 +12,10 @@ from chalicelib.platform import auth, aws, files, queues
 from chalicelib.platform.settings import settings
 from infra.local import provision
 from infra.local.emulator import CREDENTIALS
+from tests.support.quick_moto import Everything, only_services_used, prepared, quick_moto, restore
 from tests.support.quick_tables import quick_tables
 
+only_services_used()
 ADMIN_KEY = "admin-key-of-the-tests"
 
 
@@ -39,12 +41,28 @@ def forget() -> None:
 @contextlib.contextmanager
 def in_memory(*, plain: bool = False) -> Iterator[None]:
     """Moto with everything provisioned, its tables made quick; `plain`: as moto has them, with pages of 1 MB."""
-    with mock_aws(), contextlib.nullcontext() if plain else quick_tables():
+    with mock_aws(), contextlib.ExitStack() as quick:
+        if not plain:
+            quick.enter_context(quick_moto())
+            quick.enter_context(quick_tables())
         forget()
-        own = settings()
-        provision.tables(aws.client("dynamodb"), own.stage)
-        provision.queues(aws.client("sqs"), own.stage)
-        provision.files(aws.client("s3"), own.stage, own.files_bucket)
-        provision.key(aws.client("kms"), own.stage)
+        prepared(_provision)
         yield
     forget()
+
+
+@contextlib.contextmanager
+def again(before: Everything) -> Iterator[None]:
+    """The AWS in memory as it was then, whatever tests did to it since; and nothing of it is remembered."""
+    restore(before)
+    forget()
+    yield
+    forget()
+
+
+def _provision() -> None:
+    own = settings()
+    provision.tables(aws.client("dynamodb"), own.stage)
+    provision.queues(aws.client("sqs"), own.stage)
+    provision.files(aws.client("s3"), own.stage, own.files_bucket)
+    provision.key(aws.client("kms"), own.stage)

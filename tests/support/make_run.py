@@ -79,7 +79,7 @@ class MakeRun:
                 found.append(command)
         return found
 
-    def nothing_is_left(self, seconds: float = 10) -> bool:
+    def nothing_is_left(self, seconds: float = 60) -> bool:
         """Whether all its processes end within so many seconds."""
         end = time.monotonic() + seconds
         while (left := self.left()) and time.monotonic() < end:

@@ -1,12 +1,14 @@
 """What is not understood is refused, what is dropped is dropped whole, and text of any characters is carried as it is."""
 
 import os
+from datetime import timedelta
 from typing import Any
 from urllib.parse import parse_qs, quote, urlsplit
 
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
 
+from chalicelib import limits
 from chalicelib.features.events import service as events
 from chalicelib.platform import aws, files
 from chalicelib.platform.dynamodb import Cancelled, Reason
@@ -219,6 +221,7 @@ def test_a_message_that_was_not_sent_is_not_waited_for(story, monkeypatch, error
 
 @pytest.mark.parametrize("reasons", [["ConditionalCheckFailed"], ["None", "TransactionConflict"]])
 def test_an_invoice_that_others_change_all_the_time_is_a_conflict(story, monkeypatch, reasons):
+    monkeypatch.setattr(limits, "CHANGE_RETRIED_FOR", timedelta(milliseconds=100))  # test_retry.py waits them out.
     story.plan(amount_cents=100, pay_in_advance=True)
     story.customer(currency="EUR")
     story.subscribe()
@@ -237,6 +240,7 @@ def test_an_invoice_that_others_change_all_the_time_is_a_conflict(story, monkeyp
     [(["ConditionalCheckFailed", "None"], 409), (["TransactionConflict"], 409), (["ValidationError"], 500)],
 )
 def test_a_lost_race_that_nobody_expected_is_a_conflict(story, monkeypatch, reasons, status):
+    monkeypatch.setattr(limits, "CHANGE_RETRIED_FOR", timedelta(milliseconds=100))  # test_retry.py waits them out.
     from chalicelib.features.taxes.store import TAXES
 
     def lost(*_: Any) -> None:
