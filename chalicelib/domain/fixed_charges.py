@@ -34,7 +34,7 @@ class UnitsChange:
 
 @dataclass(frozen=True, slots=True)
 class FixedCharge:
-    """What billing needs of a fixed charge: its first units and every later change, oldest first."""
+    """Billing's view of a fixed charge: its first units and every later change, oldest first."""
 
     model: ChargeModel
     properties: Any
@@ -77,7 +77,8 @@ def exceeding(
     known_at: datetime,
     zone: ZoneInfo,
 ) -> PricedFixedCharge:
-    """What more units cost within a period already paid for `paid_units`; fewer units cost nothing and give nothing back."""
+    """Price of the units beyond `paid_units` within a period that is already paid. Fewer units cost nothing and give
+    nothing back."""
     now = billed(charge, terms, life, days, known_at=known_at, zone=zone)
     share = Decimal(days.number) / Decimal(days.whole.days) if charge.prorated else Decimal(1)
     before = price(charge.model, ChargeUsage(_six_places(CONTEXT.multiply(paid_units, share)), 0), charge.properties)

@@ -1,8 +1,8 @@
-"""What a subscription owes on which day: the definition of billing time.
+"""Amounts of time that a subscription owes on a day: the definition of billing time.
 
-A subscription is seen through its plan's `Terms` and its own `Life`. On a billing day it gives a `Row`: the range of its
-subscription fee with the days owed, and the range of usage to bill. Days are the customer's calendar days, ranges are
-half-open UTC instants.
+A subscription is seen through its plan's `Terms` and its own `SubscriptionTimeline`. On a billing day it gives a
+`BillingLine`: the range of its subscription fee with the days owed, and the range of usage to bill. Days are the
+customer's calendar days; ranges are half-open UTC instants.
 
 Source: rules/billing-periods 3 to 7.
 """
@@ -46,7 +46,7 @@ class Days:
 
     @property
     def number(self) -> int:
-        """How many they are."""
+        """Number of days, from `first` to `last`, both included; never below 0."""
         return max(0, (self.last - self.first).days + 1)
 
 
@@ -68,7 +68,7 @@ class BillingLine:
 
     `usage_days`: the days of `charges`, by which units are prorated. `fixed`: the range shown for fixed charges;
     `fixed_arrears`, `fixed_advance`: the days that they are billed for. `commitment`: the days of the period whose minimum
-    is settled here. `renewed`: the days of the usage period that begins, for which what recurs is paid in advance."""
+    is settled here. `renewed`: the days of the usage period that begins, for which recurring metrics are paid in advance."""
 
     reason: str
     period: Span
@@ -198,11 +198,12 @@ def ending(terms: Terms, life: SubscriptionTimeline, zone: ZoneInfo) -> BillingL
 
 
 def ending_with_period(terms: Terms, life: SubscriptionTimeline, on: date, zone: ZoneInfo) -> BillingLine:
-    """The last row of a subscription that ends on a billing day not carried out yet, or gives way to a cheaper plan on
-    it: the closed period as a whole in arrears, in advance only its usage; nothing of the new period.
+    """Last billing line of a subscription that ends, or gives way to a cheaper plan, on a billing day that was not
+    carried out yet. It bills the closed period as a whole in arrears, in advance only its usage, and nothing of the new
+    period.
 
-    Where the day opens a month only, the long period goes on to it, and its fee counts that day.
-    Source: rules/billing-periods 5 (`ending_at`), 7.2 and 7.3.
+    Where the day opens a month only, the long period goes on to it, and its fee counts that day. Source:
+    rules/billing-periods 5 (`ending_at`), 7.2 and 7.3.
     """
     row = periodic(terms, life, on, zone)
     if opens_period(terms, life, on, zone):
@@ -259,7 +260,7 @@ def unused_days(terms: Terms, life: SubscriptionTimeline, period_end: date, zone
 
 
 def _shown_end(life: SubscriptionTimeline) -> tuple[datetime, datetime]:
-    """Where the last range ends, and the instant whose day counts."""
+    """End of the last range, and the instant whose day counts."""
     assert life.ended_at is not None, "only a subscription that ended has a last row"
     if life.upgraded:
         return life.ended_at, life.ended_at

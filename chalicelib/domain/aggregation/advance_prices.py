@@ -1,8 +1,8 @@
-"""What a period of a charge in advance owes: the sum of what its events add, each by its place in time.
+"""Amount owed by a period of a charge in advance: the sum of the amounts that its events add, each by its place in
+time.
 
-That sum is what current usage shows, and what the fees of a period never exceed (decisions/0018). Where events only
-add, it is the price of the period's units; an event that takes something away gives nothing back.
-Source: rules/usage 7, 9.
+Current usage shows that sum, and the fees of a period never exceed it (decisions/0018). Where events only add units, it
+equals the price of the period's units. An event that removes units gives nothing back. Source: rules/usage 7, 9.
 """
 
 from collections.abc import Sequence
@@ -35,8 +35,8 @@ _BY_UNITS_ALONE = (
 
 @dataclass(frozen=True, slots=True)
 class Tariff:
-    """How a fee of a charge in advance is priced. `properties`: as `properties.parse` gave them; `window`: of a prorated
-    charge, its period."""
+    """Price of a charge in advance. `properties`: parsed by `properties.parse`. `window`: the period of a prorated
+    charge, else None."""
 
     model: ChargeModel
     properties: Any
@@ -44,11 +44,11 @@ class Tariff:
 
     @property
     def begin(self) -> Paid:
-        """Where all begins."""
+        """State of a period before its first event."""
         return Paid(tally=Tally.begin(self.properties) if needs_values(self.model, self.properties) else None)
 
     def after(self, before: Paid, change: Change) -> Paid:
-        """Where a period stands after one event more."""
+        """State of a period after one more event."""
         return before.after(change, self._of_percentage)
 
     def owed(self, by: Paid) -> Decimal:
@@ -56,7 +56,7 @@ class Tariff:
         return in_advance.owed(self.model, self.properties, by.usage)
 
     def added(self, before: Paid, change: Change) -> Decimal:
-        """What an event adds in its place, never below 0."""
+        """Amount that an event adds at its place in time; never below 0."""
         if self.window is not None:
             growth = before.level.growth(change.units)
             days, of_days = self._days(self.window, change)
@@ -65,7 +65,7 @@ class Tariff:
         return in_advance.added(self.model, self.properties, change=change.units, before=before.usage, after=after)
 
     def fee(self, before: Paid, change: Change, *, at_most: Decimal | None = None) -> EventFee:
-        """What an event owes: what it adds in its place, and not more than `at_most`."""
+        """Fee of an event: the amount that it adds at its place, capped at `at_most`."""
         if self.window is not None:
             growth = before.level.growth(change.units)
             days, of_days = self._days(self.window, change)
@@ -78,8 +78,8 @@ class Tariff:
         )
 
     def fee_of_rest(self, before: Paid, change: Change, *, whole: Decimal, charged: Decimal) -> EventFee:
-        """What an event owes of which later ones may have been charged: what it adds in its place, and not more than what
-        those `charged` by now leave of what all events owe (`whole`), never below 0."""
+        """Fee of an event that may follow charged later ones: the amount that it adds at its place, capped at `whole`
+        (owed by all events) less `charged` (charged by now); never below 0."""
         left = CONTEXT.subtract(whole, charged)
         if left < _DUST and left < self.added(before, change):
             left = Decimal(0)
@@ -125,7 +125,7 @@ def walk(
     event: Reading | None = None,
 ) -> Walk:
     """Go through changes in order of time. The period began at `opens_at`; those from `counts_from` on are charged by the
-    subscription in question (what recurs was charged before by the plan before an upgrade)."""
+    subscription in question (a recurring metric was charged by the plan before an upgrade)."""
     place: tuple[Paid, Change] | None = None
     opened: Paid | None = None
     first: Paid | None = None

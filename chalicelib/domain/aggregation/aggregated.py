@@ -1,4 +1,4 @@
-"""What an aggregation finds."""
+"""Result of an aggregation."""
 
 from dataclasses import dataclass
 from decimal import ROUND_CEILING, Decimal

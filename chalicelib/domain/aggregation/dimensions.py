@@ -24,8 +24,8 @@ class Filter:
 
 @dataclass(frozen=True, slots=True)
 class Bucket:
-    """What one fee is made of. `filter_index`: None for what no filter takes. `group`: key and value as text, null where an
-    event lacks the key; empty without group keys."""
+    """Filter and group of one fee. `filter_index`: None for events that match no filter. `group`: key and value as
+    text, with null where an event lacks the key; empty without group keys."""
 
     filter_index: int | None
     group: Group = ()

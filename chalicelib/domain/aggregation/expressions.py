@@ -46,7 +46,7 @@ class ExpressionError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What a formula may know of an event. `timestamp`: Unix seconds, UTC."""
+    """Attributes of an event that a formula may read. `timestamp`: Unix seconds, UTC."""
 
     code: str = ""
     timestamp: Decimal = Decimal(0)
@@ -76,7 +76,7 @@ def evaluate(expression: str, event: Facts) -> Value:
     if isinstance(result, Decimal):
         exponent = result.as_tuple().exponent
         if isinstance(exponent, int) and exponent < -_PLACES_MAX:
-            # What would be 0 stays what it is, so that it is told of and not taken for nothing.
+            # A value that would be rounded to 0 stays, so that it is reported as a fault and not counted as 0.
             result = result.quantize(_STEP, rounding=ROUND_HALF_UP, context=CONTEXT) or _FEW_DIGITS.plus(result)
     return result
 

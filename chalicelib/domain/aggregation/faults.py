@@ -1,5 +1,5 @@
-"""What is wrong with an event in the eyes of its metric. Such an event is kept and counts as far as it can: faults are told,
-never refused. Source: rules/usage 1.5."""
+"""Faults of an event with respect to its metric. Such an event is kept and counts as far as it can: faults are reported, never
+refused. Source: rules/usage 1.5."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -38,10 +38,11 @@ def warnings_of(faults: int) -> list[str]:
 
 
 class Expected:
-    """What a metric expects of its events. This runs once per event, so all is prepared.
+    """Expectations that a metric has of its events. Checked once per event, so everything is prepared.
 
-    `listed`: its values by key; `paths`: of a metric with the first API's groups, the (key, value) pairs that go together.
-    Of such a metric every event needs all keys of one group, as no other fee takes it; of filters a key may be absent.
+    `listed`: allowed values by key. `paths`: for a metric with groups of the legacy API, the (key, value) pairs that
+    belong together. An event of such a metric needs all keys of one group, as no other fee takes it; a key of a filter
+    may be absent.
     """
 
     def __init__(

@@ -14,8 +14,8 @@ ADD, REMOVE = "add", "remove"
 
 @dataclass(frozen=True, slots=True)
 class Move:
-    """What one reading does to its value: `change` is +1 where the value becomes active, -1 where it ceases to be, 0 where
-    it repeats the operation before, or removes what was never there."""
+    """Effect of one reading on its value. `change`: +1 where the value becomes active, -1 where it ceases to be, 0
+    where the reading repeats the operation before or removes a value that was never added."""
 
     reading: Reading
     value: str
@@ -38,7 +38,7 @@ class Stretch:
 
 
 def walk(readings: Iterable[Reading], field_name: str) -> list[Move]:
-    """What each of the ordered readings does. Those without a value, or with an operation that is none, are left out."""
+    """Moves of the ordered readings. Readings without a value, or with an unknown operation, are left out."""
     active: set[str] = set()
     moves: list[Move] = []
     for reading in readings:

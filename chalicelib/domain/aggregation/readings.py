@@ -1,4 +1,4 @@
-"""What an aggregation sees of an event. Source: rules/usage 1.4, 3."""
+"""Readings: the parts of an event that an aggregation sees. Source: rules/usage 1.4, 3."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass

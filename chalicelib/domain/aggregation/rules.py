@@ -1,4 +1,4 @@
-"""How a billable metric makes units of its events. Source: rules/usage 2, 3."""
+"""Rules by which a billable metric turns events into units. Source: rules/usage 2, 3."""
 
 from dataclasses import dataclass
 from enum import StrEnum

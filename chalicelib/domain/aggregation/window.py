@@ -34,7 +34,7 @@ class Window:
         return periods.local_date(at, self.zone)
 
     def days(self, first: date, last: date | None) -> int:
-        """How many of the days from `first` to `last`, both included, lie in the range; None: to its end."""
+        """Number of days from `first` to `last`, both included, within the range. `last` None: to the range's end."""
         begin = max(first, self.first_day)
         end = self.last_day if last is None else min(last, self.last_day)
         return max(0, (end - begin).days + 1)

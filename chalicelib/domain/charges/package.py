@@ -48,7 +48,7 @@ def price(usage: ChargeUsage, properties: PackageProperties) -> Priced:
 
 
 def paid_units(units: Decimal, properties: PackageProperties) -> Decimal:
-    """How many of the units are not free."""
+    """Units beyond the free ones."""
     return max(Decimal(0), CONTEXT.subtract(units, Decimal(properties.free_units)))
 
 

@@ -40,7 +40,7 @@ class Parts:
         return total((self.for_units, self.fixed, self.adjustment))
 
     def minus(self, before: "Parts") -> "Parts":
-        """What was added since."""
+        """Difference to an earlier state."""
         return Parts(
             units=CONTEXT.subtract(self.units, before.units),
             paid_units=CONTEXT.subtract(self.paid_units, before.paid_units),

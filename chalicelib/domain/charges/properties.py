@@ -73,7 +73,7 @@ def parse(model: ChargeModel, properties: Mapping[str, Any]) -> Any:
 
 
 def defaults(model: ChargeModel) -> dict[str, Any]:
-    """What stands where no properties are given."""
+    """Default properties of a charge model, in the API's form."""
     match model:
         case ChargeModel.STANDARD:
             return {"amount": "0"}

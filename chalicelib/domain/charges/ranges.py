@@ -28,7 +28,7 @@ class Tier:
         return self.to_value is not None and units > self.to_value
 
     def between(self, low: Decimal, high: Decimal) -> Decimal:
-        """How many of the units above `low` up to `high` fall in this tier."""
+        """Units above `low` up to `high` that fall in this tier."""
         first = max(low, Decimal(self.above))
         last = Decimal(self.to_value) if self.to_value is not None and self.ends_before(high) else high
         return max(Decimal(0), CONTEXT.subtract(last, first))

@@ -55,7 +55,7 @@ class CreditAmounts:
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """How a total is given, in whole cents; the parts add up to it."""
+    """Split of a note's total into credit, refund and offset, in whole cents."""
 
     credit_cents: int
     refund_cents: int
@@ -99,9 +99,10 @@ def amounts(items: Sequence[CreditItem]) -> CreditAmounts:
 
 
 def split(total_cents: int, *, mode: str, paid_cents: int, used_cents: int) -> Split:
-    """How a note of `total_cents` is given on a fee of which `paid_cents` are paid and `used_cents` stay owed, all with tax.
+    """Split of a note of `total_cents` on a fee. Of that fee `paid_cents` are paid and `used_cents` stay owed, all with
+    tax.
 
-    What was paid beyond the used part is refunded, unless all is credited; the rest is credited, or offset.
+    The amount paid beyond the used part is refunded, unless all is credited; the rest is credited or offset, by `mode`.
     """
     if mode not in MODES:
         raise ValueError(mode)

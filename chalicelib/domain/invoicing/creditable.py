@@ -165,9 +165,10 @@ def _base_code(sent_cents: int, found: CreditAmounts, remaining_cents: int) -> s
 
 
 def _absorbed(invoice: CreditableInvoice, given: Split, total_cents: int) -> Split:
-    """The parts for a total: the difference goes to the credit, without one to the refund, else to the offset.
+    """Split whose parts add up to the total: the difference goes to the credit, without one to the refund, else to the
+    offset.
 
-    Where a part cannot bear it, the credit takes it.
+    A part that cannot bear the difference leaves it to the credit.
     """
     difference = total_cents - given.total_cents
     credit, refund, offset = given.credit_cents, given.refund_cents, given.offset_cents
