@@ -1,4 +1,4 @@
-"""What an event would owe: `/events/estimate_fees`."""
+"""Estimates of the fees that an event would owe: `/events/estimate_fees`."""
 
 from typing import Any
 

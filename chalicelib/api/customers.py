@@ -1,6 +1,6 @@
 """`/customers`.
 
-What prices usage is a tenth of the app: only the views that show usage import it, when they are first asked.
+The modules that price usage are a tenth of the app: only the views that show usage import them, at their first request.
 """
 
 from typing import Any
@@ -50,7 +50,7 @@ def destroy(call: Call) -> dict[str, Any]:
 
 @routes.get("/customers/{external_id}/current_usage")
 def current_usage(call: Call) -> dict[str, Any]:
-    """What the open period of one subscription has used, priced as its invoice would be."""
+    """Usage of one subscription's open period, priced as its invoice would be."""
     from chalicelib.features.usage_views import current as usage
 
     customer = service.find(call.organization.id, call.path["external_id"])
@@ -79,7 +79,7 @@ def projected(call: Call) -> dict[str, Any]:
 
 @routes.get("/customers/{external_id}/past_usage")
 def past(call: Call) -> dict[str, Any]:
-    """What one subscription's invoices have billed as usage."""
+    """Usage billed by one subscription's invoices, by period."""
     from chalicelib.features.usage_views import past as past_usage
 
     customer = service.find(call.organization.id, call.path["external_id"])

@@ -1,7 +1,7 @@
 """Writes of the core table, and the one transaction that carries out those of a change.
 
 A write carries the refusal that its failed condition means, so that callers need not know the place of a write among
-others. A write without a refusal is guarded by an optimistic lock: where its condition fails another writer was faster, and
+others. A write without a refusal is under an optimistic lock: where its condition fails another writer was faster, and
 `platform/retry.py` runs the change again from its reads.
 """
 

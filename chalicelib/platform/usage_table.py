@@ -115,7 +115,7 @@ class Table:
                 return
 
     def count(self, pk: str, **how: Any) -> int:
-        """How many items `query` would give, without carrying them here."""
+        """Number of items that `query` would give, without reading them."""
         total, position = 0, None
         while True:
             page, number = self.page(pk, position=position, count_only=True, **how)

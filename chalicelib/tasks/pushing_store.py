@@ -23,7 +23,8 @@ from chalicelib.platform.rows import Row
 
 
 class PushingRow(Row):
-    """Whose messages push the rest of an organization's tasks of one shard."""
+    """Lease on pushing the rest of an organization's tasks of one shard. `token` names its holder's chain of
+    messages."""
 
     token = UnicodeAttribute()
     until = InstantAttribute()

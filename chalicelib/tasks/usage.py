@@ -1,4 +1,4 @@
-"""What is kept of usage later on."""
+"""Tasks that maintain the usage table."""
 
 from datetime import datetime
 

@@ -41,5 +41,5 @@ def send(tasks: Sequence[Task]) -> None:
 
 
 def message(task_key: Key) -> Mapping[str, str]:
-    """What is sent: the key only, the item alone says what holds."""
+    """Body of the message: the task's key only. The stored item alone decides."""
     return {"pk": task_key[0], "sk": task_key[1]}

@@ -2,7 +2,7 @@
 
 Items
     pk                              sk                                  what it is
-    <org>#task#<kind>#<subject>     -                                   a task of the wall clock
+    <org>#task#<kind>#<subject>     -                                   a task in real time
     <org>#clock                     task#<due>#<rank>#<kind>#<subject>  a task of a sandbox's test clock, in due order
     index due: DUE#<00..15>         <run_at>                            what the tick finds (sparse)
     index due: PARKED               <run_at>                            what failed too often: alarmed, never pushed
