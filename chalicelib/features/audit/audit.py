@@ -216,7 +216,7 @@ def _as_both_say(compacted: Mapping[str, Any], hours: Mapping[str, Any]) -> tupl
 def _looked_at_again(
     look: Callable[[], tuple[list[Difference], bool]], sleep: Callable[[float], None]
 ) -> list[Difference]:
-    """What is still different when nothing changes any more (or at last, as the index cannot lag for so long)."""
+    """Differences that remain once the data is stable, or after the last try: the index cannot lag for that long."""
     found: list[Difference] = []
     for attempt in range(_TRIES):
         found, is_final = look()

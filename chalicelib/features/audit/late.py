@@ -2,9 +2,9 @@
 
 Source: rules/usage 1.4.
 
-Real time decides which came first, in sandboxes too: an invoice read its usage right before its `build`, an id that
-holds its instant; an event was metered at the instant of the log item that it names. Events of recurring metrics are
-never lost, as the next period counts them, nor are events charged in advance.
+Real time decides which came first, in sandboxes too: an invoice read its usage right before its fee revision (`build`),
+an id that holds its instant; an event was metered at the instant of the log item that it names. Events of recurring
+metrics are never lost, as the next period counts them, nor are events charged in advance.
 
 `make audit` lists late events. Once a day, in organizations with final invoices, those of the day are counted in a
 metric that raises an alarm. Sandboxes raise none.
@@ -104,7 +104,7 @@ class Ledger:
         return min(holding, key=lambda each: each.taken_at, default=None)
 
     def finals(self, external_id: str) -> list[Final]:
-        """What final invoices have billed of an external id's usage, by time."""
+        """Usage of an external id that final invoices billed, by time."""
         if external_id not in self._finals:
             customers = dict.fromkeys(each.customer_id for each in self._subscriptions(external_id))
             found = [final for customer in customers for final in self._of_customer(customer, external_id)]

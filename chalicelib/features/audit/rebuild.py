@@ -1,5 +1,5 @@
 """Making hour rows anew from raw events, where a fault outside has made them wrong. What a metric's change asks for needs no
-rebuild: readers recount and fold what rows do not cover (decisions/0012).
+rebuild: readers recount and compact what rows do not cover (decisions/0012).
 
 Each row is written in a transaction of its own, on condition that its count is unchanged: so the meter may go on.
 """

@@ -1,4 +1,4 @@
-"""What requests about billable metrics hold, and how one is shown. Source: rules/catalog 3; rules/usage 2 to 4."""
+"""Request schemas of billable metrics, and their form in the API. Source: rules/catalog 3; rules/usage 2 to 4."""
 
 from collections.abc import Mapping
 from decimal import Decimal

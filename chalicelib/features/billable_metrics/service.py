@@ -115,7 +115,7 @@ def show_all(organization_id: OrganizationId, metrics: Sequence[Metric]) -> list
 
 
 def evaluated(values: Mapping[str, Any], *, now: datetime) -> Decimal | str:
-    """What a formula gives for an event, neither of which is kept. `now` stands for a missing timestamp.
+    """Value of a formula for an event, neither of which is kept. `now`: used where the event has no timestamp.
 
     Raises: Invalid.
     """

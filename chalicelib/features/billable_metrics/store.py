@@ -1,12 +1,12 @@
-"""Where billable metrics are kept.
+"""Storage of billable metrics.
 
 Items
     pk                              sk          what it is
     <org>#billable_metric#<id> ...  -           platform/collection.py
     <org>#metric-plans#<id>         <plan id>   a live plan uses the metric (written with the plan)
-    <org>#metric-formulas           <code>      {code, field_name, expression, keys} of a live metric that asks something of
-                                                each event that comes in
-    <org>#metric-deleted            <code>      {code, until}: the latest deletion of a metric of this code, really
+    <org>#metric-formulas           <code>      {code, field_name, expression, keys} of a live metric that checks each
+                                                incoming event
+    <org>#metric-deleted            <code>      {code, until}: the latest deletion of a metric of this code, in real time
 
 Access patterns
     1 METRICS.*                 platform/collection.py
@@ -35,7 +35,7 @@ from chalicelib.platform.rows import Row
 from chalicelib.platform.timestamps import stamp
 from chalicelib.platform.unit import Write
 
-# The first API's name of a recurring unique count, whose charges are prorated. Source: rules/usage 3.
+# The legacy API's name of a recurring unique count, whose charges are prorated. Source: rules/usage 3.
 SEED_RECURRING_COUNT = "recurring_count_agg"
 
 
@@ -43,8 +43,8 @@ Rounding = Literal["round", "ceil", "floor"]
 
 
 class Check(NamedTuple):
-    """What a metric asks of each event that comes in: the property that a formula makes of it, or that its operation is one
-    that its value can take (`keys`: of its dimensions)."""
+    """Check that a metric makes of each incoming event: the property that a formula writes, or that the operation is
+    valid for its value (`keys`: of the metric's dimensions)."""
 
     code: str
     field_name: str
@@ -62,8 +62,8 @@ class MetricFilter(BaseModel):
 
 
 class Metric(Record):
-    """A billable metric. `seed_type`: the first API's name of its aggregation, where it was declared by that; `group`: the
-    first API's form of its filters, where they were given so (features/billable_metrics/groups.py)."""
+    """A billable metric. `seed_type`: the legacy API's name of its aggregation, where it was declared by that; `group`: the
+    legacy API's form of its filters, where they were given so (features/billable_metrics/groups.py)."""
 
     id: BillableMetricId
     name: str
@@ -87,8 +87,8 @@ class Metric(Record):
 
     @property
     def ingest_checks(self) -> dict[str, Any] | None:
-        """What it asks of each event that comes in, None for most: the property that a formula makes of it; that its
-        operation is one that its value can take (`keys`: of its dimensions, in which values stand apart)."""
+        """Checks of each incoming event; None for most metrics: the property that a formula writes, or that the
+        operation is valid for its value (`keys`: of the metric's dimensions, in which values count apart)."""
         if self.deleted_at is not None or self.field_name is None:
             return None
         if self.expression is None and self.seed_type is None:
@@ -108,7 +108,8 @@ class MetricPlanRow(Row):
 
 
 class FormulaRow(Row):
-    """What a live metric asks of each event that comes in. `keys`: of its dimensions, None where values stand together."""
+    """Check that a live metric makes of each incoming event. `keys`: of its dimensions; None where all values count
+    together."""
 
     code = UnicodeAttribute()
     field_name = UnicodeAttribute()
@@ -154,7 +155,7 @@ def plans_of(organization_id: OrganizationId, metric_id: BillableMetricId, *, af
 
 
 def formulas(organization_id: OrganizationId) -> list[Check]:
-    """What an organization's metrics ask of each event that comes in."""
+    """Checks that an organization's metrics make of each incoming event."""
     found = FormulaRow.select(_formulas(organization_id))
     return [Check(row.code, row.field_name, row.expression, row.keys) for row in found]
 

@@ -93,7 +93,7 @@ def draft_or_final(
 
 
 def finalized(note: CreditNote, invoice: Invoice, *, today: date, now: datetime) -> CreditNote:
-    """A draft note made final with its invoice, whose number it takes."""
+    """Note of a draft, finalized with its invoice, whose number it takes."""
     return note.model_copy(
         update={
             "status": "finalized",

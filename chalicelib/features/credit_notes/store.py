@@ -1,4 +1,4 @@
-"""Where credit notes are kept. What billing must read consistently stands under the customer's own key.
+"""Storage of credit notes. Open balances stand in the customer's item collection, as billing reads them consistently.
 
 Items
     pk                            sk                     what it is
@@ -10,7 +10,7 @@ Items
 Access patterns
     1 get(org, id)                 GetItem    consistent
     2 get_many(org, ids)           BatchGet   consistent
-    3 open_of(items)               -          what features/customers/store.py read under the customer's key
+    3 open_of(items)               -          from the items that features/customers/store.py read
     4 create_actions / replace_actions / write_notes    part of the issuing transaction, with open balances and total
     5 lists                        Query      index list or owner
     6 fees_of(org, notes)          BatchGet   consistent: the invoices; Query: of each its fees, until all are found
@@ -139,7 +139,7 @@ def owner_pk(organization_id: OrganizationId, customer_id: CustomerId) -> str:
 
 
 def _open_writes(organization_id: OrganizationId, old: CreditNote | None, new: CreditNote) -> list[Write]:
-    """The change of the open balance. Needs no condition of its own: the note's optimistic lock guards both."""
+    """The change of the open balance. It needs no condition of its own: the note's optimistic lock protects both."""
     before = old if old is not None and old.open else None
     after = new if new.open else None
     if after is not None:

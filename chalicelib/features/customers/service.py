@@ -27,7 +27,7 @@ from chalicelib.platform.unit import Unit, Write
 # for events still queued. Ranks: nothing of one instant relies on their order but that invoices end after billing began.
 BILL = agenda.kind("bill_customer", rank=10, reads_usage=True)
 REPLAN = agenda.kind("replan_customers", rank=5, wall_clock=True)
-# A deleted customer's drafts are made final a little later. Source: rules/catalog 2.2.
+# A deleted customer's drafts are finalized a little later. Source: rules/catalog 2.2.
 CLOSE = agenda.kind("close_customer", rank=15)
 _DRAFTS_KEPT = timedelta(minutes=5)
 

@@ -1,4 +1,4 @@
-"""Where customers are kept. What billing must read consistently stands under the customer's own key.
+"""Storage of customers. The customer's item collection holds everything that billing reads consistently.
 
 Items
     pk                              sk          what it is

@@ -45,7 +45,7 @@ def page(call: Call) -> tuple[list[dict[str, Any]], dict[str, int | None]]:
 
 
 class _Filter:
-    """What a list leaves. `warnings[]` names those that an event must have one of; `any`: whichever."""
+    """Filter of a list. `warnings[]` names faults: an event must have one of them; `any` means all of them."""
 
     def __init__(self, call: Call) -> None:
         names = parameters.words(call, ("warnings", "warning"), (*faults.WARNINGS, _ANY))
@@ -58,7 +58,7 @@ class _Filter:
 
     @property
     def name(self) -> Sequence[Any]:
-        """What tells it from other filters."""
+        """Values that identify the filter."""
         return [self._bits, self._code, self._subscription]
 
     def of_day(self, day: str) -> bool | None:

@@ -27,7 +27,7 @@ _DAY_MS = 86_400_000
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """What a list leaves: a code, and a range of timestamps in milliseconds, both ends included."""
+    """Filter of a list: a code, and a range of timestamps in milliseconds, both ends included."""
 
     code: str | None
     low_ms: int
@@ -35,7 +35,7 @@ class Filter:
 
     @property
     def name(self) -> Sequence[Any]:
-        """What tells it from other filters."""
+        """Values that identify the filter."""
         return [self.code, self.low_ms, self.high_ms]
 
     def of_day(self, day: str) -> bool | None:
@@ -95,7 +95,7 @@ def _kept_since(organization: OrganizationRef, real_now: datetime) -> int:
 
 
 def _started_at(organization_id: OrganizationId, subscription: str) -> datetime | None:
-    """When the live subscription of an external id started, else the latest that had it."""
+    """Start of the live subscription of an external id, else of the latest one; None where none started."""
     live = subscriptions.started_at_of(organization_id, subscription)
     if live is not None:
         return live

@@ -1,4 +1,4 @@
-"""What requests about events hold. Source: rules/usage 1.1 to 1.3."""
+"""Request schemas of events. Source: rules/usage 1.1 to 1.3."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -139,7 +139,7 @@ def read_estimate(values: Mapping[str, Any], *, now: datetime) -> Event:
 
 
 def batch_of(body: Any) -> list[Mapping[str, Any]]:
-    """The events of a batch: `{"events": [...]}`, or the first API's one event for several subscriptions.
+    """The events of a batch: `{"events": [...]}`, or the legacy API's one event for several subscriptions.
 
     Raises: BadRequest; Invalid.
     """

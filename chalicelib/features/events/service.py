@@ -185,7 +185,7 @@ def _send(
     if source is not None:
         head["from"] = [source.ip, source.client]
     if organization.sandbox:
-        head["now"] = stamp(now)  # What its clock says: the hour whose faults are told together.
+        head["now"] = stamp(now)  # What its clock says: the hour whose faults are announced together.
         # Written before sending: a marker too many only makes the test clock wait, one too few would lose events to it.
         head["in_flight"] = new_id()
         expires = int((received_at + limits.IN_FLIGHT_KEPT).timestamp())

@@ -44,7 +44,7 @@ class Events:
         return self._read(days, wanted, has_more=has_more), listing.meta(wanted, total)
 
     def _days(self, real_now: datetime) -> dict[str, int]:
-        """How many events there are on each day, the latest first."""
+        """Number of events on each day, the latest first."""
         low, high = metered.day_of(self.low_ms), metered.day_of(self.high_ms)
         found = daily.numbers(self.organization_id, self.subscription, low, high, real_now=real_now)
         days: dict[str, int] = {}
@@ -58,8 +58,7 @@ class Events:
         return days
 
     def _in_part_of(self, day: str) -> int:
-        """How many there are on a day of which a part is asked for: whole hours by their rows, cut ones by the
-        index."""
+        """Number of events in the requested part of a day: whole hours from hour rows, cut hours from the index."""
         pk = metered.usage_pk(self.organization_id, self.subscription)
         number = 0
         cut: set[tuple[int, str]] = set()

@@ -1,11 +1,11 @@
-"""Where fees stand by themselves. A fee of a final invoice never changes, so that a copy of it is as good.
+"""Storage of standalone fees, and of copies of the fees of final invoices, which never change.
 
 Items
     pk                                  sk                      what it is
-    <org>#fee#<id>                      -                       a fee without invoice, or a copy of one of a final invoice
+    <org>#fee#<id>                      -                       a standalone fee, or a copy of one of a final invoice
         index list:  <org>#fee                    <created_at>#<id>   those not deleted
         index owner: <org>#fee-of#<customer>      the same
-    <org>#advance-fees#<subscription>   <start>#<fee id>        for which days a fee in advance was paid, and its cents
+    <org>#advance-fees#<subscription>   <start>#<fee id>        the days that a fee in advance paid for, and its cents
 
 Access patterns
     1 get(org, id)                      GetItem    consistent
@@ -70,7 +70,7 @@ class PaidDaysRow(Row):
 
 @dataclass(frozen=True, slots=True)
 class PaidDays:
-    """What a fee in advance paid for: half-open, and its cents."""
+    """Range that a fee in advance paid for, half-open, and its cents."""
 
     start: datetime
     end: datetime
@@ -143,7 +143,7 @@ def remove_actions(organization_id: OrganizationId, old: Stored) -> list[Write]:
 def paid_between(
     organization_id: OrganizationId, subscription_id: SubscriptionId, low: datetime, high: datetime
 ) -> Iterator[PaidDays]:
-    """What a subscription paid in advance for ranges that begin between two instants, both included."""
+    """Ranges that a subscription paid for in advance and that begin between two instants, both included."""
     pk = key(organization_id, "advance-fees", subscription_id)
     within = PaidDaysRow.sk.between(stamp(low), f"{stamp(high)}$")
     for row in PaidDaysRow.select(pk, within=within):

@@ -56,7 +56,7 @@ def next_group(decisions: Sequence[Decision]) -> list[Decision]:
 def next_due_at(
     subscriptions: Sequence[Subscription], known: Mapping[str, Plan], context: BillingContext
 ) -> datetime | None:
-    """When the customer's billing is due next; None: never."""
+    """Next due time of the customer's billing; None: never."""
     waits = lifecycle.waiting_for_an_end(subscriptions)
     instants = [
         schedule.next_due_at(s, known[s.plan_id], zone=context.zone) for s in subscriptions if s.id not in waits
@@ -87,7 +87,7 @@ def _bill_once(task: Task, now: datetime) -> bool:
 
 
 def _places(outcome: Outcome) -> int:
-    """How many places of a transaction's 100 an outcome takes at the most."""
+    """Upper bound of the items that an outcome takes of the 100 of a transaction."""
     ends = outcome.before.live and not outcome.after.live
     return 1 + len(outcome.news) + 2 * ends
 

@@ -35,7 +35,7 @@ from chalicelib.platform.unit import Unit
 from chalicelib.platform.usage_table import usage
 from chalicelib.platform.values import Item
 
-# The faults of an hour are told after its end: in an organization with a clock of its own, by that clock.
+# The faults of an hour are announced after its end: in an organization with a clock of its own, by that clock.
 ERRORS = agenda.kind("event_errors", rank=70, reads_usage=True)
 
 _HOUR = timedelta(hours=1)
@@ -98,8 +98,8 @@ def complete(
 
 
 def _known(organization_id: OrganizationId, message: Message) -> dict[str, tuple[set[Name], set[Key]]]:
-    """Of the stored events that this very message brought, by the name of their batch, those that no log item names,
-    and the rows of numbers for the others."""
+    """Stored events that this message brought and no log item names, by the name of their batch; and the rows of
+    numbers of the others."""
     keys = [store.event_key(organization_id, e.transaction_id, e.external_subscription_id) for e in message.events]
     found: dict[str, tuple[set[Name], set[Key]]] = {}
     for item in usage.get_many(keys).values():
@@ -121,7 +121,7 @@ def standing(organization_id: OrganizationId, name: str) -> list[Item]:
 
 
 def _references(messages: Iterable[Message], wanted: set[Name], definitions: Definitions | None) -> Iterable[Reference]:
-    """Of each event that is wanted the first, which is the one that is kept; all found are taken out of `wanted`."""
+    """First reference of each wanted event, which is the one that is kept. Removes each found name from `wanted`."""
     place = 0
     for message in messages:
         source = message.source
@@ -178,7 +178,7 @@ def _tell_later(organization: OrganizationRef, at: datetime) -> None:
     try:
         agenda.put(agenda.task(ERRORS, organization, hour, due_at), now=at).alone()
     except Exception:  # noqa: BLE001  what is odd is no money
-        logger.exception("faults will not be told", extra={"organization": organization.id, "hour": hour})
+        logger.exception("faults will not be announced", extra={"organization": organization.id, "hour": hour})
 
 
 # Erasing.

@@ -7,7 +7,7 @@ Items
                     unless they are few, and of the day of the instant before it
     <org>#log                       <day>#<day of the events>#<part>    how many events such items name (log_numbers.py);
                                                                         part with a `+`: items that are not in the index
-    <org>#log-faulty#<hour>         <instant>#<batch>#<part>#<n>    such an item names events with faults not told yet
+    <org>#log-faulty#<hour>         <instant>#<batch>#<part>#<n>    such an item names events with faults not announced yet
 
 `<instant>#<batch>#<part>` is the name of a batch: each of its events holds it as `log`. The first day is that of the
 instant, at which the batch was metered. So items are read in order of reception, from the table, and in order of the
@@ -201,6 +201,6 @@ def instant_ms_of(name: str) -> int:
 
 
 def expires_at(received_on: str, day: str) -> int:
-    """When a list needs events of these days no more: they themselves have gone by then."""
+    """Expiry of a log item, in Unix seconds: the events of these days are gone by then."""
     latest_ms = store.begin_ms_of_day(max(received_on, day))
     return latest_ms // 1000 + int((limits.EVENT_RETENTION + timedelta(days=3)).total_seconds())

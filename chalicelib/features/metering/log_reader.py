@@ -194,7 +194,7 @@ class Walk:
 
 
 def count(organization_id: OrganizationId, order: Order, day: Day, keeps: Callable[[Reference], bool]) -> int:
-    """How many events of a day a filter leaves: all its items are read."""
+    """Number of events of a day that a filter keeps. Reads all its items."""
     return sum(
         sum(map(keeps, references_of(item)))
         for shard in sorted(day.shards)
@@ -231,7 +231,7 @@ def faulty_marks(organization_id: OrganizationId, hour: str) -> list[tuple[str, 
 
 
 def marked(organization_id: OrganizationId, marks: Sequence[tuple[str, str]]) -> Iterator[Reference]:
-    """What the log items that these marks stand for say of events with faults, in order of reception."""
+    """References to events with faults, from the log items that these marks name, in order of reception."""
     for _, sk in marks:
         item = usage.get(log_items.pk_of(organization_id, sk), sk)
         if item is not None:
@@ -239,7 +239,7 @@ def marked(organization_id: OrganizationId, marks: Sequence[tuple[str, str]]) ->
 
 
 def of_transaction(organization_id: OrganizationId, transaction_id: str, real_now: datetime) -> Iterator[Reference]:
-    """What the log says of late of the events of a transaction id, the last received first."""
+    """Recent log references to the events of a transaction id, the last received first."""
     since = f"{real_now - limits.EVENT_LOG_KEPT:%Y-%m-%d}"
     stored = [item for item in store.by_transaction(organization_id, transaction_id) if not erase.is_erased(item)]
     lately = [item for item in stored if item["log"] >= since]

@@ -1,4 +1,4 @@
-"""How far metering has come: whether an event accepted before an instant may still be on its way.
+"""Progress of metering: whether an event accepted before an instant may still be in flight.
 
 SQS says how many messages are not done, and not how old they are; where events come in all the time there are always
 some. So each meter notes what it receives, before it counts: once in each slot of half a minute that it works, and
@@ -34,7 +34,7 @@ from chalicelib.platform.timestamps import stamp, unstamp
 
 
 class NoteRow(Row):
-    """What one worker received in a slot. Counting waits behind its write."""
+    """Acceptance times of the messages that one worker received in a slot. Counting waits for its write."""
 
     use = "brief"
 
@@ -138,7 +138,7 @@ class Progress:
 
 
 def read(real_now: datetime) -> Progress:
-    """How far all meters have come by now."""
+    """Present progress of all meters."""
     slots, late, rest = set[str](), dict[str, str](), list[str]()
     within = NoteRow.sk.between(stamp(_slot(real_now - WINDOW)), stamp(real_now + _KEPT))
     for row in NoteRow.select(_PK, within=within):

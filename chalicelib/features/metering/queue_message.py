@@ -33,7 +33,7 @@ class Message:
     came_before: bool = False
 
     def accepted(self) -> Accepted:
-        """When it was accepted."""
+        """Acceptance of the message: real time, and the organization's own time."""
         return Accepted(self.received_at, self.clock_at or unstamp(self.received_at))
 
 

@@ -103,10 +103,11 @@ class Outcome:
 
 
 class Patience:
-    """How long a batch goes on with an organization whose transactions do not get through: the others wait meanwhile.
+    """Budget of time that a batch spends on an organization whose transactions do not get through; the others wait
+    meanwhile.
 
-    `give_up_at` (monotonic seconds): when no transaction may begin any more. A function that goes on until it is cut
-    off gives nothing back, and all its messages come again late.
+    `give_up_at` (monotonic seconds): no transaction begins after it. A function that goes on until it is cut off
+    returns nothing, and all its messages come again late.
     """
 
     def __init__(self, whole: "Patience | None" = None, *, give_up_at: float = math.inf) -> None:

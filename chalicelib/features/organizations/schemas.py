@@ -1,4 +1,4 @@
-"""What requests about organizations hold, and how an organization is shown."""
+"""Request schemas of organizations, and their form in the API."""
 
 from collections.abc import Sequence
 from decimal import Decimal

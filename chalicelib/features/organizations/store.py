@@ -1,4 +1,4 @@
-"""Where organizations are kept.
+"""Storage of organizations.
 
 Items
     pk                      sk    what it is
@@ -95,7 +95,7 @@ def without_hmac_key(organization: Organization) -> Write:
 
 
 def numbers_key(organization_id: OrganizationId) -> Key:
-    """Where the counters of an organization's documents stand."""
+    """Key of the counters of an organization's documents."""
     return key(organization_id, "numbers"), "-"
 
 

@@ -46,14 +46,14 @@ def replace(
 
 
 def following(organization: OrganizationRef, plan: Plan, *, now: datetime) -> list[Task]:
-    """What brings the subscriptions of a changed plan in line with it; `plan` as it is written."""
+    """Tasks that bring the subscriptions of a changed plan in line with it. `plan`: as it is written."""
     if not plan.taken:
         return []
     return [agenda.task(FOLLOW, organization, f"{plan.id}#{plan.version}", now, {"plan_id": plan.id})]
 
 
 def announcement(organization: OrganizationRef, plan: Plan, name: str, *, now: datetime) -> Task:
-    """What is told about a plan."""
+    """Announcement of a change of a plan."""
     payload = serializer.show_all(organization.id, [plan])[0]
     subject = f"{name}#{plan.id}#{plan.version}"
     return webhooks.announcement(organization, name, "plan", payload, subject=subject, now=now)

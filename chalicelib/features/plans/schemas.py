@@ -1,4 +1,4 @@
-"""What requests about plans hold. Source: rules/catalog 2, 3; rules/usage 5."""
+"""Request schemas of plans. Source: rules/catalog 2, 3; rules/usage 5."""
 
 from collections.abc import Mapping
 from decimal import Decimal
@@ -189,7 +189,7 @@ class PlanInput(schema.Request):
 
 
 class Cascade(schema.Request):
-    """What the body of a change of a part says beside it."""
+    """Additional member of the body of a part's change."""
 
     cascade_updates: schema.Boolean | None = None
 

@@ -20,7 +20,7 @@ from chalicelib.platform.timestamps import iso
 
 @dataclass(frozen=True, slots=True)
 class PlanReferences:
-    """What plans refer to, by id."""
+    """Objects that plans refer to, by id."""
 
     metrics: Mapping[str, Metric]
     add_ons: Mapping[str, AddOn]
@@ -28,7 +28,7 @@ class PlanReferences:
 
     @classmethod
     def of(cls, organization_id: OrganizationId, plans: Sequence[Plan]) -> "PlanReferences":
-        """All that these plans refer to, read in one request."""
+        """Objects that these plans refer to, read in one request."""
         metrics, add_ons, known = get_together(
             organization_id,
             (METRICS, (charge.metric_id for plan in plans for charge in plan.charges)),
@@ -122,7 +122,7 @@ def show_filter(charge: Charge, charge_filter: ChargeFilter) -> dict[str, Any]:
 
 
 def _show_group(charge_filter: ChargeFilter) -> dict[str, Any]:
-    """The same as the first API names it."""
+    """The same as the legacy API names it."""
     return {
         "group_id": charge_filter.group_id,
         "values": ranges.numbered(charge_filter.properties),

@@ -1,4 +1,4 @@
-"""Where plans are kept, each with its charges and fixed charges in one item.
+"""Storage of plans, each with its charges and fixed charges in one item.
 
 Items
     pk                              sk                                  what it is
@@ -54,7 +54,7 @@ def _group_keys(properties: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 class ChargeFilter(BaseModel):
-    """A part of a charge with its own properties, for events of certain dimensions. `group_id`: the group of the first API
+    """A part of a charge with its own properties, for events of certain dimensions. `group_id`: the group of the legacy API
     that it stands for; `parent_id`: in a child, the filter of the parent that it stands for."""
 
     model_config = ConfigDict(defer_build=True, frozen=True)
@@ -271,7 +271,7 @@ def subscribers(
 
 
 def subscriber_key(customer_id: CustomerId, subscription_id: SubscriptionId) -> str:
-    """Where a subscription stands in its plan's list."""
+    """Sort key of a subscription in its plan's list."""
     return key(customer_id, subscription_id)
 
 

@@ -48,7 +48,7 @@ class Buckets:
 
     @property
     def dimension(self) -> RollupDimension | None:
-        """How rollups keep what the charge needs; None: as plain counts and sums."""
+        """Rollup dimension that the charge needs; None where plain counts and sums do."""
         keys = self._open_keys
         if ChargeModel(self.charge.charge_model) is ChargeModel.DYNAMIC and not keys:
             return definitions.priced_dimension_of(self.metric)
@@ -88,7 +88,7 @@ class Buckets:
         return dimensions.split((r for r in readings if self._keeps(r.properties)), *self._dimensions)
 
     def summaries(self, *ranges: RollupTotals) -> dict[Bucket, tuple[Summary, ...]]:
-        """What was counted in these ranges, by fee: a summary for each range. They have to hold the charge's view."""
+        """Summaries by fee, one for each range. The ranges have to hold the charge's rollup dimension."""
         dimension = self.dimension
         if dimension is None:
             return {Bucket(None): tuple(self._plain(counted) for counted in ranges)}

@@ -1,9 +1,9 @@
-"""What single events owe of a charge paid in advance, and what a period has paid by now. Source: rules/usage 7
-and 9.
+"""Amounts that single events owe for a charge paid in advance, and the amount that a period has paid by now. Source:
+rules/usage 7 and 9.
 
-An event owes what it adds by its place in time: the price of the events of its period up to it less the price of those
-before it. Where later ones were charged before it came, it owes no more than what their fees have left of the price of
-all events metered so far (docs/decisions/0018).
+An event owes the amount that it adds at its place in time: the price of its period's events up to it less the price of those
+before it. Where later events were charged first, it owes at most the price of all events metered so far less their fees
+(docs/decisions/0018).
 """
 
 from collections.abc import Mapping, Sequence
@@ -81,7 +81,7 @@ class Period:
 
     @property
     def renews(self) -> bool:
-        """Whether what recurs was paid for when it began: by a renewal, or by the plan before. A first period begins
+        """Whether a recurring metric was paid for when it began: by a renewal, or by the plan before. A first period begins
         with nothing paid."""
         started_at = self.subscription.started_at
         return self.subscription.previous_id is not None or (started_at is not None and started_at < self.starts_at)
@@ -135,11 +135,11 @@ def part_of(period: Period, charge: Charge, metric: Metric, event: Reading) -> E
 
 
 def owed(period: Period, part: EventFeeTarget, event: Reading, *, charged: Decimal, stored: bool = True) -> Owed | None:
-    """What an event owes where so much was charged in its period, filter and group, which has to be read before this is
-    called: so that all whose fees are in `charged` are among the events that are read here. None where the event is
-    gone.
+    """Amount that an event owes; None where the event is gone.
 
-    `stored`: it is among them; False: it is looked at as if it were.
+    `charged`: the sum charged by now for its period, filter and group. It has to be read before this is called, so that
+    this reads all events whose fees it includes. `stored`: the event is among the stored ones; False: it is priced as
+    if it were.
     """
     if part.owes_the_same_in_any_order:
         (change,) = advance.changes(part.asked.rule, [event])
@@ -256,8 +256,8 @@ def _readings(period: Period, metric: Metric, span: Span) -> list[Reading]:
 def paid_by_now(
     period: Period, charges: Sequence[tuple[Charge, Metric]], *, only: Mapping[str, str] | None = None
 ) -> list[Used]:
-    """What the charges in advance have counted in the period, at the sum of what their events owe, each by its place.
-    `only`: of events with these properties, by which they are not grouped then."""
+    """Usage that the charges in advance counted in the period, priced at the sum of the amounts that its events owe,
+    each by its place. `only`: properties that events must have; usage is not grouped by them then."""
     # Full units are shown, whatever is paid for them; and single events are not rounded as a metric's units are.
     plain = {"rounding_function": None, "rounding_precision": None}
     full = [(c.model_copy(update={"prorated": False}), m.model_copy(update=plain)) for c, m in charges]

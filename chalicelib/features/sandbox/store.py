@@ -1,4 +1,4 @@
-"""Where a sandbox's clock is moved.
+"""Storage of a moving sandbox clock.
 
 Items
     pk              sk              what it is

@@ -1,4 +1,4 @@
-"""What one use case writes: subscriptions and the customer's billing task, in one transaction."""
+"""Transaction of one use case: subscriptions and the customer's billing task."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What happens to a subscription at an instant: the earliest thing that is due, one at a time. Nothing is written here."""
+"""Lifecycle of subscriptions: the earliest step that is due, one at a time. Nothing is written here."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -15,7 +15,7 @@ from chalicelib.features.subscriptions.schedule import LifecycleStep
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """One subscription before and after, what is billed for it, and what is told about it. `unused_days`: days of its
+    """One subscription before and after, its billing line, and the events to emit. `unused_days`: days of its
     last fee that a credit note shall give back; `opens_period`: fees from here on belong to a new period; `next_plan`: the
     plan that follows an upgrade."""
 
@@ -75,10 +75,10 @@ def decide_all(
     now: datetime,
     zone: ZoneInfo,
 ) -> list[Decision]:
-    """What is due for a customer's subscriptions by `now`. `closing`: the customer was deleted.
+    """Decisions due for a customer's subscriptions by `now`. `closing`: the customer was deleted.
 
-    One thing per subscription, the earliest first, so that a late run bills what punctual ones would have billed: who
-    calls comes back until nothing is due. Source: rules/billing-periods 4 to 9.
+    Each subscription takes one step, the earliest, so that a late run bills as punctual ones would have. The caller
+    loops until nothing is due. Source: rules/billing-periods 4 to 9.
     """
     by_id = {s.id: s for s in subscriptions_of}
     waits = waiting_for_an_end(subscriptions_of)

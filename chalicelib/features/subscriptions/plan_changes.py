@@ -32,9 +32,9 @@ def change_plan(
     has not begun, simply another one. The same plan again changes nothing."""
     organization_id = change.organization.id
     current = change.of_id(subscription_id)
-    assert current is not None, "a guard names a subscription of its customer"
+    assert current is not None, "a uniqueness item names a subscription of its customer"
     if not current.live:
-        raise ChangedMeanwhile(Resource.SUBSCRIPTION)  # It ended, or got a successor, after the guard was read.
+        raise ChangedMeanwhile(Resource.SUBSCRIPTION)  # It ended or got a successor since the item was read.
     waiting = change.of_id(current.next_id)
     known = plans.by_ids(organization_id, [current.plan_id, *([waiting.plan_id] if waiting else [])])
     current_plan = known[current.plan_id]

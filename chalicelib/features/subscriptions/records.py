@@ -26,7 +26,7 @@ InvoiceMode = Literal["generate", "skip"]
 
 
 class PendingInvoice(StrEnum):
-    """What is still to be billed for a subscription, beside its periods."""
+    """Invoices still to be made for a subscription, beside those of its periods."""
 
     STARTING = "subscription_starting"
     TERMINATING = "subscription_terminating"
@@ -69,8 +69,9 @@ class Takeover(BaseModel):
 
 
 class Subscription(Record):
-    """One subscription. `billed_until`: usage before this instant is invoiced (the period guard); `billed_on`: the last
-    billing day that was carried out, local; `occasions`: what its customer's billing still has to invoice.
+    """One subscription. `billed_until`: usage before this instant is invoiced (this bills each period once);
+    `billed_on`: the last billing day that was carried out, local; `occasions`: what its customer's billing still has to
+    invoice.
 
     `alerts_on`: local days on which its end is still to be announced; `units_changed_at`: units of fixed charges in
     advance changed and are still to be billed (`units_seen_at`: the latest such change); `fixed_paid`: what was paid in

@@ -1,14 +1,14 @@
-"""Where subscriptions are kept: under their customer's key, so that billing reads them all at once.
+"""Storage of subscriptions, in their customer's item collection, so that billing reads them all at once.
 
 Items
     pk                                      sk          what it is
     <org>#customer#<id>                     sub#<id>    the subscription
         index list:  <org>#subscription                 <created_at>#<id>   all of the organization
         index owner: <org>#subscription-ext#<external>  <created_at>#<id>   all that ever had this external id
-    <org>#subscription-guard#<external>     -           one live chain per external id: whose and which
+    <org>#subscription-guard#<external>     -           uniqueness item: one live chain per external id
 
 Access patterns
-    1 find_live(org, external)          GetItem   consistent: whose live subscription this is
+    1 find_live(org, external)          GetItem   consistent: customer and id of the live subscription
     2 get(org, customer, id)            GetItem   consistent
     3 history(org, external)            Query     index owner: ended ones too, newest first
     4 write_subscriptions               part of a decision's transaction

@@ -96,7 +96,7 @@ class Reader:
         self._hours(compacted_end, last_hour, counted)
 
     def first_hour(self) -> datetime | None:
-        """When the subscription's usage begins, to the hour; to the day, where hours have gone."""
+        """Begin of the subscription's usage, to the hour; to the day where the hour rows have gone."""
         found = [usage.page(self._pk, begins=level, limit=1)[0].items for level in ("h#", "d#")]
         return min((_instant(items[0]["sk"].split("#")[1]) for items in found if items), default=None)
 

@@ -88,7 +88,7 @@ def _group(query: Mapping[str, Sequence[str]]) -> dict[str, str]:
 
 @dataclass(frozen=True, slots=True)
 class OpenUsage:
-    """What a subscription has used in a range that is not billed yet, by charge in the plan's order."""
+    """Usage of a subscription in a range that is not billed yet, by charge in the plan's order."""
 
     account: BillingContext
     plan: Plan
@@ -105,7 +105,7 @@ def open_usage(
     *,
     now: datetime,
 ) -> OpenUsage:
-    """What was used in the period containing `now`, or in all since the subscription started.
+    """Usage of the period that contains `now`, or, where the selection is full, since the subscription started.
 
     Raises: NotAllowed, `no_active_subscription`; NotFound, when a named charge matches none.
     """

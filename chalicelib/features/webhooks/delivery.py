@@ -26,7 +26,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """How an attempt ended. `http_status` None: there was no answer."""
+    """Result of an attempt. `http_status`: None without an answer."""
 
     delivered: bool
     http_status: int | None

@@ -189,9 +189,9 @@ def announcement(
     subject: str,
     now: datetime,
 ) -> Task:
-    """The task that tells of a happening: the caller writes it together with what happened, and pushes it afterwards.
+    """Task that announces an event. The caller writes it in the transaction of the change, and pushes it afterwards.
 
-    `subject` names the happening, so that announcing it twice makes one message. `payload` is the API's representation.
+    `subject` names the event, so that announcing it twice makes one message. `payload` is the API's representation.
     """
     body = to_json(payload)
     detail = {"webhook_type": webhook_type, "object_type": object_type, "created_at": iso(now)}

@@ -1,4 +1,4 @@
-"""Where endpoints and messages are kept.
+"""Storage of endpoints and messages.
 
 Items
     pk                                  sk      what it is
@@ -12,7 +12,7 @@ Items
 Access patterns
     1 ENDPOINTS.*                   platform/collection.py
     2 endpoint_set(org), live(org)  Query     consistent: all endpoints, at most ten, and the version of their set
-    3 enter_actions, leave_actions  part of an endpoint's transaction: what was decided on the whole set still holds
+    3 enter_actions, leave_actions  part of an endpoint's transaction: locks the set that was decided on
     4 get(org, id)                  GetItem   consistent
     5 messages(org)                 Query     index list
     6 create_action(message)        Put       refused where the message exists; part of the announcement's transaction
@@ -39,7 +39,7 @@ MessageStatus = Literal["pending", "succeeded", "retrying", "failed"]
 
 
 class Endpoint(Record):
-    """Where messages go. `event_types` None means all."""
+    """Endpoint that receives messages. `event_types`: None means all."""
 
     id: WebhookEndpointId
     webhook_url: str

@@ -1,7 +1,7 @@
-"""What a child of a plan takes over when the plan changes. Source: rules/catalog 2.1.
+"""Cascade of a plan's change to a child. Source: rules/catalog 2.1.
 
-A value of the child that still equals the plan's value before is nobody's own: it follows. What the child's subscription
-has overridden stays. Charges, their filters and fixed charges are matched by the parent's ids; added ones are added,
+A value of the child that equals the plan's old value follows the change. A value that the child's subscription has
+overridden stays. Charges, their filters and fixed charges are matched by the parent's ids; added ones are added,
 removed ones go.
 """
 

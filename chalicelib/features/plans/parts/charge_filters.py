@@ -1,4 +1,4 @@
-"""Building the filters of a charge from a request: by the present form, or by the first API's groups.
+"""Building the filters of a charge from a request: by the present form, or by the legacy API's groups.
 
 A request replaces all filters of a charge. One with the values of a filter before is that filter: it keeps its id and its
 age, by which the billing of an event decides between two that match alike. Source: rules/usage 4.2, 4.3.
@@ -78,7 +78,7 @@ def build(request: ChargeInput, metric: Metric, old: Charge | None) -> tuple[tup
 def _of_groups(
     request: ChargeInput, dimensions: Dimensions, before: Sequence[ChargeFilter]
 ) -> tuple[list[dict[str, Any]], Findings]:
-    """The filters that the first API's `group_properties` stand for, beside those that stand for no group."""
+    """The filters that the legacy API's `group_properties` stand for, beside those that stand for no group."""
     left: dict[str, Mapping[str, Sequence[str]]] = {f.group_id: f.values for f in before if f.group_id}
     left |= {group.id: group.values for group in dimensions.groups.values()}
     entries: list[dict[str, Any]] = []
