@@ -4,7 +4,7 @@ from datetime import timedelta
 
 # HTTP.
 BODY_BYTES_MAX = 2 * 1024 * 1024  # A batch of 100 events of 16 KB fits; more is refused with 413.
-GZIP_ABOVE_BYTES = 1_000_000  # Larger answers are zipped for who accepts it: Lambda takes 6 MB at most.
+GZIP_ABOVE_BYTES = 1_000_000  # Larger answers are zipped for clients that accept it: Lambda takes 6 MB at most.
 PAGE_SIZE_DEFAULT = 100  # As the API has it.
 PAGE_SIZE_MAX = 1000  # One page stays below DynamoDB's 1 MB and Lambda's 6 MB answers.
 CURSOR_KEPT = timedelta(hours=1)  # How long walking a list page by page costs the same per page.
@@ -45,10 +45,10 @@ METERING_LOST_SECONDS = (
 )
 METERING_LOST_IN_ALL = 30  # The same for all of them: the meter has 60 s for a batch.
 ROW_PARTS_MAX = 16  # Parts of the rows and of the time index of a hot subscription, so that its writers seldom meet.
-REGISTERS_KEPT = timedelta(seconds=60)  # No transaction of the meter is signed with older knowledge of registers.
-REGISTER_FILLED_AFTER = timedelta(hours=1)  # By then every such transaction of before a register was opened is in.
-REGISTER_FROM_EVENTS = 1000  # Fewer events are recounted at each read: that is cheaper than keeping a register.
-REGISTER_SPEC_BYTES_MAX = 4096  # The meter reads the registers of each subscription that it counts for.
+REGISTERS_KEPT = timedelta(seconds=60)  # Age at most of the meter's list of distinct counters in a transaction.
+REGISTER_FILLED_AFTER = timedelta(hours=1)  # By then every transaction that did not know of the counter is in.
+REGISTER_FROM_EVENTS = 1000  # Fewer events are recounted at each read: that is cheaper than a distinct counter.
+REGISTER_SPEC_BYTES_MAX = 4096  # The meter reads the distinct counters of each subscription.
 REGISTER_KEPT = timedelta(days=40)  # After its range's end.
 CUT_KEPT_FROM_EVENTS = 200  # Of hours with as many, what the part before or after a period's edge comes to is kept.
 REBUILT_AFTER = timedelta(

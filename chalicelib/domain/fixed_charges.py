@@ -153,7 +153,7 @@ def _stretches(
         if change.at > known_at:
             break
         effective = _effective(change, terms, life, zone)
-        # The latest word counts: what was to hold from then on or later does not come true.
+        # The latest change counts: earlier ones that were to hold from then on or later are void.
         found = [(day, units) for day, units in found if day < effective or day == date.min]
         found.append((effective, change.units))
     stretches = []

@@ -123,14 +123,15 @@ class Collection(Generic[R]):
     # Changing.
 
     def create_actions(self, organization_id: OrganizationId, record: R) -> list[Write]:
-        """Record, uniqueness item and total of a new record. Refused where the code is taken."""
+        """Record, uniqueness item and total of a new record. Refused where the code is in use."""
         total = self._counted(organization_id, record, 1)
         return [*self._take(organization_id, record), self.row_of(organization_id, record).create(), *total]
 
     def create(self, organization_id: OrganizationId, record: R, extra: Sequence[Write] = ()) -> R:
         """Store a new record.
 
-        Raises: Invalid, `value_already_exist` on the code; Cancelled, when `extra` was refused or collisions did not end.
+        Raises: Invalid, `value_already_exist` on the code; Cancelled, when `extra` was refused or collisions did not
+        end.
         """
         Unit(self.create_actions(organization_id, record), extra).commit()
         return record
@@ -142,7 +143,7 @@ class Collection(Generic[R]):
     def replace(self, organization_id: OrganizationId, old: R, new: R, extra: Sequence[Write] = ()) -> R:
         """Write `new` over `old`, moving the uniqueness item when the code changes.
 
-        Raises: Invalid, when the new code is taken; ChangedMeanwhile, when somebody else wrote in between.
+        Raises: Invalid, when the new code is in use; ChangedMeanwhile, when somebody else wrote in between.
         """
         moved: list[Write] = []
         if self.code(old) != self.code(new):
@@ -191,7 +192,8 @@ class Collection(Generic[R]):
         return key(organization_id, f"{self.name}-code", code), "-"
 
     def _take(self, organization_id: OrganizationId, record: R) -> list[Write]:
-        """Take a record's code. Where a parallel change gave it to this very record, that is a lost race and no refusal."""
+        """Take a record's code. Where a parallel change gave it to this very record, that is a lost race and no
+        refusal."""
         code = self.code(record)
         if code is None:
             return []

@@ -1,4 +1,5 @@
-"""DynamoDB's requests, as rows and the usage table send them: waits for what is busy, and names why a write was refused.
+"""DynamoDB's requests, as rows and the usage table send them: waits for what is busy, and names why a write was
+refused.
 
 Items stand here in DynamoDB's own form (`{"pk": {"S": ...}}`); rows.py and usage_table.py say what is in them.
 """
@@ -52,8 +53,8 @@ class Cancelled(Exception):
 
     @property
     def is_race(self) -> bool:
-        """Whether another writer was faster: a condition did not hold, or a collision did not end. Nothing is wrong with
-        the transaction itself, and its service was not merely busy."""
+        """Whether another writer was faster: a condition did not hold, or a collision did not end. Nothing is wrong
+        with the transaction itself, and its service was not merely busy."""
         codes = {reason.code for reason in self.reasons}
         raced = codes & {"ConditionalCheckFailed", "TransactionConflict"}
         return bool(raced) and codes <= raced | _TRANSIENT | {"None"}
@@ -147,7 +148,7 @@ def get_many(table: str, keys: Sequence[Key]) -> list[RawItem]:
 
 
 def put_many(table: str, items: Sequence[RawItem]) -> None:
-    """Put items without conditions, 25 a request; not one transaction, so only for what nobody reads yet.
+    """Put items without conditions, 25 a request; not one transaction, so only for items that nobody reads yet.
 
     Raises: Busy; some may be written.
     """

@@ -1,8 +1,8 @@
-"""The usage table: items as plain dicts. Names of its attributes are data (sums of units by dimension), so no model says
-them; and what one event costs decides what metering costs, so nothing stands between an item and its request.
+"""The usage table: items as plain dicts. Names of its attributes are data (sums of units by dimension), so no model
+says them; and what one event costs decides what metering costs, so nothing stands between an item and its request.
 
-Values: `str`, `int`, `Decimal` (in plain digits), `bool`, `None`, `bytes`, lists and dicts of these. A float is a bug and
-raises.
+Values: `str`, `int`, `Decimal` (in plain digits), `bool`, `None`, `bytes`, lists and dicts of these. A float is a bug
+and raises.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -169,7 +169,7 @@ class Table:
         dynamodb.alone(write.action, use=self._use)
 
     def write_many(self, items: Sequence[Mapping[str, Any]]) -> None:
-        """Put items without conditions; not one transaction, so only for what nobody reads yet.
+        """Put items without conditions; not one transaction, so only for items that nobody reads yet.
 
         Raises: Busy; some may be written.
         """

@@ -1,7 +1,8 @@
-"""Reading against recounting: usage of a heavy subscription read from what the meter kept, and counted anew by databases.
+"""Reading against recounting: usage of a heavy subscription read from what the meter kept, and counted anew by
+databases.
 
-All get the same events and the same questions, and have to give the same answers before any time is taken. Times are taken in
-turn, one question of each after the other, so that whatever else the machine does strikes all alike.
+All get the same events and the same questions, and have to give the same answers before any time is taken. Times are
+taken in turn, one question of each after the other, so that whatever else the machine does strikes all alike.
 """
 
 import contextlib
@@ -42,7 +43,7 @@ Ask = Callable[[], Answers]
 class Size:
     """What a number of events took. `alone`: milliseconds by question and by who was asked; `together`: of all four at
     once; `cut`: the same up to an instant within an hour. `read`: what ours asked of DynamoDB for the four, and `first`
-    the milliseconds of the first such read, which folds days."""
+    the milliseconds of the first such read, which compacts days."""
 
     events: int
     alone: dict[str, dict[str, float]] = field(default_factory=dict)
@@ -64,7 +65,8 @@ class Size:
 
 @dataclass(frozen=True)
 class Comparison:
-    """What was found, from the fewest events to the most. `differing`: items that the two ways of filling leave otherwise."""
+    """What was found, from the fewest events to the most. `differing`: items that the two ways of filling leave
+    otherwise."""
 
     sizes: Sequence[Size]
     differing: int

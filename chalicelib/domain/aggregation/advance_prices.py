@@ -52,7 +52,7 @@ class Tariff:
         return before.after(change, self._of_percentage)
 
     def owed(self, by: Paid) -> Decimal:
-        """The price of what was paid for by then, in full units."""
+        """Price of all units paid for by then, in full units."""
         return in_advance.owed(self.model, self.properties, by.usage)
 
     def added(self, before: Paid, change: Change) -> Decimal:
@@ -108,8 +108,8 @@ class Tariff:
 
 @dataclass(frozen=True, slots=True)
 class Walk:
-    """A period's events, one after the other. `opened`: where it stood when it began; `amount`: what those that count add
-    together; `place`: where it stood before the event that was asked for, and what that one changes."""
+    """A period's events, one after the other. `opened`: where it stood when it began; `amount`: what those that count
+    add together; `place`: where it stood before the event that was asked for, and what that one changes."""
 
     opened: Paid
     amount: Decimal
@@ -124,8 +124,8 @@ def walk(
     counts_from: datetime,
     event: Reading | None = None,
 ) -> Walk:
-    """Go through changes in order of time. The period began at `opens_at`; those from `counts_from` on are charged by the
-    subscription in question (a recurring metric was charged by the plan before an upgrade)."""
+    """Go through changes in order of time. The period began at `opens_at`; those from `counts_from` on are charged by
+    the subscription in question (a recurring metric was charged by the plan before an upgrade)."""
     place: tuple[Paid, Change] | None = None
     opened: Paid | None = None
     first: Paid | None = None

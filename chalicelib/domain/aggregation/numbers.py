@@ -8,7 +8,7 @@ from chalicelib.domain.money import CONTEXT
 
 _NUMERIC = re.compile(r"-?\d+(\.\d+)?", re.ASCII).fullmatch
 _LIMIT = 10**23
-_TEXT_MAX = 100  # Characters; what is longer has more digits than a quantity, or idle zeros.
+_TEXT_MAX = 100  # Characters; a longer text has more digits than a quantity, or idle zeros.
 _BOUND = Decimal(_LIMIT)
 _STEP = Decimal("0.000000000000001")
 
@@ -16,8 +16,8 @@ _STEP = Decimal("0.000000000000001")
 def quantity(value: Any) -> Decimal | None:
     """The exact number in a property's value; None for what is not numeric.
 
-    Texts and JSON numbers count alike. A quantity is below 10^23 and brought to 15 decimals: then it has no more digits than a
-    number of the database, and what it is multiplied with stays exact. What is larger counts as not numeric.
+    Texts and JSON numbers count alike. A quantity is below 10^23 and brought to 15 decimals: then it has no more digits
+    than a number of the database, and what it is multiplied with stays exact. What is larger counts as not numeric.
     """
     if type(value) is int:  # By far the most frequent, with short texts: this runs for every property of every event.
         return Decimal(value) if -_LIMIT < value < _LIMIT else None

@@ -16,7 +16,7 @@ class Aggregation(StrEnum):
 
     @property
     def may_recur(self) -> bool:
-        """Whether what was held at the end of a period can be carried over to the next."""
+        """Whether the level at the end of a period can be carried over to the next."""
         return self in (Aggregation.SUM, Aggregation.UNIQUE_COUNT, Aggregation.WEIGHTED_SUM)
 
     @property

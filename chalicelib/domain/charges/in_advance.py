@@ -1,8 +1,8 @@
-"""Charges paid in advance: what one event costs at once. Source: rules/usage 7, 8.
+"""Charges paid in advance: the cost of one event at once. Source: rules/usage 7, 8.
 
-Each event owes what it adds to the price of its period so far, by its place in time. Only units above the highest level of
-the period are new; what was paid for once stays paid. Where later events were charged before it, it owes no more than what
-they have left of the price of all of them (decisions/0018).
+Each event owes the amount that it adds to the price of its period so far, by its place in time. Only units above the
+highest level of the period are new; units paid for once stay paid. Where later events were charged first, an event owes
+at most the price of all of them less their fees (decisions/0018).
 """
 
 from collections.abc import Sequence
@@ -34,8 +34,8 @@ class Level:
     paid: Decimal = Decimal(0)
 
     def after(self, change: Decimal) -> "Level":
-        """The level after an event: +1 for a counted one; the value summed up; for a unique count +1 where a value becomes
-        active, -1 where it ceases to be, else 0."""
+        """The level after an event: +1 for a counted one; the value summed up; for a unique count +1 where a value
+        becomes active, -1 where it ceases to be, else 0."""
         moved = CONTEXT.add(self.total, change)
         return Level(moved, max(self.paid, moved))
 

@@ -27,7 +27,7 @@ from chalicelib.platform.timestamps import stamp
 from chalicelib.platform.unit import Unit
 
 # Announces an issue. In real time whatever clock the organization has.
-ISSUED = agenda.kind("credit_note_issued", rank=86, wall_clock=True)
+ISSUED = agenda.kind("credit_note_issued", rank=86, real_time=True)
 
 
 # Notes as values: the issue transaction writes them.

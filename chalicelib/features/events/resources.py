@@ -1,9 +1,9 @@
 """Operations that the legacy API refuses for recurring counts: adding an active value, removing an inactive one.
 Source: rules/usage 3.2.
 
-Active is what all events of the subscription's stream metered so far left so, and those before it in the same request. This
-only reads, and only where an event's metric was declared as `recurring_count_agg`: all that was ever added and removed. A
-sandbox waits for what is on its way, so that each event finds those sent before it.
+Active is what all events of the subscription's stream metered so far left so, and those before it in the same request.
+This only reads, and only where an event's metric was declared as `recurring_count_agg`: all that was ever added and
+removed. A sandbox waits for what is on its way, so that each event finds those sent before it.
 """
 
 from collections.abc import Callable, Mapping
@@ -22,7 +22,7 @@ from chalicelib.platform.usage_table import usage
 
 Findings = dict[str, list[str]]
 
-# Whatever was dated, also what is dated ahead.
+# Events of any date, future ones too.
 _EVER = Span(datetime(1970, 1, 1, tzinfo=UTC), datetime(9999, 1, 1, tzinfo=UTC))
 
 
@@ -47,7 +47,7 @@ def findings(
         return {}
     wait(organization)
     active = _active(organization, checked, namings)
-    # After the events were read: what is among them is known by now.
+    # Read after the events: each of them is known by now.
     keys = {place: metered.event_key(organization.id, *_name(event)) for place, event in checked.items()}
     known = usage.get_many(list(keys.values()))
     done: set[tuple[str, str]] = set()

@@ -30,8 +30,8 @@ from chalicelib.platform.retry import retrying
 from chalicelib.platform.unit import Unit
 
 # The announcement of an issue, and printing. In real time whatever clock the organization has.
-ISSUED = agenda.kind("invoice_issued", rank=85, wall_clock=True)
-PRINT = agenda.kind("print_invoice", rank=95, wall_clock=True, queue="documents")
+ISSUED = agenda.kind("invoice_issued", rank=85, real_time=True)
+PRINT = agenda.kind("print_invoice", rank=95, real_time=True, queue="documents")
 
 
 def find(organization_id: OrganizationId, invoice_id: InvoiceId) -> Invoice:

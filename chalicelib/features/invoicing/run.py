@@ -89,11 +89,11 @@ def _bill_once(task: Task, now: datetime) -> bool:
 def _places(outcome: Outcome) -> int:
     """Upper bound of the items that an outcome takes of the 100 of a transaction."""
     ends = outcome.before.live and not outcome.after.live
-    return 1 + len(outcome.news) + 2 * ends
+    return 1 + len(outcome.events) + 2 * ends
 
 
 def _issue(context: BillingContext, decisions: Sequence[Decision], *, due_at: datetime | None, now: datetime) -> None:
-    """Carry out what was decided for one invoice, and move the customer's task on to `due_at`."""
+    """Carry out the decisions for one invoice, and move the customer's task on to `due_at`."""
     outcomes = [outcome for decision in decisions for outcome in decision.outcomes]
     notes = unused_days.notes_of(context, outcomes, now=now)
     usable = [each.credit for each in notes if each.note.open]
@@ -178,7 +178,7 @@ def _announcements(context: BillingContext, outcomes: Sequence[Outcome], *, now:
     return [
         announcements.task(context.organization, context.customer, outcome.after, outcome.plan, name, now=now)
         for outcome in outcomes
-        for name in outcome.news
+        for name in outcome.events
     ]
 
 

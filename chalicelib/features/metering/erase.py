@@ -62,7 +62,7 @@ def erase(
             sleep(0.02 * 2 ** min(attempt, 6))
         else:
             raise NotErased(f"{subscription} {hour}")
-    # Those opened from here on are filled with what is left.
+    # Counters opened from here on are filled from the remaining events.
     for counter in distinct_counters.read(usage.query(pk, begins=f"u#{key_part(code)}#")):
         usage.write(usage.update((pk, counter.head_sk), "SET is_void = :void", values={":void": True}))
     return erased

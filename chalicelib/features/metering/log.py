@@ -1,13 +1,13 @@
 """The log of counted events: their ids, sources and faults. Lists of events are read from it.
 
-Counting comes first. A batch has a name before it is counted, which its events hold; what was counted is written to
-the log afterwards, and then added to the numbers of events by day. So the log names each event once, and none that
+Counting comes first. A batch has a name before it is counted, and its events hold that name. Counted events are written
+to the log afterwards, and then added to the numbers of events by day. So the log names each event once, and none that
 does not count. Where it cannot be written, its events count all the same, and a metric says so (`LogSkipped`).
 
-A worker may die at any point of this. Its messages come again: whatever of theirs is known by then, and named by no
-item of its batch, is written to the log under the name of that batch. Whether items that are there were added to the
-numbers nobody knows: so their row is marked as doubtful, as it is after an answer that was lost, and readers count
-what it counts (log_numbers.py). That is rare, and costs a third of what transactions would.
+A worker may die at any point of this. Its messages come again. Their events that are stored by then, and that no item
+of their batch names, are written to the log under the name of that batch. Nobody knows whether existing items were
+added to the numbers. So their row is marked as doubtful, as after a lost answer, and readers count the items
+themselves (log_numbers.py). That is rare, and costs a third of what transactions would.
 """
 
 import random

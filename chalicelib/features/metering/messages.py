@@ -22,7 +22,7 @@ from chalicelib.platform.ids import OrganizationId, key_part
 from chalicelib.platform.log import about, logger
 from chalicelib.platform.usage_table import usage
 
-# A day longer than events are taken, so that what is gone is refused and not counted again.
+# A day longer than events are accepted, so that an event whose item has gone is refused and not counted again.
 _RETENTION_SECONDS = int(limits.EVENT_RETENTION.total_seconds()) + 86_400
 
 
@@ -127,7 +127,7 @@ class _Batch:
         return write.count(organization_id, subscription, prepared, self._defined[organization_id], patience)
 
     def log(self) -> None:
-        """Log what was counted, now and by workers that died before they could."""
+        """Log the events counted now, and those counted by workers that died before they could log them."""
         for organization, own in self._messages.items():
             definitions, counted = self._defined[organization.id], self._counted[organization.id]
             if counted:

@@ -149,8 +149,8 @@ def raw_of_day(
 
 
 def raw_in_keys(organization_part: str, subscription_part: str, *, low_ms: int, high_ms: int) -> list[Item]:
-    """The same, of an organization and a subscription that are known only as they stand in keys, and whatever rows
-    say: for who doubts them."""
+    """The same, for an organization and a subscription known only by their forms in keys, and regardless of rows: for
+    audits."""
     day = "#".join((organization_part, "sub-day", subscription_part, day_of(low_ms)))
     return _raw([f"{day}#{shard}" for shard in ALL_SHARDS], low_ms, high_ms)
 

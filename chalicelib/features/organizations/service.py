@@ -21,7 +21,7 @@ from chalicelib.platform.settings import settings
 def create(request: OrganizationCreate, *, now: datetime) -> tuple[Organization, str, str]:
     """A new organization, its first API key and the link that invites its first member. The key is shown only here.
 
-    Raises: Invalid, when the key asked for is taken.
+    Raises: Invalid, when the requested key is in use.
     """
     organization_id = new_id()
     organization = Organization(

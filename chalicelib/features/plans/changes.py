@@ -29,7 +29,7 @@ def replace(
 ) -> tuple[Plan, list[Task]]:
     """Write `new` over `old`; returns it and the tasks to push. `cascade`: its children follow, in the background.
 
-    Raises: Invalid, when it is too large or its new code is taken; ChangedMeanwhile.
+    Raises: Invalid, when it is too large or its new code is in use; ChangedMeanwhile.
     """
     check_size(new)
     written = new.model_copy(update={"version": old.version + 1})
@@ -60,8 +60,8 @@ def announcement(organization: OrganizationRef, plan: Plan, name: str, *, now: d
 
 
 def usage_actions(organization_id: OrganizationId, old: Plan | None, new: Plan | None) -> list[Write]:
-    """Bring the lists of the metrics, and the codes of charges in advance, in line with what a plan uses now (None: it is
-    not there yet, or no more)."""
+    """Bring the lists of the metrics, and the codes of charges in advance, in line with what a plan uses now (None: it
+    is not there yet, or no more)."""
     before, after = (set() if plan is None else metric_ids(plan) for plan in (old, new))
     plan = new or old
     assert plan is not None, "a plan begins or ends"

@@ -216,7 +216,7 @@ PLANS = Collection(
 
 
 def taken_action(organization_id: OrganizationId, plan: Plan) -> list[Write]:
-    """Mark a plan as taken; nothing to write when it is already. Refused if the plan is gone or has changed."""
+    """Mark a plan as in use; nothing to write when it is already. Refused if the plan is gone or has changed."""
     if plan.taken:
         return []
     taken = PlanRow.change(

@@ -1,8 +1,8 @@
 """The fees of a charge: by which filters and groups its events are billed, and from what their units can be read.
 
-From rollups, whose reading costs the same at any number of events: plain counts and sums, and what views keep by
-dimensions and for other aggregations. Only what looks at single events or stretches of time is made of raw events:
-shares of days, prices of single transactions, distinct values.
+From rollups, whose reading costs the same at any number of events: plain counts and sums, and what rollup dimensions
+keep by dimensions and for other aggregations. Only what looks at single events or stretches of time is made of raw
+events: shares of days, prices of single transactions, distinct values.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -59,7 +59,8 @@ class Buckets:
 
     @property
     def spec(self) -> Spec | None:
-        """The distinct values that are counted; None where distinct counters do not know them (groups, shares of days, ...)."""
+        """The distinct values that are counted; None where distinct counters do not know them (groups, shares of days,
+        ...)."""
         is_counted = self.rule.aggregation is Aggregation.UNIQUE_COUNT and not self.only and not any(self._keys)
         if not is_counted or (self.charge.prorated and self.metric.recurring) or self._looks_at_events:
             return None
@@ -141,7 +142,7 @@ class Buckets:
 
 
 def dimensions_of(buckets: Iterable[Buckets]) -> dict[str, list[RollupDimension]]:
-    """The views that charges need, by event code."""
+    """The rollup dimensions that charges need, by event code."""
     found: dict[str, list[RollupDimension]] = {}
     for each in buckets:
         dimension = each.dimension

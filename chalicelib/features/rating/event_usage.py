@@ -1,9 +1,9 @@
 """Amounts that single events owe for a charge paid in advance, and the amount that a period has paid by now. Source:
 rules/usage 7 and 9.
 
-An event owes the amount that it adds at its place in time: the price of its period's events up to it less the price of those
-before it. Where later events were charged first, it owes at most the price of all events metered so far less their fees
-(docs/decisions/0018).
+An event owes the amount that it adds at its place in time: the price of its period's events up to it less the price of
+those before it. Where later events were charged first, it owes at most the price of all events metered so far less
+their fees (docs/decisions/0018).
 """
 
 from collections.abc import Mapping, Sequence
@@ -81,8 +81,8 @@ class Period:
 
     @property
     def renews(self) -> bool:
-        """Whether a recurring metric was paid for when it began: by a renewal, or by the plan before. A first period begins
-        with nothing paid."""
+        """Whether a recurring metric was paid for when it began: by a renewal, or by the plan before. A first period
+        begins with nothing paid."""
         started_at = self.subscription.started_at
         return self.subscription.previous_id is not None or (started_at is not None and started_at < self.starts_at)
 
@@ -175,7 +175,7 @@ def _from_rollups(
     place = advance.grown(rule, before)
     fee, price_before = part.tariff.fee(place, change), part.tariff.owed(place)
     if not fee.priced.amount or charged <= price_before:
-        # It adds nothing, or what was charged leaves room for it without any later event.
+        # It adds nothing, or the charged sum leaves room for it without any later event.
         return _owed(part, fee, price_before)
     whole = _summed(period, part, Span(opens_at, _end(period, event)))
     if not stored:
@@ -223,7 +223,7 @@ def _is_before(one: Reading, other: Reading) -> bool:
 
 
 def _may_only_grow(asked: Buckets) -> bool:
-    """Whether rollups can tell what was paid for: of a count or a sum that begins anew in each period."""
+    """Whether rollups can tell the units paid for: of a count or a sum that begins anew in each period."""
     return (
         asked.adds_up and not asked.metric.recurring and asked.rule.aggregation in (Aggregation.COUNT, Aggregation.SUM)
     )

@@ -25,7 +25,7 @@ from chalicelib.platform.log import logger
 from chalicelib.platform.timestamps import iso
 from chalicelib.platform.unit import Unit
 
-ADVANCE = agenda.kind("advance_clock", rank=0, wall_clock=True)
+ADVANCE = agenda.kind("advance_clock", rank=0, real_time=True)
 
 # How often a failing task is tried again while the clock stands at its instant, before it is parked.
 _TRIES_AT_ONCE = 3

@@ -36,6 +36,6 @@ def override(
 
 
 def _writing(organization_id: OrganizationId, child: Plan, parent: Plan) -> list[Write]:
-    # A parent without subscriptions so far is marked as taken, which refuses as well if it has changed.
+    # A parent without subscriptions so far is marked as in use, which refuses as well if it has changed.
     unchanged = [plan_store.current_action(organization_id, parent)] if parent.taken else []
     return [*overrides.create_actions(organization_id, child), *unchanged]

@@ -59,7 +59,7 @@ class LifecycleStep(StrEnum):
     LAST = "last invoice"
 
 
-def happenings(subscription: Subscription, plan: Plan, *, zone: ZoneInfo) -> list[tuple[datetime, LifecycleStep]]:
+def lifecycle_steps(subscription: Subscription, plan: Plan, *, zone: ZoneInfo) -> list[tuple[datetime, LifecycleStep]]:
     """Next lifecycle steps, each with its instant; empty for a subscription that is over and billed."""
     if subscription.status == Status.CANCELED:
         return []
@@ -106,7 +106,7 @@ def _of_ended(
 
 def next_due_at(subscription: Subscription, plan: Plan, *, zone: ZoneInfo) -> datetime | None:
     """The next instant at which something happens to a subscription; None for one that is over and billed."""
-    return min((at for at, _ in happenings(subscription, plan, zone=zone)), default=None)
+    return min((at for at, _ in lifecycle_steps(subscription, plan, zone=zone)), default=None)
 
 
 # How many days ahead the end of a subscription is announced. Source: rules/billing-periods 5.

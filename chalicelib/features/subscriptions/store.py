@@ -112,7 +112,7 @@ def write_subscriptions(
     created: Sequence[Subscription] = (),
     replaced: Sequence[tuple[Subscription, Subscription]] = (),
 ) -> list[Write]:
-    """Store new subscriptions and write others over what was read; refused if somebody else wrote in between.
+    """Create and replace subscriptions; replacements are under their optimistic locks.
 
     All of one transaction go together: their totals move in one row, which no transaction may touch twice.
     """

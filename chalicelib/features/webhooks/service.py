@@ -22,9 +22,9 @@ from chalicelib.platform.retry import retrying
 from chalicelib.platform.timestamps import iso
 from chalicelib.platform.unit import Unit, Write
 
-ANNOUNCE = agenda.kind("announce", rank=80, wall_clock=True)
+ANNOUNCE = agenda.kind("announce", rank=80, real_time=True)
 DELIVER = agenda.kind(
-    "deliver_webhook", rank=90, wall_clock=True, queue="webhooks", attempts_max=limits.WEBHOOK_ATTEMPTS_MAX + 3
+    "deliver_webhook", rank=90, real_time=True, queue="webhooks", attempts_max=limits.WEBHOOK_ATTEMPTS_MAX + 3
 )
 
 

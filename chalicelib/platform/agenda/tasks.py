@@ -20,7 +20,7 @@ class Kind:
 
     name: str
     rank: int
-    wall_clock: bool = False
+    real_time: bool = False
     reads_usage: bool = False
     queue: str = "jobs"
     attempts_max: int = limits.TASK_ATTEMPTS_MAX
@@ -53,7 +53,7 @@ class Task:
     @property
     def in_clock(self) -> bool:
         """Whether it belongs to a test clock, which alone decides when it runs."""
-        return self.organization.sandbox and not self.kind.wall_clock
+        return self.organization.sandbox and not self.kind.real_time
 
     @property
     def queue_name(self) -> str:

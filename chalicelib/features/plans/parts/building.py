@@ -28,7 +28,7 @@ class CodeAllocator:
     """
 
     def __init__(self, present: Iterable[Charge | FixedCharge | None]) -> None:
-        """`present`: the parts whose codes are taken."""
+        """`present`: the parts whose codes are in use."""
         self.findings: dict[str, list[str]] = {}
         self._taken = {part.code for part in present if part is not None}
 
