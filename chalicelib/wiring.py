@@ -67,7 +67,7 @@ def work(records: Sequence[Record]) -> dict[str, Any]:
 
 
 def deliver(records: Sequence[Record]) -> dict[str, Any]:
-    """Carry out the tasks of a batch all at once: each of them mostly waits for somebody's server."""
+    """Run the tasks of a batch all at once: each of them mostly waits for an endpoint's server."""
     return _answer(work_service.handle_at_once, records)
 
 

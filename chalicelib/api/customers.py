@@ -41,7 +41,7 @@ def show(call: Call) -> dict[str, Any]:
 
 @routes.delete("/customers/{external_id}")
 def destroy(call: Call) -> dict[str, Any]:
-    """Delete; what is active ends in the background."""
+    """Delete a customer; its active subscriptions end in the background."""
     shown = _answer(call, service.find(call.organization.id, call.path["external_id"]))
     _, tasks = service.remove(call.organization, call.path["external_id"], now=call.now)
     test_clock.run_due(call.organization, now=call.now, tasks=tasks)
@@ -67,7 +67,7 @@ def current_usage(call: Call) -> dict[str, Any]:
 
 @routes.get("/customers/{external_id}/projected_usage")
 def projected(call: Call) -> dict[str, Any]:
-    """The same with what it comes to by the period's end."""
+    """Current usage, with its projection to the period's end."""
     from chalicelib.features.usage_views import projected as projected_usage
 
     customer = service.find(call.organization.id, call.path["external_id"])

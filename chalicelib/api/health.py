@@ -18,5 +18,5 @@ def health(call: Call) -> dict[str, Any]:
 
 @routes.get("/", key="none")
 def where_to_go(call: Call) -> Answer:
-    """For people who open the address in a browser: what this is, and where to go."""
+    """Page for people who open the address in a browser: the product's name, and links."""
     return Answer(page(settings().public_url, VERSION, local=settings().local), content_type="text/html; charset=utf-8")

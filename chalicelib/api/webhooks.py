@@ -20,7 +20,7 @@ def create(call: Call) -> dict[str, Any]:
 
 @routes.get("/webhook_endpoints")
 def index(call: Call) -> dict[str, Any]:
-    """All of them, a page at a time."""
+    """Page of endpoints."""
     endpoints, meta = ENDPOINTS.page(call.organization.id, listing.wanted(call))
     return {"webhook_endpoints": [service.show(call.organization.id, e) for e in endpoints], "meta": meta}
 

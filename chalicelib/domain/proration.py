@@ -9,7 +9,7 @@ from chalicelib.domain.money import CONTEXT
 def prorated(amount_cents: int | Decimal, *, days: int, period_days: int) -> Decimal:
     """The exact part of an amount owed for `days` of a whole of `period_days`; all of them give the amount itself.
 
-    Not rounded: that happens once, where it becomes a fee.
+    The result is exact: it is rounded once, where it becomes a fee.
     """
     assert days >= 0, "days must not be negative"
     assert period_days > 0, "a period has a length"

@@ -137,7 +137,7 @@ class Collection(Generic[R]):
         return record
 
     def replace_action(self, organization_id: OrganizationId, old: R, new: R) -> Write:
-        """Write `new` over `old`; refused if somebody else wrote in between."""
+        """Replace `old` by `new`, under its optimistic lock."""
         return self.row_of(organization_id, new).replace(old.version)
 
     def replace(self, organization_id: OrganizationId, old: R, new: R, extra: Sequence[Write] = ()) -> R:

@@ -1,7 +1,7 @@
-"""DynamoDB's requests, as rows and the usage table send them: waits for what is busy, and names why a write was
-refused.
+"""DynamoDB's requests, as rows and the usage table send them: waits while DynamoDB is busy, and names the reason of a
+refused write.
 
-Items stand here in DynamoDB's own form (`{"pk": {"S": ...}}`); rows.py and usage_table.py say what is in them.
+Items stand here in DynamoDB's own form (`{"pk": {"S": ...}}`); rows.py and usage_table.py define their contents.
 """
 
 import random
@@ -126,7 +126,7 @@ def get(table: str, key: Key, *, use: str = "standard") -> RawItem | None:
 
 
 def get_many(table: str, keys: Sequence[Key]) -> list[RawItem]:
-    """Those of the items under `keys` that exist, read consistently, 100 a request.
+    """Existing items under `keys`, read consistently, 100 a request.
 
     Raises: Busy.
     """
@@ -218,7 +218,7 @@ def reasons_of(error: Any) -> list[Reason]:
 
 
 class _Patience:
-    """The waits of one call for what batches leave undone: DynamoDB leaves what it throttles."""
+    """Waits of one call for the items that batches leave undone: DynamoDB leaves those that it throttles."""
 
     def __init__(self, table: str) -> None:
         self._table, self._in_a_row, self._waited = table, 0, 0.0

@@ -1,4 +1,4 @@
-"""Which function carries out which kind of task, and the one way a task is run.
+"""Handlers of the kinds of tasks, and the one way to run a task.
 
 A handler takes the task and its now, and commits its effect together with `agenda.done(task)` (or `agenda.move`) in one
 transaction. It may run twice, in parallel and late; it may be killed between any two steps.

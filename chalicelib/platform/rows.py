@@ -66,7 +66,7 @@ class Row(Model):
 
     @classmethod
     def find_many(cls: type[RowT], keys: Sequence[Key]) -> dict[Key, RowT]:
-        """Those of the rows under `keys` that exist, read consistently.
+        """Existing rows under `keys`, read consistently.
 
         Raises: Busy.
         """
@@ -129,8 +129,7 @@ class Versioned(Row):
     version = WholeAttribute()
 
     def replace(self, seen: int, refusal: Refusal | None = None) -> Write:
-        """Write the row over the one of version `seen`, as the next version. Refused if somebody else wrote in
-        between."""
+        """Replace the row of version `seen`, as the next version, under the optimistic lock."""
         self.version = seen + 1
         return self.put(type(self).version == seen, refusal)
 

@@ -57,7 +57,7 @@ class Table:
         return None if found is None else from_item(found)
 
     def get_many(self, keys: Sequence[Key]) -> dict[Key, Item]:
-        """Those of the items under `keys` that exist, read consistently.
+        """Existing items under `keys`, read consistently.
 
         Raises: Busy.
         """

@@ -42,7 +42,7 @@ def tell(task: Task, now: datetime) -> None:
 
 
 def _payload(references: Iterable[Reference]) -> dict[str, list[str]]:
-    """Transaction ids by what is wrong with them, each once, in order of reception."""
+    """Transaction ids by fault, each once, in order of reception."""
     found: dict[str, dict[str, Any]] = {name: {} for name in faults.NAMES}
     for reference in itertools.islice(references, limits.EVENT_ERRORS_MAX):
         for name, bit in faults.NAMES.items():

@@ -18,8 +18,8 @@ from chalicelib.platform.unit import Unit
 
 @jobs.handles(changes.CASCADE)
 def pass_on(task: Task, now: datetime) -> None:
-    """Let all children follow the plan's changes up to the task's version, in their order; twice is harmless, as each
-    child knows what it has followed."""
+    """Let all children follow the plan's changes up to the task's version, in their order. Idempotent: each child knows
+    the version that it follows."""
     organization_id, plan_id = task.organization.id, task.detail["plan_id"]
     for before, after in store.steps(organization_id, plan_id, until=task.detail["version"]):
         for child in _children(organization_id, plan_id):

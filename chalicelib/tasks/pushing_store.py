@@ -6,8 +6,8 @@ Items
                                 messages that carry this token; taken for lost after `until`, and expires then
 
 Access patterns
-    1 begin(org, shard, token)      Put     unless somebody does it already
-    2 goes_on(org, shard, token)    Update  refused to messages of before
+    1 begin(org, shard, token)      Put     refused while another chain holds the lease
+    2 goes_on(org, shard, token)    Update  refused to messages of an earlier chain
     3 end(org, shard)               Delete
 """
 

@@ -57,7 +57,7 @@ class Paid:
         return Paid(self.level.after(change.units), self.events_count + 1, tally, precise)
 
     def opened(self) -> "Paid":
-        """The same, where a period begins with it: what is held then is paid for, and no level of before."""
+        """State at the begin of a period: the present level counts as paid for, and no earlier one."""
         return replace(self, level=Level(self.level.total, max(Decimal(0), self.level.total)))
 
 

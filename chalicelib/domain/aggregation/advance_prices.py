@@ -94,7 +94,7 @@ class Tariff:
 
     @property
     def prices_units_alone(self) -> bool:
-        """Whether what events add together is the difference of the price at the end and at the beginning."""
+        """Whether the amounts that events add sum up to the price at the end less the price at the beginning."""
         return self.window is None and self.model in _BY_UNITS_ALONE
 
     @property
@@ -108,8 +108,9 @@ class Tariff:
 
 @dataclass(frozen=True, slots=True)
 class Walk:
-    """A period's events, one after the other. `opened`: where it stood when it began; `amount`: what those that count
-    add together; `place`: where it stood before the event that was asked for, and what that one changes."""
+    """Walk through a period's events in order. `opened`: the state when the period began. `amount`: the sum of the
+    amounts that the counting events add. `place`: the state before the requested event, and the change that this event
+    makes."""
 
     opened: Paid
     amount: Decimal

@@ -64,7 +64,8 @@ def check(expression: str) -> None:
 def evaluate(expression: str, event: Facts) -> Value:
     """The formula's result for an event: an exact number, or a text.
 
-    Raises: ExpressionError, also for a missing property, one that is no number where one is needed, and a division by 0.
+    Raises: ExpressionError, also for a missing property, one that is no number where one is needed, and a division by
+    0.
     """
     stack: list[Value] = []
     for step in _compiled(expression):
@@ -198,7 +199,7 @@ def _constant(value: Value) -> _Step:
 
 
 def _attribute(name: str) -> _Step:
-    """Raises: ExpressionError, for what an event does not have."""
+    """Step that reads an attribute of the event. Raises: ExpressionError, for an attribute that events do not have."""
     if name == "event.code":
         return lambda stack, event: stack.append(event.code)
     if name == "event.timestamp":
@@ -241,7 +242,7 @@ def _applied(function: Callable[[list[Value]], Value], number: int) -> _Step:
 
 
 def _bounded(number: Decimal) -> Decimal:
-    """Raises: ExpressionError, for what is too large."""
+    """Number within bounds; a number too close to 0 becomes 0. Raises: ExpressionError, for a number too large."""
     if not number.is_finite() or (number and number.adjusted() >= _DIGITS_MAX):
         raise ExpressionError("too large a number")
     return Decimal(0) if number.adjusted() < -_DIGITS_MAX else number

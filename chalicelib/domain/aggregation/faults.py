@@ -1,5 +1,5 @@
-"""Faults of an event with respect to its metric. Such an event is kept and counts as far as it can: faults are reported, never
-refused. Source: rules/usage 1.5."""
+"""Faults of an event with respect to its metric. Such an event is kept and counts as far as it can: faults are
+reported, never refused. Source: rules/usage 1.5."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -94,5 +94,5 @@ class Expected:
 
 
 def _place(text: str | None, known: Mapping[str, int]) -> int | None:
-    """Which of the values it is; None for no value, -1 for one that is not known."""
+    """Place of the text among the known values; None without a text, -1 for an unknown one."""
     return None if text is None else known.get(text, -1)

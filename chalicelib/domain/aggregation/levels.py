@@ -71,10 +71,10 @@ def operation_of_properties(properties: Mapping[str, Any]) -> str | None:
 
 
 def stretches(readings: Iterable[Reading], field_name: str, window: Window) -> list[Stretch]:
-    """The stretches that reach into the span, in the order in which they began.
+    """Stretches that reach into the span, in the order in which they began.
 
-    A value removed and added again on one day of the customer was never removed, unless the span begins in between: what
-    was gone by then belongs to the range before.
+    A value removed and added again on one day of the customer was never removed, unless the span begins in between: a
+    value removed by then belongs to the range before.
     """
     finished: list[Stretch] = []
     latest: dict[str, Stretch] = {}

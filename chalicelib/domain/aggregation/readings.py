@@ -38,9 +38,9 @@ def precise_total(readings: Iterable[Reading]) -> Decimal:
 
 
 def text_of(value: Any) -> str | None:
-    """A property's value as text, by which values are compared: numbers with their digits, `true` and `false`.
+    """Text of a property's value, by which values are compared: numbers with their digits, `true` and `false`.
 
-    None for what is no value: null, a list, an object. Source: rules/usage 4.2.
+    None for null, a list or an object. Source: rules/usage 4.2.
     """
     if isinstance(value, str):
         return value

@@ -48,7 +48,7 @@ def place_in_time(at_ms: int, order: str) -> str:
 
 
 def merged(summaries: Iterable[Summary]) -> Summary:
-    """All of them together."""
+    """Sum of some summaries."""
     found = list(summaries)
     if len(found) < 2:
         return found[0] if found else NOTHING
@@ -104,7 +104,8 @@ def _found(units: Decimal, events_count: int, summary: Summary) -> Aggregated:
 
 
 def _weighted(held: Decimal, inside: Summary, window: Window) -> Aggregated:
-    """Each change of the level lasts from its instant to the end of the span, so that changes can be weighed one by one."""
+    """Each change of the level lasts from its instant to the end of the span, so that changes can be weighed one by
+    one."""
     start, end = _milliseconds(window.span.start), _milliseconds(window.span.end)
     weighed = CONTEXT.multiply(held, CONTEXT.subtract(end, start))
     weighed = CONTEXT.add(weighed, CONTEXT.subtract(CONTEXT.multiply(inside.total, end), inside.moment))

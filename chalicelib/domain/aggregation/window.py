@@ -12,11 +12,12 @@ _DAY = timedelta(days=1)
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """`span`: what is billed, half-open. `of_days`: the full length of the charges period, also where the span is shorter.
+    """`span`: the billed range, half-open. `of_days`: the full length of the charges period, also where the span is
+    shorter.
 
-    `first_day`, `last_day`: the local days of the range, both included; a day on which the subscription ended is the last
-    one, also when it ended by an upgrade. `upgraded`: the span is the part that an upgrade closes. Its day then counts for
-    unique counts and for values dated inside the span, but no more for the sum that was held before it.
+    `first_day`, `last_day`: the local days of the range, both included; a day on which the subscription ended is the
+    last one, also when it ended by an upgrade. `upgraded`: the span is the part that an upgrade closes. Its day then
+    counts for unique counts and for values dated inside the span, but no more for the sum that was held before it.
     """
 
     span: Span

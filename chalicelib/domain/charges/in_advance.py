@@ -40,7 +40,7 @@ class Level:
         return Level(moved, max(self.paid, moved))
 
     def growth(self, change: Decimal) -> Decimal:
-        """The new units of such an event: what it adds above the highest level."""
+        """New units of an event with this change: the units above the highest level."""
         return CONTEXT.subtract(self.after(change).paid, self.paid)
 
 

@@ -1,4 +1,4 @@
-"""Spending minimums: what the fees of a charge must reach in a period. Source: rules/usage 8.1."""
+"""Spending minimums: the amount that a charge's fees must reach in a period. Source: rules/usage 8.1."""
 
 from decimal import Decimal
 

@@ -36,7 +36,7 @@ class Parts:
 
     @property
     def amount(self) -> Decimal:
-        """All of it."""
+        """Sum of the parts, in currency units."""
         return total((self.for_units, self.fixed, self.adjustment))
 
     def minus(self, before: "Parts") -> "Parts":

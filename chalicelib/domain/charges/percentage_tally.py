@@ -1,4 +1,4 @@
-"""The running tally of a percentage charge: what its events come to, one after the other. Source: rules/usage 6.4."""
+"""Running tally of a percentage charge, event by event. Source: rules/usage 6.4."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -10,8 +10,9 @@ from chalicelib.domain.money import CONTEXT
 
 @dataclass(frozen=True, slots=True)
 class PercentageProperties:
-    """`rate` in percent, amounts in currency units. `free_events` and `free_total`: what is free of each period, by the
-    number of events and by their total; `lowest` and `highest`: what one transaction costs at least and at most."""
+    """Properties of a percentage price: `rate` in percent, amounts in currency units. `free_events` and `free_total`:
+    free usage of each period, by number of events and by their total. `lowest` and `highest`: bounds of one
+    transaction's cost."""
 
     rate: Decimal
     fixed_amount: Decimal = Decimal(0)

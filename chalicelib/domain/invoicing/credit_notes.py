@@ -68,7 +68,7 @@ class Split:
 
 
 def share_of_item(share_cents: Fraction, *, item_cents: Decimal, fee_cents: int) -> Fraction:
-    """The part of a fee's share of coupons that belongs to what is credited of the fee."""
+    """Part of a fee's share of coupons that belongs to the credited part of the fee."""
     return share_cents * Fraction(item_cents) / fee_cents if fee_cents else Fraction()
 
 
@@ -115,9 +115,9 @@ def split(total_cents: int, *, mode: str, paid_cents: int, used_cents: int) -> S
 
 @dataclass(frozen=True, slots=True)
 class UnusedDaysCredit:
-    """The credit on a fee for days that were paid in advance and not used. `item_cents`: exact, before tax;
-    `credited_cents`: the same with all that was credited of the fee before; `used_cents`: what stays owed of the fee, with
-    tax."""
+    """Credit on a fee for days that were paid in advance and not used. `item_cents`: exact, before tax.
+    `credited_cents`: the same with all earlier credits of the fee. `used_cents`: the amount of the fee that stays owed,
+    with tax."""
 
     item_cents: Decimal
     credited_cents: Decimal

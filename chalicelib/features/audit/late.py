@@ -94,8 +94,8 @@ class Ledger:
         self._codes: dict[str, frozenset[str]] = {}
 
     def missed(self, external_id: str, code: str, ms: int, metered_at: datetime) -> Final | None:
-        """The invoice that would have billed an event and was final when it was metered; None for what is billed, or
-        will be. `ms`: its timestamp, milliseconds since 1970."""
+        """The invoice that would have billed an event and was final when it was metered; None for an event that is
+        billed, or will be. `ms`: its timestamp, milliseconds since 1970."""
         if not self._may_be_billed(external_id, ms):
             return None
         holding = [each for each in self.finals(external_id) if each.holds(code, ms)]
@@ -137,7 +137,7 @@ class Ledger:
                 yield Final(part.charges_start, part.charges_end, taken_at, invoice.number, codes)
 
     def _codes_of(self, plan_id: PlanId) -> frozenset[str]:
-        """The codes that a plan bills by what a period has counted."""
+        """Codes that a plan bills by the usage of a period."""
         if plan_id not in self._codes:
             plan = plans.by_ids(self.organization_id, [plan_id])[plan_id]
             charges = active_parts.live_charges(plan, active_parts.metrics_of(self.organization_id, [plan]))

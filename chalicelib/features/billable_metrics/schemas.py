@@ -67,7 +67,7 @@ class DimensionsInput(schema.Request):
 
 
 class MetricInput(DimensionsInput):
-    """The body of create and update. Defaults stand for what is absent; the service reports what is mandatory."""
+    """The body of create and update. Absent fields get defaults; the service reports missing mandatory ones."""
 
     name: schema.Name
     code: schema.Name

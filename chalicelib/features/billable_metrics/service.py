@@ -54,7 +54,7 @@ def create(call: Call, values: dict[str, Any]) -> tuple[Metric, list[Task]]:
 
 
 def update(call: Call, old: Metric, values: dict[str, Any]) -> tuple[Metric, list[Task]]:
-    """Change a metric; what is fixed by now is ignored silently. Returns it and the tasks to push.
+    """Change a metric; changes of fields that are fixed by now are ignored silently. Returns it and the tasks to push.
 
     Raises: Invalid; ChangedMeanwhile.
     """
@@ -76,8 +76,8 @@ def update(call: Call, old: Metric, values: dict[str, Any]) -> tuple[Metric, lis
 
 
 def remove(call: Call, old: Metric) -> tuple[Metric, list[Task]]:
-    """Delete a metric: its code is free at once, and readers pass over its charges; plans, events and drafts follow in the
-    background. Returns it and the tasks to push.
+    """Delete a metric: its code is free at once, and readers pass over its charges; plans, events and drafts follow in
+    the background. Returns it and the tasks to push.
 
     Raises: ChangedMeanwhile.
     """
@@ -157,8 +157,8 @@ def _checked(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _dimensions(values: Mapping[str, Any], old: Metric | None) -> dict[str, Any]:
-    """Filters and group after a request that `_checked` has passed. The two are one thing in two forms: a group brings its
-    filters, and goes with them.
+    """Filters and group after a request that `_checked` has passed. The two are one thing in two forms: a group brings
+    its filters, and goes with them.
 
     Raises: Invalid, when both are given and say different things.
     """

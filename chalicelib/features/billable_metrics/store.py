@@ -137,7 +137,7 @@ def attached(organization_id: OrganizationId, metric_id: BillableMetricId) -> bo
 def usage_actions(
     organization_id: OrganizationId, plan_id: PlanId, *, before: Iterable[str], after: Iterable[str]
 ) -> list[Write]:
-    """Bring the lists of the metrics in line with what a plan uses now."""
+    """Bring the lists of the metrics in line with the metrics that a plan uses."""
     old, new = set(before), set(after)
 
     def row(metric_id: str) -> MetricPlanRow:
@@ -161,7 +161,7 @@ def formulas(organization_id: OrganizationId) -> list[Check]:
 
 
 def formula_actions(organization_id: OrganizationId, old: Metric | None, new: Metric | None) -> list[Write]:
-    """Bring what events are asked for in line with a metric before and after a change (None: it is not there)."""
+    """Bring the stored checks in line with a metric before and after a change (None: no metric)."""
     before = {m.code: m.ingest_checks for m in (old,) if m is not None and m.ingest_checks}
     after = {m.code: m.ingest_checks for m in (new,) if m is not None and m.ingest_checks}
 

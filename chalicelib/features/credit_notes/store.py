@@ -104,7 +104,7 @@ def create_actions(organization_id: OrganizationId, note: CreditNote) -> list[Wr
 
 
 def replace_actions(organization_id: OrganizationId, old: CreditNote, new: CreditNote) -> list[Write]:
-    """Write `new` over `old`, its open balance with it; refused if somebody else wrote in between."""
+    """Replace `old` by `new`, with its open balance, under the optimistic lock."""
     return write_notes(organization_id, replaced=[(old, new)])
 
 

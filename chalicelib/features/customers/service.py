@@ -115,8 +115,8 @@ def remove(organization: OrganizationRef, external_id: str, *, now: datetime) ->
 def due_actions(
     organization: OrganizationRef, old: BillingState, new: BillingState, *, now: datetime, at_once: bool = False
 ) -> list[Write]:
-    """The move of the customer's billing task that a change of its billing state calls for. `at_once`: what is due then
-    bills no usage, so that it need not wait for events."""
+    """Move of the customer's billing task after a change of its billing state. `at_once`: that billing
+    has no usage, so it need not wait for events."""
     return agenda.reschedule(
         BILL,
         organization,

@@ -1,4 +1,4 @@
-"""The debugger: the events that came in lately, the last first, with who sent them and what is odd about them.
+"""Debugger: the events received lately, the last first, with their senders and faults.
 
 Events that were refused never appear. Source: rules/usage 1.5; decisions/0010.
 """

@@ -1,9 +1,9 @@
 """Operations that the legacy API refuses for recurring counts: adding an active value, removing an inactive one.
 Source: rules/usage 3.2.
 
-Active is what all events of the subscription's stream metered so far left so, and those before it in the same request.
-This only reads, and only where an event's metric was declared as `recurring_count_agg`: all that was ever added and
-removed. A sandbox waits for what is on its way, so that each event finds those sent before it.
+A value is active after all events of the subscription's stream metered so far, and after those before it in the same
+request. This only reads, and only where an event's metric was declared as `recurring_count_agg`: its whole history.
+A sandbox waits for events in flight, so that each event finds those sent before it.
 """
 
 from collections.abc import Callable, Mapping

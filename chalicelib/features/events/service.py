@@ -68,7 +68,7 @@ def accept(
 
 
 def evaluated(event: Event, known: Mapping[str, formulas.Formula]) -> Event:
-    """The event with what the formula of its metric, where it has one, makes of it.
+    """Event with the property that the formula of its metric writes; unchanged without a formula.
 
     Raises: Invalid, where the formula fails.
     """
@@ -118,7 +118,8 @@ def show_items(organization_id: OrganizationId, items: Sequence[Item]) -> list[d
 
 
 def show_accepted(organization_id: OrganizationId, events: Sequence[Event], *, now: datetime) -> list[dict[str, Any]]:
-    """Events as they are answered on receipt: who they belong to is decided by their timestamps, when usage is read."""
+    """Events as answered on receipt. They have no customer or subscription yet: their timestamps decide that when usage
+    is read."""
     return [
         schemas.show(
             event, lago_id=event_id(organization_id, event), created_at=now, customer_id=None, subscription_id=None

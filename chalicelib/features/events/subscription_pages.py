@@ -1,5 +1,5 @@
-"""Pages of the events of one subscription, from the time index. On which days there is how much, rows tell; within a
-day events are read one after the other from where the page before has ended."""
+"""Pages of one subscription's events, from the time index. Rows give the number of events of each day; within a day
+events are read one after the other from the end of the page before."""
 
 import heapq
 import itertools
@@ -23,7 +23,7 @@ _READ_AT_ONCE = 200
 
 @dataclass(frozen=True, slots=True)
 class Events:
-    """Those of a subscription in a range of milliseconds, both ends included; `code`: of one code only."""
+    """Events of a subscription in a range of milliseconds, both ends included. `code`: of one code only."""
 
     organization_id: OrganizationId
     subscription: str

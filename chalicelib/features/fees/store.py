@@ -84,7 +84,7 @@ def get(organization_id: OrganizationId, fee_id: FeeId) -> Stored | None:
 
 
 def known(organization_id: OrganizationId, ids: Sequence[str]) -> set[str]:
-    """Which of these fees were made, also if they were deleted since."""
+    """Ids of those fees that were made, also if they were deleted since."""
     found = FeeRow.find_many([fee_key(organization_id, FeeId(each)) for each in ids])
     return {row.record.id for row in found.values()}
 
@@ -127,12 +127,12 @@ def paid_loose(
 
 
 def replace_action(organization_id: OrganizationId, old: Stored, new: Fee) -> Write:
-    """Write `new` over the fee as it was read; refused if somebody else wrote in between."""
+    """Replace the fee, under its optimistic lock."""
     return _row(organization_id, new, version=old.version).replace(old.version)
 
 
 def remove_actions(organization_id: OrganizationId, old: Stored) -> list[Write]:
-    """Take a fee out of reads and lists; what is left of it keeps it from being made again."""
+    """Remove a fee from reads and lists. The item stays, so that the fee is not made again."""
     return [
         _row(organization_id, old.fee, version=old.version, deleted=True).replace(old.version),
         PaidDaysRow.remove_key(_paid_key(organization_id, old.fee)),

@@ -118,7 +118,7 @@ def create_actions(organization_id: OrganizationId, invoice: Invoice) -> list[Wr
 
 
 def replace_actions(organization_id: OrganizationId, old: Invoice, new: Invoice) -> list[Write]:
-    """Write `new` over `old`; refused if somebody else wrote in between."""
+    """Replace `old` by `new`, under its optimistic lock."""
     replaced = _row(organization_id, new).replace(old.version)
     before, after = _totals(old, -1), _totals(new, 1)
     changes = {name: before.get(name, 0) + after.get(name, 0) for name in {**before, **after}}

@@ -1,4 +1,4 @@
-"""The billing run of a customer: what is due is decided, and issued one invoice after the other."""
+"""Billing run of a customer: decides the due steps, and issues one invoice after the other."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace

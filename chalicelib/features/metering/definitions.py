@@ -1,4 +1,4 @@
-"""Definitions: for each event code, what its metric expects of events, and the rollup dimension that keeps its usage.
+"""Definitions: for each event code, its metric's expectations of events, and the rollup dimension that keeps its usage.
 
 A process caches definitions for a while, so it may count by an outdated one. Rows name the definition they were
 written by (dimensions.py), and readers go by the current one. Sandboxes are not cached, so that a test finds what it

@@ -19,8 +19,8 @@ _NOBODY = Source("", "")
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One message of the queue: what one request held, or a part of it. `source`: address and client of the request;
-    `clock_at`: what a sandbox's clock said; `came_before`: it was delivered to a worker already."""
+    """Message of the queue: the events of one request, or a part of them. `source`: address and client of the request;
+    `clock_at`: the time of a sandbox's clock; `came_before`: it was delivered to a worker already."""
 
     id: str
     organization: OrganizationRef

@@ -4,14 +4,14 @@ Items
     pk                              sk                          what it is
     <org>#event#<transaction>       <subscription>              a raw event; expires after the retention
         index time: <org>#sub-day#<subscription>#<day>#<part>   <milliseconds>#<transaction>
-    <org>#usage#<subscription>      h#<hour>#<code>#<part>      what one UTC hour counted of one code
+    <org>#usage#<subscription>      h#<hour>#<code>#<part>      counts of one UTC hour and one code
     <org>#usage#<subscription>      h!#settled                  some hours have an expiry (features/usage/expiry.py)
     <org>#usage#<subscription>      d#<day>                     a closed UTC day, compacted by a reader: all codes
     <org>#usage#<subscription>      d#<day>#late#<part>         how many transactions changed the day after its end
     <org>#usage#<subscription>      k#<hour>#<from>#<to>        a part of an hour, as a reader found it: all codes
     <org>#usage#<subscription>      u#<register>#...            distinct counters (distinct_counters.py)
     <org>#distinct#<value>          <subscription>#<register>.. a value that a distinct counter has (the same)
-    <org>#log...                    ...                         which events came in, to be listed (log_items.py)
+    <org>#log...                    ...                         the events received, to be listed (log_items.py)
     <org>#inflight                  <message>                   a sandbox's message that is not metered yet
 
 A row holds `n`, the number of events, and for each numeric property p of theirs `s:p`, the exact sum, `c:p`, how many
@@ -29,7 +29,7 @@ shards appear as writers need them, go only when all their events are erased, an
 (docs/decisions/0016).
 
 Access patterns
-    1 new_ones(events)              BatchGet  eventually consistent: only a look before the leap
+    1 new_ones(events)              BatchGet  eventually consistent: only a hint
     2 commit(...)                   Transact  events and rows together
     3 rows(sub, level, between)     Query     consistent
     4 raw_of_day(sub, day, parts)   Query     index time, one per shard; it lags: callers compare counts
@@ -96,7 +96,7 @@ def late_sk(day: str, shard: str = SHARD) -> str:
 
 
 def cut_sk(hour: str, low_ms: int, high_ms: int) -> str:
-    """The sort key of what a part of an hour came to; the part is half-open."""
+    """Sort key of the counts of a part of an hour; the part is half-open."""
     return f"k#{hour}#{low_ms:015d}#{high_ms:015d}"
 
 

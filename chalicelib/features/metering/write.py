@@ -142,10 +142,10 @@ def count(
     defined: Definitions | None,
     patience: Patience,
 ) -> Outcome:
-    """Store and count events of one subscription, in as many transactions as they need. `defined`: what metrics say of
-    their codes, None where that is not known.
+    """Store and count events of one subscription, in as many transactions as they need. `defined`: the definitions of
+    their codes, None where they are not known.
 
-    A transaction that fails leaves the others alone. One that DynamoDB refuses is tried in another part of rows, then
+    A transaction that fails leaves the others alone. One that DynamoDB refuses is tried in another write shard, then
     with rows that only count its events, then in halves: so that an event fails alone.
     """
     outcome = Outcome()
@@ -264,7 +264,7 @@ def _commit(
 
 
 def _own(unsure: Sequence[PreparedEvent]) -> list[PreparedEvent]:
-    """Those of the events that are stored exactly as this batch would have stored them."""
+    """Events that are stored exactly as this batch would have stored them."""
     if not unsure:
         return []
     found = usage.get_many([(prepared.item["pk"]["S"], prepared.item["sk"]["S"]) for prepared in unsure])
@@ -273,7 +273,7 @@ def _own(unsure: Sequence[PreparedEvent]) -> list[PreparedEvent]:
 
 
 def new_ones(events: Sequence[PreparedEvent], *, consistent: bool = False) -> list[PreparedEvent]:
-    """Those events of one subscription that are not stored yet, as far as a cheap look tells; the condition in the
+    """Events of one subscription that are not stored yet. The read is only a hint: the condition in the
     transaction decides."""
     table, stored = usage_once, set[str]()
     keys = [{"pk": prepared.item["pk"], "sk": prepared.item["sk"]} for prepared in events]

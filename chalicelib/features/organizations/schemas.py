@@ -37,7 +37,7 @@ class BillingConfigurationInput(schema.Request):
 
 
 class OrganizationUpdate(schema.Request):
-    """`PUT /organizations`: what is absent stays."""
+    """`PUT /organizations`: absent fields stay."""
 
     name: schema.Name = ""
     email: schema.NullOr[schema.Email] = None

@@ -79,6 +79,6 @@ def default_prefix(name: str, organization_id: OrganizationId) -> str:
 
 
 def _without_null_defaults(given: Mapping[str, Any]) -> dict[str, Any]:
-    """Null clears a setting: what has a default goes back to it."""
+    """Null clears a setting: a setting with a default goes back to it."""
     defaults = BillingConfiguration().model_dump()
     return {name: defaults[name] if value is None else value for name, value in given.items()}

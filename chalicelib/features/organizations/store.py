@@ -80,12 +80,12 @@ def create(extra: Sequence[Write], organization: Organization) -> None:
 
 
 def replace_action(old: Organization, new: Organization) -> Write:
-    """Write `new`, which has the next version, over `old`; refused if somebody else wrote in between."""
+    """Replace `old` by `new`, which has the next version, under the optimistic lock."""
     return _row(new).replace(old.version)
 
 
 def without_hmac_key(organization: Organization) -> Write:
-    """Take the key of an earlier version out of the record; refused if somebody else wrote in between."""
+    """Remove the key of an earlier version from the record, under the optimistic lock."""
     return OrganizationRow.change(
         _key(organization.id),
         OrganizationRow.version.set(organization.version + 1),

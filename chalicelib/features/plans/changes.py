@@ -60,8 +60,8 @@ def announcement(organization: OrganizationRef, plan: Plan, name: str, *, now: d
 
 
 def usage_actions(organization_id: OrganizationId, old: Plan | None, new: Plan | None) -> list[Write]:
-    """Bring the lists of the metrics, and the codes of charges in advance, in line with what a plan uses now (None: it
-    is not there yet, or no more)."""
+    """Bring the lists of the metrics, and the codes of charges in advance, in line with a plan before and after a
+    change (None: no plan)."""
     before, after = (set() if plan is None else metric_ids(plan) for plan in (old, new))
     plan = new or old
     assert plan is not None, "a plan begins or ends"

@@ -98,7 +98,7 @@ class Charge(BaseModel):
 
     @property
     def group_keys(self) -> tuple[str, ...]:
-        """The event properties by which the fees of what no filter takes are split."""
+        """The event properties by which fees of usage that no filter takes are split."""
         return _group_keys(self.properties)
 
 
@@ -154,8 +154,8 @@ class MinimumCommitment(BaseModel):
 class Plan(Record):
     """A plan. `trial_period` in days, exact text; `taken`: a subscription of any status has or had it.
 
-    `parent_id`: it is a child, made for one subscription, and overrides that plan; `parent_version`: what its parent
-    passed on to its children up to this version is in it.
+    `parent_id`: it is a child, made for one subscription, and overrides that plan; `parent_version`: it
+    follows its parent's changes up to this version.
     """
 
     id: PlanId
@@ -229,8 +229,8 @@ def taken_action(organization_id: OrganizationId, plan: Plan) -> list[Write]:
 
 
 def current_action(organization_id: OrganizationId, plan: Plan) -> Write:
-    """Refuse the transaction if the plan has changed since it was read: for what copies it, where `taken_action` (which
-    asks the same) has nothing to write."""
+    """Refuse the transaction if the plan has changed since it was read. For transactions that copy the plan, where
+    `taken_action` (which checks the same) has nothing to write."""
     return PlanRow.check(PLANS.key(organization_id, plan.id), PlanRow.version == plan.version)
 
 
