@@ -1,4 +1,4 @@
-"""What each function may do: no more than its part of the work."""
+"""Policies of the functions: each allows its part of the work and no more."""
 
 from typing import Any
 

@@ -12,7 +12,7 @@ routes = Routes(__name__, prefix="")
 
 @routes.get("/health", key="none")
 def health(call: Call) -> dict[str, Any]:
-    """The service's own state; touches nothing else, so that it answers whatever is broken behind it."""
+    """The service's own state. It touches nothing else, so it answers even if a dependency is broken."""
     return {"status": "ok", "version": VERSION, "github_url": None, "message": "Success"}
 
 

@@ -21,7 +21,7 @@ class BadRequest(BillingError):
 
 
 class Unauthorized(BillingError):
-    """No key, or one that nobody knows (any more). The answer has no code."""
+    """No key, or an unknown or expired one. The answer has no code."""
 
     def __init__(self) -> None:
         super().__init__("unauthorized")

@@ -41,7 +41,7 @@ Ask = Callable[[], Answers]
 
 @dataclass
 class Size:
-    """What a number of events took. `alone`: milliseconds by question and by who was asked; `together`: of all four at
+    """Times for a number of events. `alone`: milliseconds by question and by system; `together`: of all four at
     once; `cut`: the same up to an instant within an hour. `read`: what ours asked of DynamoDB for the four, and `first`
     the milliseconds of the first such read, which compacts days."""
 
@@ -65,7 +65,7 @@ class Size:
 
 @dataclass(frozen=True)
 class Comparison:
-    """What was found, from the fewest events to the most. `differing`: items that the two ways of filling leave
+    """Results, from the fewest events to the most. `differing`: items that the two ways of filling leave
     otherwise."""
 
     sizes: Sequence[Size]
@@ -73,7 +73,7 @@ class Comparison:
 
     @property
     def rows(self) -> list[Row]:
-        """What is bounded, and what belongs to it."""
+        """Bounds, and their measured values."""
         few, many = self.sizes[0], self.sizes[-1]
         fastest = min(many.four(name) for name in many.together if name != _OURS)
         at, against = f"at {many.events:,} events", f"at {many.events:,} events against {few.events:,}"
@@ -109,7 +109,7 @@ def compare(sizes: Sequence[int] = SIZES) -> Comparison:
 
 
 def _differing(world: World) -> int:
-    """How many items of a small month are not the same where raw events are metered as always."""
+    """Number of items of a small month that differ where raw events are metered as always."""
     always, beside = world.subscription("as-always"), world.subscription("beside")
     with _told(f"{_BOTH_WAYS:,} events, metered as always and with raw events beside"):
         always.fill(_BOTH_WAYS)

@@ -1,4 +1,4 @@
-"""What the laws of billing time are tried on: zones with hard midnights, days and subscriptions, and their billing.
+"""Examples for the laws of billing time: zones with hard midnights, days and subscriptions, and their billing.
 
 Days lie in 1970 to 2037, often at the end of a short month or beside a change of the zone's clocks.
 """

@@ -1,4 +1,5 @@
-"""How long laws are tried: `EXAMPLES=20` in the environment tries each of them with twenty times as many examples."""
+"""Number of examples per law: `EXAMPLES=20` in the environment tries each of them with twenty times as many
+examples."""
 
 import os
 

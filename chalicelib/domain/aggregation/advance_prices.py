@@ -22,9 +22,9 @@ from chalicelib.domain.charges.percentage_tally import PercentageProperties, Tal
 from chalicelib.domain.charges.properties import needs_values
 from chalicelib.domain.money import CONTEXT
 
-# What was charged is kept to 15 decimals, cut; what that leaves over of many fees is far below this, and is no money.
+# Charged sums are cut to 15 decimals. The rest that this leaves of many fees is far below this, and is no money.
 _DUST = Decimal("1E-9")
-# Their prices depend on units alone, so that what single events add is the difference of two prices of levels.
+# Their prices depend on units alone, so that a single event adds the difference of two prices of levels.
 _BY_UNITS_ALONE = (
     ChargeModel.STANDARD,
     ChargeModel.GRADUATED,

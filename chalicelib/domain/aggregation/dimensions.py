@@ -68,9 +68,9 @@ def split(
 ) -> dict[Bucket, list[Reading]]:
     """The readings by the fee that they are billed with: the filters in their order, then the default.
 
-    Each filter and the default is there, also without readings: then with one group whose values are null. Events that
-    no filter takes are in the default; `default_group_keys` None says that there is none (rules/usage 4.3), and leaves
-    them out.
+    Each filter and the default has an entry, even without readings: then with one group whose values are null. Events
+    that no filter takes are in the default. `default_group_keys` None: there is no default (rules/usage 4.3), and they
+    are left out.
     """
     seen = [(reading.properties, reading) for reading in ordered(readings)]
     return _split(seen, filters, default_group_keys, metric_values)

@@ -86,7 +86,7 @@ class Expected:
         return self._found[shown]
 
     def _decide(self, shown: Mapping[str, int | None]) -> int:
-        # What an event says may not contradict a group; what it leaves open is missing.
+        # An event's values may not contradict a group; values that it does not have are missing.
         possible = [path for path in self._paths if all(shown[key] in (None, place) for key, place in path.items())]
         if any(None not in (shown[key] for key in path) for path in possible):
             return 0

@@ -58,7 +58,7 @@ def walk(readings: Iterable[Reading], field_name: str) -> list[Move]:
 
 
 def operation_of(reading: Reading) -> str | None:
-    """`add`, also when it is not said, or `remove`; None for anything else."""
+    """Operation of a reading: `add` (the default), `remove`, or None for any other."""
     return operation_of_properties(reading.properties)
 
 

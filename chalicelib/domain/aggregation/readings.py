@@ -12,8 +12,8 @@ from chalicelib.domain.money import total
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """One event. `at`: its own timestamp, aware UTC; `order`: where it stands in the order of reception, which decides
-    between events of one instant. `precise_total_cents`: the price it brings along, for dynamic charges."""
+    """One event. `at`: its own timestamp, aware UTC; `order`: its place in the order of reception, which decides
+    between events of one instant. `precise_total_cents`: the price that it carries, for dynamic charges."""
 
     at: datetime
     order: str

@@ -144,7 +144,7 @@ def _events_of(partition: str, begins: str, *, hours: int = 1) -> list[Item]:
 
 
 def _recountable(partition: str, hour: str, now: datetime, keeps: dict[str, bool]) -> bool:
-    """Whether all raw events of an hour are still there: those of sandboxes never expire."""
+    """Whether all raw events of an hour still exist: those of sandboxes never expire."""
     if datetime.fromisoformat(hour).replace(tzinfo=UTC) > now - limits.EVENT_RETENTION:
         return True
     organization_id = partition.split("#")[0]

@@ -84,7 +84,7 @@ class Final:
 
 
 class Ledger:
-    """The final invoices of an organization, as far as they are asked for: each customer's are read once."""
+    """Final invoices of an organization, read on demand, once for each customer."""
 
     def __init__(self, organization_id: OrganizationId) -> None:
         self.organization_id = organization_id

@@ -1,4 +1,4 @@
-"""Making hour rows anew from raw events, where a fault outside has made them wrong. What a metric's change asks for
+"""Rebuild of hour rows from raw events, where a fault outside has made them wrong. A changed metric
 needs no rebuild: readers recount and compact what rows do not cover (decisions/0012).
 
 Each row is written in a transaction of its own, on condition that its count is unchanged: so the meter may go on.

@@ -1,4 +1,5 @@
-"""Groups of a metric in the legacy API, each with its id: the units that a charge can price. Source: rules/usage 4.1, 4.3."""
+"""Groups of a metric in the legacy API, each with its id: the units that a charge can price. Source: rules/usage 4.1,
+4.3."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -70,7 +71,7 @@ class Dimensions:
 
 
 def canonical(values: Mapping[str, Sequence[str]]) -> frozenset[tuple[str, frozenset[str]]]:
-    """The values of a filter, the same in whatever order they are listed."""
+    """Values of a filter in a form that does not depend on the order in which they are listed."""
     return frozenset((key, frozenset(listed)) for key, listed in values.items())
 
 

@@ -157,8 +157,8 @@ def _checked(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _dimensions(values: Mapping[str, Any], old: Metric | None) -> dict[str, Any]:
-    """Filters and group after a request that `_checked` has passed. The two are one thing in two forms: a group brings
-    its filters, and goes with them.
+    """Filters and group after a request that `_checked` has passed. Both are forms of the same dimensions: a group
+    brings its filters, and is removed with them.
 
     Raises: Invalid, when both are given and say different things.
     """

@@ -26,7 +26,7 @@ from chalicelib.platform.retry import retrying
 from chalicelib.platform.timestamps import stamp
 from chalicelib.platform.unit import Unit
 
-# Announces an issue. In real time whatever clock the organization has.
+# Announces an issue. In real time, also for organizations with a test clock.
 ISSUED = agenda.kind("credit_note_issued", rank=86, real_time=True)
 
 
@@ -47,8 +47,8 @@ def draft_or_final(
 ) -> CreditNote:
     """The automatic note for unused days of a fee paid in advance; not yet written.
 
-    `item_cents` exact, before tax; `used_cents`: the part of the fee still owed, with tax; `mode`: credit, refund or offset.
-    It is a draft on a draft invoice, and final on any other. Source: rules/billing-periods 7.4.
+    `item_cents` exact, before tax; `used_cents`: the part of the fee still owed, with tax; `mode`: credit, refund or
+    offset. It is a draft on a draft invoice, and final on any other. Source: rules/billing-periods 7.4.
     """
     taxes = tuple(part.tax for part in fee.applied_taxes)
     found = credit_notes.amounts([CreditItem(item_cents, Decimal(0), taxes)])

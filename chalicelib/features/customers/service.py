@@ -82,7 +82,7 @@ def creation(
     organization: Organization, blank: Customer, number: Callable[[], int], *, now: datetime
 ) -> tuple[Customer, list[Write], list[Task]]:
     """A new customer with its number, the actions that store it, and the tasks that go with them. Refused if its
-    external id came into use meanwhile. Comes after all that may refuse the request, so that no number is drawn for
+    external id came into use meanwhile. Call it after all checks of the request, so that no number is drawn for
     nothing."""
     customer = blank.model_copy(update={"sequential_id": number()})
     shown = serializer.show_all(organization, [customer])[0]

@@ -88,7 +88,7 @@ def _filter(call: Call, subscription: str | None, real_now: datetime) -> Filter:
 
 
 def _kept_since(organization: OrganizationRef, real_now: datetime) -> int:
-    """The first millisecond of which all events are there still: they go at some time after this."""
+    """First millisecond of which all events still exist: they expire some time after this."""
     if organization.sandbox:
         return _FIRST_MS
     return metered.begin_ms_of_day(metered.day_of(milliseconds_of(real_now - limits.EVENT_RETENTION)))

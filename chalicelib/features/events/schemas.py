@@ -22,7 +22,7 @@ from chalicelib.platform.timestamps import iso, iso_millis
 _SECONDS = re.compile(r"\d{1,12}(\.\d{1,12})?", re.ASCII)
 _PRICE = re.compile(r"[+-]?0*\d{1,25}(\.\d{1,40})?", re.ASCII)
 _PRICE_WHOLE, _PRICE_DECIMALS = 25, 15
-_LATEST_MS = 253_370_764_800_000  # The year 9999: what lies behind cannot be written as an instant.
+_LATEST_MS = 253_370_764_800_000  # The year 9999: later instants have no text form.
 
 
 def _timestamp(value: Any) -> int | None:

@@ -27,7 +27,7 @@ from chalicelib.platform.timestamps import stamp, unstamp
 from chalicelib.platform.usage_table import usage
 from chalicelib.platform.values import Item
 
-# Reads in a sandbox wait this long for events that are on their way, so that a test sees what it has just sent.
+# Reads in a sandbox wait this long for events in flight, so that a test sees what it has just sent.
 _SANDBOX_READ_WAIT_SECONDS = 5.0
 _POLL_SECONDS, _POLL_SECONDS_MAX = 0.02, 0.5
 
@@ -186,7 +186,7 @@ def _send(
     if source is not None:
         head["from"] = [source.ip, source.client]
     if organization.sandbox:
-        head["now"] = stamp(now)  # What its clock says: the hour whose faults are announced together.
+        head["now"] = stamp(now)  # Its clock's time: it gives the hour whose faults are announced together.
         # Written before sending: a marker too many only makes the test clock wait, one too few would lose events to it.
         head["in_flight"] = new_id()
         expires = int((received_at + limits.IN_FLIGHT_KEPT).timestamp())

@@ -112,7 +112,7 @@ class Events:
         raise AssertionError("the page lies within the total")
 
     def _of_day(self, day: str, high_ms: int) -> Iterator[Item]:
-        """A day's events, newest first, as far back as they are asked for."""
+        """A day's events within the range, newest first."""
         begin = metered.begin_ms_of_day(day)
         low_ms, high_ms = max(begin, self.low_ms), min(begin + 24 * tally.HOUR_MS - 1, high_ms)
         how: dict[str, Any] = {**self._between(low_ms, high_ms), "descending": True, "limit": _READ_AT_ONCE}

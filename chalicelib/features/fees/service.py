@@ -22,7 +22,7 @@ from chalicelib.platform.unit import Unit
 
 # What is remembered of the last change to a status.
 _SINCE = {"succeeded": "succeeded_at", "failed": "failed_at", "refunded": "refunded_at"}
-# Behind these many invoices nobody just made looks for its fees.
+# Number of latest invoices whose fees a read waits for: a client just made no older ones.
 _LATEST = 25
 
 

@@ -156,7 +156,7 @@ def _renews_nothing(line: InvoicedSubscription, fees: Sequence[Fee]) -> bool:
 
 
 def _kept(outcome: Outcome) -> tuple[str, ...]:
-    """The metrics that the plan after an upgrade goes on counting."""
+    """Metrics that the plan after an upgrade continues to count."""
     if outcome.next_plan is None:
         return ()
     return tuple(charge.metric_id for charge in outcome.next_plan.charges)

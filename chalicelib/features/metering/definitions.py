@@ -51,8 +51,8 @@ _known: dict[tuple[str, str], _Remembered] = {}
 
 
 def of(organization: OrganizationRef, codes: Iterable[str]) -> Definitions | None:
-    """The definitions of these codes; None where they cannot be read: events must be counted whatever happens to
-    other tables."""
+    """The definitions of these codes; None where they cannot be read: events must be counted even if other
+    tables fail."""
     oldest = time.monotonic() - limits.METRICS_KEPT.total_seconds()
     found: dict[str, Definition | None] = {}
     for code in () if organization.sandbox else set(codes):

@@ -44,10 +44,10 @@ def erase(
     received_until: str,
     sleep: Callable[[float], None] = time.sleep,
 ) -> int:
-    """Erase a subscription's events of a code; returns how many they were. `since_ms`: by their timestamps,
-    milliseconds since 1970; `received_until`: the stamp of the real instant up to which they were received.
+    """Erase a subscription's events of a code; returns their number. `since_ms`: earliest timestamp,
+    milliseconds since 1970; `received_until`: stamp of their latest reception, in real time.
 
-    Raises: NotErased; what was erased before stays so.
+    Raises: NotErased; events erased by then stay erased.
     """
     pk = store.usage_pk(organization_id, subscription)
     low = f"h#{store.hour_of(instant_of(since_ms))}"

@@ -67,9 +67,9 @@ def write(
     definitions: Definitions | None,
     now: datetime,
 ) -> None:
-    """Log those of an organization's messages' events that were counted, under the name of their batch.
+    """Log the counted events of an organization's messages, under the name of their batch.
 
-    Never raises: what cannot be logged is counted already.
+    Never raises: its events are counted already.
     """
     try:
         references = list(_references(messages, set(counted), definitions))
@@ -172,12 +172,12 @@ def _skipped(organization: OrganizationRef, number: int) -> None:
 
 
 def _tell_later(organization: OrganizationRef, at: datetime) -> None:
-    """The task that tells of the faults of an hour; there is one, however often it is written. The tick finds it."""
+    """Schedule the task that announces the faults of an hour. Writing it again changes nothing. The tick finds it."""
     hour = store.hour_of(at)
     due_at = at.replace(minute=0, second=0, microsecond=0) + _HOUR
     try:
         agenda.put(agenda.task(ERRORS, organization, hour, due_at), now=at).alone()
-    except Exception:  # noqa: BLE001  what is odd is no money
+    except Exception:  # noqa: BLE001  faults decide no money
         logger.exception("faults will not be announced", extra={"organization": organization.id, "hour": hour})
 
 

@@ -1,4 +1,4 @@
-"""Items of the log, and where they stand.
+"""Items of the log, and their keys.
 
 Items
     pk                              sk                              what it is
@@ -34,7 +34,7 @@ from chalicelib.platform.ids import OrganizationId, key
 from chalicelib.platform.timestamps import unstamp
 from chalicelib.platform.values import Item
 
-# Zipped it is never longer than this and a few bytes more, whatever it says: an item holds 400 KB.
+# Zipped it is at most this long and a few bytes, for any content: an item holds 400 KB.
 TEXT_BYTES_MAX = 350_000
 REFERENCES_MAX = 1000
 DIRECT = "+"
@@ -68,7 +68,7 @@ def items_of(
     suffix: str = "",
     keeps_for_ever: bool,
 ) -> list[Item]:
-    """The items of a batch that name these events. `suffix`: what tells them from those that are there."""
+    """The items of a batch that name these events. `suffix`: tells them from existing items."""
     by_day: dict[int, list[Reference]] = {}
     for reference in references:
         by_day.setdefault(reference.timestamp_ms // _DAY_MS, []).append(reference)

@@ -3,7 +3,7 @@
 Items
     pk          sk                                  what it is
     <org>#log   <day>#<day of the events>#<part>    `n`: how many; `e`: how many were taken out again; `doubt`: items were
-                                                    written of which nobody knows whether they are in `n`
+                                                    written that may be missing in `n`
 
 A number is added once, by a request that is sent once. Where its answer is lost, or a worker died before, the row is
 marked. Readers of a marked row count the items themselves, and write down the result once the day is over.

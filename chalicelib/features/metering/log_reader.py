@@ -1,7 +1,7 @@
 """Reading the log in two orders: of reception, and of the events' own times; the latest first.
 
-A list is a sequence of days, each with its number of events, which rows of numbers tell. Its page is found by these
-numbers, and within its day by walking; where a page ended is kept, so that the next one begins there
+A list is a sequence of days, each with its number of events, from rows of numbers. A page is found by these
+numbers, and within its day by walking. The end of a page is kept, so that the next one begins there
 (platform/positions.py).
 """
 
@@ -41,8 +41,8 @@ class Day:
 
 @dataclass(frozen=True, slots=True)
 class Stream:
-    """Items of a day in one part, in order of a sort key. `bound`: by an item's sort key, what the places of its
-    events begin with at most; `holds`: which of the items belong to it."""
+    """Items of a day in one write shard, in order of a sort key. `bound`: by an item's sort key, the greatest prefix of
+    its events' places; `holds`: whether an item belongs to the stream."""
 
     pk: str
     index: str | None
@@ -252,7 +252,7 @@ def of_transaction(organization_id: OrganizationId, transaction_id: str, real_no
 
 
 def stored(organization_id: OrganizationId, references: Sequence[Reference]) -> list[tuple[Reference, Item]]:
-    """These events with what is stored of them; not those that were erased."""
+    """These events with their stored items; erased ones are left out."""
     found = usage.get_many([reference.key(organization_id) for reference in references])
     pairs = [(reference, found.get(reference.key(organization_id))) for reference in references]
     return [(reference, item) for reference, item in pairs if item is not None and not erase.is_erased(item)]

@@ -121,7 +121,7 @@ class _Batch:
             if event.code in self._in_advance.codes(message.organization):
                 task = advance.task(message.organization, event, message.accepted())
             prepared.append(preparer.prepare(message, event, task))
-        # A look before the leap costs a quarter of what a cancelled transaction does; alone it would cost most of it.
+        # A read beforehand costs a quarter of a cancelled transaction; for a single event it would cost most of one.
         if len(prepared) > 1:
             prepared = write.new_ones(prepared)
         return write.count(organization_id, subscription, prepared, self._defined[organization_id], patience)

@@ -129,7 +129,7 @@ class Patience:
             raise NotCounted("no time left")
 
     def lose(self, seconds: float) -> None:
-        """Note that a transaction took so long and failed."""
+        """Note a failed transaction and its duration."""
         self._lost += seconds
         if self._whole is not None:
             self._whole.lose(seconds)
@@ -219,7 +219,7 @@ def _commit(
     sleep: Callable[[float], None] = time.sleep,
     draw: Callable[[], float] = random.random,
 ) -> tuple[list[PreparedEvent], bool]:
-    """The events that were written, and whether somebody else stored some of them. `bare`: rows shall only count
+    """Events that were written, and whether another writer stored some of them. `bare`: rows shall only count
     them."""
     table = usage_once
     put = {"TableName": table.name, "ConditionExpression": "attribute_not_exists(pk)"}

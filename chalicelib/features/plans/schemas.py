@@ -111,8 +111,8 @@ class ChargeInput(schema.Request):
 
 
 class ChargeFilterInput(schema.Request):
-    """One filter of a charge; its properties and values are checked against the charge's model and metric. `id`, which the
-    API shows as `lago_id`, names an existing one."""
+    """One filter of a charge; its properties and values are checked against the charge's model and metric. `id`, which
+    the API shows as `lago_id`, names an existing one."""
 
     id: schema.OptionalName = None
     invoice_display_name: schema.OptionalName = None
@@ -184,7 +184,7 @@ class PlanInput(schema.Request):
     @model_validator(mode="before")
     @classmethod
     def _report_missing(cls, values: Any) -> Any:
-        # What is missing is reported with the code of what is wrong.
+        # Missing fields are reported with the code of wrong ones.
         return {"interval": None, "amount_currency": None, **values} if isinstance(values, Mapping) else values
 
 

@@ -1,8 +1,8 @@
-"""The fees of a charge: by which filters and groups its events are billed, and from what their units can be read.
+"""Buckets of a charge: the filters and groups by which its events are billed, and the source of their units.
 
 From rollups, whose reading costs the same at any number of events: plain counts and sums, and what rollup dimensions
-keep by dimensions and for other aggregations. Only what looks at single events or stretches of time is made of raw
-events: shares of days, prices of single transactions, distinct values.
+keep by dimensions and for other aggregations. Only units that depend on single events or stretches of time come from
+raw events: shares of days, prices of single transactions, distinct values.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -39,10 +39,10 @@ class Buckets:
 
     @property
     def adds_up(self) -> bool:
-        """Whether units can be made of what rollups keep."""
+        """Whether rollups suffice for the units."""
         needs_days = self.charge.prorated and self.metric.recurring
         is_kept = can_aggregate(self.rule) and not needs_days and not self._looks_at_events
-        # Whatever properties somebody asks for now and then need not be kept.
+        # Properties that a caller filters by now and then are not kept.
         listed, groups = self._listed, self._open_keys
         return is_kept and all(key in groups or value in listed.get(key, ()) for key, value in self.only.items())
 

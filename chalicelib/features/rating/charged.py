@@ -1,13 +1,13 @@
 """Sums charged for the events of a period, so that an event that comes late owes no more than is left.
 
-Each charge, filter and group of a subscription's period has a sum. The transaction that makes a fee raises it, on condition
-that the sum still leaves room for the fee (`event_usage.Owed.limit`). So two events charged at once never both take the room
-of one: the second is refused, and computed again.
+Each charge, filter and group of a subscription's period has a sum. The transaction that makes a fee raises it, on
+condition that the sum still leaves room for the fee (`event_usage.Owed.limit`). So two events charged at once never
+both take the room of one: the second is refused, and computed again.
 
 A sum is of exact amounts, not of rounded cents. It is cut to 15 decimals, from 10^22 on to whole units, as DynamoDB's
-numbers have 38 digits. It is never lowered: deleting a fee forgives the amount and leaves it to no other event. Fees of 0 do
-not touch it, nor do charges that owe the same in any order. A changed price begins a sum of its own, as amounts charged at
-the old price say nothing about it.
+numbers have 38 digits. It is never lowered: deleting a fee forgives the amount and leaves it to no other event. Fees of
+0 do not touch it, nor do charges that owe the same in any order. A changed price begins a sum of its own, as amounts
+charged at the old price say nothing about it.
 
 Items
     pk                             sk                              what it is
@@ -15,7 +15,7 @@ Items
                                                                    digest: of filter, group and price
 
 Access patterns
-    1 key_of(...), read(...)       BatchGet   consistent, before usage is read, with what else the reader asks for
+    1 key_of(...), read(...)       BatchGet   consistent, before usage is read, with the reader's other keys
     2 raise_actions(...)           Update     conditional on the sum; part of the transaction that makes a fee
 """
 

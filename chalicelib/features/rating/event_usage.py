@@ -53,7 +53,7 @@ class Period:
 
     @property
     def window(self) -> Window:
-        """As units are prorated in it."""
+        """Window of the period, for the proration of units."""
         return Window(self.days.span, self.zone, self.days.whole.days, self.days.first, self.days.last)
 
     def opens_at(self, *, recurring: bool) -> datetime:
@@ -97,7 +97,7 @@ class EventFeeTarget:
 
     @property
     def filter(self) -> ChargeFilter | None:
-        """Its filter; None: what no filter takes."""
+        """Charge filter of the target; None where no filter takes the event."""
         return _filter_of(self.asked.charge, self.bucket)
 
     @property
@@ -258,7 +258,7 @@ def paid_by_now(
 ) -> list[Used]:
     """Usage that the charges in advance counted in the period, priced at the sum of the amounts that its events owe,
     each by its place. `only`: properties that events must have; usage is not grouped by them then."""
-    # Full units are shown, whatever is paid for them; and single events are not rounded as a metric's units are.
+    # Full units are shown, not the prorated ones paid for. Single events are not rounded as a metric's units are.
     plain = {"rounding_function": None, "rounding_precision": None}
     full = [(c.model_copy(update={"prorated": False}), m.model_copy(update=plain)) for c, m in charges]
     counted = metered.used_by(period.organization, period.subscription.stream, full, period.window, only=only)

@@ -111,7 +111,7 @@ def charge_fee(used: Used, owner: LineItemContext, taxes: Sequence[TaxRate], *, 
 
 
 def true_up_fee(used: Used, parent: Fee, true_up_cents: int, owner: LineItemContext, taxes: Sequence[TaxRate]) -> Fee:
-    """The fee of what a charge lacks of its minimum, beside the fee that it stands on (`parent`, for `used`).
+    """True-up fee of a charge, up to its minimum. `parent`: the fee that it belongs to, for `used`.
 
     Source: rules/usage 8.1.
     """
@@ -138,8 +138,8 @@ def fixed_charge_fee(
     *,
     deducted_cents: int,
 ) -> Fee | None:
-    """The fee of a fixed charge; None where units and amount are 0. `deducted_cents`: what an earlier plan's fee for
-    the same add-on paid of it already.
+    """The fee of a fixed charge; None where units and amount are 0. `deducted_cents`: cents that an earlier plan's fee
+    for the same add-on paid of it already.
 
     Source: rules/billing-periods 11.
     """
@@ -171,7 +171,7 @@ def fixed_charge_fee(
 
 
 def commitment_fee(true_up_cents: int, owner: LineItemContext, taxes: Sequence[TaxRate]) -> Fee | None:
-    """The fee of what a period lacks of the plan's minimum commitment; None where it lacks nothing.
+    """True-up fee of a period, up to the plan's minimum commitment; None where the period reaches it.
 
     Source: rules/billing-periods 12.
     """

@@ -75,7 +75,7 @@ def advance(organization: OrganizationRef, to: datetime) -> None:
         run_due(organization, now=to)
         return
     real_now = clock.utc_now()
-    # A clock that was never set has shown real time: what is due from there on is on the way.
+    # A clock that was never set has shown real time: tasks due from there on are on the way.
     begin = state.now or min(to, real_now)
     _require_short(organization, state, begin, to)
     with _inline() as seconds:

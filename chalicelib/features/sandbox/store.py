@@ -8,10 +8,10 @@ Items
 
 Access patterns
     1 clock.read(org)               GetItem   consistent (platform/clock.py)
-    2 set_out_action(org, ...)      Put       unless it has moved; together with the job that goes on if this process dies
+    2 set_out_action(org, ...)      Put       unless it has moved; together with the task that goes on if this process dies
     3 reach(org, ...)               Update    only forward, only while it moves
     4 cancel(org)                   Update    the instant reached becomes the target
-    5 arrive_action(org, ...)       Update    the final instant, only of the same leap; together with the end of its job
+    5 arrive_action(org, ...)       Update    the final instant, only of the same leap; together with the end of its task
 """
 
 from datetime import datetime

@@ -117,7 +117,7 @@ def change_of(organization_id: OrganizationId, customer_id: CustomerId, *, now: 
 
 
 def started(pending: Subscription, plan: Plan, *, started_at: datetime, now: datetime, zone: ZoneInfo) -> Subscription:
-    """A subscription that becomes active, with what it owes at once, its trial (where that is over) behind it, and the
+    """Subscription that becomes active, with its pending invoices, the end of a trial that is over already, and the
     days on which its end is announced."""
     first = pending.first_started_at or started_at
     active = pending.model_copy(

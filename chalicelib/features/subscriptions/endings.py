@@ -69,7 +69,7 @@ def end(change: Change, old: Subscription, request: schemas.Termination) -> tupl
 
 
 def ended(old: Subscription, plan: Plan, request: schemas.Termination, *, at: datetime) -> Subscription:
-    """A subscription after its end, with what is still to be billed for it."""
+    """Subscription after its end, with its pending invoices."""
     if old.status == Status.PENDING:
         canceled = {"status": Status.CANCELED, "canceled_at": at, "updated_at": at, "on_termination_credit_note": None}
         return old.model_copy(update=canceled)

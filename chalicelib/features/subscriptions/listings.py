@@ -13,7 +13,7 @@ from chalicelib.platform.ids import key
 
 
 def statuses_of(call: Call) -> list[str]:
-    """The statuses that a query names, by either name; none where it names none.
+    """Statuses that a query names, by either parameter; empty where it names none.
 
     Raises: Invalid, for what is no status.
     """
@@ -39,7 +39,7 @@ def page(call: Call, external_customer_id: str | None = None) -> tuple[list[Subs
     if external_customer_id is not None:
         chosen.one_of("external_customer_id", [external_customer_id])
         customer = CUSTOMERS.find(organization_id, external_customer_id)
-        if customer is not None and external_id is None:  # Of one that was deleted, the whole list tells.
+        if customer is not None and external_id is None:  # A deleted customer is found through the whole list.
             pk = store.customer_pk(organization_id, customer.id)
             place = {"pk": pk, "index": None, "begins": SubscriptionRow.begins}
         plain = False

@@ -28,8 +28,8 @@ def change_plan(
     request: schemas.SubscriptionInput,
     extra: Sequence[Write],
 ) -> tuple[Subscription, list[Task]]:
-    """Another plan for a subscription: at once where it costs as much or more, else with its next period; for one that
-    has not begun, simply another one. The same plan again changes nothing."""
+    """Change a subscription's plan: at once where the new plan costs as much or more, or where the subscription has not
+    begun; else with its next period. The same plan again changes nothing."""
     organization_id = change.organization.id
     current = change.of_id(subscription_id)
     assert current is not None, "a uniqueness item names a subscription of its customer"
@@ -108,8 +108,8 @@ def upgrade(
     waiting: Sequence[Replaced],
     extra: Sequence[Write],
 ) -> tuple[Subscription, list[Task]]:
-    """`current` ends and `new` begins, both now; a change that waited is dropped. Billing makes the credit note for what
-    was paid in advance, and one invoice for both."""
+    """End `current` and begin `new`, both now; a change that waited is dropped. Billing makes the credit note for the
+    days paid in advance, and one invoice for both."""
     assert current.started_at is not None
     # To the second, as all starts; usage of this very second is the new plan's.
     at = max(change.now.replace(microsecond=0), current.started_at)

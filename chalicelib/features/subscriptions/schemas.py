@@ -33,7 +33,7 @@ class SubscriptionInput(schema.Request):
 
 
 class SubscriptionUpdate(schema.Request):
-    """`PUT /subscriptions/:external_id`: what is absent stays."""
+    """`PUT /subscriptions/:external_id`: absent fields stay."""
 
     name: schema.OptionalName = None
     ending_at: schema.NullOr[schema.Instant] = None

@@ -88,7 +88,7 @@ def among(items: CustomerItems) -> list[Subscription]:
 def get_many(
     organization_id: OrganizationId, customer_id: CustomerId, ids: Sequence[SubscriptionId]
 ) -> list[Subscription]:
-    """Those of a customer's subscriptions that exist, in the order of `ids`, read consistently in one request."""
+    """Existing subscriptions of a customer, in the order of `ids`, read consistently in one request."""
     keys = [(customer_pk(organization_id, customer_id), f"sub#{subscription_id}") for subscription_id in ids]
     found = SubscriptionRow.find_many(keys)
     return [found[place].value for place in keys if place in found]

@@ -16,7 +16,7 @@ _SECOND = timedelta(seconds=1)
 class Stream:
     """The events of an external id, but for those of another customer who had it before.
 
-    `since`: from when on they count, a whole second; None: whatever was ever sent. `taken_at`: where the other's last
+    `since`: first instant that counts, a whole second; None: all events ever sent. `taken_at`: where the other's last
     second is also the first one, the stamp of real time at which the id changed hands: events dated in this second
     count if they were received later. Empty where they all count.
     """

@@ -38,7 +38,7 @@ _GROUP = re.compile(r"(?:filter_by_)?group\[([^\]]+)\]")
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Which charges are asked for; all of them when nothing is named. `group`: only events with these properties; `full`:
+    """Selection of charges; all of them when nothing is named. `group`: only events with these properties; `full`:
     since the subscription started."""
 
     charge_id: ChargeId | None = None

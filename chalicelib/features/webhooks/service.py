@@ -148,9 +148,10 @@ def set_first_url(organization_id: OrganizationId, url: str | None, extra: Seque
     """The organization's `webhook_url` shortcut: make or replace the first endpoint; null removes it. All in one
     transaction with `extra`, as one attempt of its caller's change.
 
-    Raises: Invalid, when another endpoint has the URL; Cancelled or ChangedMeanwhile, when somebody else wrote in between.
+    Raises: Invalid, when another endpoint has the URL; Cancelled or ChangedMeanwhile, when somebody else wrote in
+    between.
     """
-    # Read as a body of an endpoint is: whoever names a URL here or there is refused alike.
+    # Read like the body of an endpoint, so that both refuse the same URLs.
     request = None if url is None else schema.parse(EndpointInput, {"webhook_url": url})
     known = store.endpoint_set(organization_id)
     first = known.endpoints[0] if known.endpoints else None
@@ -203,7 +204,7 @@ def announcement(
         files.put(detail["payload_key"], body.encode(), "application/json")
     else:
         detail["payload"] = body
-    # In real time whatever clock the organization has: the outside world has no other.
+    # In real time, also for organizations with a test clock: the outside world has no other time.
     return agenda.task(ANNOUNCE, organization, subject, clock.utc_now(), detail)
 
 

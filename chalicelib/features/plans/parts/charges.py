@@ -86,7 +86,7 @@ def _completed(entry: Mapping[str, Any], old: Charge | None, *, fixed: bool) -> 
     before = old.model_dump(mode="json", exclude={"filters", "tax_ids", "metric_id", "id"})
     before |= {"billable_metric_id": old.metric_id, "id": old.id}
     if not old.default_fee:
-        before["properties"] = {}  # None were given: the defaults of whatever model it has.
+        before["properties"] = {}  # None were given: the defaults of its model.
     changes = {name: value for name, value in entry.items() if not (fixed and name in FIXED_WHEN_TAKEN)}
     if isinstance(entry.get("filters"), FilterPatch):
         changes["filters"] = entry["filters"].entries(old.filters)

@@ -54,7 +54,7 @@ class PartKind(Generic[P]):
         return found
 
     def add(self, call: Call, plan: Plan, values: Mapping[str, Any]) -> tuple[Plan, P, list[Task]]:
-        """A new part.
+        """Add a part.
 
         Raises: Invalid; NotFound for what it refers to; ChangedMeanwhile.
         """
