@@ -207,7 +207,7 @@ def open_one(api: Api) -> Path | None:
 
 
 def say_where_it_is(api: Api, document: Path | None, *, still_running: bool) -> None:
-    """Places at which to look at the results."""
+    """Print the places at which to look at the results."""
     lines = ["3. Where things are:"]
     if document is not None:
         lines.append(f"   An invoice as PDF   {document}")

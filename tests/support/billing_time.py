@@ -100,13 +100,13 @@ class Case:
 
     @property
     def ended_at(self) -> datetime:
-        """When it ends."""
+        """Instant at which the subscription ends."""
         assert self.life.ended_at is not None
         return self.life.ended_at
 
     @property
     def last_zone(self) -> ZoneInfo:
-        """Where it ends."""
+        """Time zone in which the subscription ends."""
         return self.then or self.zone
 
 
