@@ -4,12 +4,12 @@ from datetime import timedelta
 
 # HTTP.
 BODY_BYTES_MAX = 2 * 1024 * 1024  # A batch of 100 events of 16 KB fits; more is refused with 413.
-GZIP_ABOVE_BYTES = 1_000_000  # Larger answers are zipped for who accepts it: Lambda takes 6 MB at most.
+GZIP_ABOVE_BYTES = 1_000_000  # Larger answers are zipped for clients that accept it: Lambda takes 6 MB at most.
 PAGE_SIZE_DEFAULT = 100  # As the API has it.
 PAGE_SIZE_MAX = 1000  # One page stays below DynamoDB's 1 MB and Lambda's 6 MB answers.
 CURSOR_KEPT = timedelta(hours=1)  # How long walking a list page by page costs the same per page.
 QUERY_VALUES_MAX = 50  # Values of one parameter: DynamoDB compares with 100 at most, in 4 KB of conditions.
-JSON_DEPTH_MAX = 100  # Nobody's event is nested like that; whatever walks a body may do so by recursion.
+JSON_DEPTH_MAX = 100  # No real event is nested like that; code that walks a body may recurse.
 INTEGER_MAX = 10**15  # Cents and counts above this are typing errors; far below DynamoDB's 38 digits.
 DECIMAL_DIGITS_MAX = 30  # Prices and rates: 15 digits before and 15 after the point.
 
@@ -33,11 +33,11 @@ METADATA_PAIRS_MAX = 5
 WEBHOOK_ENDPOINTS_MAX = 10
 
 # Events.
-EVENTS_PER_BATCH_MAX = 100  # As the API has it, where the environment says nothing else.
+EVENTS_PER_BATCH_MAX = 100  # The API's limit; the environment may set another.
 EVENT_BYTES_MAX = 16 * 1024  # One event; 25 of the largest still fit one message.
-EVENT_SENT_BYTES_MAX = 2 * 1024  # What else a request said of an event; beyond, the debugger shows what was stored.
+EVENT_SENT_BYTES_MAX = 2 * 1024  # Further sent values of an event; beyond, the debugger shows the stored form.
 MESSAGE_BYTES_MAX = 250_000  # SQS takes 256 KB.
-MESSAGE_HEAD_BYTES_MAX = 1000  # Of these, what is said once for all events of a message.
+MESSAGE_HEAD_BYTES_MAX = 1000  # Of these, the part common to all events of a message.
 EVENT_ERRORS_MAX = 10_000  # Events that one `events.errors` names; the debugger shows all.
 EVENT_LOG_KEPT = timedelta(days=30)  # The debugger shows what came lately.
 METERING_LOST_SECONDS = (
@@ -45,16 +45,16 @@ METERING_LOST_SECONDS = (
 )
 METERING_LOST_IN_ALL = 30  # The same for all of them: the meter has 60 s for a batch.
 ROW_PARTS_MAX = 16  # Parts of the rows and of the time index of a hot subscription, so that its writers seldom meet.
-REGISTERS_KEPT = timedelta(seconds=60)  # No transaction of the meter is signed with older knowledge of registers.
-REGISTER_FILLED_AFTER = timedelta(hours=1)  # By then every such transaction of before a register was opened is in.
-REGISTER_FROM_EVENTS = 1000  # Fewer events are recounted at each read: that is cheaper than keeping a register.
-REGISTER_SPEC_BYTES_MAX = 4096  # The meter reads the registers of each subscription that it counts for.
+REGISTERS_KEPT = timedelta(seconds=60)  # Age at most of the meter's list of distinct counters in a transaction.
+REGISTER_FILLED_AFTER = timedelta(hours=1)  # By then every transaction that did not know of the counter is in.
+REGISTER_FROM_EVENTS = 1000  # Fewer events are recounted at each read: that is cheaper than a distinct counter.
+REGISTER_SPEC_BYTES_MAX = 4096  # The meter reads the distinct counters of each subscription.
 REGISTER_KEPT = timedelta(days=40)  # After its range's end.
-CUT_KEPT_FROM_EVENTS = 200  # Of hours with as many, what the part before or after a period's edge comes to is kept.
+CUT_KEPT_FROM_EVENTS = 200  # Of hours with as many, the counts of the part at a period's edge are kept.
 REBUILT_AFTER = timedelta(
     hours=2
 )  # Since an hour's begin: by an hour after its end the time index has caught up with it.
-METRICS_KEPT = timedelta(seconds=10)  # How long a process that takes events in trusts what it has read of metrics.
+METRICS_KEPT = timedelta(seconds=10)  # TTL of metrics in processes that accept events.
 EVENT_RETENTION = timedelta(days=2 * 365)  # Raw events older than this are gone, so duplicates could not be known.
 SETTLED_AFTER = EVENT_RETENTION + timedelta(
     days=60
@@ -101,7 +101,7 @@ TASK_BACKOFF = timedelta(seconds=10)  # The first wait; it doubles with every at
 TASK_BACKOFF_MAX = timedelta(hours=1)
 BUSY_MAX = timedelta(days=1)  # That AWS is busy counts no attempt for so long.
 BUSY_WAIT = timedelta(seconds=10)  # The first wait then; it grows with the time since.
-BUSY_WAIT_MAX = timedelta(minutes=5)  # When it is over, what waited comes spread over minutes.
+BUSY_WAIT_MAX = timedelta(minutes=5)  # After it, waiting tasks are spread over minutes.
 BUSY_RECEIVES_MAX = 4  # A message that finds AWS busy so often goes: the tick finds its task.
 
 # The test clock.
@@ -119,7 +119,7 @@ IN_FLIGHT_KEPT = timedelta(hours=1)  # A message that died must not hold the clo
 
 # Issuing: shares of the last transaction's 100 places.
 SUBSCRIPTIONS_PER_INVOICE_MAX = 40
-OUTCOME_PLACES_MAX = 50  # Changed subscriptions, what is told of them and what their ends free.
+OUTCOME_PLACES_MAX = 50  # Changed subscriptions, their announcements, and the items that their ends free.
 CREDIT_NOTES_PER_INVOICE_MAX = 15
 COUNTER_SPREAD = 16  # One counter in every transaction would make them all conflict.
 

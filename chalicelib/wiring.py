@@ -1,4 +1,4 @@
-"""What the app is made of: the blueprints of all slices, and what its functions do."""
+"""Composition of the app: the blueprints of all resources, the task handlers, and the work of its functions."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -67,7 +67,7 @@ def work(records: Sequence[Record]) -> dict[str, Any]:
 
 
 def deliver(records: Sequence[Record]) -> dict[str, Any]:
-    """Carry out the tasks of a batch all at once: each of them mostly waits for somebody's server."""
+    """Run the tasks of a batch all at once: each of them mostly waits for an endpoint's server."""
     return _answer(work_service.handle_at_once, records)
 
 
@@ -78,7 +78,7 @@ def tick() -> None:
 
 
 def _answer(handle: Callable[[Sequence[Record]], Sequence[str]], records: Sequence[Record]) -> dict[str, Any]:
-    """What goes back comes again soon, all of a batch if its handler failed as a whole."""
+    """Batch response. Records that failed return soon; all of the batch do if its handler raised."""
     with log.about(message_id=lambda: " ".join(str(record["messageId"]) for record in records)):
         try:
             failed = handle(records)

@@ -1,9 +1,9 @@
-"""What an installation costs that nobody uses, by AWS's list prices (us-east-1, free tiers apart).
+"""Cost of an idle installation, by AWS's list prices (us-east-1, free tiers apart).
 
 python -m infra.idle_cost
 
-It counts what the template and the functions really have. All else costs nothing until it is used: tables are on demand,
-functions run when there is work, storage is paid by what is stored.
+It counts what the template and the functions really have. All else costs nothing until it is used: tables are on
+demand, functions run when there is work, storage is paid by what is stored.
 """
 
 import json
@@ -33,14 +33,14 @@ _TICK_SECONDS = Decimal("0.5")  # One walk over the shards, generously.
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """What one kind of thing costs a month, in dollars."""
+    """Cost of one kind of resource, in dollars a month."""
 
     what: str
     cost: Decimal
 
 
 def parts() -> list[Part]:
-    """What is paid for although nothing happens."""
+    """Resources that cost although nothing happens."""
     kinds = [resource["Type"] for resource in json.loads(_TEMPLATE.read_text())["Resources"].values()]
     keys, alarms = kinds.count("AWS::KMS::Key"), kinds.count("AWS::CloudWatch::Alarm")
     queues = sum(queue is not None for _, _, queue, _ in FUNCTIONS.values())

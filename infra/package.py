@@ -1,8 +1,8 @@
 """`make package`: the template and the zip that CloudFormation deploys.
 
-Chalice makes the functions and the API from app.py; the rest of the template is `infra/resources.json`. What Chalice cannot
-say is set here: dependencies on the queues, partial batch failures, concurrency, roles, environment. The zip holds the
-code and its libraries, compiled, for Lambda's Python 3.11 on x86_64.
+Chalice makes the functions and the API from app.py; the rest of the template is `infra/resources.json`. What Chalice
+cannot say is set here: dependencies on the queues, partial batch failures, concurrency, roles, environment. The zip
+holds the code and its libraries, compiled, for Lambda's Python 3.11 on x86_64.
 """
 
 import compileall
@@ -76,7 +76,7 @@ def _copy_code(code: Path) -> None:
 
 
 def _chalice_template(code: Path, stage: str) -> dict[str, Any]:
-    """What Chalice makes of app.py, in a folder of its own without requirements: they are installed once, by us."""
+    """Chalice's output for app.py, in a folder of its own without requirements: this script installs them once."""
     with tempfile.TemporaryDirectory() as folder:
         project = Path(folder) / "project"
         shutil.copytree(code, project)

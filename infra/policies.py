@@ -1,4 +1,4 @@
-"""What each function may do: no more than its part of the work."""
+"""Policies of the functions: each allows its part of the work and no more."""
 
 from typing import Any
 
@@ -17,7 +17,7 @@ def document(function: str) -> dict[str, Any]:
 def _api() -> list[dict[str, Any]]:
     return [
         _table("CoreTable", *_READ_TABLE, *_WRITE_TABLE, *_CONDITION),
-        # Reading usage folds closed days, and the API marks a sandbox's messages in flight.
+        # Reading usage compacts closed days, and the API marks a sandbox's messages in flight.
         _table("UsageTable", *_READ_TABLE, *_WRITE_TABLE),
         _send("EventsQueue", "JobsQueue", "SandboxQueue", "DocumentsQueue", "WebhooksQueue"),
         _files("s3:GetObject", "s3:PutObject"),
@@ -104,7 +104,7 @@ def _look(queue: str) -> dict[str, Any]:
 
 
 def _consume(queue: str) -> dict[str, Any]:
-    # Failed messages are told when to come again: by the queue's name, so its address is looked up.
+    # Failed messages get their next visibility by the queue's name, so its address is looked up.
     actions = ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"]
     actions += ["sqs:ChangeMessageVisibility", "sqs:GetQueueUrl"]
     return _allow(actions, [{"Fn::GetAtt": [queue, "Arn"]}])

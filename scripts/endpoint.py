@@ -1,4 +1,4 @@
-"""Which installation a command talks to."""
+"""Installation that a command talks to."""
 
 import os
 from pathlib import Path

@@ -24,7 +24,7 @@ Resource(
 
 @routes.post("/billable_metrics/evaluate_expression")
 def evaluate(call: Call) -> dict[str, Any]:
-    """What a formula gives for an event; both stand in the body without a root, and neither is kept."""
+    """Value of a formula for an event. Both stand in the body without a root, and neither is kept."""
     value = service.evaluated(call.optional_body(), now=call.now)
     if isinstance(value, Decimal) and value == value.to_integral_value():
         return {"expression_result": {"value": int(value)}}

@@ -1,4 +1,4 @@
-"""What an event would owe: `/events/estimate_fees`."""
+"""Estimates of the fees that an event would owe: `/events/estimate_fees`."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ routes = Routes(__name__)
 @routes.post("/events/estimate_fees")
 def estimate_fees(call: Call) -> dict[str, Any]:
     """The fees that an event would get now."""
-    from chalicelib.features.usage_views import estimates  # Only here: it brings along what else only tasks need.
+    from chalicelib.features.usage_views import estimates  # Its imports are otherwise for tasks only.
 
     values = call.root("event")
     test_clock.run_pending_events(call.organization, now=call.now)

@@ -1,6 +1,6 @@
 """`/customers`.
 
-What prices usage is a tenth of the app: only the views that show usage import it, when they are first asked.
+The modules that price usage are a tenth of the app: only the views that show usage import them, at their first request.
 """
 
 from typing import Any
@@ -41,7 +41,7 @@ def show(call: Call) -> dict[str, Any]:
 
 @routes.delete("/customers/{external_id}")
 def destroy(call: Call) -> dict[str, Any]:
-    """Delete; what is active ends in the background."""
+    """Delete a customer; its active subscriptions end in the background."""
     shown = _answer(call, service.find(call.organization.id, call.path["external_id"]))
     _, tasks = service.remove(call.organization, call.path["external_id"], now=call.now)
     test_clock.run_due(call.organization, now=call.now, tasks=tasks)
@@ -50,7 +50,7 @@ def destroy(call: Call) -> dict[str, Any]:
 
 @routes.get("/customers/{external_id}/current_usage")
 def current_usage(call: Call) -> dict[str, Any]:
-    """What the open period of one subscription has used, priced as its invoice would be."""
+    """Usage of one subscription's open period, priced as its invoice would be."""
     from chalicelib.features.usage_views import current as usage
 
     customer = service.find(call.organization.id, call.path["external_id"])
@@ -67,7 +67,7 @@ def current_usage(call: Call) -> dict[str, Any]:
 
 @routes.get("/customers/{external_id}/projected_usage")
 def projected(call: Call) -> dict[str, Any]:
-    """The same with what it comes to by the period's end."""
+    """Current usage, with its projection to the period's end."""
     from chalicelib.features.usage_views import projected as projected_usage
 
     customer = service.find(call.organization.id, call.path["external_id"])
@@ -79,7 +79,7 @@ def projected(call: Call) -> dict[str, Any]:
 
 @routes.get("/customers/{external_id}/past_usage")
 def past(call: Call) -> dict[str, Any]:
-    """What one subscription's invoices have billed as usage."""
+    """Usage billed by one subscription's invoices, by period."""
     from chalicelib.features.usage_views import past as past_usage
 
     customer = service.find(call.organization.id, call.path["external_id"])

@@ -40,7 +40,7 @@ def show(call: Call) -> dict[str, Any]:
 
 @routes.get("/event_logs")
 def logs(call: Call) -> dict[str, Any]:
-    """One page of what came in lately, the newest first, with what is odd about it."""
+    """Page of the events received lately, the newest first, with their faults."""
     shown, meta = debugger.page(call)
     return {"event_logs": shown, "meta": meta}
 

@@ -46,7 +46,7 @@ def remove(call: Call) -> dict[str, Any]:
 
 
 def _catch_up(call: Call) -> None:
-    """In a sandbox a read finds the fees of whatever was sent or became due before it."""
+    """In a sandbox, wait for the fees of all events sent and tasks due before this read."""
     test_clock.run_pending_events(call.organization, now=call.now)
     end = time.monotonic() + _COPIES_WAIT_SECONDS
     while call.organization.sandbox and service.behind(call.organization) and time.monotonic() < end:

@@ -12,11 +12,11 @@ routes = Routes(__name__, prefix="")
 
 @routes.get("/health", key="none")
 def health(call: Call) -> dict[str, Any]:
-    """The service's own state; touches nothing else, so that it answers whatever is broken behind it."""
+    """The service's own state. It touches nothing else, so it answers even if a dependency is broken."""
     return {"status": "ok", "version": VERSION, "github_url": None, "message": "Success"}
 
 
 @routes.get("/", key="none")
 def where_to_go(call: Call) -> Answer:
-    """For people who open the address in a browser: what this is, and where to go."""
+    """Page for people who open the address in a browser: the product's name, and links."""
     return Answer(page(settings().public_url, VERSION, local=settings().local), content_type="text/html; charset=utf-8")

@@ -18,8 +18,8 @@ T = TypeVar("T")
 
 
 def carry_out(call: Call, resource: str, change: Callable[[], tuple[T, Sequence[Task]]]) -> T:
-    """The result of a whole change, from its reads to its transaction, run until no other writer is faster. Only then are
-    its tasks pushed, and in a sandbox what is due by now is done before the answer.
+    """Result of a whole change, from its reads to its transaction, retried while other writers are faster. Then its
+    tasks are pushed; in a sandbox, tasks due by now run before the answer.
 
     Raises: ChangedMeanwhile; whatever else `change` raises.
     """
@@ -85,7 +85,7 @@ class Resource(Generic[R]):
     def _destroy(self, call: Call) -> dict[str, Any]:
         def change() -> tuple[dict[str, Any], Sequence[Task]]:
             record = self.find(call)
-            shown = self.answer(call, record)  # As it was: what it refers to may go with it.
+            shown = self.answer(call, record)  # Shown before: objects that it refers to may go with it.
             return shown[self.root], self.remove(call, record)[1]
 
         return {self.root: carry_out(call, self.root, change) | dict(self.removed)}

@@ -27,7 +27,7 @@ def create(call: Call) -> dict[str, Any]:
 
 @routes.get("/subscriptions")
 def index(call: Call) -> dict[str, Any]:
-    """One page, newest first; active ones unless `status[]` says otherwise."""
+    """One page, newest first; active ones unless `status[]` names others."""
     found, meta = listings.page(call)
     return {"subscriptions": shown(call, found), "meta": meta}
 

@@ -19,7 +19,7 @@ class ClockUpdate(schema.Request):
 
 @routes.get("/test_clock")
 def show(call: Call) -> dict[str, Any]:
-    """Where the clock stands."""
+    """Show the clock."""
     return {"test_clock": service.show(call.organization)}
 
 

@@ -1,4 +1,4 @@
-"""The refusals of the product: what is wrong with a request, in billing words and stable codes.
+"""Refusals of requests, in billing words and stable codes.
 
 A refusal is not a bug: it names what the caller can change. HTTP statuses live in `platform/http/answers.py` alone.
 """
@@ -21,7 +21,7 @@ class BadRequest(BillingError):
 
 
 class Unauthorized(BillingError):
-    """No key, or one that nobody knows (any more). The answer has no code."""
+    """No key, or an unknown or expired one. The answer has no code."""
 
     def __init__(self) -> None:
         super().__init__("unauthorized")
@@ -47,8 +47,8 @@ class Conflict(BillingError):
 
 
 class ChangedMeanwhile(Conflict):
-    """`<resource>_changed_meanwhile`: another writer changed what this change had read. Nothing is written, and the same
-    change may succeed when it begins again from its reads (`platform/retry.py` does so)."""
+    """`<resource>_changed_meanwhile`: another writer changed what this change had read. Nothing is written, and the
+    same change may succeed when it begins again from its reads (`platform/retry.py` does so)."""
 
     def __init__(self, resource: str) -> None:
         super().__init__(f"{resource}_changed_meanwhile")

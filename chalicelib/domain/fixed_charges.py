@@ -34,7 +34,7 @@ class UnitsChange:
 
 @dataclass(frozen=True, slots=True)
 class FixedCharge:
-    """What billing needs of a fixed charge: its first units and every later change, oldest first."""
+    """Billing's view of a fixed charge: its first units and every later change, oldest first."""
 
     model: ChargeModel
     properties: Any
@@ -77,7 +77,8 @@ def exceeding(
     known_at: datetime,
     zone: ZoneInfo,
 ) -> PricedFixedCharge:
-    """What more units cost within a period already paid for `paid_units`; fewer units cost nothing and give nothing back."""
+    """Price of the units beyond `paid_units` within a period that is already paid. Fewer units cost nothing and give
+    nothing back."""
     now = billed(charge, terms, life, days, known_at=known_at, zone=zone)
     share = Decimal(days.number) / Decimal(days.whole.days) if charge.prorated else Decimal(1)
     before = price(charge.model, ChargeUsage(_six_places(CONTEXT.multiply(paid_units, share)), 0), charge.properties)
@@ -152,7 +153,7 @@ def _stretches(
         if change.at > known_at:
             break
         effective = _effective(change, terms, life, zone)
-        # The latest word counts: what was to hold from then on or later does not come true.
+        # The latest change counts: earlier ones that were to hold from then on or later are void.
         found = [(day, units) for day, units in found if day < effective or day == date.min]
         found.append((effective, change.units))
     stretches = []

@@ -1,4 +1,4 @@
-"""How often a plan is billed, and by which calendar. Source: rules/billing-periods 1."""
+"""Billing intervals of plans, and the calendars that they follow. Source: rules/billing-periods 1."""
 
 from enum import StrEnum
 
@@ -19,7 +19,7 @@ class Interval(StrEnum):
 
     @property
     def annual_factor(self) -> int:
-        """How many periods make the year by which plans are compared."""
+        """Periods per year, for the comparison of plans."""
         return {"weekly": 52, "monthly": 12, "quarterly": 4, "semiannual": 2, "yearly": 1}[self.value]
 
 

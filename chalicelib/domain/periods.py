@@ -84,10 +84,10 @@ def local_date(at: datetime, zone: ZoneInfo) -> date:
 
 
 def start_of_day(on: date, zone: ZoneInfo) -> datetime:
-    """The first instant, in UTC, at which a zone's calendar shows `on` or a later day.
+    """First instant, in UTC, at which a zone's calendar shows `on` or a later day.
 
-    Where midnight exists twice the first one counts; where it does not exist, the first instant after the gap; where the
-    whole day is left out, the first instant of the day that follows it.
+    Where midnight occurs twice, the first one counts. Where it does not occur, the first instant after the gap counts.
+    Where the whole day is left out, the first instant of the following day counts.
     """
     low = datetime.combine(on, time(0), UTC) - timedelta(hours=36)
     naive = datetime.combine(on, time(0))

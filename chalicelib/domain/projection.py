@@ -1,4 +1,4 @@
-"""What usage so far comes to by the end of its period, if it goes on like this. Source: rules/usage 9."""
+"""Projection of the usage so far to the end of its period, at the same pace. Source: rules/usage 9."""
 
 from dataclasses import dataclass
 from datetime import date
@@ -11,14 +11,14 @@ _HUNDREDTH = Decimal("0.01")
 
 @dataclass(frozen=True, slots=True)
 class Elapsed:
-    """How much of a period is over: `days` of `of_days`, today among them."""
+    """Elapsed part of a period: `days` of `of_days`, today included."""
 
     days: int
     of_days: int
 
     @classmethod
     def on(cls, today: date, *, first: date, last: date) -> "Elapsed":
-        """Of the local days from `first` to `last`, both included."""
+        """Elapsed part of the local days from `first` to `last`, both included."""
         of_days = (last - first).days + 1
         return cls(min(max((today - first).days + 1, 1), of_days), of_days)
 
@@ -27,7 +27,7 @@ class Elapsed:
         return self.exact(so_far).quantize(_HUNDREDTH, rounding=ROUND_HALF_UP, context=CONTEXT)
 
     def exact(self, so_far: Decimal) -> Decimal:
-        """What grows as units do, not rounded."""
+        """Projection of a value that grows with units, not rounded."""
         return CONTEXT.divide(CONTEXT.multiply(so_far, Decimal(self.of_days)), Decimal(self.days))
 
     def number(self, so_far: int) -> int:

@@ -1,8 +1,8 @@
-"""What a subscription owes on which day: the definition of billing time.
+"""Amounts of time that a subscription owes on a day: the definition of billing time.
 
-A subscription is seen through its plan's `Terms` and its own `Life`. On a billing day it gives a `Row`: the range of its
-subscription fee with the days owed, and the range of usage to bill. Days are the customer's calendar days, ranges are
-half-open UTC instants.
+A subscription is seen through its plan's `Terms` and its own `SubscriptionTimeline`. On a billing day it gives a
+`BillingLine`: the range of its subscription fee with the days owed, and the range of usage to bill. Days are the
+customer's calendar days; ranges are half-open UTC instants.
 
 Source: rules/billing-periods 3 to 7.
 """
@@ -46,7 +46,7 @@ class Days:
 
     @property
     def number(self) -> int:
-        """How many they are."""
+        """Number of days, from `first` to `last`, both included; never below 0."""
         return max(0, (self.last - self.first).days + 1)
 
 
@@ -63,12 +63,13 @@ class FeeRange:
 @dataclass(frozen=True, slots=True)
 class BillingLine:
     """One subscription on one invoice. `period`: the range shown for the subscription even without a fee;
-    `charges`: the range shown for usage (None where months bill fixed charges only); `bills_usage` tells whether usage of
+    `charges`: the range shown for usage (None where months bill fixed charges only); `bills_usage`: whether usage of
     it is billed. `exact_end`: the ranges end at the instant at which the subscription ended, and are shown so.
 
     `usage_days`: the days of `charges`, by which units are prorated. `fixed`: the range shown for fixed charges;
-    `fixed_arrears`, `fixed_advance`: the days that they are billed for. `commitment`: the days of the period whose minimum
-    is settled here. `renewed`: the days of the usage period that begins, for which what recurs is paid in advance."""
+    `fixed_arrears`, `fixed_advance`: the days that they are billed for. `commitment`: the days of the period whose
+    minimum is settled here. `renewed`: the days of the usage period that begins, for which recurring metrics are paid
+    in advance."""
 
     reason: str
     period: Span
@@ -118,10 +119,10 @@ def periodic(terms: Terms, life: SubscriptionTimeline, on: date, zone: ZoneInfo)
 
 
 def starting(terms: Terms, life: SubscriptionTimeline, zone: ZoneInfo) -> BillingLine:
-    """The row of a start: what is paid in advance for the rest of the running period, the plan's fee (out of trial) and
-    its fixed charges; no usage yet.
+    """Billing line of a start: the plan's fee (out of trial) and the fixed charges that are paid in advance for the
+    rest of the running period; no usage yet.
 
-    A start that owes no fee is an invoice of fixed charges alone, but where it takes another plan's place.
+    A start that owes no fee makes an invoice of fixed charges alone, unless it replaces another plan.
     """
     on = periods.local_date(life.started_at, zone)
     whole = period_on(terms, life, on, zone)
@@ -198,11 +199,12 @@ def ending(terms: Terms, life: SubscriptionTimeline, zone: ZoneInfo) -> BillingL
 
 
 def ending_with_period(terms: Terms, life: SubscriptionTimeline, on: date, zone: ZoneInfo) -> BillingLine:
-    """The last row of a subscription that ends on a billing day not carried out yet, or gives way to a cheaper plan on
-    it: the closed period as a whole in arrears, in advance only its usage; nothing of the new period.
+    """Last billing line of a subscription that ends, or gives way to a cheaper plan, on a billing day that was not
+    carried out yet. It bills the closed period as a whole in arrears, in advance only its usage, and nothing of the new
+    period.
 
-    Where the day opens a month only, the long period goes on to it, and its fee counts that day.
-    Source: rules/billing-periods 5 (`ending_at`), 7.2 and 7.3.
+    Where the day opens a month only, the long period goes on to it, and its fee counts that day. Source:
+    rules/billing-periods 5 (`ending_at`), 7.2 and 7.3.
     """
     row = periodic(terms, life, on, zone)
     if opens_period(terms, life, on, zone):
@@ -247,7 +249,7 @@ def open_days(terms: Terms, life: SubscriptionTimeline, now: datetime, zone: Zon
 def unused_days(terms: Terms, life: SubscriptionTimeline, period_end: date, zone: ZoneInfo) -> int:
     """Days left of a period paid in advance, after the day of the end (an upgrade's own day is left too).
 
-    A trial that ends on that day or later was never paid for up to its last day: what is left begins with it.
+    A trial that ends on that day or later was never paid for up to its last day: the days left begin with it.
     Source: rules/billing-periods 7.4.
     """
     on = periods.local_date(_shown_end(life)[1], zone)
@@ -259,7 +261,7 @@ def unused_days(terms: Terms, life: SubscriptionTimeline, period_end: date, zone
 
 
 def _shown_end(life: SubscriptionTimeline) -> tuple[datetime, datetime]:
-    """Where the last range ends, and the instant whose day counts."""
+    """End of the last range, and the instant whose day counts."""
     assert life.ended_at is not None, "only a subscription that ended has a last row"
     if life.upgraded:
         return life.ended_at, life.ended_at
@@ -286,7 +288,8 @@ def _closed_days(
 def _settled(
     terms: Terms, life: SubscriptionTimeline, closed: Period, fee: FeeRange | None, zone: ZoneInfo
 ) -> Days | None:
-    """The closed period for a minimum commitment: none while nothing of it was owed. Source: rules/billing-periods 12."""
+    """The closed period for a minimum commitment: none while nothing of it was owed. Source: rules/billing-periods
+    12."""
     if not terms.pay_in_advance and (fee is None or fee.days == 0):
         return None
     days = _days(life, closed, last=closed.last, zone=zone, from_midnight=True)

@@ -1,4 +1,4 @@
-"""How a subscription lies in time: its plan's terms, its own life, its periods and billing days.
+"""Subscription timelines: a plan's terms, the subscription's own dates, its periods and billing days.
 
 Days are the customer's calendar days. Source: rules/billing-periods 1, 2, 6.
 """
@@ -20,8 +20,8 @@ ZONE_MOVE = timedelta(days=5)
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """What billing needs of a plan. `charges_monthly`, `fixed_monthly`: usage, or fixed charges, of a long period are
-    billed by the month; `fixed_in_advance`: it has fixed charges that are paid at the period's beginning."""
+    """Billing's view of a plan. `charges_monthly`, `fixed_monthly`: usage, or fixed charges, of a long period are
+    billed by the month. `fixed_in_advance`: the plan has fixed charges that are paid at the period's beginning."""
 
     interval: Interval
     amount_cents: int
@@ -39,12 +39,12 @@ class Terms:
 
 @dataclass(frozen=True, slots=True)
 class SubscriptionTimeline:
-    """What billing needs of a subscription. `anchor_at` decides its periods, `started_at` from when it owes.
+    """Billing's view of a subscription. `anchor_at` decides its periods; it owes from `started_at` on.
 
-    `trial_started_at`: the first start ever under its external id; `trial_ends_at`: where its trial ends instead, once that
-    was moved. `billed_until`: usage before it is invoiced;
-    `paid_until`: the day after the last one of the last fee in advance.
-    `upgraded`: it ended because a dearer plan took its place on that day; `successor`: it took another one's place.
+    `trial_started_at`: the first start ever under its external id. `trial_ends_at`: the end of its trial, once that was
+    moved; else None. `billed_until`: usage before it is invoiced. `paid_until`: the day after the last day of the last
+    fee in advance. `upgraded`: it ended because a dearer plan replaced it on that day. `successor`: it replaced another
+    one.
     """
 
     billing_time: BillingTime

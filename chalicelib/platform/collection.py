@@ -140,19 +140,20 @@ class Collection(Catalog[R]):
     def create(self, organization_id: OrganizationId, record: R, extra: Sequence[Write] = ()) -> R:
         """Store a new record.
 
-        Raises: Invalid, `value_already_exist` on the code; Cancelled, when `extra` was refused or collisions did not end.
+        Raises: Invalid, `value_already_exist` on the code; Cancelled, when `extra` was refused or collisions did not
+        end.
         """
         Unit(self._creation(organization_id, record, self._take(organization_id, record)), extra).commit()
         return record
 
     def replace_action(self, organization_id: OrganizationId, old: R, new: R) -> Write:
-        """Write `new` over `old`; refused if somebody else wrote in between."""
+        """Replace `old` by `new`, under its optimistic lock."""
         return self.row_of(organization_id, new).replace(old.version)
 
     def replace(self, organization_id: OrganizationId, old: R, new: R, extra: Sequence[Write] = ()) -> R:
         """Write `new` over `old`, moving the uniqueness item when the code changes.
 
-        Raises: Invalid, when the new code is taken; ChangedMeanwhile, when somebody else wrote in between.
+        Raises: Invalid, when the new code is in use; ChangedMeanwhile, when somebody else wrote in between.
         """
         moved: list[Write] = []
         if self.code(old) != self.code(new):

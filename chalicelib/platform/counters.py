@@ -29,6 +29,6 @@ def moved(organization_id: OrganizationId, list_name: str, object_id: str, chang
 
 
 def total(organization_id: OrganizationId, list_name: str, name: str = "all") -> int:
-    """How many objects the list (or the part of it named `name`) holds."""
+    """Number of objects in a list, or in the part of it named `name`."""
     items = rows.page(key(organization_id, "count", list_name)).items  # All fit in one request by far.
     return sum(int(item[name]["N"]) for item in items if name in item)

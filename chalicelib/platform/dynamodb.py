@@ -1,6 +1,7 @@
-"""DynamoDB's requests, as rows and the usage table send them: waits for what is busy, and names why a write was refused.
+"""DynamoDB's requests, as rows and the usage table send them: waits while DynamoDB is busy, and names the reason of a
+refused write.
 
-Items stand here in DynamoDB's own form (`{"pk": {"S": ...}}`); rows.py and usage_table.py say what is in them.
+Items stand here in DynamoDB's own form (`{"pk": {"S": ...}}`); rows.py and usage_table.py define their contents.
 """
 
 import random
@@ -52,8 +53,8 @@ class Cancelled(Exception):
 
     @property
     def is_race(self) -> bool:
-        """Whether another writer was faster: a condition did not hold, or a collision did not end. Nothing is wrong with
-        the transaction itself, and its service was not merely busy."""
+        """Whether another writer was faster: a condition did not hold, or a collision did not end. Nothing is wrong
+        with the transaction itself, and its service was not merely busy."""
         codes = {reason.code for reason in self.reasons}
         raced = codes & {"ConditionalCheckFailed", "TransactionConflict"}
         return bool(raced) and codes <= raced | _TRANSIENT | {"None"}
@@ -125,7 +126,7 @@ def get(table: str, key: Key, *, use: str = "standard") -> RawItem | None:
 
 
 def get_many(table: str, keys: Sequence[Key]) -> list[RawItem]:
-    """Those of the items under `keys` that exist, read consistently, 100 a request.
+    """Existing items under `keys`, read consistently, 100 a request.
 
     Raises: Busy.
     """
@@ -147,7 +148,7 @@ def get_many(table: str, keys: Sequence[Key]) -> list[RawItem]:
 
 
 def put_many(table: str, items: Sequence[RawItem]) -> None:
-    """Put items without conditions, 25 a request; not one transaction, so only for what nobody reads yet.
+    """Put items without conditions, 25 a request; not one transaction, so only for items that nobody reads yet.
 
     Raises: Busy; some may be written.
     """
@@ -217,7 +218,7 @@ def reasons_of(error: Any) -> list[Reason]:
 
 
 class _Patience:
-    """The waits of one call for what batches leave undone: DynamoDB leaves what it throttles."""
+    """Waits of one call for the items that batches leave undone: DynamoDB leaves those that it throttles."""
 
     def __init__(self, table: str) -> None:
         self._table, self._in_a_row, self._waited = table, 0, 0.0

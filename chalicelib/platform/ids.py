@@ -1,7 +1,7 @@
 """Ids, and user text inside keys.
 
-A `lago_id` is a UUIDv7, so that ids sort by age. Where a write must be idempotent its id is derived from what the
-record stands for, so that the second write meets the first.
+A `lago_id` is a UUIDv7, so that ids sort by age. Where a write must be idempotent its id is derived from the thing that
+the record is for, so that the second write meets the first.
 """
 
 import hashlib

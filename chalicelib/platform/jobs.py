@@ -1,4 +1,4 @@
-"""Which function carries out which kind of task, and the one way a task is run.
+"""Handlers of the kinds of tasks, and the one way to run a task.
 
 A handler takes the task and its now, and commits its effect together with `agenda.done(task)` (or `agenda.move`) in one
 transaction. It may run twice, in parallel and late; it may be killed between any two steps.
@@ -33,10 +33,10 @@ def handles(kind: Kind) -> Callable[[Handler], Handler]:
 
 
 def run(task: Task, *, now: datetime) -> Exception | None:
-    """Carry out a task, again on what stands now if it lost a race; returns what went wrong, after putting it off, or None.
+    """Run a task, again on fresh state if it lost a race. Returns the error after which it was put off, or None.
 
-    A task that has gone or was moved meanwhile is somebody else's doing, and no failure. That AWS is busy is none either, nor
-    are races that did not end, for a day: the task is put off without counting an attempt.
+    A task that was deleted or moved meanwhile is not a failure. Neither is a busy AWS, nor, for a day, a race that did
+    not end: the task is put off without counting an attempt.
 
     Raises: what says that AWS is busy, where not even that could be written; the tick will find the task.
     """

@@ -168,7 +168,7 @@ def _left(listing: Listing[RowT], page: rows.Page) -> list[RowT]:
 
 
 def _total(listing: Listing[RowT], kept: dict[str, Any] | None) -> tuple[int, bool]:
-    """How many there are, and whether it took long to find out."""
+    """Number of objects in a list, and whether counting them took long."""
     if listing.total is not None:
         return listing.total(), False
     if kept is not None and kept["total"] is not None:
@@ -183,7 +183,7 @@ def _total(listing: Listing[RowT], kept: dict[str, Any] | None) -> tuple[int, bo
 
 
 def _kept(listing: Listing[RowT], page: Wanted) -> dict[str, Any] | None:
-    """What was kept of the page before: {"position", "total"}."""
+    """State kept for the page: {"position", "total"}; None where nothing is kept."""
     if page.number <= 1:
         return None
     kept: dict[str, Any] | None = positions.kept(listing.organization_id, _name(listing, page), str(page.number))
@@ -196,7 +196,7 @@ def _remember(listing: Listing[RowT], page: Wanted, position: Position, total: i
 
 
 def _name(listing: Listing[RowT], page: Wanted) -> list[Any]:
-    """What tells a list from others."""
+    """Values that identify a list."""
     where = [repr(each) for each in listing.where]
     return [
         listing.pk,

@@ -28,7 +28,8 @@ class CursorRow(Row):
 
 
 def kept(organization_id: OrganizationId, listed: Sequence[Any], what: str) -> Any:
-    """What is remembered under a name. `listed`: all that tells the list from others."""
+    """Value kept under the name `what`; None where it is absent or expired. `listed`: the values that identify the
+    list."""
     found = CursorRow.find(_pk(organization_id, listed), what)
     if found is None or found.expires_at <= clock.utc_now().timestamp():  # Expired items go hours later.
         return None

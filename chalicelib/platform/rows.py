@@ -1,8 +1,8 @@
 """Rows: the core table's items as PynamoDB models, each around one record. Rows never leave their store.
 
 A row knows its key, its index keys and its optimistic lock; the record in it knows nothing of the table. Conditions and
-changes are PynamoDB's typed ones. Requests go through the process's own client (`platform/dynamodb.py`), with its waits; a
-row's methods for writing return a `Write`, for the transaction of the change (`platform/unit.py`).
+changes are PynamoDB's typed ones. Requests go through the process's own client (`platform/dynamodb.py`), with its
+waits; a row's methods for writing return a `Write`, for the transaction of the change (`platform/unit.py`).
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -35,8 +35,8 @@ _KEYS: dict[str | None, tuple[str, str]] = {
 
 
 class Page(NamedTuple):
-    """One request's worth of items. `position`: where the next one begins, None at the end; `number`: how many there are,
-    also where only they were asked for."""
+    """One request's worth of items. `position`: where the next one begins, None at the end; `number`: how many there
+    are, also where only they were asked for."""
 
     items: list[RawItem]
     number: int
@@ -66,7 +66,7 @@ class Row(Model):
 
     @classmethod
     def find_many(cls: type[RowT], keys: Sequence[Key]) -> dict[Key, RowT]:
-        """Those of the rows under `keys` that exist, read consistently.
+        """Existing rows under `keys`, read consistently.
 
         Raises: Busy.
         """
@@ -120,7 +120,8 @@ class Row(Model):
 
 
 class Versioned(Row):
-    """Base of rows under an optimistic lock: each write raises the version by one, on condition of the one that was read.
+    """Base of rows under an optimistic lock: each write raises the version by one, on condition of the one that was
+    read.
 
     A record of version 0 was never written over. (PynamoDB's own version attribute begins at 1 and would refuse those.)
     """
@@ -128,7 +129,7 @@ class Versioned(Row):
     version = WholeAttribute()
 
     def replace(self, seen: int, refusal: Refusal | None = None) -> Write:
-        """Write the row over the one of version `seen`, as the next version. Refused if somebody else wrote in between."""
+        """Replace the row of version `seen`, as the next version, under the optimistic lock."""
         self.version = seen + 1
         return self.put(type(self).version == seen, refusal)
 
@@ -179,8 +180,8 @@ def page(
     position: Position | None = None,
     count_only: bool = False,
 ) -> Page:
-    """One request's worth of the items under `pk`, in key order: of the table, read consistently, or of an index. `within`:
-    bounds of the sort key; `where`: a filter."""
+    """One request's worth of the items under `pk`, in key order: of the table, read consistently, or of an index.
+    `within`: bounds of the sort key; `where`: a filter."""
     names: dict[str, str] = {}
     values: dict[str, Any] = {}
     condition = Path([_KEYS[index][0]]) == {"S": pk}
@@ -221,7 +222,7 @@ def find_values(pk: str, sk: str = "-") -> Item:
 
 
 def put_many(rows: Sequence[Row]) -> None:
-    """Write rows without conditions; not one transaction, so only for what nobody reads yet.
+    """Write rows without conditions; not one transaction, so only for rows that nobody reads yet.
 
     Raises: Busy; some may be written.
     """
@@ -229,7 +230,8 @@ def put_many(rows: Sequence[Row]) -> None:
 
 
 def put_records(attribute: RecordAttribute[R], records: Mapping[Key, R]) -> None:
-    """Write records as items that have nothing else, as `put_many` does: thousands of them, at a fifth of what models cost."""
+    """Write records as items that have nothing else, as `put_many` does: thousands of them, at a fifth of what models
+    cost."""
     items = [{**dynamodb.raw_key(key), "record": {"M": attribute.serialize(record)}} for key, record in records.items()]
     dynamodb.put_many(table(), items)
 

@@ -1,4 +1,4 @@
-"""Types of request fields: `model_json_schema()` says what each one takes; refused, it answers one of the API's codes.
+"""Types of request fields: `model_json_schema()` describes the values of each; a refusal has one of the API's codes.
 
 A key that is absent and one that is null differ: `model_fields_set` tells, and updates use it.
 """

@@ -1,7 +1,7 @@
 """Writes of the core table, and the one transaction that carries out those of a change.
 
 A write carries the refusal that its failed condition means, so that callers need not know the place of a write among
-others. A write without a refusal is guarded by an optimistic lock: where its condition fails another writer was faster, and
+others. A write without a refusal is under an optimistic lock: where its condition fails another writer was faster, and
 `platform/retry.py` runs the change again from its reads.
 """
 
@@ -17,7 +17,7 @@ Refusal = Exception | Callable[[RawItem | None], Exception | None]
 
 @dataclass(frozen=True, slots=True)
 class Write:
-    """One write, not yet carried out. `refusal`: what its failed condition means to the caller of the change; `use`: which of
+    """One write, not yet carried out. `refusal`: the refusal that its failed condition means; `use`: which of
     the process's clients carries it out where it stands alone."""
 
     action: Action
@@ -50,9 +50,9 @@ class Unit:
     def commit(self) -> None:
         """Carry out all writes in one transaction; nothing to do where there are none.
 
-        Raises: the refusal of the first write whose condition failed, where no optimistic lock failed beside it; Cancelled,
-        where one did (`is_race`) or DynamoDB refused the transaction itself; Crowded, when conflicts or throttling did not
-        end.
+        Raises: the refusal of the first write whose condition failed, where no optimistic lock failed beside it;
+        Cancelled, where one did (`is_race`) or DynamoDB refused the transaction itself; Crowded, when conflicts or
+        throttling did not end.
         """
         try:
             dynamodb.transact([each.action for each in self._writes])
@@ -63,8 +63,8 @@ class Unit:
             raise refusal from error
 
     def _refusal_of(self, error: Cancelled) -> Exception | None:
-        """The refusal to raise. Where a lock failed or a collision was met as well, the decision itself rests on what has
-        changed meanwhile: it is run again, and says then what holds."""
+        """The refusal to raise. Where a lock failed or a collision was met as well, the decision itself rests on what
+        has changed meanwhile: it is run again, and says then what holds."""
         first: Exception | None = None
         for write, reason in zip(self._writes, error.reasons, strict=True):
             if reason.code == "None":

@@ -1,8 +1,8 @@
-"""The usage table: items as plain dicts. Names of its attributes are data (sums of units by dimension), so no model says
-them; and what one event costs decides what metering costs, so nothing stands between an item and its request.
+"""The usage table: items as plain dicts. Names of its attributes are data (sums of units by dimension), so no model
+says them; and what one event costs decides what metering costs, so nothing stands between an item and its request.
 
-Values: `str`, `int`, `Decimal` (in plain digits), `bool`, `None`, `bytes`, lists and dicts of these. A float is a bug and
-raises.
+Values: `str`, `int`, `Decimal` (in plain digits), `bool`, `None`, `bytes`, lists and dicts of these. A float is a bug
+and raises.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -57,7 +57,7 @@ class Table:
         return None if found is None else from_item(found)
 
     def get_many(self, keys: Sequence[Key]) -> dict[Key, Item]:
-        """Those of the items under `keys` that exist, read consistently.
+        """Existing items under `keys`, read consistently.
 
         Raises: Busy.
         """
@@ -120,7 +120,7 @@ class Table:
                 return
 
     def count(self, pk: str, **how: Any) -> int:
-        """How many items `query` would give, without carrying them here."""
+        """Number of items that `query` would give, without reading them."""
         total, position = 0, None
         while True:
             page, number = self.page(pk, position=position, count_only=True, **how)
@@ -174,7 +174,7 @@ class Table:
         dynamodb.alone(write.action, use=self._use)
 
     def write_many(self, items: Sequence[Mapping[str, Any]]) -> None:
-        """Put items without conditions; not one transaction, so only for what nobody reads yet.
+        """Put items without conditions; not one transaction, so only for items that nobody reads yet.
 
         Raises: Busy; some may be written.
         """

@@ -1,7 +1,7 @@
 """The effects of a metric's deletion: its charges leave their plans, its events of open periods go, drafts are computed
 again. Source: rules/catalog 2.2.
 
-Each is a resumable walk (`platform/walk.py`). It is idempotent: each step looks at what stands now.
+Each is a resumable walk (`platform/walk.py`). It is idempotent: each step reads the present state.
 """
 
 from collections.abc import Callable, Iterable
@@ -42,8 +42,8 @@ def detach(task: Task, now: datetime) -> None:
 
 @jobs.handles(changes.ERASE)
 def erase_events(task: Task, now: datetime) -> None:
-    """Erase the events of the metric's code that had come when it was deleted: those of current and draft periods, or, where
-    the task says `whole`, all."""
+    """Erase the events of the metric's code that had come when it was deleted: those of current and draft periods, or,
+    where the task says `whole`, all."""
     organization_id, detail = task.organization.id, task.detail
     has_drafts = any(True for _ in invoices.drafts(organization_id))
 
@@ -58,8 +58,8 @@ def erase_events(task: Task, now: datetime) -> None:
 
 
 def _open_since_ms(organization_id: OrganizationId, external_id: str, *, has_drafts: bool) -> int:
-    """Since when usage under an external id is on no final invoice: from the start on where nothing was billed yet, and in
-    milliseconds since 1970, as far back as events go where it never had a subscription."""
+    """Since when usage under an external id is on no final invoice: from the start on where nothing was billed yet, and
+    in milliseconds since 1970, as far back as events go where it never had a subscription."""
     known = subscriptions.history(organization_id, external_id)
     begins = [each.billed_until or each.started_at for each in known if each.live]
     for customer_id in {each.customer_id for each in known} if has_drafts else ():

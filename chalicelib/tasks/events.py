@@ -22,7 +22,7 @@ _MARKS_AT_ONCE = 90
 
 @jobs.handles(log.ERRORS)
 def tell(task: Task, now: datetime) -> None:
-    """Announce the faults of an hour, once: the marks of what is told go together with the task."""
+    """Announce the faults of an hour, once: the marks of announced faults go together with the task."""
     marks = log_reader.faulty_marks(task.organization.id, task.subject)
     payload = _payload(log_reader.marked(task.organization.id, marks))
     actions = [agenda.done(task), *(usage.delete(mark) for mark in marks[:_MARKS_AT_ONCE])]
@@ -42,7 +42,7 @@ def tell(task: Task, now: datetime) -> None:
 
 
 def _payload(references: Iterable[Reference]) -> dict[str, list[str]]:
-    """Transaction ids by what is wrong with them, each once, in order of reception."""
+    """Transaction ids by fault, each once, in order of reception."""
     found: dict[str, dict[str, Any]] = {name: {} for name in faults.NAMES}
     for reference in itertools.islice(references, limits.EVENT_ERRORS_MAX):
         for name, bit in faults.NAMES.items():

@@ -6,8 +6,8 @@ Items
                                 messages that carry this token; taken for lost after `until`, and expires then
 
 Access patterns
-    1 begin(org, shard, token)      Put     unless somebody does it already
-    2 goes_on(org, shard, token)    Update  refused to messages of before
+    1 begin(org, shard, token)      Put     refused while another chain holds the lease
+    2 goes_on(org, shard, token)    Update  refused to messages of an earlier chain
     3 end(org, shard)               Delete
 """
 
@@ -23,7 +23,8 @@ from chalicelib.platform.rows import Row
 
 
 class PushingRow(Row):
-    """Whose messages push the rest of an organization's tasks of one shard."""
+    """Lease on pushing the rest of an organization's tasks of one shard. `token` names its holder's chain of
+    messages."""
 
     token = UnicodeAttribute()
     until = InstantAttribute()

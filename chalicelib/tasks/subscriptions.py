@@ -86,7 +86,7 @@ def _waiting_again(change: Change, subscription: Subscription, plan: Plan) -> li
         new = new.model_copy(update={"name": waiting.name, "ending_at": waiting.ending_at})
         return plan_changes.upgrade(change, current, current_plan, new, waiting_plan, dropped, ())[1]
     kept = current.model_copy(update={"next_id": None, "next_plan_code": None, "updated_at": change.now})
-    updated = change.told(kept, current_plan, "subscription.updated")
+    updated = change.announcement(kept, current_plan, "subscription.updated")
     return change.commit(replaced=[(current, kept, current_plan), *dropped], tasks=[updated])
 
 

@@ -1,4 +1,4 @@
-"""What is kept of usage later on."""
+"""Tasks that maintain the usage table."""
 
 from datetime import datetime
 
@@ -9,11 +9,11 @@ from chalicelib.platform.agenda import Task
 
 @jobs.handles(distinct.FILL)
 def fill_register(task: Task, now: datetime) -> None:
-    """Fill a register of distinct values."""
+    """Fill a distinct counter."""
     distinct.fill(task)
 
 
 @jobs.handles(expiry.SETTLE)
 def settle_usage(task: Task, now: datetime) -> None:
-    """Let old hour rows go."""
+    """Remove old hour rows."""
     expiry.run(task, now)

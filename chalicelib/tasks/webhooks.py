@@ -50,7 +50,7 @@ def deliver(task: Task, now: datetime) -> None:
 
 
 def wait_after(failures: int, draw: Callable[[], float] = random.random) -> timedelta:
-    """How long to wait after the n-th failure: n^4 + 2 seconds, and up to 15 % of n^4 more. Source: rules/catalog 9."""
+    """Wait after the n-th failure: n^4 + 2 seconds, and up to 15 % of n^4 more. Source: rules/catalog 9."""
     base = failures**4
     return timedelta(seconds=base + 2 + draw() * 0.15 * base)
 

@@ -73,7 +73,7 @@ def _kept_in(folder: Path) -> Iterator[None]:
 
 
 class Reading:
-    """How far the items are read, in a file for who waits: "412000 1000000"."""
+    """Progress of reading items, in a file for waiting processes: "412000 1000000"."""
 
     def __init__(self, place: Path) -> None:
         self._place, self._told = place, time.monotonic()

@@ -1,4 +1,5 @@
-"""The door of the local server: while it stops, what is under way is finished and everything else is told to come again."""
+"""The door of the local server: while it stops, what is under way is finished and everything else is refused for
+now."""
 
 import json
 import threading

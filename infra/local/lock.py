@@ -40,7 +40,7 @@ def hold(path: Path, about: str = "") -> IO[str]:
 
 
 def holder(path: Path) -> int | None:
-    """Who holds the lock, None if nobody does. It is alive: a lock ends with its holder."""
+    """Holder of the lock, None without one. The holder is alive: a lock ends with it."""
     if not path.exists():
         return None
     while True:

@@ -1,4 +1,4 @@
-"""What requests, invoices, lists and the tick cost, counted."""
+"""Cost of requests, invoices, lists and the tick, counted."""
 
 from datetime import UTC, datetime
 

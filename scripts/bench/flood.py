@@ -1,4 +1,5 @@
-"""Floods of duplicates: what a new event costs where every other event is known already, against the same without those."""
+"""Floods of duplicates: what a new event costs where every other event is known already, against the same without
+those."""
 
 import contextlib
 import random
@@ -43,7 +44,8 @@ _SHAPES = (
 
 
 def rows() -> list[Row]:
-    """Prices per new event, against those without duplicates, counted on whatever endpoint is set; and what was refused."""
+    """Prices per new event, against those without duplicates, counted on whatever endpoint is set; and what was
+    refused."""
     refused: list[str] = []
     found = known(refused)
     at_once = _at_once(_this_hour(), refused)
@@ -101,7 +103,7 @@ def _batches(events: Sequence[Event], shape: Shape) -> list[Batch]:
 
 
 def _metered(batches: Sequence[Batch], refused: list[str]) -> float:
-    """What it costs by list price, SQS included, Lambda apart."""
+    """Cost by list price, SQS included, Lambda apart."""
     with counting() as meter:
         for batch in batches:
             refused += messages.handle(batch)

@@ -37,7 +37,7 @@ Batch = list[dict[str, Any]]
 
 @dataclass(frozen=True)
 class Found:
-    """What the hot subscription showed. `at_first`: conflicts at rows in the first half; `rates`: events per second
+    """Results of the hot subscription. `at_first`: conflicts at rows in the first half; `rates`: events per second
     where transactions collide, where they do not, and of plain puts."""
 
     counted: int

@@ -1,5 +1,5 @@
-"""What pages of lists cost with few and with many rows before them, counted on DynamoDB Local: it answers in pages of 1 MB as
-DynamoDB does."""
+"""Cost of pages of lists with few and with many rows before them, counted on DynamoDB Local: it answers in pages of 1
+MB as DynamoDB does."""
 
 import copy
 from collections.abc import Iterator, Sequence
@@ -28,9 +28,9 @@ _A_DAY = 86_400
 
 @dataclass(frozen=True)
 class Question:
-    """A list, which of its pages is looked at after those before it, and by how much it may cost more with all the rows before
-    it (None: as many requests as it takes to walk there). `walks`: over rows that DynamoDB Local reads slowly, so there are
-    fewer of them."""
+    """A list, which of its pages is looked at after those before it, and by how much it may cost more with all the rows
+    before it (None: as many requests as it takes to walk there). `walks`: over rows that DynamoDB Local reads slowly,
+    so there are fewer of them."""
 
     name: str
     path: str
@@ -59,8 +59,8 @@ QUESTIONS = (
 
 
 def rows(sizes: Sequence[int] = SIZES) -> list[Row]:
-    """Requests of each page at a large size against the smallest, and as they are. `sizes`: a small one, that of lists that are
-    walked, and that of the others."""
+    """Requests of each page at a large size against the smallest, and as they are. `sizes`: a small one, that of lists
+    that are walked, and that of the others."""
     few, some, many = (_counted(size, is_walked=n != 2) for n, size in enumerate(sizes))
     rows: list[Row] = []
     for question in QUESTIONS:

@@ -1,4 +1,4 @@
-"""What metering costs: write units, events per second on ministack, and our own Python per event with its profile."""
+"""Cost of metering: write units, events per second on ministack, and our own Python per event with its profile."""
 
 import cProfile
 import io

@@ -43,8 +43,8 @@ _SILENCE = timedelta(hours=6)  # How long the scheduler is out in a disturbed ni
 
 @dataclass
 class Seller:
-    """An organization and what it sold. `due`: external ids of monthly subscriptions, by customer; `idle`: customers who
-    subscribe by the year, and owe nothing at these midnights."""
+    """An organization and what it sold. `due`: external ids of monthly subscriptions, by customer; `idle`: customers
+    who subscribe by the year, and owe nothing at these midnights."""
 
     story: Story
     zones: Sequence[str]
@@ -110,7 +110,7 @@ class Seller:
 
 @dataclass
 class Findings:
-    """What the nights showed. Costs of calm ones: `once` with N customers due, `idle` with as many more that are not,
+    """Results of the nights. Costs of calm ones: `once` with N customers due, `idle` with as many more that are not,
     `twice` with 2 N due. `wrong`: invoices that are not as they must be; `differing`: those that came out otherwise in
     the disturbed night; `sequence`: the numbers of one sequence drawn in it."""
 
@@ -128,7 +128,7 @@ class Findings:
 
     @property
     def holes(self) -> int:
-        """How many numbers of the one sequence are missing or were given twice."""
+        """Number of missing and of doubled numbers in the one sequence."""
         numbers = Counter(int(number.rpartition("-")[2]) for number in self.sequence)
         return sum((numbers - Counter(range(1, len(self.sequence) + 1))).values())
 
@@ -179,7 +179,8 @@ def simulate(number: int, zones: Sequence[str] = ZONES) -> Findings:
 
 
 def _night(simulation: Simulation, month: int, *sellers: Seller, disturbance: Disturbance | None = None) -> Costs:
-    """The midnights at which a month begins; before it the month's events are metered and what was left is worked off."""
+    """The midnights at which a month begins; before it the month's events are metered and what was left is worked
+    off."""
     simulation.now = max(simulation.now, datetime(_YEAR, month - 1, 12, tzinfo=UTC))
     for seller in sellers:
         seller.use(month - 1)
@@ -192,12 +193,13 @@ def _night(simulation: Simulation, month: int, *sellers: Seller, disturbance: Di
 
 
 def midnights(month: int, zones: Sequence[str]) -> list[datetime]:
-    """When each zone's first day of a month begins."""
+    """Begin of each zone's first day of a month."""
     return [datetime(_YEAR, month, 1, tzinfo=ZoneInfo(name)).astimezone(UTC) for name in zones]
 
 
 def ticks(month: int, zones: Sequence[str]) -> list[datetime]:
-    """The quarter-hours at which somewhere a month begins, and two before. (The others find nothing, for 16 requests.)"""
+    """The quarter-hours at which somewhere a month begins, and two before. (The others find nothing, for 16
+    requests.)"""
     at = sorted(set(midnights(month, zones)))
     return [at[0] - 2 * QUARTER, at[0] - QUARTER, *at]
 
@@ -210,7 +212,7 @@ def late_ticks(month: int, zones: Sequence[str], chance: random.Random) -> list[
 
 
 def faults(seller: Seller, month: int, found: Sequence[dict[str, Any]]) -> list[str]:
-    """What is wrong with the invoices of a midnight; empty when every subscription was billed once, and rightly."""
+    """Faults of a midnight's invoices; empty when every subscription was billed once, and rightly."""
     wrong: list[str] = []
     billed = Counter(period["external_subscription_id"] for invoice in found for period in invoice["billing_periods"])
     expected = Counter(itertools.chain(*seller.due.values()))
@@ -259,5 +261,5 @@ def _task_bytes(seller: Seller) -> int:
 
 
 def idle_tick_requests(costs: Costs) -> float:
-    """What a tick asked for that found nothing due."""
+    """Requests of a tick that found nothing due."""
     return costs.of("idle tick").total / costs.number["idle tick"]

@@ -1,7 +1,8 @@
-"""Reading against recounting: usage of a heavy subscription read from what the meter kept, and counted anew by databases.
+"""Reading against recounting: usage of a heavy subscription read from what the meter kept, and counted anew by
+databases.
 
-All get the same events and the same questions, and have to give the same answers before any time is taken. Times are taken in
-turn, one question of each after the other, so that whatever else the machine does strikes all alike.
+All get the same events and the same questions, and have to give the same answers before any time is taken. Times are
+taken in turn, one question of each after the other, so that whatever else the machine does strikes all alike.
 """
 
 import contextlib
@@ -40,9 +41,9 @@ Ask = Callable[[], Answers]
 
 @dataclass
 class Size:
-    """What a number of events took. `alone`: milliseconds by question and by who was asked; `together`: of all four at
+    """Times for a number of events. `alone`: milliseconds by question and by system; `together`: of all four at
     once; `cut`: the same up to an instant within an hour. `read`: what ours asked of DynamoDB for the four, and `first`
-    the milliseconds of the first such read, which folds days."""
+    the milliseconds of the first such read, which compacts days."""
 
     events: int
     alone: dict[str, dict[str, float]] = field(default_factory=dict)
@@ -64,14 +65,15 @@ class Size:
 
 @dataclass(frozen=True)
 class Comparison:
-    """What was found, from the fewest events to the most. `differing`: items that the two ways of filling leave otherwise."""
+    """Results, from the fewest events to the most. `differing`: items that the two ways of filling leave
+    otherwise."""
 
     sizes: Sequence[Size]
     differing: int
 
     @property
     def rows(self) -> list[Row]:
-        """What is bounded, and what belongs to it."""
+        """Bounds, and their measured values."""
         few, many = self.sizes[0], self.sizes[-1]
         fastest = min(many.four(name) for name in many.together if name != _OURS)
         at, against = f"at {many.events:,} events", f"at {many.events:,} events against {few.events:,}"
@@ -107,7 +109,7 @@ def compare(sizes: Sequence[int] = SIZES) -> Comparison:
 
 
 def _differing(world: World) -> int:
-    """How many items of a small month are not the same where raw events are metered as always."""
+    """Number of items of a small month that differ where raw events are metered as always."""
     always, beside = world.subscription("as-always"), world.subscription("beside")
     with _told(f"{_BOTH_WAYS:,} events, metered as always and with raw events beside"):
         always.fill(_BOTH_WAYS)

@@ -1,8 +1,9 @@
-"""What counts events anew for each question: PostgreSQL and ClickHouse, each with the same events and the same questions.
+"""Systems that count events anew for each question: PostgreSQL and ClickHouse, each with the same events and the same
+questions.
 
-Both get what suits them best. Properties are columns of their own, which only a table made for these very metrics has; the
-index that PostgreSQL reads holds them all, so that it never looks at the table, and ClickHouse sorts by what is asked for.
-Nothing else runs in them, and all lies in memory. Amounts are exact in both.
+Both get what suits them best. Properties are columns of their own, which only a table made for these very metrics has;
+the index that PostgreSQL reads holds them all, so that it never looks at the table, and ClickHouse sorts by what is
+asked for. Nothing else runs in them, and all lies in memory. Amounts are exact in both.
 """
 
 import contextlib
@@ -137,7 +138,7 @@ def _cluster(folder: Path) -> Iterator[None]:
 
 
 def _programs() -> Path:
-    """Where the newest PostgreSQL of this machine has its programs: Debian does not put them on the path."""
+    """Folder of the programs of this machine's newest PostgreSQL: Debian does not put them on the path."""
     found = glob.glob("/usr/lib/postgresql/*/bin/initdb")
     if found:
         return Path(max(found, key=lambda path: float(Path(path).parts[4]))).parent

@@ -1,4 +1,4 @@
-"""What the run at midnight costs: the bounds of what was counted, and the same for 100,000, by these counts."""
+"""Cost of the run at midnight: the bounds of the counts, and the same for 100,000, by these counts."""
 
 from collections import Counter
 from datetime import datetime, timedelta
@@ -27,7 +27,7 @@ _TABLES = ("query", "put_item", "update_item", "delete_item")
 
 
 def bounds(found: Findings) -> list[Row]:
-    """What must hold, with what was seen."""
+    """Bounds, with their measured values."""
     n, once, twice, night = found.customers, found.once, found.twice, found.disturbed
     bill = once.of("bill_customer")
     calm = f"{found.subscriptions} subscriptions of {n} customers in {len(found.zones)} zones, at three midnights"
@@ -64,7 +64,8 @@ def bounds(found: Findings) -> list[Row]:
 
 
 def at_scale(found: Findings) -> list[Row]:
-    """The counts times 100,000 subscriptions, each of a customer of its own; finding and pushing them by their real shards."""
+    """The counts times 100,000 subscriptions, each of a customer of its own; finding and pushing them by their real
+    shards."""
     n, work = found.customers, _work(found.once)
     organization = new_id()
     places = [shard(f"{organization}#{new_id()}", limits.DUE_SHARDS) for _ in range(DUE)]
@@ -109,7 +110,7 @@ def at_scale(found: Findings) -> list[Row]:
 
 
 def parts(found: Findings) -> str:
-    """What each of the tasks of an invoice asks for, as a table."""
+    """Requests of each of an invoice's tasks, as a table."""
     lines = ["| part | tasks per invoice | requests | write units | read units |", "|---|---|---|---|---|"]
     n, costs = found.customers, found.once
     for kind in _kinds(costs):
@@ -136,12 +137,12 @@ def _push(costs: Costs) -> Meter:
 
 
 def _ratio(twice: Meter, once: Meter) -> float:
-    """How much more the same costs per customer where twice as many are due."""
+    """Ratio of the cost per customer with twice as many due to the cost with these."""
     return twice.total / once.total / 2
 
 
 def _pushed(due: Counter[tuple[datetime, int]], task_bytes: int) -> Meter:
-    """What finding and pushing takes, with so many due per instant and shard, all of one organization: a way through the
+    """Cost of finding and pushing, with so many due per instant and shard, all of one organization: a way through the
     shard, which pushes the first of them, and messages of its own for the rest. "shard": messages to push one."""
     meter = Meter()
     for instant in {instant for instant, _ in due}:

@@ -59,7 +59,7 @@ def main() -> int:
 
 
 def describe(api: Api, carriers: Sequence[str]) -> None:
-    """What the authority sells, and to whom."""
+    """Products of the authority, and their customers."""
     api.call("PUT", "/test_clock", {"test_clock": {"now": local_midnight(2013, 1)}})
     address = {
         "address_line1": "4 World Trade Center",
@@ -207,7 +207,7 @@ def open_one(api: Api) -> Path | None:
 
 
 def say_where_it_is(api: Api, document: Path | None, *, still_running: bool) -> None:
-    """Where to look at what was made."""
+    """Print the places at which to look at the results."""
     lines = ["3. Where things are:"]
     if document is not None:
         lines.append(f"   An invoice as PDF   {document}")

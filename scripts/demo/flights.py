@@ -40,7 +40,7 @@ def rows() -> Iterator[dict[str, str]]:
 
 
 def departures(months: int) -> Iterator[Departure]:
-    """What is billed of the first months: flights that left. One without a departure time was cancelled."""
+    """Billed flights of the first months: those that left. One without a departure time was cancelled."""
     for row in rows():
         if int(row["month"]) <= months and row["dep_time"] not in ("", "NA"):
             yield Departure(row["carrier"], row["flight"], row["origin"], scheduled(row), row["distance"])

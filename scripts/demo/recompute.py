@@ -1,4 +1,4 @@
-"""What each airline owes, worked out from the file alone. No code is shared with Tollgate, on purpose."""
+"""Amounts that each airline owes, computed from the file alone. No code is shared with Tollgate, on purpose."""
 
 from collections import defaultdict
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ class Bill:
 
     @property
     def total_cents(self) -> int:
-        """What the airline pays."""
+        """Total that the airline pays."""
         return self.base_cents + self.departures_cents + self.miles_cents + self.tax_cents
 
 

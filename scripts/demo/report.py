@@ -1,4 +1,4 @@
-"""What the demo shows: plain text, whose amounts stay whole however narrow the terminal is."""
+"""Report of the demo: plain text, whose amounts stay whole however narrow the terminal is."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ class Row:
     cents: Sequence[int]  # Base, departures, miles, tax, total.
 
     def cells(self) -> list[str]:
-        """What is shown, column by column, without the invoice's number."""
+        """Cells of the row, column by column, without the invoice's number."""
         return [self.airline, f"{self.departures:,}", f"{self.miles:,}", *map(dollars, self.cents)]
 
 
@@ -29,8 +29,8 @@ def dollars(cents: int) -> str:
 
 
 def table(title: str, rows: Sequence[Row], width: int) -> list[str]:
-    """Lines of a table, a line per invoice. Where the width does not do the invoices' numbers go, and then the gaps; figures
-    never do."""
+    """Lines of a table, a line per invoice. Where the width does not do the invoices' numbers go, and then the gaps;
+    figures never do."""
     figures = [list(_TITLES), *(row.cells() for row in rows)]
     numbered = [
         [*cells, number] for cells, number in zip(figures, [_NUMBER, *(row.number for row in rows)], strict=True)

@@ -32,8 +32,8 @@ MINUTE = timedelta(minutes=1)
 # one tick may find.
 MANY = min(100_000, 40_000 * examples(1))
 TASK_SECONDS = 2.0  # A batch of ten of one organization takes all the time that a batch may (`WORK_BATCH_SECONDS`).
-BUSY = agenda.kind("busy_test", rank=99, wall_clock=True)
-PRINTED = agenda.kind("printed_test", rank=99, wall_clock=True, queue="documents")
+BUSY = agenda.kind("busy_test", rank=99, real_time=True)
+PRINTED = agenda.kind("printed_test", rank=99, real_time=True, queue="documents")
 
 
 @pytest.fixture(autouse=True)

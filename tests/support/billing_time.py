@@ -1,4 +1,4 @@
-"""What the laws of billing time are tried on: zones with hard midnights, days and subscriptions, and their billing.
+"""Examples for the laws of billing time: zones with hard midnights, days and subscriptions, and their billing.
 
 Days lie in 1970 to 2037, often at the end of a short month or beside a change of the zone's clocks.
 """
@@ -100,13 +100,13 @@ class Case:
 
     @property
     def ended_at(self) -> datetime:
-        """When it ends."""
+        """Instant at which the subscription ends."""
         assert self.life.ended_at is not None
         return self.life.ended_at
 
     @property
     def last_zone(self) -> ZoneInfo:
-        """Where it ends."""
+        """Time zone in which the subscription ends."""
         return self.then or self.zone
 
 

@@ -10,7 +10,7 @@ Range = tuple[str | None, str | None]
 
 @dataclass
 class Books:
-    """What a story has invoiced so far."""
+    """Invoices of a story so far."""
 
     story: Story
     final: dict[str, Any] = field(default_factory=dict)

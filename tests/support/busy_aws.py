@@ -54,7 +54,7 @@ def answering(how: Answering, monkeypatch: pytest.MonkeyPatch) -> Iterator[Busy]
 
 
 def taking(most: int) -> Answering:
-    """Of each batch, written or read, only so many are done."""
+    """Let only so many of each batch, written or read, be done."""
 
     def answer(own: Callable[..., Any], name: str, request: dict[str, Any]) -> Any:
         if name == "batch_write_item":

@@ -1,7 +1,8 @@
 """Requests and capacity units, counted at the client by AWS's documented rules.
 
-A write unit is 1 KB written, a read unit 4 KB read consistently (half for eventually); in a transaction both count twice;
-each index that an item is in counts once more when the item is written. Emulators report other figures, so they are not asked.
+A write unit is 1 KB written, a read unit 4 KB read consistently (half for eventually); in a transaction both count
+twice; each index that an item is in counts once more when the item is written. Emulators report other figures, so they
+are not asked.
 """
 
 import contextlib
@@ -17,7 +18,7 @@ _INDEX_KEYS = ("list_pk", "owner_pk", "due_pk", "time_pk")
 
 @dataclass
 class Meter:
-    """What was asked of AWS."""
+    """Requests to AWS."""
 
     requests: Counter[str] = field(default_factory=Counter)
     read_units: float = 0

@@ -1,4 +1,5 @@
-"""The vocabulary of stories about usage: charges as requests have them, batches of events, fees by what they are for."""
+"""The vocabulary of stories about usage: charges as requests have them, batches of events, fees by what they are
+for."""
 
 import itertools
 import math
@@ -35,7 +36,8 @@ def tiers(*rows: tuple[int, int | None, str, str], price: str = "per_unit_amount
 
 
 def use_many(story: Story, events: Iterable[Mapping[str, Any]]) -> None:
-    """Send events in batches. Each has `code`, `at` (text), and maybe `sub`, `id`, `cents`; what is left is properties."""
+    """Send events in batches. Each has `code`, `at` (text), and maybe `sub`, `id`, `cents`; what is left is
+    properties."""
     bodies = [_body(dict(event)) for event in events]
     for n in range(math.ceil(len(bodies) / _BATCH)):
         story.ok("POST", "/events/batch", {"events": bodies[n * _BATCH : (n + 1) * _BATCH]})
@@ -55,8 +57,8 @@ def _body(event: dict[str, Any]) -> dict[str, Any]:
 
 @dataclass
 class Case:
-    """A metric of its own (named by `code`) on a charge of its own. `events`: (day of 2024, properties). `expected`: units,
-    number of events and cents of its fee, period by period."""
+    """A metric of its own (named by `code`) on a charge of its own. `events`: (day of 2024, properties). `expected`:
+    units, number of events and cents of its fee, period by period."""
 
     code: str
     kind: str
@@ -115,7 +117,7 @@ class Bill:
 
 
 def bills(story: Story, subscription: str = "sub") -> list[Bill]:
-    """What each invoice has for a subscription's usage, oldest first."""
+    """Each invoice's fees for a subscription's usage, oldest first."""
     shown = []
     for invoice in story.invoices():
         if any(p["external_subscription_id"] == subscription for p in invoice["billing_periods"]):

@@ -1,5 +1,5 @@
-"""What no emulator shows: a write that fails before it, or after it was carried out and only its answer is lost; conflicts
-between transactions; an index that lags."""
+"""Faults beyond emulators: a write that fails before it, or after it was carried out and only its answer is lost;
+conflicts between transactions; an index that lags."""
 
 import contextlib
 import functools
@@ -102,7 +102,8 @@ def recorded() -> Iterator[list[tuple[str, dict[str, Any]]]]:
 
 @contextlib.contextmanager
 def conflicting(times: int, code: str = "TransactionConflict", *, at: int = -1) -> Iterator[dict[str, int]]:
-    """The next transactions are refused as conflicts (or whatever `code` says), so many times, at an action of theirs."""
+    """The next transactions are refused as conflicts (or whatever `code` says), so many times, at an action of
+    theirs."""
     real = aws.client
     left = {"times": times}
 
@@ -207,8 +208,9 @@ def _refusal(client: Any, codes: Sequence[str]) -> ClientError:
 
 @dataclass
 class Collisions:
-    """Transactions, and the events in them, by what became of them: `done`; `conflict`: they met another; `refused`: for
-    another reason, such as a condition. `places`: at what kinds of items they met; `requests`: those that were refused."""
+    """Transactions, and the events in them, by what became of them: `done`; `conflict`: they met another; `refused`:
+    for another reason, such as a condition. `places`: at what kinds of items they met; `requests`: those that were
+    refused."""
 
     transactions: Counter[str] = field(default_factory=Counter)
     events: Counter[str] = field(default_factory=Counter)

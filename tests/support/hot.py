@@ -91,7 +91,7 @@ class Hot:
         return [message(events[n : n + size], self.organization) for n in range(0, len(events), size)]
 
     def wrong(self, events: Sequence[Event]) -> list[str]:
-        """What is not as these events have it, each counted once: nothing."""
+        """Differences from these events, each counted once; empty when all is right."""
         found = [str(each) for each in audit(now=clock.utc_now(), organization_id=self.organization.id)]
         found += self._differences(self._read(), self._recounted(events))
         numbers = self._distinct_values()
@@ -143,7 +143,7 @@ class Hot:
         return found
 
     def _distinct_values(self) -> dict[str, int]:
-        """What the register says, once it is filled; that changes nothing of what the meter has entered."""
+        """Number in the distinct counter, once it is filled; filling changes no value that the meter has entered."""
         before = self._counter()
         task = agenda.task(
             distinct.FILL,

@@ -46,7 +46,7 @@ def charges_of(invoice: Any) -> list[tuple[str, str, int]]:
 
 
 def cents(story: Story, query: str = "") -> list[int]:
-    """What each event was charged, in the order in which they were sent."""
+    """Charge of each event, in the order in which they were sent."""
     return [fee["amount_cents"] for fee in event_fees(story, query)]
 
 

@@ -39,8 +39,8 @@ def plan(plan_id: str, *, fixed_in_advance: bool = False, **fields: Any) -> Plan
 
 @dataclass
 class Ledger:
-    """One customer's subscriptions, and all that was billed for them: per subscription its rows; per invoice its instant
-    with the rows on it."""
+    """One customer's subscriptions, and all that was billed for them: per subscription its rows; per invoice its
+    instant with the rows on it."""
 
     zone: ZoneInfo
     plans: dict[str, Plan]
@@ -54,7 +54,7 @@ class Ledger:
 
     @property
     def due_at(self) -> datetime | None:
-        """When billing has something to do next."""
+        """Next due time of billing."""
         return run.next_due_at(list(self.subscriptions.values()), self.plans, self)  # type: ignore[arg-type]
 
     def bill(self, until: datetime, *, late: bool = False) -> None:

@@ -1,4 +1,4 @@
-"""What a machine cannot test, left out and said at the end; where `CI` is set a missing piece fails instead."""
+"""Tests that a machine cannot run: skipped and listed at the end; where `CI` is set they fail instead."""
 
 import os
 import shutil

@@ -32,7 +32,8 @@ Fault = Callable[[], AbstractContextManager[Any]]
 
 
 class World:
-    """An organization with one subscription, `sub`, in a plan of weeks. `story`: its own, of before the world begins."""
+    """An organization with one subscription, `sub`, in a plan of weeks. `story`: its own, of before the world
+    begins."""
 
     def __init__(self, of: Usage, story: Story, *, sandbox: bool = True) -> None:
         self.of, self.story = of, story
@@ -120,7 +121,7 @@ class World:
             assert _alike(found[charge]) == _alike(own), (charge, found[charge], own)
 
     def read(self, of: Range, only: Mapping[str, str] | None = None) -> list[metered.Used]:
-        """What each charge counted."""
+        """Usage of each charge."""
         plan = PLANS.find(self.organization.id, "plan")
         assert plan is not None
         charges = active_parts.live_charges(plan, active_parts.metrics_of(self.organization.id, [plan]))

@@ -1,5 +1,5 @@
-"""A night in simulated time: the app's own handlers behind SQS queues that hide, count and give up messages as SQS does by
-`infra/resources.json`, the tick every quarter-hour, and a DynamoDB that refuses what a test says.
+"""A night in simulated time: the app's own handlers behind SQS queues that hide, count and give up messages as SQS does
+by `infra/resources.json`, the tick every quarter-hour, and a DynamoDB that refuses what a test says.
 
 Sleeping takes simulated time only. Handlers take none, but for what they sleep.
 """
@@ -54,7 +54,7 @@ class Queue:
     dead: list[Message] = field(default_factory=list)
 
     def receive(self, now: datetime) -> list[Message]:
-        """What a worker gets."""
+        """Messages that a worker gets."""
         got: list[Message] = []
         for message in sorted(self.messages, key=lambda m: m.visible_at):
             if message.visible_at > now or len(got) == _BATCH:
@@ -81,9 +81,10 @@ class Queue:
 class Night:
     """Time, queues and faults.
 
-    `metering`: the messages that the meter has just now; `dies`: whether it dies of them, having done nothing; `standing`:
-    queues that nobody works on; `others`: messages in flight that SQS tells of besides those that there are. `asked`: when
-    somebody asked what is outstanding in the queue of events; `refused`: calls that were answered by the fault.
+    `metering`: the messages that the meter has just now; `dies`: whether it dies of them, having done nothing;
+    `standing`: queues that nobody works on; `others`: messages in flight that SQS tells of besides those that there
+    are. `asked`: when somebody asked what is outstanding in the queue of events; `refused`: calls that were answered by
+    the fault.
     """
 
     def __init__(self, start: datetime) -> None:
@@ -236,8 +237,8 @@ class _DynamoDB:
 
 @contextlib.contextmanager
 def simulated_night(start: datetime, monkeypatch: pytest.MonkeyPatch) -> Iterator[Night]:
-    """Everything in this process lives in that night. The day's look at late events does not: it compares with ids, which
-    hold real time."""
+    """Everything in this process lives in that night. The day's look at late events does not: it compares with ids,
+    which hold real time."""
     night, real_client = Night(start), aws.client
     queues.url.cache_clear()
 
@@ -264,12 +265,12 @@ def simulated_night(start: datetime, monkeypatch: pytest.MonkeyPatch) -> Iterato
 
 
 def throttled(code: str = "ProvisionedThroughputExceededException", *, status: int = 400) -> ClientError:
-    """What DynamoDB says to a client whose own repetitions did not help."""
+    """Answer of DynamoDB to a client whose own retries did not help."""
     response = {"Error": {"Code": code, "Message": "slow down"}, "ResponseMetadata": {"HTTPStatusCode": status}}
     return ClientError(response, "SomeCall")
 
 
 def refused() -> ClientError:
-    """What it says to a request that is wrong, and stays so."""
+    """Answer of DynamoDB to an invalid request."""
     response = {"Error": {"Code": "ValidationException", "Message": "no"}, "ResponseMetadata": {"HTTPStatusCode": 400}}
     return ClientError(response, "TransactWriteItems")

@@ -27,5 +27,5 @@ def at_once(call: Callable[..., Answer], calls: Sequence[Call]) -> list[Answer]:
 
 
 def statuses(answers: Iterable[Answer]) -> dict[int, int]:
-    """How many answers there are of each status."""
+    """Number of answers by status."""
     return dict(Counter(answer.status for answer in answers))

@@ -1,8 +1,8 @@
 """Long stories on moto: requests whose cost does not grow with the tables.
 
-moto copies the whole table for each action of a transaction, so as to go back to it where the transaction is refused, and
-sorts the whole table for each query. Here only the items that a transaction touches are copied, only the partition that a
-query names, of the table or an index, is sorted, and pages end by their number of items alone.
+moto copies the whole table for each action of a transaction, so as to go back to it where the transaction is refused,
+and sorts the whole table for each query. Here only the items that a transaction touches are copied, only the partition
+that a query names, of the table or an index, is sorted, and pages end by their number of items alone.
 """
 
 import copy
@@ -128,7 +128,7 @@ def _transact_touching(backend: DynamoDBBackend, transact_items: Sequence[dict[s
 
 
 def _touched(backend: DynamoDBBackend, action: dict[str, Any]) -> tuple[dict[Any, Any], DynamoType, Any]:
-    """Where an action's item stands, and the item as it is now."""
+    """Key of an action's item, and the item as it is now."""
     (operation,) = action.values()
     table = backend.tables[operation["TableName"]]
     assert table.range_key_attr is not None, "all tables here have a sort key"

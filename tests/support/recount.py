@@ -1,4 +1,5 @@
-"""A naive recount: units of events, one by one and in fractions, by rules/usage alone (their prices: recount_prices.py).
+"""A naive recount: units of events, one by one and in fractions, by rules/usage alone (their prices:
+recount_prices.py).
 
 It shares no code with Tollgate, on purpose: not even its numbers, its matching of filters or its days.
 """
@@ -22,8 +23,8 @@ Group = tuple[tuple[str, str | None], ...]
 
 @dataclass(frozen=True)
 class Fact:
-    """An event as it was accepted. `order`: what decides between events of one instant, the reception of its request, its
-    place in that and then its id; `cents`: the price that it brings along."""
+    """An event as it was accepted. `order`: what decides between events of one instant, the reception of its request,
+    its place in that and then its id; `cents`: the price that it brings along."""
 
     at: datetime
     order: tuple[str, int, str]
@@ -33,7 +34,8 @@ class Fact:
 
 @dataclass(frozen=True)
 class Gauge:
-    """A metric as its request has it. `rounding`: function and precision; `listed`: the values of its filters by key."""
+    """A metric as its request has it. `rounding`: function and precision; `listed`: the values of its filters by
+    key."""
 
     kind: str
     field_name: str | None = None
@@ -54,9 +56,9 @@ class Price:
 
 @dataclass(frozen=True)
 class Range:
-    """From `start` up to but not including `end`, both aware; `of_days`: the length of the whole charges period. Its days
-    are those of the zone that begin with that of `start` and end with that of the last instant before `end`; `upgraded`:
-    it is the part that an upgrade closes."""
+    """From `start` up to but not including `end`, both aware; `of_days`: the length of the whole charges period. Its
+    days are those of the zone that begin with that of `start` and end with that of the last instant before `end`;
+    `upgraded`: it is the part that an upgrade closes."""
 
     start: datetime
     end: datetime
@@ -79,13 +81,13 @@ class Range:
         return at.astimezone(self.zone).date()
 
     def days(self, first: date, last: date) -> int:
-        """How many days of the range lie between two, both included."""
+        """Number of days of the range between two, both included."""
         return max(0, (min(last, self.last_day) - max(first, self.first_day)).days + 1)
 
 
 @dataclass(frozen=True)
 class Line:
-    """What one fee is for: the filter by its place in the charge (None: none of them) and the group; the exact price in
+    """Key of one fee: the filter by its place in the charge (None: none of them) and the group; the exact price in
     currency units. `level`: of a weighted sum the level at the end, else the units."""
 
     filter: int | None
@@ -104,8 +106,8 @@ class Line:
 def lines(
     gauge: Gauge, price: Price, facts: Iterable[Fact], of: Range, only: Mapping[str, str] | None = None
 ) -> list[Line]:
-    """A charge's lines, in any order: each filter and what no filter takes, used or not, by group. `only`: of events with
-    these properties, by which they are not grouped then."""
+    """A charge's lines, in any order: each filter and what no filter takes, used or not, by group. `only`: of events
+    with these properties, by which they are not grouped then."""
     seen = [fact for fact in facts if fact.at < of.end and (gauge.recurring or fact.at >= of.start)]
     seen = [fact for fact in seen if all(text(fact.properties.get(key)) == own for key, own in (only or {}).items())]
     seen.sort(key=lambda fact: (fact.at, fact.order))
@@ -266,7 +268,7 @@ def _weighted(numeric: Sequence[tuple[Fact, Fraction]], of: Range) -> _Counted:
 
 
 def _prorated_sum(found: _Counted, numeric: Sequence[tuple[Fact, Fraction]], of: Range) -> _Counted:
-    """What was held for the days of the range, each later value from its day on. Source: rules/usage 3.3."""
+    """Level held for the days of the range, each later value from its day on. Source: rules/usage 3.3."""
     held = sum((n for fact, n in numeric if fact.at < of.start), Fraction(0))
     held_days = of.days(of.first_day, of.last_day) - (1 if of.upgraded else 0)
     steps = [(held, Fraction(held_days, of.of_days))]

@@ -14,8 +14,8 @@ Places = Callable[[Sequence["Sent"]], list[Fraction]]
 
 @dataclass(frozen=True)
 class Sent:
-    """An event. `place`: where it stands in time; `change`: what it adds to the level (+1, -1, a value); None: it repeats
-    what is so already, and is no event of the price. `value`, `removes`: of a unique count."""
+    """An event. `place`: where it stands in time; `change`: what it adds to the level (+1, -1, a value); None: it
+    repeats what is so already, and is no event of the price. `value`, `removes`: of a unique count."""
 
     place: Any
     change: Fraction | None = None
@@ -34,7 +34,8 @@ class _Level:
 
 
 def added(model: str, properties: Mapping[str, Any], sent: Iterable[Sent], *, prorated: bool = False) -> list[Fraction]:
-    """What each event adds by its place in time, in that order; `prorated`: its new units for the days left."""
+    """Amounts that the events add by their places in time, in that order; `prorated`: its new units for the days
+    left."""
     level, active, found = _Level(), set[str](), list[Fraction]()
     for event in sorted(sent, key=lambda each: each.place):
         change = event.change

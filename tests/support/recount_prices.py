@@ -14,7 +14,7 @@ def price_of(
     events_count: int = 0,
     cents: Fraction = Fraction(0),
 ) -> Fraction:
-    """What units cost in currency units, not rounded. Source: rules/usage 6.1 to 6.8."""
+    """Price of units in currency units, not rounded. Source: rules/usage 6.1 to 6.8."""
     if model == "standard":
         return units * Fraction(properties["amount"])
     if model == "package":
@@ -52,7 +52,7 @@ def _tiered(tiers: Sequence[Mapping[str, Any]], units: Fraction, price: Any) -> 
 
 
 def graduated_by_steps(tiers: Sequence[Mapping[str, Any]], steps: Sequence[tuple[Fraction, Fraction]]) -> Fraction:
-    """What changes of a level cost, each (units, share of the period). Source: rules/usage 6.9."""
+    """Price of changes of a level, each (units, share of the period). Source: rules/usage 6.9."""
 
     def cost(level: Fraction) -> Fraction:
         if level < 0:

@@ -1,7 +1,7 @@
 """A stretch of simulated time on the app's real handlers: the clock, the tick, SQS, and workers.
 
-Stood in for are only the clock, SQS (whose messages wait in simulated time, and may be lost or doubled) and the drawing of
-PDFs, which costs no request. Everything else is asked of whatever endpoint is set.
+Stood in for are only the clock, SQS (whose messages wait in simulated time, and may be lost or doubled) and the drawing
+of PDFs, which costs no request. Everything else is asked of whatever endpoint is set.
 """
 
 import contextlib
@@ -70,7 +70,7 @@ class Costs:
         into.write_units += meter.write_units
 
     def of(self, *kinds: str) -> Meter:
-        """What these kinds asked of AWS together; all when none is named."""
+        """Requests to AWS of these kinds together; of all kinds when none is named."""
         whole = Costs()
         for kind in kinds or self.meters:
             if kind in self.meters:
@@ -80,7 +80,8 @@ class Costs:
 
 @dataclass
 class Disturbance:
-    """What goes wrong: shares of messages lost and doubled, and two workers at each, who interleave at every request."""
+    """Faults to inject: shares of messages lost and doubled, and two workers at each, who interleave at every
+    request."""
 
     chance: random.Random
     lost: float = 0.2
@@ -102,7 +103,8 @@ class Simulation:
     _turns: "Turns | None" = None
 
     def run(self, ticks: Iterable[datetime]) -> Costs:
-        """Tick at these instants, and then on until nothing is left, with the workers working in between; what it cost."""
+        """Tick at these instants, and then on until nothing is left, with the workers working in between; what it
+        cost."""
         costs = self.costs = Costs()
         previous: datetime | None = None
         for at in ticks:
@@ -148,7 +150,7 @@ class Simulation:
         self.costs.add(message.kind, meter)
 
     def _handle_in_two_workers(self, chance: random.Random) -> None:
-        """What is there now, in two batches: a message that came twice goes to both, at the head of each."""
+        """Messages waiting now, in two batches: a message that came twice goes to both, at the head of each."""
         found: dict[str, list[Message]] = {}
         while self.waiting and self.waiting[0].at <= self.now and len(found) < _BATCH:
             message = heapq.heappop(self.waiting)
@@ -193,7 +195,7 @@ def _work(messages: Sequence[Message]) -> None:
 
 
 class Turns:
-    """Of several threads one goes on at a time, and at each request another one, drawn by chance."""
+    """Scheduler of several threads: one runs at a time, and at each request another one, drawn at random."""
 
     def __init__(self, number: int, chance: random.Random) -> None:
         self._going = list(range(number))

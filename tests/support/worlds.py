@@ -100,8 +100,8 @@ class Metering:
 
 @dataclass(frozen=True)
 class Usage:
-    """One world. `instants`: where something may happen; `ranges`: which are read; `changed`: by code the values that its
-    metric lists from some time on."""
+    """One world. `instants`: where something may happen; `ranges`: which are read; `changed`: by code the values that
+    its metric lists from some time on."""
 
     zone: ZoneInfo
     monday: datetime
@@ -152,7 +152,7 @@ def model_properties(gauge: Gauge) -> list[tuple[str, dict[str, Any]]]:
 
 @st.composite
 def _values(draw: st.DrawFn, listed: Mapping[str, list[str]]) -> dict[str, list[str]]:
-    """What a charge's filter takes."""
+    """Values that a charge's filter takes."""
     keys = draw(st.lists(st.sampled_from(sorted(listed)), min_size=1, max_size=2, unique=True))
     return {key: draw(st.one_of(st.just([ALL]), _some(listed[key]))) for key in keys}
 

@@ -1,6 +1,6 @@
-"""What a period of a charge paid in advance has counted and paid for, event by event. Source: rules/usage 3.1, 7.
+"""Running state of a period of a charge paid in advance, event by event. Source: rules/usage 3.1, 7.
 
-A metered metric begins each period at 0; what recurs begins at the level held then, which its renewal pays.
+A metered metric begins each period at 0. A recurring metric begins at the level held then, which its renewal pays.
 """
 
 from collections.abc import Iterable, Sequence
@@ -21,8 +21,8 @@ _ONE = Decimal(1)
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What one event does: `units` as for `Level.after`. `repeats`: it does nothing, and is no event of the price (a value
-    that is active already, or was never added)."""
+    """Effect of one event. `units`: signed, as for `Level.after`. `repeats`: the event changes nothing and does not
+    count for the price (its value is active already, or was never added)."""
 
     reading: Reading
     units: Decimal
@@ -31,8 +31,8 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Paid:
-    """Where a period stands after some events. `level`: its running total, and the highest that was paid for. `tally`: of
-    percentages, what looks at single events (None: nothing does)."""
+    """State of a period after some events. `level`: the running total and the highest level paid for. `tally`: the
+    state that percentage prices keep of single events; None for other prices."""
 
     level: Level = field(default_factory=Level)
     events_count: int = 0
@@ -41,13 +41,13 @@ class Paid:
 
     @property
     def usage(self) -> ChargeUsage:
-        """What is priced: the units paid for."""
+        """Usage to price: the units paid for and the number of events."""
         return ChargeUsage(
             self.level.paid, self.events_count, precise_total_cents=self.precise_total_cents, tally=self.tally
         )
 
     def after(self, change: Change, properties: PercentageProperties | None) -> "Paid":
-        """Where it stands after one more. `properties`: those of a percentage."""
+        """State after one more event. `properties`: those of a percentage price, else None."""
         if change.repeats:
             return self
         tally = self.tally
@@ -57,13 +57,13 @@ class Paid:
         return Paid(self.level.after(change.units), self.events_count + 1, tally, precise)
 
     def opened(self) -> "Paid":
-        """The same, where a period begins with it: what is held then is paid for, and no level of before."""
+        """State at the begin of a period: the present level counts as paid for, and no earlier one."""
         return replace(self, level=Level(self.level.total, max(Decimal(0), self.level.total)))
 
 
 def changes(rule: MetricRule, readings: Iterable[Reading]) -> list[Change]:
-    """What the readings do, in order of time; those that the aggregation does not see are left out. Of what recurs they
-    are the whole history."""
+    """Changes made by the readings, in order of time. Readings without a usable value are left out. For a recurring
+    metric, `readings` must be its whole history."""
     seen = ordered(readings)
     match rule.aggregation:
         case Aggregation.COUNT:
@@ -78,7 +78,7 @@ def changes(rule: MetricRule, readings: Iterable[Reading]) -> list[Change]:
 
 
 def summary(rule: MetricRule, changes: Sequence[Change]) -> Summary:
-    """What these changes of a count or a sum come to."""
+    """Summary of the changes of a count or a sum."""
     precise = (change.reading.precise_total_cents for change in changes)
     return Summary(
         events=len(changes),
@@ -90,7 +90,8 @@ def summary(rule: MetricRule, changes: Sequence[Change]) -> Summary:
 
 
 def grown(rule: MetricRule, before: Summary) -> Paid:
-    """Where a period of a count or a sum stands after events that made it only greater, without any of them at hand."""
+    """State of a period of a count or a sum, from its summary alone. Requires that no event lowered it: then the level
+    paid for is the total."""
     assert not before.negative, "what was greater before is known of single events only"
     if rule.aggregation is Aggregation.COUNT:
         units, events_count = Decimal(before.events), before.events

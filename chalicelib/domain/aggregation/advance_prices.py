@@ -1,8 +1,8 @@
-"""What a period of a charge in advance owes: the sum of what its events add, each by its place in time.
+"""Amount owed by a period of a charge in advance: the sum of the amounts that its events add, each by its place in
+time.
 
-That sum is what current usage shows, and what the fees of a period never exceed (decisions/0018). Where events only
-add, it is the price of the period's units; an event that takes something away gives nothing back.
-Source: rules/usage 7, 9.
+Current usage shows that sum, and the fees of a period never exceed it (decisions/0018). Where events only add units, it
+equals the price of the period's units. An event that removes units gives nothing back. Source: rules/usage 7, 9.
 """
 
 from collections.abc import Sequence
@@ -22,9 +22,9 @@ from chalicelib.domain.charges.percentage_tally import PercentageProperties, Tal
 from chalicelib.domain.charges.properties import needs_values
 from chalicelib.domain.money import CONTEXT
 
-# What was charged is kept to 15 decimals, cut; what that leaves over of many fees is far below this, and is no money.
+# Charged sums are cut to 15 decimals. The rest that this leaves of many fees is far below this, and is no money.
 _DUST = Decimal("1E-9")
-# Their prices depend on units alone, so that what single events add is the difference of two prices of levels.
+# Their prices depend on units alone, so that a single event adds the difference of two prices of levels.
 _BY_UNITS_ALONE = (
     ChargeModel.STANDARD,
     ChargeModel.GRADUATED,
@@ -35,8 +35,8 @@ _BY_UNITS_ALONE = (
 
 @dataclass(frozen=True, slots=True)
 class Tariff:
-    """How a fee of a charge in advance is priced. `properties`: as `properties.parse` gave them; `window`: of a prorated
-    charge, its period."""
+    """Price of a charge in advance. `properties`: parsed by `properties.parse`. `window`: the period of a prorated
+    charge, else None."""
 
     model: ChargeModel
     properties: Any
@@ -44,19 +44,19 @@ class Tariff:
 
     @property
     def begin(self) -> Paid:
-        """Where all begins."""
+        """State of a period before its first event."""
         return Paid(tally=Tally.begin(self.properties) if needs_values(self.model, self.properties) else None)
 
     def after(self, before: Paid, change: Change) -> Paid:
-        """Where a period stands after one event more."""
+        """State of a period after one more event."""
         return before.after(change, self._of_percentage)
 
     def owed(self, by: Paid) -> Decimal:
-        """The price of what was paid for by then, in full units."""
+        """Price of all units paid for by then, in full units."""
         return in_advance.owed(self.model, self.properties, by.usage)
 
     def added(self, before: Paid, change: Change) -> Decimal:
-        """What an event adds in its place, never below 0."""
+        """Amount that an event adds at its place in time; never below 0."""
         if self.window is not None:
             growth = before.level.growth(change.units)
             days, of_days = self._days(self.window, change)
@@ -65,7 +65,7 @@ class Tariff:
         return in_advance.added(self.model, self.properties, change=change.units, before=before.usage, after=after)
 
     def fee(self, before: Paid, change: Change, *, at_most: Decimal | None = None) -> EventFee:
-        """What an event owes: what it adds in its place, and not more than `at_most`."""
+        """Fee of an event: the amount that it adds at its place, capped at `at_most`."""
         if self.window is not None:
             growth = before.level.growth(change.units)
             days, of_days = self._days(self.window, change)
@@ -78,8 +78,8 @@ class Tariff:
         )
 
     def fee_of_rest(self, before: Paid, change: Change, *, whole: Decimal, charged: Decimal) -> EventFee:
-        """What an event owes of which later ones may have been charged: what it adds in its place, and not more than what
-        those `charged` by now leave of what all events owe (`whole`), never below 0."""
+        """Fee of an event that may follow charged later ones: the amount that it adds at its place, capped at `whole`
+        (owed by all events) less `charged` (charged by now); never below 0."""
         left = CONTEXT.subtract(whole, charged)
         if left < _DUST and left < self.added(before, change):
             left = Decimal(0)
@@ -94,7 +94,7 @@ class Tariff:
 
     @property
     def prices_units_alone(self) -> bool:
-        """Whether what events add together is the difference of the price at the end and at the beginning."""
+        """Whether the amounts that events add sum up to the price at the end less the price at the beginning."""
         return self.window is None and self.model in _BY_UNITS_ALONE
 
     @property
@@ -108,8 +108,9 @@ class Tariff:
 
 @dataclass(frozen=True, slots=True)
 class Walk:
-    """A period's events, one after the other. `opened`: where it stood when it began; `amount`: what those that count add
-    together; `place`: where it stood before the event that was asked for, and what that one changes."""
+    """Walk through a period's events in order. `opened`: the state when the period began. `amount`: the sum of the
+    amounts that the counting events add. `place`: the state before the requested event, and the change that this event
+    makes."""
 
     opened: Paid
     amount: Decimal
@@ -124,8 +125,8 @@ def walk(
     counts_from: datetime,
     event: Reading | None = None,
 ) -> Walk:
-    """Go through changes in order of time. The period began at `opens_at`; those from `counts_from` on are charged by the
-    subscription in question (what recurs was charged before by the plan before an upgrade)."""
+    """Go through changes in order of time. The period began at `opens_at`; those from `counts_from` on are charged by
+    the subscription in question (a recurring metric was charged by the plan before an upgrade)."""
     place: tuple[Paid, Change] | None = None
     opened: Paid | None = None
     first: Paid | None = None

@@ -11,10 +11,10 @@ from chalicelib.domain.aggregation.window import Window
 
 
 def aggregate(rule: MetricRule, readings: Iterable[Reading], window: Window, *, prorated: bool) -> Aggregated:
-    """The units of a window. The readings, each once, may come in any order.
+    """Units of a window. The readings, each once, may come in any order.
 
-    Those of a recurring metric are its whole history: what lies before the window is the level held then. Of any other
-    metric only those within the window count; its end belongs to the next one.
+    For a recurring metric they must be its whole history: those before the window make the level held at its begin. For
+    any other metric only those within the window count. The window's end belongs to the next one.
     """
     seen = [each for each in readings if each.at < window.span.end]
     if not rule.recurring:

@@ -1,4 +1,4 @@
-"""What an aggregation finds."""
+"""Result of an aggregation."""
 
 from dataclasses import dataclass
 from decimal import ROUND_CEILING, Decimal
@@ -9,9 +9,10 @@ from chalicelib.domain.money import CONTEXT
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """`held_before`: the level before the span. `steps`: all changes up to the level at its end, with their shares of the
-    period, as graduated pricing walks them: first what was held before (a sum as one step; of a unique count each value
-    by itself, as it may have been removed meanwhile), then what changed, in order of time."""
+    """Level changes of a span. `held_before`: the level before it. `steps`: all changes up to the level at its end,
+    with their shares of the period, in the order of graduated pricing: first the level held before (a sum as one step;
+    of a unique count each value by itself, as it may have been removed meanwhile), then the changes in order of
+    time."""
 
     held_before: Decimal
     steps: tuple[Step, ...]
@@ -22,8 +23,8 @@ class Aggregated:
     """Exact units, before the metric's rounding; a sum may be below 0, which is billed as 0 (rules/usage 3).
 
     `units` are full ones; `prorated_units` and `changes` come with proration only. `values`: the part of the units that
-    each event makes, in order of time, for prices that look at single events: 1 of a count or a unique count, the value of
-    a sum, the whole of the event that makes the maximum and 0 of the others; what `latest` and weighted sums read.
+    each event makes, in order of time, for prices that look at single events: 1 of a count or a unique count, the value
+    of a sum, the whole of the event that makes the maximum and 0 of the others; what `latest` and weighted sums read.
     `total_aggregated_units`: the units, of a weighted sum the level at the end. `precise_total_cents`: the sum of the
     prices that the aggregated events bring along. `only_grew`: it is known that no event made a count or a sum smaller.
     """

@@ -24,8 +24,8 @@ class Filter:
 
 @dataclass(frozen=True, slots=True)
 class Bucket:
-    """What one fee is made of. `filter_index`: None for what no filter takes. `group`: key and value as text, null where an
-    event lacks the key; empty without group keys."""
+    """Filter and group of one fee. `filter_index`: None for events that match no filter. `group`: key and value as
+    text, with null where an event lacks the key; empty without group keys."""
 
     filter_index: int | None
     group: Group = ()
@@ -68,8 +68,9 @@ def split(
 ) -> dict[Bucket, list[Reading]]:
     """The readings by the fee that they are billed with: the filters in their order, then the default.
 
-    Each filter and the default is there, also without readings: then with one group whose values are null. Events that no
-    filter takes are in the default; `default_group_keys` None says that there is none (rules/usage 4.3), and leaves them out.
+    Each filter and the default has an entry, even without readings: then with one group whose values are null. Events
+    that no filter takes are in the default. `default_group_keys` None: there is no default (rules/usage 4.3), and they
+    are left out.
     """
     seen = [(reading.properties, reading) for reading in ordered(readings)]
     return _split(seen, filters, default_group_keys, metric_values)
@@ -81,8 +82,8 @@ def split_summaries(
     default_group_keys: Sequence[str] | None,
     metric_values: Mapping[str, Sequence[str]],
 ) -> dict[Bucket, list[tuple[Summary, ...]]]:
-    """As `split`, of what events come to that have the same properties, as far as filters and groups look at these: in one
-    or several ranges of time."""
+    """Split, as by `split`, of summaries instead of events. Each entry has the properties that filters and groups look
+    at, and one summary for each range of time."""
     seen = sorted(summaries, key=lambda each: min((one.first for one in each[1] if one.first is not None), default=""))
     return _split(seen, filters, default_group_keys, metric_values)
 

@@ -46,7 +46,7 @@ class ExpressionError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What a formula may know of an event. `timestamp`: Unix seconds, UTC."""
+    """Attributes of an event that a formula may read. `timestamp`: Unix seconds, UTC."""
 
     code: str = ""
     timestamp: Decimal = Decimal(0)
@@ -64,7 +64,8 @@ def check(expression: str) -> None:
 def evaluate(expression: str, event: Facts) -> Value:
     """The formula's result for an event: an exact number, or a text.
 
-    Raises: ExpressionError, also for a missing property, one that is no number where one is needed, and a division by 0.
+    Raises: ExpressionError, also for a missing property, one that is no number where one is needed, and a division by
+    0.
     """
     stack: list[Value] = []
     for step in _compiled(expression):
@@ -76,7 +77,7 @@ def evaluate(expression: str, event: Facts) -> Value:
     if isinstance(result, Decimal):
         exponent = result.as_tuple().exponent
         if isinstance(exponent, int) and exponent < -_PLACES_MAX:
-            # What would be 0 stays what it is, so that it is told of and not taken for nothing.
+            # A value that would be rounded to 0 stays, so that it is reported as a fault and not counted as 0.
             result = result.quantize(_STEP, rounding=ROUND_HALF_UP, context=CONTEXT) or _FEW_DIGITS.plus(result)
     return result
 
@@ -198,7 +199,7 @@ def _constant(value: Value) -> _Step:
 
 
 def _attribute(name: str) -> _Step:
-    """Raises: ExpressionError, for what an event does not have."""
+    """Step that reads an attribute of the event. Raises: ExpressionError, for an attribute that events do not have."""
     if name == "event.code":
         return lambda stack, event: stack.append(event.code)
     if name == "event.timestamp":
@@ -241,7 +242,7 @@ def _applied(function: Callable[[list[Value]], Value], number: int) -> _Step:
 
 
 def _bounded(number: Decimal) -> Decimal:
-    """Raises: ExpressionError, for what is too large."""
+    """Number within bounds; a number too close to 0 becomes 0. Raises: ExpressionError, for a number too large."""
     if not number.is_finite() or (number and number.adjusted() >= _DIGITS_MAX):
         raise ExpressionError("too large a number")
     return Decimal(0) if number.adjusted() < -_DIGITS_MAX else number

@@ -1,5 +1,5 @@
-"""What is wrong with an event in the eyes of its metric. Such an event is kept and counts as far as it can: faults are told,
-never refused. Source: rules/usage 1.5."""
+"""Faults of an event with respect to its metric. Such an event is kept and counts as far as it can: faults are
+reported, never refused. Source: rules/usage 1.5."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -38,10 +38,11 @@ def warnings_of(faults: int) -> list[str]:
 
 
 class Expected:
-    """What a metric expects of its events. This runs once per event, so all is prepared.
+    """Expectations that a metric has of its events. Checked once per event, so everything is prepared.
 
-    `listed`: its values by key; `paths`: of a metric with the first API's groups, the (key, value) pairs that go together.
-    Of such a metric every event needs all keys of one group, as no other fee takes it; of filters a key may be absent.
+    `listed`: allowed values by key. `paths`: for a metric with groups of the legacy API, the (key, value) pairs that
+    belong together. An event of such a metric needs all keys of one group, as no other fee takes it; a key of a filter
+    may be absent.
     """
 
     def __init__(
@@ -85,7 +86,7 @@ class Expected:
         return self._found[shown]
 
     def _decide(self, shown: Mapping[str, int | None]) -> int:
-        # What an event says may not contradict a group; what it leaves open is missing.
+        # An event's values may not contradict a group; values that it does not have are missing.
         possible = [path for path in self._paths if all(shown[key] in (None, place) for key, place in path.items())]
         if any(None not in (shown[key] for key in path) for path in possible):
             return 0
@@ -93,5 +94,5 @@ class Expected:
 
 
 def _place(text: str | None, known: Mapping[str, int]) -> int | None:
-    """Which of the values it is; None for no value, -1 for one that is not known."""
+    """Place of the text among the known values; None without a text, -1 for an unknown one."""
     return None if text is None else known.get(text, -1)

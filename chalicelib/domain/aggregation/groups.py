@@ -1,4 +1,4 @@
-"""The first API's `group` of a metric, and how it maps to filters. Source: rules/usage 4.1, 4.3."""
+"""The legacy API's `group` of a metric, and how it maps to filters. Source: rules/usage 4.1, 4.3."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

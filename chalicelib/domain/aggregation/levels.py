@@ -14,8 +14,8 @@ ADD, REMOVE = "add", "remove"
 
 @dataclass(frozen=True, slots=True)
 class Move:
-    """What one reading does to its value: `change` is +1 where the value becomes active, -1 where it ceases to be, 0 where
-    it repeats the operation before, or removes what was never there."""
+    """Effect of one reading on its value. `change`: +1 where the value becomes active, -1 where it ceases to be, 0
+    where the reading repeats the operation before or removes a value that was never added."""
 
     reading: Reading
     value: str
@@ -38,7 +38,7 @@ class Stretch:
 
 
 def walk(readings: Iterable[Reading], field_name: str) -> list[Move]:
-    """What each of the ordered readings does. Those without a value, or with an operation that is none, are left out."""
+    """Moves of the ordered readings. Readings without a value, or with an unknown operation, are left out."""
     active: set[str] = set()
     moves: list[Move] = []
     for reading in readings:
@@ -58,7 +58,7 @@ def walk(readings: Iterable[Reading], field_name: str) -> list[Move]:
 
 
 def operation_of(reading: Reading) -> str | None:
-    """`add`, also when it is not said, or `remove`; None for anything else."""
+    """Operation of a reading: `add` (the default), `remove`, or None for any other."""
     return operation_of_properties(reading.properties)
 
 
@@ -71,10 +71,10 @@ def operation_of_properties(properties: Mapping[str, Any]) -> str | None:
 
 
 def stretches(readings: Iterable[Reading], field_name: str, window: Window) -> list[Stretch]:
-    """The stretches that reach into the span, in the order in which they began.
+    """Stretches that reach into the span, in the order in which they began.
 
-    A value removed and added again on one day of the customer was never removed, unless the span begins in between: what
-    was gone by then belongs to the range before.
+    A value removed and added again on one day of the customer was never removed, unless the span begins in between: a
+    value removed by then belongs to the range before.
     """
     finished: list[Stretch] = []
     latest: dict[str, Stretch] = {}

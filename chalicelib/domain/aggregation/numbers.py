@@ -1,4 +1,4 @@
-"""Which property values count as quantities. Source: rules/usage 3; decisions/0017."""
+"""Quantities: property values that count as numbers. Source: rules/usage 3; decisions/0017."""
 
 import re
 from decimal import ROUND_HALF_UP, Decimal
@@ -8,16 +8,16 @@ from chalicelib.domain.money import CONTEXT
 
 _NUMERIC = re.compile(r"-?\d+(\.\d+)?", re.ASCII).fullmatch
 _LIMIT = 10**23
-_TEXT_MAX = 100  # Characters; what is longer has more digits than a quantity, or idle zeros.
+_TEXT_MAX = 100  # Characters; a longer text has more digits than a quantity, or idle zeros.
 _BOUND = Decimal(_LIMIT)
 _STEP = Decimal("0.000000000000001")
 
 
 def quantity(value: Any) -> Decimal | None:
-    """The exact number in a property's value; None for what is not numeric.
+    """Exact number in a property's value; None for a value that is not numeric.
 
-    Texts and JSON numbers count alike. A quantity is below 10^23 and brought to 15 decimals: then it has no more digits than a
-    number of the database, and what it is multiplied with stays exact. What is larger counts as not numeric.
+    Texts and JSON numbers count alike. A quantity is below 10^23 and rounded to 15 decimals. So it has no more digits
+    than a number of the database, and products with it stay exact. A larger value counts as not numeric.
     """
     if type(value) is int:  # By far the most frequent, with short texts: this runs for every property of every event.
         return Decimal(value) if -_LIMIT < value < _LIMIT else None
@@ -44,7 +44,7 @@ def quantity(value: Any) -> Decimal | None:
 
 
 def is_countable(value: Any) -> bool:
-    """Whether a property's value counts as what it is. One that is no quantity does not, nor one so small that it would
+    """Whether a property's value counts in full. A value that is no quantity does not, nor one so small that it would
     count as 0."""
     number = quantity(value)
     return number is not None and (bool(number) or not Decimal(value))

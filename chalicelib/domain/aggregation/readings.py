@@ -1,4 +1,4 @@
-"""What an aggregation sees of an event. Source: rules/usage 1.4, 3."""
+"""Readings: the parts of an event that an aggregation sees. Source: rules/usage 1.4, 3."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -12,8 +12,8 @@ from chalicelib.domain.money import total
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """One event. `at`: its own timestamp, aware UTC; `order`: where it stands in the order of reception, which decides
-    between events of one instant. `precise_total_cents`: the price it brings along, for dynamic charges."""
+    """One event. `at`: its own timestamp, aware UTC; `order`: its place in the order of reception, which decides
+    between events of one instant. `precise_total_cents`: the price that it carries, for dynamic charges."""
 
     at: datetime
     order: str
@@ -38,9 +38,9 @@ def precise_total(readings: Iterable[Reading]) -> Decimal:
 
 
 def text_of(value: Any) -> str | None:
-    """A property's value as text, by which values are compared: numbers with their digits, `true` and `false`.
+    """Text of a property's value, by which values are compared: numbers with their digits, `true` and `false`.
 
-    None for what is no value: null, a list, an object. Source: rules/usage 4.2.
+    None for null, a list or an object. Source: rules/usage 4.2.
     """
     if isinstance(value, str):
         return value

@@ -1,4 +1,4 @@
-"""Resources that events add and remove, and which of these operations are possible: the first API's rule for metrics declared
+"""Resources that events add and remove, and which of these operations are possible: the legacy API's rule for metrics declared
 as `recurring_count_agg`. Source: rules/usage 3.2."""
 
 from collections.abc import Iterable, Mapping, Set
@@ -15,8 +15,8 @@ Resource = tuple[str | None, ...]
 
 @dataclass(frozen=True, slots=True)
 class Naming:
-    """How events name a metric's resources. `field_name`: the property with the value; `keys`: of the metric's dimensions, as
-    the same value in another one is counted apart."""
+    """Names of a metric's resources in events. `field_name`: the property with the value. `keys`: of the metric's
+    dimensions; the same value in another dimension is another resource."""
 
     field_name: str
     keys: tuple[str, ...] = ()
@@ -41,12 +41,12 @@ class Naming:
         return found
 
     def wrong_operation(self, properties: Mapping[str, Any]) -> dict[str, list[str]]:
-        """What is wrong with an event whatever is active: the operation has to be said."""
+        """Faults of an event's operation, by property. Only `add` and `remove` are valid, whatever is active."""
         said = properties.get(OPERATION)
         return {} if said in (ADD, REMOVE) else {OPERATION: [ErrorCode.INVALID_OPERATION_TYPE]}
 
     def findings(self, properties: Mapping[str, Any], active: Set[Resource]) -> dict[str, list[str]]:
-        """What is wrong with an event where these resources are active."""
+        """Faults of an event, by property, while the resources `active` are active."""
         resource, said = self.resource(properties), properties.get(OPERATION)
         if said == ADD and resource in active:
             return {self.field_name: [ErrorCode.RECURRING_RESOURCE_ALREADY_ADDED]}

@@ -1,4 +1,4 @@
-"""How a billable metric makes units of its events. Source: rules/usage 2, 3."""
+"""Rules by which a billable metric turns events into units. Source: rules/usage 2, 3."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -16,7 +16,7 @@ class Aggregation(StrEnum):
 
     @property
     def may_recur(self) -> bool:
-        """Whether what was held at the end of a period can be carried over to the next."""
+        """Whether the level at the end of a period can be carried over to the next."""
         return self in (Aggregation.SUM, Aggregation.UNIQUE_COUNT, Aggregation.WEIGHTED_SUM)
 
     @property

@@ -1,6 +1,6 @@
-"""What events come to, in a form that adds up: of hours, days and dimensions. Source: rules/usage 3.
+"""Additive summaries of events, for hours, days and dimensions. Source: rules/usage 3.
 
-Rollups keep summaries, and units are made of them as `aggregate` makes them of single events: both give the same.
+Rollups keep summaries. Aggregating summaries gives the same units as aggregating single events (`aggregate`).
 """
 
 from collections.abc import Iterable
@@ -20,12 +20,12 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """What some events come to. Only what an aggregation needs is filled in.
+    """Additive summary of some events. Only the fields that an aggregation needs are filled in.
 
-    `events`: their number; `first`: the place in time of the first. Of those with a quantity in the property that is
-    aggregated: `numeric` the number, `negative` how many are below 0, `total` the sum, `maximum` the greatest (None: there is
-    none), `latest` the last after its place in time, `moment` the sum of quantity times milliseconds since 1970,
-    `precise_total_cents` the prices that they bring along.
+    `events`: number of events. `first`: place in time of the first. The others regard events with a quantity in the
+    aggregated property: `numeric` their number, `negative` the number below 0, `total` the sum, `maximum` the greatest
+    (None without any), `latest` the last by place in time, `moment` the sum of quantity times milliseconds since 1970,
+    `precise_total_cents` the sum of the prices that they carry.
     """
 
     events: int = 0
@@ -43,12 +43,12 @@ NOTHING = Summary()
 
 
 def place_in_time(at_ms: int, order: str) -> str:
-    """What sorts events by instant and then by reception, as text. Shape: 15 digits, `#`, the order of reception."""
+    """Sort key of an event: by instant, then by reception. Shape: 15 digits, `#`, the order of reception."""
     return f"{at_ms:015d}#{order}"
 
 
 def merged(summaries: Iterable[Summary]) -> Summary:
-    """All of them together."""
+    """Sum of some summaries."""
     found = list(summaries)
     if len(found) < 2:
         return found[0] if found else NOTHING
@@ -73,7 +73,7 @@ def can_aggregate(rule: MetricRule) -> bool:
 def aggregate(rule: MetricRule, inside: Summary, window: Window, *, before: Summary = NOTHING) -> Aggregated:
     """The units of a window, not prorated, as `aggregate.aggregate` gives them, but for the single `values`.
 
-    `inside`: the events of the window's span; `before`: all earlier ones, of what recurs.
+    `inside`: the events of the window's span; `before`: all earlier ones, of a recurring metric.
     """
     match rule.aggregation:
         case Aggregation.COUNT:
@@ -104,7 +104,8 @@ def _found(units: Decimal, events_count: int, summary: Summary) -> Aggregated:
 
 
 def _weighted(held: Decimal, inside: Summary, window: Window) -> Aggregated:
-    """Each change of the level lasts from its instant to the end of the span, so that changes can be weighed one by one."""
+    """Each change of the level lasts from its instant to the end of the span, so that changes can be weighed one by
+    one."""
     start, end = _milliseconds(window.span.start), _milliseconds(window.span.end)
     weighed = CONTEXT.multiply(held, CONTEXT.subtract(end, start))
     weighed = CONTEXT.add(weighed, CONTEXT.subtract(CONTEXT.multiply(inside.total, end), inside.moment))

@@ -25,7 +25,7 @@ def aggregate(readings: Sequence[Reading], field_name: str) -> Aggregated:
 
 
 def prorated(readings: Sequence[Reading], field_name: str, window: Window) -> Aggregated:
-    """The level at the end, and for the price each part of it by its days: what was held before for the days of the range,
+    """Level at the end, and for the price each part of it by its days: the level held before for all days of the range,
     each later value from its day on."""
     seen = numeric(readings, field_name)
     held = total(value for reading, value in seen if reading.at < window.span.start)

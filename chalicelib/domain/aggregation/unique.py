@@ -14,7 +14,7 @@ _ONE = Decimal(1)
 
 
 def aggregate(readings: Sequence[Reading], field_name: str) -> Aggregated:
-    """How many distinct values were added and not removed again; as many events count."""
+    """Units and events count: the number of distinct values added and not removed again."""
     moves = walk(readings, field_name)
     active = sum(move.change for move in moves)
     return Aggregated(
@@ -27,7 +27,7 @@ def aggregate(readings: Sequence[Reading], field_name: str) -> Aggregated:
 
 
 def counted(active: int) -> Aggregated:
-    """Of values that were counted as they came in."""
+    """Result for `active` distinct values that a distinct counter holds."""
     return Aggregated(Decimal(active), active, (), Decimal(active), Decimal(0))
 
 
@@ -44,7 +44,7 @@ def prorated(readings: Sequence[Reading], field_name: str, window: Window) -> Ag
 
 
 def _steps(active: Sequence[Stretch], window: Window) -> list[Step]:
-    """What changed within the span: a removal frees its place, its price is in the stretch that it ends."""
+    """Steps within the span. A removal frees its place; its price is in the stretch that it ends."""
     changes: list[tuple[Reading, Step]] = []
     for each in active:
         if each.added.at >= window.span.start:

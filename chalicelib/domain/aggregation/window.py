@@ -12,11 +12,12 @@ _DAY = timedelta(days=1)
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """`span`: what is billed, half-open. `of_days`: the full length of the charges period, also where the span is shorter.
+    """`span`: the billed range, half-open. `of_days`: the full length of the charges period, also where the span is
+    shorter.
 
-    `first_day`, `last_day`: the local days of the range, both included; a day on which the subscription ended is the last
-    one, also when it ended by an upgrade. `upgraded`: the span is the part that an upgrade closes. Its day then counts for
-    unique counts and for values dated inside the span, but no more for the sum that was held before it.
+    `first_day`, `last_day`: the local days of the range, both included; a day on which the subscription ended is the
+    last one, also when it ended by an upgrade. `upgraded`: the span is the part that an upgrade closes. Its day then
+    counts for unique counts and for values dated inside the span, but no more for the sum that was held before it.
     """
 
     span: Span
@@ -34,7 +35,7 @@ class Window:
         return periods.local_date(at, self.zone)
 
     def days(self, first: date, last: date | None) -> int:
-        """How many of the days from `first` to `last`, both included, lie in the range; None: to its end."""
+        """Number of days from `first` to `last`, both included, within the range. `last` None: to the range's end."""
         begin = max(first, self.first_day)
         end = self.last_day if last is None else min(last, self.last_day)
         return max(0, (end - begin).days + 1)

@@ -36,9 +36,9 @@ def is_whole(value: Any) -> bool:
 
 
 def amount_per_unit(amount: Decimal, units: Decimal) -> Decimal:
-    """What one of these units came to, in currency units; 0 without units. Source: rules/usage 8.
+    """Amount per unit, in currency units; 0 without units. Source: rules/usage 8.
 
-    A quotient may have no end, so it is brought to 15 decimals: it is shown, never computed with.
+    A quotient may have endless decimals, so it is rounded to 15. It is shown, never computed with.
     """
     if not units:
         return Decimal(0)

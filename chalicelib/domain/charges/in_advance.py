@@ -1,8 +1,8 @@
-"""Charges paid in advance: what one event costs at once. Source: rules/usage 7, 8.
+"""Charges paid in advance: the cost of one event at once. Source: rules/usage 7, 8.
 
-Each event owes what it adds to the price of its period so far, by its place in time. Only units above the highest level of
-the period are new; what was paid for once stays paid. Where later events were charged before it, it owes no more than what
-they have left of the price of all of them (decisions/0018).
+Each event owes the amount that it adds to the price of its period so far, by its place in time. Only units above the
+highest level of the period are new; units paid for once stay paid. Where later events were charged first, an event owes
+at most the price of all of them less their fees (decisions/0018).
 """
 
 from collections.abc import Sequence
@@ -34,13 +34,13 @@ class Level:
     paid: Decimal = Decimal(0)
 
     def after(self, change: Decimal) -> "Level":
-        """The level after an event: +1 for a counted one; the value summed up; for a unique count +1 where a value becomes
-        active, -1 where it ceases to be, else 0."""
+        """The level after an event: +1 for a counted one; the value summed up; for a unique count +1 where a value
+        becomes active, -1 where it ceases to be, else 0."""
         moved = CONTEXT.add(self.total, change)
         return Level(moved, max(self.paid, moved))
 
     def growth(self, change: Decimal) -> Decimal:
-        """The new units of such an event: what it adds above the highest level."""
+        """New units of an event with this change: the units above the highest level."""
         return CONTEXT.subtract(self.after(change).paid, self.paid)
 
 
@@ -53,11 +53,11 @@ class EventFee:
 
 
 def added(model: ChargeModel, properties: Any, *, change: Decimal, before: ChargeUsage, after: ChargeUsage) -> Decimal:
-    """What one event adds: the price of the period with it less the price without it, never below 0.
+    """Amount that one event adds: the price of the period with it less the price without it, never below 0.
 
-    `change`: the event's own, as for `Level.after`. `before` and `after`: all events of the period (of the same filter and
-    group) without and with it, their units being the level paid for (`Level.paid`); a duplicate value of a unique count
-    is no event of theirs, so that both are the same.
+    `change`: the event's own units, as for `Level.after`. `before` and `after`: usage of the period (same filter and
+    group) without and with the event, in units paid for (`Level.paid`). A duplicate value of a unique count is not an
+    event there, so both are the same.
     """
     if change and after.units == before.units:
         # Its place is paid already, or it takes something away: it owes nothing, fixed amounts included.
@@ -74,9 +74,9 @@ def event_fee(
     after: ChargeUsage,
     at_most: Decimal | None = None,
 ) -> EventFee:
-    """What one event owes: what it adds, and not more than `at_most`. `change`, `before` and `after`: as `added` has them.
+    """Fee of one event: the amount that it adds, capped at `at_most`. `change`, `before`, `after`: as for `added`.
 
-    Its details show what it adds, also where it owes less.
+    Its details show the amount that the event adds, even where the fee is capped.
     """
     amount = _within(added(model, properties, change=change, before=before, after=after), at_most)
     growth = CONTEXT.subtract(after.units, before.units)
@@ -91,7 +91,8 @@ def event_fee(
 
 
 def prorated_added(properties: StandardProperties, *, growth: Decimal, days: int, of_days: int) -> Decimal:
-    """What one event adds to a prorated charge: its new units for the days from it to the end of the period.
+    """Amount that one event adds to a prorated charge: its new units, for the days from the event to the end of the
+    period.
 
     `growth`: `Level.growth`.
     """
@@ -107,9 +108,9 @@ def prorated_event_fee(
     of_days: int,
     at_most: Decimal | None = None,
 ) -> EventFee:
-    """What one event owes of a prorated charge: what it adds, and not more than `at_most`.
+    """Fee of one event of a prorated charge: the amount that it adds, capped at `at_most`.
 
-    The units shown are full ones, and so is the unit that a unit's price is for.
+    Units are shown in full, not prorated; the unit amount is for one full unit.
     """
     amount = _within(prorated_added(properties, growth=growth, days=days, of_days=of_days), at_most)
     return EventFee(_shown(change, growth, amount), Priced(amount, amount_per_unit(amount, growth), {}))

@@ -13,7 +13,8 @@ from chalicelib.domain.money import CONTEXT, decimal_string
 
 @dataclass(frozen=True, slots=True)
 class PackageProperties:
-    """`amount`: the price of a package of `package_size` units, in currency units. The first `free_units` cost nothing."""
+    """`amount`: the price of a package of `package_size` units, in currency units. The first `free_units` cost
+    nothing."""
 
     amount: Decimal
     package_size: int
@@ -48,7 +49,7 @@ def price(usage: ChargeUsage, properties: PackageProperties) -> Priced:
 
 
 def paid_units(units: Decimal, properties: PackageProperties) -> Decimal:
-    """How many of the units are not free."""
+    """Units beyond the free ones."""
     return max(Decimal(0), CONTEXT.subtract(units, Decimal(properties.free_units)))
 
 
@@ -58,7 +59,7 @@ def _begun(units: Decimal, size: int) -> Decimal:
 
 
 def _details(units: Decimal, paid: Decimal, properties: PackageProperties) -> dict[str, Any]:
-    # Without units nothing is said of packages. Source: rules/usage 8.
+    # Without units the details have no packages. Source: rules/usage 8.
     if not units:
         return {"free_units": "0.0", "paid_units": "0.0", "per_package_size": 0, "per_package_unit_amount": "0.0"}
     return {

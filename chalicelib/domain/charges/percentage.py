@@ -23,8 +23,8 @@ _ERRORS = {
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """A price by its parts: units and events, and amounts in currency units: the rate's, the fixed amounts', and what the
-    bounds of single transactions add to them (or take from them)."""
+    """A price by its parts: units and events, and amounts in currency units: the rate's, the fixed amounts', and what
+    the bounds of single transactions add to them (or take from them)."""
 
     units: Decimal = Decimal(0)
     paid_units: Decimal = Decimal(0)
@@ -36,11 +36,11 @@ class Parts:
 
     @property
     def amount(self) -> Decimal:
-        """All of it."""
+        """Sum of the parts, in currency units."""
         return total((self.for_units, self.fixed, self.adjustment))
 
     def minus(self, before: "Parts") -> "Parts":
-        """What was added since."""
+        """Difference to an earlier state."""
         return Parts(
             units=CONTEXT.subtract(self.units, before.units),
             paid_units=CONTEXT.subtract(self.paid_units, before.paid_units),
@@ -88,7 +88,7 @@ def price(usage: ChargeUsage, properties: PercentageProperties) -> Priced:
 
 
 def amount(usage: ChargeUsage, properties: PercentageProperties) -> Decimal:
-    """The price alone, as `parts` adds it up: for who asks for it after each event."""
+    """Price alone, as `parts` adds it up; cheap enough to compute after each event."""
     if not usage.units:
         return Decimal(0)
     tally = _tally(usage, properties)

@@ -1,4 +1,4 @@
-"""The running tally of a percentage charge: what its events come to, one after the other. Source: rules/usage 6.4."""
+"""Running tally of a percentage charge, event by event. Source: rules/usage 6.4."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -10,8 +10,9 @@ from chalicelib.domain.money import CONTEXT
 
 @dataclass(frozen=True, slots=True)
 class PercentageProperties:
-    """`rate` in percent, amounts in currency units. `free_events` and `free_total`: what is free of each period, by the
-    number of events and by their total; `lowest` and `highest`: what one transaction costs at least and at most."""
+    """Properties of a percentage price: `rate` in percent, amounts in currency units. `free_events` and `free_total`:
+    free usage of each period, by number of events and by their total. `lowest` and `highest`: bounds of one
+    transaction's cost."""
 
     rate: Decimal
     fixed_amount: Decimal = Decimal(0)
@@ -32,13 +33,13 @@ class PercentageProperties:
 
 
 class Tally(NamedTuple):
-    """What single events come to, one after the other, as far as the price looks at them: so that one event more costs
-    the same to price at any number of events before it.
+    """Running state of the events in order, as far as a percentage price depends on single events. It makes pricing one
+    more event cost the same after any number of events.
 
-    `first`: the total of those that free usage looks at: the first free events, or else all up to the one that exceeds the
-    free amount; `looked_at` their number; `below`: after how many of them the total was below the free amount; `closed`:
-    no further event is looked at. `events_left`, `amount_left`: what is still free where each transaction is priced by
-    itself; `by_transaction`: what transactions cost so far, each within its bounds.
+    `first`: total of the events that free usage looks at: the first free events, or else all up to the one that exceeds
+    the free amount. `looked_at`: their number. `below`: the number of events after which the total was below the free
+    amount. `closed`: no further event is looked at. `events_left`, `amount_left`: free usage left where each
+    transaction is priced by itself. `by_transaction`: cost of the transactions so far, each within its bounds.
     """
 
     first: Decimal = Decimal(0)

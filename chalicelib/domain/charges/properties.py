@@ -73,7 +73,7 @@ def parse(model: ChargeModel, properties: Mapping[str, Any]) -> Any:
 
 
 def defaults(model: ChargeModel) -> dict[str, Any]:
-    """What stands where no properties are given."""
+    """Default properties of a charge model, in the API's form."""
     match model:
         case ChargeModel.STANDARD:
             return {"amount": "0"}
@@ -94,7 +94,7 @@ def defaults(model: ChargeModel) -> dict[str, Any]:
 
 
 def kept(model: ChargeModel, properties: Mapping[str, Any]) -> dict[str, Any]:
-    """Sound properties as they are kept: what the model knows and nothing else. Source: rules/usage 5."""
+    """Stored form of valid properties: the fields that the model knows and no others. Source: rules/usage 5."""
     known = {name: properties[name] for name in _KNOWN[model] if name in properties}
     price_field = graduated_percentage.RATE if model is ChargeModel.GRADUATED_PERCENTAGE else ranges.PER_UNIT_AMOUNT
     return {
@@ -104,8 +104,8 @@ def kept(model: ChargeModel, properties: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def needs_values(model: ChargeModel, properties: Any) -> bool:
-    """Whether the price depends on each event, so that `ChargeUsage.values` has to be there. `properties`: what `parse`
-    gave."""
+    """Whether the price depends on single events, so that it needs `ChargeUsage.values`. `properties`: a result of
+    `parse`."""
     return model is ChargeModel.PERCENTAGE and (properties.frees_usage or properties.bounds_transactions)
 
 
@@ -120,7 +120,7 @@ def check_combination(
     regroup_paid_fees: str | None,
     min_amount_cents: int,
 ) -> dict[str, list[str]]:
-    """Which of a charge's switches do not go together: field -> codes."""
+    """Fields of a charge that do not go together, with their codes."""
     found: dict[str, list[str]] = {}
     if model in _RATES and aggregation_type == "latest_agg":
         found["billable_metric"] = [ErrorCode.INVALID_VALUE]

@@ -95,8 +95,8 @@ def _graduated(usage: ProratedUsage, properties: TieredProperties) -> Priced:
 
 
 def _between(before: Decimal, after: Decimal, tiers: Sequence[Tier]) -> Decimal:
-    """What the units from one level to another cost, each in its tier; less than 0 on the way down. What is below 0 is
-    priced as in the first tier."""
+    """Cost of the units from one level to another, each unit in its tier; negative on the way down. Units below 0 cost
+    as in the first tier."""
     low, high = min(before, after), max(before, after)
     below = CONTEXT.subtract(min(high, Decimal(0)), min(low, Decimal(0)))
     parts = [CONTEXT.multiply(below, tiers[0].per_unit_amount)]

@@ -28,7 +28,7 @@ class Tier:
         return self.to_value is not None and units > self.to_value
 
     def between(self, low: Decimal, high: Decimal) -> Decimal:
-        """How many of the units above `low` up to `high` fall in this tier."""
+        """Units above `low` up to `high` that fall in this tier."""
         first = max(low, Decimal(self.above))
         last = Decimal(self.to_value) if self.to_value is not None and self.ends_before(high) else high
         return max(Decimal(0), CONTEXT.subtract(last, first))
@@ -43,7 +43,7 @@ class TieredProperties:
 
 @dataclass(frozen=True, slots=True)
 class PriceField:
-    """Which field of a tier holds the price of its units, and the code for a wrong one."""
+    """Field of a tier that holds its price per unit, and the code for a wrong value."""
 
     name: str
     error: str
@@ -57,8 +57,8 @@ def read(
 ) -> tuple[TieredProperties | None, dict[str, list[str]]]:
     """The tiers of the property `name`, or None and everything wrong with them: field -> codes.
 
-    Each tier starts at the whole number after the one where the tier before ends, or at the very number: where bounds are
-    fractions, or `may_share_bounds`.
+    Each tier starts at the whole number after the one where the tier before ends, or at the very number: where bounds
+    are fractions, or `may_share_bounds`.
     """
     if not given:
         return None, {name: [ErrorCode(f"missing_{name}")]}
@@ -94,7 +94,7 @@ def default(name: str, price_field: PriceField = PER_UNIT_AMOUNT) -> dict[str, A
 
 
 def kept(entry: Mapping[str, Any], price_field: PriceField = PER_UNIT_AMOUNT) -> dict[str, Any]:
-    """A sound tier as it is kept: what a tier has and nothing else, bounds that are fractions as text."""
+    """Stored form of a valid tier: its known fields and no others, with fractional bounds as text."""
     known = ("from_value", "to_value", price_field.name, "flat_amount")
     numbers = {name: bound(entry.get(name)) for name in ("from_value", "to_value")}
     texts = {name: _text(number) for name, number in numbers.items() if number is not None}
@@ -124,7 +124,7 @@ def _text(number: Decimal) -> int | str:
 
 
 def _bounds(entries: Sequence[Mapping[str, Any]]) -> tuple[list[Decimal | None], list[Decimal | None]]:
-    """The lower and the upper bounds; None for an open one, and for what is none."""
+    """Lower and upper bounds; None for an open one, and for a value that is no bound."""
     lows = [bound(entry.get("from_value")) for entry in entries]
     return lows, [bound(entry.get("to_value")) for entry in entries]
 

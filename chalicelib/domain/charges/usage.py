@@ -10,11 +10,11 @@ from chalicelib.domain.charges.percentage_tally import Tally
 
 @dataclass(frozen=True, slots=True)
 class ChargeUsage:
-    """What was used: exact units (never negative) and the number of events.
+    """Usage to price: exact units (never negative) and the number of events.
 
-    `values`: what each event adds to the units, in the order of their timestamps; only where `properties.needs_values`
-    says so. `tally`: what they come to, in their place. `precise_total_cents`: the sum of the events' own amounts, in cents;
-    only for the dynamic model.
+    `values`: units that each event adds, in the order of their timestamps; only where `properties.needs_values` says
+    so. `tally`: the running state made of them, in their place. `precise_total_cents`: the sum of the events' own
+    amounts, in cents; only for the dynamic model.
     """
 
     units: Decimal

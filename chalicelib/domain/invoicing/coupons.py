@@ -1,4 +1,4 @@
-"""The discounts of coupons on one invoice: on the fees before tax, or on what is left to pay after tax.
+"""The discounts of coupons on one invoice: on the fees before tax, or on the amount left to pay after tax.
 
 A base is exact, a discount is rounded once, and its shares of the fees add up to it.
 Source: rules/invoices 3, 5; rules/money 1.
@@ -53,7 +53,8 @@ class Coupon:
 
 @dataclass(frozen=True, slots=True)
 class Discount:
-    """The discount that a coupon gave, more than 0. `shares`: the exact cents taken off each fee, which add up to it."""
+    """The discount that a coupon gave, more than 0. `shares`: the exact cents taken off each fee, which add up to
+    it."""
 
     coupon_id: str
     amount_cents: int
@@ -80,9 +81,10 @@ def before_tax(coupons: Sequence[Coupon], fees: Sequence[int]) -> tuple[Discount
 
 
 def after_tax(coupons: Sequence[Coupon], gross_fees: Sequence[Fraction], total_cents: int) -> tuple[Discount, ...]:
-    """The discounts on what is left to pay. `gross_fees`: each fee with its exact tax; `total_cents`: after credit notes.
+    """Discounts on the amount left to pay. `gross_fees`: each fee with its exact tax; `total_cents`: after credit
+    notes.
 
-    The base is what is left to pay, for a limited coupon at most what earlier coupons left of its fees with tax.
+    The base is the amount left to pay; for a limited coupon at most its fees with tax less earlier coupons.
     """
     left = list(gross_fees)
     left_cents = total_cents
@@ -105,7 +107,7 @@ def shares_of_fees(discounts: Sequence[Discount], fees: int) -> list[Fraction]:
 
 
 def _spread(amount_cents: int, left: list[Fraction], covered: Sequence[int]) -> tuple[Fraction, ...]:
-    """Share an amount by what is left of each covered fee, and take the shares off.
+    """Share an amount in proportion to the rests of the covered fees, and subtract the shares from them.
 
     The rounded total of an invoice may be up to half a cent more than its exact fees: nothing goes below zero.
     """

@@ -55,7 +55,7 @@ class CreditAmounts:
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """How a total is given, in whole cents; the parts add up to it."""
+    """Split of a note's total into credit, refund and offset, in whole cents."""
 
     credit_cents: int
     refund_cents: int
@@ -68,7 +68,7 @@ class Split:
 
 
 def share_of_item(share_cents: Fraction, *, item_cents: Decimal, fee_cents: int) -> Fraction:
-    """The part of a fee's share of coupons that belongs to what is credited of the fee."""
+    """Part of a fee's share of coupons that belongs to the credited part of the fee."""
     return share_cents * Fraction(item_cents) / fee_cents if fee_cents else Fraction()
 
 
@@ -99,9 +99,10 @@ def amounts(items: Sequence[CreditItem]) -> CreditAmounts:
 
 
 def split(total_cents: int, *, mode: str, paid_cents: int, used_cents: int) -> Split:
-    """How a note of `total_cents` is given on a fee of which `paid_cents` are paid and `used_cents` stay owed, all with tax.
+    """Split of a note of `total_cents` on a fee. Of that fee `paid_cents` are paid and `used_cents` stay owed, all with
+    tax.
 
-    What was paid beyond the used part is refunded, unless all is credited; the rest is credited, or offset.
+    The amount paid beyond the used part is refunded, unless all is credited; the rest is credited or offset, by `mode`.
     """
     if mode not in MODES:
         raise ValueError(mode)
@@ -114,9 +115,9 @@ def split(total_cents: int, *, mode: str, paid_cents: int, used_cents: int) -> S
 
 @dataclass(frozen=True, slots=True)
 class UnusedDaysCredit:
-    """The credit on a fee for days that were paid in advance and not used. `item_cents`: exact, before tax;
-    `credited_cents`: the same with all that was credited of the fee before; `used_cents`: what stays owed of the fee, with
-    tax."""
+    """Credit on a fee for days that were paid in advance and not used. `item_cents`: exact, before tax.
+    `credited_cents`: the same with all earlier credits of the fee. `used_cents`: the amount of the fee that stays owed,
+    with tax."""
 
     item_cents: Decimal
     credited_cents: Decimal

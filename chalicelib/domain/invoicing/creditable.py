@@ -1,7 +1,7 @@
 """Credit notes by hand: their amounts, their limits, and the refusals.
 
-No sequence of notes gives more than the invoice: neither in net, nor in tax. The note that completes it brings the difference.
-Source: rules/invoices 7.1, 7.2; rules/money 3.
+No sequence of notes gives more than the invoice: neither in net, nor in tax. The note that completes it brings the
+difference. Source: rules/invoices 7.1, 7.2; rules/money 3.
 """
 
 from collections.abc import Mapping, Sequence
@@ -52,7 +52,7 @@ class NotesSoFar:
 
 @dataclass(frozen=True, slots=True)
 class CreditableInvoice:
-    """An invoice as its notes see it. `paid_cents`: payments recorded; `due_cents`: what is still to be paid."""
+    """Invoice as its credit notes see it. `paid_cents`: payments recorded. `due_cents`: the amount still to be paid."""
 
     fees: tuple[CreditableFee, ...]
     notes: NotesSoFar
@@ -84,7 +84,7 @@ class Estimate:
 
 
 def amounts_by_hand(invoice: CreditableInvoice, items: Mapping[str, Decimal]) -> CreditAmounts:
-    """The amounts of a note of these items (cents by the ids of fees), at most what remains of the invoice.
+    """Amounts of a note of these items (cents by the ids of fees), at most the rest of the invoice.
 
     The note that leaves no whole cent of any fee completes the invoice: it takes the difference in net and in tax.
     """
@@ -165,9 +165,10 @@ def _base_code(sent_cents: int, found: CreditAmounts, remaining_cents: int) -> s
 
 
 def _absorbed(invoice: CreditableInvoice, given: Split, total_cents: int) -> Split:
-    """The parts for a total: the difference goes to the credit, without one to the refund, else to the offset.
+    """Split whose parts add up to the total: the difference goes to the credit, without one to the refund, else to the
+    offset.
 
-    Where a part cannot bear it, the credit takes it.
+    A part that cannot bear the difference leaves it to the credit.
     """
     difference = total_cents - given.total_cents
     credit, refund, offset = given.credit_cents, given.refund_cents, given.offset_cents

@@ -1,4 +1,4 @@
-"""When an invoice is issued, final and due. All dates are the customer's local ones.
+"""Dates on which an invoice is issued, final and due. All are the customer's local dates.
 
 Source: rules/invoices 2, 10.
 """

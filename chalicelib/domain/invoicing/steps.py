@@ -1,6 +1,6 @@
 """From fees to the total due: `totals` is the one list of steps that gives the order of computation.
 
-Each step takes the smaller of what there is and what is left; no credit makes a total negative.
+Each step takes the smaller of the available credit and the amount left; no credit makes a total negative.
 Source: rules/invoices 3.
 """
 
@@ -42,7 +42,7 @@ class TaxedFee:
 
 @dataclass(frozen=True, slots=True)
 class Credits:
-    """All that may lower an invoice, each kind in its order of use. `notes`: balances of credit notes in cents."""
+    """Credits that may lower an invoice, each kind in its order of use. `notes`: balances of credit notes in cents."""
 
     notes: tuple[int, ...] = ()
     coupons: tuple[Coupon, ...] = ()
@@ -56,8 +56,8 @@ NO_CREDITS = Credits()
 class Totals:
     """All amounts of an invoice, in whole cents of its currency.
 
-    `taken_from_notes` and `paid_by_wallets`: the cents taken of each, in the order given. `fee_bases`: the exact cents of each
-    fee that were taxed.
+    `taken_from_notes` and `paid_by_wallets`: the cents taken of each, in the order given. `fee_bases`: the exact cents
+    of each fee that were taxed.
     """
 
     fees_amount_cents: int
@@ -134,7 +134,8 @@ def _taken(balances: Sequence[int], total_cents: int) -> tuple[int, ...]:
 def _buckets(
     fees: Sequence[TaxedFee], gross: Sequence[Fraction], late: Sequence[Discount], notes_cents: int
 ) -> dict[Bucket, Fraction]:
-    """The exact cents that are left of each bucket: fees with tax, less their shares of late coupons and of credit notes.
+    """The exact cents that are left of each bucket: fees with tax, less their shares of late coupons and of credit
+    notes.
 
     Credit notes are shared by the fees with tax. Source: rules/money 8.
     """

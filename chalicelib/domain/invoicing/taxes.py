@@ -27,7 +27,7 @@ class TaxRate:
 
 @dataclass(frozen=True, slots=True)
 class AppliedTax:
-    """One tax's part: `base_cents` is what it was taken on, exact; `amount_cents` rounded for showing."""
+    """One tax's part. `base_cents`: its base, exact. `amount_cents`: rounded for showing."""
 
     tax: TaxRate
     base_cents: Fraction
@@ -71,8 +71,8 @@ class InvoiceTaxes:
 def invoice_taxes(fees: Sequence[tuple[Decimal | Fraction, Sequence[TaxRate]]]) -> InvoiceTaxes:
     """`fees`: each fee's taxed base in exact cents with its taxes.
 
-    The rate is each tax's rate weighted by the share of the subtotal that it was taken on (by the number of fees when the
-    subtotal is 0), to five decimals.
+    The rate is each tax's rate weighted by the share of the subtotal that it was taken on (by the number of fees when
+    the subtotal is 0), to five decimals.
     """
     order: dict[tuple[str | None, str], TaxRate] = {}
     bases: dict[tuple[str | None, str], Fraction] = {}

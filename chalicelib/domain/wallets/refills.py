@@ -38,7 +38,7 @@ def is_due(level: Decimal, threshold: Decimal) -> bool:
 
 
 def fixed(level: Decimal, threshold: Decimal, increment: Refill, price: CreditPrice, limits: Limits) -> Refill:
-    """As many whole increments as lift the level above the threshold, and as fit into one purchase."""
+    """Number of whole increments that lift the level above the threshold and fit into one purchase, as one refill."""
     size = CONTEXT.add(increment.paid, increment.granted)
     if size <= 0 or not is_due(level, threshold):
         return NOTHING
@@ -49,7 +49,8 @@ def fixed(level: Decimal, threshold: Decimal, increment: Refill, price: CreditPr
 
 
 def target(level: Decimal, wanted: Decimal, price: CreditPrice, limits: Limits, *, grants: bool = False) -> Refill:
-    """The gap up to the level that is wanted: a purchase is raised to the least and cut to the most, a grant is as it is."""
+    """The gap up to the level that is wanted: a purchase is raised to the least and cut to the most, a grant is as it
+    is."""
     gap = CONTEXT.subtract(wanted, level)
     if gap <= 0:
         return NOTHING

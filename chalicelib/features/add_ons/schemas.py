@@ -1,4 +1,4 @@
-"""What requests about add-ons hold. Source: rules/catalog 3; rules/invoices 6."""
+"""Request schemas of add-ons. Source: rules/catalog 3; rules/invoices 6."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any

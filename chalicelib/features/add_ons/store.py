@@ -1,4 +1,4 @@
-"""Where add-ons are kept.
+"""Storage of add-ons.
 
 Items
     pk                      sk    what it is

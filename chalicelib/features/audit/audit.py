@@ -144,7 +144,7 @@ def _events_of(partition: str, begins: str, *, hours: int = 1) -> list[Item]:
 
 
 def _recountable(partition: str, hour: str, now: datetime, keeps: dict[str, bool]) -> bool:
-    """Whether all raw events of an hour are still there: those of sandboxes never expire."""
+    """Whether all raw events of an hour still exist: those of sandboxes never expire."""
     if datetime.fromisoformat(hour).replace(tzinfo=UTC) > now - limits.EVENT_RETENTION:
         return True
     organization_id = partition.split("#")[0]
@@ -216,7 +216,7 @@ def _as_both_say(compacted: Mapping[str, Any], hours: Mapping[str, Any]) -> tupl
 def _looked_at_again(
     look: Callable[[], tuple[list[Difference], bool]], sleep: Callable[[float], None]
 ) -> list[Difference]:
-    """What is still different when nothing changes any more (or at last, as the index cannot lag for so long)."""
+    """Differences that remain once the data is stable, or after the last try: the index cannot lag for that long."""
     found: list[Difference] = []
     for attempt in range(_TRIES):
         found, is_final = look()

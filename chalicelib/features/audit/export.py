@@ -3,7 +3,8 @@
     <org>/exports/events/<from>_<to>/00000.jsonl.gz, 00001.jsonl.gz, ...
     <org>/exports/events/<from>_<to>/manifest.json      written last: what it names is there and complete
 
-A line is what `POST /events` takes, with `lago_id` and `received_at` beside it. Exporting a range again replaces its files.
+A line has the form that `POST /events` takes, with `lago_id` and `received_at` beside it. Exporting a range again
+replaces its files.
 """
 
 import gzip
@@ -48,7 +49,8 @@ def export(organization_id: OrganizationId, first: date, last: date) -> dict[str
 
 
 def _events(organization_id: OrganizationId, span: Span) -> Iterator[Item]:
-    """By external id, then time. Hour rows tell how many there are, so that none that the index lacks is missed."""
+    """Events by external id, then time. Hour rows give their number, so that no event missing in the index is
+    missed."""
     of_late = log_reader.external_ids(organization_id, clock.utc_now())
     external_ids = subscriptions.external_ids(organization_id) | of_late
     for external_id in sorted(external_ids):

@@ -2,9 +2,9 @@
 
 Source: rules/usage 1.4.
 
-Real time decides which came first, in sandboxes too: an invoice read its usage right before its `build`, an id that
-holds its instant; an event was metered at the instant of the log item that it names. Events of recurring metrics are
-never lost, as the next period counts them, nor are events charged in advance.
+Real time decides which came first, in sandboxes too: an invoice read its usage right before its fee revision (`build`),
+an id that holds its instant; an event was metered at the instant of the log item that it names. Events of recurring
+metrics are never lost, as the next period counts them, nor are events charged in advance.
 
 `make audit` lists late events. Once a day, in organizations with final invoices, those of the day are counted in a
 metric that raises an alarm. Sandboxes raise none.
@@ -83,7 +83,7 @@ class Final:
 
 
 class Ledger:
-    """The final invoices of an organization, as far as they are asked for: each customer's are read once."""
+    """Final invoices of an organization, read on demand, once for each customer."""
 
     def __init__(self, organization_id: OrganizationId) -> None:
         self.organization_id = organization_id
@@ -93,8 +93,8 @@ class Ledger:
         self._codes: dict[str, frozenset[str]] = {}
 
     def missed(self, external_id: str, code: str, ms: int, metered_at: datetime) -> Final | None:
-        """The invoice that would have billed an event and was final when it was metered; None for what is billed, or
-        will be. `ms`: its timestamp, milliseconds since 1970."""
+        """The invoice that would have billed an event and was final when it was metered; None for an event that is
+        billed, or will be. `ms`: its timestamp, milliseconds since 1970."""
         if not self._may_be_billed(external_id, ms):
             return None
         holding = [each for each in self.finals(external_id) if each.holds(code, ms)]
@@ -103,7 +103,7 @@ class Ledger:
         return min(holding, key=lambda each: each.taken_at, default=None)
 
     def finals(self, external_id: str) -> list[Final]:
-        """What final invoices have billed of an external id's usage, by time."""
+        """Usage of an external id that final invoices billed, by time."""
         if external_id not in self._finals:
             customers = dict.fromkeys(each.customer_id for each in self._subscriptions(external_id))
             found = [final for customer in customers for final in self._of_customer(customer, external_id)]
@@ -136,7 +136,7 @@ class Ledger:
                 yield Final(part.charges_start, part.charges_end, taken_at, invoice.number, codes)
 
     def _codes_of(self, plan_id: PlanId) -> frozenset[str]:
-        """The codes that a plan bills by what a period has counted."""
+        """Codes that a plan bills by the usage of a period."""
         if plan_id not in self._codes:
             plan = plans.by_ids(self.organization_id, [plan_id])[plan_id]
             charges = active_parts.live_charges(plan, active_parts.metrics_of(self.organization_id, [plan]))

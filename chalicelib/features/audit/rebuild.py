@@ -1,5 +1,5 @@
-"""Making hour rows anew from raw events, where a fault outside has made them wrong. What a metric's change asks for needs no
-rebuild: readers recount and fold what rows do not cover (decisions/0012).
+"""Rebuild of hour rows from raw events, where a fault outside has made them wrong. A changed metric
+needs no rebuild: readers recount and compact what rows do not cover (decisions/0012).
 
 Each row is written in a transaction of its own, on condition that its count is unchanged: so the meter may go on.
 """
@@ -28,8 +28,8 @@ _NOTHING: Mapping[str, Any] = {}
 def rebuild(differences: Iterable[Difference], *, now: datetime) -> int:
     """Rebuild the rows of these differences from their events; returns the number of places rebuilt.
 
-    `now`: the real instant. Hours that ended just now are left alone: their events may still be missing in the time index.
-    Raises: ChangedMeanwhile, where writers left no quiet moment; what was rebuilt before stays so.
+    `now`: the real instant. Hours that ended just now are left alone: their events may still be missing in the time
+    index. Raises: ChangedMeanwhile, where writers left no quiet moment; rows rebuilt by then stay rebuilt.
     """
     rollup_dimensions = CurrentDimensions()
     places = sorted({(each.partition, each.place) for each in differences})

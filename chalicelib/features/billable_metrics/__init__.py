@@ -1,5 +1,5 @@
-"""Billable metrics: what is measured, and how its events become units.
+"""Billable metrics: definitions of how events become units.
 
-Owns metric records and the list of plans that use each. Does not own events or units. Keeps true: once a live plan uses a
-metric, what decides its units does not change.
+Owns metric records and the list of plans that use each. Does not own events or units. Keeps true: the fields that
+decide a metric's units do not change once a live plan uses it.
 """

@@ -1,7 +1,7 @@
-"""What is told of a metric, and what follows from its end: three tasks that walk pages, in any order.
+"""Announcements of a metric, and the tasks that its deletion schedules: three that walk pages, in any order.
 
-Readers pass over charges of deleted metrics from the first moment on; the tasks take out what nobody reads any more, and bring
-drafts in line. Source: rules/catalog 2.2.
+Readers skip charges of deleted metrics at once. The tasks remove data that nobody reads any more, and refresh drafts.
+Source: rules/catalog 2.2.
 """
 
 from datetime import datetime
@@ -23,13 +23,13 @@ REFRESH = agenda.kind("refresh_drafts_of_metric", rank=7)
 
 
 def announcement(organization: OrganizationRef, metric: Metric, name: str, *, now: datetime) -> Task:
-    """What is told about a metric, as it is written."""
+    """Announcement of a metric in its written state."""
     subject = f"{name}#{metric.id}#{metric.version}"
     return webhooks.announcement(organization, name, "billable_metric", schemas.show(metric), subject=subject, now=now)
 
 
 def end(organization: OrganizationRef, old: Metric, *, now: datetime) -> tuple[list[Write], list[Task]]:
-    """What a deletion writes beside the metric, and the tasks to push."""
+    """Writes of a deletion, beside the metric's own, and the tasks to push."""
     until = clock.utc_now()
     detail = {"metric_id": old.id, "code": old.code, "until": stamp(until), "whole": False}
     tasks = [
@@ -43,8 +43,10 @@ def end(organization: OrganizationRef, old: Metric, *, now: datetime) -> tuple[l
 
 
 def beginning(organization: OrganizationRef, old: Metric | None, new: Metric, *, now: datetime) -> list[Task]:
-    """What a metric needs that takes the code of a deleted one (`old`: itself before a change). One that recurs looks back
-    without limit: it must not see what the other one's periods have kept."""
+    """Tasks of a metric that takes the code of a deleted one. `old`: the metric before a change, else None.
+
+    A recurring metric reads its whole history: it must not see usage that the deleted metric's periods left behind.
+    """
     was_so = old is not None and old.recurring and old.code == new.code
     until = store.deleted_at(organization.id, new.code) if new.recurring and not was_so else None
     if until is None:

@@ -1,8 +1,8 @@
-"""What an organization's metrics ask of each event that comes in: their formulas, and of the first API's recurring counts
-that operations are possible. All of it comes with one short query, which finds nothing for most organizations, and whose
-answer a process keeps for a while. Source: rules/usage 2, 3.2.
+"""Checks that an organization's metrics make of each incoming event: formulas, and valid operations for recurring counts of the
+legacy API. One short query reads them all. It finds nothing for most organizations, and a process caches its answer for a
+while. Source: rules/usage 2, 3.2.
 
-A sandbox reads anew each time, so that a test finds what it has just defined.
+A sandbox reads them anew each time, so that a test sees a metric that it has just defined.
 """
 
 import time
@@ -23,7 +23,7 @@ from chalicelib.platform.ids import OrganizationId
 
 @dataclass(frozen=True, slots=True)
 class Formula:
-    """Which property of an event a formula makes."""
+    """Formula of a metric, and the property that its result is written to."""
 
     field_name: str
     expression: str
@@ -61,7 +61,7 @@ def of(organization: OrganizationRef) -> Mapping[str, Formula]:
 
 
 def asked(organization: OrganizationRef) -> Asked:
-    """What the live metrics ask of events."""
+    """Checks of the live metrics. Cached, but for sandboxes."""
     known = _known.get(organization.id)
     fresh = known is not None and time.monotonic() - known.read_at <= limits.METRICS_KEPT.total_seconds()
     if known is not None and fresh and not organization.sandbox:

@@ -1,4 +1,5 @@
-"""The first API's groups of a metric: what a charge can price, each with its id. Source: rules/usage 4.1, 4.3."""
+"""Groups of a metric in the legacy API, each with its id: the units that a charge can price. Source: rules/usage 4.1,
+4.3."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -46,7 +47,8 @@ def filters_of(group: Any) -> tuple[MetricFilter, ...]:
 
 
 class Dimensions:
-    """What the charge filters of a metric may name. Of two levels of groups only certain pairs of values go together."""
+    """Values that a metric's charge filters may name. With two levels of groups only certain pairs of values belong
+    together."""
 
     def __init__(self, metric: Metric) -> None:
         self._listed = {each.key: {*each.values, ALL_VALUES} for each in metric.filters}
@@ -69,7 +71,7 @@ class Dimensions:
 
 
 def canonical(values: Mapping[str, Sequence[str]]) -> frozenset[tuple[str, frozenset[str]]]:
-    """The values of a filter, the same in whatever order they are listed."""
+    """Values of a filter in a form that does not depend on the order in which they are listed."""
     return frozenset((key, frozenset(listed)) for key, listed in values.items())
 
 

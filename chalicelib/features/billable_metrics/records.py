@@ -17,7 +17,7 @@ Rounding = Literal["round", "ceil", "floor"]
 
 
 class Check(NamedTuple):
-    """What a metric asks of each event that comes in: the property that a formula makes of it, or that its operation is one
+    """The check that a metric makes of each event that is ingested: the property that a formula makes of it, or that its operation is one
     that its value can take (`keys`: of its dimensions)."""
 
     code: str
@@ -61,7 +61,7 @@ class Metric(Record):
 
     @property
     def ingest_checks(self) -> dict[str, Any] | None:
-        """What it asks of each event that comes in, None for most: the property that a formula makes of it; that its
+        """The check that it makes of each event that is ingested, None for most: the property that a formula makes of it; that its
         operation is one that its value can take (`keys`: of its dimensions, in which values stand apart)."""
         if self.deleted_at is not None or self.field_name is None:
             return None

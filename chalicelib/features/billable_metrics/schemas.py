@@ -1,4 +1,4 @@
-"""What requests about billable metrics hold, and how one is shown. Source: rules/catalog 3; rules/usage 2 to 4."""
+"""Request schemas of billable metrics, and their form in the API. Source: rules/catalog 3; rules/usage 2 to 4."""
 
 from collections.abc import Mapping
 from decimal import Decimal
@@ -67,7 +67,7 @@ class DimensionsInput(schema.Request):
 
 
 class MetricInput(DimensionsInput):
-    """The body of create and update. Defaults stand for what is absent; the service reports what is mandatory."""
+    """The body of create and update. Absent fields get defaults; the service reports missing mandatory ones."""
 
     name: schema.Name
     code: schema.Name

@@ -60,7 +60,7 @@ def create(call: Call, values: dict[str, Any]) -> tuple[Metric, list[Task]]:
 
 
 def update(call: Call, old: Metric, values: dict[str, Any]) -> tuple[Metric, list[Task]]:
-    """Change a metric; what is fixed by now is ignored silently. Returns it and the tasks to push.
+    """Change a metric; changes of fields that are fixed by now are ignored silently. Returns it and the tasks to push.
 
     Raises: Invalid; ChangedMeanwhile.
     """
@@ -82,8 +82,8 @@ def update(call: Call, old: Metric, values: dict[str, Any]) -> tuple[Metric, lis
 
 
 def remove(call: Call, old: Metric) -> tuple[Metric, list[Task]]:
-    """Delete a metric: its code is free at once, and readers pass over its charges; plans, events and drafts follow in the
-    background. Returns it and the tasks to push.
+    """Delete a metric: its code is free at once, and readers pass over its charges; plans, events and drafts follow in
+    the background. Returns it and the tasks to push.
 
     Raises: ChangedMeanwhile.
     """
@@ -133,7 +133,7 @@ def show_all(organization_id: OrganizationId, metrics: Sequence[Metric]) -> list
 
 
 def evaluated(values: Mapping[str, Any], *, now: datetime) -> Decimal | str:
-    """What a formula gives for an event, neither of which is kept. `now` stands for a missing timestamp.
+    """Value of a formula for an event, neither of which is kept. `now`: used where the event has no timestamp.
 
     Raises: Invalid.
     """
@@ -175,8 +175,8 @@ def _checked(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _dimensions(values: Mapping[str, Any], old: Metric | None) -> dict[str, Any]:
-    """Filters and group after a request that `_checked` has passed. The two are one thing in two forms: a group brings its
-    filters, and goes with them.
+    """Filters and group after a request that `_checked` has passed. Both are forms of the same dimensions: a group
+    brings its filters, and is removed with them.
 
     Raises: Invalid, when both are given and say different things.
     """

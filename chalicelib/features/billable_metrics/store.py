@@ -1,12 +1,12 @@
-"""Where billable metrics are kept.
+"""Storage of billable metrics.
 
 Items
     pk                              sk          what it is
     <org>#billable_metric#<id> ...  -           platform/collection.py
     <org>#metric-plans#<id>         <plan id>   a live plan uses the metric (written with the plan)
-    <org>#metric-formulas           <code>      {code, field_name, expression, keys} of a live metric that asks something of
-                                                each event that comes in
-    <org>#metric-deleted            <code>      {code, until}: the latest deletion of a metric of this code, really
+    <org>#metric-formulas           <code>      {code, field_name, expression, keys} of a live metric that checks each
+                                                incoming event
+    <org>#metric-deleted            <code>      {code, until}: the latest deletion of a metric of this code, in real time
 
 Access patterns
     1 METRICS.*                 platform/collection.py
@@ -46,7 +46,8 @@ class MetricPlanRow(Row):
 
 
 class FormulaRow(Row):
-    """What a live metric asks of each event that comes in. `keys`: of its dimensions, None where values stand together."""
+    """Check that a live metric makes of each incoming event. `keys`: of its dimensions; None where all values count
+    together."""
 
     code = UnicodeAttribute()
     field_name = UnicodeAttribute()
@@ -74,7 +75,7 @@ def attached(organization_id: OrganizationId, metric_id: BillableMetricId) -> bo
 def usage_actions(
     organization_id: OrganizationId, plan_id: PlanId, *, before: Iterable[str], after: Iterable[str]
 ) -> list[Write]:
-    """Bring the lists of the metrics in line with what a plan uses now."""
+    """Bring the lists of the metrics in line with the metrics that a plan uses."""
     old, new = set(before), set(after)
 
     def row(metric_id: str) -> MetricPlanRow:
@@ -92,13 +93,13 @@ def plans_of(organization_id: OrganizationId, metric_id: BillableMetricId, *, af
 
 
 def formulas(organization_id: OrganizationId) -> list[Check]:
-    """What an organization's metrics ask of each event that comes in."""
+    """Checks that an organization's metrics make of each incoming event."""
     found = FormulaRow.select(_formulas(organization_id))
     return [Check(row.code, row.field_name, row.expression, row.keys) for row in found]
 
 
 def formula_actions(organization_id: OrganizationId, old: Metric | None, new: Metric | None) -> list[Write]:
-    """Bring what events are asked for in line with a metric before and after a change (None: it is not there)."""
+    """Bring the stored checks in line with a metric before and after a change (None: no metric)."""
     before = {m.code: m.ingest_checks for m in (old,) if m is not None and m.ingest_checks}
     after = {m.code: m.ingest_checks for m in (new,) if m is not None and m.ingest_checks}
 

@@ -80,15 +80,15 @@ def _filters(call: Call) -> listing.Filter:
 
 
 def _created(call: Call) -> tuple[str, str] | None:
-    """The range of places in the list, which begin with the instant of creation: no note is created after its issuing date,
-    by whatever time zone; one made for a draft may be long before it."""
+    """The range of places in the list, which begin with the instant of creation: no note is created after its issuing
+    date, by whatever time zone; one made for a draft may be long before it."""
     day = parameters.day(call, "issuing_date_to")
     last = None if day is None else date.fromisoformat(day)
     return None if last is None or last > _LATEST else ("0", f"{(last + timedelta(days=2)).isoformat()}$")
 
 
 def _of_another_entity(call: Call) -> bool:
-    """Whether only notes are wanted that nobody has: all are of the one default entity, and none is self-billed."""
+    """Whether the filters match no note: all notes are of the one default entity, and none is self-billed."""
     self_billed = parameters.switch(call, "self_billed")
     entities = call.many("billing_entity_codes")
     return self_billed is True or (bool(entities) and "default" not in entities)

@@ -28,8 +28,8 @@ from chalicelib.platform.retry import retrying
 from chalicelib.platform.timestamps import stamp
 from chalicelib.platform.unit import Unit, Write
 
-# Announces an issue. In real time whatever clock the organization has.
-ISSUED = agenda.kind("credit_note_issued", rank=86, wall_clock=True)
+# Announces an issue. In real time, also for organizations with a test clock.
+ISSUED = agenda.kind("credit_note_issued", rank=86, real_time=True)
 
 # An invoice may have thousands of fees, but those that are credited mostly stand at its head.
 _FEES_AT_ONCE = 50
@@ -52,8 +52,8 @@ def draft_or_final(
 ) -> CreditNote:
     """The automatic note for unused days of a fee paid in advance; not yet written.
 
-    `item_cents` exact, before tax; `used_cents`: the part of the fee still owed, with tax; `mode`: credit, refund or offset.
-    It is a draft on a draft invoice, and final on any other. Source: rules/billing-periods 7.4.
+    `item_cents` exact, before tax; `used_cents`: the part of the fee still owed, with tax; `mode`: credit, refund or
+    offset. It is a draft on a draft invoice, and final on any other. Source: rules/billing-periods 7.4.
     """
     taxes = tuple(part.tax for part in fee.applied_taxes)
     found = credit_notes.amounts([CreditItem(item_cents, Decimal(0), taxes)])
@@ -98,7 +98,7 @@ def draft_or_final(
 
 
 def finalized(note: CreditNote, invoice: Invoice, *, today: date, now: datetime) -> CreditNote:
-    """A draft note made final with its invoice, whose number it takes."""
+    """Note of a draft, finalized with its invoice, whose number it takes."""
     return note.model_copy(
         update={
             "status": "finalized",

@@ -1,4 +1,4 @@
-"""Where credit notes are kept. What billing must read consistently stands under the customer's own key.
+"""Storage of credit notes. Open balances stand in the customer's item collection, as billing reads them consistently.
 
 Items
     pk                            sk                     what it is
@@ -75,7 +75,7 @@ def create_actions(organization_id: OrganizationId, note: CreditNote) -> list[Wr
 
 
 def replace_actions(organization_id: OrganizationId, old: CreditNote, new: CreditNote) -> list[Write]:
-    """Write `new` over `old`, its open balance with it; refused if somebody else wrote in between."""
+    """Replace `old` by `new`, with its open balance, under the optimistic lock."""
     return write_notes(organization_id, replaced=[(old, new)])
 
 
@@ -110,7 +110,7 @@ def owner_pk(organization_id: OrganizationId, customer_id: CustomerId) -> str:
 
 
 def _open_writes(organization_id: OrganizationId, old: CreditNote | None, new: CreditNote) -> list[Write]:
-    """The change of the open balance. Needs no condition of its own: the note's optimistic lock guards both."""
+    """The change of the open balance. It needs no condition of its own: the note's optimistic lock protects both."""
     before = old if old is not None and old.open else None
     after = new if new.open else None
     if after is not None:

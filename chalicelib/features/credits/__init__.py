@@ -1,6 +1,7 @@
-"""Credits: what lowers an invoice. Open credit notes today; applied coupons and wallet balances are further kinds.
+"""Credits: balances that lower an invoice. Open credit notes today; applied coupons and wallet balances are further
+kinds.
 
-Owns the protocol `Credit` and how each kind is read, offered, taken and written. Does not own the order in which kinds are
-taken (`domain/invoicing/steps.py`) nor the issue transaction. Keeps true: what an invoice takes of a credit is written in
-the transaction that issues the invoice; all changes of one kind are written together.
+Owns the protocol `Credit` and how each kind is read, offered, taken and written. Does not own the order in which kinds
+are taken (`domain/invoicing/steps.py`) nor the issue transaction. Keeps true: the part of a credit that an invoice
+takes is written in the transaction that issues the invoice; all changes of one kind are written together.
 """

@@ -1,4 +1,4 @@
-"""The protocol of what lowers an invoice."""
+"""Protocol of a credit: a balance that lowers an invoice."""
 
 from dataclasses import dataclass
 from datetime import datetime

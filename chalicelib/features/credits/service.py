@@ -32,7 +32,7 @@ class Offer:
         return Credits(notes=tuple(note.offer() for note in self.notes))
 
     def taken(self, invoice: Invoice, sums: Totals, *, now: datetime) -> list[Taken]:
-        """The credits after the invoice took of them what its computation says."""
+        """Credits after the invoice took the cents of its computation from them."""
         notes = zip(self.notes, sums.taken_from_notes, strict=True)
         return [note.take(invoice, cents, now=now) for note, cents in notes if cents]
 
@@ -56,6 +56,7 @@ def offered(credits: Sequence[Credit], invoice: Invoice, fees: Sequence[Fee]) ->
 def actions(organization_id: OrganizationId, taken: Sequence[Taken], notes: Sequence[NoteChange]) -> list[Write]:
     """The writes of all credits that an issue transaction takes, and of the credit notes that it changes otherwise.
 
-    All changes of one kind are written together, as their total moves in one row that a transaction may touch only once.
+    All changes of one kind are written together, as their total moves in one row that a transaction may touch only
+    once.
     """
     return open_notes.actions(organization_id, [each for each in taken if isinstance(each, TakenNote)], notes)

@@ -1,4 +1,4 @@
-"""Changing an organization's settings: with its first webhook endpoint, and with what a new time zone calls for."""
+"""Changes of an organization's settings, with its first webhook endpoint and the effects of a new time zone."""
 
 from datetime import datetime
 
@@ -16,8 +16,8 @@ from chalicelib.platform.unit import Unit
 
 
 def update(organization_id: OrganizationId, request: OrganizationUpdate, *, now: datetime) -> Organization:
-    """Change the settings that the request names, `webhook_url` (the first endpoint's) included: all in one transaction,
-    with the task that plans the customers anew where the time zone changes.
+    """Change the settings that the request names, `webhook_url` (the first endpoint's) included: all in one
+    transaction, with the task that plans the customers anew where the time zone changes.
 
     Raises: Invalid, when another endpoint has the URL; ChangedMeanwhile.
     """

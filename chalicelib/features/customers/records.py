@@ -33,7 +33,7 @@ class Metadata(BaseModel):
 
 
 class Address(BaseModel):
-    """Where goods go; all parts optional."""
+    """Shipping address; all parts optional."""
 
     model_config = ConfigDict(defer_build=True, frozen=True)
 
@@ -103,9 +103,9 @@ class Customer(Record):
 
 
 class BillingState(BaseModel):
-    """What billing knows of a customer. `due_at`: when its billing task is due; `invoices`: numbers drawn so far;
-    `attached`: something with a currency belongs to the customer, so that the currency is fixed. `made_at_instant`: how
-    many invoices billing made at `instant`, its latest one."""
+    """Billing state of a customer. `due_at`: due time of its billing task. `invoices`: numbers drawn so far.
+    `attached`: something with a currency belongs to the customer, so that the currency is fixed. `made_at_instant`:
+    number of invoices that billing made at `instant`, its latest one."""
 
     model_config = ConfigDict(defer_build=True, frozen=True, extra="ignore")
 

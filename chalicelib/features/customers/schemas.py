@@ -1,4 +1,4 @@
-"""What requests about customers hold. Source: rules/catalog 4; rules/invoices 11."""
+"""Request schemas of customers. Source: rules/catalog 4; rules/invoices 11."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime

@@ -26,8 +26,8 @@ from chalicelib.platform.unit import Unit, Write
 # The billing of a customer: starts, changes and ends of its subscriptions, and its invoices. Reads usage, so it waits
 # for events still queued. Ranks: nothing of one instant relies on their order but that invoices end after billing began.
 BILL = agenda.kind("bill_customer", rank=10, reads_usage=True)
-REPLAN = agenda.kind("replan_customers", rank=5, wall_clock=True)
-# A deleted customer's drafts are made final a little later. Source: rules/catalog 2.2.
+REPLAN = agenda.kind("replan_customers", rank=5, real_time=True)
+# A deleted customer's drafts are finalized a little later. Source: rules/catalog 2.2.
 CLOSE = agenda.kind("close_customer", rank=15)
 _DRAFTS_KEPT = timedelta(minutes=5)
 
@@ -101,8 +101,9 @@ def new_customer(external_id: str, *, now: datetime) -> Customer:
 def creation(
     organization: Organization, blank: Customer, number: Callable[[], int], *, now: datetime
 ) -> tuple[Customer, list[Write], list[Task]]:
-    """A new customer with its number, the actions that store it, and the tasks that go with them. Refused if its external
-    id was taken meanwhile. Comes after all that may refuse the request, so that no number is drawn for nothing."""
+    """A new customer with its number, the actions that store it, and the tasks that go with them. Refused if its
+    external id came into use meanwhile. Call it after all checks of the request, so that no number is drawn for
+    nothing."""
     customer = blank.model_copy(update={"sequential_id": number()})
     shown = serializer.show_all(organization, [customer])[0]
     subject = f"customer.created#{customer.id}"
@@ -180,8 +181,8 @@ def replace_action(organization_id: OrganizationId, old: Customer, new: Customer
 
 
 def replan_task(organization: Organization, *, now: datetime) -> Task:
-    """After a change of the organization's time zone: the task that brings every customer's next billing instant in line.
-    The caller writes it together with the change, and pushes it afterwards."""
+    """After a change of the organization's time zone: the task that brings every customer's next billing instant in
+    line. The caller writes it together with the change, and pushes it afterwards."""
     return agenda.task(REPLAN, organization.ref, f"{organization.timezone}#{organization.version}", now)
 
 

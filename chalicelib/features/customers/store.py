@@ -1,9 +1,9 @@
-"""Where customers are kept. What billing must read consistently stands under the customer's own key.
+"""Storage of customers. The customer's item collection holds everything that billing reads consistently.
 
 Items
     pk                              sk          what it is
     <org>#customer#<id>             -           the customer (platform/collection.py)
-    <org>#customer#<id>             billing     its billing state, the lock of all that decides its money
+    <org>#customer#<id>             billing     its billing state, the lock of everything that decides its money
     <org>#customer#<id>             sub#<id>    its subscriptions (features/subscriptions/store.py)
     <org>#customer#<id>             note#...    its credit notes with a balance (features/credit_notes/store.py)
     <org>#customer-code#<external>  -           uniqueness item: one live customer per external id

@@ -19,7 +19,8 @@ _TEMPLATES = Path(__file__).parent / "templates"
 
 @dataclass(frozen=True, slots=True)
 class InvoiceDocument:
-    """What a document shows: the invoice and the organization as the API has them, the language, and a logo (PNG/JPG)."""
+    """Content of a document: the invoice and the organization in the API's form, the language, and a logo (PNG or
+    JPG)."""
 
     invoice: Mapping[str, Any]
     organization: Mapping[str, Any]

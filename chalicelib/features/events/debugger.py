@@ -1,4 +1,4 @@
-"""The debugger: the events that came in lately, the last first, with who sent them and what is odd about them.
+"""Debugger: the events received lately, the last first, with their senders and faults.
 
 Events that were refused never appear. Source: rules/usage 1.5; decisions/0010.
 """
@@ -44,7 +44,7 @@ def page(call: Call) -> tuple[list[dict[str, Any]], dict[str, int | None]]:
 
 
 class _Filter:
-    """What a list leaves. `warnings[]` names those that an event must have one of; `any`: whichever."""
+    """Filter of a list. `warnings[]` names faults: an event must have one of them; `any` means all of them."""
 
     def __init__(self, call: Call) -> None:
         names = parameters.words(call, ("warnings", "warning"), (*faults.WARNINGS, _ANY))
@@ -57,7 +57,7 @@ class _Filter:
 
     @property
     def name(self) -> Sequence[Any]:
-        """What tells it from other filters."""
+        """Values that identify the filter."""
         return [self._bits, self._code, self._subscription]
 
     def of_day(self, day: str) -> bool | None:

@@ -26,7 +26,7 @@ _DAY_MS = 86_400_000
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """What a list leaves: a code, and a range of timestamps in milliseconds, both ends included."""
+    """Filter of a list: a code, and a range of timestamps in milliseconds, both ends included."""
 
     code: str | None
     low_ms: int
@@ -34,7 +34,7 @@ class Filter:
 
     @property
     def name(self) -> Sequence[Any]:
-        """What tells it from other filters."""
+        """Values that identify the filter."""
         return [self.code, self.low_ms, self.high_ms]
 
     def of_day(self, day: str) -> bool | None:
@@ -87,14 +87,14 @@ def _filter(call: Call, subscription: str | None, real_now: datetime) -> Filter:
 
 
 def _kept_since(organization: OrganizationRef, real_now: datetime) -> int:
-    """The first millisecond of which all events are there still: they go at some time after this."""
+    """First millisecond of which all events still exist: they expire some time after this."""
     if organization.sandbox:
         return _FIRST_MS
     return layout.begin_ms_of_day(layout.day_of(milliseconds_of(real_now - limits.EVENT_RETENTION)))
 
 
 def _started_at(organization_id: OrganizationId, subscription: str) -> datetime | None:
-    """When the live subscription of an external id started, else the latest that had it."""
+    """Start of the live subscription of an external id, else of the latest one; None where none started."""
     live = subscriptions.started_at_of(organization_id, subscription)
     if live is not None:
         return live

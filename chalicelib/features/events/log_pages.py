@@ -18,14 +18,14 @@ _REMEMBERED_FROM = 1000
 
 
 class Filter(Protocol):
-    """What a list leaves."""
+    """Filter of a list."""
 
     @property
     def name(self) -> Sequence[Any]:
-        """What tells it from other filters."""
+        """Values that identify the filter."""
 
     def of_day(self, day: str) -> bool | None:
-        """Whether it leaves all events of a day, or none; None: it depends on the event."""
+        """Whether the filter keeps all events of a day, or none; None where it depends on the event."""
 
     def keeps(self, reference: Reference) -> bool:
         """Whether an event stays in the list."""
@@ -48,7 +48,7 @@ def page(
 
 
 def _numbers(organization_id: OrganizationId, order: Order, filter_: Filter, days: Sequence[Day]) -> list[int]:
-    """How many events of each day the filter leaves."""
+    """Number of events of each day that the filter keeps."""
     listed = ["log", order.name, *filter_.name]
     is_partial = any(filter_.of_day(day.name) is None for day in days)
     known: dict[str, list[int]] = (positions.kept(organization_id, listed, "numbers") or {}) if is_partial else {}

@@ -1,8 +1,9 @@
-"""What the first API refuses of recurring counts: adding what is there, removing what is not. Source: rules/usage 3.2.
+"""Operations that the legacy API refuses for recurring counts: adding an active value, removing an inactive one.
+Source: rules/usage 3.2.
 
-Active is what all events of the subscription's stream metered so far left so, and those before it in the same request. This
-only reads, and only where an event's metric was declared as `recurring_count_agg`: all that was ever added and removed. A
-sandbox waits for what is on its way, so that each event finds those sent before it.
+A value is active after all events of the subscription's stream metered so far, and after those before it in the same
+request. This only reads, and only where an event's metric was declared as `recurring_count_agg`: its whole history.
+A sandbox waits for events in flight, so that each event finds those sent before it.
 """
 
 from collections.abc import Callable, Mapping
@@ -21,12 +22,12 @@ from chalicelib.platform.usage_table import usage
 
 Findings = dict[str, list[str]]
 
-# Whatever was dated, also what is dated ahead.
+# Events of any date, future ones too.
 _EVER = Span(datetime(1970, 1, 1, tzinfo=UTC), datetime(9999, 1, 1, tzinfo=UTC))
 
 
 def findings_of_entry(entry: Mapping[str, Any], namings: Mapping[str, Naming]) -> Findings:
-    """What an event that is refused anyway lacks beside that."""
+    """Further faults of an entry that is refused anyway."""
     code, properties = entry.get("code"), entry.get("properties")
     naming = namings.get(code) if isinstance(code, str) else None
     return {} if naming is None else naming.wrong_operation(properties if isinstance(properties, Mapping) else {})
@@ -39,8 +40,8 @@ def findings(
     *,
     wait: Callable[[OrganizationRef], None],
 ) -> dict[int, Findings]:
-    """What is wrong with these events of a request, by their place in it. A repeat of an event, stored or of this request, is
-    never wrong, and changes nothing."""
+    """Faults of the events of a request, by their place in it. A repeated event, stored or of this request, has no
+    fault and changes nothing."""
     checked = {place: event for place, event in events.items() if event.code in namings}
     if not checked:
         return {}

@@ -1,4 +1,4 @@
-"""What requests about events hold. Source: rules/usage 1.1 to 1.3."""
+"""Request schemas of events. Source: rules/usage 1.1 to 1.3."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -22,7 +22,7 @@ from chalicelib.platform.timestamps import iso, iso_millis
 _SECONDS = re.compile(r"\d{1,12}(\.\d{1,12})?", re.ASCII)
 _PRICE = re.compile(r"[+-]?0*\d{1,25}(\.\d{1,40})?", re.ASCII)
 _PRICE_WHOLE, _PRICE_DECIMALS = 25, 15
-_LATEST_MS = 253_370_764_800_000  # The year 9999: what lies behind cannot be written as an instant.
+_LATEST_MS = 253_370_764_800_000  # The year 9999: later instants have no text form.
 
 
 def _timestamp(value: Any) -> int | None:
@@ -139,7 +139,7 @@ def read_estimate(values: Mapping[str, Any], *, now: datetime) -> Event:
 
 
 def batch_of(body: Any) -> list[Mapping[str, Any]]:
-    """The events of a batch: `{"events": [...]}`, or the first API's one event for several subscriptions.
+    """The events of a batch: `{"events": [...]}`, or the legacy API's one event for several subscriptions.
 
     Raises: BadRequest; Invalid.
     """

@@ -27,7 +27,7 @@ from chalicelib.platform.timestamps import stamp, unstamp
 from chalicelib.platform.usage_table import usage
 from chalicelib.platform.values import Item
 
-# Reads in a sandbox wait this long for events that are on their way, so that a test sees what it has just sent.
+# Reads in a sandbox wait this long for events in flight, so that a test sees what it has just sent.
 _SANDBOX_READ_WAIT_SECONDS = 5.0
 _POLL_SECONDS, _POLL_SECONDS_MAX = 0.02, 0.5
 
@@ -68,7 +68,7 @@ def accept(
 
 
 def evaluated(event: Event, known: Mapping[str, formulas.Formula]) -> Event:
-    """The event with what the formula of its metric, where it has one, makes of it.
+    """Event with the property that the formula of its metric writes; unchanged without a formula.
 
     Raises: Invalid, where the formula fails.
     """
@@ -118,7 +118,8 @@ def show_items(organization_id: OrganizationId, items: Sequence[Item]) -> list[d
 
 
 def show_accepted(organization_id: OrganizationId, events: Sequence[Event], *, now: datetime) -> list[dict[str, Any]]:
-    """Events as they are answered on receipt: who they belong to is decided by their timestamps, when usage is read."""
+    """Events as answered on receipt. They have no customer or subscription yet: their timestamps decide that when usage
+    is read."""
     return [
         schemas.show(
             event, lago_id=event_id(organization_id, event), created_at=now, customer_id=None, subscription_id=None
@@ -185,7 +186,7 @@ def _send(
     if source is not None:
         head["from"] = [source.ip, source.client]
     if organization.sandbox:
-        head["now"] = stamp(now)  # What its clock says: the hour whose faults are told together.
+        head["now"] = stamp(now)  # Its clock's time: it gives the hour whose faults are announced together.
         # Written before sending: a marker too many only makes the test clock wait, one too few would lose events to it.
         head["in_flight"] = new_id()
         expires = int((received_at + limits.IN_FLIGHT_KEPT).timestamp())

@@ -1,5 +1,5 @@
-"""Pages of the events of one subscription, from the time index. On which days there is how much, rows tell; within a
-day events are read one after the other from where the page before has ended."""
+"""Pages of one subscription's events, from the time index. Rows give the number of events of each day; within a day
+events are read one after the other from the end of the page before."""
 
 import heapq
 import itertools
@@ -22,7 +22,7 @@ _READ_AT_ONCE = 200
 
 @dataclass(frozen=True, slots=True)
 class Events:
-    """Those of a subscription in a range of milliseconds, both ends included; `code`: of one code only."""
+    """Events of a subscription in a range of milliseconds, both ends included. `code`: of one code only."""
 
     organization_id: OrganizationId
     subscription: str
@@ -43,7 +43,7 @@ class Events:
         return self._read(days, wanted, has_more=has_more), listing.meta(wanted, total)
 
     def _days(self, real_now: datetime) -> dict[str, int]:
-        """How many events there are on each day, the latest first."""
+        """The number of events on each day, the latest first."""
         low, high = layout.day_of(self.low_ms), layout.day_of(self.high_ms)
         found = daily.numbers(self.organization_id, self.subscription, low, high, real_now=real_now)
         days: dict[str, int] = {}
@@ -57,7 +57,7 @@ class Events:
         return days
 
     def _in_part_of(self, day: str) -> int:
-        """How many there are on a day of which a part is asked for: whole hours by their rows, cut ones by the
+        """The number of events on a day of which a part is listed: whole hours by their rows, cut ones by the
         index."""
         pk = layout.usage_pk(self.organization_id, self.subscription)
         number = 0

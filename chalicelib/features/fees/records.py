@@ -1,4 +1,4 @@
-"""What is kept beside a fee that stands by itself."""
+"""Records of standalone fees."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -17,7 +17,7 @@ class Stored:
 
 @dataclass(frozen=True, slots=True)
 class PaidDays:
-    """What a fee in advance paid for: half-open, and its cents."""
+    """The days that a fee in advance paid for, half-open, and its cents."""
 
     start: datetime
     end: datetime

@@ -22,7 +22,7 @@ from chalicelib.platform.unit import Unit, Write
 
 # What is remembered of the last change to a status.
 _SINCE = {"succeeded": "succeeded_at", "failed": "failed_at", "refunded": "refunded_at"}
-# Behind these many invoices nobody just made looks for its fees.
+# Number of latest invoices whose fees a read waits for: a client just made no older ones.
 _LATEST = 25
 
 
@@ -53,7 +53,7 @@ def payment_statuses(organization_id: OrganizationId, fees: Sequence[Fee]) -> di
 def paid_between(
     organization_id: OrganizationId, subscription_id: SubscriptionId, low: datetime, high: datetime
 ) -> Iterator[PaidDays]:
-    """What a subscription paid in advance for ranges that begin between two instants, both included."""
+    """The days that a subscription paid in advance, of ranges that begin between two instants, both included."""
     return store.paid_between(organization_id, subscription_id, low, high)
 
 

@@ -1,11 +1,11 @@
-"""Where fees stand by themselves. A fee of a final invoice never changes, so that a copy of it is as good.
+"""Storage of standalone fees, and of copies of the fees of final invoices, which never change.
 
 Items
     pk                                  sk                      what it is
-    <org>#fee#<id>                      -                       a fee without invoice, or a copy of one of a final invoice
+    <org>#fee#<id>                      -                       a standalone fee, or a copy of one of a final invoice
         index list:  <org>#fee                    <created_at>#<id>   those not deleted
         index owner: <org>#fee-of#<customer>      the same
-    <org>#advance-fees#<subscription>   <start>#<fee id>        for which days a fee in advance was paid, and its cents
+    <org>#advance-fees#<subscription>   <start>#<fee id>        the days that a fee in advance paid for, and its cents
 
 Access patterns
     1 get(org, id)                      GetItem    consistent
@@ -66,7 +66,7 @@ def get(organization_id: OrganizationId, fee_id: FeeId) -> Stored | None:
 
 
 def known(organization_id: OrganizationId, ids: Sequence[str]) -> set[str]:
-    """Which of these fees were made, also if they were deleted since."""
+    """Ids of those fees that were made, also if they were deleted since."""
     found = FeeRow.find_many([fee_key(organization_id, FeeId(each)) for each in ids])
     return {row.record.id for row in found.values()}
 
@@ -109,12 +109,12 @@ def paid_loose(
 
 
 def replace_action(organization_id: OrganizationId, old: Stored, new: Fee) -> Write:
-    """Write `new` over the fee as it was read; refused if somebody else wrote in between."""
+    """Replace the fee, under its optimistic lock."""
     return _row(organization_id, new, version=old.version).replace(old.version)
 
 
 def remove_actions(organization_id: OrganizationId, old: Stored) -> list[Write]:
-    """Take a fee out of reads and lists; what is left of it keeps it from being made again."""
+    """Remove a fee from reads and lists. The item stays, so that the fee is not made again."""
     return [
         _row(organization_id, old.fee, version=old.version, deleted=True).replace(old.version),
         PaidDaysRow.remove_key(_paid_key(organization_id, old.fee)),
@@ -125,7 +125,7 @@ def remove_actions(organization_id: OrganizationId, old: Stored) -> list[Write]:
 def paid_between(
     organization_id: OrganizationId, subscription_id: SubscriptionId, low: datetime, high: datetime
 ) -> Iterator[PaidDays]:
-    """What a subscription paid in advance for ranges that begin between two instants, both included."""
+    """Ranges that a subscription paid for in advance and that begin between two instants, both included."""
     pk = key(organization_id, "advance-fees", subscription_id)
     within = PaidDaysRow.sk.between(stamp(low), f"{stamp(high)}$")
     for row in PaidDaysRow.select(pk, within=within):

@@ -33,7 +33,7 @@ VISIBLE: tuple[InvoiceStatus, ...] = ("draft", "finalized", "voided", "failed", 
 
 
 class Part(BaseModel):
-    """Base of what is nested in an invoice."""
+    """Base of the objects nested in an invoice."""
 
     model_config = ConfigDict(defer_build=True, frozen=True, extra="ignore")
 
@@ -72,7 +72,8 @@ class AppliedTaxPart(Part):
 
 
 class DaysPart(Part):
-    """Local days from `first` to `last`, both included, of a whole period [whole_start, whole_end); shown as instants."""
+    """Local days from `first` to `last`, both included, of a whole period [whole_start, whole_end); shown as
+    instants."""
 
     start: datetime
     end: datetime
@@ -142,8 +143,8 @@ class MetadataPair(Part):
 
 class Fee(Part):
     """The amount owed for one item. `units`, `precise_amount_cents`, `unit_amount` (currency units) and rates are exact
-    text; `start` and `end` are half-open. `payment_status` and the fields after it are of a standalone fee; other fees have
-    their invoice's."""
+    text; `start` and `end` are half-open. `payment_status` and the fields after it are of a standalone fee; other fees
+    have their invoice's."""
 
     id: FeeId
     invoice_id: InvoiceId | None

@@ -85,7 +85,7 @@ def extended(
 
 
 def fee(fee: Fee, payment_status: str) -> dict[str, Any]:
-    """A fee; `lago_group_id` only where it is for a group of the first API."""
+    """A fee; `lago_group_id` only where it is for a group of the legacy API."""
     units_of_currency = Decimal(1).scaleb(-exponent(fee.currency))
     precise, taxes = Decimal(fee.precise_amount_cents), Decimal(fee.taxes_precise_cents)
     group = {} if fee.group_id is None else {"lago_group_id": fee.group_id}
@@ -214,7 +214,7 @@ def _tax(tax: AppliedTaxPart, currency: str, created_at: datetime) -> dict[str, 
 
 
 def _legacy(invoice: Invoice) -> dict[str, Any]:
-    """The names of the first API, which old clients still read. Source: rules/invoices 3."""
+    """Names of the legacy API, which old clients still read. Source: rules/invoices 3."""
     currency = invoice.currency
     return {
         "legacy": False,

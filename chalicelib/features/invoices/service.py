@@ -29,9 +29,9 @@ from chalicelib.platform.ids import InvoiceId, OrganizationId, new_id
 from chalicelib.platform.retry import retrying
 from chalicelib.platform.unit import Unit, Write
 
-# The announcement of an issue, and printing. In real time whatever clock the organization has.
-ISSUED = agenda.kind("invoice_issued", rank=85, wall_clock=True)
-PRINT = agenda.kind("print_invoice", rank=95, wall_clock=True, queue="documents")
+# The announcement of an issue, and printing. In real time, also for organizations with a test clock.
+ISSUED = agenda.kind("invoice_issued", rank=85, real_time=True)
+PRINT = agenda.kind("print_invoice", rank=95, real_time=True, queue="documents")
 
 
 def find(organization_id: OrganizationId, invoice_id: InvoiceId) -> Invoice:

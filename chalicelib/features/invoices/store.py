@@ -1,16 +1,16 @@
-"""Where invoices and their fees are kept.
+"""Storage of invoices and their fees.
 
 Items
     pk                          sk                          what it is
     <org>#invoice#<id>          -                           the invoice
         index list:  <org>#invoice                 <issuing date>#<created_at>#<id>   visible ones only (sparse)
         index owner: <org>#invoice-of#<customer>   the same
-    <org>#invoice#<id>          fee#<build>#<n>             a fee of one build; only the build that the invoice names is read
+    <org>#invoice#<id>          fee#<build>#<n>             a fee of one revision; readers read the one that the invoice names
 
 Access patterns
     1 get(org, id)              GetItem   consistent
-    2 fees_of(org, invoice)     Query     consistent, one build
-    3 write_fees(...)           BatchWrite under a build nobody reads yet; what a crash left is never read
+    2 fees_of(org, invoice)     Query     consistent, one fee revision
+    3 write_fees(...)           BatchWrite under a new fee revision; leftovers of a crash are never read
     4 create_actions / replace_actions    part of the issuing transaction, with totals
     5 listings.page(call)       Query     index list or owner
     6 drafts_of(org, customer)  Query     index owner, then 1 for each
@@ -109,7 +109,7 @@ def latest(organization_id: OrganizationId, number: int) -> list[Invoice]:
 
 
 def write_fees(organization_id: OrganizationId, invoice_id: InvoiceId, build: str, fees: Sequence[Fee]) -> None:
-    """Write the fees of a build. Nobody reads them before an invoice names the build."""
+    """Write the fees of a revision (`build`). Nobody reads them before an invoice names the revision."""
     pk, _ = invoice_key(organization_id, invoice_id)
     rows.put_records(InvoiceFeeRow.record, {(pk, f"fee#{build}#{n:05d}"): fee for n, fee in enumerate(fees)})
 
@@ -121,7 +121,7 @@ def create_actions(organization_id: OrganizationId, invoice: Invoice) -> list[Wr
 
 
 def replace_actions(organization_id: OrganizationId, old: Invoice, new: Invoice) -> list[Write]:
-    """Write `new` over `old`; refused if somebody else wrote in between."""
+    """Replace `old` by `new`, under its optimistic lock."""
     replaced = _row(organization_id, new).replace(old.version)
     before, after = _totals(old, -1), _totals(new, 1)
     changes = {name: before.get(name, 0) + after.get(name, 0) for name in {**before, **after}}

@@ -34,7 +34,7 @@ def recomputed(
 
 
 def refresh(organization_id: OrganizationId, draft: Invoice, *, now: datetime) -> Invoice:
-    """The draft computed again, with all events of its period so far, under a new fee revision. A draft that has become
+    """Draft computed again, with all events of its period so far, under a new fee revision. A draft that has become
     final meanwhile stays as it is.
 
     Raises: ChangedMeanwhile.

@@ -63,7 +63,7 @@ class EventContext:
         return [part for part in found if part is not None]
 
     def fee(self, used: Used, invoice_id: InvoiceId, *, transaction_id: str | None, now: datetime) -> Fee:
-        """The fee for what one event adds. Source: rules/usage 7, 8."""
+        """Fee for the amount that one event adds. Source: rules/usage 7, 8."""
         taxes = tax_resolver.read(self.billing, [self.plan])
         owner = LineItemContext(self.subscription, self.plan, self.part, invoice_id, now)
         fee = pricing.charge_fee(used, owner, taxes.of(used.charge.tax_ids, self.plan.tax_ids), kept=True)
@@ -100,7 +100,7 @@ def _charge_once(task: Task, now: datetime) -> bool:
 
 
 def context_of(own: Organization, external_id: str, code: str, event: Reading) -> EventContext | None:
-    """The subscription that holds an event, with what its plan charges for it; None where no subscription does."""
+    """Subscription that holds an event, with its plan's charges for the event; None without such a subscription."""
     found = _holder(own, external_id, event)
     if found is None:
         return None
@@ -122,8 +122,8 @@ def context_of(own: Organization, external_id: str, code: str, event: Reading) -
 
 
 def _holder(own: Organization, external_id: str, event: Reading) -> tuple[BillingContext, Subscription] | None:
-    """The holder of an event, read consistently: the live subscription's customer is asked first, then those that had the
-    external id before."""
+    """The holder of an event, read consistently: the live subscription's customer is asked first, then those that had
+    the external id before."""
     live = subscription_store.find_live(own.id, external_id)
     asked: set[str] = set()
     if live is not None:
@@ -171,7 +171,8 @@ def _holds(subscription: Subscription, event: Reading) -> bool:
 
 
 def _not_made(context: EventContext, transaction_id: str, event: Reading) -> list[tuple[EventFeeTarget, Decimal]]:
-    """The parts of charges that see an event and have no fee of it yet, each with what its period was charged by now."""
+    """The parts of charges that see an event and have no fee of it yet, each with the sum charged in its period by
+    now."""
     parts = context.parts(event)
     markers = [
         _marker(context, part.asked.charge, _base_id(context, part.asked.charge, transaction_id)) for part in parts
@@ -182,7 +183,8 @@ def _not_made(context: EventContext, transaction_id: str, event: Reading) -> lis
 
 
 def _marker(context: EventContext, charge: Charge, base_id: str) -> tuple[str, str]:
-    """Key of the idempotency marker, whose existence proves that the fee was created: its invoice, or the fee itself."""
+    """Key of the idempotency marker, whose existence proves that the fee was created: its invoice, or the fee
+    itself."""
     organization_id = context.billing.organization.id
     if charge.invoiceable:
         return invoice_store.invoice_key(organization_id, InvoiceId(base_id))

@@ -1,4 +1,4 @@
-"""Making a draft final: at the end of its grace period, or earlier when somebody asks for it."""
+"""Finalizing of drafts: at the end of the grace period, or earlier on request."""
 
 from dataclasses import replace
 from datetime import date, datetime, timedelta
@@ -35,8 +35,8 @@ def finalize(task: Task, now: datetime) -> None:
 
 
 def finalize_now(organization: OrganizationRef, draft: Invoice, *, now: datetime) -> list[Task]:
-    """Move the draft's finalization to now; it is carried out as at the end of the grace period. Returns the task to push;
-    none for a draft that has become final meanwhile. Idempotent.
+    """Move the draft's finalization to now; it is carried out as at the end of the grace period. Returns the task to
+    push; none for a draft that has become final meanwhile. Idempotent.
 
     Raises: ChangedMeanwhile.
     """

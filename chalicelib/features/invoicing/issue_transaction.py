@@ -1,8 +1,8 @@
 """The issue transaction: the one place where an invoice becomes final or is drafted, whatever made it.
 
-Fees are written under a fee revision that nobody reads yet; then one transaction writes all that must agree: the invoice, the
-customer's billing state with the number drawn from it, the credits taken, what the maker adds, and the tasks that follow.
-A crash before it leaves nothing visible; after it, nothing is missing.
+Fees are written under a fee revision that nobody reads yet. Then one transaction writes everything that must agree: the
+invoice, the customer's billing state with the number drawn from it, the credits taken, the maker's own writes, and the
+tasks that follow. A crash before it leaves nothing visible; after it, nothing is missing.
 """
 
 from collections.abc import Sequence
@@ -37,11 +37,12 @@ NUMBERED = "invoices-numbered-per-customer"
 
 @dataclass(frozen=True, slots=True)
 class Issue:
-    """All that one issue transaction writes. `context`: as everything was read; `state`: the billing state afterwards;
-    `invoice`: None where a run bills nothing; `numbering`: draws the number; `taken`: the credits that lower the invoice.
+    """Contents of one issue transaction. `context`: everything as it was read; `state`: the billing state afterwards;
+    `invoice`: None where a run bills nothing; `numbering`: draws the number; `taken`: the credits that lower the
+    invoice.
 
-    The maker adds its own: `replaces`: the stored draft that the invoice replaces; `notes`: credit notes created or changed
-    beside those taken; `actions` and `tasks`: all else that changes and follows.
+    The maker adds its own: `replaces`: the stored draft that the invoice replaces; `notes`: credit notes created or
+    changed beside those taken; `actions` and `tasks`: all else that changes and follows.
     """
 
     context: BillingContext
@@ -155,7 +156,8 @@ def _invoice_actions(issue: Issue) -> list[Write]:
 
 
 def _announcements(issue: Issue, *, now: datetime) -> list[Task]:
-    """The tasks that follow every issue: messages of credit notes and credits, of the invoice, and a draft's finalization."""
+    """The tasks that follow every issue: messages of credit notes and credits, of the invoice, and a draft's
+    finalization."""
     context, invoice = issue.context, issue.invoice
     ref = context.organization.ref
     tasks = [credit_notes.issued_task(ref, each.after, now) for each in issue.notes if each.shows]

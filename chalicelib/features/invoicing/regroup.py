@@ -1,4 +1,4 @@
-"""Standalone fees that were paid, gathered once a period on an invoice of which nothing is due.
+"""Regrouping of paid standalone fees, once a period, on an invoice with nothing due.
 
 Only of charges that ask for it (`regroup_paid_fees: invoice`). Source: rules/usage 7; rules/invoices 1.
 """

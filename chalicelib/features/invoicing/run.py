@@ -1,4 +1,4 @@
-"""The billing run of a customer: what is due is decided, and issued one invoice after the other."""
+"""Billing run of a customer: decides the due steps, and issues one invoice after the other."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -56,7 +56,7 @@ def next_group(decisions: Sequence[Decision]) -> list[Decision]:
 def next_due_at(
     subscriptions: Sequence[Subscription], known: Mapping[str, Plan], context: BillingContext
 ) -> datetime | None:
-    """When the customer's billing is due next; None: never."""
+    """Next due time of the customer's billing; None: never."""
     waits = lifecycle.waiting_for_an_end(subscriptions)
     instants = [
         schedule.next_due_at(s, known[s.plan_id], zone=context.zone) for s in subscriptions if s.id not in waits
@@ -87,13 +87,13 @@ def _bill_once(task: Task, now: datetime) -> bool:
 
 
 def _places(outcome: Outcome) -> int:
-    """How many places of a transaction's 100 an outcome takes at the most."""
+    """Upper bound of the items that an outcome takes of the 100 of a transaction."""
     ends = outcome.before.live and not outcome.after.live
-    return 1 + len(outcome.news) + 2 * ends
+    return 1 + len(outcome.events) + 2 * ends
 
 
 def _issue(context: BillingContext, decisions: Sequence[Decision], *, due_at: datetime | None, now: datetime) -> None:
-    """Carry out what was decided for one invoice, and move the customer's task on to `due_at`."""
+    """Carry out the decisions for one invoice, and move the customer's task on to `due_at`."""
     outcomes = [outcome for decision in decisions for outcome in decision.outcomes]
     notes = unused_days.notes_of(context, outcomes, now=now)
     usable = [each.credit for each in notes if each.note.open]
@@ -156,7 +156,7 @@ def _renews_nothing(line: InvoicedSubscription, fees: Sequence[Fee]) -> bool:
 
 
 def _kept(outcome: Outcome) -> tuple[str, ...]:
-    """The metrics that the plan after an upgrade goes on counting."""
+    """Metrics that the plan after an upgrade continues to count."""
     if outcome.next_plan is None:
         return ()
     return tuple(charge.metric_id for charge in outcome.next_plan.charges)
@@ -178,7 +178,7 @@ def _announcements(context: BillingContext, outcomes: Sequence[Outcome], *, now:
     return [
         announcements.task(context.organization, context.customer, outcome.after, outcome.plan, name, now=now)
         for outcome in outcomes
-        for name in outcome.news
+        for name in outcome.events
     ]
 
 

@@ -1,6 +1,6 @@
 """Events that are charged in advance: the task that charges one is written in the transaction that counts the event.
 
-So a fee in advance is created exactly once, however often and in whatever pieces a message is delivered.
+So a fee in advance is created exactly once, however often and in however many pieces a message is delivered.
 Source: rules/usage 7.
 """
 

@@ -1,4 +1,4 @@
-"""Definitions: for each event code, what its metric expects of events, and the rollup dimension that keeps its usage.
+"""Definitions: for each event code, its metric's expectations of events, and the rollup dimension that keeps its usage.
 
 A process caches definitions for a while, so it may count by an outdated one. Rows name the definition they were
 written by (dimensions.py), and readers go by the current one. Sandboxes are not cached, so that a test finds what it
@@ -52,8 +52,8 @@ _known: dict[tuple[str, str], _Remembered] = {}
 
 
 def of(organization: OrganizationRef, codes: Iterable[str]) -> Definitions | None:
-    """The definitions of these codes; None where they cannot be read: events must be counted whatever happens to
-    other tables."""
+    """The definitions of these codes; None where they cannot be read: events must be counted even if other
+    tables fail."""
     oldest = time.monotonic() - limits.METRICS_KEPT.total_seconds()
     found: dict[str, Definition | None] = {}
     for code in () if organization.sandbox else set(codes):

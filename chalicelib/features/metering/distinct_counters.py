@@ -206,7 +206,7 @@ class Entering:
                 if entry is not None:
                     where = self._where(counter, entry)
                     if counter.mode == ADDS and not entry.active:
-                        # A removal ends the counter, whatever the other entries are.
+                        # A removal ends the counter, regardless of the other entries.
                         found[(self._pk, counter.head_sk)] = (counter, entry)
                     elif where not in found or found[where][1].place < entry.place:
                         found[where] = (counter, entry)

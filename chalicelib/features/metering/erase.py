@@ -45,10 +45,10 @@ def erase(
     received_until: str,
     sleep: Callable[[float], None] = time.sleep,
 ) -> int:
-    """Erase a subscription's events of a code; returns how many they were. `since_ms`: by their timestamps,
-    milliseconds since 1970; `received_until`: the stamp of the real instant up to which they were received.
+    """Erase a subscription's events of a code; returns their number. `since_ms`: earliest timestamp,
+    milliseconds since 1970; `received_until`: stamp of their latest reception, in real time.
 
-    Raises: NotErased; what was erased before stays so.
+    Raises: NotErased; events erased by then stay erased.
     """
     pk = layout.usage_pk(organization_id, subscription)
     low = f"h#{layout.hour_of(instant_of(since_ms))}"
@@ -65,7 +65,7 @@ def erase(
             sleep(0.02 * 2 ** min(attempt, 6))
         else:
             raise NotErased(f"{subscription} {hour}")
-    # Those opened from here on are filled with what is left.
+    # Counters opened from here on are filled from the remaining events.
     for counter in distinct_counters.read(usage.query(pk, begins=f"u#{key_part(code)}#")):
         usage.write(usage.update((pk, counter.head_sk), "SET is_void = :void", values={":void": True}))
     return erased

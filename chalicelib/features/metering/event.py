@@ -19,7 +19,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 @dataclass(slots=True)  # Not frozen: creating a frozen one takes twice as long, and the meter creates one per event.
 class Event:
     """One event, never changed in place. `timestamp_ms`: milliseconds since 1970, UTC. Numbers in `properties` are
-    `int` or exact `Decimal`. `sent`: what stood otherwise in the request, by field; None stands for a field that was
+    `int` or exact `Decimal`. `sent`: fields of the request whose sent form differed; None for a field that was
     not sent.
     `place`: its index in the array of its request, once it was sent; None of events that were stored without one."""
 
@@ -46,7 +46,7 @@ class Source(NamedTuple):
 
     @classmethod
     def of(cls, ip: str, user_agent: str) -> "Source":
-        """From what a request says, cut to a length, and to the characters of ASCII."""
+        """Source of a request: address and client, shortened, in ASCII."""
         return cls(_short(ip, 45), _short(user_agent, _CLIENT_MAX))
 
 
@@ -70,8 +70,8 @@ def event_id(organization_id: OrganizationId, event: Event) -> str:
 
 
 def order_of(received: str, place: int | None, transaction_id: str) -> str:
-    """The position of an event in the order of reception, as text that sorts by it: whoever has to decide between
-    events of one instant decides by this. `received`: the stamp of its request; `place`: as `Event` has it.
+    """The position of an event in the order of reception, as text that sorts by it. It decides between
+    events of one instant. `received`: the stamp of its request; `place`: as `Event` has it.
 
     Two requests may have the same stamp; then ids decide, so that no two events of a subscription are equal. Without a
     place the text is the one that older rows hold.
@@ -105,7 +105,8 @@ def payload_of(event: Event) -> dict[str, Any]:
 
 
 def with_sent(event: Event, values: Mapping[str, Any]) -> Event:
-    """The event of these values of a request, with what differs in them; without, where that is too long to be kept."""
+    """Event with the values of its request that differ from its plain form (`sent`); without them where they are too
+    long."""
     usual = plain(event)
     sent = {name: values.get(name) for name in (*usual, *values) if values.get(name) != usual.get(name)}
     if not sent or len(to_json(sent).encode()) > limits.EVENT_SENT_BYTES_MAX:

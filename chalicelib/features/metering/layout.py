@@ -4,23 +4,23 @@ Items
     pk                              sk                          what it is
     <org>#event#<transaction>       <subscription>              a raw event; expires after the retention
         index time: <org>#sub-day#<subscription>#<day>#<part>   <milliseconds>#<transaction>
-    <org>#usage#<subscription>      h#<hour>#<code>#<part>      what one UTC hour counted of one code
+    <org>#usage#<subscription>      h#<hour>#<code>#<part>      counts of one UTC hour and one code
     <org>#usage#<subscription>      h!#settled                  some hours have an expiry (features/usage/expiry.py)
     <org>#usage#<subscription>      d#<day>                     a closed UTC day, compacted by a reader: all codes
-    <org>#usage#<subscription>      d#<day>#late#<part>         how many transactions changed the day after its end
+    <org>#usage#<subscription>      d#<day>#late#<part>         number of transactions that changed the day after its end
     <org>#usage#<subscription>      k#<hour>#<from>#<to>        a part of an hour, as a reader found it: all codes
     <org>#usage#<subscription>      u#<register>#...            distinct counters (distinct_counters.py)
     <org>#distinct#<value>          <subscription>#<register>.. a value that a distinct counter has (the same)
-    <org>#log...                    ...                         which events came in, to be listed (log_items.py)
+    <org>#log...                    ...                         the events received, to be listed (log_items.py)
     <org>#inflight                  <message>                   a sandbox's message that is not metered yet
 
-A row holds `n`, the number of events, and for each numeric property p of theirs `s:p`, the exact sum, `c:p`, how many
-events had it, and `-:p`, for how many it was below 0; under rollup dimensions also what `dimensions.py`
-lists (`v:...`). Of a large sum `^s:p` (and `^v:...`) says how often 10^9 goes into it, and `s:p` the rest (`limbs.py`).
+A row holds `n`, the number of events, and for each numeric property p of theirs `s:p`, the exact sum, `c:p`, the number
+of events with it, and `-:p`, the number with it below 0; under rollup dimensions also what `dimensions.py`
+lists (`v:...`). Of a large sum `^s:p` (and `^v:...`) is the multiple of 10^9 in it, and `s:p` the rest (`limbs.py`).
 `x` counts events whose properties the row does not cover (too many, or with very long names): for such an
 hour a reader recounts raw events. A raw event keeps its properties as JSON text: whatever numbers, names and depths
-clients send, DynamoDB's own limits of these never turn an accepted event into one that cannot be stored; what else its
-request said (`sent`) likewise.
+clients send, DynamoDB's own limits of these never turn an accepted event into one that cannot be stored; the other
+values of its request (`sent`) likewise.
 
 Rows of hot subscriptions have several write shards (`<part>`, a hexadecimal digit each), which readers add up. The
 events that a shard counts are in the shard of the time index that has the same name, as both are written in one
@@ -84,7 +84,7 @@ def late_sk(day: str, shard: str = SHARD) -> str:
 
 
 def cut_sk(hour: str, low_ms: int, high_ms: int) -> str:
-    """The sort key of what a part of an hour came to; the part is half-open."""
+    """Sort key of the counts of a part of an hour; the part is half-open."""
     return f"k#{hour}#{low_ms:015d}#{high_ms:015d}"
 
 

@@ -1,13 +1,13 @@
 """The log of counted events: their ids, sources and faults. Lists of events are read from it.
 
-Counting comes first. A batch has a name before it is counted, which its events hold; what was counted is written to
-the log afterwards, and then added to the numbers of events by day. So the log names each event once, and none that
+Counting comes first. A batch has a name before it is counted, and its events hold that name. Counted events are written
+to the log afterwards, and then added to the numbers of events by day. So the log names each event once, and none that
 does not count. Where it cannot be written, its events count all the same, and a metric says so (`LogSkipped`).
 
-A worker may die at any point of this. Its messages come again: whatever of theirs is known by then, and named by no
-item of its batch, is written to the log under the name of that batch. Whether items that are there were added to the
-numbers nobody knows: so their row is marked as doubtful, as it is after an answer that was lost, and readers count
-what it counts (log_numbers.py). That is rare, and costs a third of what transactions would.
+A worker may die at any point of this. Its messages come again. Their events that are stored by then, and that no item
+of their batch names, are written to the log under the name of that batch. Nobody knows whether existing items were
+added to the numbers. So their row is marked as doubtful, as after a lost answer, and readers count the items
+themselves (log_numbers.py). That is rare, and costs a third of what transactions would.
 """
 
 import random
@@ -35,7 +35,7 @@ from chalicelib.platform.unit import Unit
 from chalicelib.platform.usage_table import usage
 from chalicelib.platform.values import Item
 
-# The faults of an hour are told after its end: in an organization with a clock of its own, by that clock.
+# The faults of an hour are announced after its end: in an organization with a clock of its own, by that clock.
 ERRORS = agenda.kind("event_errors", rank=70, reads_usage=True)
 
 _HOUR = timedelta(hours=1)
@@ -67,9 +67,9 @@ def write(
     definitions: Definitions | None,
     now: datetime,
 ) -> None:
-    """Log those of an organization's messages' events that were counted, under the name of their batch.
+    """Log the counted events of an organization's messages, under the name of their batch.
 
-    Never raises: what cannot be logged is counted already.
+    Never raises: its events are counted already.
     """
     try:
         references = list(_references(messages, set(counted), definitions))
@@ -98,7 +98,7 @@ def complete(
 
 
 def _known(organization_id: OrganizationId, message: Message) -> dict[str, tuple[set[Name], set[Key]]]:
-    """Of the stored events that this very message brought, by the name of their batch, those that no log item names,
+    """The stored events of this very message that no log item names, by the name of their batch,
     and the rows of numbers for the others."""
     keys = [layout.event_key(organization_id, e.transaction_id, e.external_subscription_id) for e in message.events]
     found: dict[str, tuple[set[Name], set[Key]]] = {}
@@ -121,7 +121,7 @@ def standing(organization_id: OrganizationId, name: str) -> list[Item]:
 
 
 def _references(messages: Iterable[Message], wanted: set[Name], definitions: Definitions | None) -> Iterable[Reference]:
-    """Of each event that is wanted the first, which is the one that is kept; all found are taken out of `wanted`."""
+    """First reference of each wanted event, which is the one that is kept. Removes each found name from `wanted`."""
     place = 0
     for message in messages:
         source = message.source
@@ -177,8 +177,8 @@ def _tell_later(organization: OrganizationRef, at: datetime) -> None:
     due_at = at.replace(minute=0, second=0, microsecond=0) + _HOUR
     try:
         agenda.put(agenda.task(ERRORS, organization, hour, due_at), now=at).alone()
-    except Exception:  # noqa: BLE001  what is odd is no money
-        logger.exception("faults will not be told", extra={"organization": organization.id, "hour": hour})
+    except Exception:  # noqa: BLE001  faults decide no money
+        logger.exception("faults will not be announced", extra={"organization": organization.id, "hour": hour})
 
 
 # Erasing.

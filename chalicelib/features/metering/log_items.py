@@ -1,4 +1,4 @@
-"""Items of the log, and where they stand.
+"""Items of the log, and their keys.
 
 Items
     pk                              sk                              what it is
@@ -7,7 +7,7 @@ Items
                     unless they are few, and of the day of the instant before it
     <org>#log                       <day>#<day of the events>#<part>    how many events such items name (log_numbers.py);
                                                                         part with a `+`: items that are not in the index
-    <org>#log-faulty#<hour>         <instant>#<batch>#<part>#<n>    such an item names events with faults not told yet
+    <org>#log-faulty#<hour>         <instant>#<batch>#<part>#<n>    such an item names events with faults not announced yet
 
 `<instant>#<batch>#<part>` is the name of a batch: each of its events holds it as `log`. The first day is that of the
 instant, at which the batch was metered. So items are read in order of reception, from the table, and in order of the
@@ -34,7 +34,7 @@ from chalicelib.platform.ids import OrganizationId, key
 from chalicelib.platform.timestamps import unstamp
 from chalicelib.platform.values import Item
 
-# Zipped it is never longer than this and a few bytes more, whatever it says: an item holds 400 KB.
+# Zipped it is at most this long and a few bytes, for any content: an item holds 400 KB.
 TEXT_BYTES_MAX = 350_000
 REFERENCES_MAX = 1000
 DIRECT = "+"
@@ -68,7 +68,7 @@ def items_of(
     suffix: str = "",
     keeps_for_ever: bool,
 ) -> list[Item]:
-    """The items of a batch that name these events. `suffix`: what tells them from those that are there."""
+    """The items of a batch that name these events. `suffix`: tells them from existing items."""
     by_day: dict[int, list[Reference]] = {}
     for reference in references:
         by_day.setdefault(reference.timestamp_ms // _DAY_MS, []).append(reference)
@@ -201,6 +201,6 @@ def instant_ms_of(name: str) -> int:
 
 
 def expires_at(received_on: str, day: str) -> int:
-    """When a list needs events of these days no more: they themselves have gone by then."""
+    """The expiry of log items of these days: the events themselves have gone by then."""
     latest_ms = layout.begin_ms_of_day(max(received_on, day))
     return latest_ms // 1000 + int((limits.EVENT_RETENTION + timedelta(days=3)).total_seconds())

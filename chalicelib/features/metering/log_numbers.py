@@ -1,12 +1,12 @@
-"""How many events the log names, by the day on which they came and the day of their own: totals of lists.
+"""Number of events in the log, by day of reception and day of the event: totals of lists.
 
 Items
     pk          sk                                  what it is
     <org>#log   <day>#<day of the events>#<part>    `n`: how many; `e`: how many were taken out again; `doubt`: items were
-                                                    written of which nobody knows whether they are in `n`
+                                                    written that may be missing in `n`
 
-A number is added once, by a request that is sent once. Where its answer is lost, or a worker has died before, the row
-is marked: who reads it counts the items themselves, and once the day is over writes down what they came to.
+A number is added once, by a request that is sent once. Where its answer is lost, or a worker died before, the row is
+marked. Readers of a marked row count the items themselves, and write down the result once the day is over.
 """
 
 import time

@@ -1,7 +1,7 @@
 """Reading the log in two orders: of reception, and of the events' own times; the latest first.
 
-A list is a sequence of days, each with its number of events, which rows of numbers tell. Its page is found by these
-numbers, and within its day by walking; where a page ended is kept, so that the next one begins there
+A list is a sequence of days, each with its number of events, from rows of numbers. A page is found by these
+numbers, and within its day by walking. The end of a page is kept, so that the next one begins there
 (platform/positions.py).
 """
 
@@ -41,8 +41,8 @@ class Day:
 
 @dataclass(frozen=True, slots=True)
 class Stream:
-    """Items of a day in one part, in order of a sort key. `bound`: by an item's sort key, what the places of its
-    events begin with at most; `holds`: which of the items belong to it."""
+    """Items of a day in one write shard, in order of a sort key. `bound`: by an item's sort key, the greatest prefix of
+    its events' places; `holds`: whether an item belongs to the stream."""
 
     pk: str
     index: str | None
@@ -194,7 +194,7 @@ class Walk:
 
 
 def count(organization_id: OrganizationId, order: Order, day: Day, keeps: Callable[[Reference], bool]) -> int:
-    """How many events of a day a filter leaves: all its items are read."""
+    """Number of events of a day that a filter keeps. Reads all its items."""
     return sum(
         sum(map(keeps, references_of(item)))
         for shard in sorted(day.shards)
@@ -231,7 +231,7 @@ def faulty_marks(organization_id: OrganizationId, hour: str) -> list[tuple[str, 
 
 
 def marked(organization_id: OrganizationId, marks: Sequence[tuple[str, str]]) -> Iterator[Reference]:
-    """What the log items that these marks stand for say of events with faults, in order of reception."""
+    """References to events with faults, from the log items that these marks name, in order of reception."""
     for _, sk in marks:
         item = usage.get(log_items.pk_of(organization_id, sk), sk)
         if item is not None:
@@ -239,7 +239,7 @@ def marked(organization_id: OrganizationId, marks: Sequence[tuple[str, str]]) ->
 
 
 def of_transaction(organization_id: OrganizationId, transaction_id: str, real_now: datetime) -> Iterator[Reference]:
-    """What the log says of late of the events of a transaction id, the last received first."""
+    """Recent log references to the events of a transaction id, the last received first."""
     since = f"{real_now - limits.EVENT_LOG_KEPT:%Y-%m-%d}"
     stored = [item for item in reading.by_transaction(organization_id, transaction_id) if not erase.is_erased(item)]
     lately = [item for item in stored if item["log"] >= since]
@@ -252,7 +252,7 @@ def of_transaction(organization_id: OrganizationId, transaction_id: str, real_no
 
 
 def stored(organization_id: OrganizationId, references: Sequence[Reference]) -> list[tuple[Reference, Item]]:
-    """These events with what is stored of them; not those that were erased."""
+    """These events with their stored items; erased ones are left out."""
     found = usage.get_many([reference.key(organization_id) for reference in references])
     pairs = [(reference, found.get(reference.key(organization_id))) for reference in references]
     return [(reference, item) for reference, item in pairs if item is not None and not erase.is_erased(item)]

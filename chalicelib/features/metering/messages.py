@@ -22,7 +22,7 @@ from chalicelib.platform.ids import OrganizationId, key_part
 from chalicelib.platform.log import about, logger
 from chalicelib.platform.usage_table import usage
 
-# A day longer than events are taken, so that what is gone is refused and not counted again.
+# A day longer than events are accepted, so that an event whose item has gone is refused and not counted again.
 _RETENTION_SECONDS = int(limits.EVENT_RETENTION.total_seconds()) + 86_400
 
 
@@ -121,13 +121,13 @@ class _Batch:
             if event.code in self._in_advance.codes(message.organization):
                 task = advance.task(message.organization, event, message.accepted())
             prepared.append(preparer.prepare(message, event, task))
-        # A look before the leap costs a quarter of what a cancelled transaction does; alone it would cost most of it.
+        # A read beforehand costs a quarter of a cancelled transaction; for a single event it would cost most of one.
         if len(prepared) > 1:
             prepared = write.new_ones(prepared)
         return write.count(organization_id, subscription, prepared, self._defined[organization_id], patience)
 
     def log(self) -> None:
-        """Log what was counted, now and by workers that died before they could."""
+        """Log the events counted now, and those counted by workers that died before they could log them."""
         for organization, own in self._messages.items():
             definitions, counted = self._defined[organization.id], self._counted[organization.id]
             if counted:

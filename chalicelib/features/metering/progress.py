@@ -1,9 +1,9 @@
-"""How far metering has come: whether an event accepted before an instant may still be on its way.
+"""Progress of metering: whether an event accepted before an instant may still be in flight.
 
 SQS says how many messages are not done, and not how old they are; where events come in all the time there are always
-some. So each meter notes what it receives, before it counts: once in each slot of half a minute that it works, and
-beside that which organizations' events came late. What is not done is received again and again, at the latest when its
-worker's time is over. So the notes of the last minutes hold the acceptance of all that is outstanding
+some. So each meter notes the acceptance of the messages that it receives, before it counts: once in each slot of half a
+minute, and once more for each organization whose events are late. A message that is not done is received again, at the
+latest when its worker's time is over. So the notes of the last minutes hold the acceptance of every outstanding message
 (docs/decisions/0019 has the argument).
 
 Items (core table)
@@ -34,7 +34,7 @@ from chalicelib.platform.timestamps import stamp, unstamp
 
 
 class NoteRow(Row):
-    """What one worker received in a slot. Counting waits behind its write."""
+    """Acceptance times of the messages that one worker received in a slot. Counting waits for its write."""
 
     use = "brief"
 
@@ -84,7 +84,7 @@ _worker = _Worker()
 
 
 def note(received: Iterable[tuple[str, str]]) -> None:
-    """Note messages that were just received: of which organization, and when they were accepted (stamp). Those of
+    """Note messages just received: their organizations and acceptance (stamps). Messages of
     sandboxes, whose billing never waits, need not be among them.
 
     It never raises: counting comes first, and where notes are missing billing waits.
@@ -138,7 +138,7 @@ class Progress:
 
 
 def read(real_now: datetime) -> Progress:
-    """How far all meters have come by now."""
+    """Present progress of all meters."""
     slots, late, rest = set[str](), dict[str, str](), list[str]()
     within = NoteRow.sk.between(stamp(_slot(real_now - WINDOW)), stamp(real_now + _KEPT))
     for row in NoteRow.select(_PK, within=within):

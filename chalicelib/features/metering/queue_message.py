@@ -19,8 +19,8 @@ _NOBODY = Source("", "")
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One message of the queue: what one request held, or a part of it. `source`: address and client of the request;
-    `clock_at`: what a sandbox's clock said; `came_before`: it was delivered to a worker already."""
+    """Message of the queue: the events of one request, or a part of them. `source`: address and client of the request;
+    `clock_at`: the time of a sandbox's clock; `came_before`: it was delivered to a worker already."""
 
     id: str
     organization: OrganizationRef
@@ -33,7 +33,7 @@ class Message:
     came_before: bool = False
 
     def accepted(self) -> Accepted:
-        """When it was accepted."""
+        """Acceptance of the message: real time, and the organization's own time."""
         return Accepted(self.received_at, self.clock_at or unstamp(self.received_at))
 
 
@@ -44,7 +44,7 @@ def read_all(records: Sequence[Mapping[str, Any]]) -> tuple[list[Message], list[
     for record in records:
         try:
             messages.append(read(record))
-        except Exception:  # noqa: BLE001  whatever it holds, it goes back alone
+        except Exception:  # noqa: BLE001  an unreadable message goes back alone
             logger.exception("unreadable message", extra={"message_id": record.get("messageId")})
             unreadable.append(str(record["messageId"]))
     messages.sort(key=lambda message: message.received_at)  # Of an event that was sent twice the first content stays.
@@ -59,7 +59,7 @@ def read(record: Mapping[str, Any]) -> Message:
         received_at=body["received"],
         received_ms=milliseconds_of(unstamp(body["received"])),
         in_flight=body.get("in_flight"),
-        # A long request comes in several messages: each says where in the array its events begin.
+        # A long request comes in several messages: each has the place in the array at which its events begin.
         events=[from_message(parts, place) for place, parts in enumerate(body["events"], body.get("first", 0))],
         source=Source(*(body.get("from") or ("", ""))),
         clock_at=unstamp(body["now"]) if "now" in body else None,

@@ -103,10 +103,11 @@ class Outcome:
 
 
 class Patience:
-    """How long a batch goes on with an organization whose transactions do not get through: the others wait meanwhile.
+    """Budget of time that a batch spends on an organization whose transactions do not get through; the others wait
+    meanwhile.
 
-    `give_up_at` (monotonic seconds): when no transaction may begin any more. A function that goes on until it is cut
-    off gives nothing back, and all its messages come again late.
+    `give_up_at` (monotonic seconds): no transaction begins after it. A function that goes on until it is cut off
+    returns nothing, and all its messages come again late.
     """
 
     def __init__(self, whole: "Patience | None" = None, *, give_up_at: float = math.inf) -> None:
@@ -128,7 +129,7 @@ class Patience:
             raise NotCounted("no time left")
 
     def lose(self, seconds: float) -> None:
-        """Note that a transaction took so long and failed."""
+        """Note a failed transaction and its duration."""
         self._lost += seconds
         if self._whole is not None:
             self._whole.lose(seconds)
@@ -141,10 +142,10 @@ def count(
     defined: Definitions | None,
     patience: Patience,
 ) -> Outcome:
-    """Store and count events of one subscription, in as many transactions as they need. `defined`: what metrics say of
-    their codes, None where that is not known.
+    """Store and count events of one subscription, in as many transactions as they need. `defined`: the definitions of
+    their codes, None where they are not known.
 
-    A transaction that fails leaves the others alone. One that DynamoDB refuses is tried in another part of rows, then
+    A transaction that fails leaves the others alone. One that DynamoDB refuses is tried in another write shard, then
     with rows that only count its events, then in halves: so that an event fails alone.
     """
     outcome = Outcome()
@@ -218,7 +219,7 @@ def _commit(
     sleep: Callable[[float], None] = time.sleep,
     draw: Callable[[], float] = random.random,
 ) -> tuple[list[PreparedEvent], bool]:
-    """The events that were written, and whether somebody else stored some of them. `bare`: rows shall only count
+    """Events that were written, and whether another writer stored some of them. `bare`: rows shall only count
     them."""
     table = usage_once
     put = {"TableName": table.name, "ConditionExpression": "attribute_not_exists(pk)"}
@@ -263,7 +264,7 @@ def _commit(
 
 
 def _own(unsure: Sequence[PreparedEvent]) -> list[PreparedEvent]:
-    """Those of the events that are stored exactly as this batch would have stored them."""
+    """Events that are stored exactly as this batch would have stored them."""
     if not unsure:
         return []
     found = usage.get_many([(prepared.item["pk"]["S"], prepared.item["sk"]["S"]) for prepared in unsure])
@@ -272,7 +273,7 @@ def _own(unsure: Sequence[PreparedEvent]) -> list[PreparedEvent]:
 
 
 def new_ones(events: Sequence[PreparedEvent], *, consistent: bool = False) -> list[PreparedEvent]:
-    """Those events of one subscription that are not stored yet, as far as a cheap look tells; the condition in the
+    """Events of one subscription that are not stored yet. The read is only a hint: the condition in the
     transaction decides."""
     table, stored = usage_once, set[str]()
     keys = [{"pk": prepared.item["pk"], "sk": prepared.item["sk"]} for prepared in events]

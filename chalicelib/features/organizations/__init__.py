@@ -1,4 +1,4 @@
-"""Organizations: who uses Tollgate, with their settings and API keys.
+"""Organizations: the companies that bill with Tollgate, with their settings and API keys.
 
 Owns the organization record (settings for documents, billing defaults, time zone), its keys and its invitation of the
 first member. Does not own customers or taxes; other slices read settings through `service.get`.

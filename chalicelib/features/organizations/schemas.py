@@ -1,4 +1,4 @@
-"""What requests about organizations hold, and how an organization is shown."""
+"""Request schemas of organizations, and their form in the API."""
 
 from collections.abc import Sequence
 from decimal import Decimal
@@ -37,7 +37,7 @@ class BillingConfigurationInput(schema.Request):
 
 
 class OrganizationUpdate(schema.Request):
-    """`PUT /organizations`: what is absent stays."""
+    """`PUT /organizations`: absent fields stay."""
 
     name: schema.Name = ""
     email: schema.NullOr[schema.Email] = None

@@ -22,7 +22,7 @@ from chalicelib.platform.unit import Write
 def create(request: OrganizationCreate, *, now: datetime) -> tuple[Organization, str, str]:
     """A new organization, its first API key and the link that invites its first member. The key is shown only here.
 
-    Raises: Invalid, when the key asked for is taken.
+    Raises: Invalid, when the requested key is in use.
     """
     organization_id = new_id()
     organization = Organization(
@@ -100,6 +100,6 @@ def default_prefix(name: str, organization_id: OrganizationId) -> str:
 
 
 def _without_null_defaults(given: Mapping[str, Any]) -> dict[str, Any]:
-    """Null clears a setting: what has a default goes back to it."""
+    """Null clears a setting: a setting with a default goes back to it."""
     defaults = BillingConfiguration().model_dump()
     return {name: defaults[name] if value is None else value for name, value in given.items()}

@@ -1,4 +1,4 @@
-"""Where organizations are kept.
+"""Storage of organizations.
 
 Items
     pk                      sk    what it is
@@ -81,12 +81,12 @@ def create(extra: Sequence[Write], organization: Organization) -> None:
 
 
 def replace_action(old: Organization, new: Organization) -> Write:
-    """Write `new`, which has the next version, over `old`; refused if somebody else wrote in between."""
+    """Replace `old` by `new`, which has the next version, under the optimistic lock."""
     return _row(new).replace(old.version)
 
 
 def without_hmac_key(organization: Organization) -> Write:
-    """Take the key of an earlier version out of the record; refused if somebody else wrote in between."""
+    """Remove the key of an earlier version from the record, under the optimistic lock."""
     return OrganizationRow.change(
         _key(organization.id),
         OrganizationRow.version.set(organization.version + 1),
@@ -96,7 +96,7 @@ def without_hmac_key(organization: Organization) -> Write:
 
 
 def numbers_key(organization_id: OrganizationId) -> Key:
-    """Where the counters of an organization's documents stand."""
+    """Key of the counters of an organization's documents."""
     return key(organization_id, "numbers"), "-"
 
 

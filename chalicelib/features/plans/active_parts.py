@@ -1,4 +1,4 @@
-"""What of a plan counts: its parts, without those whose metric or add-on was deleted. Source: rules/catalog 2.2."""
+"""Active parts of a plan: all but those whose metric or add-on was deleted. Source: rules/catalog 2.2."""
 
 from collections.abc import Mapping, Sequence
 

@@ -1,4 +1,4 @@
-"""Which event codes have charges paid in advance: the meter asks before it stores events. Source: rules/usage 7.
+"""Event codes with charges paid in advance: the meter reads them before it stores events. Source: rules/usage 7.
 
 One small item per organization, so that the meter needs one request, whatever plans and overrides there are. It counts
 plans in their own transactions, and so is right whenever it is read. A code that has left the last plan stays for a

@@ -30,7 +30,7 @@ def replace(
 ) -> tuple[Plan, list[Task]]:
     """Write `new` over `old`; returns it and the tasks to push. `cascade`: its children follow, in the background.
 
-    Raises: Invalid, when it is too large or its new code is taken; ChangedMeanwhile.
+    Raises: Invalid, when it is too large or its new code is in use; ChangedMeanwhile.
     """
     check_size(new)
     written = new.model_copy(update={"version": old.version + 1})
@@ -60,22 +60,22 @@ def detach_metric(organization_id: OrganizationId, plan_id: PlanId, metric_id: s
 
 
 def following(organization: OrganizationRef, plan: Plan, *, now: datetime) -> list[Task]:
-    """What brings the subscriptions of a changed plan in line with it; `plan` as it is written."""
+    """Tasks that bring the subscriptions of a changed plan in line with it. `plan`: as it is written."""
     if not plan.taken:
         return []
     return [agenda.task(FOLLOW, organization, f"{plan.id}#{plan.version}", now, {"plan_id": plan.id})]
 
 
 def announcement(organization: OrganizationRef, plan: Plan, name: str, *, now: datetime) -> Task:
-    """What is told about a plan."""
+    """Announcement of a change of a plan."""
     payload = serializer.show_all(organization.id, [plan])[0]
     subject = f"{name}#{plan.id}#{plan.version}"
     return webhooks.announcement(organization, name, "plan", payload, subject=subject, now=now)
 
 
 def usage_actions(organization_id: OrganizationId, old: Plan | None, new: Plan | None) -> list[Write]:
-    """Bring the lists of the metrics, and the codes of charges in advance, in line with what a plan uses now (None: it is
-    not there yet, or no more)."""
+    """Bring the lists of the metrics, and the codes of charges in advance, in line with a plan before and after a
+    change (None: no plan)."""
     before, after = (set() if plan is None else metric_ids(plan) for plan in (old, new))
     plan = new or old
     assert plan is not None, "a plan begins or ends"

@@ -1,4 +1,4 @@
-"""What requests about plans hold. Source: rules/catalog 2, 3; rules/usage 5."""
+"""Request schemas of plans. Source: rules/catalog 2, 3; rules/usage 5."""
 
 from collections.abc import Mapping
 from decimal import Decimal
@@ -111,8 +111,8 @@ class ChargeInput(schema.Request):
 
 
 class ChargeFilterInput(schema.Request):
-    """One filter of a charge; its properties and values are checked against the charge's model and metric. `id`, which the
-    API shows as `lago_id`, names an existing one."""
+    """One filter of a charge; its properties and values are checked against the charge's model and metric. `id`, which
+    the API shows as `lago_id`, names an existing one."""
 
     id: schema.OptionalName = None
     invoice_display_name: schema.OptionalName = None
@@ -184,12 +184,12 @@ class PlanInput(schema.Request):
     @model_validator(mode="before")
     @classmethod
     def _report_missing(cls, values: Any) -> Any:
-        # What is missing is reported with the code of what is wrong.
+        # Missing fields are reported with the code of wrong ones.
         return {"interval": None, "amount_currency": None, **values} if isinstance(values, Mapping) else values
 
 
 class Cascade(schema.Request):
-    """What the body of a change of a part says beside it."""
+    """Additional member of the body of a part's change."""
 
     cascade_updates: schema.Boolean | None = None
 

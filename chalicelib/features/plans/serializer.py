@@ -22,7 +22,7 @@ from chalicelib.platform.timestamps import iso
 
 @dataclass(frozen=True, slots=True)
 class PlanReferences:
-    """What plans refer to, by id."""
+    """Objects that plans refer to, by id."""
 
     metrics: Mapping[str, Metric]
     add_ons: Mapping[str, AddOn]
@@ -124,7 +124,7 @@ def show_filter(charge: Charge, charge_filter: ChargeFilter) -> dict[str, Any]:
 
 
 def _show_group(charge_filter: ChargeFilter) -> dict[str, Any]:
-    """The same as the first API names it."""
+    """The same as the legacy API names it."""
     return {
         "group_id": charge_filter.group_id,
         "values": ranges.numbered(charge_filter.properties),

@@ -57,8 +57,9 @@ def create(call: Call, values: dict[str, Any]) -> tuple[Plan, list[Task]]:
 
 
 def update(call: Call, old: Plan, values: dict[str, Any]) -> tuple[Plan, list[Task]]:
-    """Change a plan; what is fixed by now is ignored silently. `charges` and `fixed_charges` replace the whole set,
-    absent they stay; with `cascade_updates` the plan's children follow. Returns it and the tasks to push.
+    """Change a plan; changes of fields that are fixed by now are ignored silently. `charges` and `fixed_charges`
+    replace the whole set, absent they stay; with `cascade_updates` the plan's children follow. Returns it and the tasks
+    to push.
 
     Raises: Invalid; NotFound for an unknown tax, metric or add-on; ChangedMeanwhile.
     """

@@ -1,4 +1,4 @@
-"""Where plans are kept, each with its charges and fixed charges in one item.
+"""Storage of plans, each with its charges and fixed charges in one item.
 
 Items
     pk                              sk                                  what it is
@@ -58,7 +58,7 @@ PLANS = Collection(
 
 
 def taken_action(organization_id: OrganizationId, plan: Plan) -> list[Write]:
-    """Mark a plan as taken; nothing to write when it is already. Refused if the plan is gone or has changed."""
+    """Mark a plan as in use; nothing to write when it is already. Refused if the plan is gone or has changed."""
     if plan.taken:
         return []
     taken = PlanRow.change(
@@ -71,8 +71,8 @@ def taken_action(organization_id: OrganizationId, plan: Plan) -> list[Write]:
 
 
 def current_action(organization_id: OrganizationId, plan: Plan) -> Write:
-    """Refuse the transaction if the plan has changed since it was read: for what copies it, where `taken_action` (which
-    asks the same) has nothing to write."""
+    """Refuse the transaction if the plan has changed since it was read. For transactions that copy the plan, where
+    `taken_action` (which checks the same) has nothing to write."""
     return PlanRow.check(PLANS.key(organization_id, plan.id), PlanRow.version == plan.version)
 
 

@@ -52,7 +52,7 @@ def subscribers(
 
 
 def subscriber_key(customer_id: CustomerId, subscription_id: SubscriptionId) -> str:
-    """Where a subscription stands in its plan's list."""
+    """The sort key of a subscription in its plan's list."""
     return key(customer_id, subscription_id)
 
 

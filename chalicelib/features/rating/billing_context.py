@@ -12,7 +12,8 @@ from chalicelib.features.organizations.records import Organization
 
 @dataclass(frozen=True, slots=True)
 class BillingContext:
-    """A customer as one consistent read found it. `credits`: what may lower its invoices, in the order of use."""
+    """A customer as one consistent read found it. `credits`: balances that may lower its invoices, in the order of
+    use."""
 
     organization: Organization
     customer: Customer

@@ -1,8 +1,8 @@
-"""The fees of a charge: by which filters and groups its events are billed, and from what their units can be read.
+"""Buckets of a charge: the filters and groups by which its events are billed, and the source of their units.
 
-From rollups, whose reading costs the same at any number of events: plain counts and sums, and what views keep by
-dimensions and for other aggregations. Only what looks at single events or stretches of time is made of raw events:
-shares of days, prices of single transactions, distinct values.
+From rollups, whose reading costs the same at any number of events: plain counts and sums, and what rollup dimensions
+keep by dimensions and for other aggregations. Only units that depend on single events or stretches of time come from
+raw events: shares of days, prices of single transactions, distinct values.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -39,16 +39,16 @@ class Buckets:
 
     @property
     def adds_up(self) -> bool:
-        """Whether units can be made of what rollups keep."""
+        """Whether rollups suffice for the units."""
         needs_days = self.charge.prorated and self.metric.recurring
         is_kept = can_aggregate(self.rule) and not needs_days and not self._looks_at_events
-        # Whatever properties somebody asks for now and then need not be kept.
+        # Properties that a caller filters by now and then are not kept.
         listed, groups = self._listed, self._open_keys
         return is_kept and all(key in groups or value in listed.get(key, ()) for key, value in self.only.items())
 
     @property
     def dimension(self) -> RollupDimension | None:
-        """How rollups keep what the charge needs; None: as plain counts and sums."""
+        """Rollup dimension that the charge needs; None where plain counts and sums do."""
         keys = self._open_keys
         if ChargeModel(self.charge.charge_model) is ChargeModel.DYNAMIC and not keys:
             return definitions.priced_dimension_of(self.metric)
@@ -59,7 +59,8 @@ class Buckets:
 
     @property
     def spec(self) -> Spec | None:
-        """The distinct values that are counted; None where distinct counters do not know them (groups, shares of days, ...)."""
+        """The distinct values that are counted; None where distinct counters do not know them (groups, shares of days,
+        ...)."""
         is_counted = self.rule.aggregation is Aggregation.UNIQUE_COUNT and not self.only and not any(self._keys)
         if not is_counted or (self.charge.prorated and self.metric.recurring) or self._looks_at_events:
             return None
@@ -88,7 +89,7 @@ class Buckets:
         return dimensions.split((r for r in readings if self._keeps(r.properties)), *self._dimensions)
 
     def summaries(self, *ranges: RollupTotals) -> dict[Bucket, tuple[Summary, ...]]:
-        """What was counted in these ranges, by fee: a summary for each range. They have to hold the charge's view."""
+        """Summaries by fee, one for each range. The ranges have to hold the charge's rollup dimension."""
         dimension = self.dimension
         if dimension is None:
             return {Bucket(None): tuple(self._plain(counted) for counted in ranges)}
@@ -141,7 +142,7 @@ class Buckets:
 
 
 def dimensions_of(buckets: Iterable[Buckets]) -> dict[str, list[RollupDimension]]:
-    """The views that charges need, by event code."""
+    """The rollup dimensions that charges need, by event code."""
     found: dict[str, list[RollupDimension]] = {}
     for each in buckets:
         dimension = each.dimension

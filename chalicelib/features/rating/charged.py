@@ -1,21 +1,21 @@
-"""How much the events of a period were charged: so that an event that comes late owes no more than is left.
+"""Sums charged for the events of a period, so that an event that comes late owes no more than is left.
 
-There is a sum for each charge, filter and group of a period of a subscription, and it is raised in the transaction that makes
-a fee, on condition that what was charged by then still leaves room for it (`event_usage.Owed.limit`). So two events that are
-charged at once never both take what is there for one of them: the second is refused, and computed again.
+Each charge, filter and group of a subscription's period has a sum. The transaction that makes a fee raises it, on
+condition that the sum still leaves room for the fee (`event_usage.Owed.limit`). So two events charged at once never
+both take the room of one: the second is refused, and computed again.
 
-A sum is of exact amounts, not of rounded cents, and cut to 15 decimals, from 10^22 on to whole units: DynamoDB's numbers have
-38 digits. It is never lowered: who deletes a fee forgives what that event owed, and does not leave it to another one. Fees of
-nothing do not touch it, nor does what owes the same in any order. A price that is changed begins a sum of its own, as what
-was charged at the old one says nothing of it.
+A sum is of exact amounts, not of rounded cents. It is cut to 15 decimals, from 10^22 on to whole units, as DynamoDB's
+numbers have 38 digits. It is never lowered: deleting a fee forgives the amount and leaves it to no other event. Fees of
+0 do not touch it, nor do charges that owe the same in any order. A changed price begins a sum of its own, as amounts
+charged at the old price say nothing about it.
 
 Items
     pk                             sk                              what it is
-    <org>#charged#<subscription>   <charge>#<start>#<digest>       what events of the period that begins then were charged;
+    <org>#charged#<subscription>   <charge>#<start>#<digest>       sum charged for events of the period that begins then;
                                                                    digest: of filter, group and price
 
 Access patterns
-    1 key_of(...), read(...)       BatchGet   consistent, before usage is read, with what else the reader asks for
+    1 key_of(...), read(...)       BatchGet   consistent, before usage is read, with the reader's other keys
     2 raise_actions(...)           Update     conditional on the sum; part of the transaction that makes a fee
 """
 

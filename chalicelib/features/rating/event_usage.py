@@ -1,9 +1,9 @@
-"""What single events owe of a charge paid in advance, and what a period has paid by now. Source: rules/usage 7
-and 9.
+"""Amounts that single events owe for a charge paid in advance, and the amount that a period has paid by now. Source:
+rules/usage 7 and 9.
 
-An event owes what it adds by its place in time: the price of the events of its period up to it less the price of those
-before it. Where later ones were charged before it came, it owes no more than what their fees have left of the price of
-all events metered so far (docs/decisions/0018).
+An event owes the amount that it adds at its place in time: the price of its period's events up to it less the price of
+those before it. Where later events were charged first, it owes at most the price of all events metered so far less
+their fees (docs/decisions/0018).
 """
 
 from collections.abc import Mapping, Sequence
@@ -53,7 +53,7 @@ class Period:
 
     @property
     def window(self) -> Window:
-        """As units are prorated in it."""
+        """Window of the period, for the proration of units."""
         return Window(self.days.span, self.zone, self.days.whole.days, self.days.first, self.days.last)
 
     def opens_at(self, *, recurring: bool) -> datetime:
@@ -81,8 +81,8 @@ class Period:
 
     @property
     def renews(self) -> bool:
-        """Whether what recurs was paid for when it began: by a renewal, or by the plan before. A first period begins
-        with nothing paid."""
+        """Whether a recurring metric was paid for when it began: by a renewal, or by the plan before. A first period
+        begins with nothing paid."""
         started_at = self.subscription.started_at
         return self.subscription.previous_id is not None or (started_at is not None and started_at < self.starts_at)
 
@@ -97,7 +97,7 @@ class EventFeeTarget:
 
     @property
     def filter(self) -> ChargeFilter | None:
-        """Its filter; None: what no filter takes."""
+        """Charge filter of the target; None where no filter takes the event."""
         return _filter_of(self.asked.charge, self.bucket)
 
     @property
@@ -135,11 +135,11 @@ def part_of(period: Period, charge: Charge, metric: Metric, event: Reading) -> E
 
 
 def owed(period: Period, part: EventFeeTarget, event: Reading, *, charged: Decimal, stored: bool = True) -> Owed | None:
-    """What an event owes where so much was charged in its period, filter and group, which has to be read before this is
-    called: so that all whose fees are in `charged` are among the events that are read here. None where the event is
-    gone.
+    """Amount that an event owes; None where the event is gone.
 
-    `stored`: it is among them; False: it is looked at as if it were.
+    `charged`: the sum charged by now for its period, filter and group. It has to be read before this is called, so that
+    this reads all events whose fees it includes. `stored`: the event is among the stored ones; False: it is priced as
+    if it were.
     """
     if part.owes_the_same_in_any_order:
         (change,) = advance.changes(part.asked.rule, [event])
@@ -175,7 +175,7 @@ def _from_rollups(
     place = advance.grown(rule, before)
     fee, price_before = part.tariff.fee(place, change), part.tariff.owed(place)
     if not fee.priced.amount or charged <= price_before:
-        # It adds nothing, or what was charged leaves room for it without any later event.
+        # It adds nothing, or the charged sum leaves room for it without any later event.
         return _owed(part, fee, price_before)
     whole = _summed(period, part, Span(opens_at, _end(period, event)))
     if not stored:
@@ -223,7 +223,7 @@ def _is_before(one: Reading, other: Reading) -> bool:
 
 
 def _may_only_grow(asked: Buckets) -> bool:
-    """Whether rollups can tell what was paid for: of a count or a sum that begins anew in each period."""
+    """Whether rollups can tell the units paid for: of a count or a sum that begins anew in each period."""
     return (
         asked.adds_up and not asked.metric.recurring and asked.rule.aggregation in (Aggregation.COUNT, Aggregation.SUM)
     )
@@ -256,9 +256,9 @@ def _readings(period: Period, metric: Metric, span: Span) -> list[Reading]:
 def paid_by_now(
     period: Period, charges: Sequence[tuple[Charge, Metric]], *, only: Mapping[str, str] | None = None
 ) -> list[Used]:
-    """What the charges in advance have counted in the period, at the sum of what their events owe, each by its place.
-    `only`: of events with these properties, by which they are not grouped then."""
-    # Full units are shown, whatever is paid for them; and single events are not rounded as a metric's units are.
+    """Usage that the charges in advance counted in the period, priced at the sum of the amounts that its events owe,
+    each by its place. `only`: properties that events must have; usage is not grouped by them then."""
+    # Full units are shown, not the prorated ones paid for. Single events are not rounded as a metric's units are.
     plain = {"rounding_function": None, "rounding_precision": None}
     full = [(c.model_copy(update={"prorated": False}), m.model_copy(update=plain)) for c, m in charges]
     counted = metered.used_by(period.organization, period.subscription.stream, full, period.window, only=only)

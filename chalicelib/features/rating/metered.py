@@ -33,8 +33,8 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 @dataclass(frozen=True, slots=True)
 class Used:
-    """What one fee of a charge is for. `units` full ones, rounded as the metric says; `total_units`: of a weighted sum
-    the level at the end. `only_grew`: as `Aggregated` has it."""
+    """Usage that one fee of a charge is for. `units`: full ones, rounded by the metric's rule. `total_units`: of a
+    weighted sum the level at the end. `only_grew`: as in `Aggregated`."""
 
     charge: Charge
     metric: Metric
@@ -55,8 +55,8 @@ def used_by(
     *,
     only: Mapping[str, str] | None = None,
 ) -> list[Used]:
-    """What each charge's metric counted, in the charges' order; nothing at all in an empty range. `only`: of events
-    with these properties, by which they are not grouped then."""
+    """Usage of each charge's metric, in the charges' order; empty for an empty range. `only`: properties that events
+    must have; usage is not grouped by them then."""
     if not charges or window.span.start == window.span.end:
         return []
     asked = [Buckets(charge, metric, only or {}) for charge, metric in charges]
@@ -92,8 +92,8 @@ def _summed(organization: OrganizationRef, stream: Stream, asked: Sequence[Bucke
 
 
 def _recounted(organization: OrganizationRef, stream: Stream, asked: Sequence[Buckets], window: Window) -> Found:
-    """What raw events say, by charge and bucket: those of the range, and the whole history for what recurs. Where
-    distinct values were counted as they came in, that is all that is read."""
+    """Usage from raw events, by charge and bucket: events of the range, and the whole history for a recurring metric.
+    Where distinct counters hold the values, only those are read."""
     found: Found = {}
     questions = {each.charge.id: _question(organization, stream, each, window) for each in asked}
     for each in asked:

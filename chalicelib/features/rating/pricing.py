@@ -1,4 +1,4 @@
-"""From what a row owes to its fees: the subscription fee, charges for what was used, fixed charges and the commitment."""
+"""Fees of a billing line: the subscription fee, charges for usage, fixed charges and the commitment."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -73,8 +73,8 @@ def subscription_fee(owner: LineItemContext, taxes: Sequence[TaxRate]) -> Fee | 
 
 
 def charge_fee(used: Used, owner: LineItemContext, taxes: Sequence[TaxRate], *, kept: bool = False) -> Fee | None:
-    """The fee of a charge, or of one of its filters and groups; None where nothing was used and nothing is owed, unless it
-    is `kept` for a true-up to stand on. Source: rules/usage 8."""
+    """The fee of a charge, or of one of its filters and groups; None where nothing was used and nothing is owed, unless
+    it is `kept` for a true-up to stand on. Source: rules/usage 8."""
     period, charge, metric = owner.period, used.charge, used.metric
     assert period.charges_start is not None
     assert period.charges_end is not None
@@ -111,7 +111,7 @@ def charge_fee(used: Used, owner: LineItemContext, taxes: Sequence[TaxRate], *, 
 
 
 def true_up_fee(used: Used, parent: Fee, true_up_cents: int, owner: LineItemContext, taxes: Sequence[TaxRate]) -> Fee:
-    """The fee of what a charge lacks of its minimum, beside the fee that it stands on (`parent`, for `used`).
+    """True-up fee of a charge, up to its minimum. `parent`: the fee that it belongs to, for `used`.
 
     Source: rules/usage 8.1.
     """
@@ -138,8 +138,8 @@ def fixed_charge_fee(
     *,
     deducted_cents: int,
 ) -> Fee | None:
-    """The fee of a fixed charge; None where units and amount are 0. `deducted_cents`: what an earlier plan's fee for the
-    same add-on paid of it already.
+    """The fee of a fixed charge; None where units and amount are 0. `deducted_cents`: cents that an earlier plan's fee
+    for the same add-on paid of it already.
 
     Source: rules/billing-periods 11.
     """
@@ -171,7 +171,7 @@ def fixed_charge_fee(
 
 
 def commitment_fee(true_up_cents: int, owner: LineItemContext, taxes: Sequence[TaxRate]) -> Fee | None:
-    """The fee of what a period lacks of the plan's minimum commitment; None where it lacks nothing.
+    """True-up fee of a period, up to the plan's minimum commitment; None where the period reaches it.
 
     Source: rules/billing-periods 12.
     """

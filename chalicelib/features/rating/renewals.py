@@ -1,7 +1,7 @@
 """Renewals: on a billing day, units of recurring metrics paid in advance are paid for the period that begins.
 
-Full price, whatever the days; one fee per filter and group that holds units. Fees of invoiceable charges are on the invoice
-of that day, others are standalone. Source: rules/usage 7.1.
+Full price, whatever the days; one fee per filter and group that holds units. Fees of invoiceable charges are on the
+invoice of that day, others are standalone. Source: rules/usage 7.1.
 """
 
 from collections.abc import Sequence
@@ -46,7 +46,7 @@ def used_at(
 
 
 def fee_of(used: Used, owner: LineItemContext, taxes: TaxResolver) -> Fee:
-    """The fee of what is held, for the days of the new period."""
+    """Fee of the level held, for the days of the new period."""
     days = owner.period.renewal
     assert days is not None, "a row with renewals knows their days"
     part = owner.period.model_copy(update={"charges_start": days.start, "charges_end": days.end, "exact_end": False})
@@ -59,7 +59,8 @@ def fee_of(used: Used, owner: LineItemContext, taxes: TaxResolver) -> Fee:
 def tasks_of(
     context: BillingContext, subscription: Subscription, plan: Plan, part: PeriodPart, *, now: datetime
 ) -> list[Task]:
-    """The tasks that follow from a row of billing: standalone fees of renewals, and the invoice of those paid so far."""
+    """The tasks that follow from a row of billing: standalone fees of renewals, and the invoice of those paid so
+    far."""
     standalone = [charge for charge in plan.charges_in_advance if not charge.invoiceable]
     detail = {"customer_id": context.customer.id, "plan_id": plan.id, "part": part.model_dump(mode="json")}
     tasks = []

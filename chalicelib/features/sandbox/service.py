@@ -25,7 +25,7 @@ from chalicelib.platform.log import logger
 from chalicelib.platform.timestamps import iso
 from chalicelib.platform.unit import Unit
 
-ADVANCE = agenda.kind("advance_clock", rank=0, wall_clock=True)
+ADVANCE = agenda.kind("advance_clock", rank=0, real_time=True)
 
 # How often a failing task is tried again while the clock stands at its instant, before it is parked.
 _TRIES_AT_ONCE = 3
@@ -75,7 +75,7 @@ def advance(organization: OrganizationRef, to: datetime) -> None:
         run_due(organization, now=to)
         return
     real_now = clock.utc_now()
-    # A clock that was never set has shown real time: what is due from there on is on the way.
+    # A clock that was never set has shown real time: tasks due from there on are on the way.
     begin = state.now or min(to, real_now)
     _require_short(organization, state, begin, to)
     with _inline() as seconds:

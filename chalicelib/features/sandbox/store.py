@@ -1,4 +1,4 @@
-"""Where a sandbox's clock is moved.
+"""Storage of a moving sandbox clock.
 
 Items
     pk              sk              what it is
@@ -11,7 +11,7 @@ Access patterns
     2 set_out_action(org, ...)      Put       unless it has moved; together with the job that goes on if this process dies
     3 reach(org, ...)               Update    only forward, only while it moves
     4 cancel(org)                   Update    the instant reached becomes the target
-    5 arrive_action(org, ...)       Update    the final instant, only of the same leap; together with the end of its job
+    5 arrive_action(org, ...)       Update    the final instant, only of the same leap; together with the end of its task
 """
 
 from datetime import datetime

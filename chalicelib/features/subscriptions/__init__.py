@@ -1,6 +1,6 @@
-"""Subscriptions: which customer has which plan, since when, and what becomes of it.
+"""Subscriptions: customers' uses of plans, from start to end.
 
-Owns subscription records and what the API lets one do with them: start, change, end. It only writes down what shall
-happen and makes the customer's billing due; invoices are decided in `features/invoicing` alone. Keeps true: one live
-subscription per external id in the organization; a change and the billing it calls for are written together.
+Owns subscription records and their use cases: start, change, end. A use case only records the change and makes the
+customer's billing due; `features/invoicing` alone decides invoices. Keeps true: one live subscription per external id
+in the organization; a change and the billing task for it are written together.
 """

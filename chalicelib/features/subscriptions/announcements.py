@@ -1,4 +1,4 @@
-"""What is told about subscriptions."""
+"""Announcements of changes of subscriptions."""
 
 from datetime import datetime
 
@@ -16,7 +16,7 @@ from chalicelib.platform.agenda import Task
 def task(
     organization: Organization, customer: Customer, subscription: Subscription, plan: Plan, name: str, *, now: datetime
 ) -> Task:
-    """The announcement of a change of a subscription, with its plan and customer."""
+    """Announcement of a change of a subscription, with its plan and customer."""
     payload = serializer.show(subscription, plan, zone=customer.zone(organization.timezone), now=now) | {
         "plan": plan_serializer.show_all(organization.id, [plan])[0],
         "customer": customer_serializer.base(organization, customer),

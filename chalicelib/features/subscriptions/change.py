@@ -1,4 +1,4 @@
-"""What one use case writes: subscriptions and the customer's billing task, in one transaction."""
+"""Transaction of one use case: subscriptions and the customer's billing task."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -24,8 +24,8 @@ from chalicelib.platform.unit import Unit, Write
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A customer as one use case read it; refused on writing if anything of its money was decided meanwhile. `known`: all
-    its subscriptions, of any status."""
+    """A customer as one use case read it; refused on writing if anything of its money was decided meanwhile. `known`:
+    all its subscriptions, of any status."""
 
     organization: Organization
     customer: Customer
@@ -42,8 +42,8 @@ class Change:
         """One of the customer's subscriptions."""
         return next((s for s in self.known if s.id == subscription_id), None)
 
-    def told(self, subscription: Subscription, plan: Plan, name: str) -> Task:
-        """The announcement of what becomes of a subscription."""
+    def announcement(self, subscription: Subscription, plan: Plan, name: str) -> Task:
+        """Announcement of a change of a subscription."""
         return announcements.task(self.organization, self.customer, subscription, plan, name, now=self.now)
 
     def check_dates(self, subscription_at: datetime | None, ending_at: datetime | None) -> None:
@@ -74,7 +74,7 @@ class Change:
         due = [schedule.next_due_at(s, plan, zone=self.zone) for s, plan in created]
         due += [schedule.next_due_at(new, plan, zone=self.zone) for _, new, plan in replaced]
         instants = [at for at in (*due, self.state.due_at) if at is not None]
-        # Something may be due before now only for what was written late: the clock never goes back for it.
+        # A due time before now comes only from a late write: the clock never goes back for it.
         state = self.state.model_copy(update={"due_at": min(instants, default=None), "attached": True})
         # A first invoice bills no usage: it is made at once, where others wait for events still queued.
         changed = [*(s for s, _ in created), *(new for _, new, _ in replaced)]
@@ -115,7 +115,7 @@ def change_of(organization_id: OrganizationId, customer_id: CustomerId, *, now: 
 
 
 def started(pending: Subscription, plan: Plan, *, started_at: datetime, now: datetime, zone: ZoneInfo) -> Subscription:
-    """A subscription that becomes active, with what it owes at once, its trial (where that is over) behind it, and the
+    """Subscription that becomes active, with its pending invoices, the end of a trial that is over already, and the
     days on which its end is announced."""
     first = pending.first_started_at or started_at
     active = pending.model_copy(

@@ -36,7 +36,7 @@ def terminate(
 
     def attempt() -> tuple[Subscription, list[Task]]:
         old = service.find(organization.id, external_id, statuses)
-        if not old.live:  # Asked for by its status: what is over cannot end again.
+        if not old.live:  # Selected by its status: a subscription that is over cannot end again.
             raise NotFound(Resource.SUBSCRIPTION)
         change = change_of(organization.id, old.customer_id, now=now)
         return end(change, old, request)
@@ -56,20 +56,20 @@ def end(change: Change, old: Subscription, request: schemas.Termination) -> tupl
         # The plan before goes on as if no change had been asked for.
         kept = before.model_copy(update={"next_id": None, "next_plan_code": None, "updated_at": change.now})
         kept_plan = known[before.plan_id]
-        told = change.told(kept, kept_plan, "subscription.updated")
-        return new, change.commit(replaced=[(old, new, plan), (before, kept, kept_plan)], tasks=[told])
+        announced = change.announcement(kept, kept_plan, "subscription.updated")
+        return new, change.commit(replaced=[(old, new, plan), (before, kept, kept_plan)], tasks=[announced])
     dropped = plan_changes.dropped(change, waiting, known[waiting.plan_id] if waiting else None)
     if dropped:
         new = new.model_copy(update={"next_id": None, "next_plan_code": None})
-    told = change.told(
+    announced = change.announcement(
         new, plan, "subscription.terminated" if new.status == Status.TERMINATED else "subscription.updated"
     )
     release = store.release_action(organization_id, old)
-    return new, change.commit(replaced=[(old, new, plan), *dropped], extra=[release], tasks=[told])
+    return new, change.commit(replaced=[(old, new, plan), *dropped], extra=[release], tasks=[announced])
 
 
 def ended(old: Subscription, plan: Plan, request: schemas.Termination, *, at: datetime) -> Subscription:
-    """A subscription after its end, with what is still to be billed for it."""
+    """Subscription after its end, with its pending invoices."""
     if old.status == Status.PENDING:
         canceled = {"status": Status.CANCELED, "canceled_at": at, "updated_at": at, "on_termination_credit_note": None}
         return old.model_copy(update=canceled)

@@ -1,4 +1,4 @@
-"""What happens to a subscription at an instant: the earliest thing that is due, one at a time. Nothing is written here."""
+"""Lifecycle of subscriptions: the earliest step that is due, one at a time. Nothing is written here."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -15,7 +15,7 @@ from chalicelib.features.subscriptions.schedule import LifecycleStep
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """One subscription before and after, what is billed for it, and what is told about it. `unused_days`: days of its
+    """One subscription before and after, its billing line, and the events to emit. `unused_days`: days of its
     last fee that a credit note shall give back; `opens_period`: fees from here on belong to a new period; `next_plan`: the
     plan that follows an upgrade."""
 
@@ -23,7 +23,7 @@ class Outcome:
     after: Subscription
     plan: Plan
     rows: tuple[BillingLine, ...] = ()
-    news: tuple[str, ...] = ()
+    events: tuple[str, ...] = ()
     unused_days: int = 0
     opens_period: bool = False
     next_plan: Plan | None = None
@@ -33,13 +33,13 @@ class Outcome:
         return replace(self, after=self.after.model_copy(update=values))
 
     def with_line(self, row: BillingLine) -> "Outcome":
-        """The outcome with one row more, usage billed up to its end."""
+        """The outcome with one more billing line, usage billed up to its end."""
         billed_until = row.charges.end if row.bills_usage and row.charges else self.after.billed_until
         return replace(self, rows=(*self.rows, row)).with_changes(billed_until=billed_until)
 
-    def emitting(self, *news: str) -> "Outcome":
-        """The outcome with more to tell."""
-        return replace(self, news=(*self.news, *news))
+    def emitting(self, *events: str) -> "Outcome":
+        """The outcome with further events to emit."""
+        return replace(self, events=(*self.events, *events))
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,10 +75,10 @@ def decide_all(
     now: datetime,
     zone: ZoneInfo,
 ) -> list[Decision]:
-    """What is due for a customer's subscriptions by `now`. `closing`: the customer was deleted.
+    """Decisions due for a customer's subscriptions by `now`. `closing`: the customer was deleted.
 
-    One thing per subscription, the earliest first, so that a late run bills what punctual ones would have billed: who
-    calls comes back until nothing is due. Source: rules/billing-periods 4 to 9.
+    Each subscription takes one step, the earliest, so that a late run bills as punctual ones would have. The caller
+    loops until nothing is due. Source: rules/billing-periods 4 to 9.
     """
     by_id = {s.id: s for s in subscriptions_of}
     waits = waiting_for_an_end(subscriptions_of)
@@ -112,7 +112,9 @@ def _decide(subscription: Subscription, case: _Case, *, closing: bool) -> Decisi
             if waits
             else Decision(_ended(Outcome(subscription, subscription, case.plan), case, case.now), apart=False)
         )
-    due = [(at, what) for at, what in schedule.happenings(subscription, case.plan, zone=case.zone) if at <= case.now]
+    due = [
+        (at, what) for at, what in schedule.lifecycle_steps(subscription, case.plan, zone=case.zone) if at <= case.now
+    ]
     if not due:
         return None
     order = list(LifecycleStep)
@@ -155,8 +157,8 @@ def _dated_end(outcome: Outcome, case: _Case, at: datetime) -> Decision:
 def _ended(outcome: Outcome, case: _Case, at: datetime) -> tuple[Outcome, ...]:
     """The end of a subscription, and of the change of plan that waited for its period's end."""
     ended = endings.ended(outcome.after, outcome.plan, schemas.Termination(), at=at)
-    news = ("subscription.terminated",) if ended.status == Status.TERMINATED else ()
-    outcomes = [replace(outcome, after=ended).emitting(*news)]
+    events = ("subscription.terminated",) if ended.status == Status.TERMINATED else ()
+    outcomes = [replace(outcome, after=ended).emitting(*events)]
     if case.next is not None and case.next.status == Status.PENDING:
         assert case.next_plan is not None
         canceled = endings.ended(case.next, case.next_plan, schemas.Termination(), at=at)
@@ -244,7 +246,7 @@ def _last(outcome: Outcome, case: _Case, at: datetime) -> Decision:
     plan_terms, life = schedule.terms_of(outcome.plan), schedule.life_of(subscription)
     on = _billing_day(outcome, zone)
     outcome = replace(outcome.with_changes(occasions=()), unused_days=_unused_days(outcome, zone))
-    # The same local day, as `terms.happenings` has it: a billing day that the zone leaves out is billed on the next.
+    # The same local day, as `schedule.lifecycle_steps` has it: a billing day that the zone leaves out is billed on the next.
     same_day = periods.local_date(periods.start_of_day(on, zone), zone) == periods.local_date(at, zone)
     if same_day and not subscription.upgraded:
         outcome = outcome.with_line(subscriptions.ending_with_period(plan_terms, life, on, zone)).with_changes(

@@ -13,7 +13,7 @@ from chalicelib.platform.ids import key
 
 
 def statuses_of(call: Call) -> list[str]:
-    """The statuses that a query names, by either name; none where it names none.
+    """Statuses that a query names, by either parameter; empty where it names none.
 
     Raises: Invalid, for what is no status.
     """

@@ -28,13 +28,13 @@ def change_plan(
     request: schemas.SubscriptionInput,
     extra: Sequence[Write],
 ) -> tuple[Subscription, list[Task]]:
-    """Another plan for a subscription: at once where it costs as much or more, else with its next period; for one that
-    has not begun, simply another one. The same plan again changes nothing."""
+    """Change a subscription's plan: at once where the new plan costs as much or more, or where the subscription has not
+    begun; else with its next period. The same plan again changes nothing."""
     organization_id = change.organization.id
     current = change.of_id(subscription_id)
-    assert current is not None, "a guard names a subscription of its customer"
+    assert current is not None, "a uniqueness item names a subscription of its customer"
     if not current.live:
-        raise ChangedMeanwhile(Resource.SUBSCRIPTION)  # It ended, or got a successor, after the guard was read.
+        raise ChangedMeanwhile(Resource.SUBSCRIPTION)  # It ended or got a successor since the item was read.
     waiting = change.of_id(current.next_id)
     known = plans.by_ids(organization_id, [current.plan_id, *([waiting.plan_id] if waiting else [])])
     current_plan = known[current.plan_id]
@@ -57,8 +57,8 @@ def change_plan(
         }
         fields["on_termination_credit_note"] = "credit" if plan.pay_in_advance else None
         other = current.model_copy(update=fields)
-        told = change.told(other, plan, "subscription.updated")
-        return other, change.commit(replaced=[(current, other, plan)], extra=extra, tasks=[told])
+        announced = change.announcement(other, plan, "subscription.updated")
+        return other, change.commit(replaced=[(current, other, plan)], extra=extra, tasks=[announced])
     carry_out = upgrade if is_dearer(plan, current_plan) else downgrade
     new = successor(current, plan, request, now=change.now)
     canceled = dropped(change, waiting, known[waiting.plan_id] if waiting else None)
@@ -108,8 +108,8 @@ def upgrade(
     waiting: Sequence[Replaced],
     extra: Sequence[Write],
 ) -> tuple[Subscription, list[Task]]:
-    """`current` ends and `new` begins, both now; a change that waited is dropped. Billing makes the credit note for what
-    was paid in advance, and one invoice for both."""
+    """End `current` and begin `new`, both now; a change that waited is dropped. Billing makes the credit note for the
+    days paid in advance, and one invoice for both."""
     assert current.started_at is not None
     # To the second, as all starts; usage of this very second is the new plan's.
     at = max(change.now.replace(microsecond=0), current.started_at)
@@ -127,8 +127,8 @@ def upgrade(
         }
     )
     tasks = [
-        change.told(old, current_plan, "subscription.terminated"),
-        change.told(new, plan, "subscription.started"),
+        change.announcement(old, current_plan, "subscription.terminated"),
+        change.announcement(new, plan, "subscription.started"),
     ]
     pushed = change.commit(
         created=[(new, plan)],
@@ -156,7 +156,7 @@ def downgrade(
         created=[(new, plan)],
         replaced=[(current, announced, current_plan), *waiting],
         extra=extra,
-        tasks=[change.told(announced, current_plan, "subscription.updated")],
+        tasks=[change.announcement(announced, current_plan, "subscription.updated")],
     )
     return announced, pushed
 

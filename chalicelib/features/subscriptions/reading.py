@@ -8,7 +8,7 @@ from chalicelib.platform.ids import CustomerId, OrganizationId, SubscriptionId
 
 
 def find_live(organization_id: OrganizationId, external_id: str) -> Live | None:
-    """Whose and which the live subscription of an external id is."""
+    """The live subscription of an external id, and its customer."""
     return store.find_live(organization_id, external_id)
 
 

@@ -34,7 +34,7 @@ InvoiceMode = Literal["generate", "skip"]
 
 
 class PendingInvoice(StrEnum):
-    """What is still to be billed for a subscription, beside its periods."""
+    """Invoices still to be made for a subscription, beside those of its periods."""
 
     STARTING = "subscription_starting"
     TERMINATING = "subscription_terminating"
@@ -77,14 +77,15 @@ class Takeover(BaseModel):
 
 
 class Subscription(Record):
-    """One subscription. `billed_until`: usage before this instant is invoiced (the period guard); `billed_on`: the last
-    billing day that was carried out, local; `occasions`: what its customer's billing still has to invoice.
+    """One subscription. `billed_until`: usage before this instant is invoiced (this bills each period once);
+    `billed_on`: the last billing day that was carried out, local; `occasions`: what its customer's billing still has to
+    invoice.
 
     `alerts_on`: local days on which its end is still to be announced; `units_changed_at`: units of fixed charges in
-    advance changed and are still to be billed (`units_seen_at`: the latest such change); `fixed_paid`: what was paid in
-    advance for the running period, by its predecessor too (`fixed_carried`); `period_invoices`: the invoices with fees of
-    the running period; `trial_ends_at`: where the end of its trial was moved to; `takeover`: how its external id came from
-    another customer, where it did."""
+    advance changed and are still to be billed (`units_seen_at`: the latest such change); `fixed_paid`: fixed charges
+    paid in advance for the running period, by its predecessor too (`fixed_carried`); `period_invoices`: the invoices
+    with fees of the running period; `trial_ends_at`: the moved end of its trial; `takeover`: how its external id came
+    from another customer, where it did."""
 
     id: SubscriptionId
     external_id: str
@@ -128,13 +129,13 @@ class Subscription(Record):
 
     @property
     def live(self) -> bool:
-        """Whether its external id is taken."""
+        """Whether its external id is in use."""
         return self.status in (Status.PENDING, Status.ACTIVE)
 
     @property
     def stream(self) -> Stream:
-        """The events that count for it: of an external id that another customer had, those since this one's first start, and
-        none that are the other's."""
+        """The events that count for it: of an external id that another customer had, those since this one's first
+        start, and none that are the other's."""
         if self.takeover is None:
             return Stream(self.external_id)
         first = (self.first_started_at or self.subscription_at).replace(microsecond=0)

@@ -47,7 +47,7 @@ def life_of(subscription: Subscription) -> SubscriptionTimeline:
 
 
 class LifecycleStep(StrEnum):
-    """What may happen to a subscription; of those at one instant the first of this list comes first."""
+    """Steps in a subscription's life, in the order in which steps of one instant are taken."""
 
     START = "start"
     STARTING = "starting invoice"
@@ -59,8 +59,8 @@ class LifecycleStep(StrEnum):
     LAST = "last invoice"
 
 
-def happenings(subscription: Subscription, plan: Plan, *, zone: ZoneInfo) -> list[tuple[datetime, LifecycleStep]]:
-    """What is to happen next, each with its instant; empty for a subscription that is over and billed."""
+def lifecycle_steps(subscription: Subscription, plan: Plan, *, zone: ZoneInfo) -> list[tuple[datetime, LifecycleStep]]:
+    """Next lifecycle steps, each with its instant; empty for a subscription that is over and billed."""
     if subscription.status == Status.CANCELED:
         return []
     if subscription.status == Status.PENDING:
@@ -106,7 +106,7 @@ def _of_ended(
 
 def next_due_at(subscription: Subscription, plan: Plan, *, zone: ZoneInfo) -> datetime | None:
     """The next instant at which something happens to a subscription; None for one that is over and billed."""
-    return min((at for at, _ in happenings(subscription, plan, zone=zone)), default=None)
+    return min((at for at, _ in lifecycle_steps(subscription, plan, zone=zone)), default=None)
 
 
 # How many days ahead the end of a subscription is announced. Source: rules/billing-periods 5.
@@ -149,11 +149,12 @@ def wants_starting_invoice(plan: Plan, subscription: Subscription, *, now: datet
 def occasions_at_start(
     plan: Plan, subscription: Subscription, *, now: datetime, zone: ZoneInfo
 ) -> tuple[PendingInvoice, ...]:
-    """What is to be invoiced right when a subscription starts."""
+    """Pending invoices of a subscription that starts."""
     return (PendingInvoice.STARTING,) if wants_starting_invoice(plan, subscription, now=now, zone=zone) else ()
 
 
 def trial_over_at(plan: Plan, subscription: Subscription, *, now: datetime) -> datetime | None:
-    """When a trial ended that is over already as a subscription starts: nothing follows from it any more."""
+    """End of a trial that is over already when the subscription starts; else None. Nothing follows from such a
+    trial."""
     end = timeline.trial_end(terms_of(plan), life_of(subscription))
     return end if end is not None and end <= now else None

@@ -1,4 +1,4 @@
-"""What requests about subscriptions hold. Source: rules/catalog 7.3; rules/billing-periods 1, 5."""
+"""Request schemas of subscriptions. Source: rules/catalog 7.3; rules/billing-periods 1, 5."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any
@@ -33,7 +33,7 @@ class SubscriptionInput(schema.Request):
 
 
 class SubscriptionUpdate(schema.Request):
-    """`PUT /subscriptions/:external_id`: what is absent stays."""
+    """`PUT /subscriptions/:external_id`: absent fields stay."""
 
     name: schema.OptionalName = None
     ending_at: schema.NullOr[schema.Instant] = None
@@ -45,7 +45,7 @@ class SubscriptionUpdate(schema.Request):
 
 
 class Which(schema.Request):
-    """What the body of an update says beside the subscription: that of which status is meant."""
+    """Member of an update's body that selects the subscription by its status."""
 
     status: schema.NullOr[Status] = None
 

@@ -67,7 +67,7 @@ def _create(
         change = replace(change, customer=fresh)
     subscription = _new(change, request, plan)
     if subscription.status == Status.ACTIVE:
-        tasks += [change.told(subscription, plan, "subscription.started")]
+        tasks += [change.announcement(subscription, plan, "subscription.started")]
     pushed = change.commit(
         created=[(subscription, plan)],
         extra=[*extra, *adopted, store.take_action(organization.id, subscription)],
@@ -183,7 +183,7 @@ def stream_of(organization_id: OrganizationId, external_id: str) -> Stream:
 
 
 def started_at_of(organization_id: OrganizationId, external_id: str) -> datetime | None:
-    """When the live subscription of an external id started."""
+    """Start of the live subscription of an external id; None without one."""
     live = store.find_live(organization_id, external_id)
     found = store.get(organization_id, live.customer_id, live.subscription_id) if live else None
     return found.started_at if found else None

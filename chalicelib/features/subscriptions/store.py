@@ -1,14 +1,14 @@
-"""Where subscriptions are kept: under their customer's key, so that billing reads them all at once.
+"""Storage of subscriptions, in their customer's item collection, so that billing reads them all at once.
 
 Items
     pk                                      sk          what it is
     <org>#customer#<id>                     sub#<id>    the subscription
         index list:  <org>#subscription                 <created_at>#<id>   all of the organization
         index owner: <org>#subscription-ext#<external>  <created_at>#<id>   all that ever had this external id
-    <org>#subscription-guard#<external>     -           one live chain per external id: whose and which
+    <org>#subscription-guard#<external>     -           uniqueness item: one live chain per external id
 
 Access patterns
-    1 find_live(org, external)          GetItem   consistent: whose live subscription this is
+    1 find_live(org, external)          GetItem   consistent: customer and id of the live subscription
     2 get(org, customer, id)            GetItem   consistent
     3 history(org, external)            Query     index owner: ended ones too, newest first
     4 write_subscriptions               part of a decision's transaction
@@ -77,7 +77,7 @@ def among(items: CustomerItems) -> list[Subscription]:
 def get_many(
     organization_id: OrganizationId, customer_id: CustomerId, ids: Sequence[SubscriptionId]
 ) -> list[Subscription]:
-    """Those of a customer's subscriptions that exist, in the order of `ids`, read consistently in one request."""
+    """Existing subscriptions of a customer, in the order of `ids`, read consistently in one request."""
     keys = [(customer_pk(organization_id, customer_id), f"sub#{subscription_id}") for subscription_id in ids]
     found = SubscriptionRow.find_many(keys)
     return [found[place].value for place in keys if place in found]
@@ -101,7 +101,7 @@ def write_subscriptions(
     created: Sequence[Subscription] = (),
     replaced: Sequence[tuple[Subscription, Subscription]] = (),
 ) -> list[Write]:
-    """Store new subscriptions and write others over what was read; refused if somebody else wrote in between.
+    """Create and replace subscriptions; replacements are under their optimistic locks.
 
     All of one transaction go together: their totals move in one row, which no transaction may touch twice.
     """

@@ -1,7 +1,7 @@
-"""Which events count for a subscription. Source: rules/usage 1.4.
+"""Stream of a subscription: the events that count for it. Source: rules/usage 1.4.
 
-Events belong to an external id. Another customer may take the id once its subscription is over, and what was sent under it
-until then is no business of theirs.
+Events belong to an external id. Another customer may take the id once its subscription is over. Events sent under it
+until then do not count for that customer.
 """
 
 from dataclasses import dataclass
@@ -16,9 +16,9 @@ _SECOND = timedelta(seconds=1)
 class Stream:
     """The events of an external id, but for those of another customer who had it before.
 
-    `since`: from when on they count, a whole second; None: whatever was ever sent. `taken_at`: where the other's last second is
-    also the first one, the stamp of real time at which the id changed hands: events dated in this second count if they were
-    received later. Empty where they all count.
+    `since`: first instant that counts, a whole second; None: all events ever sent. `taken_at`: where the other's last
+    second is also the first one, the stamp of real time at which the id changed hands: events dated in this second
+    count if they were received later. Empty where they all count.
     """
 
     external_id: str

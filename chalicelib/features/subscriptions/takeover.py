@@ -19,8 +19,8 @@ def find(
     *,
     real_now: datetime,
 ) -> Takeover | None:
-    """How an external id, free by now, comes to a customer; None where no other customer ever used it. `own`: what the customer
-    had under it before."""
+    """Takeover of a free external id by a customer; None where no other customer ever used it. `own`: the customer's
+    earlier subscriptions under it."""
     ends = [each.terminated_at for each in _of_others(organization_id, customer_id, external_id)]
     ended_at = max((at for at in ends if at is not None), default=None)
     if ended_at is None:

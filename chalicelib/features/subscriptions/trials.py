@@ -1,7 +1,7 @@
-"""Another length for the trial of a subscription that is there already. Source: rules/catalog 2.1.
+"""Change of the trial of an existing subscription. Source: rules/catalog 2.1.
 
-It moves the end of a trial that still runs: the base amount is owed from the new end on. One that would have ended by now
-ends at once, as with a change to a plan without a trial. A trial that is over stays as it was.
+It moves the end of a trial that still runs: the base amount is owed from the new end on. One that would have ended by
+now ends at once, as with a change to a plan without a trial. A trial that is over stays as it was.
 """
 
 from collections.abc import Mapping

@@ -49,8 +49,8 @@ def update(
         if moves_trial:
             new = trials.moved(new, plan, now=now)
         began = new.status == Status.ACTIVE and old.status == Status.PENDING
-        told = change.told(new, plan, "subscription.started" if began else "subscription.updated")
-        tasks = [told, *(following(organization, plan, now=now) if request.plan_overrides else ())]
+        announced = change.announcement(new, plan, "subscription.started" if began else "subscription.updated")
+        tasks = [announced, *(following(organization, plan, now=now) if request.plan_overrides else ())]
         pushed = change.commit(replaced=[(old, new, plan)], extra=extra, tasks=tasks)
         return new.model_copy(update={"version": old.version + 1}), pushed
 

@@ -30,7 +30,7 @@ class TaxCreate(schema.Request):
 
 
 class TaxUpdate(TaxCreate):
-    """`PUT /taxes/:code`: what is absent stays."""
+    """`PUT /taxes/:code`: absent fields stay."""
 
     name: schema.Name = ""
     code: schema.Name = ""
@@ -72,7 +72,7 @@ def of_organization(organization_id: OrganizationId) -> list[Tax]:
 
 
 def live(organization_id: OrganizationId, ids: Iterable[str]) -> list[Tax]:
-    """Those of the taxes that have not been deleted, oldest first."""
+    """Taxes under these ids that are not deleted, oldest first."""
     found = TAXES.get_many(organization_id, list(ids)) if ids else {}
     return sorted((t for t in found.values() if t.deleted_at is None), key=lambda t: (t.created_at, t.id))
 

@@ -1,4 +1,4 @@
-"""Where taxes are kept.
+"""Storage of taxes.
 
 Items
     pk                      sk          what it is

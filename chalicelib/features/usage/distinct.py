@@ -27,7 +27,7 @@ from chalicelib.platform.unit import Unit
 from chalicelib.platform.usage_table import usage
 
 # In real time, in sandboxes too: by then every worker of the meter knows the counter.
-FILL = agenda.kind("fill_register", rank=80, wall_clock=True)
+FILL = agenda.kind("fill_register", rank=80, real_time=True)
 
 # A transaction takes 100 actions: so many values, and the row that counts them.
 _VALUES_AT_ONCE = 90

@@ -28,7 +28,7 @@ from chalicelib.platform.unit import Write
 from chalicelib.platform.usage_table import usage
 from chalicelib.platform.values import Item
 
-SETTLE = agenda.kind("settle_usage", rank=82, wall_clock=True)
+SETTLE = agenda.kind("settle_usage", rank=82, real_time=True)
 
 _DAY = timedelta(days=1)
 # The time of one run, well below the worker's 15 minutes.

@@ -170,7 +170,7 @@ def _number(rows: Sequence[Item]) -> int:
 def of_stream(
     organization_id: OrganizationId, stream: Stream, span: Span, code_parts: Collection[str] | None
 ) -> Iterator[Item]:
-    """As `events`: those that count for a subscription."""
+    """Events of `events` that count for a subscription."""
     found = events(organization_id, stream.external_id, stream.cut(span), code_parts)
     if stream.contested(span) is None:
         return found

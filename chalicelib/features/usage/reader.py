@@ -27,7 +27,7 @@ _HOUR, _DAY = timedelta(hours=1), timedelta(days=1)
 COMPACT_AFTER = timedelta(hours=1)
 # A day row stays below DynamoDB's 400 KB; a day with more than this is read by its hours.
 _TEXT_BYTES_MAX = 350_000
-# Of an hour with more codes, each up to 200 bytes, no part is kept: what was seen stands beside the text.
+# Of an hour with more codes, each up to 200 bytes, no part is kept: the markers read stand beside the text.
 _CODES_SEEN_MAX = 200
 
 # By hour and code, as they stand in keys.
@@ -96,7 +96,7 @@ class Reader:
         self._hours(compacted_end, last_hour, counted)
 
     def first_hour(self) -> datetime | None:
-        """When the subscription's usage begins, to the hour; to the day, where hours have gone."""
+        """Begin of the subscription's usage, to the hour; to the day where the hour rows have gone."""
         found = [usage.page(self._pk, begins=level, limit=1)[0].items for level in ("h#", "d#")]
         return min((_instant(items[0]["sk"].split("#")[1]) for items in found if items), default=None)
 

@@ -67,8 +67,7 @@ def distinct_values(asked: Question) -> dict[str, int] | None:
 
 
 def recounted(asked: Question, events: int) -> None:
-    """Note that distinct values were recounted from so many events; where they were many, a distinct counter is
-    opened."""
+    """Request a distinct counter for the range if recounting its distinct values took many events."""
     if events >= limits.REGISTER_FROM_EVENTS:
         distinct.request_counter(asked, real_now=clock.utc_now())
 

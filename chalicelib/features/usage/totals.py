@@ -70,7 +70,7 @@ class RollupTotals:
         return int(self._plain.get(key_part(code), {}).get(layout.COUNT, 0))
 
     def sum(self, code: str, field_name: str) -> Summary:
-        """Of a property's numeric values: the sum, their number, and how many are below 0."""
+        """Sum of a property's numeric values, their number, and the number below 0."""
         row = self._plain.get(key_part(code), {})
         if row.get(layout.UNCOVERED):
             total, numeric, negative = self.recount(key_part(code), field_name)

@@ -38,7 +38,7 @@ _GROUP = re.compile(r"(?:filter_by_)?group\[([^\]]+)\]")
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Which charges are asked for; all of them when nothing is named. `group`: only events with these properties; `full`:
+    """Selection of charges; all of them when nothing is named. `group`: only events with these properties; `full`:
     since the subscription started."""
 
     charge_id: ChargeId | None = None
@@ -88,7 +88,7 @@ def _group(query: Mapping[str, Sequence[str]]) -> dict[str, str]:
 
 @dataclass(frozen=True, slots=True)
 class OpenUsage:
-    """What a subscription has used in a range that is not billed yet, by charge in the plan's order."""
+    """Usage of a subscription in a range that is not billed yet, by charge in the plan's order."""
 
     account: BillingContext
     plan: Plan
@@ -105,7 +105,7 @@ def open_usage(
     *,
     now: datetime,
 ) -> OpenUsage:
-    """What was used in the period containing `now`, or in all since the subscription started.
+    """Usage of the period that contains `now`, or, where the selection is full, since the subscription started.
 
     Raises: NotAllowed, `no_active_subscription`; NotFound, when a named charge matches none.
     """

@@ -1,4 +1,4 @@
-"""What an event would owe at once, without keeping anything. Source: rules/usage 1.2, 7.2."""
+"""Fees that an event would owe at once; nothing is kept. Source: rules/usage 1.2, 7.2."""
 
 from collections.abc import Mapping
 from datetime import datetime

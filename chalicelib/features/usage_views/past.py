@@ -1,4 +1,4 @@
-"""Past usage: what a subscription's invoices billed as usage, from their stored fees. Source: rules/usage 9."""
+"""Past usage of a subscription, from the stored fees of its invoices. Source: rules/usage 9."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ from chalicelib.platform.http import Call
 from chalicelib.platform.ids import ChargeId, CustomerId, OrganizationId
 from chalicelib.platform.timestamps import iso
 
-# What an amount's details hold tells the model of a charge that has left its plan.
+# The keys of an amount's details identify the model of a charge that has left its plan.
 _MODELS = {
     "graduated_ranges": "graduated",
     "graduated_percentage_ranges": "graduated_percentage",

@@ -15,14 +15,14 @@ from chalicelib.features.rating.metered import Used
 
 @dataclass(frozen=True, slots=True)
 class PricedUsage:
-    """What was used, with its amount in whole cents."""
+    """Usage with its amount in whole cents."""
 
     used: Used
     amount_cents: int
 
 
 def sums(parts: Sequence[PricedUsage]) -> dict[str, Any]:
-    """What parts come to together."""
+    """Sums of some parts, in the API's form."""
     units = total = Decimal(0)
     for part in parts:
         units = CONTEXT.add(units, part.used.units)
@@ -37,7 +37,7 @@ def sums(parts: Sequence[PricedUsage]) -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class UsagePresentation:
-    """How usage is shown: `sums` of parts, and the `values` of what no filter takes."""
+    """Form of usage in the API: `sums` of parts, and `no_values` for usage that no filter takes."""
 
     sums: Callable[[Sequence[PricedUsage]], dict[str, Any]] = sums
     no_values: Mapping[str, Any] | None = None
@@ -119,7 +119,7 @@ def _grouped(charge: Charge, parts: Sequence[PricedUsage], how: UsagePresentatio
 def _groups(
     charge: Charge, metric: Metric, parts: Sequence[PricedUsage], how: UsagePresentation
 ) -> list[dict[str, Any]]:
-    """The first API's groups that the charge prices."""
+    """Groups of the legacy API that the charge prices."""
     priced = {each.group_id for each in charge.filters}
     shown = []
     for group in groups_of(metric):

@@ -15,7 +15,7 @@ _KEPT_IN_QUERY = _KEPT_IN_PATH + "?"
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """Where a message goes. `host`: in ASCII, a name or an IP address; `target`: path and query, percent-encoded."""
+    """Address of an endpoint. `host`: in ASCII, a name or an IP address. `target`: path and query, percent-encoded."""
 
     secure: bool
     host: str

@@ -26,14 +26,14 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """How an attempt ended. `http_status` None: there was no answer."""
+    """Result of an attempt. `http_status`: None without an answer."""
 
     delivered: bool
     http_status: int | None
     response: str
 
 
-# An attempt that nobody ended: its worker died.
+# An unfinished attempt: its worker died.
 UNFINISHED = Verdict(delivered=False, http_status=None, response="the attempt was not finished")
 
 
@@ -47,8 +47,8 @@ def prepare(message: Message, endpoint: Endpoint, body: str) -> Request:
 
 
 def attempt(request: Request) -> Verdict:
-    """Post once, for `limits.WEBHOOK_TIMEOUT_SECONDS` at the most; never raises for what the other side does, nor for a
-    URL that no request can be made to."""
+    """Post once, for `limits.WEBHOOK_TIMEOUT_SECONDS` at the most; never raises for errors of the endpoint, nor for an
+    unusable URL."""
     try:
         reply = wire.post(
             address.read(request.url),
@@ -67,7 +67,8 @@ def attempt(request: Request) -> Verdict:
 def checked_address(host: str, port: int) -> str:
     """The address to connect to. Checked and used are the same one, so that a name cannot change between.
 
-    Raises: RefusedAddress, for private, loopback and link-local ones, but on the local stack; OSError, for unknown names.
+    Raises: RefusedAddress, for private, loopback and link-local ones, but on the local stack; OSError, for unknown
+    names.
     """
     found = [info[4][0] for info in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
     for each in found:

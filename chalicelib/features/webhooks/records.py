@@ -15,7 +15,7 @@ MessageStatus = Literal["pending", "succeeded", "retrying", "failed"]
 
 
 class Endpoint(Record):
-    """Where messages go. `event_types` None means all."""
+    """The destination of messages. `event_types` None means all."""
 
     id: WebhookEndpointId
     webhook_url: str

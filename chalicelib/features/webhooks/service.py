@@ -27,9 +27,9 @@ from chalicelib.platform.unit import Unit, Write
 # The endpoints, as the routes and deliveries read them: by id, by pages.
 CATALOG: Catalog[Endpoint] = ENDPOINTS
 
-ANNOUNCE = agenda.kind("announce", rank=80, wall_clock=True)
+ANNOUNCE = agenda.kind("announce", rank=80, real_time=True)
 DELIVER = agenda.kind(
-    "deliver_webhook", rank=90, wall_clock=True, queue="webhooks", attempts_max=limits.WEBHOOK_ATTEMPTS_MAX + 3
+    "deliver_webhook", rank=90, real_time=True, queue="webhooks", attempts_max=limits.WEBHOOK_ATTEMPTS_MAX + 3
 )
 
 
@@ -153,9 +153,10 @@ def set_first_url(organization_id: OrganizationId, url: str | None, extra: Seque
     """The organization's `webhook_url` shortcut: make or replace the first endpoint; null removes it. All in one
     transaction with `extra`, as one attempt of its caller's change.
 
-    Raises: Invalid, when another endpoint has the URL; Cancelled or ChangedMeanwhile, when somebody else wrote in between.
+    Raises: Invalid, when another endpoint has the URL; Cancelled or ChangedMeanwhile, when somebody else wrote in
+    between.
     """
-    # Read as a body of an endpoint is: whoever names a URL here or there is refused alike.
+    # Read like the body of an endpoint, so that both refuse the same URLs.
     request = None if url is None else schema.parse(EndpointInput, {"webhook_url": url})
     known = store.endpoint_set(organization_id)
     first = known.endpoints[0] if known.endpoints else None
@@ -194,9 +195,9 @@ def announcement(
     subject: str,
     now: datetime,
 ) -> Task:
-    """The task that tells of a happening: the caller writes it together with what happened, and pushes it afterwards.
+    """Task that announces an event. The caller writes it in the transaction of the change, and pushes it afterwards.
 
-    `subject` names the happening, so that announcing it twice makes one message. `payload` is the API's representation.
+    `subject` names the event, so that announcing it twice makes one message. `payload` is the API's representation.
     """
     body = to_json(payload)
     detail = {"webhook_type": webhook_type, "object_type": object_type, "created_at": iso(now)}
@@ -208,7 +209,7 @@ def announcement(
         files.put(detail["payload_key"], body.encode(), "application/json")
     else:
         detail["payload"] = body
-    # In real time whatever clock the organization has: the outside world has no other.
+    # In real time, also for organizations with a test clock: the outside world has no other time.
     return agenda.task(ANNOUNCE, organization, subject, clock.utc_now(), detail)
 
 

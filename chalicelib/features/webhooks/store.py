@@ -1,4 +1,4 @@
-"""Where endpoints and messages are kept.
+"""Storage of endpoints and messages.
 
 Items
     pk                                  sk      what it is

@@ -40,7 +40,7 @@ class Deadline:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What came back: the status, and the beginning of the body."""
+    """Reply of an endpoint: the status, and the beginning of the body."""
 
     status: int
     text: str
@@ -71,7 +71,8 @@ def post(
 
 
 def _within(deadline: Deadline, work: Callable[[], str]) -> str:
-    """What `work` returns or raises, in time. Looking up a name takes no time-out: one that hangs is left behind."""
+    """Result of `work`, or its exception, before the deadline. A name lookup accepts no timeout: one that hangs is left
+    behind in its thread."""
     outcome: queue.Queue[tuple[str, BaseException | None]] = queue.Queue(1)
 
     def carry_out() -> None:
@@ -115,7 +116,7 @@ def _send(sock: socket.socket, data: bytes, deadline: Deadline) -> None:
 
 
 class _Answering:
-    """What `http.client` reads an answer from."""
+    """Source of an answer, in the form of a socket that `http.client` reads."""
 
     def __init__(self, sock: socket.socket, deadline: Deadline) -> None:
         self._sock, self._deadline = sock, deadline

@@ -1,4 +1,5 @@
-"""Pushing tasks to their queues, after the commit that wrote them. A push only proposes: the item alone says what holds."""
+"""Pushing tasks to their queues, after the commit that wrote them. A push only proposes: the item alone says what
+holds."""
 
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
@@ -13,8 +14,11 @@ from chalicelib.platform.queues import Outgoing
 
 
 def push(tasks: Sequence[Task]) -> None:
-    """Send what runs within a quarter-hour to its queue, delayed to the second. Losing or doubling it changes nothing: so
-    where SQS is busy it is lost, as what was committed before stands, and the tick finds the tasks."""
+    """Send the tasks that run within a quarter-hour to their queues, delayed to the second.
+
+    A lost or doubled message changes nothing. So a message is dropped where SQS is busy: the tasks are committed, and
+    the tick finds them.
+    """
     try:
         send(tasks)
     except Exception as error:
@@ -41,5 +45,5 @@ def send(tasks: Sequence[Task]) -> None:
 
 
 def message(task_key: Key) -> Mapping[str, str]:
-    """What is sent: the key only, the item alone says what holds."""
+    """Body of the message: the task's key only. The stored item alone decides."""
     return {"pk": task_key[0], "sk": task_key[1]}

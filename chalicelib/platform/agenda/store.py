@@ -2,10 +2,10 @@
 
 Items
     pk                              sk                                  what it is
-    <org>#task#<kind>#<subject>     -                                   a task of the wall clock
+    <org>#task#<kind>#<subject>     -                                   a task in real time
     <org>#clock                     task#<due>#<rank>#<kind>#<subject>  a task of a sandbox's test clock, in due order
-    index due: DUE#<00..15>         <run_at>                            what the tick finds (sparse)
-    index due: PARKED               <run_at>                            what failed too often: alarmed, never pushed
+    index due: DUE#<00..15>         <run_at>                            tasks that the tick finds (sparse)
+    index due: PARKED               <run_at>                            tasks that failed too often: alarmed, never pushed
 
 Access patterns
     1 find(key)                 GetItem   consistent; the index only proposes
@@ -149,8 +149,8 @@ def due(shard_number: int, *, until: datetime) -> Iterator[Task]:
 def due_page(
     shard_number: int, *, until: datetime, after: Position | None, owner: str | None = None
 ) -> tuple[list[Task], Position | None]:
-    """The next of what `due` gives, after a position (None: from the first on), and where the page after it begins (None: there
-    is none). `owner`: of this organization only."""
+    """Next page of `due` after a position (None: the first page), and the position of the page after it (None: the last
+    page). `owner`: of this organization only."""
     page = rows.page(
         _due_pk(shard_number),
         index="due",
@@ -163,7 +163,7 @@ def due_page(
 
 
 def position_of(due_task: Task) -> Position:
-    """The position of a task in the index: what comes after it begins there, even if it has gone meanwhile."""
+    """Position of a task in the index: the following tasks begin there, even if the task has gone meanwhile."""
     item = row_of(due_task, indexed=True).serialize()
     return {name: item[name] for name in ("pk", "sk", "due_pk", "run_at")}
 
@@ -192,8 +192,8 @@ def postpone(failed: Task, error: str, *, real_now: datetime) -> Task:
 
 
 def wait(hindered: Task, *, run_at: datetime, **since: datetime) -> Task:
-    """Try again later and count no attempt: what hinders it is no failure of its own. `since`: `busy_since` or `held_since`,
-    when that began."""
+    """Postpone a hindered task without counting an attempt, as the hindrance is no failure of its own. `since`: `busy_since`
+    or `held_since`, the begin of the hindrance."""
     later = replace(hindered, run_at=run_at, **since)  # type: ignore[arg-type]
     _put_off(hindered, later)
     return later

@@ -16,11 +16,11 @@ from chalicelib.platform.timestamps import stamp
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """A sort of task. `rank` orders tasks of one instant under a test clock; a kind of the wall clock never holds one up."""
+    """A kind of task. `rank` orders tasks of one instant under a test clock. A kind in real time never holds the clock up."""
 
     name: str
     rank: int
-    wall_clock: bool = False
+    real_time: bool = False
     reads_usage: bool = False
     queue: str = "jobs"
     attempts_max: int = limits.TASK_ATTEMPTS_MAX
@@ -53,7 +53,7 @@ class Task:
     @property
     def in_clock(self) -> bool:
         """Whether it belongs to a test clock, which alone decides when it runs."""
-        return self.organization.sandbox and not self.kind.wall_clock
+        return self.organization.sandbox and not self.kind.real_time
 
     @property
     def queue_name(self) -> str:
@@ -64,7 +64,7 @@ class Task:
 
     @property
     def key(self) -> Key:
-        """Where it stands in the core table."""
+        """Key of the task in the core table."""
         if not self.in_clock:
             return key(self.organization.id, "task", self.kind.name, self.subject), "-"
         order = f"{stamp(self.due_at)}#{self.kind.rank:02d}#{self.kind.name}"

@@ -1,4 +1,4 @@
-"""What the local stack keeps: everything that the emulator holds in memory is in a file before a client hears of it.
+"""Kept state of the local stack: everything that the emulator holds in memory is in a file before a client hears of it.
 
 `disk`      the file: SQLite, one commit for all that happened in a turn of the event loop
 `tables`    DynamoDB: tables and their items

@@ -1,4 +1,4 @@
-"""What can be wrong with a kept file."""
+"""Errors of kept files."""
 
 from pathlib import Path
 

@@ -9,7 +9,7 @@ from ministack.core.persistence import _json_object_hook
 
 
 def state(folder: Path) -> dict[str, Any]:
-    """What was saved in a folder: service -> its state, that of S3 with its objects."""
+    """State saved in a folder: service -> its state, that of S3 with its objects."""
     found: dict[str, Any] = {}
     for path in sorted((folder / "state").glob("*.json")):
         saved = json.loads(path.read_text(), object_hook=_json_object_hook)
@@ -20,7 +20,7 @@ def state(folder: Path) -> dict[str, Any]:
 
 
 def put_aside(folder: Path) -> None:
-    """Rename what was taken over, so that it is taken over once, and is still there."""
+    """Rename the migrated state, so that it is migrated once and kept."""
     for name in ("state", "s3"):
         place = folder / name
         if place.is_dir():

@@ -1,4 +1,4 @@
-"""What a service says of itself beside its items, messages and objects: small, and written whole when it has changed."""
+"""Other state of a service, beside its items, messages and objects: small, and written whole when it has changed."""
 
 import json
 from typing import Any
@@ -16,7 +16,7 @@ class State:
         self._written = b""
 
     def load(self) -> Any:
-        """What was written last, None before the first time."""
+        """State written last, None before the first time."""
         found = self._disk.get("state", self._service)
         if found is None:
             return None

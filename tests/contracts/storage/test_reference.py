@@ -178,7 +178,7 @@ def test_the_app_tells_its_story_on_the_reference_too(tables: None, monkeypatch:
 
 
 def test_a_shard_is_gone_through_from_where_a_task_stood_that_has_gone(tables: None) -> None:
-    kind = agenda.kind("reference_test", rank=99, wall_clock=True)
+    kind = agenda.kind("reference_test", rank=99, real_time=True)
     own, other = OrganizationRef("own", sandbox=False), OrganizationRef("other", sandbox=True)
     tasks = [agenda.task(kind, owner, f"s{n}", NOON) for n in range(60) for owner in (own, other)]
     for task in tasks:

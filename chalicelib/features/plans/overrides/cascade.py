@@ -1,7 +1,7 @@
-"""What a child of a plan takes over when the plan changes. Source: rules/catalog 2.1.
+"""Cascade of a plan's change to a child. Source: rules/catalog 2.1.
 
-A value of the child that still equals the plan's value before is nobody's own: it follows. What the child's subscription
-has overridden stays. Charges, their filters and fixed charges are matched by the parent's ids; added ones are added,
+A value of the child that equals the plan's old value follows the change. A value that the child's subscription has
+overridden stays. Charges, their filters and fixed charges are matched by the parent's ids; added ones are added,
 removed ones go.
 """
 
@@ -87,11 +87,11 @@ def _parts(
     follow: Callable[[P, P, P], P],
     copy: Callable[[P], P],
 ) -> tuple[P, ...]:
-    olds: dict[str, P] = {part.id: part for part in before}
-    news: dict[str, P] = {part.id: part for part in after}
+    old_parts: dict[str, P] = {part.id: part for part in before}
+    new_parts: dict[str, P] = {part.id: part for part in after}
     kept: list[P] = []
     for part in own:
-        old, new = olds.get(str(part.parent_id)), news.get(str(part.parent_id))
+        old, new = old_parts.get(str(part.parent_id)), new_parts.get(str(part.parent_id))
         if old is None:
             kept.append(part)  # It left the parent before, at a time when that was not passed on.
         elif new is not None:
@@ -99,7 +99,7 @@ def _parts(
     known = {part.parent_id for part in own}
     taken = {part.code for part in kept}
     for part in after:
-        if part.id not in olds and part.id not in known:
+        if part.id not in old_parts and part.id not in known:
             code = codes.free(part.code, taken)
             taken.add(code)
             kept.append(copy(part).model_copy(update={"code": code}))
@@ -121,18 +121,18 @@ def _filters(
     own: Sequence[ChargeFilter], before: Sequence[ChargeFilter], after: Sequence[ChargeFilter]
 ) -> tuple[ChargeFilter, ...]:
     """Filters follow one by one, as charges do; an added one only where the child has none of its own for these values."""
-    olds: dict[str, ChargeFilter] = {f.id: f for f in before}
-    news: dict[str, ChargeFilter] = {f.id: f for f in after}
+    old_parts: dict[str, ChargeFilter] = {f.id: f for f in before}
+    new_parts: dict[str, ChargeFilter] = {f.id: f for f in after}
     kept: list[ChargeFilter] = []
     for each in own:
-        old, new = olds.get(str(each.parent_id)), news.get(str(each.parent_id))
+        old, new = old_parts.get(str(each.parent_id)), new_parts.get(str(each.parent_id))
         if old is None:
             kept.append(each)
         elif new is not None:
             kept.append(each.model_copy(update=_moved(each, old, new, _FILTER)))
     known = {f.parent_id for f in own}
     taken = {canonical(f.values) for f in kept}
-    new_ones = [f for f in after if f.id not in olds and f.id not in known]
+    new_ones = [f for f in after if f.id not in old_parts and f.id not in known]
     added = [f for f in new_ones if canonical(f.values) not in taken]
     return (*kept, *children.filter_copies(added))
 

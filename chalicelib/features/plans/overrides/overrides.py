@@ -1,7 +1,7 @@
-"""Children of plans: what one subscription has of a plan with other values. Source: rules/catalog 2.1.
+"""Children of plans: overrides of a plan for one subscription. Source: rules/catalog 2.1.
 
-A child is a plan of its own, with the parent's code, that nobody lists or finds by that code. What cannot be overridden
-(interval, pay_in_advance, charge models, ...) is ignored.
+A child is a plan of its own, with the parent's code, that nobody lists or finds by that code. Fields that cannot be
+overridden (interval, pay_in_advance, charge models, ...) are ignored.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -38,8 +38,8 @@ P = TypeVar("P", bound=Charge | FixedCharge)
 
 
 def child(organization_id: OrganizationId, parent: Plan, values: Mapping[str, Any], *, now: datetime) -> Plan:
-    """A new child of a plan with these overrides, not yet written, for a subscription that is about to start: units that
-    it overrides hold from its start. For one that runs, make a child without overrides and give them to `changed`.
+    """A new child of a plan with these overrides, not yet written, for a subscription that is about to start: units
+    that it overrides hold from its start. For one that runs, make a child without overrides and give them to `changed`.
 
     Raises: Invalid, with all findings; NotFound for an unknown charge, fixed charge or tax.
     """
@@ -70,7 +70,7 @@ def child(organization_id: OrganizationId, parent: Plan, values: Mapping[str, An
 def changed(
     organization_id: OrganizationId, child: Plan, values: Mapping[str, Any], *, now: datetime, moves_trial: bool = False
 ) -> Plan:
-    """A child with further overrides, not yet written; what they do not name stays. Changed units are remembered with
+    """A child with further overrides, not yet written; other values stay. Changed units are remembered with
     `apply_units_immediately`; the currency is fixed by now and ignored, and so is the trial unless it `moves_trial`.
 
     Raises: Invalid, with all findings; NotFound for an unknown charge, fixed charge or tax.

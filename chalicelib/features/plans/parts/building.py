@@ -1,4 +1,4 @@
-"""Building the parts of a plan from the entries of a request: what charges and fixed charges have in common."""
+"""Building of a plan's parts from the entries of a request: the steps that charges and fixed charges share."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
@@ -22,18 +22,18 @@ def olds_of(raw: Sequence[Mapping[str, Any]], before: Sequence[P]) -> list[P | N
 
 
 class CodeAllocator:
-    """Which of several parts can be built: those with which nothing is wrong, each under a code of its own.
+    """Selects the parts without faults, each under a code of its own.
 
-    `findings`: what is wrong with the others.
+    `findings`: the faults of the others.
     """
 
     def __init__(self, present: Iterable[Charge | FixedCharge | None]) -> None:
-        """`present`: the parts whose codes are taken."""
+        """`present`: the parts whose codes are in use."""
         self.findings: dict[str, list[str]] = {}
         self._taken = {part.code for part in present if part is not None}
 
     def refuse(self, wrong: Mapping[str, list[str]]) -> None:
-        """Note what is wrong with a part."""
+        """Note the faults of a part."""
         self.findings = merge(self.findings, wrong)
 
     def code(

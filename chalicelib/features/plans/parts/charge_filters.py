@@ -1,7 +1,7 @@
-"""Building the filters of a charge from a request: by the present form, or by the first API's groups.
+"""Building the filters of a charge from a request: by the present form, or by the legacy API's groups.
 
-A request replaces all filters of a charge. One with the values of a filter before is that filter: it keeps its id and its
-age, by which the billing of an event decides between two that match alike. Source: rules/usage 4.2, 4.3.
+A request replaces all filters of a charge. One with the values of a filter before is that filter: it keeps its id and
+its age, by which the billing of an event decides between two that match alike. Source: rules/usage 4.2, 4.3.
 """
 
 from collections.abc import Mapping, Sequence
@@ -25,8 +25,8 @@ _IDS = ("id", "lago_id")
 
 @dataclass(frozen=True, slots=True)
 class FilterPatch:
-    """In place of a list of filters: a change of one of them, whatever the others are when it is carried out. `id` None: a
-    new one; `fields` None: it goes."""
+    """In place of a list of filters: a change of one of them, whatever the others are when it is carried out. `id`
+    None: a new one; `fields` None: it goes."""
 
     id: str | None
     fields: Mapping[str, Any] | None
@@ -55,8 +55,8 @@ def find(filters: Sequence[ChargeFilter], filter_id: ChargeFilterId) -> ChargeFi
 
 
 def build(request: ChargeInput, metric: Metric, old: Charge | None) -> tuple[tuple[ChargeFilter, ...], Findings]:
-    """The filters that a request describes, the oldest first, and what is wrong with it. What it does not name stays, if
-    it goes with the charge's model and metric."""
+    """The filters that a request describes, the oldest first, and what is wrong with it. What it does not name stays,
+    if it goes with the charge's model and metric."""
     given = request.model_fields_set
     before = old.filters if old is not None else ()
     same_metric = old is not None and old.metric_id == metric.id
@@ -78,7 +78,7 @@ def build(request: ChargeInput, metric: Metric, old: Charge | None) -> tuple[tup
 def _of_groups(
     request: ChargeInput, dimensions: Dimensions, before: Sequence[ChargeFilter]
 ) -> tuple[list[dict[str, Any]], Findings]:
-    """The filters that the first API's `group_properties` stand for, beside those that stand for no group."""
+    """The filters that the legacy API's `group_properties` stand for, beside those that stand for no group."""
     left: dict[str, Mapping[str, Sequence[str]]] = {f.group_id: f.values for f in before if f.group_id}
     left |= {group.id: group.values for group in dimensions.groups.values()}
     entries: list[dict[str, Any]] = []
@@ -106,7 +106,7 @@ def _prices(entries: Sequence[Mapping[str, Any]], dimensions: Dimensions) -> dic
 
 
 class FilterBuilder:
-    """Makes filters of a charge out of what a request says of each."""
+    """Builds filters of a charge from the entries of a request."""
 
     def __init__(
         self, before: Sequence[ChargeFilter], dimensions: Dimensions, model: str, *, same_metric: bool

@@ -86,7 +86,7 @@ def _completed(entry: Mapping[str, Any], old: Charge | None, *, fixed: bool) -> 
     before = old.model_dump(mode="json", exclude={"filters", "tax_ids", "metric_id", "id"})
     before |= {"billable_metric_id": old.metric_id, "id": old.id}
     if not old.default_fee:
-        before["properties"] = {}  # None were given: the defaults of whatever model it has.
+        before["properties"] = {}  # None were given: the defaults of its model.
     changes = {name: value for name, value in entry.items() if not (fixed and name in FIXED_WHEN_TAKEN)}
     if isinstance(entry.get("filters"), FilterPatch):
         changes["filters"] = entry["filters"].entries(old.filters)
@@ -94,7 +94,7 @@ def _completed(entry: Mapping[str, Any], old: Charge | None, *, fixed: bool) -> 
 
 
 def _prorated(entry: Mapping[str, Any], metric: Metric, old: Charge | None) -> Mapping[str, Any]:
-    """The first API's recurring counts are prorated without saying so. Source: rules/usage 3."""
+    """The legacy API's recurring counts are prorated without saying so. Source: rules/usage 3."""
     unsaid = old is None and metric.seed_type is not None and entry.get("prorated") is None
     return {**entry, "prorated": True} if unsaid and entry.get("charge_model") in _PRORATED else entry
 
@@ -102,7 +102,7 @@ def _prorated(entry: Mapping[str, Any], metric: Metric, old: Charge | None) -> M
 def _has_default_fee(
     given: Mapping[str, Any], request: ChargeInput, filters: Sequence[ChargeFilter], old: Charge | None
 ) -> bool:
-    """Whether what no filter takes is billed: not where only groups of the first API were given a price.
+    """Whether usage that no filter takes is billed: not where only groups of the legacy API were given a price.
 
     Source: rules/usage 4.3.
     """

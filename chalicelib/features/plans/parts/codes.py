@@ -11,7 +11,7 @@ def chosen(given: str | None, base: str, taken: Set[str], old: str | None) -> st
 
 
 def free(base: str, taken: Set[str]) -> str:
-    """`base`, with a number if it is taken."""
+    """`base`, with a number if it is in use."""
     number, code = 2, base
     while code in taken:
         code, number = f"{base}_{number}", number + 1

@@ -31,7 +31,7 @@ def answer(charge: Charge, filter_id: ChargeFilterId) -> dict[str, Any]:
 
 
 def answer_after(charge: Charge, change: FilterPatch) -> dict[str, Any]:
-    """What a change was about, as it stands in the changed charge: a new filter is the last; nothing of one that went."""
+    """Filter in the changed charge that a change was about: a new filter is the last. Empty for a removed one."""
     if change.fields is None:
         return {}
     return answer(charge, ChargeFilterId(change.id or charge.filters[-1].id))

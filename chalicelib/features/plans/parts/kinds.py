@@ -1,6 +1,6 @@
 """Adding, changing and removing single parts of a plan: each is a change of the plan.
 
-The plan is read, changed and written conditionally; each use case returns the plan, what it is about, and the tasks to
+The plan is read, changed and written conditionally; each use case returns the plan, the part, and the tasks to
 push. Source: rules/catalog 11.1.
 """
 
@@ -54,7 +54,7 @@ class PartKind(Generic[P]):
         return found
 
     def add(self, call: Call, plan: Plan, values: Mapping[str, Any]) -> tuple[Plan, P, list[Task]]:
-        """A new part.
+        """Add a part.
 
         Raises: Invalid; NotFound for what it refers to; ChangedMeanwhile.
         """
@@ -65,7 +65,7 @@ class PartKind(Generic[P]):
         return written, part, tasks
 
     def change(self, call: Call, plan: Plan, code: str, values: Mapping[str, Any]) -> tuple[Plan, P, list[Task]]:
-        """Change the fields present; what is fixed by now is ignored silently.
+        """Change the fields present; changes of fields that are fixed by now are ignored silently.
 
         Raises: Invalid; NotFound, also for what it refers to; ChangedMeanwhile.
         """

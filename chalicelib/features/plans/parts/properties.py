@@ -13,8 +13,8 @@ _GROUP_KEYS = ("pricing_group_keys", "grouped_by")
 
 
 def checked_properties(model_name: str, given: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, list[str]]]:
-    """A model's properties as they are kept (its defaults where none are given; what the model does not know is dropped),
-    and what is wrong with them."""
+    """Stored form of a model's properties, and their faults. Absent ones become the defaults; fields unknown to the
+    model are dropped."""
     model = ChargeModel(model_name)
     properties = dict(given) or charge_properties.defaults(model)
     try:
@@ -25,7 +25,7 @@ def checked_properties(model_name: str, given: Mapping[str, Any]) -> tuple[dict[
 
 
 def checked_usage_properties(model_name: str, given: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, list[str]]]:
-    """The same for what is used, which may be split by properties of its events. Source: rules/usage 4.2."""
+    """The same for charges of usage, which may be split by properties of its events. Source: rules/usage 4.2."""
     properties, wrong = checked_properties(model_name, given)
     keys = {name: given[name] for name in _GROUP_KEYS if name in given}
     return properties | keys, merge(wrong, _wrong_group_keys(keys))
