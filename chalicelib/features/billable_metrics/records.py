@@ -17,8 +17,11 @@ Rounding = Literal["round", "ceil", "floor"]
 
 
 class Check(NamedTuple):
-    """The check that a metric makes of each event that is ingested: the property that a formula makes of it, or that its operation is one
-    that its value can take (`keys`: of its dimensions)."""
+    """The check that a metric makes of each event that is ingested.
+
+    It sets the property that a formula makes of the event, or requires an operation that the event's value can take (`keys`:
+    of its dimensions).
+    """
 
     code: str
     field_name: str
@@ -61,8 +64,8 @@ class Metric(Record):
 
     @property
     def ingest_checks(self) -> dict[str, Any] | None:
-        """The check that it makes of each event that is ingested, None for most: the property that a formula makes of it; that its
-        operation is one that its value can take (`keys`: of its dimensions, in which values stand apart)."""
+        """The check that it makes of each event that is ingested, None for most: it sets the property that a formula makes of
+        the event, or requires an operation that the value can take (`keys`: of its dimensions, in which values stand apart)."""
         if self.deleted_at is not None or self.field_name is None:
             return None
         if self.expression is None and self.seed_type is None:
