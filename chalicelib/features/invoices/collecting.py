@@ -6,7 +6,7 @@ from typing import Any
 from chalicelib.domain.error_codes import ErrorCode, Resource
 from chalicelib.domain.errors import Invalid, NotAllowed
 from chalicelib.features.customers import service as customers
-from chalicelib.features.customers.records import Customer
+from chalicelib.features.customers.records import Customer, PaymentProvider
 from chalicelib.features.invoices import overdue, service, store
 from chalicelib.features.invoices.records import Invoice
 from chalicelib.features.organizations import service as organizations
@@ -50,14 +50,18 @@ def check_payment_page(organization_id: OrganizationId, invoice_id: InvoiceId) -
     """
     invoice = service.find(organization_id, invoice_id)
     provider = _customer_of(organization_id, invoice).billing_configuration.payment_provider
-    code = ErrorCode.MISSING_PAYMENT_PROVIDER
+    raise Invalid.field("base", _page_refusal(provider, invoice))
+
+
+def _page_refusal(provider: PaymentProvider | None, invoice: Invoice) -> ErrorCode:
+    """The first reason why an invoice has no payment page."""
     if provider is None:
-        code = ErrorCode.NO_LINKED_PAYMENT_PROVIDER
-    elif provider == "gocardless":
-        code = ErrorCode.INVALID_PAYMENT_PROVIDER
-    elif invoice.status != "finalized" or invoice.payment_status == "succeeded":
-        code = ErrorCode.INVALID_INVOICE_STATUS_OR_PAYMENT_STATUS
-    raise Invalid.field("base", code)
+        return ErrorCode.NO_LINKED_PAYMENT_PROVIDER
+    if provider == "gocardless":
+        return ErrorCode.INVALID_PAYMENT_PROVIDER
+    if invoice.status != "finalized" or invoice.payment_status == "succeeded":
+        return ErrorCode.INVALID_INVOICE_STATUS_OR_PAYMENT_STATUS
+    return ErrorCode.MISSING_PAYMENT_PROVIDER
 
 
 def lose_dispute(organization: OrganizationRef, invoice_id: InvoiceId, *, now: datetime) -> tuple[Invoice, list[Task]]:

@@ -84,7 +84,7 @@ class Subscription(Record):
     advance changed and are still to be billed (`units_seen_at`: the latest such change); `fixed_paid`: what was paid in
     advance for the running period, by its predecessor too (`fixed_carried`); `period_invoices`: the invoices with fees of
     the running period; `trial_ends_at`: where the end of its trial was moved to; `takeover`: how its external id came from
-    another customer, where it did."""
+    another customer, where it did; `external_historical_usage_cents`: what it used before it was kept here."""
 
     id: SubscriptionId
     external_id: str
@@ -125,6 +125,7 @@ class Subscription(Record):
     invoiced: bool = False
     zone: str | None = None
     takeover: Takeover | None = None
+    external_historical_usage_cents: int = 0
 
     @property
     def live(self) -> bool:
