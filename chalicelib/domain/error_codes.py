@@ -128,7 +128,7 @@ class ErrorCode(StrEnum):
     RECURRING_RESOURCE_ALREADY_ADDED = "recurring_resource_already_added", "The event adds what is there."
     RECURRING_RESOURCE_NOT_FOUND = "recurring_resource_not_found", "The event removes what is not there."
     EXCEEDED_LIMIT = "exceeded_limit", "The organization has as many endpoints as it may have."
-    VALUES_ARE_INVALID = "values_are_invalid", "One of two instants is missing, no instant, or after the other."
+    VALUES_ARE_INVALID = "values_are_invalid", "One of two instants is missing, or they are the wrong way round."
     NO_LINKED_PAYMENT_PROVIDER = "no_linked_payment_provider", "The customer has no payment provider."
     INVALID_PAYMENT_PROVIDER = "invalid_payment_provider", "The customer's provider has no payment pages."
     INVALID_INVOICE_STATUS_OR_PAYMENT_STATUS = (

@@ -66,16 +66,12 @@ class FeeInput(schema.Request):
     from_datetime: schema.NullOr[schema.Instant] = None
     to_datetime: schema.NullOr[schema.Instant] = None
 
-    @model_validator(mode="before")
-    @classmethod
-    def _check_boundaries(cls, values: Any) -> Any:
-        if not isinstance(values, Mapping):
-            return values
-        given = [values.get(name) or None for name in ("from_datetime", "to_datetime")]
-        begin, end = (schema.instant(each) for each in given)
-        if given != [None, None] and (begin is None or end is None or begin > end):
+    @model_validator(mode="after")
+    def _check_boundaries(self) -> "FeeInput":
+        begin, end = self.from_datetime, self.to_datetime
+        if (begin is None) != (end is None) or (begin is not None and end is not None and begin > end):
             raise schema.refuse(ErrorCode.VALUES_ARE_INVALID, "boundaries")
-        return values
+        return self
 
 
 class OneOffInput(schema.Request):
