@@ -121,6 +121,7 @@ IN_FLIGHT_KEPT = timedelta(hours=1)  # A message that died must not hold the clo
 SUBSCRIPTIONS_PER_INVOICE_MAX = 40
 OUTCOME_PLACES_MAX = 50  # Changed subscriptions, their announcements, and the items that their ends free.
 CREDIT_NOTES_PER_INVOICE_MAX = 15
+ONE_OFF_FEES_MAX = 2000  # Of one request: its fees are written in batches, before the invoice names them.
 COUNTER_SPREAD = 16  # One counter in every transaction would make them all conflict.
 
 # Webhooks.

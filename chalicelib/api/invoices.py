@@ -1,15 +1,17 @@
 """`/invoices`."""
 
 import time
+from collections.abc import Sequence
 from typing import Any
 
 from chalicelib.domain.error_codes import ErrorCode, Resource
-from chalicelib.domain.errors import Forbidden, NotFound
+from chalicelib.domain.errors import Forbidden, NotAllowed, NotFound
 from chalicelib.features.customers import service as customers
-from chalicelib.features.invoices import listings, service
+from chalicelib.features.invoices import collecting, listings, service
 from chalicelib.features.invoices.records import Invoice
 from chalicelib.features.organizations import service as organizations
 from chalicelib.features.sandbox import service as test_clock
+from chalicelib.platform.agenda import Task
 from chalicelib.platform.http import Answer, Call, Routes
 from chalicelib.platform.ids import InvoiceId
 
@@ -17,6 +19,24 @@ routes = Routes(__name__)
 
 # A download asked for right after the issue waits a moment for the printer, below the official clients' 5 s.
 _PRINTER_WAIT_SECONDS = 3.0
+
+
+@routes.post("/invoices")
+def create(call: Call) -> dict[str, Any]:
+    """A one-off invoice."""
+    from chalicelib.features.invoicing import one_off
+
+    invoice = one_off.create(call.organization, call.root("invoice"), now=call.now)
+    test_clock.run_due(call.organization, now=call.now)
+    return _answer(call, invoice)
+
+
+@routes.post("/invoices/preview")
+def preview(call: Call) -> dict[str, Any]:
+    """The invoice that would be issued; nothing is stored. The body has no root."""
+    from chalicelib.features.invoicing import preview as previews
+
+    return {"invoice": previews.preview(call.organization, call.optional_body(), now=call.now)}
 
 
 @routes.get("/invoices")
@@ -39,15 +59,13 @@ def index_of_customer(call: Call) -> dict[str, Any]:
 @routes.get("/invoices/{lago_id}")
 def show(call: Call) -> dict[str, Any]:
     """One, with everything."""
-    return _answer(call, service.find(call.organization.id, InvoiceId(call.path["lago_id"])))
+    return _answer(call, service.find(call.organization.id, _id(call)))
 
 
 @routes.put("/invoices/{lago_id}")
 def update(call: Call) -> dict[str, Any]:
     """Payment status and metadata."""
-    invoice, tasks = service.update(
-        call.organization.id, InvoiceId(call.path["lago_id"]), call.root("invoice"), now=call.now
-    )
+    invoice, tasks = service.update(call.organization.id, _id(call), call.root("invoice"), now=call.now)
     test_clock.run_due(call.organization, now=call.now, tasks=tasks)
     return _answer(call, invoice)
 
@@ -56,7 +74,7 @@ def update(call: Call) -> dict[str, Any]:
 def download(call: Call) -> Any:
     """The invoice with a link to its document, or an empty answer while it is being printed."""
     own = organizations.get(call.organization.id)
-    invoice = service.download(own, InvoiceId(call.path["lago_id"]))
+    invoice = service.download(own, _id(call))
     end = time.monotonic() + _PRINTER_WAIT_SECONDS
     while invoice.file_key is None and time.monotonic() < end:
         time.sleep(0.1)
@@ -73,7 +91,7 @@ def download_pdf(call: Call) -> Any:
 @routes.put("/invoices/{lago_id}/refresh")
 def refresh(call: Call) -> dict[str, Any]:
     """Compute a draft again; any other status is returned unchanged."""
-    invoice = service.find(call.organization.id, InvoiceId(call.path["lago_id"]))
+    invoice = service.find(call.organization.id, _id(call))
     if invoice.invoice_type != "subscription":
         raise Forbidden(ErrorCode.INVALID_TYPE_OR_STATUS)
     if invoice.status == "draft":
@@ -86,7 +104,7 @@ def refresh(call: Call) -> dict[str, Any]:
 @routes.put("/invoices/{lago_id}/finalize")
 def finalize(call: Call) -> dict[str, Any]:
     """Make a draft final now."""
-    invoice = service.find(call.organization.id, InvoiceId(call.path["lago_id"]))
+    invoice = service.find(call.organization.id, _id(call))
     if invoice.status != "draft":
         raise NotFound(Resource.INVOICE)
     from chalicelib.features.invoicing import finalize as finalizing
@@ -94,6 +112,70 @@ def finalize(call: Call) -> dict[str, Any]:
     tasks = finalizing.finalize_now(call.organization, invoice, now=call.now)
     test_clock.run_due(call.organization, now=call.now, tasks=tasks)
     return _answer(call, service.find(call.organization.id, invoice.id))
+
+
+@routes.delete("/invoices/{lago_id}")
+def destroy(call: Call) -> dict[str, Any]:
+    """Delete a draft."""
+    from chalicelib.features.invoicing import drafts
+
+    invoice, tasks = drafts.remove(call.organization, _id(call), now=call.now)
+    return _changed(call, invoice, tasks)
+
+
+@routes.post("/invoices/{lago_id}/void")
+def void(call: Call) -> dict[str, Any]:
+    """Void a final one; the options in the body have no root."""
+    from chalicelib.features.invoicing import void as voiding
+
+    invoice, tasks = voiding.void(call.organization, _id(call), call.optional_body(), now=call.now)
+    return _changed(call, invoice, tasks)
+
+
+@routes.post("/invoices/{lago_id}/lose_dispute")
+def lose_dispute(call: Call) -> dict[str, Any]:
+    """Keep that a dispute of its payment was lost."""
+    invoice, tasks = collecting.lose_dispute(call.organization, _id(call), now=call.now)
+    return _changed(call, invoice, tasks)
+
+
+@routes.put("/invoices/{lago_id}/lose_dispute")
+def put_lose_dispute(call: Call) -> dict[str, Any]:
+    """The same, as one of the official clients asks for it."""
+    invoice, tasks = collecting.lose_dispute(call.organization, _id(call), now=call.now)
+    return _changed(call, invoice, tasks)
+
+
+@routes.post("/invoices/{lago_id}/retry")
+def retry(call: Call) -> dict[str, Any]:
+    """Make a failed one again; none fails, as no external service computes taxes."""
+    invoice = service.find(call.organization.id, _id(call))
+    if invoice.status != "failed":
+        raise NotAllowed(ErrorCode.INVALID_STATUS)
+    return _answer(call, invoice)
+
+
+@routes.post("/invoices/{lago_id}/retry_payment")
+def retry_payment(call: Call) -> Answer:
+    """Ask for the money again."""
+    tasks = collecting.retry_payment(call.organization, _id(call), now=call.now)
+    test_clock.run_due(call.organization, now=call.now, tasks=tasks)
+    return Answer(None)
+
+
+@routes.post("/invoices/{lago_id}/payment_url")
+def payment_url(call: Call) -> None:
+    """The link to a payment page."""
+    collecting.check_payment_page(call.organization.id, _id(call))
+
+
+def _id(call: Call) -> InvoiceId:
+    return InvoiceId(call.path["lago_id"])
+
+
+def _changed(call: Call, invoice: Invoice, tasks: Sequence[Task]) -> dict[str, Any]:
+    test_clock.run_due(call.organization, now=call.now, tasks=tasks)
+    return _answer(call, invoice)
 
 
 def _answer(call: Call, invoice: Invoice) -> dict[str, Any]:

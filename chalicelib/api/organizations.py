@@ -5,6 +5,7 @@ from typing import Any
 from chalicelib.features.customers import organization_settings as changes
 from chalicelib.features.organizations import hmac_keys, schemas, service
 from chalicelib.features.organizations.records import Organization
+from chalicelib.features.sandbox import service as test_clock
 from chalicelib.features.taxes import service as taxes
 from chalicelib.features.webhooks import service as webhooks
 from chalicelib.platform.http import Answer, Call, Routes
@@ -37,7 +38,9 @@ def show(call: Call) -> dict[str, Any]:
 def update(call: Call) -> dict[str, Any]:
     """Change settings; `webhook_url` makes or replaces the first webhook endpoint."""
     request = parse(schemas.OrganizationUpdate, call.root("organization"))
-    return {"organization": _shown(changes.update(call.organization.id, request, now=call.now))}
+    organization = changes.update(call.organization.id, request, now=call.now)
+    test_clock.run_due(call.organization, now=call.now)
+    return {"organization": _shown(organization)}
 
 
 def _shown(organization: Organization) -> dict[str, Any]:

@@ -73,6 +73,28 @@ def terminate(call: Call) -> dict[str, Any]:
     return _answer(call, subscription)
 
 
+@routes.get("/subscriptions/{external_id}/lifetime_usage")
+def lifetime_usage(call: Call) -> dict[str, Any]:
+    """What was used since it began, and before."""
+    found = service.find(call.organization.id, call.path["external_id"], listings.statuses_of(call))
+    return _lifetime(call, found)
+
+
+@routes.put("/subscriptions/{external_id}/lifetime_usage")
+def update_lifetime_usage(call: Call) -> dict[str, Any]:
+    """Set what was used before."""
+    values = call.root("lifetime_usage")
+    return _lifetime(
+        call, updates.set_historical_usage(call.organization.id, call.path["external_id"], values, now=call.now)
+    )
+
+
+def _lifetime(call: Call, subscription: Subscription) -> dict[str, Any]:
+    from chalicelib.features.usage_views import lifetime  # What prices usage is a tenth of the app.
+
+    return {"lifetime_usage": lifetime.show(call.organization, subscription, now=call.now)}
+
+
 part_routes.mount(routes)
 
 

@@ -33,6 +33,10 @@ class ErrorCode(StrEnum):
         "The invoice is a draft and cannot be paid yet.",
     )
     UPDATE_ON_VOIDED_INVOICE = "update_on_voided_invoice", "The invoice is void and takes no payment status."
+    NOT_VOIDABLE = "not_voidable", "The invoice is not final, or what was credited for it was used."
+    NOT_DELETABLE = "not_deletable", "The invoice is no draft."
+    NOT_DISPUTABLE = "not_disputable", "The invoice is not final: no payment of it can be disputed."
+    INVALID_STATUS = "invalid_status", "The invoice is in another state than the call needs."
     NO_ACTIVE_SUBSCRIPTION = "no_active_subscription", "The customer has no such active subscription."
     NO_VOIDABLE_AMOUNT = "no_voidable_amount", "Nothing is left of the credit note."
 
@@ -124,6 +128,18 @@ class ErrorCode(StrEnum):
     RECURRING_RESOURCE_ALREADY_ADDED = "recurring_resource_already_added", "The event adds what is there."
     RECURRING_RESOURCE_NOT_FOUND = "recurring_resource_not_found", "The event removes what is not there."
     EXCEEDED_LIMIT = "exceeded_limit", "The organization has as many endpoints as it may have."
+    VALUES_ARE_INVALID = "values_are_invalid", "One of two instants is missing, or they are the wrong way round."
+    NO_LINKED_PAYMENT_PROVIDER = "no_linked_payment_provider", "The customer has no payment provider."
+    INVALID_PAYMENT_PROVIDER = "invalid_payment_provider", "The customer's provider has no payment pages."
+    INVALID_INVOICE_STATUS_OR_PAYMENT_STATUS = (
+        "invalid_invoice_status_or_payment_status",
+        "The invoice is not final, or it is paid.",
+    )
+    MISSING_PAYMENT_PROVIDER = "missing_payment_provider", "The organization is not connected with the provider."
+    TOTAL_AMOUNT_EXCEEDS_INVOICE_AMOUNT = (
+        "total_amount_exceeds_invoice_amount",
+        "More is to be credited or refunded than the void invoice leaves.",
+    )
     VALUE_MUST_BE_LATER = "value_must_be_later", "The test clock moves forward only."
     VALUE_MUST_BE_AT_MOST_3653_DAYS_LATER = (
         "value_must_be_at_most_3653_days_later",
@@ -143,6 +159,7 @@ class Resource(StrEnum):
     CUSTOMER = "customer"
     EVENT = "event"
     FEE = "fee"
+    FEES = "fees"
     FIXED_CHARGE = "fixed_charge"
     INVOICE = "invoice"
     METADATA = "metadata"

@@ -6,7 +6,7 @@ from chalicelib.features.audit import late
 from chalicelib.features.customers import service as customers
 from chalicelib.features.invoicing import event_charges, regroup, run, standalone_renewals
 from chalicelib.features.invoicing import finalize as finalizing
-from chalicelib.features.invoicing.issue_transaction import FINALIZE
+from chalicelib.features.invoicing.drafts import FINALIZE
 from chalicelib.features.metering.advance import CHARGE_EVENT
 from chalicelib.features.rating.renewals import REGROUP, RENEW
 from chalicelib.platform import jobs

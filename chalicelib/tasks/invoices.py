@@ -1,17 +1,16 @@
-"""The effects of an invoice's issue: its message to the webhooks, its fees in their list, and the order to print it."""
+"""The effects of an invoice's issue: its message to the webhooks, its fees in their list, and the order to print it; and the
+end of its due day."""
 
 from datetime import datetime
 
 from chalicelib.features.audit import late
 from chalicelib.features.fees import service as fees_room
-from chalicelib.features.invoices import reading, service
+from chalicelib.features.invoices import collecting, overdue, reading, service
 from chalicelib.features.webhooks import service as webhooks
 from chalicelib.platform import agenda, clock, jobs
 from chalicelib.platform.agenda import Task
 from chalicelib.platform.ids import InvoiceId
 from chalicelib.platform.unit import Unit
-
-_MESSAGES = {"draft": "invoice.drafted", "finalized": "invoice.created"}
 
 
 @jobs.handles(service.ISSUED)
@@ -27,7 +26,7 @@ def issued(task: Task, now: datetime) -> None:
     whole = service.read_whole(organization_id, invoice)
     own = whole.organization
     payload = service.show_whole(whole, now=clock.now(task.organization))
-    name = _MESSAGES[status]
+    name = service.message_of(invoice, status)
     event = webhooks.announcement(
         own.ref, name, "invoice", payload, subject=f"{name}#{invoice_id}", now=invoice.created_at
     )
@@ -43,3 +42,9 @@ def issued(task: Task, now: datetime) -> None:
     agenda.push(tasks)
     if status == "finalized":
         late.watch(task.organization, now=now)
+
+
+@jobs.handles(overdue.OVERDUE)
+def become_overdue(task: Task, now: datetime) -> None:
+    """Mark an invoice that was not paid by its due day."""
+    agenda.push(collecting.become_overdue(task, now=now))

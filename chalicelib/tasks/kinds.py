@@ -9,6 +9,7 @@ from chalicelib.tasks import events as event_jobs
 from chalicelib.tasks import invoices as invoice_jobs
 from chalicelib.tasks import plans as plan_jobs
 from chalicelib.tasks import subscriptions as subscription_jobs
+from chalicelib.tasks import taxes as tax_jobs
 from chalicelib.tasks import test_clock as clock_jobs
 from chalicelib.tasks import usage as usage_jobs
 from chalicelib.tasks import webhooks as webhook_jobs
@@ -24,6 +25,7 @@ ALL = (
     invoice_jobs,
     plan_jobs,
     subscription_jobs,
+    tax_jobs,
     usage_jobs,
     webhook_jobs,
 )

@@ -93,6 +93,12 @@ WITHOUT_BODY: frozenset[Route] = frozenset(
         ("DELETE", f"{API}/subscriptions/{{external_id}}/charges/{{charge_code}}/filters/{{filter_id}}"),
         ("DELETE", f"{API}/fees/{{lago_id}}"),
         ("DELETE", f"{API}/webhook_endpoints/{{lago_id}}"),
+        ("DELETE", f"{API}/invoices/{{lago_id}}"),
+        ("POST", f"{API}/invoices/{{lago_id}}/lose_dispute"),
+        ("PUT", f"{API}/invoices/{{lago_id}}/lose_dispute"),
+        ("POST", f"{API}/invoices/{{lago_id}}/retry"),
+        ("POST", f"{API}/invoices/{{lago_id}}/retry_payment"),
+        ("POST", f"{API}/invoices/{{lago_id}}/payment_url"),
         ("POST", f"{API}/invoices/{{lago_id}}/download"),
         ("POST", f"{API}/invoices/{{lago_id}}/download_pdf"),
         ("PUT", f"{API}/invoices/{{lago_id}}/refresh"),
@@ -356,7 +362,30 @@ _ENDPOINT = {
     "event_types": ["plan.created"],
 }
 
+_PREVIEW = {
+    "customer": {"external_id": "cust", "timezone": "Europe/Paris", "currency": "EUR"},
+    "plan_code": "plan",
+    "billing_time": "anniversary",
+    "subscription_at": "2024-02-01T00:00:00Z",
+    "coupons": [{"code": "c", "coupon_type": "fixed_amount", "amount_cents": 5, "amount_currency": "EUR"}],
+    "subscriptions": {"external_ids": ["sub"], "terminated_at": "2024-02-10T00:00:00Z"},
+}
+_ONE_OFF = {
+    "external_customer_id": "cust",
+    "currency": "EUR",
+    "fees": [
+        {"add_on_code": "setup", "units": "2.5", "unit_amount_cents": 7, "description": "d", "tax_codes": ["vat"]}
+        | {"invoice_display_name": "n", "from_datetime": "2024-01-01T00:00:00Z", "to_datetime": "2024-01-02T00:00:00Z"}
+    ],
+}
+_VOID = {"generate_credit_note": True, "credit_amount": 1, "refund_amount": 0}
+_HISTORY = {"external_historical_usage_amount_cents": 5}
+
 REQUESTS: dict[Route, Valid] = {
+    ("POST", f"{API}/invoices"): _of("invoice", _ONE_OFF, back="/invoices/{lago_id}"),
+    ("POST", f"{API}/invoices/preview"): Valid(lambda _: _PREVIEW, root="invoice"),
+    ("POST", f"{API}/invoices/{{lago_id}}/void"): Valid(lambda _: _VOID, {"lago_id": "@invoice"}, "invoice"),
+    ("PUT", f"{API}/subscriptions/{{external_id}}/lifetime_usage"): _of("lifetime_usage", _HISTORY, _SUB),
     ("POST", "/admin/organizations"): Valid(
         lambda _: {"name": "New", "email": "n@example.com", "sandbox": False}, root="organization", admin=True
     ),

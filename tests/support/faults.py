@@ -132,6 +132,35 @@ def conflicting(times: int, code: str = "TransactionConflict", *, at: int = -1) 
 
 
 @contextlib.contextmanager
+def atomic() -> Iterator[None]:
+    """Each request to tables is carried out whole, as AWS does, however many threads ask: the emulator in memory does not."""
+    real, lock = aws.client, threading.Lock()
+
+    class Atomic:
+        def __init__(self, client: Any) -> None:
+            self._client = client
+
+        def __getattr__(self, name: str) -> Any:
+            found = getattr(self._client, name)
+            if name == "exceptions" or not callable(found):
+                return found
+
+            def call(*arguments: Any, **request: Any) -> Any:
+                with lock:
+                    return found(*arguments, **request)
+
+            return call
+
+    aws.client = lambda service, use="standard": (
+        Atomic(real(service, use)) if service == "dynamodb" else real(service, use)
+    )  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        aws.client = real
+
+
+@contextlib.contextmanager
 def overtaken(by: Callable[[], object], *, times: int = 1) -> Iterator[dict[str, int]]:
     """Before each of the next transactions is carried out, somebody else does `by`, whose own are left alone."""
     real = aws.client

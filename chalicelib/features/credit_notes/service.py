@@ -9,7 +9,7 @@ from chalicelib.domain import money
 from chalicelib.domain.error_codes import ErrorCode, Resource
 from chalicelib.domain.errors import Invalid, NotAllowed, NotFound
 from chalicelib.domain.invoicing import credit_notes
-from chalicelib.domain.invoicing.credit_notes import CreditAmounts, CreditItem
+from chalicelib.domain.invoicing.credit_notes import CreditAmounts, CreditItem, Split
 from chalicelib.features.credit_notes import serializer, store
 from chalicelib.features.credit_notes.records import CreditNote, CreditNoteItem
 from chalicelib.features.credit_notes.schemas import METADATA_KEYS_MAX, CreditNoteUpdate
@@ -23,7 +23,7 @@ from chalicelib.features.organizations import service as organizations
 from chalicelib.platform import agenda, clock, schema
 from chalicelib.platform.agenda import Task
 from chalicelib.platform.clock import OrganizationRef
-from chalicelib.platform.ids import CreditNoteId, InvoiceId, OrganizationId, derived_id
+from chalicelib.platform.ids import CreditNoteId, FeeId, InvoiceId, OrganizationId, derived_id
 from chalicelib.platform.retry import retrying
 from chalicelib.platform.timestamps import stamp
 from chalicelib.platform.unit import Unit, Write
@@ -119,6 +119,67 @@ def consumed(note: CreditNote, amount_cents: int, *, now: datetime) -> CreditNot
     return note.model_copy(update={"balance_amount_cents": left, "credit_status": status, "updated_at": now})
 
 
+def given_back(note: CreditNote, amount_cents: int, *, now: datetime) -> CreditNote:
+    """A note whose balance gets back `amount_cents`, which a void invoice had taken."""
+    given: CreditNote = note.changed(
+        now=now, balance_amount_cents=note.balance_amount_cents + amount_cents, credit_status="available"
+    )
+    return given
+
+
+def voided(note: CreditNote, *, now: datetime) -> CreditNote:
+    """A note without its balance."""
+    gone: CreditNote = note.changed(now=now, balance_amount_cents=0, credit_status="voided", voided_at=now)
+    return gone
+
+
+def of_void_invoice(
+    invoice: Invoice,
+    found: CreditAmounts,
+    items: Mapping[FeeId, Decimal],
+    parts: Split,
+    *,
+    sequence: int,
+    customer_search: str,
+    today: date,
+    now: datetime,
+) -> CreditNote:
+    """The final note of an invoice that is voided, with items by fee; not yet written."""
+    note_id = CreditNoteId(derived_id(invoice.id, "void", str(sequence)))
+    return CreditNote(
+        id=note_id,
+        created_at=now,
+        updated_at=now,
+        invoice_id=invoice.id,
+        invoice_number=invoice.number,
+        customer_id=invoice.customer_id,
+        external_customer_id=invoice.external_customer_id,
+        customer_search=customer_search,
+        number=credit_notes.number(invoice.number, sequence),
+        sequential_id=sequence,
+        status="finalized",
+        credit_status="available",
+        refund_status="pending" if parts.refund_cents else None,
+        reason="other",
+        currency=invoice.currency,
+        issuing_date=today,
+        credit_amount_cents=parts.credit_cents,
+        refund_amount_cents=parts.refund_cents,
+        offset_amount_cents=0,
+        balance_amount_cents=parts.credit_cents,
+        items=tuple(
+            CreditNoteItem(
+                id=derived_id(note_id, "item", fee_id),
+                fee_id=fee_id,
+                amount_cents=money.round_half_up(cents),
+                precise_amount_cents=format(cents, "f"),
+            )
+            for fee_id, cents in items.items()
+        ),
+        **_amounts(found, note_id),
+    )
+
+
 def issued_task(organization: OrganizationRef, note: CreditNote, now: datetime) -> Task:
     """The task that announces a final note; the issue transaction writes it together with the note."""
     return agenda.task(ISSUED, organization, note.id, clock.utc_now(), {"issued_at": stamp(now)})
@@ -153,6 +214,11 @@ def show_many(organization_id: OrganizationId, notes: Sequence[CreditNote]) -> l
     found = _fees_of(organization_id, notes)
     fees = {fee.id: invoice_serializer.fee(fee, invoice.payment_status) for invoice, fee in found}
     return [serializer.show(note, shown[note.customer_id], fees) for note in notes]
+
+
+def get_many(organization_id: OrganizationId, ids: Iterable[str]) -> dict[str, CreditNote]:
+    """The credit notes under these ids, drafts too, read in one request."""
+    return dict(store.get_many(organization_id, list(ids))) if ids else {}
 
 
 def get(organization_id: OrganizationId, note_id: CreditNoteId) -> CreditNote | None:
@@ -222,8 +288,7 @@ def void(organization_id: OrganizationId, note_id: CreditNoteId, *, now: datetim
         old = find(organization_id, note_id)
         if not old.open:
             raise NotAllowed(ErrorCode.NO_VOIDABLE_AMOUNT)
-        gone = old.changed(now=now, balance_amount_cents=0, credit_status="voided", voided_at=now)
-        return _replaced(organization_id, old, gone)
+        return _replaced(organization_id, old, voided(old, now=now))
 
     return retrying(attempt, Resource.CREDIT_NOTE)
 

@@ -68,6 +68,17 @@ def open_of(organization_id: OrganizationId, items: CustomerItems) -> list[OpenN
     return [OpenNote(note) for note in credit_notes.open_of(organization_id, items)]
 
 
+def restored(organization_id: OrganizationId, invoice: Invoice, *, now: datetime) -> list[NoteChange]:
+    """The notes that get back what a void invoice took of them; one that was voided since gets nothing."""
+    taken = {credit.note_id: credit.amount_cents for credit in invoice.credits}
+    found = credit_notes.get_many(organization_id, taken)
+    return [
+        NoteChange(note, credit_notes.given_back(note, taken[note.id], now=now))
+        for note in found.values()
+        if note.credit_status != "voided"
+    ]
+
+
 def actions(organization_id: OrganizationId, taken: Sequence[TakenNote], changes: Sequence[NoteChange]) -> list[Write]:
     """The writes of all notes that one transaction changes. A note of `changes` that is also taken is written once, as it
     was taken."""

@@ -14,6 +14,7 @@ from chalicelib.features.credits.credit import Credit, Taken
 from chalicelib.features.credits.open_notes import NoteChange, OpenNote, TakenNote
 from chalicelib.features.customers.items import CustomerItems
 from chalicelib.features.invoices.records import Fee, Invoice
+from chalicelib.platform.agenda import Task
 from chalicelib.platform.ids import OrganizationId
 from chalicelib.platform.unit import Write
 
@@ -60,3 +61,21 @@ def actions(organization_id: OrganizationId, taken: Sequence[Taken], notes: Sequ
     once.
     """
     return open_notes.actions(organization_id, [each for each in taken if isinstance(each, TakenNote)], notes)
+
+
+@dataclass(frozen=True, slots=True)
+class Restored:
+    """The credits that get back what a void invoice took of them. `writes` and `tasks`: those of other kinds than notes, which
+    the transaction writes together with others of their kind."""
+
+    notes: tuple[NoteChange, ...] = ()
+    writes: tuple[Write, ...] = ()
+    tasks: tuple[Task, ...] = ()
+
+
+def restore(organization_id: OrganizationId, invoice: Invoice, *, credited: bool, now: datetime) -> Restored:
+    """Give back what an invoice took. `credited`: credit notes stand for the value of the notes and balances that it used, so
+    that these are kept; coupons come back in any case. Source: rules/invoices 1; rules/money 4."""
+    if credited:
+        return Restored()
+    return Restored(notes=tuple(open_notes.restored(organization_id, invoice, now=now)))

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
+from decimal import Decimal
 from functools import cache, partial
 from typing import Any
 
@@ -29,6 +30,9 @@ BILL = agenda.kind("bill_customer", rank=10, reads_usage=True)
 REPLAN = agenda.kind("replan_customers", rank=5, real_time=True)
 # A deleted customer's drafts are finalized a little later. Source: rules/catalog 2.2.
 CLOSE = agenda.kind("close_customer", rank=15)
+# Drafts follow the settings of their customer (dates, term, taxes): those of one customer, or of all.
+FOLLOW = agenda.kind("drafts_follow_customer", rank=12)
+FOLLOW_ALL = agenda.kind("drafts_follow_organization", rank=12)
 _DRAFTS_KEPT = timedelta(minutes=5)
 
 
@@ -186,20 +190,45 @@ def replan_task(organization: Organization, *, now: datetime) -> Task:
     return agenda.task(REPLAN, organization.ref, f"{organization.timezone}#{organization.version}", now)
 
 
+def follow_all_tasks(old: Organization, new: Organization, *, now: datetime) -> list[Task]:
+    """After a change of the organization's grace period, payment term or tax: the task that brings drafts in line (none, where
+    nothing of it changed). The caller writes it together with the change."""
+    before, after = old.billing_configuration, new.billing_configuration
+    dates = (before.invoice_grace_period, old.net_payment_term) != (after.invoice_grace_period, new.net_payment_term)
+    taxes = Decimal(before.vat_rate) != Decimal(after.vat_rate)
+    if not dates and not taxes:
+        return []
+    return [agenda.task(FOLLOW_ALL, new.ref, str(new.version), now, {"taxes": taxes})]
+
+
+def _follow_tasks(organization: Organization, old: Customer, new: Customer, *, now: datetime) -> list[Task]:
+    """The same after a change of a customer's own settings."""
+    dates = _dates_of(old) != _dates_of(new)
+    if not dates and old.tax_ids == new.tax_ids:
+        return []
+    detail = {"customer_id": new.id, "taxes": old.tax_ids != new.tax_ids}
+    return [agenda.task(FOLLOW, organization.ref, f"{new.id}#{new.version}", now, detail)]
+
+
+def _dates_of(customer: Customer) -> tuple[int | None, int | None]:
+    return customer.billing_configuration.invoice_grace_period, customer.net_payment_term
+
+
 def _change(organization: Organization, old: Customer, new: Customer, *, now: datetime) -> tuple[Customer, list[Task]]:
     state = store.state_of(organization.id, old.id)
     if new.currency != old.currency and state.attached:
         raise Invalid.field("currency", ErrorCode.CURRENCIES_DOES_NOT_MATCH)
     extra: list[Write] = []
-    tasks: list[Task] = []
-    if (new.timezone, new.currency) != (old.timezone, old.currency):
-        # Taking the billing state's lock excludes a subscription that is being written with the currency or zone before.
+    tasks = _follow_tasks(organization, old, new, now=now)
+    extra += [agenda.put(task, now=now) for task in tasks]
+    if tasks or (new.timezone, new.currency) != (old.timezone, old.currency):
+        # Taking the billing state's lock excludes what is being written with the settings before.
         earlier = state
         if new.timezone != old.timezone and state.due_at is not None:
             # Billing itself knows when the next billing day begins in the new zone: let it look now.
             earlier = state.model_copy(update={"due_at": min(now, state.due_at)})
             tasks.append(agenda.task(BILL, organization.ref, old.id, now))
-        extra = billing_actions(organization.ref, state, earlier, now=now)
+        extra += billing_actions(organization.ref, state, earlier, now=now)
     shown = serializer.show_all(organization, [new])[0]
     subject = f"customer.updated#{old.id}#{old.version + 1}"
     announced = webhooks.announcement(organization.ref, "customer.updated", "customer", shown, subject=subject, now=now)

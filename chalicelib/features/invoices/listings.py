@@ -60,10 +60,16 @@ def _filters(call: Call) -> listing.Filter:
     ):
         if wish is not None:
             chosen.one_of(field, [wish])
-    # No payment of an invoice can be disputed yet, and none is self-billed.
-    disputed, self_billed = (parameters.switch(call, name) for name in ("payment_dispute_lost", "self_billed"))
-    if disputed or self_billed:
+    disputed = parameters.switch(call, "payment_dispute_lost")
+    if disputed is not None:
+        chosen.present("payment_dispute_lost_at", is_there=disputed)
+    # No invoice is self-billed, and there is one billing entity.
+    entities = parameters.texts(call, "billing_entity_codes")
+    if parameters.switch(call, "self_billed") or (entities and "default" not in entities):
         chosen.nothing()
+    if parameters.switch(call, "partially_paid"):
+        chosen.least("total_paid_amount_cents", 1)
+        chosen.one_of("payment_status", ["pending", "failed"])
     for parameter, bound in (("amount_from", chosen.least), ("amount_to", chosen.most)):
         cents = parameters.cents(call, parameter)
         if cents is not None:

@@ -3,9 +3,11 @@
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any, Literal
+from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, ConfigDict
 
+from chalicelib.domain import periods
 from chalicelib.domain.invoicing.taxes import AppliedTax, TaxRate
 from chalicelib.domain.money import round_half_up
 from chalicelib.platform.collection import Record
@@ -23,7 +25,7 @@ from chalicelib.platform.ids import (
 )
 
 InvoiceType = Literal["subscription", "add_on", "credit", "one_off", "advance_charges", "progressive_billing"]
-InvoiceStatus = Literal["draft", "finalized", "voided", "failed", "pending", "closed"]
+InvoiceStatus = Literal["draft", "finalized", "voided", "failed", "pending", "closed", "open", "deleted"]
 PaymentStatus = Literal["pending", "succeeded", "failed"]
 FeeType = Literal["charge", "add_on", "subscription", "credit", "commitment", "fixed_charge"]
 FeeItemType = Literal["Subscription", "BillableMetric", "AddOn"]
@@ -229,6 +231,7 @@ class Invoice(Record):
     finalized_at: datetime | None = None
     voided_at: datetime | None = None
     payment_overdue: bool = False
+    payment_dispute_lost_at: datetime | None = None
     metadata: tuple[MetadataPair, ...] = ()
     file_key: str | None = None
     customer_search: str = ""
@@ -241,3 +244,15 @@ class Invoice(Record):
     def visible(self) -> bool:
         """Whether reads and lists know it."""
         return self.status in VISIBLE
+
+    @property
+    def due_amount_cents(self) -> int:
+        """The amount that is still to be paid; nothing of a void one."""
+        if self.status == "voided":
+            return 0
+        return self.total_amount_cents - self.total_paid_amount_cents - self.offset_amount_cents
+
+    @property
+    def billed_on(self) -> date:
+        """The local day of the billing instant."""
+        return periods.local_date(self.created_at, ZoneInfo(self.timezone))

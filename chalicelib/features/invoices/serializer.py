@@ -13,8 +13,6 @@ from chalicelib.platform.timestamps import iso, iso_or_none
 
 def summary(invoice: Invoice, customer: Mapping[str, Any], *, file_url: str | None = None) -> dict[str, Any]:
     """An invoice as lists show it."""
-    left = invoice.total_amount_cents - invoice.total_paid_amount_cents - invoice.offset_amount_cents
-    due = 0 if invoice.status == "voided" else left
     return {
         "lago_id": invoice.id,
         "billing_entity_code": "default",
@@ -25,7 +23,7 @@ def summary(invoice: Invoice, customer: Mapping[str, Any], *, file_url: str | No
         "payment_due_date": invoice.payment_due_date.isoformat(),
         "net_payment_term": invoice.net_payment_term,
         "payment_overdue": invoice.payment_overdue,
-        "payment_dispute_lost_at": None,
+        "payment_dispute_lost_at": iso_or_none(invoice.payment_dispute_lost_at),
         "invoice_type": invoice.invoice_type,
         "status": invoice.status,
         "payment_status": invoice.payment_status,
@@ -43,7 +41,7 @@ def summary(invoice: Invoice, customer: Mapping[str, Any], *, file_url: str | No
         "sub_total_including_taxes_amount_cents": invoice.sub_total_including_taxes_amount_cents,
         "total_amount_cents": invoice.total_amount_cents,
         "total_paid_amount_cents": invoice.total_paid_amount_cents,
-        "total_due_amount_cents": due,
+        "total_due_amount_cents": invoice.due_amount_cents,
         "total_offsetted_credit_note_amount_cents": invoice.offset_amount_cents,
         "version_number": invoice.version_number,
         "self_billed": False,

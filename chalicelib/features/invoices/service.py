@@ -11,7 +11,7 @@ from chalicelib.domain.errors import Invalid, NotAllowed, NotFound, merge
 from chalicelib.features.customers import serializer as customer_serializer
 from chalicelib.features.customers import service as customers
 from chalicelib.features.customers.records import Customer
-from chalicelib.features.invoices import serializer, store
+from chalicelib.features.invoices import overdue, serializer, store
 from chalicelib.features.invoices.records import Fee, Invoice, MetadataPair, PaymentStatus
 from chalicelib.features.organizations import service as organizations
 from chalicelib.features.organizations.records import Organization
@@ -29,8 +29,10 @@ from chalicelib.platform.ids import InvoiceId, OrganizationId, new_id
 from chalicelib.platform.retry import retrying
 from chalicelib.platform.unit import Unit, Write
 
-# The announcement of an issue, and printing. In real time, also for organizations with a test clock.
+# The announcement of an issue, and printing. In real time whatever clock the organization has.
 ISSUED = agenda.kind("invoice_issued", rank=85, real_time=True)
+# The message of a final invoice, by type; `invoice.created` of all others.
+_CREATED = {"one_off": "invoice.one_off_created", "credit": "invoice.paid_credit_added"}
 PRINT = agenda.kind("print_invoice", rank=95, real_time=True, queue="documents")
 
 
@@ -48,6 +50,17 @@ def find(organization_id: OrganizationId, invoice_id: InvoiceId) -> Invoice:
 def issued_task(organization: OrganizationRef, invoice: Invoice) -> Task:
     """The one announcement of a visible invoice, which fans out after the commit; the issue transaction writes it."""
     return agenda.task(ISSUED, organization, f"{invoice.id}#{invoice.status}", clock.utc_now())
+
+
+def message_of(invoice: Invoice, status: str) -> str:
+    """The type of the message that tells of an invoice's issue in a status. Source: rules/invoices 13."""
+    return "invoice.drafted" if status == "draft" else _CREATED.get(invoice.invoice_type, "invoice.created")
+
+
+def announced(organization: Organization, invoice: Invoice, name: str, *, subject: str, now: datetime) -> Task:
+    """The announcement of what became of an invoice, which is shown whole."""
+    shown = show(organization.id, invoice, now=now)
+    return webhooks.announcement(organization.ref, name, "invoice", shown, subject=f"{name}#{subject}", now=now)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,18 +125,13 @@ def update(
 
     def attempt() -> tuple[Invoice, list[Task]]:
         old = find(organization_id, invoice_id)
-        new = _updated(old, values, now=now)
+        organization = organizations.get(organization_id)
+        new, followed = overdue.followed(organization.ref, old, _updated(old, values, now=now), now=now)
         tasks: list[Task] = []
         if new.payment_status != old.payment_status:
-            organization = organizations.get(organization_id)
-            payload = show(organization_id, new, now=now)
-            subject = f"invoice.payment_status_updated#{old.id}#{old.version}"
-            tasks = [
-                webhooks.announcement(
-                    organization.ref, "invoice.payment_status_updated", "invoice", payload, subject=subject, now=now
-                )
-            ]
-        actions = store.replace_actions(organization_id, old, new)
+            name = "invoice.payment_status_updated"
+            tasks = [announced(organization, new, name, subject=f"{old.id}#{old.version}", now=now)]
+        actions = [*store.replace_actions(organization_id, old, new), *followed]
         Unit([*actions, *(agenda.put(task, now=now) for task in tasks)]).commit()
         return new, tasks
 

@@ -117,7 +117,7 @@ def drafted(
         invoice_type="subscription",
         status="draft",
         payment_status="pending",
-        number=numbers.draft(context.organization.document_number_prefix),
+        number=draft_number(context),
         sequential_id=None,
         currency=lines[0].plan.amount_currency,
         timezone=context.zone.key,
@@ -131,6 +131,11 @@ def drafted(
         customer_search=CUSTOMERS.search(context.customer),
         **amounts(sums, invoice_id),
     )
+
+
+def draft_number(context: BillingContext) -> str:
+    """The number of an invoice that has none of its own yet. Source: rules/invoices 9."""
+    return numbers.draft(context.organization.document_number_prefix)
 
 
 def sums_of(fees: Sequence[Fee], credits: Credits = NO_CREDITS) -> Totals:

@@ -1,9 +1,13 @@
-"""Drafts: computing one again from its boundaries."""
+"""Drafts: computing one again from its boundaries, deleting one, and the task that makes one final."""
 
 from datetime import datetime
+from zoneinfo import ZoneInfo
 
-from chalicelib.domain.error_codes import Resource
+from chalicelib.domain import periods
+from chalicelib.domain.error_codes import ErrorCode, Resource
+from chalicelib.domain.errors import NotAllowed
 from chalicelib.features.customers import store as customer_store
+from chalicelib.features.invoices import service as invoices
 from chalicelib.features.invoices import store
 from chalicelib.features.invoices.records import Fee, Invoice
 from chalicelib.features.invoicing import compose
@@ -13,9 +17,14 @@ from chalicelib.features.rating import billing_context, line_items
 from chalicelib.features.rating.billing_context import BillingContext
 from chalicelib.features.rating.line_items import InvoicedSubscription
 from chalicelib.features.subscriptions import store as subscription_store
-from chalicelib.platform.ids import CustomerId, OrganizationId, PlanId, new_id
+from chalicelib.platform import agenda
+from chalicelib.platform.agenda import Task
+from chalicelib.platform.clock import OrganizationRef
+from chalicelib.platform.ids import CustomerId, InvoiceId, OrganizationId, PlanId, new_id
 from chalicelib.platform.retry import retrying
 from chalicelib.platform.unit import Unit
+
+FINALIZE = agenda.kind("finalize_invoice", rank=20, reads_usage=True)
 
 
 def recomputed(
@@ -64,3 +73,43 @@ def refresh_all(organization_id: OrganizationId, customer_id: CustomerId, *, pla
 def stands_on(draft: Invoice, plan_id: PlanId) -> bool:
     """Whether a draft bills a plan."""
     return any(period.plan_id == plan_id for period in draft.periods)
+
+
+def planned(organization: OrganizationRef, draft: Invoice) -> Task:
+    """The task that makes a draft final, as its dates plan it."""
+    due_at = periods.start_of_day(draft.finalize_on, ZoneInfo(draft.timezone))
+    return agenda.task(FINALIZE, organization, draft.id, due_at)
+
+
+def standing(organization: OrganizationRef, draft: Invoice, *, now: datetime) -> Task | None:
+    """The task of a draft as it stands: where it was planned, or moved to an instant that has come."""
+    task = planned(organization, draft)
+    if task.in_clock:
+        for each in agenda.tasks_of_clock(organization, until=now):
+            if (each.kind, each.subject) == (task.kind, task.subject):
+                return each
+    return agenda.find(task.key)
+
+
+def remove(organization: OrganizationRef, invoice_id: InvoiceId, *, now: datetime) -> tuple[Invoice, list[Task]]:
+    """Delete a draft: it leaves reads and lists, and its period is not billed again. Returns it and the tasks to push.
+
+    Raises: NotFound; NotAllowed, `not_deletable`; ChangedMeanwhile.
+    """
+
+    def attempt() -> tuple[Invoice, list[Task]]:
+        old = invoices.find(organization.id, invoice_id)
+        if old.status != "draft":
+            raise NotAllowed(ErrorCode.NOT_DELETABLE)
+        new = old.changed(now=now, status="deleted")
+        own = organizations.get(organization.id)
+        told = invoices.announced(own, new, "invoice.deleted", subject=old.id, now=now)
+        task = standing(organization, old, now=now)
+        Unit(
+            store.replace_actions(organization.id, old, new),
+            [agenda.remove(task)] if task else [],
+            agenda.put(told, now=now),
+        ).commit()
+        return new, [told]
+
+    return retrying(attempt, Resource.INVOICE)

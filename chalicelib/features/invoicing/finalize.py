@@ -2,7 +2,6 @@
 
 from dataclasses import replace
 from datetime import date, datetime, timedelta
-from zoneinfo import ZoneInfo
 
 from chalicelib.domain import periods
 from chalicelib.domain.error_codes import Resource
@@ -12,7 +11,7 @@ from chalicelib.domain.invoicing.steps import VERSION_NUMBERS
 from chalicelib.features.invoices import store
 from chalicelib.features.invoices.records import Invoice
 from chalicelib.features.invoicing import drafts, issue_transaction
-from chalicelib.features.invoicing.issue_transaction import FINALIZE
+from chalicelib.features.invoicing.drafts import FINALIZE
 from chalicelib.features.rating.billing_context import BillingContext
 from chalicelib.platform import agenda
 from chalicelib.platform.agenda import Task
@@ -40,11 +39,9 @@ def finalize_now(organization: OrganizationRef, draft: Invoice, *, now: datetime
 
     Raises: ChangedMeanwhile.
     """
-    due_at = periods.start_of_day(draft.finalize_on, ZoneInfo(draft.timezone))
-    planned = agenda.task(FINALIZE, organization, draft.id, due_at)
 
     def attempt() -> list[Task]:
-        standing = _standing(planned, now=now)
+        standing = drafts.standing(organization, draft, now=now)
         if standing is None:
             current = store.get(organization.id, draft.id)
             if current is not None and current.status == "draft":
@@ -70,19 +67,10 @@ def finalize_all(
 
 
 def close(task: Task, now: datetime) -> None:
-    """Make the drafts of a deleted customer final."""
+    """Make the drafts of a deleted customer final, the oldest first. Source: rules/money 5."""
     tasks = finalize_all(task.organization, CustomerId(task.subject), now=now)
     agenda.done(task).alone()
     agenda.push([each for each in tasks if not each.in_clock])
-
-
-def _standing(planned: Task, *, now: datetime) -> Task | None:
-    """The task as it stands: where it was planned, or moved to an instant that has come."""
-    if planned.in_clock:
-        for each in agenda.tasks_of_clock(planned.organization, until=now):
-            if (each.kind, each.subject) == (planned.kind, planned.subject):
-                return each
-    return agenda.find(planned.key)
 
 
 def _dates(context: BillingContext, draft: Invoice, on: date) -> dict[str, object]:

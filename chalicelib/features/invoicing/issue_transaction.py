@@ -19,17 +19,17 @@ from chalicelib.features.credits.credit import Taken
 from chalicelib.features.credits.open_notes import NoteChange
 from chalicelib.features.customers import service as customers
 from chalicelib.features.customers.records import BillingState
+from chalicelib.features.invoices import overdue
 from chalicelib.features.invoices import service as invoices
 from chalicelib.features.invoices import store as invoice_store
 from chalicelib.features.invoices.records import Fee, Invoice
 from chalicelib.features.invoicing import compose
+from chalicelib.features.invoicing.drafts import FINALIZE
 from chalicelib.features.organizations import store as organization_store
 from chalicelib.features.rating.billing_context import BillingContext
 from chalicelib.platform import agenda, counters
 from chalicelib.platform.agenda import Task
 from chalicelib.platform.unit import Unit, Write
-
-FINALIZE = agenda.kind("finalize_invoice", rank=20, reads_usage=True)
 
 # Invoices numbered per customer, counted for the day on which an organization goes over to one sequence.
 NUMBERED = "invoices-numbered-per-customer"
@@ -63,7 +63,7 @@ def finalized(context: BillingContext, draft: Invoice, fees: Sequence[Fee], *, n
     An invoice of nothing is closed without a number, where the customer's settings say so. Both sequences count every
     numbered invoice, whichever mode numbered it. Source: rules/invoices 1, 3, 7.3, 9.
     """
-    if draft.fees_amount_cents == 0 and context.skips_zero_invoices:
+    if draft.fees_amount_cents == 0 and context.skips_zero_invoices and draft.invoice_type != "one_off":
         closed = draft.model_copy(update={"status": "closed", "finalized_at": now, "updated_at": now})
         return _with_notes(Issue(context, context.state, closed, fees), now=now)
     offer = credits.offered(context.credits, draft, fees)
@@ -164,6 +164,8 @@ def _announcements(issue: Issue, *, now: datetime) -> list[Task]:
     tasks += [task for each in issue.taken for task in each.emits]
     if invoice is not None and invoice.visible:
         tasks.append(invoices.issued_task(ref, invoice))
+    if invoice is not None and overdue.is_awaited(invoice):
+        tasks.append(overdue.task_of(ref, invoice))
     if invoice is not None and invoice.status == "draft":
         due_at = periods.start_of_day(invoice.finalize_on, context.zone)
         tasks.append(agenda.task(FINALIZE, ref, invoice.id, due_at))

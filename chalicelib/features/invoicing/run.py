@@ -11,6 +11,7 @@ from chalicelib.features.customers.records import BillingState
 from chalicelib.features.invoices.records import Fee, Invoice, PeriodPart
 from chalicelib.features.invoicing import compose, issue_transaction, unused_days
 from chalicelib.features.invoicing.issue_transaction import Issue
+from chalicelib.features.invoicing.unused_days import UnusedDaysNote
 from chalicelib.features.organizations import service as organizations
 from chalicelib.features.plans import service as plans
 from chalicelib.features.plans import subscribers
@@ -92,13 +93,21 @@ def _places(outcome: Outcome) -> int:
     return 1 + len(outcome.events) + 2 * ends
 
 
-def _issue(context: BillingContext, decisions: Sequence[Decision], *, due_at: datetime | None, now: datetime) -> None:
-    """Carry out the decisions for one invoice, and move the customer's task on to `due_at`."""
+def prepared(
+    context: BillingContext, decisions: Sequence[Decision], *, now: datetime
+) -> tuple[Issue, list[UnusedDaysNote]]:
+    """The issue of what was decided for one invoice, and the credit notes that are made with it; nothing is written."""
     outcomes = [outcome for decision in decisions for outcome in decision.outcomes]
     notes = unused_days.notes_of(context, outcomes, now=now)
     usable = [each.credit for each in notes if each.note.open]
     counted = replace(context, state=_counted_state(context.state, now), credits=(*context.credits, *usable))
-    issue = _billed(counted, decisions, now=now)
+    return _billed(counted, decisions, now=now), notes
+
+
+def _issue(context: BillingContext, decisions: Sequence[Decision], *, due_at: datetime | None, now: datetime) -> None:
+    """Carry out what was decided for one invoice, and move the customer's task on to `due_at`."""
+    outcomes = [outcome for decision in decisions for outcome in decision.outcomes]
+    issue, notes = prepared(context, decisions, now=now)
     state = issue.state.model_copy(update={"due_at": due_at})
     if issue.invoice is not None:
         state = state.model_copy(update={"made_at_instant": state.made_at_instant + 1})

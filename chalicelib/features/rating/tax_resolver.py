@@ -29,10 +29,11 @@ class TaxResolver:
         return self.customer or self.organization
 
 
-def read(context: BillingContext, plans: Sequence[Plan]) -> TaxResolver:
-    """The taxes that may count for the customer of these plans, read in one request beside the organization's list."""
+def read(context: BillingContext, plans: Sequence[Plan], ids: Iterable[TaxId] = ()) -> TaxResolver:
+    """The taxes that may count for the customer of these plans, and those under `ids`, read in one request beside the
+    organization's list."""
     defaults = taxes.of_organization(context.organization.id)
-    wanted = {*context.customer.tax_ids}
+    wanted = {*context.customer.tax_ids, *ids}
     for plan in plans:
         wanted |= {*plan.tax_ids, *(i for charge in plan.charges for i in charge.tax_ids)}
         wanted |= {i for fixed in plan.fixed_charges for i in fixed.tax_ids}

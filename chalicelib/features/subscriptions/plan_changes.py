@@ -108,24 +108,9 @@ def upgrade(
     waiting: Sequence[Replaced],
     extra: Sequence[Write],
 ) -> tuple[Subscription, list[Task]]:
-    """End `current` and begin `new`, both now; a change that waited is dropped. Billing makes the credit note for the
-    days paid in advance, and one invoice for both."""
-    assert current.started_at is not None
-    # To the second, as all starts; usage of this very second is the new plan's.
-    at = max(change.now.replace(microsecond=0), current.started_at)
-    new = started(new, plan, started_at=at, now=change.now, zone=change.zone)
-    old = current.model_copy(
-        update={
-            "status": Status.TERMINATED,
-            "terminated_at": at,
-            "updated_at": change.now,
-            "upgraded": True,
-            "next_id": new.id,
-            "next_plan_code": new.plan_code,
-            "occasions": (*current.occasions, PendingInvoice.TERMINATING),
-            "on_termination_credit_note": "credit" if current_plan.pay_in_advance else None,
-        }
-    )
+    """`current` ends and `new` begins, both now; a change that waited is dropped. Billing makes the credit note for what
+    was paid in advance, and one invoice for both."""
+    old, new = upgraded(change, current, current_plan, new, plan)
     tasks = [
         change.announcement(old, current_plan, "subscription.terminated"),
         change.announcement(new, plan, "subscription.started"),
@@ -149,9 +134,7 @@ def downgrade(
     extra: Sequence[Write],
 ) -> tuple[Subscription, list[Task]]:
     """`new` waits for the end of the running period; a change that waited before is dropped."""
-    announced = current.model_copy(
-        update={"next_id": new.id, "next_plan_code": new.plan_code, "updated_at": change.now}
-    )
+    announced = downgrading(change, current, new)
     pushed = change.commit(
         created=[(new, plan)],
         replaced=[(current, announced, current_plan), *waiting],
@@ -159,6 +142,34 @@ def downgrade(
         tasks=[change.announcement(announced, current_plan, "subscription.updated")],
     )
     return announced, pushed
+
+
+def upgraded(
+    change: Change, current: Subscription, current_plan: Plan, new: Subscription, plan: Plan
+) -> tuple[Subscription, Subscription]:
+    """`current` ended and `new` begun, both now; not yet written."""
+    assert current.started_at is not None
+    # To the second, as all starts; usage of this very second is the new plan's.
+    at = max(change.now.replace(microsecond=0), current.started_at)
+    begun = started(new, plan, started_at=at, now=change.now, zone=change.zone)
+    over = current.model_copy(
+        update={
+            "status": Status.TERMINATED,
+            "terminated_at": at,
+            "updated_at": change.now,
+            "upgraded": True,
+            "next_id": begun.id,
+            "next_plan_code": begun.plan_code,
+            "occasions": (*current.occasions, PendingInvoice.TERMINATING),
+            "on_termination_credit_note": "credit" if current_plan.pay_in_advance else None,
+        }
+    )
+    return over, begun
+
+
+def downgrading(change: Change, current: Subscription, new: Subscription) -> Subscription:
+    """`current` with the plan that waits for its period's end; not yet written."""
+    return current.model_copy(update={"next_id": new.id, "next_plan_code": new.plan_code, "updated_at": change.now})
 
 
 def dropped(change: Change, waiting: Subscription | None, plan: Plan | None) -> list[Replaced]:

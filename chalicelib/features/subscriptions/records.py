@@ -82,10 +82,10 @@ class Subscription(Record):
     invoice.
 
     `alerts_on`: local days on which its end is still to be announced; `units_changed_at`: units of fixed charges in
-    advance changed and are still to be billed (`units_seen_at`: the latest such change); `fixed_paid`: fixed charges
-    paid in advance for the running period, by its predecessor too (`fixed_carried`); `period_invoices`: the invoices
-    with fees of the running period; `trial_ends_at`: the moved end of its trial; `takeover`: how its external id came
-    from another customer, where it did."""
+    advance changed and are still to be billed (`units_seen_at`: the latest such change); `fixed_paid`: what was paid in
+    advance for the running period, by its predecessor too (`fixed_carried`); `period_invoices`: the invoices with fees of
+    the running period; `trial_ends_at`: where the end of its trial was moved to; `takeover`: how its external id came from
+    another customer, where it did; `external_historical_usage_cents`: what it used before it was kept here."""
 
     id: SubscriptionId
     external_id: str
@@ -126,6 +126,7 @@ class Subscription(Record):
     invoiced: bool = False
     zone: str | None = None
     takeover: Takeover | None = None
+    external_historical_usage_cents: int = 0
 
     @property
     def live(self) -> bool:

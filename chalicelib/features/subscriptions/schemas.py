@@ -44,6 +44,12 @@ class SubscriptionUpdate(schema.Request):
     on_termination_invoice: Annotated[InvoiceMode, schema.refused(ErrorCode.INVALID_VALUE)] | None = None
 
 
+class LifetimeUsageUpdate(schema.Request):
+    """`PUT /subscriptions/:external_id/lifetime_usage`."""
+
+    external_historical_usage_amount_cents: schema.Cents
+
+
 class Which(schema.Request):
     """Member of an update's body that selects the subscription by its status."""
 

@@ -65,7 +65,7 @@ def _create(
     if customer is None:
         fresh, adopted, tasks = customers.creation(own, change.customer, number, now=now)
         change = replace(change, customer=fresh)
-    subscription = _new(change, request, plan)
+    subscription = blank(change, request, plan)
     if subscription.status == Status.ACTIVE:
         tasks += [change.announcement(subscription, plan, "subscription.started")]
     pushed = change.commit(
@@ -76,7 +76,8 @@ def _create(
     return subscription, pushed
 
 
-def _new(change: Change, request: schemas.SubscriptionInput, plan: Plan) -> Subscription:
+def blank(change: Change, request: schemas.SubscriptionInput, plan: Plan) -> Subscription:
+    """A new subscription, not yet written: started, or pending where it begins on a later day."""
     # To the second: an event in the second of the start counts. Source: rules/usage 1.4.
     subscription_at = (request.subscription_at or change.now).replace(microsecond=0)
     today = periods.local_date(change.now, change.zone)

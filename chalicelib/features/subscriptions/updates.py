@@ -18,7 +18,7 @@ from chalicelib.platform.agenda import Task
 from chalicelib.platform.clock import OrganizationRef
 from chalicelib.platform.ids import OrganizationId
 from chalicelib.platform.retry import retrying
-from chalicelib.platform.unit import Write
+from chalicelib.platform.unit import Unit, Write
 
 
 def update(
@@ -53,6 +53,25 @@ def update(
         tasks = [announced, *(following(organization, plan, now=now) if request.plan_overrides else ())]
         pushed = change.commit(replaced=[(old, new, plan)], extra=extra, tasks=tasks)
         return new.model_copy(update={"version": old.version + 1}), pushed
+
+    return retrying(attempt, Resource.SUBSCRIPTION)
+
+
+def set_historical_usage(
+    organization_id: OrganizationId, external_id: str, values: Mapping[str, Any], *, now: datetime
+) -> Subscription:
+    """Keep what an active subscription used before it was kept here; it bills nothing.
+
+    Raises: Invalid; NotFound; ChangedMeanwhile.
+    """
+    request = schema.parse(schemas.LifetimeUsageUpdate, values)
+
+    def attempt() -> Subscription:
+        old = service.find(organization_id, external_id)
+        cents = request.external_historical_usage_amount_cents
+        new: Subscription = old.changed(now=now, external_historical_usage_cents=cents)
+        Unit(store.write_subscriptions(organization_id, replaced=[(old, new)])).commit()
+        return new
 
     return retrying(attempt, Resource.SUBSCRIPTION)
 

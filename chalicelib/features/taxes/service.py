@@ -8,12 +8,15 @@ from chalicelib.domain.error_codes import Resource
 from chalicelib.domain.errors import NotFound
 from chalicelib.features.taxes.records import Tax
 from chalicelib.features.taxes.store import TAXES, default_actions, default_ids
-from chalicelib.platform import schema
+from chalicelib.platform import agenda, schema
 from chalicelib.platform.agenda import Task
 from chalicelib.platform.collection import Catalog
 from chalicelib.platform.http import Call
 from chalicelib.platform.ids import OrganizationId, TaxId, new_id
 from chalicelib.platform.timestamps import iso
+
+# Drafts take a changed tax. Source: rules/catalog 2.
+REFRESH = agenda.kind("refresh_taxed_drafts", rank=13)
 
 # The taxes, as other rooms read them: by id, by code, by pages.
 CATALOG: Catalog[Tax] = TAXES
@@ -45,7 +48,8 @@ def create(call: Call, values: dict[str, Any]) -> tuple[Tax, list[Task]]:
     request = schema.parse(TaxCreate, values)
     tax = Tax(id=new_id(), created_at=call.now, updated_at=call.now, **request.model_dump())
     extra = default_actions(call.organization.id, tax.id, before=False, after=tax.applied_to_organization)
-    return TAXES.create(call.organization.id, tax, extra), []
+    tasks = [_refresh_task(call, tax, everywhere=True)] if tax.applied_to_organization else []
+    return TAXES.create(call.organization.id, tax, [*extra, *(agenda.put(each, now=call.now) for each in tasks)]), tasks
 
 
 def update(call: Call, old: Tax, values: dict[str, Any]) -> tuple[Tax, list[Task]]:
@@ -57,13 +61,24 @@ def update(call: Call, old: Tax, values: dict[str, Any]) -> tuple[Tax, list[Task
     new = old.changed(now=call.now, **request.given())
     before, after = old.applied_to_organization, new.applied_to_organization
     extra = default_actions(call.organization.id, old.id, before=before, after=after)
-    return TAXES.replace(call.organization.id, old, new, extra), []
+    shown = {"name", "code", "rate", "description", "applied_to_organization"}
+    if old.model_dump(include=shown) == new.model_dump(include=shown):
+        return TAXES.replace(call.organization.id, old, new, extra), []
+    task = _refresh_task(call, new, everywhere=after and not before)
+    return TAXES.replace(call.organization.id, old, new, [*extra, agenda.put(task, now=call.now)]), [task]
 
 
 def remove(call: Call, old: Tax) -> tuple[Tax, list[Task]]:
     """Delete a tax: from now on it counts nowhere."""
     extra = default_actions(call.organization.id, old.id, before=old.applied_to_organization, after=False)
-    return TAXES.remove(call.organization.id, old, now=call.now, extra=extra), []
+    task = _refresh_task(call, old, everywhere=False)
+    return TAXES.remove(call.organization.id, old, now=call.now, extra=[*extra, agenda.put(task, now=call.now)]), [task]
+
+
+def _refresh_task(call: Call, tax: Tax, *, everywhere: bool) -> Task:
+    """The task that computes drafts again: those with the tax, or all of them."""
+    detail = {"tax_id": tax.id, "everywhere": everywhere}
+    return agenda.task(REFRESH, call.organization, f"{tax.id}#{tax.version}", call.now, detail)
 
 
 def of_organization(organization_id: OrganizationId) -> list[Tax]:

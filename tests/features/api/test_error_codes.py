@@ -18,6 +18,7 @@ from chalicelib.domain.charges import properties
 from chalicelib.domain.charges.models import ChargeModel
 from chalicelib.domain.error_codes import ErrorCode, Resource
 from chalicelib.features.billable_metrics.formulas import Formula
+from chalicelib.features.invoices import collecting
 from chalicelib.features.invoices import service as invoices
 from chalicelib.features.invoices.records import Invoice
 from chalicelib.features.organizations import service as organizations
@@ -94,6 +95,11 @@ def _clock(now: str) -> Request:
     return "PUT", "/test_clock", {"test_clock": {"now": now}}
 
 
+def _one_off(**fields: Any) -> Request:
+    body = {"external_customer_id": "cust", "currency": "EUR", "fees": [{"add_on_code": "setup"} | fields]}
+    return "POST", "/invoices", {"invoice": body}
+
+
 _TOO_MANY = [{}] * (limits.EVENTS_PER_BATCH_MAX + 1)
 _PAIRS = [{"key": f"k{n}", "value": "v"} for n in range(6)]
 
@@ -102,6 +108,15 @@ REQUESTS: dict[ErrorCode, Request] = {
     C.VALIDATION_ERRORS: _tax(name=""),
     C.REQUEST_TOO_LARGE: _tax(description="x" * (limits.BODY_BYTES_MAX + 1)),
     C.INVOICED_FEE: ("PUT", "/fees/@of_invoice", {"fee": {"payment_status": "failed"}}),
+    C.NOT_DELETABLE: ("DELETE", "/invoices/@invoice", None),
+    C.INVALID_STATUS: ("POST", "/invoices/@invoice/retry", None),
+    C.NO_LINKED_PAYMENT_PROVIDER: ("POST", "/invoices/@invoice/payment_url", None),
+    C.TOTAL_AMOUNT_EXCEEDS_INVOICE_AMOUNT: (
+        "POST",
+        "/invoices/@invoice/void",
+        {"generate_credit_note": True, "credit_amount": 10**12},
+    ),
+    C.VALUES_ARE_INVALID: _one_off(from_datetime="2024-01-01"),
     C.NO_ACTIVE_SUBSCRIPTION: ("GET", "/customers/cust/current_usage?external_subscription_id=gone", None),
     C.VALUE_IS_MANDATORY: _tax(code=" "),
     C.VALUE_IS_INVALID: _tax(rate="many"),
@@ -179,11 +194,17 @@ _PACKAGES = {"amount": "1", "package_size": 10, "free_units": 1}
 _NAMING = Naming("user")
 _WRONG = {name: [bodies.tier() | {"rate": "1", "to_value": 1}] for name in _RANGES.values()}
 
+_UNPAID = Invoice.model_construct(status="finalized", payment_status="pending")
+_DRAFT = Invoice.model_construct(status="draft", invoice_type="subscription")
+
 # Rules that say the code, where a request would have to come a long way.
 RULES: dict[ErrorCode, Callable[[], Any]] = {
     C.METADATA_ON_DRAFT_INVOICE: _change("draft", metadata=[]),
     C.PAYMENT_STATUS_UPDATE_ON_DRAFT_INVOICE: _change("draft", payment_status="failed"),
     C.UPDATE_ON_VOIDED_INVOICE: _change("voided", payment_status="failed"),
+    C.INVALID_PAYMENT_PROVIDER: lambda: [collecting._page_refusal("gocardless", _UNPAID)],
+    C.INVALID_INVOICE_STATUS_OR_PAYMENT_STATUS: lambda: [collecting._page_refusal("stripe", _DRAFT)],
+    C.MISSING_PAYMENT_PROVIDER: lambda: [collecting._page_refusal("stripe", _UNPAID)],
     C.EXPRESSION_EVALUATION_FAILED: lambda: Formula("n", "event.properties.a / 0").applied("c", 0, {"a": 1}),
     C.INVALID_AGGREGATION_TYPE_OR_CHARGE_MODEL: _switches(model=ChargeModel.DYNAMIC, aggregation_type="max_agg"),
     C.INVALID_BILLABLE_METRIC_OR_CHARGE_MODEL: _switches(prorated=True, recurring=False),
@@ -250,6 +271,16 @@ STATES: dict[ErrorCode, tuple[str, Callable[..., Any], Request]] = {
         lambda *_: _REGROUPED,
         ("PUT", "/invoices/@invoice/refresh", None),
     ),
+    C.NOT_VOIDABLE: (
+        "chalicelib.features.invoices.service.find",
+        lambda *_: _DRAFT,
+        ("POST", "/invoices/@invoice/void", {}),
+    ),
+    C.NOT_DISPUTABLE: (
+        "chalicelib.features.invoices.service.find",
+        lambda *_: _DRAFT,
+        ("POST", "/invoices/@invoice/lose_dispute", None),
+    ),
     C.NO_VOIDABLE_AMOUNT: (
         "chalicelib.features.credit_notes.service.find",
         lambda *_: SimpleNamespace(open=False),
@@ -291,6 +322,7 @@ NOT_FOUND: dict[Resource, Request] = {
     Resource.CUSTOMER: ("GET", "/customers/none", None),
     Resource.EVENT: ("GET", "/events/none", None),
     Resource.FEE: ("GET", "/fees/none", None),
+    Resource.FEES: ("POST", "/invoices", {"invoice": {"external_customer_id": "cust", "fees": []}}),
     Resource.FIXED_CHARGE: ("GET", "/plans/plan/fixed_charges/none", None),
     Resource.INVOICE: ("GET", "/invoices/none", None),
     Resource.METADATA: ("DELETE", "/plans/plan/metadata/none", None),

@@ -14,6 +14,7 @@ from chalicelib.features.credit_notes.schemas import CreditNoteUpdate
 from chalicelib.features.customers.schemas import AddressInput, CustomerInput
 from chalicelib.features.customers.schemas import BillingConfigurationInput as CustomerConfiguration
 from chalicelib.features.events.schemas import EstimateInput, EventInput
+from chalicelib.features.invoicing import one_off, preview, void
 from chalicelib.features.organizations.schemas import BillingConfigurationInput, OrganizationCreate, OrganizationUpdate
 from chalicelib.features.plans import schemas as plans
 from chalicelib.features.subscriptions import schemas as subscriptions
@@ -54,6 +55,14 @@ VALID: dict[type[schema.Request], dict[str, Any]] = {
     subscriptions.SubscriptionUpdate: {},
     subscriptions.Termination: {},
     subscriptions.Which: {},
+    subscriptions.LifetimeUsageUpdate: {"external_historical_usage_amount_cents": 1},
+    one_off.OneOffInput: {"external_customer_id": "c"},
+    one_off.FeeInput: {"add_on_code": "a", "from_datetime": "2024-01-01", "to_datetime": "2030-01-01"},
+    void.VoidInput: {},
+    preview.PreviewInput: {},
+    preview.CustomerInput: {},
+    preview.CouponInput: {"code": "c", "coupon_type": "percentage"},
+    preview.SubscriptionsInput: {},
     TaxCreate: _TAX,
     TaxUpdate: _TAX,
     EndpointInput: {"webhook_url": "http://127.0.0.1:9/h"},

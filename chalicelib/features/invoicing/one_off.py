@@ -1,0 +1,244 @@
+"""One-off invoices: fees of add-ons, final at once, with taxes and without credits. Source: rules/invoices 6."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+from decimal import Decimal
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, Field, model_validator
+
+from chalicelib import limits
+from chalicelib.domain import money, periods
+from chalicelib.domain.error_codes import ErrorCode, Resource
+from chalicelib.domain.errors import Invalid, NotFound
+from chalicelib.domain.invoicing import dates
+from chalicelib.domain.invoicing.steps import VERSION_NUMBERS
+from chalicelib.domain.invoicing.taxes import TaxRate, fee_taxes
+from chalicelib.domain.money import decimal_string
+from chalicelib.features.add_ons import service as add_ons
+from chalicelib.features.add_ons.records import AddOn
+from chalicelib.features.customers import service as customers
+from chalicelib.features.customers import store as customer_store
+from chalicelib.features.customers.store import CUSTOMERS
+from chalicelib.features.invoices import store
+from chalicelib.features.invoices.records import AppliedTaxPart, Fee, Invoice
+from chalicelib.features.invoicing import compose, issue_transaction
+from chalicelib.features.organizations import service as organizations
+from chalicelib.features.rating import billing_context, tax_resolver
+from chalicelib.features.rating.billing_context import BillingContext
+from chalicelib.features.taxes import service as taxes
+from chalicelib.platform import schema
+from chalicelib.platform.clock import OrganizationRef
+from chalicelib.platform.ids import FeeId, InvoiceId, OrganizationId, TaxId, derived_id, new_id
+from chalicelib.platform.retry import retrying
+
+
+def _units(value: Any) -> Decimal:
+    number = schema.exact(value)
+    if number < 0:
+        raise schema.refuse(ErrorCode.VALUE_IS_OUT_OF_RANGE)
+    return number
+
+
+def _whole_cents(value: Any) -> Any:
+    """A price without fractions of a cent. Source: rules/money 6."""
+    if isinstance(value, Decimal) and value.is_finite() and value != value.to_integral_value():
+        raise schema.refuse(ErrorCode.INVALID_VALUE)
+    return value
+
+
+class FeeInput(schema.Request):
+    """One fee of the request."""
+
+    add_on_code: schema.Name
+    name: schema.OptionalName = None
+    invoice_display_name: schema.OptionalName = None
+    description: schema.OptionalText = None
+    units: Annotated[Decimal, BeforeValidator(_units), schema.number(minimum=0)] | None = None
+    unit_amount_cents: (
+        Annotated[
+            int, Field(strict=True, ge=0, le=limits.INTEGER_MAX), schema.READ_INTEGER, BeforeValidator(_whole_cents)
+        ]
+        | None
+    ) = None
+    tax_codes: schema.ListOf[schema.Text] = []
+    from_datetime: schema.NullOr[schema.Instant] = None
+    to_datetime: schema.NullOr[schema.Instant] = None
+
+    @model_validator(mode="after")
+    def _check_boundaries(self) -> "FeeInput":
+        begin, end = self.from_datetime, self.to_datetime
+        if (begin is None) != (end is None) or (begin is not None and end is not None and begin > end):
+            raise schema.refuse(ErrorCode.VALUES_ARE_INVALID, "boundaries")
+        return self
+
+
+class OneOffInput(schema.Request):
+    """`POST /invoices`."""
+
+    external_customer_id: schema.Name
+    currency: schema.NullOr[schema.Currency] = None
+    fees: schema.ListOf[FeeInput] = []
+
+
+def create(organization: OrganizationRef, values: Mapping[str, Any], *, now: datetime) -> Invoice:
+    """A final invoice of add-ons; nothing is kept of a refused one.
+
+    Raises: Invalid; NotFound for an unknown customer, add-on or tax, or without fees; ChangedMeanwhile.
+    """
+    request = schema.parse(OneOffInput, values)
+    customer = customers.find(organization.id, request.external_customer_id)
+    if not request.fees:
+        raise NotFound(Resource.FEES)
+    if len(request.fees) > limits.ONE_OFF_FEES_MAX:
+        raise Invalid.field("fees", ErrorCode.INVALID_COUNT)
+    invoice_id = InvoiceId(new_id())
+
+    def attempt() -> Invoice:
+        own = organizations.get(organization.id)
+        context = billing_context.read(own, customer_store.everything_of(own.id, customer.id))
+        if context.customer.deleted_at is not None:
+            raise NotFound(Resource.CUSTOMER)
+        return _issue(context, request, invoice_id, now=now)
+
+    return retrying(attempt, Resource.INVOICE)
+
+
+def _issue(context: BillingContext, request: OneOffInput, invoice_id: InvoiceId, *, now: datetime) -> Invoice:
+    own = context.organization
+    known = _add_ons_of(own.id, request.fees)
+    first = known[request.fees[0].add_on_code]
+    currency = request.currency or context.customer.currency or first.amount_currency
+    billed = customers.check_currency(context.customer, currency)
+    if any(
+        each.unit_amount_cents is None and known[each.add_on_code].amount_currency != currency for each in request.fees
+    ):
+        # The add-on's own price is in another currency.
+        raise Invalid.field("currency", ErrorCode.CURRENCIES_DOES_NOT_MATCH)
+    fees = _fees(context, request, known, currency, invoice_id, now=now)
+    invoice = _unnumbered(context, fees, currency, invoice_id, now=now)
+    issue = issue_transaction.finalized(replace(context, credits=()), invoice, fees, now=now)
+    adopted = [] if billed == context.customer else [customers.replace_action(own.id, context.customer, billed)]
+    state = issue.state.model_copy(update={"attached": True})
+    issue_transaction.carry_out(replace(issue, state=state, actions=adopted), now=now)
+    stored = store.get(own.id, invoice_id)
+    assert stored is not None, "it was just written"
+    return stored
+
+
+def _add_ons_of(organization_id: OrganizationId, fees: Sequence[FeeInput]) -> dict[str, AddOn]:
+    known = add_ons.CATALOG.find_many(organization_id, list(dict.fromkeys(each.add_on_code for each in fees)))
+    if any(each.add_on_code not in known for each in fees):
+        raise NotFound(Resource.ADD_ON)
+    return known
+
+
+def _fees(
+    context: BillingContext,
+    request: OneOffInput,
+    known: Mapping[str, AddOn],
+    currency: str,
+    invoice_id: InvoiceId,
+    *,
+    now: datetime,
+) -> list[Fee]:
+    codes = list(dict.fromkeys(code for each in request.fees for code in each.tax_codes))
+    named: dict[str, TaxId] = (
+        dict(zip(codes, taxes.ids_of(context.organization.id, codes), strict=True)) if codes else {}
+    )
+    ids = {*named.values(), *(tax_id for add_on in known.values() for tax_id in add_on.tax_ids)}
+    resolver = tax_resolver.read(context, [], ids)
+    fees = []
+    for number, given in enumerate(request.fees):
+        add_on = known[given.add_on_code]
+        owed = resolver.of([named[code] for code in dict.fromkeys(given.tax_codes)], add_on.tax_ids)
+        fees.append(_fee(context, given, add_on, owed, currency, invoice_id, number, now=now))
+    return fees
+
+
+def _fee(
+    context: BillingContext,
+    given: FeeInput,
+    add_on: AddOn,
+    owed: Sequence[TaxRate],
+    currency: str,
+    invoice_id: InvoiceId,
+    number: int,
+    *,
+    now: datetime,
+) -> Fee:
+    units = Decimal(1) if given.units is None else given.units
+    unit_cents = add_on.amount_cents if given.unit_amount_cents is None else given.unit_amount_cents
+    precise = money.CONTEXT.multiply(Decimal(unit_cents), units)
+    amount_cents = money.round_half_up(precise)
+    if amount_cents > limits.INTEGER_MAX:
+        raise Invalid.field("units", ErrorCode.VALUE_IS_OUT_OF_RANGE)
+    fee_id = FeeId(derived_id(invoice_id, "add_on", str(number)))
+    found = fee_taxes(Decimal(amount_cents), owed)
+    return Fee(
+        id=fee_id,
+        invoice_id=invoice_id,
+        customer_id=context.customer.id,
+        external_customer_id=context.customer.external_id,
+        subscription_id=None,
+        external_subscription_id=None,
+        charge_id=None,
+        type="add_on",
+        item_id=add_on.id,
+        item_type="AddOn",
+        item_code=add_on.code,
+        item_name=add_on.name,
+        item_description=add_on.description if given.description is None else given.description,
+        display_name=given.invoice_display_name or given.name or add_on.invoice_display_name or add_on.name,
+        amount_cents=amount_cents,
+        precise_amount_cents=format(precise, "f"),
+        currency=currency,
+        units=decimal_string(units),
+        total_units=decimal_string(units),
+        unit_amount=decimal_string(money.from_cents(Decimal(unit_cents), currency)),
+        events_count=None,
+        details={},
+        taxes_amount_cents=found.amount_cents,
+        taxes_precise_cents=format(money.to_decimal(found.precise_cents), "f"),
+        taxes_rate=format(found.rate, "f"),
+        applied_taxes=tuple(AppliedTaxPart.of(each, derived_id(fee_id, each.tax.code)) for each in found.applied),
+        pay_in_advance=False,
+        invoiceable=True,
+        start=given.from_datetime or now,
+        end=given.to_datetime or now,
+        exact_end=True,
+        created_at=now,
+    )
+
+
+def _unnumbered(
+    context: BillingContext, fees: Sequence[Fee], currency: str, invoice_id: InvoiceId, *, now: datetime
+) -> Invoice:
+    """The invoice before it has a number: without a grace period, whatever the customer's is."""
+    day = dates.document_dates(
+        periods.local_date(now, context.zone), grace_days=0, net_payment_term_days=context.net_payment_term
+    )
+    return Invoice(
+        id=invoice_id,
+        created_at=now,
+        updated_at=now,
+        customer_id=context.customer.id,
+        external_customer_id=context.customer.external_id,
+        invoice_type="one_off",
+        status="draft",
+        payment_status="pending",
+        number=compose.draft_number(context),
+        sequential_id=None,
+        currency=currency,
+        timezone=context.zone.key,
+        issuing_date=day.issuing_date,
+        payment_due_date=day.payment_due_date,
+        net_payment_term=context.net_payment_term,
+        finalize_on=day.finalized_on,
+        version_number=VERSION_NUMBERS[context.organization.billing_configuration.coupon_application],
+        periods=(),
+        build=new_id(),
+        customer_search=CUSTOMERS.search(context.customer),
+        **compose.amounts(compose.sums_of(fees), invoice_id),
+    )

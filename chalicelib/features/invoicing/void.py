@@ -1,0 +1,190 @@
+"""Voiding a final invoice, with all that it gives back. Source: rules/invoices 1; rules/money 4."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+from decimal import Decimal
+from fractions import Fraction
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from chalicelib.domain import money, periods
+from chalicelib.domain.error_codes import ErrorCode, Resource
+from chalicelib.domain.errors import Invalid, NotAllowed
+from chalicelib.domain.invoicing import creditable
+from chalicelib.domain.invoicing.credit_notes import Split
+from chalicelib.domain.invoicing.creditable import CreditableFee, CreditableInvoice, NotesSoFar
+from chalicelib.features.credit_notes import service as credit_notes
+from chalicelib.features.credit_notes.records import CreditNote
+from chalicelib.features.credits import service as credits
+from chalicelib.features.credits.open_notes import NoteChange
+from chalicelib.features.invoices import overdue, store
+from chalicelib.features.invoices import service as invoices
+from chalicelib.features.invoices.records import Fee, Invoice
+from chalicelib.features.organizations import service as organizations
+from chalicelib.features.organizations.records import Organization
+from chalicelib.platform import agenda, schema
+from chalicelib.platform.agenda import Task
+from chalicelib.platform.clock import OrganizationRef
+from chalicelib.platform.ids import FeeId, InvoiceId
+from chalicelib.platform.retry import retrying
+from chalicelib.platform.unit import Unit
+
+
+class VoidInput(schema.Request):
+    """`POST /invoices/:id/void`; the body has no root."""
+
+    generate_credit_note: schema.Boolean | None = None
+    credit_amount: schema.Count | None = None
+    refund_amount: schema.Count | None = None
+
+
+def void(
+    organization: OrganizationRef, invoice_id: InvoiceId, options: Mapping[str, Any], *, now: datetime
+) -> tuple[Invoice, list[Task]]:
+    """Void a final invoice, paid or not. Returns it and the tasks to push.
+
+    Raises: NotFound; NotAllowed, `not_voidable`; Invalid; ChangedMeanwhile.
+    """
+    request = schema.parse(VoidInput, options)
+
+    def attempt() -> tuple[Invoice, list[Task]]:
+        own = organizations.get(organization.id)
+        old = invoices.find(own.id, invoice_id)
+        settled = old.invoice_type == "credit" and old.payment_status == "succeeded"
+        if old.status != "finalized" or settled:
+            raise NotAllowed(ErrorCode.NOT_VOIDABLE)
+        return _carry_out(own, old, request, now=now)
+
+    return retrying(attempt, Resource.INVOICE)
+
+
+def _carry_out(own: Organization, old: Invoice, request: VoidInput, *, now: datetime) -> tuple[Invoice, list[Task]]:
+    found = credit_notes.get_many(own.id, old.note_ids)
+    notes = [found[note_id] for note_id in old.note_ids]
+    new = old.changed(now=now, status="voided", voided_at=now)
+    if request.generate_credit_note:
+        wanted = Split(request.credit_amount or 0, request.refund_amount or 0, 0)
+        new, changes = _credited(new, store.fees_of(own.id, old), notes, wanted, now=now)
+    else:
+        changes = _voided(notes, now=now)
+    restored = credits.restore(own.id, old, credited=bool(request.generate_credit_note), now=now)
+    new, followed = overdue.followed(own.ref, old, new, now=now)
+    tasks = [invoices.announced(own, new, "invoice.voided", subject=old.id, now=now), *restored.tasks]
+    tasks += [credit_notes.issued_task(own.ref, each.after, now) for each in changes if each.shows]
+    Unit(
+        store.replace_actions(own.id, old, new),
+        credits.actions(own.id, (), [*changes, *restored.notes]),
+        restored.writes,
+        followed,
+        [agenda.put(task, now=now) for task in tasks],
+    ).commit()
+    return new, tasks
+
+
+def _voided(notes: Sequence[CreditNote], *, now: datetime) -> list[NoteChange]:
+    """The notes that were made of the invoice, void with it.
+
+    Raises: NotAllowed, where one of them was used or refunded.
+    """
+    if any(_is_used(note) for note in notes):
+        raise NotAllowed(ErrorCode.NOT_VOIDABLE)
+    return [NoteChange(note, credit_notes.voided(note, now=now)) for note in notes if note.open]
+
+
+def _is_used(note: CreditNote) -> bool:
+    refunded = note.refund_amount_cents > 0 and note.refund_status != "failed"
+    spent = note.credit_status != "voided" and note.balance_amount_cents < note.credit_amount_cents
+    return refunded or spent
+
+
+def _credited(
+    invoice: Invoice, fees: Sequence[Fee], notes: Sequence[CreditNote], wanted: Split, *, now: datetime
+) -> tuple[Invoice, list[NoteChange]]:
+    """The invoice with the notes that credit it: one of the amounts that are wanted, and one, void at once, of all that is
+    left.
+
+    Raises: Invalid, where more is wanted than may be credited or refunded.
+    """
+    state = _creditable(invoice, fees, notes)
+    whole = creditable.amounts_by_hand(state, state.remaining).total_cents
+    # A coupon that was used after tax comes back by itself: it cannot be credited as well.
+    late_coupons = invoice.coupons_amount_cents if invoice.version_number == _AFTER_TAX else 0
+    most = 0 if invoice.invoice_type == "credit" else max(0, whole - late_coupons)
+    if wanted.total_cents > most or wanted.refund_cents > state.refundable_cents:
+        raise Invalid.field("credit_refund_amount", ErrorCode.TOTAL_AMOUNT_EXCEEDS_INVOICE_AMOUNT)
+    changes: list[NoteChange] = []
+    today = periods.local_date(now, ZoneInfo(invoice.timezone))
+    for parts, is_void in ((wanted, False), (Split(most - wanted.total_cents, 0, 0), True)):
+        if not parts.total_cents:
+            continue
+        items = _items(state, parts.total_cents)
+        amounts = creditable.amounts_by_hand(state, items)
+        exact = replace(amounts, taxes_cents=parts.total_cents - amounts.sub_total_cents)
+        named = {FeeId(fee_id): cents for fee_id, cents in items.items() if cents}
+        sequence = len(invoice.note_ids) + 1
+        note = credit_notes.of_void_invoice(
+            invoice,
+            exact,
+            named,
+            parts,
+            sequence=sequence,
+            customer_search=invoice.customer_search,
+            today=today,
+            now=now,
+        )
+        changes.append(NoteChange(None, credit_notes.voided(note, now=now) if is_void else note))
+        credited = {fee.id: fee.credited_cents + items[fee.id] for fee in state.fees}
+        invoice = invoice.model_copy(
+            update={
+                "note_ids": (*invoice.note_ids, note.id),
+                "credited": {**invoice.credited, **{fee_id: format(cents, "f") for fee_id, cents in credited.items()}},
+            }
+        )
+        notes = [*notes, note]
+        state = _creditable(invoice, fees, notes)
+    return invoice, changes
+
+
+_AFTER_TAX = 2
+
+
+def _items(state: CreditableInvoice, total_cents: int) -> dict[str, Decimal]:
+    """What a note of a total with tax credits of each fee before tax: its remaining amount in proportion, whole cents by
+    largest remainder, the first fee first. All that remains, where that is the total."""
+    whole = creditable.amounts_by_hand(state, state.remaining)
+    if total_cents >= whole.total_cents:
+        return state.remaining
+    left = [Fraction(fee.left_cents) for fee in state.fees]
+    net = money.round_half_up(sum(left) * Fraction(total_cents, whole.total_cents))
+    exact = [net * each / sum(left) for each in left]
+    cents = [int(each) for each in exact]
+    order = sorted(range(len(exact)), key=lambda n: (cents[n] - exact[n], n))
+    for number in order[: net - sum(cents)]:
+        cents[number] += 1
+    return {fee.id: min(Decimal(each), fee.left_cents) for fee, each in zip(state.fees, cents, strict=True)}
+
+
+def _creditable(invoice: Invoice, fees: Sequence[Fee], notes: Sequence[CreditNote]) -> CreditableInvoice:
+    """The invoice as its notes see it."""
+    return CreditableInvoice(
+        fees=tuple(
+            CreditableFee(
+                fee.id,
+                fee.amount_cents,
+                Fraction(),
+                tuple(part.tax for part in fee.applied_taxes),
+                Decimal(invoice.credited.get(fee.id, "0")),
+            )
+            for fee in fees
+        ),
+        notes=NotesSoFar(
+            sub_total_cents=sum(note.sub_total_excluding_taxes_amount_cents for note in notes),
+            taxes_cents=sum(note.taxes_amount_cents for note in notes),
+            credited_cents=sum(note.credit_amount_cents for note in notes),
+            refunded_cents=sum(note.refund_amount_cents for note in notes if note.refund_status != "failed"),
+            offset_cents=sum(note.offset_amount_cents for note in notes),
+        ),
+        paid_cents=invoice.total_paid_amount_cents,
+        due_cents=invoice.due_amount_cents,
+    )
