@@ -13,8 +13,6 @@ from chalicelib.platform.timestamps import iso, iso_or_none
 
 def summary(invoice: Invoice, customer: Mapping[str, Any], *, file_url: str | None = None) -> dict[str, Any]:
     """An invoice as lists show it."""
-    left = invoice.total_amount_cents - invoice.total_paid_amount_cents - invoice.offset_amount_cents
-    due = 0 if invoice.status == "voided" else left
     return {
         "lago_id": invoice.id,
         "billing_entity_code": "default",
@@ -43,8 +41,10 @@ def summary(invoice: Invoice, customer: Mapping[str, Any], *, file_url: str | No
         "sub_total_including_taxes_amount_cents": invoice.sub_total_including_taxes_amount_cents,
         "total_amount_cents": invoice.total_amount_cents,
         "total_paid_amount_cents": invoice.total_paid_amount_cents,
-        "total_due_amount_cents": due,
+        "total_due_amount_cents": invoice.due_cents,
         "total_offsetted_credit_note_amount_cents": invoice.offset_amount_cents,
+        "creditable_amount_cents": invoice.creditable_cents,
+        "refundable_amount_cents": invoice.refundable_cents,
         "version_number": invoice.version_number,
         "self_billed": False,
         "voided_at": iso_or_none(invoice.voided_at),
