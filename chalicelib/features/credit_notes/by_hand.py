@@ -34,7 +34,7 @@ from chalicelib.platform.unit import Unit
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class CreditedInvoice:
     """The invoice that a note is to stand on, with its fees. `wallet`: where the invoice sold the credits in it."""
 
     invoice: Invoice
@@ -103,7 +103,7 @@ def estimate(organization_id: OrganizationId, given: Mapping[str, Any]) -> tuple
     return source.invoice, request, creditable.estimate(source.creditable, _items(request))
 
 
-def _source(organization_id: OrganizationId, invoice_id: str | None) -> Source:
+def _source(organization_id: OrganizationId, invoice_id: str | None) -> CreditedInvoice:
     """The invoice, where its type and status allow a note.
 
     Raises: NotFound; NotAllowed.
@@ -118,11 +118,16 @@ def _source(organization_id: OrganizationId, invoice_id: str | None) -> Source:
         wallet = purchases.wallet_of(organization_id, invoice) if invoice.payment_status == "succeeded" else None
         if wallet is None:
             raise NotAllowed(ErrorCode.INVALID_TYPE_OR_STATUS)
-    return Source(invoice, reading.fees_of(organization_id, invoice), wallet)
+    return CreditedInvoice(invoice, reading.fees_of(organization_id, invoice), wallet)
 
 
 def _note(
-    organization_id: OrganizationId, source: Source, request: CreditNoteInput, note_id: CreditNoteId, *, now: datetime
+    organization_id: OrganizationId,
+    source: CreditedInvoice,
+    request: CreditNoteInput,
+    note_id: CreditNoteId,
+    *,
+    now: datetime,
 ) -> CreditNote:
     sent = Split(request.credit_amount_cents or 0, request.refund_amount_cents or 0, request.offset_amount_cents or 0)
     items = _items(request)
