@@ -14,6 +14,7 @@ from chalicelib.api import (
     health,
     invoices,
     organizations,
+    payments,
     plans,
     subscriptions,
     taxes,
@@ -44,6 +45,7 @@ BLUEPRINTS = [
         invoices.routes,
         fees.routes,
         credit_notes.routes,
+        payments.routes,
         webhooks.routes,
     )
 ]

@@ -25,7 +25,7 @@ class ErrorCode(StrEnum):
     CHANGED_MEANWHILE = "changed_meanwhile", "Another writer changed an object of the request."
     TEST_CLOCK_ADVANCING = "test_clock_advancing", "The sandbox's clock is moving: only reads are served."
     TEST_CLOCK_NOT_ALLOWED = "test_clock_not_allowed", "The organization is no sandbox."
-    INVALID_TYPE_OR_STATUS = "invalid_type_or_status", "The invoice is of a kind that is not computed again."
+    INVALID_TYPE_OR_STATUS = "invalid_type_or_status", "The invoice's type or status does not allow it."
     INVOICED_FEE = "invoiced_fee", "The fee is on an invoice."
     METADATA_ON_DRAFT_INVOICE = "metadata_on_draft_invoice", "The invoice is a draft and takes no metadata yet."
     PAYMENT_STATUS_UPDATE_ON_DRAFT_INVOICE = (
@@ -115,6 +115,24 @@ class ErrorCode(StrEnum):
     )
     INVALID_VOLUME_RANGES = "invalid_volume_ranges", "The ranges do not follow one another from 0 on."
 
+    # Credit notes and payments.
+    MUST_BE_AN_ARRAY = "must_be_an_array", "The items are no list."
+    HIGHER_THAN_REMAINING_FEE_AMOUNT = (
+        "higher_than_remaining_fee_amount",
+        "The item is more than what is left of its fee.",
+    )
+    HIGHER_THAN_REMAINING_INVOICE_AMOUNT = (
+        "higher_than_remaining_invoice_amount",
+        "The amount is more than what is left of the invoice, was paid, or is due.",
+    )
+    HIGHER_THAN_WALLET_BALANCE = "higher_than_wallet_balance", "The items are more than what is left in the wallet."
+    CANNOT_REFUND_UNPAID_INVOICE = "cannot_refund_unpaid_invoice", "Nothing of the invoice was paid."
+    DOES_NOT_MATCH_ITEM_AMOUNTS = (
+        "does_not_match_item_amounts",
+        "The credit, the refund and the offset do not add up to the items with tax.",
+    )
+    TOTAL_AMOUNT_MUST_BE_POSITIVE = "total_amount_must_be_positive", "The credit note is worth nothing."
+
     # Customers, subscriptions, events.
     CURRENCIES_DOES_NOT_MATCH = "currencies_does_not_match", "The customer is billed in another currency."
     DOES_NOT_MATCH_AN_INSTANT_CHARGE = (
@@ -164,6 +182,8 @@ class Resource(StrEnum):
     INVOICE = "invoice"
     METADATA = "metadata"
     ORGANIZATION = "organization"
+    PAYMENT = "payment"
+    PAYMENT_RECEIPT = "payment_receipt"
     PLAN = "plan"
     SUBSCRIPTION = "subscription"
     TAX = "tax"

@@ -64,7 +64,9 @@ def world() -> World:
     story.terminate("gone")
     story.travel("2024-02-01T00:00:00Z")
     work()
-    made.ids["invoice"] = story.invoices()[-1]["lago_id"]
+    invoice = story.invoices()[-1]
+    made.ids["invoice"] = invoice["lago_id"]
+    made.ids["credited"] = max(invoice["fees"], key=lambda fee: fee["amount_cents"])["lago_id"]
     made.ids["note"] = story.notes()[0]["lago_id"]
     fees = story.ok("GET", "/fees?per_page=1000")["fees"]
     made.ids["fee"] = next(fee["lago_id"] for fee in fees if fee["event_transaction_id"])
@@ -104,6 +106,10 @@ WITHOUT_BODY: frozenset[Route] = frozenset(
         ("PUT", f"{API}/invoices/{{lago_id}}/refresh"),
         ("PUT", f"{API}/invoices/{{lago_id}}/finalize"),
         ("PUT", f"{API}/credit_notes/{{lago_id}}/void"),
+        ("POST", f"{API}/credit_notes/{{lago_id}}/download"),
+        ("POST", f"{API}/credit_notes/{{lago_id}}/download_pdf"),
+        ("DELETE", f"{API}/credit_notes/{{lago_id}}/metadata"),
+        ("DELETE", f"{API}/credit_notes/{{lago_id}}/metadata/{{key}}"),
     ]
 )
 
@@ -337,6 +343,28 @@ def _subscription_change(world: World) -> Any:
     }
 
 
+def _credit_note(world: World) -> Any:
+    return {
+        "invoice_id": world.ids["invoice"],
+        "reason": "order_change",
+        "description": "d",
+        "credit_amount_cents": 70,
+        "refund_amount_cents": 0,
+        "offset_amount_cents": 50,
+        "items": [{"fee_id": world.ids["credited"], "amount_cents": 100}],
+        "metadata": {"a": "b"},
+    }
+
+
+def _estimate(world: World) -> Any:
+    return {name: value for name, value in _credit_note(world).items() if name in ("invoice_id", "items")}
+
+
+def _payment(world: World) -> Any:
+    sent = {"amount_cents": 100, "reference": "bank", "paid_at": "2024-01-31"}
+    return {"invoice_id": world.ids["invoice"], **sent}
+
+
 def _under(root: str, make: Callable[[World], Any]) -> Callable[[World], Any]:
     return lambda world: {root: make(world)}
 
@@ -464,6 +492,13 @@ REQUESTS: dict[Route, Valid] = {
     ("PUT", f"{API}/fees/{{lago_id}}"): _of(
         "fee", {"payment_status": "succeeded"}, {"lago_id": "@fee"}, "/fees/{lago_id}"
     ),
+    ("POST", f"{API}/credit_notes"): _of("credit_note", _credit_note, back="/credit_notes/{lago_id}"),
+    ("POST", f"{API}/credit_notes/estimate"): Valid(
+        lambda w: {"credit_note": _estimate(w)}, root="estimated_credit_note"
+    ),
+    ("POST", f"{API}/credit_notes/{{lago_id}}/metadata"): _of("metadata", {"a": "b"}, {"lago_id": "@note"}),
+    ("PATCH", f"{API}/credit_notes/{{lago_id}}/metadata"): _of("metadata", {"a": "b"}, {"lago_id": "@note"}),
+    ("POST", f"{API}/payments"): _of("payment", _payment, back="/payments/{lago_id}"),
     ("PUT", f"{API}/credit_notes/{{lago_id}}"): _of(
         "credit_note",
         {"refund_status": "succeeded", "metadata": {"a": "b"}},

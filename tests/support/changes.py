@@ -24,6 +24,9 @@ OTHERS = {
     "POST /api/v1/invoices/{lago_id}/payment_url",
     "POST /api/v1/invoices/{lago_id}/download",
     "POST /api/v1/invoices/{lago_id}/download_pdf",
+    "POST /api/v1/credit_notes/estimate",
+    "POST /api/v1/credit_notes/{lago_id}/download",
+    "POST /api/v1/credit_notes/{lago_id}/download_pdf",
     "PUT /api/v1/test_clock",
     "DELETE /api/v1/test_clock",
 }
@@ -91,6 +94,7 @@ class World:
         work()
         (invoice,) = story.invoices()
         note = credit_notes.stored(story)
+        story.ok("PUT", f"/credit_notes/{note.id}", {"credit_note": {"metadata": {"tier": "gold"}}})
         story.customer("late", billing_configuration={"invoice_grace_period": 3})
         story.subscribe("plan", "late", "late")
         now = datetime.now(UTC)
@@ -103,6 +107,7 @@ class World:
         endpoint = story.ok("POST", "/webhook_endpoints", {"webhook_endpoint": url})["webhook_endpoint"]
         names = {"metric": calls["lago_id"], "spare_metric": spare["lago_id"], "invoice": invoice["lago_id"]}
         names |= {"draft": draft["lago_id"], "fee": fee["lago_id"], "note": note.id, "endpoint": endpoint["lago_id"]}
+        names["credited"] = max(invoice["fees"], key=lambda each: each["amount_cents"])["lago_id"]
         names["filter"] = plan["charges"][0]["filters"][0]["lago_id"]
         return cls(story, names, state())
 
@@ -215,6 +220,15 @@ CHANGES: list[Change] = [
            {"lifetime_usage": {"external_historical_usage_amount_cents": 5}}),
     Change("PUT /api/v1/invoices/{lago_id}/refresh", "/invoices/{draft}/refresh"),
     Change("PUT /api/v1/invoices/{lago_id}/finalize", "/invoices/{draft}/finalize"),
+    Change("POST /api/v1/credit_notes", body={"credit_note": {
+        "invoice_id": "{invoice}", "credit_amount_cents": 25, "offset_amount_cents": 15,
+        "items": [{"fee_id": "{credited}", "amount_cents": 40}]}}),
+    Change("POST /api/v1/credit_notes/{lago_id}/metadata", "/credit_notes/{note}/metadata", {"metadata": {"a": "b"}}),
+    Change("PATCH /api/v1/credit_notes/{lago_id}/metadata", "/credit_notes/{note}/metadata", {"metadata": {"a": "b"}}),
+    Change("DELETE /api/v1/credit_notes/{lago_id}/metadata", "/credit_notes/{note}/metadata", again=404),
+    Change("DELETE /api/v1/credit_notes/{lago_id}/metadata/{key}", "/credit_notes/{note}/metadata/tier", again=404),
+    Change("POST /api/v1/payments", body={"payment": {
+        "invoice_id": "{invoice}", "amount_cents": 40, "reference": "bank"}}),
     Change("PUT /api/v1/credit_notes/{lago_id}", "/credit_notes/{note}", {"credit_note": {"metadata": {"a": "b"}}}),
     Change("PUT /api/v1/credit_notes/{lago_id}/void", "/credit_notes/{note}/void", again=405),
     Change("PUT /api/v1/fees/{lago_id}", "/fees/{fee}", {"fee": {"payment_status": "succeeded"}}),

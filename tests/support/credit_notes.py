@@ -4,7 +4,7 @@ import itertools
 from datetime import UTC, date, datetime
 from decimal import Decimal
 
-from chalicelib.features.credit_notes import service, store
+from chalicelib.features.credit_notes import store, values
 from chalicelib.features.credit_notes.records import CreditNote, OpenNote
 from chalicelib.features.customers import store as customers
 from chalicelib.features.customers.store import CUSTOMERS
@@ -47,7 +47,7 @@ def a_note(
     organization_id = story.ref.id
     customer = CUSTOMERS.get(organization_id, source.customer_id)
     assert customer is not None
-    return service.draft_or_final(
+    return values.draft_or_final(
         source.model_copy(update=invoice),
         invoices.fees_of(organization_id, source)[0],
         Decimal(item),

@@ -4,7 +4,7 @@ Source: rules/billing-periods 7.4; rules/invoices 7.1; rules/money 3.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
 from fractions import Fraction
@@ -96,6 +96,21 @@ def amounts(items: Sequence[CreditItem]) -> CreditAmounts:
         taxes_rate=taxes.rate,
         late_coupons_cents=late_coupons,
     )
+
+
+def within(found: CreditAmounts, *, sub_total_cents: int, taxes_cents: int) -> CreditAmounts:
+    """The amounts, at most what remains of the invoice in net and in tax."""
+    net = min(found.sub_total_cents, max(0, sub_total_cents))
+    taxes = min(found.taxes_cents, max(0, taxes_cents))
+    late_coupons = min(found.late_coupons_cents, net + taxes)
+    return replace(found, sub_total_cents=net, taxes_cents=taxes, late_coupons_cents=late_coupons)
+
+
+def given_within(parts: Split, *, refundable_cents: int, due_cents: int) -> Split:
+    """The parts with a refund of at most what was paid, and an offset of at most what is due; the credit takes the rest."""
+    refund = min(parts.refund_cents, max(0, refundable_cents))
+    offset = min(parts.offset_cents, max(0, due_cents))
+    return Split(parts.total_cents - refund - offset, refund, offset)
 
 
 def split(total_cents: int, *, mode: str, paid_cents: int, used_cents: int) -> Split:

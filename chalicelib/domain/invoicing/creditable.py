@@ -9,8 +9,9 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from fractions import Fraction
 
+from chalicelib.domain.error_codes import ErrorCode, Resource
 from chalicelib.domain.errors import Invalid, NotFound
-from chalicelib.domain.invoicing.credit_notes import CreditAmounts, CreditItem, Split, amounts, share_of_item
+from chalicelib.domain.invoicing.credit_notes import CreditAmounts, CreditItem, Split, amounts, share_of_item, within
 from chalicelib.domain.invoicing.taxes import TaxRate
 from chalicelib.domain.money import CONTEXT, round_half_up
 
@@ -52,12 +53,14 @@ class NotesSoFar:
 
 @dataclass(frozen=True, slots=True)
 class CreditableInvoice:
-    """Invoice as its credit notes see it. `paid_cents`: payments recorded. `due_cents`: the amount still to be paid."""
+    """An invoice as its notes see it. `paid_cents`: payments recorded; `due_cents`: what is still to be paid;
+    `wallet_cents`: what is left in the wallet that a credit invoice filled, None on every other invoice."""
 
     fees: tuple[CreditableFee, ...]
     notes: NotesSoFar
     paid_cents: int
     due_cents: int
+    wallet_cents: int | None = None
 
     @property
     def remaining(self) -> dict[str, Decimal]:
@@ -66,8 +69,9 @@ class CreditableInvoice:
 
     @property
     def refundable_cents(self) -> int:
-        """The payments that were not refunded yet."""
-        return max(0, self.paid_cents - self.notes.refunded_cents)
+        """The payments that were not refunded yet; of a credit invoice, as far as the wallet still holds them."""
+        paid = max(0, self.paid_cents - self.notes.refunded_cents)
+        return paid if self.wallet_cents is None else min(paid, self.wallet_cents)
 
     def whole(self) -> CreditAmounts:
         """The amounts of all its fees together."""
@@ -76,11 +80,16 @@ class CreditableInvoice:
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """The amounts of a note that is not made, and the most that may be credited and refunded with it."""
+    """The amounts of a note that is not made, and the most that may be credited, refunded and offset with it.
+
+    `precise_coupons_cents`: the exact share of the coupons.
+    """
 
     amounts: CreditAmounts
+    precise_coupons_cents: Fraction
     max_creditable_cents: int
     max_refundable_cents: int
+    max_offsettable_cents: int
 
 
 def amounts_by_hand(invoice: CreditableInvoice, items: Mapping[str, Decimal]) -> CreditAmounts:
@@ -88,13 +97,13 @@ def amounts_by_hand(invoice: CreditableInvoice, items: Mapping[str, Decimal]) ->
 
     The note that leaves no whole cent of any fee completes the invoice: it takes the difference in net and in tax.
     """
-    found = amounts([fee.item(items[fee.id]) for fee in invoice.fees if fee.id in items])
+    found = amounts(_credit_items(invoice, items))
     whole = invoice.whole()
     net = max(0, whole.sub_total_cents - invoice.notes.sub_total_cents)
     taxes = max(0, whole.taxes_cents - invoice.notes.taxes_cents)
     if _completes(invoice, items):
         return replace(found, sub_total_cents=net, taxes_cents=taxes)
-    return replace(found, sub_total_cents=min(found.sub_total_cents, net), taxes_cents=min(found.taxes_cents, taxes))
+    return within(found, sub_total_cents=net, taxes_cents=taxes)
 
 
 def estimate(invoice: CreditableInvoice, items: Sequence[tuple[str, Decimal]]) -> Estimate:
@@ -104,7 +113,15 @@ def estimate(invoice: CreditableInvoice, items: Sequence[tuple[str, Decimal]]) -
     """
     check_items(invoice, items)
     found = amounts_by_hand(invoice, _by_fee(items))
-    return Estimate(found, found.total_cents, min(found.total_cents, invoice.refundable_cents))
+    shares = (Fraction(each.coupon_share_cents) for each in _credit_items(invoice, _by_fee(items)))
+    creditable = found.total_cents if invoice.wallet_cents is None else 0
+    return Estimate(
+        amounts=found,
+        precise_coupons_cents=sum(shares, Fraction()),
+        max_creditable_cents=creditable,
+        max_refundable_cents=min(found.total_cents, invoice.refundable_cents),
+        max_offsettable_cents=min(creditable, invoice.due_cents),
+    )
 
 
 def note(invoice: CreditableInvoice, items: Sequence[tuple[str, Decimal]], given: Split) -> tuple[CreditAmounts, Split]:
@@ -113,6 +130,8 @@ def note(invoice: CreditableInvoice, items: Sequence[tuple[str, Decimal]], given
     Raises: NotFound; Invalid.
     """
     check_items(invoice, items)
+    if invoice.wallet_cents is not None and sum(cents for _, cents in items) > invoice.wallet_cents:
+        raise Invalid.field("amount_cents", ErrorCode.HIGHER_THAN_WALLET_BALANCE)
     found = amounts_by_hand(invoice, _by_fee(items))
     _check_parts(invoice, found, given)
     return found, _absorbed(invoice, given, found.total_cents)
@@ -126,27 +145,30 @@ def check_items(invoice: CreditableInvoice, items: Sequence[tuple[str, Decimal]]
     left = invoice.remaining
     for fee_id, cents in items:
         if fee_id not in left:
-            raise NotFound("fee")
+            raise NotFound(Resource.FEE)
         if cents < 0:
-            raise Invalid.field("amount_cents", "invalid_value")
+            raise Invalid.field("amount_cents", ErrorCode.INVALID_VALUE)
         if cents > left[fee_id]:
-            raise Invalid.field("amount_cents", "higher_than_remaining_fee_amount")
+            raise Invalid.field("amount_cents", ErrorCode.HIGHER_THAN_REMAINING_FEE_AMOUNT)
         left[fee_id] = CONTEXT.subtract(left[fee_id], cents)
 
 
 def _check_parts(invoice: CreditableInvoice, found: CreditAmounts, given: Split) -> None:
     if given.refund_cents > 0 and invoice.paid_cents == 0:
-        raise Invalid.field("refund_amount_cents", "cannot_refund_unpaid_invoice")
+        raise Invalid.field("refund_amount_cents", ErrorCode.CANNOT_REFUND_UNPAID_INVOICE)
     notes = invoice.notes
     whole = invoice.whole().total_cents
     for_credit = whole - notes.credited_cents - notes.offset_cents
     details: dict[str, list[str]] = {}
-    if given.credit_cents > for_credit + _TOLERANCE:
-        details["credit_amount_cents"] = ["higher_than_remaining_invoice_amount"]
-    if given.refund_cents > invoice.refundable_cents:
-        details["refund_amount_cents"] = ["higher_than_remaining_invoice_amount"]
-    if given.offset_cents > invoice.due_cents:
-        details["offset_amount_cents"] = ["higher_than_remaining_invoice_amount"]
+    too_high = [ErrorCode.HIGHER_THAN_REMAINING_INVOICE_AMOUNT.value]
+    is_purchase = invoice.wallet_cents is not None
+    if given.credit_cents > (0 if is_purchase else for_credit + _TOLERANCE):
+        details["credit_amount_cents"] = too_high
+    # All of a purchase's note is refunded, whatever the tolerance takes in.
+    if max(given.refund_cents, found.total_cents if is_purchase else 0) > invoice.refundable_cents:
+        details["refund_amount_cents"] = too_high
+    if given.offset_cents > (0 if is_purchase else invoice.due_cents):
+        details["offset_amount_cents"] = too_high
     base = _base_code(given.total_cents, found, for_credit - notes.refunded_cents)
     if base is not None:
         details["base"] = [base]
@@ -158,10 +180,10 @@ def _base_code(sent_cents: int, found: CreditAmounts, remaining_cents: int) -> s
     """The refusal of the sum of the parts. It matches the exact sum of the items, or what the note is worth."""
     expected = (round_half_up(found.precise_total_cents), found.total_cents)
     if all(abs(sent_cents - cents) > _TOLERANCE for cents in expected):
-        return "does_not_match_item_amounts"
+        return ErrorCode.DOES_NOT_MATCH_ITEM_AMOUNTS
     if sent_cents > remaining_cents + _TOLERANCE:
-        return "higher_than_remaining_invoice_amount"
-    return None if sent_cents > 0 else "total_amount_must_be_positive"
+        return ErrorCode.HIGHER_THAN_REMAINING_INVOICE_AMOUNT
+    return None if sent_cents > 0 else ErrorCode.TOTAL_AMOUNT_MUST_BE_POSITIVE
 
 
 def _absorbed(invoice: CreditableInvoice, given: Split, total_cents: int) -> Split:
@@ -181,6 +203,10 @@ def _absorbed(invoice: CreditableInvoice, given: Split, total_cents: int) -> Spl
     refund = min(max(0, refund), invoice.refundable_cents, total_cents)
     offset = min(max(0, offset), invoice.due_cents, total_cents - refund)
     return Split(total_cents - refund - offset, refund, offset)
+
+
+def _credit_items(invoice: CreditableInvoice, items: Mapping[str, Decimal]) -> list[CreditItem]:
+    return [fee.item(items[fee.id]) for fee in invoice.fees if fee.id in items]
 
 
 def _completes(invoice: CreditableInvoice, items: Mapping[str, Decimal]) -> bool:

@@ -18,6 +18,11 @@ def per_organization(prefix: str, finalized_on: date, sequence: int) -> str:
     return f"{prefix}-{finalized_on:%Y%m}-{sequence:03d}"
 
 
+def receipt(invoice_number: str, sequence: int) -> str:
+    """`LAG-1A2B-005-012-PR001`: the invoice's own sequence of payment receipts."""
+    return f"{invoice_number}-PR{sequence:03d}"
+
+
 def draft(prefix: str) -> str:
     """`LAG-1A2B-DRAFT`: no number is drawn before an invoice is final."""
     return f"{prefix}-DRAFT"

@@ -1,12 +1,14 @@
 """Credit notes as the API shows them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
-from chalicelib.domain.money import decimal_string
+from chalicelib.domain.invoicing.creditable import Estimate
+from chalicelib.domain.money import decimal_string, round_half_up, to_decimal
 from chalicelib.features.credit_notes.records import CreditNote, CreditNoteItem
-from chalicelib.features.invoices.records import AppliedTaxPart
+from chalicelib.features.credit_notes.schemas import ItemInput
+from chalicelib.features.invoices.records import AppliedTaxPart, Invoice
 from chalicelib.platform.ids import FeeId
 from chalicelib.platform.timestamps import iso
 
@@ -53,6 +55,39 @@ def show(
         "applied_taxes": [_tax(note, tax) for tax in note.applied_taxes],
         "error_details": [],
         "metadata": dict(note.metadata) or None,
+    }
+
+
+def estimated(invoice: Invoice, items: Sequence[ItemInput], found: Estimate) -> dict[str, Any]:
+    """The amounts of a note that is not made."""
+    amounts = found.amounts
+    return {
+        "lago_invoice_id": invoice.id,
+        "invoice_number": invoice.number,
+        "currency": invoice.currency,
+        "taxes_amount_cents": amounts.taxes_cents,
+        "precise_taxes_amount_cents": amounts.precise_taxes_cents,
+        "taxes_rate": amounts.taxes_rate,
+        "sub_total_excluding_taxes_amount_cents": amounts.sub_total_cents,
+        "max_creditable_amount_cents": found.max_creditable_cents,
+        "max_refundable_amount_cents": found.max_refundable_cents,
+        "max_offsettable_amount_cents": found.max_offsettable_cents,
+        "coupons_adjustment_amount_cents": amounts.coupons_adjustment_cents,
+        "precise_coupons_adjustment_amount_cents": to_decimal(found.precise_coupons_cents),
+        "items": [{"amount_cents": item.amount_cents, "lago_fee_id": item.fee_id} for item in items],
+        "applied_taxes": [
+            {
+                "lago_tax_id": each.tax.id,
+                "tax_name": each.tax.name,
+                "tax_code": each.tax.code,
+                "tax_rate": each.tax.rate,
+                "tax_description": each.tax.description,
+                "base_amount_cents": round_half_up(each.base_cents),
+                "amount_cents": each.amount_cents,
+                "amount_currency": invoice.currency,
+            }
+            for each in amounts.applied
+        ],
     }
 
 

@@ -1,29 +1,25 @@
-"""Making, finding and changing credit notes, and the announcement of their issue."""
+"""Finding and changing credit notes, and the announcement of their issue."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import date, datetime
-from decimal import Decimal
+from datetime import datetime
 from typing import Any
 
-from chalicelib.domain import money
 from chalicelib.domain.error_codes import ErrorCode, Resource
 from chalicelib.domain.errors import Invalid, NotAllowed, NotFound
-from chalicelib.domain.invoicing import credit_notes
-from chalicelib.domain.invoicing.credit_notes import CreditAmounts, CreditItem, Split
 from chalicelib.features.credit_notes import serializer, store
-from chalicelib.features.credit_notes.records import CreditNote, CreditNoteItem
-from chalicelib.features.credit_notes.schemas import METADATA_KEYS_MAX, CreditNoteUpdate
+from chalicelib.features.credit_notes.records import CreditNote
+from chalicelib.features.credit_notes.schemas import METADATA_KEYS_MAX, CreditNoteMetadata, CreditNoteUpdate
 from chalicelib.features.customers import serializer as customer_serializer
 from chalicelib.features.customers import service as customer_service
 from chalicelib.features.customers.items import CustomerItems
 from chalicelib.features.invoices import reading as invoices
 from chalicelib.features.invoices import serializer as invoice_serializer
-from chalicelib.features.invoices.records import AppliedTaxPart, Fee, Invoice
+from chalicelib.features.invoices.records import Fee, Invoice
 from chalicelib.features.organizations import service as organizations
-from chalicelib.platform import agenda, clock, schema
+from chalicelib.platform import agenda, clock, files, schema
 from chalicelib.platform.agenda import Task
 from chalicelib.platform.clock import OrganizationRef
-from chalicelib.platform.ids import CreditNoteId, FeeId, InvoiceId, OrganizationId, derived_id
+from chalicelib.platform.ids import CreditNoteId, InvoiceId, OrganizationId
 from chalicelib.platform.retry import retrying
 from chalicelib.platform.timestamps import stamp
 from chalicelib.platform.unit import Unit, Write
@@ -36,78 +32,6 @@ _FEES_AT_ONCE = 50
 
 
 # Notes as values: the issue transaction writes them.
-
-
-def draft_or_final(
-    invoice: Invoice,
-    fee: Fee,
-    item_cents: Decimal,
-    *,
-    mode: str,
-    used_cents: int,
-    note_id: CreditNoteId,
-    customer_search: str,
-    today: date,
-    now: datetime,
-) -> CreditNote:
-    """The automatic note for unused days of a fee paid in advance; not yet written.
-
-    `item_cents` exact, before tax; `used_cents`: the part of the fee still owed, with tax; `mode`: credit, refund or
-    offset. It is a draft on a draft invoice, and final on any other. Source: rules/billing-periods 7.4.
-    """
-    taxes = tuple(part.tax for part in fee.applied_taxes)
-    found = credit_notes.amounts([CreditItem(item_cents, Decimal(0), taxes)])
-    paid = credit_notes.paid_share_cents(
-        invoice.total_paid_amount_cents,
-        part_cents=fee.amount_cents + fee.taxes_amount_cents,
-        whole_cents=invoice.sub_total_including_taxes_amount_cents,
-    )
-    parts = credit_notes.split(found.total_cents, mode=mode, paid_cents=paid, used_cents=used_cents)
-    sequence = len(invoice.note_ids) + 1
-    return CreditNote(
-        id=note_id,
-        created_at=now,
-        updated_at=now,
-        invoice_id=invoice.id,
-        invoice_number=invoice.number,
-        customer_id=invoice.customer_id,
-        external_customer_id=invoice.external_customer_id,
-        customer_search=customer_search,
-        number=credit_notes.number(invoice.number, sequence),
-        sequential_id=sequence,
-        status="draft" if invoice.status == "draft" else "finalized",
-        credit_status="available",
-        refund_status="pending" if parts.refund_cents else None,
-        reason="order_cancellation",
-        currency=invoice.currency,
-        issuing_date=today,
-        credit_amount_cents=parts.credit_cents,
-        refund_amount_cents=parts.refund_cents,
-        offset_amount_cents=parts.offset_cents,
-        balance_amount_cents=parts.credit_cents,
-        items=(
-            CreditNoteItem(
-                id=derived_id(note_id, "item", fee.id),
-                fee_id=fee.id,
-                amount_cents=money.round_half_up(item_cents),
-                precise_amount_cents=format(item_cents, "f"),
-            ),
-        ),
-        **_amounts(found, note_id),
-    )
-
-
-def finalized(note: CreditNote, invoice: Invoice, *, today: date, now: datetime) -> CreditNote:
-    """Note of a draft, finalized with its invoice, whose number it takes."""
-    return note.model_copy(
-        update={
-            "status": "finalized",
-            "number": credit_notes.number(invoice.number, note.sequential_id),
-            "invoice_number": invoice.number,
-            "issuing_date": today,
-            "updated_at": now,
-        }
-    )
 
 
 def consumed(note: CreditNote, amount_cents: int, *, now: datetime) -> CreditNote:
@@ -131,53 +55,6 @@ def voided(note: CreditNote, *, now: datetime) -> CreditNote:
     """A note without its balance."""
     gone: CreditNote = note.changed(now=now, balance_amount_cents=0, credit_status="voided", voided_at=now)
     return gone
-
-
-def of_void_invoice(
-    invoice: Invoice,
-    found: CreditAmounts,
-    items: Mapping[FeeId, Decimal],
-    parts: Split,
-    *,
-    sequence: int,
-    customer_search: str,
-    today: date,
-    now: datetime,
-) -> CreditNote:
-    """The final note of an invoice that is voided, with items by fee; not yet written."""
-    note_id = CreditNoteId(derived_id(invoice.id, "void", str(sequence)))
-    return CreditNote(
-        id=note_id,
-        created_at=now,
-        updated_at=now,
-        invoice_id=invoice.id,
-        invoice_number=invoice.number,
-        customer_id=invoice.customer_id,
-        external_customer_id=invoice.external_customer_id,
-        customer_search=customer_search,
-        number=credit_notes.number(invoice.number, sequence),
-        sequential_id=sequence,
-        status="finalized",
-        credit_status="available",
-        refund_status="pending" if parts.refund_cents else None,
-        reason="other",
-        currency=invoice.currency,
-        issuing_date=today,
-        credit_amount_cents=parts.credit_cents,
-        refund_amount_cents=parts.refund_cents,
-        offset_amount_cents=0,
-        balance_amount_cents=parts.credit_cents,
-        items=tuple(
-            CreditNoteItem(
-                id=derived_id(note_id, "item", fee_id),
-                fee_id=fee_id,
-                amount_cents=money.round_half_up(cents),
-                precise_amount_cents=format(cents, "f"),
-            )
-            for fee_id, cents in items.items()
-        ),
-        **_amounts(found, note_id),
-    )
 
 
 def issued_task(organization: OrganizationRef, note: CreditNote, now: datetime) -> Task:
@@ -213,7 +90,12 @@ def show_many(organization_id: OrganizationId, notes: Sequence[CreditNote]) -> l
     shown = {customer.id: customer_serializer.base(own, customer) for customer in customers.values()}
     found = _fees_of(organization_id, notes)
     fees = {fee.id: invoice_serializer.fee(fee, invoice.payment_status) for invoice, fee in found}
-    return [serializer.show(note, shown[note.customer_id], fees) for note in notes]
+    return [serializer.show(note, shown[note.customer_id], fees, file_url=file_url(note)) for note in notes]
+
+
+def file_url(note: CreditNote) -> str | None:
+    """A fresh link to the document, once it is printed."""
+    return None if note.file_key is None else files.link(note.file_key, f"{note.number}.pdf")
 
 
 def get_many(organization_id: OrganizationId, ids: Iterable[str]) -> dict[str, CreditNote]:
@@ -278,6 +160,43 @@ def update(
     return retrying(attempt, Resource.CREDIT_NOTE)
 
 
+def replace_metadata(
+    organization_id: OrganizationId, note_id: CreditNoteId, pairs: Mapping[str, Any], *, now: datetime, merge: bool
+) -> CreditNote:
+    """Put these pairs in the place of all metadata, or add them to it.
+
+    Raises: NotFound; Invalid; ChangedMeanwhile.
+    """
+
+    def attempt() -> CreditNote:
+        old = find(organization_id, note_id)
+        given = schema.parse(CreditNoteMetadata, {"metadata": pairs}).metadata
+        metadata = {**old.metadata, **given} if merge else given
+        if len(metadata) > METADATA_KEYS_MAX:
+            raise Invalid.field("metadata", ErrorCode.INVALID_COUNT)
+        return _replaced(organization_id, old, old.changed(now=now, metadata=metadata))
+
+    return retrying(attempt, Resource.CREDIT_NOTE)
+
+
+def remove_metadata(
+    organization_id: OrganizationId, note_id: CreditNoteId, name: str | None = None, *, now: datetime
+) -> CreditNote:
+    """Remove the pair of this key; all of them, when none is named.
+
+    Raises: NotFound, also where there is nothing to remove; ChangedMeanwhile.
+    """
+
+    def attempt() -> CreditNote:
+        old = find(organization_id, note_id)
+        if not old.metadata or (name is not None and name not in old.metadata):
+            raise NotFound(Resource.METADATA)
+        left = {} if name is None else {key: value for key, value in old.metadata.items() if key != name}
+        return _replaced(organization_id, old, old.changed(now=now, metadata=left))
+
+    return retrying(attempt, Resource.CREDIT_NOTE)
+
+
 def void(organization_id: OrganizationId, note_id: CreditNoteId, *, now: datetime) -> CreditNote:
     """Give up what is left of a note's balance.
 
@@ -296,19 +215,3 @@ def void(organization_id: OrganizationId, note_id: CreditNoteId, *, now: datetim
 def _replaced(organization_id: OrganizationId, old: CreditNote, new: CreditNote) -> CreditNote:
     Unit(store.replace_actions(organization_id, old, new)).commit()
     return new.model_copy(update={"version": old.version + 1})
-
-
-def _amounts(found: CreditAmounts, note_id: CreditNoteId) -> dict[str, Any]:
-    """Amounts as a note keeps them."""
-    return {
-        "total_amount_cents": found.total_cents,
-        "taxes_amount_cents": found.taxes_cents,
-        "precise_taxes_amount_cents": format(found.precise_taxes_cents, "f"),
-        "precise_total_amount_cents": format(found.precise_total_cents, "f"),
-        "taxes_rate": format(found.taxes_rate.normalize(), "f"),
-        "sub_total_excluding_taxes_amount_cents": found.sub_total_cents,
-        "coupons_adjustment_amount_cents": found.coupons_adjustment_cents,
-        "applied_taxes": tuple(
-            AppliedTaxPart.of(each, derived_id(note_id, "tax", each.tax.id or each.tax.code)) for each in found.applied
-        ),
-    }

@@ -134,6 +134,16 @@ class CreditPart(Part):
     note_invoice_number: str
 
 
+class NoteSums(Part):
+    """The sums of the credit notes on an invoice, drafts included, in cents: net and tax, and what was credited and refunded.
+    What was offset stands on the invoice itself."""
+
+    sub_total_cents: int = 0
+    taxes_cents: int = 0
+    credited_cents: int = 0
+    refunded_cents: int = 0
+
+
 class MetadataPair(Part):
     """One pair of an invoice's metadata."""
 
@@ -145,8 +155,9 @@ class MetadataPair(Part):
 
 class Fee(Part):
     """The amount owed for one item. `units`, `precise_amount_cents`, `unit_amount` (currency units) and rates are exact
-    text; `start` and `end` are half-open. `payment_status` and the fields after it are of a standalone fee; other fees
-    have their invoice's."""
+    text; `start` and `end` are half-open. `payment_status` and the fields after it are of a standalone fee; other fees have
+    their invoice's. `coupon_share_cents` and `late_coupon_share_cents`: its shares of the invoice's coupons before and after
+    tax, exact fractions as text."""
 
     id: FeeId
     invoice_id: InvoiceId | None
@@ -183,6 +194,8 @@ class Fee(Part):
     taxes_precise_cents: str
     taxes_rate: str
     applied_taxes: tuple[AppliedTaxPart, ...]
+    coupon_share_cents: str = "0"
+    late_coupon_share_cents: str = "0"
     pay_in_advance: bool
     invoiceable: bool
     start: datetime
@@ -198,7 +211,8 @@ class Fee(Part):
 class Invoice(Record):
     """One invoice. `build`: the fee revision that counts; `timezone`: the customer's, as it was when billed;
     `customer_search`: the customer's names, by which lists find it; `note_ids`: the credit notes on it, in their order;
-    `credited`: exact cents given back so far by fee; `credits`: the parts taken of other invoices' notes."""
+    `credited`: exact cents given back so far by fee; `noted`: the sums of these notes; `credits`: the parts taken of other
+    invoices' notes; `payments`: how many payments were recorded."""
 
     id: InvoiceId
     customer_id: CustomerId
@@ -237,7 +251,9 @@ class Invoice(Record):
     customer_search: str = ""
     note_ids: tuple[str, ...] = ()
     credited: dict[str, str] = {}
+    noted: NoteSums = NoteSums()
     offset_amount_cents: int = 0
+    payments: int = 0
     credits: tuple[CreditPart, ...] = ()
 
     @property
@@ -246,11 +262,22 @@ class Invoice(Record):
         return self.status in VISIBLE
 
     @property
-    def due_amount_cents(self) -> int:
-        """The amount that is still to be paid; nothing of a void one."""
-        if self.status == "voided":
+    def due_cents(self) -> int:
+        """What is still to be paid."""
+        left = self.total_amount_cents - self.total_paid_amount_cents - self.offset_amount_cents
+        return 0 if self.status == "voided" else left
+
+    @property
+    def creditable_cents(self) -> int:
+        """What a credit note of all that is left would be worth. A purchase of credits is refunded only."""
+        if self.status != "finalized" or self.invoice_type == "credit":
             return 0
-        return self.total_amount_cents - self.total_paid_amount_cents - self.offset_amount_cents
+        return max(0, self.sub_total_including_taxes_amount_cents - self.noted.sub_total_cents - self.noted.taxes_cents)
+
+    @property
+    def refundable_cents(self) -> int:
+        """What such a note may refund. Source: rules/invoices 7.2."""
+        return min(self.creditable_cents, max(0, self.total_paid_amount_cents - self.noted.refunded_cents))
 
     @property
     def billed_on(self) -> date:

@@ -125,22 +125,52 @@ def update(
 
     def attempt() -> tuple[Invoice, list[Task]]:
         old = find(organization_id, invoice_id)
-        organization = organizations.get(organization_id)
-        new, followed = overdue.followed(organization.ref, old, _updated(old, values, now=now), now=now)
-        tasks: list[Task] = []
-        if new.payment_status != old.payment_status:
-            name = "invoice.payment_status_updated"
-            tasks = [announced(organization, new, name, subject=f"{old.id}#{old.version}", now=now)]
-        actions = [*store.replace_actions(organization_id, old, new), *followed]
-        Unit([*actions, *(agenda.put(task, now=now) for task in tasks)]).commit()
-        return new, tasks
+        change = changed(organization_id, old, _updated(old, values, now=now), now=now)
+        Unit(change.actions, [agenda.put(task, now=now) for task in change.tasks]).commit()
+        return change.invoice, change.tasks
 
     return retrying(attempt, Resource.INVOICE)
+
+
+@dataclass(frozen=True, slots=True)
+class InvoiceChange:
+    """An invoice after a change, not yet written: the actions that write it, and the tasks that follow, which the same
+    transaction puts on the agenda and which are pushed after it."""
+
+    invoice: Invoice
+    actions: list[Write]
+    tasks: list[Task]
+
+
+def changed(organization_id: OrganizationId, old: Invoice, new: Invoice, *, now: datetime) -> InvoiceChange:
+    """The change of an issued invoice, whether it was asked for, paid or offset: the one place that knows what follows from
+    another payment status. A paid invoice is not overdue. Source: rules/invoices 10."""
+    new, followed = overdue.followed(organizations.get(organization_id).ref, old, new, now=now)
+    tasks = [] if new.payment_status == old.payment_status else [_status_message(organization_id, old, new, now=now)]
+    actions = [*store.replace_actions(organization_id, old, new), *followed]
+    return InvoiceChange(new.model_copy(update={"version": old.version + 1}), actions, tasks)
+
+
+def settled(invoice: Invoice, *, now: datetime, **amounts: int) -> Invoice:
+    """An invoice after its paid or offset amount was raised: succeeded once nothing is due. Source: rules/invoices 10."""
+    after: Invoice = invoice.changed(now=now, **amounts)
+    return after.model_copy(update={"payment_status": "succeeded"}) if after.due_cents == 0 else after
 
 
 def printed_actions(organization_id: OrganizationId, invoice: Invoice, file_key: str) -> list[Write]:
     """Let an invoice name its document; refused if somebody else wrote in between."""
     return store.replace_actions(organization_id, invoice, invoice.model_copy(update={"file_key": file_key}))
+
+
+def _status_message(organization_id: OrganizationId, old: Invoice, new: Invoice, *, now: datetime) -> Task:
+    return webhooks.announcement(
+        organizations.get(organization_id).ref,
+        "invoice.payment_status_updated",
+        "invoice",
+        show(organization_id, new, now=now),
+        subject=f"invoice.payment_status_updated#{old.id}#{old.version}",
+        now=now,
+    )
 
 
 def _updated(old: Invoice, values: Mapping[str, Any], *, now: datetime) -> Invoice:

@@ -14,6 +14,7 @@ from chalicelib.domain import periods
 from chalicelib.domain.invoicing import numbers
 from chalicelib.features.credit_notes import service as credit_notes
 from chalicelib.features.credit_notes import store as note_store
+from chalicelib.features.credit_notes import values as note_values
 from chalicelib.features.credits import service as credits
 from chalicelib.features.credits.credit import Taken
 from chalicelib.features.credits.open_notes import NoteChange
@@ -137,13 +138,14 @@ def _with_notes(issue: Issue, *, now: datetime) -> Issue:
         return issue
     own = note_store.get_many(issue.context.organization.id, list(invoice.note_ids))
     today = periods.local_date(now, issue.context.zone)
-    changes = [
-        NoteChange(note, credit_notes.finalized(note, invoice, today=today, now=now))
-        for note in own.values()
-        if note.status == "draft"
-    ]
-    offset = invoice.offset_amount_cents + sum(each.after.offset_amount_cents for each in changes)
-    return replace(issue, invoice=invoice.model_copy(update={"offset_amount_cents": offset}), notes=changes)
+    changes: list[NoteChange] = []
+    for note in sorted(own.values(), key=lambda each: each.sequential_id):
+        after = note_values.finalized(note, invoice, today=today, now=now, fees=issue.fees)
+        offset = invoice.offset_amount_cents + after.offset_amount_cents
+        invoice = invoices.settled(invoice, now=now, offset_amount_cents=offset)
+        changes.append(NoteChange(note, after))
+    noted = note_values.noted(each.after for each in changes)
+    return replace(issue, invoice=invoice.model_copy(update={"noted": noted}), notes=changes)
 
 
 def _invoice_actions(issue: Issue) -> list[Write]:

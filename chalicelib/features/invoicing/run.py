@@ -113,12 +113,14 @@ def _issue(context: BillingContext, decisions: Sequence[Decision], *, due_at: da
         state = state.model_copy(update={"made_at_instant": state.made_at_instant + 1})
         outcomes = [_carried(outcome, context, issue.invoice, issue.fees) for outcome in outcomes]
     organization_id = context.organization.id
+    noted = unused_days.changes(context, notes, now=now)
     actions = [
-        *unused_days.actions(context, notes),
+        *(action for change in noted for action in change.actions),
         *subscription_store.write_subscriptions(organization_id, replaced=[(o.before, o.after) for o in outcomes]),
         *(action for decision in decisions for action in _uniqueness_actions(organization_id, decision)),
     ]
     tasks = [*_of_standalone_fees(context, decisions, now=now), *_announcements(context, outcomes, now=now)]
+    tasks += [task for change in noted for task in change.tasks]
     changes = [*issue.notes, *(each.change for each in notes)]
     issue = replace(issue, state=state, notes=changes, actions=actions, tasks=tasks)
     issue_transaction.carry_out(issue, now=now)

@@ -1,22 +1,23 @@
 """Credit notes for days that were paid in advance and not used. Source: rules/billing-periods 7.4."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
 from chalicelib.domain import periods
 from chalicelib.domain.invoicing.credit_notes import CREDIT, unused_days_credit
-from chalicelib.features.credit_notes import service as credit_notes
+from chalicelib.features.credit_notes import values as credit_notes
 from chalicelib.features.credit_notes.records import CreditNote
 from chalicelib.features.credits.open_notes import NoteChange, OpenNote
 from chalicelib.features.customers.store import CUSTOMERS
+from chalicelib.features.invoices import service as invoices
 from chalicelib.features.invoices import store as invoice_store
 from chalicelib.features.invoices.records import Invoice
+from chalicelib.features.invoices.service import InvoiceChange
 from chalicelib.features.rating.billing_context import BillingContext
 from chalicelib.features.subscriptions.lifecycle import Outcome
-from chalicelib.platform.ids import CreditNoteId, derived_id
-from chalicelib.platform.unit import Write
+from chalicelib.platform.ids import CreditNoteId, InvoiceId, derived_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,22 +41,35 @@ class UnusedDaysNote:
 
 def notes_of(context: BillingContext, outcomes: Iterable[Outcome], *, now: datetime) -> list[UnusedDaysNote]:
     """The notes for the days that these outcomes leave unused."""
-    found = (_note_of(context, outcome, now=now) for outcome in outcomes)
-    return [each for each in found if each is not None]
+    read: dict[InvoiceId, Invoice] = {}
+    found: list[UnusedDaysNote] = []
+    for outcome in outcomes:
+        note = _note_of(context, outcome, read, now=now)
+        if note is not None:
+            read[note.after.id] = note.after
+            found.append(note)
+    return found
 
 
-def actions(context: BillingContext, notes: Iterable[UnusedDaysNote]) -> list[Write]:
-    """The writes of the invoices that the notes stand on."""
+def changes(context: BillingContext, notes: Sequence[UnusedDaysNote], *, now: datetime) -> list[InvoiceChange]:
+    """The changes of the invoices that the notes stand on, one for each invoice."""
+    first: dict[InvoiceId, Invoice] = {}
+    last: dict[InvoiceId, Invoice] = {}
+    for each in notes:
+        first.setdefault(each.before.id, each.before)
+        last[each.after.id] = each.after
     organization_id = context.organization.id
-    return [a for each in notes for a in invoice_store.replace_actions(organization_id, each.before, each.after)]
+    return [invoices.changed(organization_id, first[place], after, now=now) for place, after in last.items()]
 
 
-def _note_of(context: BillingContext, outcome: Outcome, *, now: datetime) -> UnusedDaysNote | None:
+def _note_of(
+    context: BillingContext, outcome: Outcome, read: Mapping[InvoiceId, Invoice], *, now: datetime
+) -> UnusedDaysNote | None:
     last = outcome.after.last_fee
     if not outcome.unused_days or last is None:
         return None
     organization_id = context.organization.id
-    invoice = invoice_store.get(organization_id, last.invoice_id)
+    invoice = read.get(last.invoice_id) or invoice_store.get(organization_id, last.invoice_id)
     if invoice is None or invoice.status not in ("draft", "finalized"):
         return None
     fee = next((fee for fee in invoice_store.fees_of(organization_id, invoice) if fee.id == last.fee_id), None)
@@ -83,11 +97,4 @@ def _note_of(context: BillingContext, outcome: Outcome, *, now: datetime) -> Unu
         today=periods.local_date(now, context.zone),
         now=now,
     )
-    after = invoice.model_copy(
-        update={
-            "note_ids": (*invoice.note_ids, note.id),
-            "credited": {**invoice.credited, fee.id: format(credit.credited_cents, "f")},
-            "offset_amount_cents": invoice.offset_amount_cents + (note.offset_amount_cents if note.visible else 0),
-        }
-    )
-    return UnusedDaysNote(note, invoice, after)
+    return UnusedDaysNote(note, invoice, credit_notes.with_note(invoice, note, now=now))

@@ -13,8 +13,11 @@ from chalicelib.domain.error_codes import ErrorCode, Resource
 from chalicelib.domain.errors import Invalid, NotAllowed
 from chalicelib.domain.invoicing import creditable
 from chalicelib.domain.invoicing.credit_notes import Split
-from chalicelib.domain.invoicing.creditable import CreditableFee, CreditableInvoice, NotesSoFar
+from chalicelib.domain.invoicing.creditable import CreditableInvoice
+from chalicelib.domain.invoicing.steps import AFTER_TAX, VERSION_NUMBERS
 from chalicelib.features.credit_notes import service as credit_notes
+from chalicelib.features.credit_notes import values
+from chalicelib.features.credit_notes.by_hand import CreditedInvoice
 from chalicelib.features.credit_notes.records import CreditNote
 from chalicelib.features.credits import service as credits
 from chalicelib.features.credits.open_notes import NoteChange
@@ -26,7 +29,7 @@ from chalicelib.features.organizations.records import Organization
 from chalicelib.platform import agenda, schema
 from chalicelib.platform.agenda import Task
 from chalicelib.platform.clock import OrganizationRef
-from chalicelib.platform.ids import FeeId, InvoiceId
+from chalicelib.platform.ids import CreditNoteId, InvoiceId, derived_id
 from chalicelib.platform.retry import retrying
 from chalicelib.platform.unit import Unit
 
@@ -65,7 +68,7 @@ def _carry_out(own: Organization, old: Invoice, request: VoidInput, *, now: date
     new = old.changed(now=now, status="voided", voided_at=now)
     if request.generate_credit_note:
         wanted = Split(request.credit_amount or 0, request.refund_amount or 0, 0)
-        new, changes = _credited(new, store.fees_of(own.id, old), notes, wanted, now=now)
+        new, changes = _credited(new, store.fees_of(own.id, old), wanted, now=now)
     else:
         changes = _voided(notes, now=now)
     restored = credits.restore(own.id, old, credited=bool(request.generate_credit_note), now=now)
@@ -99,54 +102,41 @@ def _is_used(note: CreditNote) -> bool:
 
 
 def _credited(
-    invoice: Invoice, fees: Sequence[Fee], notes: Sequence[CreditNote], wanted: Split, *, now: datetime
+    invoice: Invoice, fees: Sequence[Fee], wanted: Split, *, now: datetime
 ) -> tuple[Invoice, list[NoteChange]]:
     """The invoice with the notes that credit it: one of the amounts that are wanted, and one, void at once, of all that is
     left.
 
     Raises: Invalid, where more is wanted than may be credited or refunded.
     """
-    state = _creditable(invoice, fees, notes)
+    state = CreditedInvoice(invoice, fees, None).creditable
     whole = creditable.amounts_by_hand(state, state.remaining).total_cents
     # A coupon that was used after tax comes back by itself: it cannot be credited as well.
-    late_coupons = invoice.coupons_amount_cents if invoice.version_number == _AFTER_TAX else 0
+    late_coupons = invoice.coupons_amount_cents if invoice.version_number == VERSION_NUMBERS[AFTER_TAX] else 0
     most = 0 if invoice.invoice_type == "credit" else max(0, whole - late_coupons)
     if wanted.total_cents > most or wanted.refund_cents > state.refundable_cents:
         raise Invalid.field("credit_refund_amount", ErrorCode.TOTAL_AMOUNT_EXCEEDS_INVOICE_AMOUNT)
     changes: list[NoteChange] = []
-    today = periods.local_date(now, ZoneInfo(invoice.timezone))
     for parts, is_void in ((wanted, False), (Split(most - wanted.total_cents, 0, 0), True)):
         if not parts.total_cents:
             continue
         items = _items(state, parts.total_cents)
         amounts = creditable.amounts_by_hand(state, items)
-        exact = replace(amounts, taxes_cents=parts.total_cents - amounts.sub_total_cents)
-        named = {FeeId(fee_id): cents for fee_id, cents in items.items() if cents}
-        sequence = len(invoice.note_ids) + 1
-        note = credit_notes.of_void_invoice(
+        note = values.made(
             invoice,
-            exact,
-            named,
+            replace(amounts, taxes_cents=parts.total_cents - amounts.sub_total_cents),
             parts,
-            sequence=sequence,
+            [(fee_id, cents) for fee_id, cents in items.items() if cents],
+            note_id=CreditNoteId(derived_id(invoice.id, "void", str(len(invoice.note_ids) + 1))),
+            reason="other",
             customer_search=invoice.customer_search,
-            today=today,
+            today=periods.local_date(now, ZoneInfo(invoice.timezone)),
             now=now,
         )
         changes.append(NoteChange(None, credit_notes.voided(note, now=now) if is_void else note))
-        credited = {fee.id: fee.credited_cents + items[fee.id] for fee in state.fees}
-        invoice = invoice.model_copy(
-            update={
-                "note_ids": (*invoice.note_ids, note.id),
-                "credited": {**invoice.credited, **{fee_id: format(cents, "f") for fee_id, cents in credited.items()}},
-            }
-        )
-        notes = [*notes, note]
-        state = _creditable(invoice, fees, notes)
+        invoice = values.with_note(invoice, note, now=now)
+        state = CreditedInvoice(invoice, fees, None).creditable
     return invoice, changes
-
-
-_AFTER_TAX = 2
 
 
 def _items(state: CreditableInvoice, total_cents: int) -> dict[str, Decimal]:
@@ -163,28 +153,3 @@ def _items(state: CreditableInvoice, total_cents: int) -> dict[str, Decimal]:
     for number in order[: net - sum(cents)]:
         cents[number] += 1
     return {fee.id: min(Decimal(each), fee.left_cents) for fee, each in zip(state.fees, cents, strict=True)}
-
-
-def _creditable(invoice: Invoice, fees: Sequence[Fee], notes: Sequence[CreditNote]) -> CreditableInvoice:
-    """The invoice as its notes see it."""
-    return CreditableInvoice(
-        fees=tuple(
-            CreditableFee(
-                fee.id,
-                fee.amount_cents,
-                Fraction(),
-                tuple(part.tax for part in fee.applied_taxes),
-                Decimal(invoice.credited.get(fee.id, "0")),
-            )
-            for fee in fees
-        ),
-        notes=NotesSoFar(
-            sub_total_cents=sum(note.sub_total_excluding_taxes_amount_cents for note in notes),
-            taxes_cents=sum(note.taxes_amount_cents for note in notes),
-            credited_cents=sum(note.credit_amount_cents for note in notes),
-            refunded_cents=sum(note.refund_amount_cents for note in notes if note.refund_status != "failed"),
-            offset_cents=sum(note.offset_amount_cents for note in notes),
-        ),
-        paid_cents=invoice.total_paid_amount_cents,
-        due_cents=invoice.due_amount_cents,
-    )

@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime
 
 import pytest
 
-from chalicelib.features.credit_notes import service, store
+from chalicelib.features.credit_notes import service, store, values
 from chalicelib.features.credit_notes.records import CreditNote, OpenNote
 from chalicelib.features.webhooks import service as telling
 from chalicelib.features.webhooks import store as webhooks
@@ -46,7 +46,7 @@ def test_a_note_on_a_draft_is_hidden_until_it_is_final(billed):
 
     invoice = an_invoice(billed)
     later = datetime(2024, 1, 14, tzinfo=UTC)
-    final = changed(billed, draft, service.finalized(draft, invoice, today=date(2024, 1, 14), now=later))
+    final = changed(billed, draft, values.finalized(draft, invoice, today=date(2024, 1, 14), now=later))
     shown = billed.ok("GET", f"/credit_notes/{draft.id}")["credit_note"]
     assert (shown["number"], shown["invoice_number"]) == (f"{invoice.number}-CN001", invoice.number)
     assert (shown["issuing_date"], shown["balance_amount_cents"]) == ("2024-01-14", 2400)
@@ -94,7 +94,7 @@ def test_notes_of_one_transaction_move_the_total_once(billed):
     Unit(store.write_notes(organization_id, created=[*drafts, *notes])).commit()
     assert len(listed(billed)) == 20
     invoice = an_invoice(billed)
-    final = [(draft, service.finalized(draft, invoice, today=date(2024, 1, 14), now=NOW)) for draft in drafts]
+    final = [(draft, values.finalized(draft, invoice, today=date(2024, 1, 14), now=NOW)) for draft in drafts]
     Unit(store.write_notes(organization_id, replaced=final)).commit()
     assert len(listed(billed)) == 40
     used = [(note, service.consumed(note, 120, now=NOW)) for note in notes]

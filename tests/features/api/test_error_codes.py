@@ -4,6 +4,8 @@ import ast
 import gc
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from decimal import Decimal
+from fractions import Fraction
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -17,6 +19,9 @@ from chalicelib.domain.aggregation.resources import Naming
 from chalicelib.domain.charges import properties
 from chalicelib.domain.charges.models import ChargeModel
 from chalicelib.domain.error_codes import ErrorCode, Resource
+from chalicelib.domain.invoicing import creditable
+from chalicelib.domain.invoicing.credit_notes import Split
+from chalicelib.domain.invoicing.creditable import CreditableFee, CreditableInvoice, NotesSoFar
 from chalicelib.features.billable_metrics.formulas import Formula
 from chalicelib.features.invoices import collecting
 from chalicelib.features.invoices import service as invoices
@@ -140,6 +145,7 @@ REQUESTS: dict[ErrorCode, Request] = {
     C.NOT_A_VALID_LANGUAGE_CODE: _customer(billing_configuration={"document_locale": "tlh"}),
     C.URL_IS_INVALID: _endpoint(webhook_url="ftp://example.com"),
     C.CONTAINS_INVALID_TYPES: _endpoint(event_types=["x"]),
+    C.MUST_BE_AN_ARRAY: ("POST", "/credit_notes", {"credit_note": {"items": "x"}}),
     C.INVALID_EXPRESSION: _metric(expression="1 +"),
     C.INVALID_EVENT: (
         "POST",
@@ -184,6 +190,12 @@ def _change(status: str, **values: Any) -> Callable[[], Any]:
     return lambda: invoices._updated(Invoice.model_construct(status=status, metadata=()), values, now=NOW)
 
 
+def _note(item: int, *, credit: int = 0, refund: int = 0, wallet: int | None = None) -> Callable[[], Any]:
+    fees = (CreditableFee("f", 100, Fraction(), ()),)
+    invoice = CreditableInvoice(fees, NotesSoFar(), paid_cents=0, due_cents=100, wallet_cents=wallet)
+    return lambda: creditable.note(invoice, [("f", Decimal(item))], Split(credit, refund, 0))
+
+
 _RANGES = {
     ChargeModel.GRADUATED: "graduated_ranges",
     ChargeModel.GRADUATED_PERCENTAGE: "graduated_percentage_ranges",
@@ -205,6 +217,12 @@ RULES: dict[ErrorCode, Callable[[], Any]] = {
     C.INVALID_PAYMENT_PROVIDER: lambda: [collecting._page_refusal("gocardless", _UNPAID)],
     C.INVALID_INVOICE_STATUS_OR_PAYMENT_STATUS: lambda: [collecting._page_refusal("stripe", _DRAFT)],
     C.MISSING_PAYMENT_PROVIDER: lambda: [collecting._page_refusal("stripe", _UNPAID)],
+    C.HIGHER_THAN_REMAINING_FEE_AMOUNT: _note(101, credit=101),
+    C.HIGHER_THAN_REMAINING_INVOICE_AMOUNT: _note(100, credit=102),
+    C.HIGHER_THAN_WALLET_BALANCE: _note(100, refund=100, wallet=99),
+    C.CANNOT_REFUND_UNPAID_INVOICE: _note(100, refund=100),
+    C.DOES_NOT_MATCH_ITEM_AMOUNTS: _note(100, credit=50),
+    C.TOTAL_AMOUNT_MUST_BE_POSITIVE: _note(0),
     C.EXPRESSION_EVALUATION_FAILED: lambda: Formula("n", "event.properties.a / 0").applied("c", 0, {"a": 1}),
     C.INVALID_AGGREGATION_TYPE_OR_CHARGE_MODEL: _switches(model=ChargeModel.DYNAMIC, aggregation_type="max_agg"),
     C.INVALID_BILLABLE_METRIC_OR_CHARGE_MODEL: _switches(prorated=True, recurring=False),
@@ -326,6 +344,8 @@ NOT_FOUND: dict[Resource, Request] = {
     Resource.FIXED_CHARGE: ("GET", "/plans/plan/fixed_charges/none", None),
     Resource.INVOICE: ("GET", "/invoices/none", None),
     Resource.METADATA: ("DELETE", "/plans/plan/metadata/none", None),
+    Resource.PAYMENT: ("GET", "/payments/none", None),
+    Resource.PAYMENT_RECEIPT: ("GET", "/payment_receipts/none", None),
     Resource.PLAN: ("GET", "/plans/none", None),
     Resource.SUBSCRIPTION: ("GET", "/subscriptions/none", None),
     Resource.TAX: ("GET", "/taxes/none", None),

@@ -10,12 +10,13 @@ from chalicelib.api import test_clock
 from chalicelib.domain.error_codes import ErrorCode
 from chalicelib.features.add_ons.schemas import AddOnInput
 from chalicelib.features.billable_metrics.schemas import EvaluationInput, MetricInput
-from chalicelib.features.credit_notes.schemas import CreditNoteUpdate
+from chalicelib.features.credit_notes import schemas as credit_notes
 from chalicelib.features.customers.schemas import AddressInput, CustomerInput
 from chalicelib.features.customers.schemas import BillingConfigurationInput as CustomerConfiguration
 from chalicelib.features.events.schemas import EstimateInput, EventInput
 from chalicelib.features.invoicing import one_off, preview, void
 from chalicelib.features.organizations.schemas import BillingConfigurationInput, OrganizationCreate, OrganizationUpdate
+from chalicelib.features.payments.schemas import PaymentInput
 from chalicelib.features.plans import schemas as plans
 from chalicelib.features.subscriptions import schemas as subscriptions
 from chalicelib.features.taxes.service import TaxCreate, TaxUpdate
@@ -35,7 +36,12 @@ VALID: dict[type[schema.Request], dict[str, Any]] = {
     AddOnInput: bodies.add_on(),
     MetricInput: bodies.metric(),
     EvaluationInput: {"expression": "1", "event": {"code": "c", "timestamp": 1}},
-    CreditNoteUpdate: {},
+    credit_notes.CreditNoteUpdate: {},
+    credit_notes.CreditNoteInput: {"items": []},
+    credit_notes.EstimateInput: {"items": []},
+    credit_notes.ItemInput: {},
+    credit_notes.CreditNoteMetadata: {"metadata": {}},
+    PaymentInput: {"invoice_id": "i", "amount_cents": 1},
     CustomerInput: bodies.customer(),
     CustomerConfiguration: {},
     AddressInput: {},

@@ -1,0 +1,119 @@
+"""Recording and finding payments and their receipts."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from chalicelib.domain.error_codes import ErrorCode, Resource
+from chalicelib.domain.errors import Forbidden, Invalid, NotFound
+from chalicelib.domain.invoicing import numbers
+from chalicelib.features.invoices import service as invoices
+from chalicelib.features.invoices.records import Invoice
+from chalicelib.features.payments import serializer, store
+from chalicelib.features.payments.records import Payment, PaymentReceipt
+from chalicelib.features.payments.schemas import PaymentInput
+from chalicelib.features.webhooks import service as webhooks
+from chalicelib.platform import agenda, schema
+from chalicelib.platform.agenda import Task
+from chalicelib.platform.clock import OrganizationRef
+from chalicelib.platform.ids import InvoiceId, OrganizationId, PaymentId, PaymentReceiptId, new_id
+from chalicelib.platform.retry import retrying
+from chalicelib.platform.unit import Unit
+
+
+def record(organization: OrganizationRef, values: Mapping[str, Any], *, now: datetime) -> tuple[Payment, list[Task]]:
+    """Record a payment that was made by hand; returns it and the tasks to push. Source: rules/invoices 10.
+
+    Raises: Invalid, also for more than is due; NotFound; Forbidden, where the invoice is not final; ChangedMeanwhile.
+    """
+    request = schema.parse(PaymentInput, {"amount_cents": None, **values})
+    payment_id, receipt_id = PaymentId(new_id()), PaymentReceiptId(new_id())
+
+    def attempt() -> tuple[Payment, list[Task]]:
+        invoice = _payable(organization.id, InvoiceId(request.invoice_id), request.amount_cents)
+        payment = Payment(
+            id=payment_id,
+            created_at=now,
+            updated_at=now,
+            invoice_id=invoice.id,
+            invoice_number=invoice.number,
+            customer_id=invoice.customer_id,
+            external_customer_id=invoice.external_customer_id,
+            amount_cents=request.amount_cents,
+            currency=invoice.currency,
+            type="manual",
+            payment_status="succeeded",
+            reference=request.reference or "",
+            paid_at=request.paid_at or now,
+        )
+        return payment, _written(organization, invoice, payment, receipt_id, now=now)
+
+    return retrying(attempt, Resource.PAYMENT)
+
+
+def find(organization_id: OrganizationId, payment_id: PaymentId) -> Payment:
+    """A payment.
+
+    Raises: NotFound.
+    """
+    payment = store.get(organization_id, payment_id)
+    if payment is None:
+        raise NotFound(Resource.PAYMENT)
+    return payment
+
+
+def find_receipt(organization_id: OrganizationId, receipt_id: PaymentReceiptId) -> PaymentReceipt:
+    """A receipt.
+
+    Raises: NotFound.
+    """
+    receipt = store.get_receipt(organization_id, receipt_id)
+    if receipt is None:
+        raise NotFound(Resource.PAYMENT_RECEIPT)
+    return receipt
+
+
+def show_receipts(organization_id: OrganizationId, receipts: Sequence[PaymentReceipt]) -> list[dict[str, Any]]:
+    """Receipts as the API shows them; their payments are read in one request."""
+    payments = store.get_many(organization_id, [receipt.payment_id for receipt in receipts]) if receipts else {}
+    return [serializer.receipt(receipt, payments[receipt.payment_id]) for receipt in receipts]
+
+
+def _payable(organization_id: OrganizationId, invoice_id: InvoiceId, amount_cents: int) -> Invoice:
+    """The invoice, where so much of it is due."""
+    invoice = invoices.find(organization_id, invoice_id)
+    if invoice.status != "finalized":
+        raise Forbidden(ErrorCode.INVALID_TYPE_OR_STATUS)
+    if amount_cents > invoice.due_cents:
+        raise Invalid.field("amount_cents", ErrorCode.INVALID_VALUE)
+    return invoice
+
+
+def _written(
+    organization: OrganizationRef, invoice: Invoice, payment: Payment, receipt_id: PaymentReceiptId, *, now: datetime
+) -> list[Task]:
+    """Write a succeeded payment with its receipt and all that it changes; the tasks to push."""
+    paid = invoice.total_paid_amount_cents + payment.amount_cents
+    after = invoices.settled(invoice, now=now, total_paid_amount_cents=paid, payments=invoice.payments + 1)
+    change = invoices.changed(organization.id, invoice, after, now=now)
+    receipt = PaymentReceipt(
+        id=receipt_id,
+        created_at=now,
+        updated_at=now,
+        payment_id=payment.id,
+        invoice_id=invoice.id,
+        customer_id=invoice.customer_id,
+        number=numbers.receipt(invoice.number, after.payments),
+    )
+    message = webhooks.announcement(
+        organization,
+        "payment_receipt.created",
+        "payment_receipt",
+        serializer.receipt(receipt, payment),
+        subject=f"payment_receipt.created#{receipt.id}",
+        now=now,
+    )
+    tasks = [message, *change.tasks]
+    entered = store.create_actions(organization.id, payment, receipt)
+    Unit(change.actions, entered, [agenda.put(task, now=now) for task in tasks]).commit()
+    return tasks
