@@ -99,6 +99,7 @@ WORK_BATCH_SECONDS = 20  # A worker that is busy for longer puts the rest of its
 TASK_ATTEMPTS_MAX = 8  # Then a task is parked and alarmed.
 TASK_BACKOFF = timedelta(seconds=10)  # The first wait; it doubles with every attempt.
 TASK_BACKOFF_MAX = timedelta(hours=1)
+CLOSED_CUSTOMER_AGAIN = timedelta(minutes=1)  # How soon its end is looked at again while drafts become final.
 BUSY_MAX = timedelta(days=1)  # That AWS is busy counts no attempt for so long.
 BUSY_WAIT = timedelta(seconds=10)  # The first wait then; it grows with the time since.
 BUSY_WAIT_MAX = timedelta(minutes=5)  # When it is over, what waited comes spread over minutes.
@@ -121,6 +122,11 @@ IN_FLIGHT_KEPT = timedelta(hours=1)  # A message that died must not hold the clo
 SUBSCRIPTIONS_PER_INVOICE_MAX = 40
 OUTCOME_PLACES_MAX = 50  # Changed subscriptions, what is told of them and what their ends free.
 CREDIT_NOTES_PER_INVOICE_MAX = 15
+COUPONS_PER_INVOICE_MAX = 15
+CREDIT_PLACES_MAX = (
+    36  # Coupons and credit notes together, two places each: coupons first, as notes lose nothing by waiting.
+)
+APPLIED_COUPON_INVOICES_SHOWN = 100  # The latest credits of one in lists; the invoices have all of them.
 COUNTER_SPREAD = 16  # One counter in every transaction would make them all conflict.
 
 # Webhooks.

@@ -34,6 +34,11 @@ class ErrorCode(StrEnum):
     )
     UPDATE_ON_VOIDED_INVOICE = "update_on_voided_invoice", "The invoice is void and takes no payment status."
     NO_ACTIVE_SUBSCRIPTION = "no_active_subscription", "The customer has no such active subscription."
+    ONLY_ONE_LIMITATION_TYPE_PER_COUPON_ALLOWED = (
+        "only_one_limitation_type_per_coupon_allowed",
+        "The coupon is limited to plans and to metrics.",
+    )
+    PLAN_OVERLAPPING = "plan_overlapping", "An active coupon of the customer covers the same plan or metric."
     NO_VOIDABLE_AMOUNT = "no_voidable_amount", "Nothing is left of the credit note."
 
     # Any field.
@@ -112,6 +117,7 @@ class ErrorCode(StrEnum):
     INVALID_VOLUME_RANGES = "invalid_volume_ranges", "The ranges do not follow one another from 0 on."
 
     # Customers, subscriptions, events.
+    COUPON_IS_NOT_REUSABLE = "coupon_is_not_reusable", "The customer had the coupon before."
     CURRENCIES_DOES_NOT_MATCH = "currencies_does_not_match", "The customer is billed in another currency."
     DOES_NOT_MATCH_AN_INSTANT_CHARGE = (
         "does_not_match_an_instant_charge",
@@ -135,10 +141,12 @@ class Resource(StrEnum):
     """An object of the API."""
 
     ADD_ON = "add_on"
+    APPLIED_COUPON = "applied_coupon"
     BILLABLE_METRIC = "billable_metric"
     BILLABLE_METRICS = "billable_metrics"
     CHARGE = "charge"
     CHARGE_FILTER = "charge_filter"
+    COUPON = "coupon"
     CREDIT_NOTE = "credit_note"
     CUSTOMER = "customer"
     EVENT = "event"
@@ -148,6 +156,7 @@ class Resource(StrEnum):
     METADATA = "metadata"
     ORGANIZATION = "organization"
     PLAN = "plan"
+    PLANS = "plans"
     SUBSCRIPTION = "subscription"
     TAX = "tax"
     WEBHOOK_ENDPOINT = "webhook_endpoint"

@@ -26,6 +26,8 @@ TaxId = NewType("TaxId", str)
 InvoiceId = NewType("InvoiceId", str)
 FeeId = NewType("FeeId", str)
 CreditNoteId = NewType("CreditNoteId", str)
+CouponId = NewType("CouponId", str)
+AppliedCouponId = NewType("AppliedCouponId", str)
 WebhookEndpointId = NewType("WebhookEndpointId", str)
 WebhookId = NewType("WebhookId", str)
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
 from decimal import Decimal
+from fractions import Fraction
 from typing import Any
 
 from chalicelib.domain import money
@@ -55,12 +56,11 @@ def draft_or_final(
     `item_cents` exact, before tax; `used_cents`: the part of the fee still owed, with tax; `mode`: credit, refund or offset.
     It is a draft on a draft invoice, and final on any other. Source: rules/billing-periods 7.4.
     """
-    taxes = tuple(part.tax for part in fee.applied_taxes)
-    found = credit_notes.amounts([CreditItem(item_cents, Decimal(0), taxes)])
+    found = credit_notes.amounts([_item(fee, item_cents)])
     paid = credit_notes.paid_share_cents(
         invoice.total_paid_amount_cents,
-        part_cents=fee.amount_cents + fee.taxes_amount_cents,
-        whole_cents=invoice.sub_total_including_taxes_amount_cents,
+        part_cents=fee.owed_cents,
+        whole_cents=invoice.sub_total_including_taxes_amount_cents - invoice.late_coupons_amount_cents,
     )
     parts = credit_notes.split(found.total_cents, mode=mode, paid_cents=paid, used_cents=used_cents)
     sequence = len(invoice.note_ids) + 1
@@ -97,9 +97,10 @@ def draft_or_final(
     )
 
 
-def finalized(note: CreditNote, invoice: Invoice, *, today: date, now: datetime) -> CreditNote:
-    """A draft note made final with its invoice, whose number it takes."""
-    return note.model_copy(
+def finalized(note: CreditNote, invoice: Invoice, fees: Sequence[Fee], *, today: date, now: datetime) -> CreditNote:
+    """A draft note made final with its invoice, whose number it takes. What coupons gave on the invoice's fees, which were
+    not yet known to the draft, is not given back."""
+    return _less_coupons(note, fees).model_copy(
         update={
             "status": "finalized",
             "number": credit_notes.number(invoice.number, note.sequential_id),
@@ -108,6 +109,34 @@ def finalized(note: CreditNote, invoice: Invoice, *, today: date, now: datetime)
             "updated_at": now,
         }
     )
+
+
+def _less_coupons(note: CreditNote, fees: Sequence[Fee]) -> CreditNote:
+    """A note on which nothing was paid yet, with amounts that follow its fees' shares of coupons."""
+    by_id = {fee.id: fee for fee in fees}
+    credited = [(by_id[item.fee_id], Decimal(item.precise_amount_cents)) for item in note.items if item.fee_id in by_id]
+    if not any(fee.coupon_share or fee.late_coupon_share for fee, _ in credited):
+        return note
+    found = credit_notes.amounts([_item(fee, cents) for fee, cents in credited])
+    is_offset = note.offset_amount_cents > 0
+    return note.model_copy(
+        update={
+            "credit_amount_cents": 0 if is_offset else found.total_cents,
+            "offset_amount_cents": found.total_cents if is_offset else 0,
+            "balance_amount_cents": 0 if is_offset else found.total_cents,
+            **_amounts(found, note.id),
+        }
+    )
+
+
+def _item(fee: Fee, item_cents: Decimal) -> CreditItem:
+    """What is credited of a fee, with its part of the fee's shares of coupons."""
+
+    def part_of(share_cents: Fraction) -> Fraction:
+        return credit_notes.share_of_item(share_cents, item_cents=item_cents, fee_cents=fee.amount_cents)
+
+    taxes = tuple(part.tax for part in fee.applied_taxes)
+    return CreditItem(item_cents, part_of(fee.coupon_share), taxes, part_of(fee.late_coupon_share))
 
 
 def consumed(note: CreditNote, amount_cents: int, *, now: datetime) -> CreditNote:

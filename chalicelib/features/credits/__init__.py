@@ -1,4 +1,4 @@
-"""Credits: what lowers an invoice. Open credit notes today; applied coupons and wallet balances are further kinds.
+"""Credits: what lowers an invoice. Open credit notes and applied coupons; wallet balances are a further kind.
 
 Owns the protocol `Credit` and how each kind is read, offered, taken and written. Does not own the order in which kinds are
 taken (`domain/invoicing/steps.py`) nor the issue transaction. Keeps true: what an invoice takes of a credit is written in

@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from chalicelib import limits
+from chalicelib.domain.invoicing.coupons import Coupon
 from chalicelib.domain.invoicing.steps import CreditKind, Credits, Totals
-from chalicelib.features.credits import open_notes
+from chalicelib.features.credits import applied_coupons, open_notes
+from chalicelib.features.credits.applied_coupons import TakenCoupon, UsableCoupon
 from chalicelib.features.credits.credit import Credit, Taken
 from chalicelib.features.credits.open_notes import NoteChange, OpenNote, TakenNote
 from chalicelib.features.customers.items import CustomerItems
@@ -18,39 +20,50 @@ from chalicelib.platform.ids import OrganizationId
 from chalicelib.platform.unit import Write
 
 # Each kind's share of the issue transaction's 100 places; more credits wait for the next invoice, the oldest first.
-_PER_INVOICE_MAX = {CreditKind.CREDIT_NOTE: limits.CREDIT_NOTES_PER_INVOICE_MAX}
+_PER_INVOICE_MAX = {
+    CreditKind.COUPON: limits.COUPONS_PER_INVOICE_MAX,
+    CreditKind.CREDIT_NOTE: limits.CREDIT_NOTES_PER_INVOICE_MAX,
+}
+_PLACES_EACH = 2
 
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """The credits that one invoice may take, each kind in its order of use."""
+    """The credits that one invoice may take, each kind in its order of use; coupons as its computation sees them."""
 
     notes: tuple[OpenNote, ...] = ()
+    coupons: tuple[tuple[UsableCoupon, Coupon], ...] = ()
 
     def credits(self) -> Credits:
         """The credits as the computation of the invoice sees them."""
-        return Credits(notes=tuple(note.offer() for note in self.notes))
+        return Credits(
+            notes=tuple(note.offer() for note in self.notes), coupons=tuple(offer for _, offer in self.coupons)
+        )
 
     def taken(self, invoice: Invoice, sums: Totals, *, now: datetime) -> list[Taken]:
         """The credits after the invoice took of them what its computation says."""
         notes = zip(self.notes, sums.taken_from_notes, strict=True)
-        return [note.take(invoice, cents, now=now) for note, cents in notes if cents]
+        usable = {offer.id: coupon for coupon, offer in self.coupons}
+        return [
+            *(note.take(invoice, cents, now=now) for note, cents in notes if cents),
+            *(usable[each.coupon_id].take(invoice, each.amount_cents, now=now) for each in sums.discounts),
+        ]
 
 
 def open_of(organization_id: OrganizationId, items: CustomerItems) -> tuple[Credit, ...]:
     """All credits that a customer has, each kind in the order in which invoices take it."""
-    return tuple(open_notes.open_of(organization_id, items))
+    return (*open_notes.open_of(organization_id, items), *applied_coupons.open_of(organization_id, items))
 
 
 def offered(credits: Sequence[Credit], invoice: Invoice, fees: Sequence[Fee]) -> Offer:
     """The credits that an invoice of these fees may take."""
-    left = dict(_PER_INVOICE_MAX)
-    found: list[Credit] = []
-    for credit in credits:
-        if left[credit.kind] and any(credit.applies_to(invoice, fee) for fee in fees):
-            left[credit.kind] -= 1
-            found.append(credit)
-    return Offer(notes=tuple(each for each in found if isinstance(each, OpenNote)))
+    found = [credit for credit in credits if any(credit.applies_to(invoice, fee) for fee in fees)]
+    usable = [each for each in found if isinstance(each, UsableCoupon)]
+    coupons = applied_coupons.in_order(usable, invoice, fees)[: _PER_INVOICE_MAX[CreditKind.COUPON]]
+    places = limits.CREDIT_PLACES_MAX - _PLACES_EACH * len(coupons)
+    notes = [each for each in found if isinstance(each, OpenNote)]
+    most = min(_PER_INVOICE_MAX[CreditKind.CREDIT_NOTE], places // _PLACES_EACH)
+    return Offer(notes=tuple(notes[:most]), coupons=tuple(coupons))
 
 
 def actions(organization_id: OrganizationId, taken: Sequence[Taken], notes: Sequence[NoteChange]) -> list[Write]:
@@ -58,4 +71,7 @@ def actions(organization_id: OrganizationId, taken: Sequence[Taken], notes: Sequ
 
     All changes of one kind are written together, as their total moves in one row that a transaction may touch only once.
     """
-    return open_notes.actions(organization_id, [each for each in taken if isinstance(each, TakenNote)], notes)
+    return [
+        *open_notes.actions(organization_id, [each for each in taken if isinstance(each, TakenNote)], notes),
+        *applied_coupons.actions(organization_id, [each for each in taken if isinstance(each, TakenCoupon)]),
+    ]
