@@ -122,10 +122,8 @@ IN_FLIGHT_KEPT = timedelta(hours=1)  # A message that died must not hold the clo
 SUBSCRIPTIONS_PER_INVOICE_MAX = 40
 OUTCOME_PLACES_MAX = 50  # Changed subscriptions, what is told of them and what their ends free.
 CREDIT_NOTES_PER_INVOICE_MAX = 15
-COUPONS_PER_INVOICE_MAX = 15
-CREDIT_PLACES_MAX = (
-    36  # Coupons and credit notes together, two places each: coupons first, as notes lose nothing by waiting.
-)
+COUPONS_PER_INVOICE_MAX = 12
+CREDIT_PLACES_MAX = 30  # Coupons first, two places each; credit notes lose nothing by waiting.
 APPLIED_COUPON_INVOICES_SHOWN = 100  # The latest credits of one in lists; the invoices have all of them.
 COUNTER_SPREAD = 16  # One counter in every transaction would make them all conflict.
 

@@ -9,13 +9,14 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from lago_python_client.models.invoice import InvoiceResponse
 
 from chalicelib.features.credits import applied_coupons, service
 from chalicelib.features.customers import service as customers
 from chalicelib.features.invoices import reading
 from chalicelib.platform.clock import now as clock_now
 from chalicelib.platform.unit import Unit
-from tests.support import aws
+from tests.support import aws, credit_notes
 from tests.support.charging import ts
 from tests.support.coupons import applied, apply, coupon
 from tests.support.story import Story
@@ -148,6 +149,48 @@ def test_a_recurring_amount_loses_what_is_not_used_and_counts_invoices_with_a_di
         seen.append((invoice["coupons_amount_cents"], applied(story)[0]["frequency_duration_remaining"]))
     assert seen == [(6000, 2), (0, 2), (3000, 1), (5000, 0), (0, 0)]
     assert applied(story)[0]["terminated_at"] == MONTHS[3]
+
+
+def test_an_amount_covers_several_subscriptions_of_one_invoice(story):
+    shop(story, subscription=4000)
+    story.subscribe("a", "other")
+    coupon(story, amount_cents=10000, frequency="once")
+    apply(story)
+    assert cents(billed(story), "coupons", "total") == [8000, 0]
+    assert applied(story)[0]["amount_cents_remaining"] == 2000
+
+
+def test_a_percentage_after_tax_is_of_what_a_credit_note_leaves(story):
+    shop(story, tax=10, subscription=7000)
+    billed(story)
+    credit_notes.stored(story, "1818.18")
+    coupon(story, percentage_rate=10)
+    apply(story)
+    assert cents(billed(story, 1), "credit_notes", "coupons", "total") == [2000, 570, 5130]
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_an_event_charged_at_once_is_discounted_and_its_fee_says_so(story, mode):
+    story.organization(billing_configuration={"coupon_application": mode})
+    story.ok("POST", "/taxes", {"tax": {"name": "T", "code": "t", "rate": 20, "applied_to_organization": True}})
+    calls = story.metric()
+    charge = {"billable_metric_id": calls["lago_id"], "charge_model": "standard", "properties": {"amount": "10"}}
+    story.plan("a", [charge | {"pay_in_advance": True}])
+    story.customer()
+    story.subscribe("a")
+    coupon(story, amount_cents=400, frequency="once")
+    apply(story)
+    story.use(at=ts("2024-01-15T00:00:00"))
+    story.travel("2024-01-16T00:00:00Z")
+    (invoice,) = story.invoices()
+    shared, tax, total = {"after_tax": ("0.0", 200, 800), "before_tax": ("400.0", 120, 720)}[mode]
+    assert invoice["total_amount_cents"] == total
+    (listed,) = story.ok("GET", "/fees")["fees"]
+    for fee in (listed, invoice["fees"][0]):
+        assert (fee["precise_coupons_amount_cents"], fee["taxes_amount_cents"]) == (shared, tax)
+    credits = InvoiceResponse.parse_obj(invoice).credits
+    assert credits is not None
+    assert credits.__root__[0].before_taxes is (mode == "before_tax")
 
 
 def test_a_discount_of_nothing_is_no_use(story):

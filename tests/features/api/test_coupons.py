@@ -3,10 +3,12 @@
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from lago_python_client.models.applied_coupon import AppliedCouponResponse
+from lago_python_client.models.coupon import CouponResponse
 
 from chalicelib.features.customers import service as customers
 from tests.support.coupons import application, applied, apply, coupon
-from tests.support.story import Story
+from tests.support.story import Story, work
 
 PERCENT = {"name": "C", "code": "c", "coupon_type": "percentage", "percentage_rate": "10", "frequency": "forever"}
 FIXED = {"coupon_type": "fixed_amount", "amount_cents": 500, "amount_currency": "EUR"}
@@ -159,6 +161,24 @@ def test_a_coupon_is_applied_listed_and_removed(shop):
     own = shop.ok("GET", "/customers/other/applied_coupons")["applied_coupons"]
     assert [(each["lago_id"], each["credits"]) for each in own] == [(three, [])]
     assert shop.call("GET", "/customers/none/applied_coupons").status == 404
+
+
+def test_the_official_client_reads_coupons_and_what_is_applied(shop):
+    made = coupon(shop, percentage_rate=12.5, frequency="recurring", frequency_duration=2)
+    assert CouponResponse.parse_obj(made).percentage_rate == 12.5
+    assert AppliedCouponResponse.parse_obj(apply(shop)).frequency_duration_remaining == 2
+    (listed,) = applied(shop)
+    assert AppliedCouponResponse.parse_obj(listed).status == "active"
+
+
+def test_what_a_deleted_coupon_left_ends_in_the_background(aws):
+    real = Story.begin(sandbox=False)
+    real.customer()
+    coupon(real)
+    apply(real)
+    real.ok("DELETE", "/coupons/ten")
+    work()
+    assert applied(real)[0]["status"] == "terminated"
 
 
 def test_refusals_come_in_their_order(shop):
