@@ -99,6 +99,7 @@ WORK_BATCH_SECONDS = 20  # A worker that is busy for longer puts the rest of its
 TASK_ATTEMPTS_MAX = 8  # Then a task is parked and alarmed.
 TASK_BACKOFF = timedelta(seconds=10)  # The first wait; it doubles with every attempt.
 TASK_BACKOFF_MAX = timedelta(hours=1)
+CLOSED_CUSTOMER_AGAIN = timedelta(minutes=1)  # How soon its end is looked at again while drafts become final.
 BUSY_MAX = timedelta(days=1)  # That AWS is busy counts no attempt for so long.
 BUSY_WAIT = timedelta(seconds=10)  # The first wait then; it grows with the time since.
 BUSY_WAIT_MAX = timedelta(minutes=5)  # After it, waiting tasks are spread over minutes.
@@ -122,6 +123,9 @@ SUBSCRIPTIONS_PER_INVOICE_MAX = 40
 OUTCOME_PLACES_MAX = 50  # Changed subscriptions, their announcements, and the items that their ends free.
 CREDIT_NOTES_PER_INVOICE_MAX = 15
 ONE_OFF_FEES_MAX = 2000  # Of one request: its fees are written in batches, before the invoice names them.
+COUPONS_PER_INVOICE_MAX = 12
+CREDIT_PLACES_MAX = 30  # Coupons first, two places each; credit notes lose nothing by waiting.
+APPLIED_COUPON_INVOICES_SHOWN = 100  # The latest credits of one in lists; the invoices have all of them.
 COUNTER_SPREAD = 16  # One counter in every transaction would make them all conflict.
 
 # Webhooks.

@@ -5,8 +5,10 @@ from typing import Any
 
 from chalicelib.api import (
     add_ons,
+    applied_coupons,
     billable_metrics,
     billing,
+    coupons,
     credit_notes,
     customers,
     events,
@@ -38,6 +40,8 @@ BLUEPRINTS = [
         billable_metrics.routes,
         add_ons.routes,
         plans.routes,
+        coupons.routes,
+        applied_coupons.routes,
         customers.routes,
         subscriptions.routes,
         events.routes,

@@ -38,6 +38,11 @@ class ErrorCode(StrEnum):
     NOT_DISPUTABLE = "not_disputable", "The invoice is not final: no payment of it can be disputed."
     INVALID_STATUS = "invalid_status", "The invoice is in another state than the call needs."
     NO_ACTIVE_SUBSCRIPTION = "no_active_subscription", "The customer has no such active subscription."
+    ONLY_ONE_LIMITATION_TYPE_PER_COUPON_ALLOWED = (
+        "only_one_limitation_type_per_coupon_allowed",
+        "The coupon is limited to plans and to metrics.",
+    )
+    PLAN_OVERLAPPING = "plan_overlapping", "An active coupon of the customer covers the same plan or metric."
     NO_VOIDABLE_AMOUNT = "no_voidable_amount", "Nothing is left of the credit note."
 
     # Any field.
@@ -134,6 +139,7 @@ class ErrorCode(StrEnum):
     TOTAL_AMOUNT_MUST_BE_POSITIVE = "total_amount_must_be_positive", "The credit note is worth nothing."
 
     # Customers, subscriptions, events.
+    COUPON_IS_NOT_REUSABLE = "coupon_is_not_reusable", "The customer had the coupon before."
     CURRENCIES_DOES_NOT_MATCH = "currencies_does_not_match", "The customer is billed in another currency."
     DOES_NOT_MATCH_AN_INSTANT_CHARGE = (
         "does_not_match_an_instant_charge",
@@ -169,10 +175,12 @@ class Resource(StrEnum):
     """An object of the API."""
 
     ADD_ON = "add_on"
+    APPLIED_COUPON = "applied_coupon"
     BILLABLE_METRIC = "billable_metric"
     BILLABLE_METRICS = "billable_metrics"
     CHARGE = "charge"
     CHARGE_FILTER = "charge_filter"
+    COUPON = "coupon"
     CREDIT_NOTE = "credit_note"
     CUSTOMER = "customer"
     EVENT = "event"
@@ -185,6 +193,7 @@ class Resource(StrEnum):
     PAYMENT = "payment"
     PAYMENT_RECEIPT = "payment_receipt"
     PLAN = "plan"
+    PLANS = "plans"
     SUBSCRIPTION = "subscription"
     TAX = "tax"
     WEBHOOK_ENDPOINT = "webhook_endpoint"

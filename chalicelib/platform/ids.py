@@ -28,6 +28,8 @@ FeeId = NewType("FeeId", str)
 CreditNoteId = NewType("CreditNoteId", str)
 PaymentId = NewType("PaymentId", str)
 PaymentReceiptId = NewType("PaymentReceiptId", str)
+CouponId = NewType("CouponId", str)
+AppliedCouponId = NewType("AppliedCouponId", str)
 WebhookEndpointId = NewType("WebhookEndpointId", str)
 WebhookId = NewType("WebhookId", str)
 

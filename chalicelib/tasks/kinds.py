@@ -2,6 +2,7 @@
 
 from chalicelib.tasks import billable_metrics as billable_metric_jobs
 from chalicelib.tasks import billing as billing_jobs
+from chalicelib.tasks import coupons as coupon_jobs
 from chalicelib.tasks import credit_notes as credit_note_jobs
 from chalicelib.tasks import customers as customer_jobs
 from chalicelib.tasks import documents as document_jobs
@@ -18,6 +19,7 @@ ALL = (
     billable_metric_jobs,
     billing_jobs,
     clock_jobs,
+    coupon_jobs,
     credit_note_jobs,
     customer_jobs,
     document_jobs,

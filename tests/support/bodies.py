@@ -48,6 +48,8 @@ def world() -> World:
     made = World(story, {"calls": calls["lago_id"], "gb": gb["lago_id"]})
     shown = story.ok("POST", "/plans", {"plan": plan(made, "plan")})["plan"]
     made.ids["filter"] = shown["charges"][0]["filters"][0]["lago_id"]
+    story.ok("POST", "/coupons", {"coupon": coupon()})
+    story.ok("POST", "/coupons", {"coupon": coupon("five") | {"applies_to": None}})
     made.ids["charge"] = shown["charges"][0]["lago_id"]
     loose = {"billable_metric_id": calls["lago_id"], "charge_model": "standard", "properties": {"amount": "1"}}
     story.plan(
@@ -88,6 +90,8 @@ WITHOUT_BODY: frozenset[Route] = frozenset(
         ("DELETE", f"{API}/taxes/{{code}}"),
         ("DELETE", f"{API}/billable_metrics/{{code}}"),
         ("DELETE", f"{API}/add_ons/{{code}}"),
+        ("DELETE", f"{API}/coupons/{{code}}"),
+        ("DELETE", f"{API}/customers/{{external_id}}/applied_coupons/{{lago_id}}"),
         ("DELETE", f"{API}/plans/{{code}}"),
         ("DELETE", f"{API}/plans/{{code}}/metadata"),
         ("DELETE", f"{API}/plans/{{code}}/metadata/{{key}}"),
@@ -112,6 +116,23 @@ WITHOUT_BODY: frozenset[Route] = frozenset(
         ("DELETE", f"{API}/credit_notes/{{lago_id}}/metadata/{{key}}"),
     ]
 )
+
+
+def coupon(code: str = "ten") -> dict[str, Any]:
+    return {
+        "name": "Ten",
+        "code": code,
+        "description": "d",
+        "coupon_type": "fixed_amount",
+        "amount_cents": 1000,
+        "amount_currency": "EUR",
+        "frequency": "recurring",
+        "frequency_duration": 3,
+        "reusable": True,
+        "expiration": "time_limit",
+        "expiration_at": "2030-01-01T00:00:00Z",
+        "applies_to": {"plan_codes": ["plan"]},
+    }
 
 
 def add_on() -> dict[str, Any]:
@@ -408,6 +429,14 @@ _ONE_OFF = {
 }
 _VOID = {"generate_credit_note": True, "credit_amount": 1, "refund_amount": 0}
 _HISTORY = {"external_historical_usage_amount_cents": 5}
+_APPLIED = {
+    "external_customer_id": "cust",
+    "coupon_code": "five",
+    "amount_cents": 5,
+    "amount_currency": "EUR",
+    "frequency": "recurring",
+    "frequency_duration": 2,
+}
 
 REQUESTS: dict[Route, Valid] = {
     ("POST", f"{API}/invoices"): _of("invoice", _ONE_OFF, back="/invoices/{lago_id}"),
@@ -428,6 +457,9 @@ REQUESTS: dict[Route, Valid] = {
     ("POST", f"{API}/billable_metrics/evaluate_expression"): Valid(lambda _: _EVALUATION, root="expression_result"),
     ("POST", f"{API}/add_ons"): _of("add_on", add_on() | {"code": "a2"}, back="/add_ons/{code}"),
     ("PUT", f"{API}/add_ons/{{code}}"): _of("add_on", add_on(), {"code": "setup"}, "/add_ons/{code}"),
+    ("POST", f"{API}/coupons"): _of("coupon", coupon("c2"), back="/coupons/{code}"),
+    ("PUT", f"{API}/coupons/{{code}}"): _of("coupon", coupon(), {"code": "ten"}, "/coupons/{code}"),
+    ("POST", f"{API}/applied_coupons"): _of("applied_coupon", _APPLIED),
     ("POST", f"{API}/plans"): _of("plan", lambda w: plan(w, "p2") | {"charges": [charge(w)]}, back="/plans/{code}"),
     ("PUT", f"{API}/plans/{{code}}"): _of("plan", lambda w: plan(w, "plan"), _PLAN, "/plans/{code}"),
     ("POST", f"{API}/plans/{{code}}/charges"): _of("charge", charge, _PLAN, "/plans/plan/charges/{code}"),

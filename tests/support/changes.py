@@ -108,6 +108,12 @@ class World:
         names = {"metric": calls["lago_id"], "spare_metric": spare["lago_id"], "invoice": invoice["lago_id"]}
         names |= {"draft": draft["lago_id"], "fee": fee["lago_id"], "note": note.id, "endpoint": endpoint["lago_id"]}
         names["credited"] = max(invoice["fees"], key=lambda each: each["amount_cents"])["lago_id"]
+        for code, reusable in (("rest", True), ("single", False)):
+            coupon = {**_COUPON, "code": code, "reusable": reusable}
+            story.ok("POST", "/coupons", {"coupon": coupon})
+        applied = story.ok("POST", "/applied_coupons", {"applied_coupon": {
+            "external_customer_id": "cust", "coupon_code": "rest"}})  # fmt: skip
+        names["applied"] = applied["applied_coupon"]["lago_id"]
         names["filter"] = plan["charges"][0]["filters"][0]["lago_id"]
         return cls(story, names, state())
 
@@ -169,6 +175,8 @@ def _filters(route: str, path: str) -> list[Change]:
 
 _PRICE = {"charge_model": "standard", "properties": {"amount": "7"}}
 _ADD_ON = {"name": "n", "code": "new", "amount_cents": 5, "amount_currency": "EUR"}
+_COUPON = {"name": "n", "code": "new", "coupon_type": "fixed_amount", "amount_cents": 5, "amount_currency": "EUR",
+           "frequency": "forever", "expiration": "time_limit", "expiration_at": "2190-01-01T00:00:00Z"}  # fmt: skip
 _PLAN = {"name": "n", "code": "new", "interval": "monthly", "amount_cents": 5, "amount_currency": "EUR"}
 _CHARGE = {"billable_metric_id": "{spare_metric}", **_PRICE}
 _METRIC = {"name": "n", "code": "new", "aggregation_type": "count_agg"}
@@ -181,6 +189,11 @@ CHANGES: list[Change] = [
         "name": "Renamed", "timezone": "Europe/Paris", "webhook_url": "https://example.com/other"}}),
     *_crud("tax", "taxes", {"name": "n", "code": "new", "rate": 1}, "spare", {"rate": 7, "code": "moved"}),
     *_crud("add_on", "add_ons", _ADD_ON, "desk", {"amount_cents": 7}),
+    *_crud("coupon", "coupons", _COUPON, "rest", {"name": "Renamed", "amount_cents": 7}),
+    Change("POST /api/v1/applied_coupons", body={"applied_coupon": {
+        "external_customer_id": "late", "coupon_code": "single", "amount_cents": 5}}, again=422),
+    Change("DELETE /api/v1/customers/{external_id}/applied_coupons/{lago_id}",
+           "/customers/cust/applied_coupons/{applied}"),
     *_crud("billable_metric", "billable_metrics", _METRIC, "calls", {"name": "Renamed"}),
     *_crud("plan", "plans", {**_PLAN, "charges": [_CHARGE]}, "plan",
            {"name": "Renamed", "amount_cents": 7, "cascade_updates": True}),

@@ -15,6 +15,7 @@ from chalicelib.domain.proration import unused_cents
 
 CREDIT, REFUND, OFFSET = "credit", "refund", "offset"
 MODES = (CREDIT, REFUND, OFFSET)
+_NOTHING = Fraction()
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,10 +149,13 @@ def unused_days_credit(
     fee_cents: int,
     credited_cents: Decimal,
     taxes_rate: Decimal,
+    coupon_share_cents: Fraction = _NOTHING,
+    late_share_cents: Fraction = _NOTHING,
 ) -> UnusedDaysCredit | None:
     """The credit for the last `unused_days` of a period [start, end); None where nothing is left to credit.
 
-    `fee_cents`: the fee of the period, of which `credited_cents` are credited by now; `taxes_rate` in percent.
+    `fee_cents`: the fee of the period, of which `credited_cents` are credited by now; `taxes_rate` in percent; the shares:
+    what coupons took off the fee before and after tax.
     Source: rules/billing-periods 7.4.
     """
     item = unused_cents(
@@ -165,7 +169,10 @@ def unused_days_credit(
         return None
     credited = CONTEXT.add(credited_cents, item)
     used = fee_cents - Fraction(credited)
-    return UnusedDaysCredit(item, credited, round_half_up(used + tax_cents(used, taxes_rate)))
+    part = used / fee_cents
+    net = used - coupon_share_cents * part
+    owed = net + tax_cents(net, taxes_rate) - late_share_cents * part
+    return UnusedDaysCredit(item, credited, round_half_up(owed))
 
 
 def paid_share_cents(paid_cents: int, *, part_cents: int, whole_cents: int) -> int:

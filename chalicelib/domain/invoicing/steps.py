@@ -17,6 +17,7 @@ from chalicelib.domain.invoicing.wallets import Bucket, Wallet
 AFTER_TAX, BEFORE_TAX = "after_tax", "before_tax"
 # The rule an invoice was computed by, kept on it so that later credit notes use the same.
 VERSION_NUMBERS = {AFTER_TAX: 2, BEFORE_TAX: 4}
+MODES = {number: mode for mode, number in VERSION_NUMBERS.items()}
 
 
 class CreditKind(StrEnum):

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Protocol
 
 from chalicelib.domain.invoicing.steps import CreditKind
-from chalicelib.features.invoices.records import CreditPart, Fee, Invoice
+from chalicelib.features.invoices.records import CouponPart, CreditPart, Fee, Invoice
 from chalicelib.platform.agenda import Task
 
 
@@ -16,7 +16,7 @@ class Taken:
     Each kind adds the change of its own record, which `credits.service.actions` writes.
     """
 
-    part: CreditPart
+    part: CreditPart | CouponPart
     emits: tuple[Task, ...] = ()
 
 

@@ -31,6 +31,7 @@ class NoteChange:
 class TakenNote(Taken):
     """A credit note with the balance that an invoice left."""
 
+    part: CreditPart
     change: NoteChange
 
 

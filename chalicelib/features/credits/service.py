@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from chalicelib import limits
+from chalicelib.domain.invoicing.coupons import Coupon
 from chalicelib.domain.invoicing.steps import CreditKind, Credits, Totals
-from chalicelib.features.credits import open_notes
+from chalicelib.features.credits import applied_coupons, open_notes
+from chalicelib.features.credits.applied_coupons import TakenCoupon, UsableCoupon
 from chalicelib.features.credits.credit import Credit, Taken
 from chalicelib.features.credits.open_notes import NoteChange, OpenNote, TakenNote
 from chalicelib.features.customers.items import CustomerItems
@@ -19,39 +21,50 @@ from chalicelib.platform.ids import OrganizationId
 from chalicelib.platform.unit import Write
 
 # Each kind's share of the issue transaction's 100 places; more credits wait for the next invoice, the oldest first.
-_PER_INVOICE_MAX = {CreditKind.CREDIT_NOTE: limits.CREDIT_NOTES_PER_INVOICE_MAX}
+_PER_INVOICE_MAX = {
+    CreditKind.COUPON: limits.COUPONS_PER_INVOICE_MAX,
+    CreditKind.CREDIT_NOTE: limits.CREDIT_NOTES_PER_INVOICE_MAX,
+}
+_PLACES_EACH = 2
 
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """The credits that one invoice may take, each kind in its order of use."""
+    """The credits that one invoice may take, each kind in its order of use; coupons as its computation sees them."""
 
     notes: tuple[OpenNote, ...] = ()
+    coupons: tuple[tuple[UsableCoupon, Coupon], ...] = ()
 
     def credits(self) -> Credits:
         """The credits as the computation of the invoice sees them."""
-        return Credits(notes=tuple(note.offer() for note in self.notes))
+        return Credits(
+            notes=tuple(note.offer() for note in self.notes), coupons=tuple(offer for _, offer in self.coupons)
+        )
 
     def taken(self, invoice: Invoice, sums: Totals, *, now: datetime) -> list[Taken]:
         """Credits after the invoice took the cents of its computation from them."""
         notes = zip(self.notes, sums.taken_from_notes, strict=True)
-        return [note.take(invoice, cents, now=now) for note, cents in notes if cents]
+        usable = {offer.id: coupon for coupon, offer in self.coupons}
+        return [
+            *(note.take(invoice, cents, now=now) for note, cents in notes if cents),
+            *(usable[each.coupon_id].take(invoice, each.amount_cents, now=now) for each in sums.discounts),
+        ]
 
 
 def open_of(organization_id: OrganizationId, items: CustomerItems) -> tuple[Credit, ...]:
     """All credits that a customer has, each kind in the order in which invoices take it."""
-    return tuple(open_notes.open_of(organization_id, items))
+    return (*open_notes.open_of(organization_id, items), *applied_coupons.open_of(organization_id, items))
 
 
 def offered(credits: Sequence[Credit], invoice: Invoice, fees: Sequence[Fee]) -> Offer:
     """The credits that an invoice of these fees may take."""
-    left = dict(_PER_INVOICE_MAX)
-    found: list[Credit] = []
-    for credit in credits:
-        if left[credit.kind] and any(credit.applies_to(invoice, fee) for fee in fees):
-            left[credit.kind] -= 1
-            found.append(credit)
-    return Offer(notes=tuple(each for each in found if isinstance(each, OpenNote)))
+    found = [credit for credit in credits if any(credit.applies_to(invoice, fee) for fee in fees)]
+    usable = [each for each in found if isinstance(each, UsableCoupon)]
+    coupons = applied_coupons.in_order(usable, invoice, fees)[: _PER_INVOICE_MAX[CreditKind.COUPON]]
+    places = limits.CREDIT_PLACES_MAX - _PLACES_EACH * len(coupons)
+    notes = [each for each in found if isinstance(each, OpenNote)]
+    most = min(_PER_INVOICE_MAX[CreditKind.CREDIT_NOTE], places // _PLACES_EACH)
+    return Offer(notes=tuple(notes[:most]), coupons=tuple(coupons))
 
 
 def actions(organization_id: OrganizationId, taken: Sequence[Taken], notes: Sequence[NoteChange]) -> list[Write]:
@@ -60,7 +73,10 @@ def actions(organization_id: OrganizationId, taken: Sequence[Taken], notes: Sequ
     All changes of one kind are written together, as their total moves in one row that a transaction may touch only
     once.
     """
-    return open_notes.actions(organization_id, [each for each in taken if isinstance(each, TakenNote)], notes)
+    return [
+        *open_notes.actions(organization_id, [each for each in taken if isinstance(each, TakenNote)], notes),
+        *applied_coupons.actions(organization_id, [each for each in taken if isinstance(each, TakenCoupon)]),
+    ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +92,6 @@ class Restored:
 def restore(organization_id: OrganizationId, invoice: Invoice, *, credited: bool, now: datetime) -> Restored:
     """Give back what an invoice took. `credited`: credit notes stand for the value of the notes and balances that it used, so
     that these are kept; coupons come back in any case. Source: rules/invoices 1; rules/money 4."""
-    if credited:
-        return Restored()
-    return Restored(notes=tuple(open_notes.restored(organization_id, invoice, now=now)))
+    coupons = tuple(applied_coupons.restore(organization_id, invoice, now=now))
+    notes = () if credited else tuple(open_notes.restored(organization_id, invoice, now=now))
+    return Restored(notes=notes, writes=coupons)

@@ -179,6 +179,19 @@ def check_currency(customer: Customer, currency: str) -> Customer:
     return customer
 
 
+def lock_currency(
+    organization_id: OrganizationId, customer: Customer, state: BillingState, currency: str
+) -> tuple[Customer, BillingState, list[Write]]:
+    """Fix a customer's currency, as the first object with a currency does: the customer and its billing state afterwards,
+    and the writes of the customer. The state is written by the caller (`billing_actions`), in the same transaction.
+
+    Raises: Invalid, `currencies_does_not_match`. Source: rules/catalog 4.
+    """
+    locked = check_currency(customer, currency)
+    writes = [] if locked == customer else [replace_action(organization_id, customer, locked)]
+    return locked, state.model_copy(update={"attached": True}), writes
+
+
 def replace_action(organization_id: OrganizationId, old: Customer, new: Customer) -> Write:
     """Write `new`, of the same external id, over `old`; refused if somebody else wrote in between."""
     return CUSTOMERS.replace_action(organization_id, old, new)

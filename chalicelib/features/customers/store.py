@@ -5,6 +5,7 @@ Items
     <org>#customer#<id>             -           the customer (platform/collection.py)
     <org>#customer#<id>             billing     its billing state, the lock of everything that decides its money
     <org>#customer#<id>             sub#<id>    its subscriptions (features/subscriptions/store.py)
+    <org>#customer#<id>             coupon#<id> its active coupons (features/coupons/store.py)
     <org>#customer#<id>             note#...    its credit notes with a balance (features/credit_notes/store.py)
     <org>#customer-code#<external>  -           uniqueness item: one live customer per external id
 

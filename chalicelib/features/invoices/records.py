@@ -2,6 +2,7 @@
 
 from datetime import date, datetime
 from decimal import Decimal
+from fractions import Fraction
 from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
@@ -12,8 +13,10 @@ from chalicelib.domain.invoicing.taxes import AppliedTax, TaxRate
 from chalicelib.domain.money import round_half_up
 from chalicelib.platform.collection import Record
 from chalicelib.platform.ids import (
+    AppliedCouponId,
     ChargeFilterId,
     ChargeId,
+    CouponId,
     CreditNoteId,
     CustomerId,
     FeeId,
@@ -88,15 +91,17 @@ class DaysPart(Part):
 class PeriodPart(Part):
     """One subscription's boundaries on an invoice: half-open instants, and what is needed to compute its fees again.
 
-    `charges_start` None: no usage belongs to the row. `fixed_paid_units`: units by fixed charge that were paid for
-    before, where only what exceeds them is billed (`fixed_last_units`: as they were billed last); `fixed_deductions`:
-    cents by add-on that an upgrade takes off; `kept_metric_ids`: recurring metrics that the next plan bills;
-    `earlier_invoices`: those with other fees of the period whose commitment is settled here; `renewal`: the days of the
-    usage period that begins, for which recurring units are paid in advance."""
+    `parent_plan_id`: of the plan that the subscription's own one overrides; `charges_start` None: no usage belongs to
+    the row. `fixed_paid_units`: units by fixed charge that were paid for before, where only what exceeds them is billed
+    (`fixed_last_units`: as they were billed last); `fixed_deductions`: cents by add-on that an upgrade takes off;
+    `kept_metric_ids`: recurring metrics that the next plan bills; `earlier_invoices`: those with other fees of the
+    period whose commitment is settled here; `renewal`: the days of the usage period that begins, for which recurring
+    units are paid in advance."""
 
     subscription_id: SubscriptionId
     external_subscription_id: str
     plan_id: PlanId
+    parent_plan_id: PlanId | None = None
     reason: str
     start: datetime
     end: datetime
@@ -144,6 +149,19 @@ class NoteSums(Part):
     refunded_cents: int = 0
 
 
+class CouponPart(Part):
+    """The discount that an invoice took of an applied coupon: a copy of the coupon's names, as they were then."""
+
+    id: str
+    amount_cents: int
+    applied_coupon_id: AppliedCouponId
+    coupon_id: CouponId
+    code: str
+    name: str
+    description: str | None = None
+    before_taxes: bool
+
+
 class MetadataPair(Part):
     """One pair of an invoice's metadata."""
 
@@ -156,8 +174,8 @@ class MetadataPair(Part):
 class Fee(Part):
     """The amount owed for one item. `units`, `precise_amount_cents`, `unit_amount` (currency units) and rates are exact
     text; `start` and `end` are half-open. `payment_status` and the fields after it are of a standalone fee; other fees have
-    their invoice's. `coupon_share_cents` and `late_coupon_share_cents`: its shares of the invoice's coupons before and after
-    tax, exact fractions as text."""
+    their invoice's. `coupon_share_cents`, `late_coupon_share_cents`: its share of the invoice's coupons before and after tax,
+    as the text of a fraction ("125/17"), since most have no last digit; taxes are those of what the first one leaves."""
 
     id: FeeId
     invoice_id: InvoiceId | None
@@ -207,12 +225,28 @@ class Fee(Part):
     failed_at: datetime | None = None
     refunded_at: datetime | None = None
 
+    @property
+    def coupon_share(self) -> Fraction:
+        """Its share of the coupons before tax, exact."""
+        return Fraction(self.coupon_share_cents)
+
+    @property
+    def late_coupon_share(self) -> Fraction:
+        """Its share of the coupons after tax, exact."""
+        return Fraction(self.late_coupon_share_cents)
+
+    @property
+    def owed_cents(self) -> int:
+        """What is owed of it: with tax, less its shares of coupons."""
+        net = self.amount_cents - self.coupon_share
+        return round_half_up(net - self.late_coupon_share) + self.taxes_amount_cents
+
 
 class Invoice(Record):
     """One invoice. `build`: the fee revision that counts; `timezone`: the customer's, as it was when billed;
     `customer_search`: the customer's names, by which lists find it; `note_ids`: the credit notes on it, in their order;
     `credited`: exact cents given back so far by fee; `noted`: the sums of these notes; `credits`: the parts taken of other
-    invoices' notes; `payments`: how many payments were recorded."""
+    invoices' notes; `coupons`: of applied coupons; `payments`: how many payments were recorded."""
 
     id: InvoiceId
     customer_id: CustomerId
@@ -255,6 +289,12 @@ class Invoice(Record):
     offset_amount_cents: int = 0
     payments: int = 0
     credits: tuple[CreditPart, ...] = ()
+    coupons: tuple[CouponPart, ...] = ()
+
+    @property
+    def late_coupons_amount_cents(self) -> int:
+        """What coupons took off after tax, in cents."""
+        return sum(part.amount_cents for part in self.coupons if not part.before_taxes)
 
     @property
     def visible(self) -> bool:

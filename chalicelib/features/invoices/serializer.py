@@ -3,12 +3,15 @@
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
+from fractions import Fraction
 from typing import Any
 
 from chalicelib.domain.charges import ranges
-from chalicelib.domain.money import CONTEXT, decimal_string, exponent
-from chalicelib.features.invoices.records import AppliedTaxPart, CreditPart, Fee, Invoice, PeriodPart
+from chalicelib.domain.money import CONTEXT, decimal_string, exponent, round_half_up
+from chalicelib.features.invoices.records import AppliedTaxPart, CouponPart, CreditPart, Fee, Invoice, PeriodPart
 from chalicelib.platform.timestamps import iso, iso_or_none
+
+_SHARE_DECIMALS = 5
 
 
 def summary(invoice: Invoice, customer: Mapping[str, Any], *, file_url: str | None = None) -> dict[str, Any]:
@@ -78,7 +81,10 @@ def extended(
         "subscriptions": list(subscriptions),
         "billing_periods": [_period(period) for period in invoice.periods],
         "fees": [fee(each, invoice.payment_status) for each in fees],
-        "credits": [_credit(credit, invoice) for credit in invoice.credits],
+        "credits": [
+            *(_credit(part, invoice) for part in invoice.credits),
+            *(coupon_credit(part, invoice) for part in invoice.coupons),
+        ],
         "error_details": [],
         "preview_coupons": [],
     }
@@ -126,9 +132,11 @@ def fee(fee: Fee, payment_status: str) -> dict[str, Any]:
         "refunded_at": iso_or_none(fee.refunded_at),
         "event_transaction_id": fee.event_transaction_id,
         "description": fee.item_description,
-        "precise_coupons_amount_cents": "0.0",
-        "sub_total_excluding_taxes_amount_cents": fee.amount_cents,
-        "sub_total_excluding_taxes_precise_amount_cents": decimal_string(precise),
+        "precise_coupons_amount_cents": _precise(fee.coupon_share),
+        "sub_total_excluding_taxes_amount_cents": round_half_up(fee.amount_cents - fee.coupon_share),
+        "sub_total_excluding_taxes_precise_amount_cents": _precise(Fraction(precise) - fee.coupon_share)
+        if fee.coupon_share
+        else decimal_string(precise),
         "amount_details": ranges.numbered(fee.details),
         "self_billed": False,
         "item": {
@@ -151,21 +159,45 @@ def fee(fee: Fee, payment_status: str) -> dict[str, Any]:
     }
 
 
-def _credit(credit: CreditPart, invoice: Invoice) -> dict[str, Any]:
+def coupon_credit(part: CouponPart, invoice: Invoice) -> dict[str, Any]:
+    """The credit that an invoice took of an applied coupon."""
+    item = {
+        "lago_item_id": part.coupon_id,
+        "type": "coupon",
+        "code": part.code,
+        "name": part.name,
+        "description": part.description,
+    }
+    return _credit_of(part, item, invoice, before_taxes=part.before_taxes)
+
+
+def _credit(part: CreditPart, invoice: Invoice) -> dict[str, Any]:
+    item = {
+        "lago_item_id": part.note_id,
+        "type": "credit_note",
+        "code": part.note_number,
+        "name": part.note_invoice_number,
+        "description": None,
+    }
+    return _credit_of(part, item, invoice, before_taxes=False)
+
+
+def _credit_of(
+    part: CreditPart | CouponPart, item: dict[str, Any], invoice: Invoice, *, before_taxes: bool
+) -> dict[str, Any]:
     return {
-        "lago_id": credit.id,
-        "amount_cents": credit.amount_cents,
+        "lago_id": part.id,
+        "amount_cents": part.amount_cents,
         "amount_currency": invoice.currency,
-        "before_taxes": False,
-        "item": {
-            "lago_item_id": credit.note_id,
-            "type": "credit_note",
-            "code": credit.note_number,
-            "name": credit.note_invoice_number,
-            "description": None,
-        },
+        "before_taxes": before_taxes,
+        "item": item,
         "invoice": {"lago_id": invoice.id, "payment_status": invoice.payment_status},
     }
+
+
+def _precise(cents: Fraction) -> str:
+    """Exact cents as the API shows those without a last digit: to five decimals."""
+    return decimal_string(Decimal(round_half_up(cents * 10**_SHARE_DECIMALS)).scaleb(-_SHARE_DECIMALS, context=CONTEXT))
 
 
 def _period(period: PeriodPart) -> dict[str, Any]:

@@ -2,10 +2,23 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from fractions import Fraction
 
 from chalicelib.domain import fixed_charges, periods
 from chalicelib.domain.invoicing import dates, numbers
-from chalicelib.domain.invoicing.steps import NO_CREDITS, VERSION_NUMBERS, Credits, TaxedFee, Totals, totals
+from chalicelib.domain.invoicing.coupons import shares_of_fees
+from chalicelib.domain.invoicing.steps import (
+    AFTER_TAX,
+    BEFORE_TAX,
+    NO_CREDITS,
+    VERSION_NUMBERS,
+    Credits,
+    TaxedFee,
+    Totals,
+    totals,
+)
+from chalicelib.domain.invoicing.taxes import fee_taxes
+from chalicelib.domain.money import to_decimal
 from chalicelib.domain.subscriptions import IN_ADVANCE_CHARGE, IN_ADVANCE_CHARGE_PERIODIC, BillingLine, Days
 from chalicelib.features.customers.store import CUSTOMERS
 from chalicelib.features.invoices.records import AppliedTaxPart, DaysPart, Fee, Invoice, PeriodPart
@@ -25,6 +38,7 @@ def period_part(outcome: Outcome, row: BillingLine, *, kept_metric_ids: Sequence
         subscription_id=subscription.id,
         external_subscription_id=subscription.external_id,
         plan_id=outcome.plan.id,
+        parent_plan_id=outcome.plan.parent_id,
         reason=row.reason,
         start=row.period.start,
         end=row.period.end,
@@ -138,9 +152,32 @@ def draft_number(context: BillingContext) -> str:
     return numbers.draft(context.organization.document_number_prefix)
 
 
-def sums_of(fees: Sequence[Fee], credits: Credits = NO_CREDITS) -> Totals:
-    """The totals of these fees, lowered by these credits."""
-    return totals([_taxed(fee) for fee in fees], credits)
+def sums_of(fees: Sequence[Fee], credits: Credits = NO_CREDITS, mode: str = AFTER_TAX) -> Totals:
+    """The totals of these fees, lowered by these credits. `mode`: whether coupons come before or after tax."""
+    return totals([_taxed(fee) for fee in fees], credits, mode)
+
+
+def discounted(fees: Sequence[Fee], sums: Totals, mode: str) -> list[Fee]:
+    """The fees with their shares of the invoice's coupons; before tax, with the taxes of what these leave."""
+    if not sums.discounts:
+        return list(fees)
+    shares = zip(fees, shares_of_fees(sums.discounts, len(fees)), strict=True)
+    if mode == BEFORE_TAX:
+        return [_with_share(fee, share) for fee, share in shares]
+    return [fee.model_copy(update={"late_coupon_share_cents": str(share)}) for fee, share in shares]
+
+
+def _with_share(fee: Fee, share_cents: Fraction) -> Fee:
+    found = fee_taxes(fee.amount_cents - share_cents, [part.tax for part in fee.applied_taxes])
+    parts = zip(fee.applied_taxes, found.applied, strict=True)
+    return fee.model_copy(
+        update={
+            "coupon_share_cents": str(share_cents),
+            "taxes_amount_cents": found.amount_cents,
+            "taxes_precise_cents": format(to_decimal(found.precise_cents), "f"),
+            "applied_taxes": tuple(AppliedTaxPart.of(tax, part.id) for part, tax in parts),
+        }
+    )
 
 
 def _taxed(fee: Fee) -> TaxedFee:

@@ -217,6 +217,7 @@ def _invoice(context: EventContext, fee: Fee, invoice_id: InvoiceId, done: Seque
     draft = compose.drafted(billing, [line], [fee], invoice_id=invoice_id, now=now)
     issue = issue_transaction.finalized(billing, draft, [fee], now=now)
     assert issue.invoice is not None, "a fee makes an invoice"
-    copies = fee_store.copy_actions(organization.id, fee) if issue.invoice.visible else []
-    created = fees.created(organization.ref, fee, issue.invoice.payment_status, now=now)
+    (billed,) = issue.fees
+    copies = fee_store.copy_actions(organization.id, billed) if issue.invoice.visible else []
+    created = fees.created(organization.ref, billed, issue.invoice.payment_status, now=now)
     issue_transaction.carry_out(replace(issue, actions=[*copies, *done], tasks=[created]), now=now)

@@ -3,11 +3,14 @@
 from dataclasses import replace
 from datetime import date, datetime, timedelta
 
+from chalicelib import limits
 from chalicelib.domain import periods
 from chalicelib.domain.error_codes import Resource
 from chalicelib.domain.errors import ChangedMeanwhile
 from chalicelib.domain.invoicing import dates
 from chalicelib.domain.invoicing.steps import VERSION_NUMBERS
+from chalicelib.features.coupons import applying
+from chalicelib.features.customers import service as customers
 from chalicelib.features.invoices import store
 from chalicelib.features.invoices.records import Invoice
 from chalicelib.features.invoicing import drafts, issue_transaction
@@ -67,10 +70,16 @@ def finalize_all(
 
 
 def close(task: Task, now: datetime) -> None:
-    """Make the drafts of a deleted customer final, the oldest first. Source: rules/money 5."""
-    tasks = finalize_all(task.organization, CustomerId(task.subject), now=now)
+    """Make the drafts of a deleted customer final; once there are none, end its coupons. Source: rules/money 5, row 33."""
+    organization_id, customer_id = task.organization.id, CustomerId(task.subject)
+    tasks = finalize_all(task.organization, customer_id, now=now)
+    if tasks or customers.items_of(organization_id, customer_id).state.due_at is not None:
+        # What is still to be billed may use them: look again.
+        Unit(agenda.move(task, now + limits.CLOSED_CUSTOMER_AGAIN, now=now)).commit()
+        agenda.push([each for each in tasks if not each.in_clock])
+        return
+    applying.end_all_of(organization_id, customer_id, now=now)
     agenda.done(task).alone()
-    agenda.push([each for each in tasks if not each.in_clock])
 
 
 def _dates(context: BillingContext, draft: Invoice, on: date) -> dict[str, object]:

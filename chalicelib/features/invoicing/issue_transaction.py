@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 
 from chalicelib.domain import periods
 from chalicelib.domain.invoicing import numbers
+from chalicelib.domain.invoicing.steps import MODES
 from chalicelib.features.credit_notes import service as credit_notes
 from chalicelib.features.credit_notes import store as note_store
 from chalicelib.features.credit_notes import values as note_values
@@ -23,7 +24,7 @@ from chalicelib.features.customers.records import BillingState
 from chalicelib.features.invoices import overdue
 from chalicelib.features.invoices import service as invoices
 from chalicelib.features.invoices import store as invoice_store
-from chalicelib.features.invoices.records import Fee, Invoice
+from chalicelib.features.invoices.records import CouponPart, CreditPart, Fee, Invoice
 from chalicelib.features.invoicing import compose
 from chalicelib.features.invoicing.drafts import FINALIZE
 from chalicelib.features.organizations import store as organization_store
@@ -68,7 +69,8 @@ def finalized(context: BillingContext, draft: Invoice, fees: Sequence[Fee], *, n
         closed = draft.model_copy(update={"status": "closed", "finalized_at": now, "updated_at": now})
         return _with_notes(Issue(context, context.state, closed, fees), now=now)
     offer = credits.offered(context.credits, draft, fees)
-    sums = compose.sums_of(fees, offer.credits())
+    mode = MODES[draft.version_number]
+    sums = compose.sums_of(fees, offer.credits(), mode)
     taken = offer.taken(draft, sums, now=now)
     number, numbering = _numbered(context, draft, now=now)
     final = draft.model_copy(
@@ -77,14 +79,16 @@ def finalized(context: BillingContext, draft: Invoice, fees: Sequence[Fee], *, n
             "number": number,
             "sequential_id": context.state.invoices + 1,
             **compose.amounts(sums, draft.id),
-            "credits": tuple(each.part for each in taken),
+            "credits": tuple(each.part for each in taken if isinstance(each.part, CreditPart)),
+            "coupons": tuple(each.part for each in taken if isinstance(each.part, CouponPart)),
             "payment_status": "succeeded" if sums.total_amount_cents == 0 else "pending",
             "finalized_at": now,
             "updated_at": now,
         }
     )
     state = context.state.model_copy(update={"invoices": context.state.invoices + 1})
-    return _with_notes(Issue(context, state, final, fees, numbering, taken), now=now)
+    reduced = compose.discounted(fees, sums, mode)
+    return _with_notes(Issue(context, state, final, reduced, numbering, taken), now=now)
 
 
 def drafted(context: BillingContext, draft: Invoice, fees: Sequence[Fee]) -> Issue:

@@ -83,6 +83,8 @@ def _note_of(
         fee_cents=fee.amount_cents,
         credited_cents=Decimal(invoice.credited.get(fee.id, "0")),
         taxes_rate=Decimal(fee.taxes_rate),
+        coupon_share_cents=fee.coupon_share,
+        late_share_cents=fee.late_coupon_share,
     )
     if credit is None:
         return None

@@ -1,13 +1,18 @@
 """Credits of any kind: which an invoice may take, and that they are written with it. Source: rules/invoices 7.3."""
 
+from dataclasses import replace
+
 import pytest
 
 from chalicelib import limits
 from chalicelib.features.credits import service
+from chalicelib.features.credits.applied_coupons import UsableCoupon
 from chalicelib.features.credits.open_notes import NoteChange, OpenNote
+from chalicelib.features.customers import service as customers
 from chalicelib.features.invoices import store as invoices
 from chalicelib.platform.unit import Unit
 from tests.support import credit_notes
+from tests.support.coupons import apply, coupon
 from tests.support.credit_notes import NOW, a_note, an_invoice, listed, open_notes, stored
 from tests.support.story import Story
 
@@ -31,6 +36,25 @@ def test_the_oldest_notes_are_offered_as_far_as_a_transaction_holds_them(billed)
     fees = invoices.fees_of(billed.ref.id, invoice)
     many = [OpenNote(a_note(billed, id=f"other{n}")) for n in range(limits.CREDIT_NOTES_PER_INVOICE_MAX + 2)]
     assert service.offered(many, invoice, fees).notes == tuple(many[: limits.CREDIT_NOTES_PER_INVOICE_MAX])
+
+
+def test_coupons_come_first_in_what_a_transaction_holds(billed):
+    invoice = an_invoice(billed)
+    fees = invoices.fees_of(billed.ref.id, invoice)
+    made = coupon(billed, percentage_rate=1)
+    applied = apply(billed)
+    items = customers.items_of(billed.ref.id, applied["lago_customer_id"])
+    (found,) = [each for each in service.open_of(billed.ref.id, items) if isinstance(each, UsableCoupon)]
+    assert found.coupon.id == made["lago_id"]
+    many = [
+        replace(found, applied=found.applied.model_copy(update={"id": f"{n:02d}"}))
+        for n in range(limits.COUPONS_PER_INVOICE_MAX + 1)
+    ]
+    notes = [OpenNote(a_note(billed, id=f"other{n}")) for n in range(limits.CREDIT_NOTES_PER_INVOICE_MAX)]
+    offer = service.offered([*notes, *many], invoice, fees)
+    assert [each.applied.id for each, _ in offer.coupons] == [each.applied.id for each in many[:-1]]
+    assert 2 * (len(offer.coupons) + len(offer.notes)) == limits.CREDIT_PLACES_MAX
+    assert offer.notes == tuple(notes[: len(offer.notes)])
 
 
 def test_a_note_that_its_transaction_creates_and_takes_is_written_once(billed):

@@ -49,6 +49,9 @@ def world(module_aws: None) -> World:
     made = bodies.world()
     made.story.plan("numbers", [{"billable_metric_id": made.ids["gb"], "charge_model": "standard"} | _IN_ADVANCE])
     made.story.subscribe("numbers", "numbers")
+    made.story.ok("POST", "/coupons", {"coupon": bodies.coupon("single") | {"applies_to": None, "reusable": False}})
+    for code in ("ten", "single"):
+        made.story.ok("POST", *_apply(coupon_code=code)[1:])
     fees = made.story.ok("GET", "/fees?per_page=1000")["fees"]
     made.ids["of_invoice"] = next(fee["lago_id"] for fee in fees if fee["lago_invoice_id"])
     return made
@@ -88,6 +91,14 @@ def _tax(**fields: Any) -> Request:
     return "POST", "/taxes", {"tax": {"name": "T", "code": "t", "rate": 5} | fields}
 
 
+def _coupon(**fields: Any) -> Request:
+    return "POST", "/coupons", {"coupon": bodies.coupon("new") | fields}
+
+
+def _apply(**fields: Any) -> Request:
+    return "POST", "/applied_coupons", {"applied_coupon": {"external_customer_id": "cust"} | fields}
+
+
 def _fixed(**fields: Any) -> Request:
     return "POST", "/plans/plan/fixed_charges", {"fixed_charge": bodies.fixed_charge("new") | fields}
 
@@ -123,6 +134,11 @@ REQUESTS: dict[ErrorCode, Request] = {
     ),
     C.VALUES_ARE_INVALID: _one_off(from_datetime="2024-01-01"),
     C.NO_ACTIVE_SUBSCRIPTION: ("GET", "/customers/cust/current_usage?external_subscription_id=gone", None),
+    C.ONLY_ONE_LIMITATION_TYPE_PER_COUPON_ALLOWED: _coupon(
+        applies_to={"plan_codes": ["plan"], "billable_metric_codes": ["gb"]}
+    ),
+    C.PLAN_OVERLAPPING: _apply(coupon_code="ten"),
+    C.COUPON_IS_NOT_REUSABLE: _apply(coupon_code="single"),
     C.VALUE_IS_MANDATORY: _tax(code=" "),
     C.VALUE_IS_INVALID: _tax(rate="many"),
     C.VALUE_IS_TOO_LONG: _tax(code="x" * 256),
@@ -332,10 +348,12 @@ _PLAN_WITH = {"name": "n", "code": "n", "interval": "monthly", "amount_cents": 1
 _UNKNOWN_METRIC = {"billable_metric_id": "none", "charge_model": "standard", "properties": {"amount": "1"}}
 NOT_FOUND: dict[Resource, Request] = {
     Resource.ADD_ON: ("GET", "/add_ons/none", None),
+    Resource.APPLIED_COUPON: ("DELETE", "/customers/cust/applied_coupons/none", None),
     Resource.BILLABLE_METRIC: ("GET", "/billable_metrics/none", None),
     Resource.BILLABLE_METRICS: ("POST", "/plans", {"plan": _PLAN_WITH | {"charges": [_UNKNOWN_METRIC]}}),
     Resource.CHARGE: ("GET", "/plans/plan/charges/none", None),
     Resource.CHARGE_FILTER: ("GET", "/plans/plan/charges/gb/filters/none", None),
+    Resource.COUPON: ("GET", "/coupons/none", None),
     Resource.CREDIT_NOTE: ("GET", "/credit_notes/none", None),
     Resource.CUSTOMER: ("GET", "/customers/none", None),
     Resource.EVENT: ("GET", "/events/none", None),
@@ -347,6 +365,7 @@ NOT_FOUND: dict[Resource, Request] = {
     Resource.PAYMENT: ("GET", "/payments/none", None),
     Resource.PAYMENT_RECEIPT: ("GET", "/payment_receipts/none", None),
     Resource.PLAN: ("GET", "/plans/none", None),
+    Resource.PLANS: _coupon(applies_to={"plan_codes": ["none"]}),
     Resource.SUBSCRIPTION: ("GET", "/subscriptions/none", None),
     Resource.TAX: ("GET", "/taxes/none", None),
     Resource.WEBHOOK_ENDPOINT: ("GET", "/webhook_endpoints/none", None),

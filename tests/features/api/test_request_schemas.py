@@ -10,6 +10,7 @@ from chalicelib.api import test_clock
 from chalicelib.domain.error_codes import ErrorCode
 from chalicelib.features.add_ons.schemas import AddOnInput
 from chalicelib.features.billable_metrics.schemas import EvaluationInput, MetricInput
+from chalicelib.features.coupons import schemas as coupons
 from chalicelib.features.credit_notes import schemas as credit_notes
 from chalicelib.features.customers.schemas import AddressInput, CustomerInput
 from chalicelib.features.customers.schemas import BillingConfigurationInput as CustomerConfiguration
@@ -34,6 +35,9 @@ _SUBSCRIPTION = {"external_customer_id": "c", "plan_code": "p", "external_id": "
 VALID: dict[type[schema.Request], dict[str, Any]] = {
     test_clock.ClockUpdate: {"now": "2024-01-01T00:00:00Z"},
     AddOnInput: bodies.add_on(),
+    coupons.CouponInput: bodies.coupon(),
+    coupons.Limitations: {},
+    coupons.AppliedCouponInput: {},
     MetricInput: bodies.metric(),
     EvaluationInput: {"expression": "1", "event": {"code": "c", "timestamp": 1}},
     credit_notes.CreditNoteUpdate: {},

@@ -11,6 +11,7 @@ from pynamodb.attributes import BooleanAttribute, UnicodeAttribute
 from pynamodb.expressions.operand import Path
 
 from chalicelib.domain.errors import Invalid
+from chalicelib.features.coupons.store import AppliedCouponRow
 from chalicelib.features.credit_notes.store import OpenNoteRow
 from chalicelib.features.customers.items import CustomerItem
 from chalicelib.features.customers.store import BillingStateRow, CustomerRow
@@ -185,7 +186,7 @@ def test_what_is_too_large_for_an_item_is_refused_before_anything_is_written(aws
 
 
 def test_each_item_under_a_customer_belongs_to_one_class_of_rows():
-    kinds = {CustomerRow, BillingStateRow, SubscriptionRow, OpenNoteRow}
+    kinds = {CustomerRow, BillingStateRow, SubscriptionRow, OpenNoteRow, AppliedCouponRow}
     assert set(_below(CustomerItem)) == kinds
     beginnings = [kind.begins for kind in kinds]
     assert not any(a != b and a.startswith(b) for a in beginnings for b in beginnings)
