@@ -108,8 +108,8 @@ def check(story: Story, invoice: Invoice) -> None:
     refunded = sum(note.refund_amount_cents for note in made)
     assert refunded == invoice.noted.refunded_cents <= invoice.total_paid_amount_cents
     assert sum(note.offset_amount_cents for note in made) == invoice.offset_amount_cents
-    assert invoice.due_cents >= 0
-    assert (invoice.payment_status == "succeeded") == (invoice.due_cents == 0)
+    assert invoice.due_amount_cents >= 0
+    assert (invoice.payment_status == "succeeded") == (invoice.due_amount_cents == 0)
 
 
 def complete(story: Story, invoice: Invoice) -> None:

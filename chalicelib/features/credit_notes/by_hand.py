@@ -56,7 +56,7 @@ class CreditedInvoice:
             fees=tuple(_creditable_fee(invoice, fee) for fee in self.fees),
             notes=notes,
             paid_cents=invoice.total_paid_amount_cents,
-            due_cents=invoice.due_cents,
+            due_cents=invoice.due_amount_cents,
             wallet_cents=None if self.wallet is None else self.wallet.balance_cents,
         )
 

@@ -47,7 +47,7 @@ def draft_or_final(
             found.total_cents, mode=mode, paid_cents=paid, used_cents=money.round_half_up(kept * used_cents)
         ),
         refundable_cents=invoice.total_paid_amount_cents - invoice.noted.refunded_cents,
-        due_cents=invoice.due_cents,
+        due_cents=invoice.due_amount_cents,
     )
     return made(
         invoice,
@@ -125,7 +125,9 @@ def finalized(
     if invoice.status == "finalized":
         parts = Split(note.credit_amount_cents, note.refund_amount_cents, note.offset_amount_cents)
         refundable = note.refund_amount_cents
-        fields |= _given(credit_notes.given_within(parts, refundable_cents=refundable, due_cents=invoice.due_cents))
+        fields |= _given(
+            credit_notes.given_within(parts, refundable_cents=refundable, due_cents=invoice.due_amount_cents)
+        )
     return note.model_copy(
         update={
             **fields,

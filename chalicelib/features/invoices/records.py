@@ -302,7 +302,7 @@ class Invoice(Record):
         return self.status in VISIBLE
 
     @property
-    def due_cents(self) -> int:
+    def due_amount_cents(self) -> int:
         """What is still to be paid."""
         left = self.total_amount_cents - self.total_paid_amount_cents - self.offset_amount_cents
         return 0 if self.status == "voided" else left

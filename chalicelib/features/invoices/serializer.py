@@ -44,7 +44,7 @@ def summary(invoice: Invoice, customer: Mapping[str, Any], *, file_url: str | No
         "sub_total_including_taxes_amount_cents": invoice.sub_total_including_taxes_amount_cents,
         "total_amount_cents": invoice.total_amount_cents,
         "total_paid_amount_cents": invoice.total_paid_amount_cents,
-        "total_due_amount_cents": invoice.due_cents,
+        "total_due_amount_cents": invoice.due_amount_cents,
         "total_offsetted_credit_note_amount_cents": invoice.offset_amount_cents,
         "creditable_amount_cents": invoice.creditable_cents,
         "refundable_amount_cents": invoice.refundable_cents,

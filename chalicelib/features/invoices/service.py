@@ -154,7 +154,7 @@ def changed(organization_id: OrganizationId, old: Invoice, new: Invoice, *, now:
 def settled(invoice: Invoice, *, now: datetime, **amounts: int) -> Invoice:
     """An invoice after its paid or offset amount was raised: succeeded once nothing is due. Source: rules/invoices 10."""
     after: Invoice = invoice.changed(now=now, **amounts)
-    return after.model_copy(update={"payment_status": "succeeded"}) if after.due_cents == 0 else after
+    return after.model_copy(update={"payment_status": "succeeded"}) if after.due_amount_cents == 0 else after
 
 
 def printed_actions(organization_id: OrganizationId, invoice: Invoice, file_key: str) -> list[Write]:

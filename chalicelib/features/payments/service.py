@@ -84,7 +84,7 @@ def _payable(organization_id: OrganizationId, invoice_id: InvoiceId, amount_cent
     invoice = invoices.find(organization_id, invoice_id)
     if invoice.status != "finalized":
         raise Forbidden(ErrorCode.INVALID_TYPE_OR_STATUS)
-    if amount_cents > invoice.due_cents:
+    if amount_cents > invoice.due_amount_cents:
         raise Invalid.field("amount_cents", ErrorCode.INVALID_VALUE)
     return invoice
 
