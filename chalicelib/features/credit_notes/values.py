@@ -30,12 +30,11 @@ def draft_or_final(
 ) -> CreditNote:
     """The automatic note for unused days of a fee paid in advance.
 
-    `item_cents` exact, before tax; `used_cents`: the part of the fee still owed, with tax and before coupons; `mode`: credit,
+    `item_cents` exact, before tax; `used_cents`: the part of the fee still owed, with tax and less coupons; `mode`: credit,
     refund or offset. It is a draft on a draft invoice, and final on any other. Never more is refunded than was paid, nor
     offset than is due. Source: rules/billing-periods 7.4; rules/invoices 7.1.
     """
     found = _automatic(invoice, [(fee, item_cents)])
-    kept = _paid_part(fee)
     late_coupons = invoice.coupons_amount_cents if invoice.version_number == VERSION_NUMBERS[AFTER_TAX] else 0
     paid = credit_notes.paid_share_cents(
         invoice.total_paid_amount_cents,
@@ -43,9 +42,7 @@ def draft_or_final(
         whole_cents=invoice.sub_total_including_taxes_amount_cents - late_coupons,
     )
     parts = credit_notes.given_within(
-        credit_notes.split(
-            found.total_cents, mode=mode, paid_cents=paid, used_cents=money.round_half_up(kept * used_cents)
-        ),
+        credit_notes.split(found.total_cents, mode=mode, paid_cents=paid, used_cents=used_cents),
         refundable_cents=invoice.total_paid_amount_cents - invoice.noted.refunded_cents,
         due_cents=invoice.due_amount_cents,
     )
@@ -190,14 +187,6 @@ def _item(fee: Fee, cents: Decimal) -> CreditItem:
 
 def _has_coupons(fee: Fee) -> bool:
     return early_share(fee) != 0 or Fraction(fee.late_coupon_share_cents) != 0
-
-
-def _paid_part(fee: Fee) -> Fraction:
-    """The part of a fee with tax that coupons left to pay."""
-    if not fee.amount_cents or not _has_coupons(fee):
-        return Fraction(1)
-    left = 1 - early_share(fee) / fee.amount_cents
-    return left * (1 - Fraction(fee.late_coupon_share_cents) / _gross(fee)) if left else left
 
 
 def _gross(fee: Fee) -> Fraction:
