@@ -18,7 +18,7 @@ OVERDUE = agenda.kind("invoice_overdue", rank=30)
 
 def is_awaited(invoice: Invoice) -> bool:
     """Whether a payment is awaited, so that the invoice may become overdue."""
-    unpaid = invoice.payment_status != "succeeded" and invoice.due_cents > 0
+    unpaid = invoice.payment_status != "succeeded" and invoice.due_amount_cents > 0
     return invoice.status == "finalized" and unpaid and invoice.payment_dispute_lost_at is None
 
 
