@@ -69,13 +69,10 @@ class MakeRun:
         for place in Path("/proc").glob("[0-9]*"):
             try:
                 command = (place / "cmdline").read_bytes().replace(b"\0", b" ").decode()
-                environment = (place / "environ").read_bytes()
+                about = (place / "environ").read_bytes() + (place / "cwd").readlink().as_posix().encode()
             except OSError:
-                continue
-            if (
-                "infra.local" in command
-                and str(self.folder).encode() in environment + (place / "cwd").readlink().as_posix().encode()
-            ):
+                continue  # It ended meanwhile.
+            if "infra.local" in command and str(self.folder).encode() in about:
                 found.append(command)
         return found
 
