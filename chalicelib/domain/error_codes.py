@@ -151,6 +151,7 @@ class ErrorCode(StrEnum):
     INVALID_OPERATION_TYPE = "invalid_operation_type", "The event neither adds nor removes."
     RECURRING_RESOURCE_ALREADY_ADDED = "recurring_resource_already_added", "The event adds what is there."
     RECURRING_RESOURCE_NOT_FOUND = "recurring_resource_not_found", "The event removes what is not there."
+    BILLING_ENTITY_MUST_BE_IN_EU = "billing_entity_must_be_in_eu", "European VAT is managed from a member state only."
     EXCEEDED_LIMIT = "exceeded_limit", "The organization has as many endpoints as it may have."
     VALUES_ARE_INVALID = "values_are_invalid", "One of two instants is missing, or they are the wrong way round."
     NO_LINKED_PAYMENT_PROVIDER = "no_linked_payment_provider", "The customer has no payment provider."
@@ -176,6 +177,7 @@ class Resource(StrEnum):
 
     ADD_ON = "add_on"
     APPLIED_COUPON = "applied_coupon"
+    BILLING_ENTITY = "billing_entity"
     BILLABLE_METRIC = "billable_metric"
     BILLABLE_METRICS = "billable_metrics"
     CHARGE = "charge"

@@ -447,6 +447,9 @@ REQUESTS: dict[Route, Valid] = {
         lambda _: {"name": "New", "email": "n@example.com", "sandbox": False}, root="organization", admin=True
     ),
     ("PUT", f"{API}/organizations"): _of("organization", organization(), back="/organizations"),
+    ("PUT", f"{API}/billing_entities/{{code}}"): _of(
+        "billing_entity", {"country": "FR", "eu_tax_management": False, "net_payment_term": 3}, {"code": "default"}
+    ),
     ("PUT", f"{API}/test_clock"): Valid(_clock, root="test_clock", back="/test_clock"),
     ("POST", f"{API}/taxes"): _of("tax", _TAX, back="/taxes/{code}"),
     ("PUT", f"{API}/taxes/{{code}}"): _of("tax", _TAX, {"code": "vat"}, "/taxes/{code}"),

@@ -187,6 +187,8 @@ CHANGES: list[Change] = [
     Change("POST /admin/organizations", body={"name": "Two", "api_key": "two"}, again=422),
     Change("PUT /api/v1/organizations", body={"organization": {
         "name": "Renamed", "timezone": "Europe/Paris", "webhook_url": "https://example.com/other"}}),
+    Change("PUT /api/v1/billing_entities/{code}", "/billing_entities/default", {"billing_entity": {
+        "country": "FR", "net_payment_term": 3}}),
     *_crud("tax", "taxes", {"name": "n", "code": "new", "rate": 1}, "spare", {"rate": 7, "code": "moved"}),
     *_crud("add_on", "add_ons", _ADD_ON, "desk", {"amount_cents": 7}),
     *_crud("coupon", "coupons", _COUPON, "rest", {"name": "Renamed", "amount_cents": 7}),

@@ -15,6 +15,7 @@ from chalicelib.features.customers.schemas import CustomerInput
 from chalicelib.features.customers.store import CUSTOMERS
 from chalicelib.features.organizations import service as organizations
 from chalicelib.features.organizations.records import Organization
+from chalicelib.features.taxes import eu_vat
 from chalicelib.features.taxes import service as taxes
 from chalicelib.features.webhooks import service as webhooks
 from chalicelib.platform import agenda, schema
@@ -55,7 +56,7 @@ def upsert(organization: OrganizationRef, values: Mapping[str, Any], *, now: dat
             customer, actions, tasks = creation(own, blank, number, now=now)
             Unit([*actions, *(agenda.put(task, now=now) for task in tasks)]).commit()
             return customer, tasks
-        return _change(own, old, _with(old, request, tax_ids, now=now), now=now)
+        return _change(own, old, _with_eu_tax(own, old, _with(old, request, tax_ids, now=now), tax_ids), now=now)
 
     return retrying(attempt, Resource.CUSTOMER)
 
@@ -108,6 +109,8 @@ def creation(
     """A new customer with its number, the actions that store it, and the tasks that go with them. Refused if its
     external id came into use meanwhile. Call it after all checks of the request, so that no number is drawn for
     nothing."""
+    if organization.eu_tax_management:
+        blank = blank.model_copy(update={"tax_ids": _with_own(organization, blank, blank.tax_ids)})
     customer = blank.model_copy(update={"sequential_id": number()})
     shown = serializer.show_all(organization, [customer])[0]
     subject = f"customer.created#{customer.id}"
@@ -212,6 +215,27 @@ def follow_all_tasks(old: Organization, new: Organization, *, now: datetime) -> 
     if not dates and not taxes:
         return []
     return [agenda.task(FOLLOW_ALL, new.ref, str(new.version), now, {"taxes": taxes})]
+
+
+def _with_eu_tax(organization: Organization, old: Customer, new: Customer, given: tuple[TaxId, ...] | None) -> Customer:
+    """The changed customer with its tax of European VAT, where a field changed that decides it, or where it had none.
+
+    The tax is added to those that the request gives; else it is alone. Source: rules/invoices 4.3.
+    """
+    if not organization.eu_tax_management:
+        return new
+    if _vat_facts(old) == _vat_facts(new) and eu_vat.has_one(organization.id, old.tax_ids):
+        return new
+    return new.model_copy(update={"tax_ids": _with_own(organization, new, given or ())})
+
+
+def _with_own(organization: Organization, customer: Customer, given: tuple[TaxId, ...]) -> tuple[TaxId, ...]:
+    own = eu_vat.id_of(organization.id, *_vat_facts(customer), ours=organization.country or "")
+    return given if own is None else tuple(dict.fromkeys((*given, own)))
+
+
+def _vat_facts(customer: Customer) -> tuple[str | None, str | None, str | None]:
+    return customer.country, customer.zipcode, customer.tax_identification_number
 
 
 def _follow_tasks(organization: Organization, old: Customer, new: Customer, *, now: datetime) -> list[Task]:

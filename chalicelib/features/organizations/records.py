@@ -53,6 +53,7 @@ class Organization(BaseModel):
     document_number_prefix: str = ""
     email_settings: tuple[EmailSetting, ...] = ()
     finalize_zero_amount_invoice: bool = True
+    eu_tax_management: bool = False
     billing_configuration: BillingConfiguration = Field(default_factory=BillingConfiguration)
     version: int = 0
 

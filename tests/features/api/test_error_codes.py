@@ -132,6 +132,11 @@ REQUESTS: dict[ErrorCode, Request] = {
         "/invoices/@invoice/void",
         {"generate_credit_note": True, "credit_amount": 10**12},
     ),
+    C.BILLING_ENTITY_MUST_BE_IN_EU: (
+        "PUT",
+        "/billing_entities/default",
+        {"billing_entity": {"country": "US", "eu_tax_management": True}},
+    ),
     C.VALUES_ARE_INVALID: _one_off(from_datetime="2024-01-01"),
     C.NO_ACTIVE_SUBSCRIPTION: ("GET", "/customers/cust/current_usage?external_subscription_id=gone", None),
     C.ONLY_ONE_LIMITATION_TYPE_PER_COUPON_ALLOWED: _coupon(
@@ -351,6 +356,7 @@ NOT_FOUND: dict[Resource, Request] = {
     Resource.APPLIED_COUPON: ("DELETE", "/customers/cust/applied_coupons/none", None),
     Resource.BILLABLE_METRIC: ("GET", "/billable_metrics/none", None),
     Resource.BILLABLE_METRICS: ("POST", "/plans", {"plan": _PLAN_WITH | {"charges": [_UNKNOWN_METRIC]}}),
+    Resource.BILLING_ENTITY: ("GET", "/billing_entities/none", None),
     Resource.CHARGE: ("GET", "/plans/plan/charges/none", None),
     Resource.CHARGE_FILTER: ("GET", "/plans/plan/charges/gb/filters/none", None),
     Resource.COUPON: ("GET", "/coupons/none", None),

@@ -1,6 +1,7 @@
 """Previews: nothing is stored, and what is shown is what is issued next. Source: rules/invoices 14."""
 
 import pytest
+from lago_python_client.models.invoice import InvoiceResponse
 
 from tests.support.items import core
 from tests.support.story import Story, meter
@@ -141,6 +142,11 @@ def test_a_customer_that_is_not_stored(shop):
     shown = preview(shop, **body)
     assert (shown["customer"]["name"], shown["total_amount_cents"]) == ("New", 3720)
     assert shop.ok("GET", "/customers")["meta"]["total_count"] == 1
+
+
+def test_the_official_client_reads_it(shop):
+    shown = InvoiceResponse.parse_obj(preview(shop, plan_code="advance"))
+    assert (shown.total_amount_cents, shown.status, shown.fees.__root__[0].amount_cents) == (3720, "draft", 3100)
 
 
 def test_coupons_that_are_tried(shop):

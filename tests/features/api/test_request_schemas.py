@@ -16,6 +16,7 @@ from chalicelib.features.customers.schemas import AddressInput, CustomerInput
 from chalicelib.features.customers.schemas import BillingConfigurationInput as CustomerConfiguration
 from chalicelib.features.events.schemas import EstimateInput, EventInput
 from chalicelib.features.invoicing import one_off, preview, void
+from chalicelib.features.organizations.billing_entities import BillingEntityUpdate
 from chalicelib.features.organizations.schemas import BillingConfigurationInput, OrganizationCreate, OrganizationUpdate
 from chalicelib.features.payments.schemas import PaymentInput
 from chalicelib.features.plans import schemas as plans
@@ -53,6 +54,7 @@ VALID: dict[type[schema.Request], dict[str, Any]] = {
     EstimateInput: _EVENT,
     OrganizationCreate: {"name": "n"},
     OrganizationUpdate: bodies.organization(),
+    BillingEntityUpdate: bodies.organization(),
     BillingConfigurationInput: {},
     plans.PlanInput: bodies.plan(_WORLD, "p"),
     plans.ChargeInput: bodies.charge(_WORLD),
