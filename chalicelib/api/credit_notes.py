@@ -5,7 +5,8 @@ from typing import Any
 from chalicelib.features.credit_notes import listings, service
 from chalicelib.features.credit_notes.records import CreditNote
 from chalicelib.features.customers import service as customers
-from chalicelib.platform.http import Call, Routes
+from chalicelib.features.documents import orders
+from chalicelib.platform.http import Answer, Call, Routes
 from chalicelib.platform.ids import CreditNoteId
 
 routes = Routes(__name__)
@@ -43,6 +44,20 @@ def update(call: Call) -> dict[str, Any]:
 def void(call: Call) -> dict[str, Any]:
     """Give up what is left of the balance."""
     return _answer(call, service.void(call.organization.id, CreditNoteId(call.path["lago_id"]), now=call.now))
+
+
+@routes.post("/credit_notes/{lago_id}/download")
+def download(call: Call) -> Any:
+    """The note with a link to its document, or an empty answer while it is being printed."""
+    note = service.download(call.organization, CreditNoteId(call.path["lago_id"]))
+    printed = orders.awaited(note, lambda: service.find(call.organization.id, note.id))
+    return Answer(None) if printed is None else _answer(call, printed)
+
+
+@routes.post("/credit_notes/{lago_id}/download_pdf")
+def download_pdf(call: Call) -> Any:
+    """The same under its newer name."""
+    return download(call)
 
 
 def _answer(call: Call, note: CreditNote) -> dict[str, Any]:

@@ -95,6 +95,8 @@ WITHOUT_BODY: frozenset[Route] = frozenset(
         ("DELETE", f"{API}/webhook_endpoints/{{lago_id}}"),
         ("POST", f"{API}/invoices/{{lago_id}}/download"),
         ("POST", f"{API}/invoices/{{lago_id}}/download_pdf"),
+        ("POST", f"{API}/credit_notes/{{lago_id}}/download"),
+        ("POST", f"{API}/credit_notes/{{lago_id}}/download_pdf"),
         ("PUT", f"{API}/invoices/{{lago_id}}/refresh"),
         ("PUT", f"{API}/invoices/{{lago_id}}/finalize"),
         ("PUT", f"{API}/credit_notes/{{lago_id}}/void"),

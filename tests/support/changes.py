@@ -20,6 +20,8 @@ OTHERS = {
     "POST /api/v1/billable_metrics/evaluate_expression",
     "POST /api/v1/invoices/{lago_id}/download",
     "POST /api/v1/invoices/{lago_id}/download_pdf",
+    "POST /api/v1/credit_notes/{lago_id}/download",
+    "POST /api/v1/credit_notes/{lago_id}/download_pdf",
     "PUT /api/v1/test_clock",
     "DELETE /api/v1/test_clock",
 }

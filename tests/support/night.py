@@ -16,10 +16,10 @@ from botocore.exceptions import ClientError
 
 from chalicelib import wiring
 from chalicelib.features.audit import late
+from chalicelib.features.documents import render
 from chalicelib.features.metering import write
 from chalicelib.platform import aws, clock, dynamodb, queues
 from chalicelib.platform.settings import settings
-from chalicelib.tasks import documents
 from infra.local import provision
 
 # What a worker of the local stack, or a small Lambda batch, takes at once.
@@ -248,7 +248,7 @@ def simulated_night(start: datetime, monkeypatch: pytest.MonkeyPatch) -> Iterato
     with monkeypatch.context() as patched:
         patched.setattr(aws, "client", client)
         patched.setattr(clock, "utc_now", lambda: night.now)
-        patched.setattr(documents, "invoice_pdf", lambda document: b"%PDF-1.7")
+        patched.setattr(render, "pdf", lambda page: b"%PDF-1.7")
         patched.setattr(late, "watch", lambda organization, now: None)
         patched.setattr(time, "sleep", night.sleep)
         for waiting in (dynamodb.transact, write._commit):

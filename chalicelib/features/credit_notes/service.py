@@ -16,11 +16,12 @@ from chalicelib.features.credit_notes.schemas import METADATA_KEYS_MAX, CreditNo
 from chalicelib.features.customers import serializer as customer_serializer
 from chalicelib.features.customers import service as customer_service
 from chalicelib.features.customers.items import CustomerItems
+from chalicelib.features.documents import orders
 from chalicelib.features.invoices import reading as invoices
 from chalicelib.features.invoices import serializer as invoice_serializer
 from chalicelib.features.invoices.records import AppliedTaxPart, Fee, Invoice
 from chalicelib.features.organizations import service as organizations
-from chalicelib.platform import agenda, clock, schema
+from chalicelib.platform import agenda, clock, files, schema
 from chalicelib.platform.agenda import Task
 from chalicelib.platform.clock import OrganizationRef
 from chalicelib.platform.ids import CreditNoteId, InvoiceId, OrganizationId, derived_id
@@ -30,6 +31,7 @@ from chalicelib.platform.unit import Unit, Write
 
 # Announces an issue. In real time whatever clock the organization has.
 ISSUED = agenda.kind("credit_note_issued", rank=86, wall_clock=True)
+PRINT = agenda.kind("print_credit_note", rank=96, wall_clock=True, queue="documents")
 
 # An invoice may have thousands of fees, but those that are credited mostly stand at its head.
 _FEES_AT_ONCE = 50
@@ -152,7 +154,23 @@ def show_many(organization_id: OrganizationId, notes: Sequence[CreditNote]) -> l
     shown = {customer.id: customer_serializer.base(own, customer) for customer in customers.values()}
     found = _fees_of(organization_id, notes)
     fees = {fee.id: invoice_serializer.fee(fee, invoice.payment_status) for invoice, fee in found}
-    return [serializer.show(note, shown[note.customer_id], fees) for note in notes]
+    return [serializer.show(note, shown[note.customer_id], fees, file_url=file_url(note)) for note in notes]
+
+
+def file_url(note: CreditNote) -> str | None:
+    """A fresh link to the document, once it is printed."""
+    return None if note.file_key is None else files.link(note.file_key, f"{note.number}.pdf")
+
+
+def download(organization: OrganizationRef, note_id: CreditNoteId) -> CreditNote:
+    """The final note whose document is wanted; one that is not there is printed at once.
+
+    Raises: NotFound, also for drafts.
+    """
+    note = find(organization.id, note_id)
+    if not orders.ready(note.file_key):
+        orders.ask(PRINT, organization, note_id, lost=note.file_key is not None)
+    return note
 
 
 def get(organization_id: OrganizationId, note_id: CreditNoteId) -> CreditNote | None:
@@ -190,6 +208,11 @@ def write_actions(
 ) -> list[Write]:
     """All notes that one transaction writes: new ones, and others over what was read; refused if somebody else wrote."""
     return store.write_notes(organization_id, created=created, replaced=replaced)
+
+
+def printed_actions(organization_id: OrganizationId, note: CreditNote, file_key: str) -> list[Write]:
+    """Let a note name its document; refused if somebody else wrote in between."""
+    return store.replace_actions(organization_id, note, note.model_copy(update={"file_key": file_key}))
 
 
 def update(
