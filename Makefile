@@ -47,6 +47,10 @@ fmt: setup ## Format
 rooms: setup ## Draw the picture of the rooms in docs/architecture.md anew
 	$(PY) -m scripts.rooms
 
+pictures: ## Draw the pictures of documents in docs/documents/ anew
+	@infra/setup.sh pictures
+	$(PY) -m scripts.documents
+
 bench: setup-bench ## Count requests and capacity units, profile metering, compare reading with databases
 	$(PY) -m scripts.bench
 
@@ -72,4 +76,4 @@ export-events: setup ## Raw events of days as files in the bucket (ORGANIZATION=
 	$(PY) -m scripts.export_events
 
 .PHONY: help setup setup-test run reset demo test test-domain lint types check fmt bench package deploy tasks dead-letters
-.PHONY: setup-bench rooms audit rebuild export-events
+.PHONY: setup-bench rooms pictures audit rebuild export-events

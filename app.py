@@ -41,6 +41,12 @@ def print_documents(event: Any) -> dict[str, Any]:
     return wiring.work(event.to_dict()["Records"])
 
 
+@app.on_sqs_message(queue=settings().asked_queue, batch_size=1, name="print_asked")
+def print_asked(event: Any) -> dict[str, Any]:
+    """Draw PDFs that somebody waits for."""
+    return wiring.work(event.to_dict()["Records"])
+
+
 @app.on_sqs_message(queue=settings().webhooks_queue, batch_size=10, name="deliver")
 def deliver(event: Any) -> dict[str, Any]:
     """Deliver webhooks."""

@@ -138,3 +138,5 @@ WEBHOOK_PAYLOAD_INLINE_BYTES = 200_000  # Larger payloads lie in S3: neither a m
 
 # Files.
 LINK_SECONDS = 15 * 60
+LOGO_BYTES_MAX = 800 * 1024
+LOGO_PIXELS_MAX = 4_000_000  # A few kilobytes can unfold to gigabytes; this is 16 MB while a document is drawn.

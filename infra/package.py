@@ -31,6 +31,8 @@ FUNCTIONS: dict[str, tuple[int, int, str | None, int | None]] = {
     # Few at once: what sandboxes do takes little of the account's concurrency, however many of them leap.
     "SandboxWorker": (900, 1024, "SandboxQueue", 5),
     "PrintDocuments": (120, 2048, "DocumentsQueue", 10),
+    # What somebody waits for never stands behind what the night made.
+    "PrintAsked": (120, 2048, "AskedQueue", 10),
     "Deliver": (60, 512, "WebhooksQueue", 20),
     "Tick": (60, 512, None, None),
 }
@@ -127,9 +129,10 @@ def _complete(template: dict[str, Any], stage: str, environment: Mapping[str, st
             else:
                 source["Properties"].pop("MaximumBatchingWindowInSeconds", None)
     # The layer brings fonts beside the libraries; /opt/lib is on the loader's path already.
-    printing = template["Resources"]["PrintDocuments"]["Properties"]
-    printing["Environment"]["Variables"]["FONTCONFIG_FILE"] = "/opt/fonts/fonts.conf"
-    printing["Layers"] = {"Fn::If": ["HasPrintLayer", [{"Ref": "PrintLayerArn"}], {"Ref": "AWS::NoValue"}]}
+    for name in ("PrintDocuments", "PrintAsked"):
+        printing = template["Resources"][name]["Properties"]
+        printing["Environment"]["Variables"]["FONTCONFIG_FILE"] = "/opt/fonts/fonts.conf"
+        printing["Layers"] = {"Fn::If": ["HasPrintLayer", [{"Ref": "PrintLayerArn"}], {"Ref": "AWS::NoValue"}]}
 
 
 def _variables(stage: str) -> dict[str, Any]:

@@ -19,8 +19,9 @@ def _api() -> list[dict[str, Any]]:
         _table("CoreTable", *_READ_TABLE, *_WRITE_TABLE, *_CONDITION),
         # Reading usage compacts closed days, and the API marks a sandbox's messages in flight.
         _table("UsageTable", *_READ_TABLE, *_WRITE_TABLE),
-        _send("EventsQueue", "JobsQueue", "SandboxQueue", "DocumentsQueue", "WebhooksQueue"),
+        _send("EventsQueue", "JobsQueue", "SandboxQueue", "DocumentsQueue", "AskedQueue", "WebhooksQueue"),
         _files("s3:GetObject", "s3:PutObject"),
+        _list_files(),
         _key("kms:Encrypt", "kms:Decrypt"),
     ]
 
@@ -51,13 +52,17 @@ def _sandbox_worker() -> list[dict[str, Any]]:
     return _worker("SandboxQueue")
 
 
-def _print() -> list[dict[str, Any]]:
+def _print(queue: str = "DocumentsQueue") -> list[dict[str, Any]]:
     return [
         _table("CoreTable", *_READ_TABLE, *_WRITE_TABLE),
-        _consume("DocumentsQueue"),
+        _consume(queue),
         _send("JobsQueue", "SandboxQueue", "DocumentsQueue"),
         _files("s3:GetObject", "s3:PutObject"),
     ]
+
+
+def _print_asked() -> list[dict[str, Any]]:
+    return _print("AskedQueue")
 
 
 def _deliver() -> list[dict[str, Any]]:
@@ -80,6 +85,7 @@ _OWN = {
     "Worker": _worker,
     "SandboxWorker": _sandbox_worker,
     "PrintDocuments": _print,
+    "PrintAsked": _print_asked,
     "Deliver": _deliver,
     "Tick": _tick,
 }
@@ -112,6 +118,11 @@ def _consume(queue: str) -> dict[str, Any]:
 
 def _files(*actions: str) -> dict[str, Any]:
     return _allow(list(actions), [{"Fn::Join": ["/", [{"Fn::GetAtt": ["FilesBucket", "Arn"]}, "*"]]}])
+
+
+def _list_files() -> dict[str, Any]:
+    # Without it S3 answers 403 where an object is missing.
+    return _allow(["s3:ListBucket"], [{"Fn::GetAtt": ["FilesBucket", "Arn"]}])
 
 
 def _key(*actions: str) -> dict[str, Any]:

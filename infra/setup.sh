@@ -3,6 +3,7 @@
 #   infra/setup.sh run     what `make run` needs
 #   infra/setup.sh test    also Java 17 and Amazon's DynamoDB Local, for the storage tests; what cannot be installed is left
 #                          out, and `make test` says so at its end; with CI set nothing may be left out
+#   infra/setup.sh pictures  also pdftoppm, with which `make pictures` makes the pictures of docs/documents
 #   infra/setup.sh bench   also PostgreSQL and ClickHouse, with which `make bench` compares reading
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -55,6 +56,14 @@ fi
 # WeasyPrint's native libraries: without them everything runs but PDFs.
 if ! .venv/bin/python -c 'import weasyprint' >/dev/null 2>&1; then
   need libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0 fonts-dejavu-core || without PDFs
+fi
+# Fonts of our own are shipped; this one has the rarer characters of China, Japan and Korea.
+if [ ! -e /usr/share/fonts/truetype/droid/DroidSansFallbackFull.ttf ]; then
+  need fonts-droid-fallback || echo "Going on without rare characters in PDFs." >&2
+fi
+
+if [ "$what" = pictures ]; then
+  need poppler-utils
 fi
 
 if [ "$what" = test ] || [ "$what" = bench ]; then

@@ -6,6 +6,7 @@ from chalicelib.domain.errors import BadRequest
 from chalicelib.features.credit_notes import by_hand, listings, serializer, service
 from chalicelib.features.credit_notes.records import CreditNote
 from chalicelib.features.customers import service as customers
+from chalicelib.features.documents import orders
 from chalicelib.features.sandbox import service as test_clock
 from chalicelib.platform.http import Answer, Call, Routes
 from chalicelib.platform.ids import CreditNoteId
@@ -64,9 +65,10 @@ def void(call: Call) -> dict[str, Any]:
 
 @routes.post("/credit_notes/{lago_id}/download")
 def download(call: Call) -> Any:
-    """The note with a link to its document, or an empty answer before it is printed."""
-    note = service.find(call.organization.id, CreditNoteId(call.path["lago_id"]))
-    return Answer(None) if note.file_key is None else _answer(call, note)
+    """The note with a link to its document, or an empty answer while it is being printed."""
+    note = service.download(call.organization, CreditNoteId(call.path["lago_id"]))
+    printed = orders.awaited(note, lambda: service.find(call.organization.id, note.id))
+    return Answer(None) if printed is None else _answer(call, printed)
 
 
 @routes.post("/credit_notes/{lago_id}/download_pdf")

@@ -1,12 +1,12 @@
 """`/invoices`."""
 
-import time
 from collections.abc import Sequence
 from typing import Any
 
 from chalicelib.domain.error_codes import ErrorCode, Resource
 from chalicelib.domain.errors import Forbidden, NotAllowed, NotFound
 from chalicelib.features.customers import service as customers
+from chalicelib.features.documents import orders
 from chalicelib.features.invoices import collecting, listings, service
 from chalicelib.features.invoices.records import Invoice
 from chalicelib.features.organizations import service as organizations
@@ -16,9 +16,6 @@ from chalicelib.platform.http import Answer, Call, Routes
 from chalicelib.platform.ids import InvoiceId
 
 routes = Routes(__name__)
-
-# A download asked for right after the issue waits a moment for the printer, below the official clients' 5 s.
-_PRINTER_WAIT_SECONDS = 3.0
 
 
 @routes.post("/invoices")
@@ -75,11 +72,8 @@ def download(call: Call) -> Any:
     """The invoice with a link to its document, or an empty answer while it is being printed."""
     own = organizations.get(call.organization.id)
     invoice = service.download(own, _id(call))
-    end = time.monotonic() + _PRINTER_WAIT_SECONDS
-    while invoice.file_key is None and time.monotonic() < end:
-        time.sleep(0.1)
-        invoice = service.find(call.organization.id, invoice.id)
-    return Answer(None) if invoice.file_key is None else _answer(call, invoice)
+    printed = orders.awaited(invoice, lambda: service.find(call.organization.id, invoice.id))
+    return Answer(None) if printed is None else _answer(call, printed)
 
 
 @routes.post("/invoices/{lago_id}/download_pdf")

@@ -5,6 +5,8 @@ from functools import lru_cache
 from typing import Any
 from urllib.parse import quote
 
+from botocore.exceptions import ClientError
+
 from chalicelib import limits
 from chalicelib.platform import aws
 from chalicelib.platform.settings import settings
@@ -18,6 +20,17 @@ def put(name: str, content: bytes, content_type: str) -> None:
 def get(name: str) -> bytes:
     """The content of a file."""
     return bytes(aws.client("s3").get_object(Bucket=settings().files_bucket, Key=name)["Body"].read())
+
+
+def exists(name: str) -> bool:
+    """Whether there is a file of this name."""
+    try:
+        aws.client("s3").head_object(Bucket=settings().files_bucket, Key=name)
+    except ClientError as error:
+        if error.response["ResponseMetadata"]["HTTPStatusCode"] == 404:
+            return False
+        raise
+    return True
 
 
 def disposition(filename: str) -> str:

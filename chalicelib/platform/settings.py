@@ -23,6 +23,7 @@ class Settings(BaseModel):
     jobs_queue: str = ""
     sandbox_queue: str = ""
     documents_queue: str = ""
+    asked_queue: str = ""
     webhooks_queue: str = ""
     files_bucket: str = ""
     signing_key: str = ""
@@ -46,6 +47,7 @@ class Settings(BaseModel):
             "jobs_queue": f"{prefix}-jobs",
             "sandbox_queue": f"{prefix}-sandbox",
             "documents_queue": f"{prefix}-documents",
+            "asked_queue": f"{prefix}-asked",
             "webhooks_queue": f"{prefix}-webhooks",
             "files_bucket": f"{prefix}-files",
             "signing_key": f"alias/{prefix}",

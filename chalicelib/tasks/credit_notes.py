@@ -1,4 +1,4 @@
-"""The effect of a credit note's issue: its message to the webhooks."""
+"""The effects of a credit note's issue: its message to the webhooks, and the order to print it."""
 
 from datetime import datetime
 
@@ -15,7 +15,7 @@ _MESSAGE = "credit_note.created"
 
 @jobs.handles(service.ISSUED)
 def issued(task: Task, now: datetime) -> None:
-    """Send the event to every endpoint, together with the end of the task."""
+    """Send the event to every endpoint and order the print, together with the end of the task."""
     organization_id = task.organization.id
     note = service.get(organization_id, CreditNoteId(task.subject))
     if note is None or not note.visible:
@@ -30,5 +30,6 @@ def issued(task: Task, now: datetime) -> None:
         now=unstamp(task.detail["issued_at"]),
     )
     actions, tasks = webhooks.messages_for(event)
-    Unit([*actions, agenda.done(task)]).commit()
-    agenda.push(tasks)
+    order = agenda.task(service.PRINT, task.organization, note.id, now)
+    Unit([*actions, agenda.put(order, now=now), agenda.done(task)]).commit()
+    agenda.push([*tasks, order])

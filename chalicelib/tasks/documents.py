@@ -1,40 +1,97 @@
-"""Printing: the job that turns a finalized invoice into its file."""
+"""Printing: the jobs that turn final invoices and credit notes into their files.
 
+A file stands under a name of its object's own, so drawing it again replaces it; then the object names it. The link appears
+only once the whole file is in the store.
+"""
+
+from collections.abc import Mapping
 from datetime import datetime
 
-from chalicelib.features.documents.render import InvoiceDocument, invoice_pdf
+from chalicelib.features.credit_notes import service as credit_notes
+from chalicelib.features.customers import service as customers
+from chalicelib.features.documents import credit_notes as credit_note_pages
+from chalicelib.features.documents import invoices as invoice_pages
+from chalicelib.features.documents import orders, render
+from chalicelib.features.documents.page import Look, Page
 from chalicelib.features.invoices import reading as invoice_reading
 from chalicelib.features.invoices import service as invoices
 from chalicelib.features.organizations import schemas as organization_schemas
+from chalicelib.features.organizations import service as organizations
+from chalicelib.features.organizations.records import Organization
 from chalicelib.features.webhooks import service as webhooks
 from chalicelib.platform import agenda, clock, files, jobs
 from chalicelib.platform.agenda import Task
-from chalicelib.platform.ids import InvoiceId
+from chalicelib.platform.ids import CreditNoteId, InvoiceId, SubscriptionId
 from chalicelib.platform.unit import Unit
 
 
 @jobs.handles(invoices.PRINT)
 def print_invoice(task: Task, now: datetime) -> None:
-    """Draw the file under a name of the invoice's own (drawing it again replaces it), then let the invoice name it."""
+    """Print a final invoice, and tell that it is printed."""
     organization_id = task.organization.id
     invoice = invoice_reading.get(organization_id, InvoiceId(task.subject))
-    if invoice is None or invoice.file_key is not None or invoice.status not in ("finalized", "voided"):
+    if invoice is None or invoice.status not in ("finalized", "voided") or not _wanted(task, invoice.file_key):
         agenda.done(task).alone()
         return
     whole = invoices.read_whole(organization_id, invoice)
-    own, own_locale = whole.organization, whole.customer.billing_configuration.document_locale
     shown = invoices.show_whole(whole, now=clock.now(task.organization))
-    document = InvoiceDocument(
-        invoice=shown,
-        organization=organization_schemas.show(own, urls=[], taxes=[]),
-        locale=own_locale or own.billing_configuration.document_locale,
-    )
-    name = f"{organization_id}/invoices/{invoice.id}.pdf"
-    files.put(name, invoice_pdf(document), "application/pdf")
+    intervals = {subscription.id: plan.interval for subscription, plan in whole.subscriptions}
+    look = _look(whole.organization, whole.customer.billing_configuration.document_locale, intervals)
+    name = _stored(task, "invoices", invoice_pages.page(shown, look))
+    if invoice.file_key is not None:
+        agenda.done(task).alone()
+        return
     payload = shown | {"file_url": files.link(name, f"{invoice.number}.pdf")}
     generated = webhooks.announcement(
-        own.ref, "invoice.generated", "invoice", payload, subject=f"invoice.generated#{invoice.id}", now=now
+        task.organization, "invoice.generated", "invoice", payload, subject=f"invoice.generated#{invoice.id}", now=now
     )
     actions = invoices.printed_actions(organization_id, invoice, name)
     Unit([*actions, agenda.put(generated, now=now), agenda.done(task)]).commit()
     agenda.push([generated])
+
+
+@jobs.handles(credit_notes.PRINT)
+def print_credit_note(task: Task, now: datetime) -> None:
+    """Print a final credit note, and tell that it is printed."""
+    organization_id = task.organization.id
+    note = credit_notes.get(organization_id, CreditNoteId(task.subject))
+    if note is None or not note.visible or not _wanted(task, note.file_key):
+        agenda.done(task).alone()
+        return
+    customer = customers.get(organization_id, note.customer_id)
+    assert customer is not None, "a credit note has a customer, deleted or not"
+    look = _look(organizations.get(organization_id), customer.billing_configuration.document_locale)
+    shown = credit_notes.show(organization_id, note)
+    name = _stored(task, "credit_notes", credit_note_pages.page(shown, look))
+    if note.file_key is not None:
+        agenda.done(task).alone()
+        return
+    payload = shown | {"file_url": files.link(name, f"{note.number}.pdf")}
+    subject = f"credit_note.generated#{note.id}"
+    generated = webhooks.announcement(
+        task.organization, "credit_note.generated", "credit_note", payload, subject=subject, now=now
+    )
+    actions = credit_notes.printed_actions(organization_id, note, name)
+    Unit([*actions, agenda.put(generated, now=now), agenda.done(task)]).commit()
+    agenda.push([generated])
+
+
+def _wanted(task: Task, file_key: str | None) -> bool:
+    return file_key is None or bool(task.detail.get(orders.AGAIN))
+
+
+def _look(own: Organization, locale: str | None, intervals: Mapping[SubscriptionId, str] | None = None) -> Look:
+    """How an organization's document looks, in its customer's language if there is one, else in its own."""
+    return Look(
+        organization=organization_schemas.show(own, urls=[], taxes=[]),
+        locale=locale or own.billing_configuration.document_locale,
+        logo=None if own.logo is None else files.get(own.logo),
+        intervals={str(each): interval for each, interval in (intervals or {}).items()},
+    )
+
+
+def _stored(task: Task, folder: str, page: Page) -> str:
+    """Draw a document and store it; its name."""
+    name = f"{task.organization.id}/{folder}/{task.subject}.pdf"
+    files.put(name, render.pdf(page), "application/pdf")
+    return name

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Builds the Lambda layer with WeasyPrint's native libraries and a font: build/layer.zip.
+# Builds the Lambda layer with WeasyPrint's native libraries, and fonts for what ours lack (fonts-dejavu-core,
+# fonts-droid-fallback): build/layer.zip.
 # Run it on Debian 12 or Amazon Linux 2023 (x86_64), whose C library is not newer than Lambda's. Then:
 #   aws lambda publish-layer-version --layer-name tollgate-print --zip-file fileb://build/layer.zip
 # and deploy with PRINT_LAYER=<the version's ARN>.
@@ -17,7 +18,7 @@ for root in "${roots[@]}"; do
   ldd "$path" | awk '/=> \// { print $3 }' | grep -vE '/(libc|libm|libpthread|libdl|librt|ld-linux[^/]*)\.so' |
     while read -r needed; do cp -Ln "$needed" "$target/lib/"; done
 done
-cp /usr/share/fonts/truetype/dejavu/*.ttf "$target/fonts/"
+cp /usr/share/fonts/truetype/dejavu/*.ttf /usr/share/fonts/truetype/droid/DroidSansFallbackFull.ttf "$target/fonts/"
 cat >"$target/fonts/fonts.conf" <<'FONTS'
 <?xml version="1.0"?>
 <fontconfig><dir>/opt/fonts</dir><cachedir>/tmp/fontconfig</cachedir></fontconfig>

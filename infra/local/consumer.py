@@ -3,6 +3,7 @@ not slow the API.
 
 python -m infra.local.consumer events meter
 python -m infra.local.consumer documents print_documents
+python -m infra.local.consumer asked print_asked
 python -m infra.local.consumer sandbox sandbox_worker
 """
 
@@ -26,7 +27,7 @@ def main(queue: str, handler: str) -> int:
     from infra.local.workers import QueueWorker
 
     os.nice(_NICE.get(queue, 0))
-    if handler == "print_documents":
+    if handler in ("print_documents", "print_asked"):
         try:
             import weasyprint  # noqa: F401  only to see whether its native libraries are there
         except OSError:

@@ -21,6 +21,15 @@ _SERVER_BODY_MAX = 64 * 1024 * 1024
 _FINISHED_WITHIN_SECONDS = 60
 
 
+# Queues and handlers that have a process of their own.
+_CONSUMERS = (
+    ("events", "meter"),
+    ("documents", "print_documents"),
+    ("asked", "print_asked"),
+    ("sandbox", "sandbox_worker"),
+)
+
+
 class Stack:
     """Everything that runs. The environment must name the emulator before this is made."""
 
@@ -54,7 +63,7 @@ class Stack:
 
     def start(self) -> None:
         """Start everything in the background."""
-        for queue, handler in (("events", "meter"), ("documents", "print_documents"), ("sandbox", "sandbox_worker")):
+        for queue, handler in _CONSUMERS:
             command = [sys.executable, "-m", "infra.local.consumer", queue, handler]
             variables = {**os.environ, "STACK_PROCESS": str(os.getpid())}
             self._consumers.append(subprocess.Popen(command, env=variables, stdout=self._log, stderr=subprocess.STDOUT))

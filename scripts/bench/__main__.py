@@ -24,9 +24,9 @@ def main() -> int:
         print(compared.section)
         return 0 if all(row.kept for row in compared.rows) else 1
     with _emulator():
-        from scripts.bench import billing, metering, tables
+        from scripts.bench import billing, documents, metering, tables
 
-        counted = [*billing.requests(), *metering.costs(), *billing.reading(), _import_ratio()]
+        counted = [*billing.requests(), *metering.costs(), *billing.reading(), _import_ratio(), *documents.rows()]
         timed, profile = metering.speed()
     with _emulator():
         from scripts.bench import lists

@@ -7,7 +7,7 @@ import pytest
 from chalicelib.domain.periods import Span
 from chalicelib.features.metering import messages, progress
 from chalicelib.platform import clock
-from scripts.bench import billing, flood, lists
+from scripts.bench import billing, documents, flood, lists
 from tests.support.capacity import counting
 from tests.support.faults import conflicting
 from tests.support.usage import event, message, units
@@ -42,6 +42,12 @@ def test_the_late_marker_costs_two_write_units_a_transaction(aws, monkeypatch):
             assert messages.handle([message([event(f"{at}{n}", at, sub=f"{at:%d}", value=n) for n in range(90)])]) == []
         costs.append(meter.write_units)
     assert costs[1] - costs[0] == 2
+
+
+@pytest.mark.pdf
+def test_documents_are_drawn_about_as_fast_as_weasyprint_and_in_bounded_memory():
+    rows = documents.rows()
+    assert [row for row in rows if not row.kept] == []
 
 
 @pytest.mark.local_dynamodb

@@ -10,6 +10,7 @@ from random import Random
 import pytest
 
 from chalicelib import limits, wiring
+from chalicelib.features.documents import orders
 from chalicelib.features.sandbox import service as test_clock
 from chalicelib.features.webhooks import delivery
 from chalicelib.platform import agenda, clock, jobs, queues
@@ -50,7 +51,7 @@ def done(monkeypatch) -> list[Task]:
 
 @pytest.fixture
 def simulation(aws) -> Iterator[Simulation]:
-    for name in ("events", "jobs", "sandbox", "webhooks", "documents"):
+    for name in ("events", "jobs", "sandbox", "webhooks", "documents", "asked"):
         queues.url(str(getattr(settings(), f"{name}_queue")))
     with simulated(clock.utc_now()) as found:
         yield found
@@ -139,6 +140,34 @@ def test_documents_are_printed_in_turns_too(simulation, done):
     took = crowd.work(is_of(quiet, done), at_most=10 * MINUTE)
     assert took is not None
     assert took < timedelta(seconds=10)
+
+
+def test_a_document_asked_for_while_a_thousand_wait_takes_as_long_as_one_alone(simulation, done):
+    """Also one's own: the thousand are of the same organization, which fair queues do not help."""
+    own = organization()
+
+    drawing = timedelta(seconds=2)
+    printers = (("PrintDocuments", "print_documents", "documents"), ("PrintAsked", "print_asked", "asked"))
+    crowd = Crowd(
+        simulation,
+        *(
+            Lane.of(name, handler, str(getattr(settings(), f"{queue}_queue")), lambda _: 2.0, carry_out=wiring.work)
+            for name, handler, queue in printers
+        ),
+    )
+
+    def waited(subject: str) -> timedelta:
+        took = crowd.work(lambda: any(task.subject == subject for task in done), at_most=10 * MINUTE)
+        assert took is not None
+        return took + drawing
+
+    orders.ask(PRINTED, own, "alone", lost=False)
+    alone = waited("alone")
+    agenda.push(due(own, 1_000, PRINTED))
+    crowd.work(lambda: False, at_most=timedelta(seconds=1))
+    orders.ask(PRINTED, own, "s998", lost=False)
+    assert waited("s998") <= 3 * alone
+    assert waited("s999") > MINUTE  # Nobody asked for it.
 
 
 # Pushing.

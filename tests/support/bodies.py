@@ -107,6 +107,8 @@ WITHOUT_BODY: frozenset[Route] = frozenset(
         ("POST", f"{API}/invoices/{{lago_id}}/payment_url"),
         ("POST", f"{API}/invoices/{{lago_id}}/download"),
         ("POST", f"{API}/invoices/{{lago_id}}/download_pdf"),
+        ("POST", f"{API}/credit_notes/{{lago_id}}/download"),
+        ("POST", f"{API}/credit_notes/{{lago_id}}/download_pdf"),
         ("PUT", f"{API}/invoices/{{lago_id}}/refresh"),
         ("PUT", f"{API}/invoices/{{lago_id}}/finalize"),
         ("PUT", f"{API}/credit_notes/{{lago_id}}/void"),

@@ -17,10 +17,11 @@ from botocore.exceptions import ClientError
 
 from chalicelib import wiring
 from chalicelib.features.audit import late
+from chalicelib.features.documents import render
 from chalicelib.features.metering import messages, write
 from chalicelib.platform import aws, clock, dynamodb, queues
 from chalicelib.platform.settings import settings
-from chalicelib.tasks import documents, pushing, worker
+from chalicelib.tasks import pushing, worker
 from infra.local import provision
 
 # What a worker of the local stack, or a small Lambda batch, takes at once.
@@ -250,7 +251,7 @@ def simulated_night(start: datetime, monkeypatch: pytest.MonkeyPatch) -> Iterato
     with monkeypatch.context() as patched:
         patched.setattr(aws, "client", client)
         patched.setattr(clock, "utc_now", lambda: night.now)
-        patched.setattr(documents, "invoice_pdf", lambda document: b"%PDF-1.7")
+        patched.setattr(render, "pdf", lambda page: b"%PDF-1.7")
         patched.setattr(late, "watch", lambda organization, now: None)
         patched.setattr(time, "sleep", night.sleep)
         # How long a batch may take is measured in the night's time too: a busy machine must not make it give messages back.

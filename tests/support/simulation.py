@@ -19,9 +19,9 @@ import simplejson
 
 from chalicelib import limits, wiring
 from chalicelib.features.audit import late
+from chalicelib.features.documents import render
 from chalicelib.platform import aws, clock, queues
 from chalicelib.platform.settings import settings
-from chalicelib.tasks import documents
 from tests.support.capacity import Meter, counting
 
 _NO_CALLS = ("exceptions", "meta", "generate_presigned_url")
@@ -293,15 +293,15 @@ def simulated(start: datetime) -> Iterator[Simulation]:
     """Everything in this process lives in simulated time, from `start` on. The day's look at late events does not: it
     compares with ids, which hold real time."""
     simulation = Simulation(start)
-    real_client, real_now, real_pdf, real_watch = aws.client, clock.utc_now, documents.invoice_pdf, late.watch
+    real_client, real_now, real_pdf, real_watch = aws.client, clock.utc_now, render.pdf, late.watch
 
     def client(service: str, use: str = "standard") -> Any:
         return (_Queues if service == "sqs" else _Client)(real_client(service, use), simulation)
 
     aws.client, clock.utc_now = client, lambda: simulation.now
-    documents.invoice_pdf = lambda document: b"%PDF-1.7"
+    render.pdf = lambda page: b"%PDF-1.7"
     late.watch = lambda organization, now: None
     try:
         yield simulation
     finally:
-        aws.client, clock.utc_now, documents.invoice_pdf, late.watch = real_client, real_now, real_pdf, real_watch
+        aws.client, clock.utc_now, render.pdf, late.watch = real_client, real_now, real_pdf, real_watch

@@ -12,6 +12,7 @@ from chalicelib.features.credit_notes.schemas import METADATA_KEYS_MAX, CreditNo
 from chalicelib.features.customers import serializer as customer_serializer
 from chalicelib.features.customers import service as customer_service
 from chalicelib.features.customers.items import CustomerItems
+from chalicelib.features.documents import orders
 from chalicelib.features.invoices import reading as invoices
 from chalicelib.features.invoices import serializer as invoice_serializer
 from chalicelib.features.invoices.records import Fee, Invoice
@@ -26,6 +27,7 @@ from chalicelib.platform.unit import Unit, Write
 
 # Announces an issue. In real time, also for organizations with a test clock.
 ISSUED = agenda.kind("credit_note_issued", rank=86, real_time=True)
+PRINT = agenda.kind("print_credit_note", rank=96, real_time=True, queue="documents")
 
 # An invoice may have thousands of fees, but those that are credited mostly stand at its head.
 _FEES_AT_ONCE = 50
@@ -103,6 +105,17 @@ def get_many(organization_id: OrganizationId, ids: Iterable[str]) -> dict[str, C
     return dict(store.get_many(organization_id, list(ids))) if ids else {}
 
 
+def download(organization: OrganizationRef, note_id: CreditNoteId) -> CreditNote:
+    """The final note whose document is wanted; one that is not there is printed at once.
+
+    Raises: NotFound, also for drafts.
+    """
+    note = find(organization.id, note_id)
+    if not orders.ready(note.file_key):
+        orders.ask(PRINT, organization, note_id, lost=note.file_key is not None)
+    return note
+
+
 def get(organization_id: OrganizationId, note_id: CreditNoteId) -> CreditNote | None:
     """The credit note under an id, drafts too."""
     return store.get(organization_id, note_id)
@@ -138,6 +151,11 @@ def write_actions(
 ) -> list[Write]:
     """All notes that one transaction writes: new ones, and others over what was read; refused if somebody else wrote."""
     return store.write_notes(organization_id, created=created, replaced=replaced)
+
+
+def printed_actions(organization_id: OrganizationId, note: CreditNote, file_key: str) -> list[Write]:
+    """Let a note name its document; refused if somebody else wrote in between."""
+    return store.replace_actions(organization_id, note, note.model_copy(update={"file_key": file_key}))
 
 
 def update(

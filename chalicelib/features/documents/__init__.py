@@ -1,5 +1,6 @@
-"""Documents: invoices as PDF files.
+"""Documents: invoices, credit notes and payment receipts as PDF files.
 
-Owns how a document looks and in which language; takes the API's own representation of an invoice and its organization.
-Does not own the invoice. Keeps true: a printed file never changes, whatever changes later.
+Owns how a document looks and in which language; takes the API's own representation of an object and its organization,
+so that every amount on it is the API's. Does not own the object. Keeps true: a printed file never changes, whatever
+changes later; nothing is fetched while drawing.
 """

@@ -11,6 +11,7 @@ from chalicelib.domain.errors import Invalid, NotAllowed, NotFound, merge
 from chalicelib.features.customers import serializer as customer_serializer
 from chalicelib.features.customers import service as customers
 from chalicelib.features.customers.records import Customer
+from chalicelib.features.documents import orders
 from chalicelib.features.invoices import overdue, serializer, store
 from chalicelib.features.invoices.records import Fee, Invoice, MetadataPair, PaymentStatus
 from chalicelib.features.organizations import service as organizations
@@ -213,15 +214,13 @@ def _metadata(old: Invoice, entries: Any, *, now: datetime) -> tuple[MetadataPai
 
 
 def download(organization: Organization, invoice_id: InvoiceId) -> Invoice:
-    """The finalized invoice whose document is wanted; one not printed yet is pushed to the printer once more.
+    """The finalized invoice whose document is wanted; one that is not there is printed at once.
 
     Raises: NotFound, also for drafts.
     """
     invoice = find(organization.id, invoice_id)
     if invoice.status not in ("finalized", "voided"):
         raise NotFound(Resource.INVOICE)
-    if invoice.file_key is None:
-        task = agenda.find(agenda.task(PRINT, organization.ref, invoice_id, clock.utc_now()).key)
-        if task is not None:
-            agenda.push([task])
+    if not orders.ready(invoice.file_key):
+        orders.ask(PRINT, organization.ref, invoice_id, lost=invoice.file_key is not None)
     return invoice

@@ -26,7 +26,8 @@ class BillingConfiguration(BaseModel):
 
 
 class Organization(BaseModel):
-    """One organization. `net_payment_term` in days; `customers_seen` numbers its customers, deleted ones included."""
+    """One organization. `net_payment_term` in days; `customers_seen` numbers its customers, deleted ones included; `logo`: the
+    name of its file."""
 
     model_config = ConfigDict(defer_build=True, frozen=True, extra="ignore")
 
@@ -54,6 +55,7 @@ class Organization(BaseModel):
     email_settings: tuple[EmailSetting, ...] = ()
     finalize_zero_amount_invoice: bool = True
     eu_tax_management: bool = False
+    logo: str | None = None
     billing_configuration: BillingConfiguration = Field(default_factory=BillingConfiguration)
     version: int = 0
 

@@ -7,9 +7,13 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, FailFast, Field
 
 from chalicelib.domain.error_codes import ErrorCode
+from chalicelib.features.organizations.logos import LOGO_TEXT_MAX
 from chalicelib.features.organizations.records import CouponApplication, DocumentNumbering, EmailSetting, Organization
 from chalicelib.platform import schema
 from chalicelib.platform.timestamps import iso
+
+# Shown in another way, or not at all.
+_NOT_SHOWN_SO = {"webhook_url", "billing_configuration", "logo"}
 
 
 def _prefix(value: Any) -> str:
@@ -60,6 +64,7 @@ class OrganizationUpdate(schema.Request):
         tuple[EmailSetting, ...], FailFast(), schema.NULL_AS_LIST, schema.refused(ErrorCode.UNSUPPORTED_VALUE)
     ] = ()
     finalize_zero_amount_invoice: schema.Boolean = True
+    logo: Annotated[str, Field(strict=True, max_length=LOGO_TEXT_MAX)] | None = None
     billing_configuration: BillingConfigurationInput = Field(default_factory=BillingConfigurationInput)
 
 
@@ -75,9 +80,7 @@ class OrganizationCreate(schema.Request):
 def show(organization: Organization, *, urls: Sequence[str], taxes: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """The organization as the API shows it."""
     configuration = organization.billing_configuration
-    fields = organization.model_dump(
-        mode="json", include=set(OrganizationUpdate.model_fields) - {"webhook_url", "billing_configuration"}
-    )
+    fields = organization.model_dump(mode="json", include=set(OrganizationUpdate.model_fields) - _NOT_SHOWN_SO)
     return {
         "lago_id": organization.id,
         **fields,

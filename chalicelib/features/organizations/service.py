@@ -9,7 +9,7 @@ from typing import Any
 
 from chalicelib.domain.error_codes import Resource
 from chalicelib.domain.errors import NotFound
-from chalicelib.features.organizations import hmac_keys, store
+from chalicelib.features.organizations import hmac_keys, logos, store
 from chalicelib.features.organizations.records import BillingConfiguration, Organization
 from chalicelib.features.organizations.schemas import OrganizationCreate, OrganizationUpdate
 from chalicelib.platform import auth
@@ -79,6 +79,8 @@ def changed(old: Organization, request: OrganizationUpdate, *, now: datetime) ->
     configuration changes key by key."""
     values = request.given()
     values.pop("webhook_url", None)
+    if "logo" in values:
+        values["logo"] = None if request.logo is None else logos.store(old.id, request.logo)
     if "billing_configuration" in values:
         given = request.billing_configuration.given()
         merged = old.billing_configuration.model_dump() | _without_null_defaults(given)

@@ -13,21 +13,21 @@ from chalicelib.platform.log import logger
 from chalicelib.platform.queues import Outgoing
 
 
-def push(tasks: Sequence[Task]) -> None:
-    """Send the tasks that run within a quarter-hour to their queues, delayed to the second.
+def push(tasks: Sequence[Task], *, queue: str | None = None) -> None:
+    """Send the tasks that run within a quarter-hour to their queues (or to another), delayed to the second.
 
     A lost or doubled message changes nothing. So a message is dropped where SQS is busy: the tasks are committed, and
     the tick finds them.
     """
     try:
-        send(tasks)
+        send(tasks, queue=queue)
     except Exception as error:
         if not is_busy(error):
             raise
         logger.warning("tasks not pushed: SQS is busy", extra={"error": repr(error)})
 
 
-def send(tasks: Sequence[Task]) -> None:
+def send(tasks: Sequence[Task], *, queue: str | None = None) -> None:
     """The same, where it matters whether it was sent.
 
     Raises: Busy, or what SQS says of that.
@@ -39,9 +39,11 @@ def send(tasks: Sequence[Task]) -> None:
         if each.parked or wait >= limits.PUSH_AHEAD:
             continue
         delay = -(-wait // timedelta(seconds=1))  # Rounded up: a message that comes too early is dropped.
-        by_queue.setdefault(each.queue_name, []).append(Outgoing(message(each.key), each.organization.id, int(delay)))
-    for queue, messages in by_queue.items():
-        queues.send_many(queue, messages)
+        by_queue.setdefault(queue or each.queue_name, []).append(
+            Outgoing(message(each.key), each.organization.id, int(delay))
+        )
+    for name, messages in by_queue.items():
+        queues.send_many(name, messages)
 
 
 def message(task_key: Key) -> Mapping[str, str]:

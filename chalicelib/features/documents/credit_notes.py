@@ -1,0 +1,71 @@
+"""Credit notes as pages. Source: rules/invoices 12."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from chalicelib.features.documents import lines
+from chalicelib.features.documents.formats import Formats
+from chalicelib.features.documents.page import Line, Look, Page, Sum, Table, metadata, tax_sums
+
+
+def page(note: Mapping[str, Any], look: Look) -> Page:
+    """The page of a credit note as the API shows it."""
+    words, show, customer = look.words, look.formats(note["currency"]), note["customer"]
+    date = show.day(note["issuing_date"])
+    return Page(
+        locale=look.locale,
+        title=words["credit_note"],
+        number=note["number"],
+        sender=look.sender,
+        facts=[
+            (words["credit_note_number"], note["number"]),
+            (words["invoice_number"], note["invoice_number"]),
+            (words["issue_date"], date),
+            *metadata(customer),
+        ],
+        parties=look.parties(customer, show, heading="issued_to"),
+        amount=show.cents(note["total_amount_cents"]),
+        amount_note=words[_kind(note)].format(date=date),
+        table=_table(note, look, show),
+        sums=_sums(note, look, show),
+        note=note["description"] or "",
+        page_of=words["page_of"],
+        logo=look.logo,
+    )
+
+
+def _kind(note: Mapping[str, Any]) -> str:
+    only_refund = note["refund_amount_cents"] and not note["credit_amount_cents"]
+    return "refunded_on" if only_refund else "credited_on"
+
+
+def _table(note: Mapping[str, Any], look: Look, show: Formats) -> Table:
+    zone = note["customer"]["applicable_timezone"]
+    rows = []
+    for item in note["items"]:
+        # The fee's own units and price are not those of what is given back.
+        (line, *_) = lines.lines([{**item["fee"], "events_count": None}], look.words, show, zone)
+        cells = (show.rate(item["fee"]["taxes_rate"]), show.cents(item["amount_cents"]))
+        rows.append(Line(line.title, cells, line.notes))
+    return Table(columns=(look.words["item"], look.words["tax"], look.words["amount"]), widths=(24, 36), lines=rows)
+
+
+def _sums(note: Mapping[str, Any], look: Look, show: Formats) -> list[Sum]:
+    words = look.words
+    coupons = note["coupons_adjustment_amount_cents"]
+    parts = [
+        Sum(words[word], show.cents(note[name]))
+        for word, name in (
+            ("credited", "credit_amount_cents"),
+            ("refunded", "refund_amount_cents"),
+            ("offset", "offset_amount_cents"),
+        )
+        if note[name]
+    ]
+    return [
+        *([Sum(words["coupon_adjustment"], show.taken(coupons))] if coupons else []),
+        Sum(words["subtotal_excl"], show.cents(note["sub_total_excluding_taxes_amount_cents"])),
+        *tax_sums(look, show, note["applied_taxes"], "base_amount_cents"),
+        *parts,
+        Sum(words["credit_total"], show.cents(note["total_amount_cents"]), grand=True),
+    ]

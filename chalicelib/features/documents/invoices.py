@@ -1,0 +1,159 @@
+"""Invoices as pages. Source: rules/invoices 12."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from chalicelib.features.documents import lines
+from chalicelib.features.documents.formats import Formats
+from chalicelib.features.documents.page import Line, Look, Page, Sum, Table, metadata, tax_sums
+from chalicelib.features.documents.words import TAX_INVOICE_COUNTRIES
+
+# So many rows fit on the first page, below the parties and above the totals. Longer tables begin on the second page, and
+# the first one shows a summary.
+_ROWS_ON_FIRST_PAGE = 9
+
+
+def page(invoice: Mapping[str, Any], look: Look) -> Page:
+    """The page of an invoice as the API shows it."""
+    words, show, customer = look.words, look.formats(invoice["currency"]), invoice["customer"]
+    tables = _tables(invoice, look, show)
+    rows = sum(1 + bool(line.notes) for table in tables for line in table.lines)
+    whole = len(tables) <= 1 and rows <= _ROWS_ON_FIRST_PAGE
+    table = _alone(tables[0], invoice) if whole and tables else _summary(tables, words)
+    total = invoice["total_amount_cents"]
+    payable = bool(total) and invoice["status"] == "finalized" and invoice["payment_status"] != "succeeded"
+    return Page(
+        locale=look.locale,
+        title=words[_title(invoice, look)],
+        number=invoice["number"],
+        sender=look.sender,
+        mark=words.get(invoice["status"], "") if invoice["status"] in ("draft", "voided") else "",
+        facts=[
+            (words["invoice_number"], invoice["number"]),
+            (words["issue_date"], show.day(invoice["issuing_date"])),
+            (words["payment_term"], _term(invoice["net_payment_term"], words)),
+            (words["due_date"], show.day(invoice["payment_due_date"])),
+            *metadata(customer),
+        ],
+        parties=look.parties(customer, show),
+        amount=show.cents(total),
+        amount_note=words["due_on"].format(date=show.day(invoice["payment_due_date"]))
+        if total
+        else words["nothing_due"],
+        table=table,
+        sums=_sums(invoice, look, show),
+        details=[] if whole else tables,
+        note=look.organization["billing_configuration"]["invoice_footer"] or "",
+        blocks=[(each["display_name"], each["details"]) for each in invoice["applied_invoice_custom_sections"]],
+        payment_url=look.payment_url if payable else None,
+        payment_label=words["pay_online"],
+        page_of=words["page_of"],
+        logo=look.logo,
+    )
+
+
+def _term(days: int, words: Mapping[str, str]) -> str:
+    if days == 0:
+        return words["on_receipt"]
+    return words["one_day"] if days == 1 else words["days"].format(number=days)
+
+
+def _title(invoice: Mapping[str, Any], look: Look) -> str:
+    if invoice["invoice_type"] == "credit":
+        return "advance_invoice"
+    return "tax_invoice" if look.organization["country"] in TAX_INVOICE_COUNTRIES else "invoice"
+
+
+def _tables(invoice: Mapping[str, Any], look: Look, show: Formats) -> list[Table]:
+    """One table for each subscription with fees that are worth a row, and a last one of all other fees."""
+    words = look.words
+    fees = [fee for fee in invoice["fees"] if lines.worth_a_line(fee)]
+    periods = {period["lago_subscription_id"]: period for period in invoice["billing_periods"]}
+    found, taken = [], set()
+    for subscription in invoice["subscriptions"]:
+        own = [fee for fee in fees if fee["lago_subscription_id"] == subscription["lago_id"]]
+        taken |= {fee["lago_id"] for fee in own}
+        kind = words[look.intervals.get(subscription["lago_id"], "subscription")]
+        name = subscription["name"] or _plan_name(own) or subscription["plan_code"]
+        period = periods.get(subscription["lago_id"])
+        found.append(_table(invoice, own, look, show, f"{kind} – {name}", _period(period, invoice, show)))
+    rest = [fee for fee in fees if fee["lago_id"] not in taken]
+    if rest:
+        heading = words["prepaid_credits"] if invoice["invoice_type"] == "credit" else words["fees"]
+        found.append(_table(invoice, rest, look, show, heading, ""))
+    return found
+
+
+def _table(
+    invoice: Mapping[str, Any],
+    fees: Sequence[Mapping[str, Any]],
+    look: Look,
+    show: Formats,
+    heading: str,
+    subheading: str,
+) -> Table:
+    zone = invoice["customer"]["applicable_timezone"]
+    return Table(
+        columns=lines.columns(look.words),
+        widths=lines.WIDTHS,
+        lines=lines.lines(fees, look.words, show, zone, period=subheading),
+        heading=heading,
+        subheading=subheading,
+        total=(look.words["total"], show.cents(sum(fee["amount_cents"] for fee in fees))),
+    )
+
+
+def _alone(table: Table, invoice: Mapping[str, Any]) -> Table:
+    """The only table of an invoice; what is of no subscription needs no heading then."""
+    return table if invoice["subscriptions"] else replace(table, heading="")
+
+
+def _plan_name(fees: Sequence[Mapping[str, Any]]) -> str | None:
+    return next((str(f["item"]["invoice_display_name"]) for f in fees if f["item"]["type"] == "subscription"), None)
+
+
+def _period(period: Mapping[str, Any] | None, invoice: Mapping[str, Any], show: Formats) -> str:
+    """The period of the usage, or where there is none that of the subscription."""
+    if period is None:
+        return ""
+    kind = "charges" if period["charges_from_datetime"] else "subscription"
+    zone = invoice["customer"]["applicable_timezone"]
+    return show.days(period[f"{kind}_from_datetime"], period[f"{kind}_to_datetime"], zone)
+
+
+def _summary(tables: Sequence[Table], words: Mapping[str, str]) -> Table:
+    rows = [
+        Line(table.heading, (table.total[1] if table.total else "",), [table.subheading] if table.subheading else [])
+        for table in tables
+    ]
+    return Table(columns=(words["summary"], words["amount"]), widths=(40,), lines=rows)
+
+
+def _sums(invoice: Mapping[str, Any], look: Look, show: Formats) -> list[Sum]:
+    """The totals, in the order of computation. Source: rules/invoices 3."""
+    words = look.words
+    due = Sum(words["total_due"], show.cents(invoice["total_amount_cents"]), grand=True)
+    if invoice["invoice_type"] == "credit":
+        return [due]
+    coupons = _taken(invoice, "coupon", words["coupon"], "name", "coupons_amount_cents", show)
+    before = any(credit["before_taxes"] for credit in invoice["credits"])
+    prepaid = invoice["prepaid_credit_amount_cents"]
+    return [
+        *(coupons if before else []),
+        Sum(words["subtotal_excl"], show.cents(invoice["sub_total_excluding_taxes_amount_cents"])),
+        *tax_sums(look, show, invoice["applied_taxes"], "fees_amount_cents"),
+        Sum(words["subtotal_incl"], show.cents(invoice["sub_total_including_taxes_amount_cents"])),
+        *_taken(invoice, "credit_note", words["credit_note"], "code", "credit_notes_amount_cents", show),
+        *([] if before else coupons),
+        *([Sum(words["prepaid_credits"], show.taken(prepaid))] if prepaid else []),
+        due,
+    ]
+
+
+def _taken(invoice: Mapping[str, Any], kind: str, word: str, name: str, whole: str, show: Formats) -> list[Sum]:
+    """What was taken off, each with its name; one row where the parts are not known."""
+    own = [credit for credit in invoice["credits"] if credit["item"]["type"] == kind and credit["amount_cents"]]
+    if sum(credit["amount_cents"] for credit in own) != invoice[whole]:
+        return [Sum(word, show.taken(invoice[whole]))]
+    return [Sum(f"{word} – {credit['item'][name]}", show.taken(credit["amount_cents"])) for credit in own]

@@ -1,0 +1,52 @@
+"""The organization's logo: a PNG or JPEG of ours, stored under its own name. It comes in the request, never from an
+address. Source: rules/invoices 12."""
+
+import base64
+import binascii
+import hashlib
+import io
+import warnings
+
+from chalicelib import limits
+from chalicelib.domain.error_codes import ErrorCode
+from chalicelib.domain.errors import Invalid
+from chalicelib.platform import files
+from chalicelib.platform.ids import OrganizationId
+
+# Base64 of the largest logo, with `data:image/jpeg;base64,` before it.
+LOGO_TEXT_MAX = 4 * (-(-limits.LOGO_BYTES_MAX // 3)) + 40
+_TYPES = {"PNG": "image/png", "JPEG": "image/jpeg"}
+
+
+def store(organization_id: OrganizationId, text: str) -> str:
+    """Store the image that a request brought as base64; the name of its file.
+
+    Raises: Invalid, for anything but a PNG or JPEG of a bounded size.
+    """
+    try:
+        content = base64.b64decode(text.rpartition(",")[2], validate=True)
+    except binascii.Error:
+        raise Invalid.field("logo", ErrorCode.VALUE_IS_INVALID) from None
+    if len(content) > limits.LOGO_BYTES_MAX:
+        raise Invalid.field("logo", ErrorCode.VALUE_IS_TOO_LONG)
+    kind = _kind(content)
+    if kind is None:
+        raise Invalid.field("logo", ErrorCode.VALUE_IS_INVALID)
+    name = f"{organization_id}/logos/{hashlib.sha256(content).hexdigest()[:32]}"
+    files.put(name, content, _TYPES[kind])
+    return name
+
+
+def _kind(content: bytes) -> str | None:
+    """The kind of an image that can be drawn, by its content."""
+    from PIL import Image
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            with Image.open(io.BytesIO(content), formats=list(_TYPES)) as image:
+                width, height = image.size
+                image.verify()
+                return str(image.format) if width * height <= limits.LOGO_PIXELS_MAX else None
+    except Exception:  # noqa: BLE001  whatever the reader says of strange bytes
+        return None

@@ -1,0 +1,230 @@
+"""Documents as pages: the API's figures in the customer's language, and every row in its place."""
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import fields, is_dataclass
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from babel.numbers import get_currency_symbol, parse_decimal
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from chalicelib.domain.money import CURRENCIES, exponent, from_cents
+from chalicelib.features.documents import credit_notes, invoices, receipts, words
+from chalicelib.features.documents.formats import Formats
+from chalicelib.features.documents.page import Look, Page
+from tests.support import documents as samples
+from tests.support.examples import examples
+
+BABEL = {"pt-BR": "pt_BR", "zh-TW": "zh_Hant_TW"}
+
+
+def read(text: str, locale: str, currency: str) -> Decimal:
+    """An amount as somebody reads it who knows the language."""
+    name = BABEL.get(locale, locale)
+    plain = text.replace(get_currency_symbol(currency, locale=name), "").replace("\N{MINUS SIGN}", "-")
+    return parse_decimal(plain.strip().replace("- ", "-").replace("-\xa0", "-").strip(), locale=name, strict=True)
+
+
+def page_of(kind: str, locale: str) -> Page:
+    look = Look(samples.organization(), locale)
+    if kind == "credit note":
+        return credit_notes.page(samples.credit_note(), look)
+    if kind == "receipt":
+        return receipts.page(samples.receipt(), [samples.reduced()], look)
+    made = {"subscription": samples.reduced, "one-off": samples.one_off, "advance": samples.advance}[kind]()
+    return invoices.page(made, look)
+
+
+KINDS = ("subscription", "one-off", "advance", "credit note", "receipt")
+
+
+def texts(value: Any) -> Iterator[str]:
+    """All texts of a page."""
+    if isinstance(value, str):
+        yield value
+    elif is_dataclass(value):
+        for field in fields(value):
+            yield from texts(getattr(value, field.name))
+    elif isinstance(value, (list, tuple)):
+        for each in value:
+            yield from texts(each)
+
+
+def figures(value: Any) -> Iterator[Decimal]:
+    """All figures of what the API shows, in currency units."""
+    if isinstance(value, dict):
+        for name, each in value.items():
+            if isinstance(each, int) and name.endswith("_cents"):
+                yield from (Decimal(each).scaleb(-2), Decimal(-each).scaleb(-2))
+            elif isinstance(each, str) and ("amount" in name) and re.fullmatch(r"-?[\d.]+", each):
+                yield Decimal(each)
+                if name == "total_with_flat_amount":
+                    yield Decimal(each) - Decimal(value["flat_unit_amount"])
+            else:
+                yield from figures(each)
+    elif isinstance(value, list):
+        for each in value:
+            yield from figures(each)
+
+
+@given(
+    cents=st.integers(-(10**15), 10**15),
+    currency=st.sampled_from(sorted(CURRENCIES)),
+    locale=st.sampled_from(samples.LOCALES),
+)
+@settings(max_examples=examples(200))
+def test_every_amount_reads_back_to_the_figure_of_the_api(cents, currency, locale):
+    shown = Formats(locale, currency).cents(cents)
+    assert read(shown, locale, currency) == from_cents(Decimal(cents), currency)
+    digits = re.sub(r"\D", "", shown.replace(get_currency_symbol(currency, locale=BABEL.get(locale, locale)), ""))
+    assert len(digits) >= exponent(currency) + 1
+
+
+@pytest.mark.parametrize("locale", samples.LOCALES)
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_amount_of_every_document_is_a_figure_of_the_api(kind, locale):
+    sources = {
+        "subscription": samples.reduced(),
+        "one-off": samples.one_off(),
+        "advance": samples.advance(),
+        "credit note": samples.credit_note(),
+        "receipt": {"receipt": samples.receipt(), "invoice": samples.reduced()},
+    }
+    known = set(figures(sources[kind])) | {Decimal(0)}
+    known.add(sum((f["amount_cents"] for f in samples.fees()), 0) / Decimal(100))
+    amounts = [part for text in texts(page_of(kind, locale)) for part in _amounts(text)]
+    assert len(amounts) >= 3
+    assert [text for text in amounts if read(text, locale, "EUR") not in known] == []
+    # The symbol stands on one side, as the language has it.
+    assert len({text.strip("\N{MINUS SIGN}").startswith("€") for text in amounts}) == 1
+
+
+def _amounts(text: str) -> list[str]:
+    return re.findall(
+        r"\N{MINUS SIGN}?€[\s\xa0]?[\d.,\s\xa0\u202f]*\d|\N{MINUS SIGN}?\d[\d.,\xa0\u202f]*[\s\xa0\u202f]€", text
+    )
+
+
+def test_all_languages_have_all_words():
+    folder = Path(words.__file__).parent / "words"
+    found = {path.stem: json.loads(path.read_text()) for path in folder.glob("*.json")}
+    assert set(found) == set(samples.LOCALES)
+    for locale, own in found.items():
+        assert list(own) == list(found["en"]), locale
+        for name, text in own.items():
+            assert text.strip(), (locale, name)
+            assert set(re.findall(r"{\w+}", text)) == set(re.findall(r"{\w+}", found["en"][name])), (locale, name)
+
+
+def lines_of(fees: list[dict[str, Any]], locale: str = "en") -> list[Any]:
+    return list(invoices.page(samples.invoice(fees), Look(samples.organization(), locale)).table.lines)
+
+
+def test_tiers_are_rows_and_no_average_is_made_up():
+    _, _, api, *_ = (fee for fee in samples.fees())
+    first, *tiers = lines_of([api])
+    assert first.cells == ("6,210", "", "20%", "€56.05")
+    assert [(tier.title, tier.cells) for tier in tiers] == [
+        ("0 – 1,000", ("1,000", "€0.02", "", "€20.00")),
+        ("Flat fee", ("", "", "", "€10.00")),
+        ("From 1,001", ("5,210", "€0.005", "", "€26.05")),
+    ]
+    (average,) = lines_of([fee for fee in samples.fees() if fee["item"]["name"] == "Compute hours"], "de")
+    assert average.cells == ("200", "", "20\xa0%", "18,33\xa0€")
+
+
+def test_percentages_and_packages_are_rows():
+    titles = {fee["item"]["name"]: [line.title for line in lines_of([fee])[1:]] for fee in samples.fees()}
+    assert titles["Card payments"] == [
+        "Free units",
+        "Percentage of usage",
+        "Fixed fee per event",
+        "Minimum and maximum per transaction",
+    ]
+    assert titles["E-mails"] == ["Free units", "Packages of 1,000"]
+    assert titles["Messages"] == ["Units", "Flat fee"]
+    package = next(line for line in lines_of([samples.fees()[6]]) if line.title.startswith("Packages"))
+    assert package.cells == ("10", "€5.00", "", "")  # 9,900 units begin a tenth package.
+
+
+def test_filters_show_their_values_and_what_is_left_is_other():
+    storage = [fee for fee in samples.fees() if fee["lago_charge_id"] == "storage"]
+    assert [line.notes for line in lines_of(storage)] == [["eu-west, eu-north • standard"], ["other"]]
+    assert lines_of(storage, "de")[1].notes == ["andere"]
+    named = storage[0] | {"item": storage[0]["item"] | {"filter_invoice_display_name": "Europe"}}
+    assert lines_of([named])[0].notes == ["Europe"]
+    assert lines_of([storage[1]])[0].notes == []  # The charge has no filters on this invoice.
+
+
+def test_a_fee_without_units_and_amount_is_no_row_and_true_ups_are_named():
+    assert "Unused" not in [line.title for line in lines_of(samples.fees()[-3:])]
+    assert [line.title for line in lines_of(samples.fees()[-1:], "fr")] == ["Messages – Complément au minimum"]
+
+
+@pytest.mark.parametrize(
+    ("locale", "country", "shown"),
+    [("de", "DE", "Deutschland"), ("en", "DE", "Germany"), ("zh-TW", "TW", "台灣"), ("fr", "US", "États-Unis")],
+)
+def test_countries_stand_by_name(locale, country, shown):
+    page = invoices.page(samples.one_off(), Look(samples.organization(country=country), locale))
+    assert shown in page.parties[0].lines
+
+
+@pytest.mark.parametrize(
+    ("country", "kind", "title"),
+    [("DE", "subscription", "Invoice"), ("SG", "one_off", "Tax invoice"), ("SG", "credit", "Advance invoice")],
+)
+def test_the_title_follows_country_and_kind(country, kind, title):
+    shown = samples.invoice(invoice_type=kind)
+    assert invoices.page(shown, Look(samples.organization(country=country))).title == title
+
+
+def test_totals_stand_in_the_order_of_computation():
+    after = [row.label for row in page_of("subscription", "en").sums]
+    assert after == [
+        "Subtotal (excl. tax)",
+        "VAT (20% on €457.78)",
+        "Subtotal (incl. tax)",
+        "Credit note – NOR-4F1C-001-011-CN001",
+        "Coupon – Spring offer",
+        "Prepaid credits",
+        "Total due",
+    ]
+    before = samples.invoice(credits=[samples.credit("coupon", 1000, "Spring offer", before=True)])
+    assert invoices.page(before, Look(samples.organization())).sums[0].label == "Coupon – Spring offer"
+    assert [row.label for row in page_of("advance", "en").sums] == ["Total due"]
+
+
+def test_a_long_invoice_begins_with_a_summary_and_a_short_one_is_one_page():
+    long = invoices.page(samples.invoice(), Look(samples.organization(), intervals={"sub-1": "monthly"}))
+    assert [line.title for line in long.table.lines] == ["Monthly subscription – Premium"]
+    assert len(long.details) == 1
+    short = invoices.page(samples.invoice(samples.fees()[:2]), Look(samples.organization()))
+    assert (len(short.table.lines), short.details) == (2, [])
+
+
+def test_only_metadata_to_be_shown_is_shown():
+    facts = dict(page_of("subscription", "en").facts)
+    assert facts["Purchase order"] == "PO-2024-0117"
+    assert "Segment" not in facts
+
+
+def test_what_is_paid_or_free_has_no_link_to_pay():
+    look = Look(samples.organization(), payment_url="https://pay.example/1")
+    assert invoices.page(samples.invoice(), look).payment_url == "https://pay.example/1"
+    assert invoices.page(samples.invoice(payment_status="succeeded"), look).payment_url is None
+    free = invoices.page(samples.invoice(total_amount_cents=0), look)
+    assert (free.payment_url, free.amount_note) == (None, "Nothing to pay")
+
+
+def test_units_have_six_decimals_and_prices_all_of_theirs():
+    show = Formats("en", "USD")
+    assert show.number("1.23456789012345") == "1.234568"
+    assert show.money(Decimal("0.000000000000001")) == "$0.000000000000001"
+    assert (show.money(Decimal("1.5")), Formats("en", "JPY").cents(1500)) == ("$1.50", "¥1,500")
+    assert (show.rate("5.50"), Formats("en", "KWD").cents(1500)) == ("5.5%", "KWD\xa01.500")
