@@ -1,9 +1,11 @@
 """Documents over HTTP: printed at issue, there at once when asked for, made again when lost."""
 
 import base64
+import io
 from typing import Any
 
 import pytest
+from pypdf import PdfReader
 
 from chalicelib.features.credit_notes import service as credit_notes
 from chalicelib.features.documents import orders, render
@@ -61,6 +63,22 @@ def test_one_asked_for_does_not_wait_for_the_others(billed, drawn):
     work("documents")  # What stood in the other queue is done already.
     assert len(drawn) == 1
     assert print_asked() == 0
+
+
+@pytest.mark.pdf
+def test_the_file_says_what_the_api_says(story):
+    story.plan(amount_cents=4900, pay_in_advance=True)
+    story.customer(legal_name="Kundin GmbH", country="AT", billing_configuration={"document_locale": "de"})
+    story.subscribe()
+    work()
+    assert work("documents") == 1
+    invoice = story.invoices()[0]
+    content = files.get(f"{story.ref.id}/invoices/{invoice['lago_id']}.pdf")
+    text = "".join(page.extract_text() for page in PdfReader(io.BytesIO(content)).pages)
+    assert invoice["total_amount_cents"] == 4900
+    for part in ("Rechnung", invoice["number"], "Kundin GmbH", "Österreich", "49,00\xa0€", "Monatliches Abonnement"):
+        assert part in text.replace("49,00 €", "49,00\xa0€"), part
+    assert "€49" not in text
 
 
 def test_one_that_was_lost_is_made_again_without_a_message(billed, drawn):
