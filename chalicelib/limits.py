@@ -121,7 +121,20 @@ IN_FLIGHT_KEPT = timedelta(hours=1)  # A message that died must not hold the clo
 SUBSCRIPTIONS_PER_INVOICE_MAX = 40
 OUTCOME_PLACES_MAX = 50  # Changed subscriptions, what is told of them and what their ends free.
 CREDIT_NOTES_PER_INVOICE_MAX = 15
+WALLETS_PER_CUSTOMER_MAX = 6  # Active ones; an invoice may take from all of them, three places each.
 COUNTER_SPREAD = 16  # One counter in every transaction would make them all conflict.
+
+# Wallets.
+WALLET_LOTS_MAX = 1_000  # Top-ups with a rest, which stand in the wallet's own item of 400 KB.
+WALLET_TRANSACTION_PAIRS_MAX = 15
+WALLET_RULE_REST = timedelta(
+    hours=24
+)  # After a failed automatic purchase: a declined card is not charged at every event.
+WALLET_WATCH_WINDOW = timedelta(minutes=2)  # What depends on an ongoing balance happens within five minutes.
+WALLET_WATCH_LAG = timedelta(
+    seconds=15
+)  # Clocks of workers differ: the look at a window's usage waits for its last events.
+WALLET_WATCH_KEPT = timedelta(minutes=1)  # So long a worker remembers which subscriptions are watched.
 
 # Webhooks.
 WEBHOOK_ATTEMPTS_MAX = 17  # Over about three days; then failed, and kept.

@@ -18,6 +18,8 @@ from chalicelib.api import (
     subscriptions,
     taxes,
     test_clock,
+    wallet_transactions,
+    wallets,
     webhooks,
 )
 from chalicelib.features.metering import messages as metering
@@ -44,6 +46,8 @@ BLUEPRINTS = [
         invoices.routes,
         fees.routes,
         credit_notes.routes,
+        wallets.routes,
+        wallet_transactions.routes,
         webhooks.routes,
     )
 ]

@@ -111,6 +111,21 @@ class ErrorCode(StrEnum):
     )
     INVALID_VOLUME_RANGES = "invalid_volume_ranges", "The ranges do not follow one another from 0 on."
 
+    # Wallets.
+    CUSTOMER_NOT_FOUND = "customer_not_found", "No customer has the external id."
+    WALLET_NOT_FOUND = "wallet_not_found", "There is no such wallet."
+    WALLET_IS_TERMINATED = "wallet_is_terminated", "The wallet has ended."
+    WALLET_LIMIT_REACHED = "wallet_limit_reached", "The customer has as many active wallets as it may have."
+    INVALID_PAID_CREDITS = "invalid_paid_credits", "The credits to purchase are no decimal text from 0 on."
+    INVALID_GRANTED_CREDITS = "invalid_granted_credits", "The credits to grant are no decimal text from 0 on."
+    INVALID_VOIDED_CREDITS = "invalid_voided_credits", "The credits to void are no decimal text from 0 on."
+    INSUFFICIENT_CREDITS = "insufficient_credits", "The wallet has fewer credits than shall be voided."
+    AMOUNT_ROUNDS_TO_ZERO = "amount_rounds_to_zero", "The credits are worth less than half a cent."
+    AMOUNT_BELOW_MINIMUM = "amount_below_minimum", "The purchase is below the wallet's minimum."
+    AMOUNT_ABOVE_MAXIMUM = "amount_above_maximum", "The purchase is above the wallet's maximum."
+    INVALID_RECURRING_RULE = "invalid_recurring_rule", "The rule lacks what its trigger or method needs."
+    INVALID_NUMBER_OF_RECURRING_RULES = "invalid_number_of_recurring_rules", "A wallet has one recurring rule at most."
+
     # Customers, subscriptions, events.
     CURRENCIES_DOES_NOT_MATCH = "currencies_does_not_match", "The customer is billed in another currency."
     DOES_NOT_MATCH_AN_INSTANT_CHARGE = (
@@ -123,7 +138,7 @@ class ErrorCode(StrEnum):
     INVALID_OPERATION_TYPE = "invalid_operation_type", "The event neither adds nor removes."
     RECURRING_RESOURCE_ALREADY_ADDED = "recurring_resource_already_added", "The event adds what is there."
     RECURRING_RESOURCE_NOT_FOUND = "recurring_resource_not_found", "The event removes what is not there."
-    EXCEEDED_LIMIT = "exceeded_limit", "The organization has as many endpoints as it may have."
+    EXCEEDED_LIMIT = "exceeded_limit", "There are as many of these as there may be."
     VALUE_MUST_BE_LATER = "value_must_be_later", "The test clock moves forward only."
     VALUE_MUST_BE_AT_MOST_3653_DAYS_LATER = (
         "value_must_be_at_most_3653_days_later",
@@ -150,4 +165,6 @@ class Resource(StrEnum):
     PLAN = "plan"
     SUBSCRIPTION = "subscription"
     TAX = "tax"
+    WALLET = "wallet"
+    WALLET_TRANSACTION = "wallet_transaction"
     WEBHOOK_ENDPOINT = "webhook_endpoint"

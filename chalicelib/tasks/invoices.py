@@ -12,6 +12,8 @@ from chalicelib.platform.ids import InvoiceId
 from chalicelib.platform.unit import Unit
 
 _MESSAGES = {"draft": "invoice.drafted", "finalized": "invoice.created"}
+# Those of final invoices whose type has a message of its own.
+_OF_TYPE = {"credit": "invoice.paid_credit_added"}
 
 
 @jobs.handles(service.ISSUED)
@@ -27,7 +29,7 @@ def issued(task: Task, now: datetime) -> None:
     whole = service.read_whole(organization_id, invoice)
     own = whole.organization
     payload = service.show_whole(whole, now=clock.now(task.organization))
-    name = _MESSAGES[status]
+    name = _OF_TYPE.get(invoice.invoice_type, _MESSAGES[status])
     event = webhooks.announcement(
         own.ref, name, "invoice", payload, subject=f"{name}#{invoice_id}", now=invoice.created_at
     )

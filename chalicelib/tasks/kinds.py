@@ -11,6 +11,7 @@ from chalicelib.tasks import plans as plan_jobs
 from chalicelib.tasks import subscriptions as subscription_jobs
 from chalicelib.tasks import test_clock as clock_jobs
 from chalicelib.tasks import usage as usage_jobs
+from chalicelib.tasks import wallets as wallet_jobs
 from chalicelib.tasks import webhooks as webhook_jobs
 
 ALL = (
@@ -25,5 +26,6 @@ ALL = (
     plan_jobs,
     subscription_jobs,
     usage_jobs,
+    wallet_jobs,
     webhook_jobs,
 )

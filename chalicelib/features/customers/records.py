@@ -104,7 +104,8 @@ class Customer(Record):
 
 class BillingState(BaseModel):
     """What billing knows of a customer. `due_at`: when its billing task is due; `invoices`: numbers drawn so far;
-    `attached`: something with a currency belongs to the customer, so that the currency is fixed. `made_at_instant`: how
+    `attached`: something with a currency belongs to the customer, so that the currency is fixed; `watched`: its
+    usage is (`usage_watch.py`). `made_at_instant`: how
     many invoices billing made at `instant`, its latest one."""
 
     model_config = ConfigDict(defer_build=True, frozen=True, extra="ignore")
@@ -113,6 +114,7 @@ class BillingState(BaseModel):
     due_at: datetime | None = None
     invoices: int = 0
     attached: bool = False
+    watched: bool = False
     instant: datetime | None = None
     made_at_instant: int = 0
     version: int = 0

@@ -31,6 +31,8 @@ from chalicelib.platform.unit import Unit, Write
 
 # The announcement of an issue, and printing. In real time whatever clock the organization has.
 ISSUED = agenda.kind("invoice_issued", rank=85, wall_clock=True)
+# After the payment of a credit invoice succeeded or failed: what it purchased is added, or given up.
+SETTLE = agenda.kind("settle_credits", rank=3)
 PRINT = agenda.kind("print_invoice", rank=95, wall_clock=True, queue="documents")
 
 
@@ -111,23 +113,47 @@ def update(
     """
 
     def attempt() -> tuple[Invoice, list[Task]]:
-        old = find(organization_id, invoice_id)
+        old = _payable(organization_id, invoice_id)
         new = _updated(old, values, now=now)
-        tasks: list[Task] = []
-        if new.payment_status != old.payment_status:
-            organization = organizations.get(organization_id)
-            payload = show(organization_id, new, now=now)
-            subject = f"invoice.payment_status_updated#{old.id}#{old.version}"
-            tasks = [
-                webhooks.announcement(
-                    organization.ref, "invoice.payment_status_updated", "invoice", payload, subject=subject, now=now
-                )
-            ]
+        tasks = payment_tasks(organization_id, old, new, now=now)
         actions = store.replace_actions(organization_id, old, new)
         Unit([*actions, *(agenda.put(task, now=now) for task in tasks)]).commit()
         return new, tasks
 
     return retrying(attempt, Resource.INVOICE)
+
+
+def payment_tasks(organization_id: OrganizationId, old: Invoice, new: Invoice, *, now: datetime) -> list[Task]:
+    """The tasks that follow a change of the payment status, whatever made it: its message, and of a credit invoice the
+    settlement of what it purchased. The caller writes them in the transaction of the change, and pushes them afterwards."""
+    if new.payment_status == old.payment_status:
+        return []
+    organization = organizations.get(organization_id)
+    payload = show(organization_id, new, now=now)
+    subject = f"invoice.payment_status_updated#{old.id}#{old.version}"
+    message = webhooks.announcement(
+        organization.ref, "invoice.payment_status_updated", "invoice", payload, subject=subject, now=now
+    )
+    return [message, *settle_tasks(organization.ref, new, now=now)]
+
+
+def settle_tasks(organization: OrganizationRef, invoice: Invoice, *, now: datetime) -> list[Task]:
+    """The task that adds or gives up what a credit invoice purchased, once it is paid, failed or void; none for others."""
+    is_decided = invoice.payment_status != "pending" or invoice.status == "voided"
+    if invoice.purchase_id is None or not is_decided:
+        return []
+    return [agenda.task(SETTLE, organization, f"{invoice.id}#{invoice.version}", now)]
+
+
+def _payable(organization_id: OrganizationId, invoice_id: InvoiceId) -> Invoice:
+    """A visible invoice, or one that is shown once it is paid.
+
+    Raises: NotFound.
+    """
+    invoice = store.get(organization_id, invoice_id)
+    if invoice is None or not (invoice.visible or invoice.status == "open"):
+        raise NotFound(Resource.INVOICE)
+    return invoice
 
 
 def printed_actions(organization_id: OrganizationId, invoice: Invoice, file_key: str) -> list[Write]:

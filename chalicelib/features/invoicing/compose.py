@@ -7,6 +7,8 @@ from chalicelib.domain import fixed_charges, periods
 from chalicelib.domain.invoicing import dates, numbers
 from chalicelib.domain.invoicing.steps import NO_CREDITS, VERSION_NUMBERS, Credits, TaxedFee, Totals, totals
 from chalicelib.domain.subscriptions import IN_ADVANCE_CHARGE, IN_ADVANCE_CHARGE_PERIODIC, BillingLine, Days
+from chalicelib.features.credits.wallets import bucket_of
+from chalicelib.features.customers.records import Customer
 from chalicelib.features.customers.store import CUSTOMERS
 from chalicelib.features.invoices.records import AppliedTaxPart, DaysPart, Fee, Invoice, PeriodPart
 from chalicelib.features.rating.billing_context import BillingContext
@@ -133,14 +135,19 @@ def drafted(
     )
 
 
+def search_words(customer: Customer) -> str:
+    """The names of a customer by which lists find its documents."""
+    return CUSTOMERS.search(customer)
+
+
 def sums_of(fees: Sequence[Fee], credits: Credits = NO_CREDITS) -> Totals:
     """The totals of these fees, lowered by these credits."""
-    return totals([_taxed(fee) for fee in fees], credits)
+    return totals([taxed(fee) for fee in fees], credits)
 
 
-def _taxed(fee: Fee) -> TaxedFee:
-    metric_code = fee.item_code if fee.item_type == "BillableMetric" else None
-    return TaxedFee(fee.amount_cents, tuple(part.tax for part in fee.applied_taxes), (fee.type, metric_code))
+def taxed(fee: Fee) -> TaxedFee:
+    """A fee as the computation of totals sees it."""
+    return TaxedFee(fee.amount_cents, tuple(part.tax for part in fee.applied_taxes), bucket_of(fee))
 
 
 def amounts(sums: Totals, invoice_id: InvoiceId) -> dict[str, object]:

@@ -75,7 +75,8 @@ def finalized(context: BillingContext, draft: Invoice, fees: Sequence[Fee], *, n
             "number": number,
             "sequential_id": context.state.invoices + 1,
             **compose.amounts(sums, draft.id),
-            "credits": tuple(each.part for each in taken),
+            "credits": tuple(each.part for each in taken if each.part is not None),
+            "wallet_payments": credits.payments(taken),
             "payment_status": "succeeded" if sums.total_amount_cents == 0 else "pending",
             "finalized_at": now,
             "updated_at": now,
@@ -105,7 +106,7 @@ def carry_out(issue: Issue, *, now: datetime) -> None:
             *_invoice_actions(issue),
             *customers.billing_actions(ref, context.state, issue.state, now=now),
             *issue.numbering,
-            *credits.actions(ref.id, issue.taken, issue.notes),
+            *credits.actions(ref, issue.taken, issue.notes, now=now),
             *issue.actions,
             *(agenda.put(task, now=now) for task in tasks),
         ]
