@@ -120,8 +120,8 @@ IN_FLIGHT_KEPT = timedelta(hours=1)  # A message that died must not hold the clo
 # Issuing: shares of the last transaction's 100 places.
 SUBSCRIPTIONS_PER_INVOICE_MAX = 40
 OUTCOME_PLACES_MAX = 50  # Changed subscriptions, what is told of them and what their ends free.
-CREDIT_NOTES_PER_INVOICE_MAX = 15
-WALLETS_PER_CUSTOMER_MAX = 6  # Active ones; an invoice may take from all of them, three places each.
+CREDIT_NOTES_PER_INVOICE_MAX = 8
+WALLETS_PER_CUSTOMER_MAX = 6  # Active ones; an invoice may take from all: three places each, and one.
 COUNTER_SPREAD = 16  # One counter in every transaction would make them all conflict.
 
 # Wallets.

@@ -3,6 +3,8 @@
 from typing import Any
 
 from chalicelib.api.wallets import up_to_date
+from chalicelib.domain.error_codes import ErrorCode
+from chalicelib.domain.errors import Invalid
 from chalicelib.features.sandbox import service as test_clock
 from chalicelib.features.wallets import listings, serializer, service
 from chalicelib.features.wallets.records import Funding, WalletTransaction
@@ -70,6 +72,16 @@ def fundings(call: Call) -> dict[str, Any]:
         for each in some
     ]
     return {"wallet_transaction_fundings": shown, "meta": listing.meta(page, len(entry.fundings))}
+
+
+@routes.post("/wallet_transactions/{lago_id}/payment_url")
+def payment_url(call: Call) -> dict[str, Any]:
+    """A page to pay a purchase: there is none without a payment provider.
+
+    Raises: NotFound; Invalid.
+    """
+    service.transaction(call.organization.id, WalletTransactionId(call.path["lago_id"]))
+    raise Invalid.field("base", ErrorCode.NO_LINKED_PAYMENT_PROVIDER)
 
 
 def _entry(call: Call) -> WalletTransaction:

@@ -101,7 +101,8 @@ def _mount_metadata(path: str, find: Callable[[Call], WalletId]) -> None:
         return _metadata(call, find, lambda old: {**old, **_pairs(call)})
 
     def remove(call: Call) -> dict[str, Any]:
-        return _metadata(call, find, lambda old: _without(old, None))
+        _metadata(call, find, lambda old: _without(old, None))
+        return {"metadata": None}
 
     def remove_pair(call: Call) -> dict[str, Any]:
         return _metadata(call, find, lambda old: _without(old, call.path["key"]))
@@ -149,11 +150,9 @@ def _ended(call: Call, wallet_id: WalletId) -> dict[str, Any]:
 def _metadata(
     call: Call, find: Callable[[Call], WalletId], change: Callable[[Mapping[str, Any]], dict[str, Any]]
 ) -> dict[str, Any]:
-    wallet = service.find(call.organization.id, find(call))
-    pairs = change(wallet.metadata)
-    new, tasks = service.set_metadata(call.organization, wallet, pairs, _timezone(call), now=call.now)
+    new, tasks = service.change_metadata(call.organization, find(call), change, _timezone(call), now=call.now)
     test_clock.run_due(call.organization, now=call.now, tasks=tasks)
-    return {"metadata": dict(new.metadata) or None}
+    return {"metadata": dict(new.metadata)}
 
 
 def _without(old: Mapping[str, Any], name: str | None) -> dict[str, Any]:

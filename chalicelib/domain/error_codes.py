@@ -111,6 +111,8 @@ class ErrorCode(StrEnum):
     )
     INVALID_VOLUME_RANGES = "invalid_volume_ranges", "The ranges do not follow one another from 0 on."
 
+    NO_LINKED_PAYMENT_PROVIDER = "no_linked_payment_provider", "The customer has no payment provider."
+
     # Wallets.
     CUSTOMER_NOT_FOUND = "customer_not_found", "No customer has the external id."
     WALLET_NOT_FOUND = "wallet_not_found", "There is no such wallet."

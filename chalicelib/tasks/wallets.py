@@ -3,8 +3,10 @@
 from datetime import datetime
 from typing import Any
 
+from chalicelib import limits
 from chalicelib.features.customers import service as customers
 from chalicelib.features.customers import usage_watch
+from chalicelib.features.invoices import reading
 from chalicelib.features.invoices import service as invoices
 from chalicelib.features.organizations import service as organizations
 from chalicelib.features.prepaid import ongoing, recurring, settlement
@@ -14,6 +16,7 @@ from chalicelib.features.wallets.records import Wallet, WalletTransaction
 from chalicelib.features.webhooks import service as webhooks
 from chalicelib.platform import agenda, clock, jobs
 from chalicelib.platform.agenda import Task
+from chalicelib.platform.ids import CustomerId
 from chalicelib.platform.timestamps import unstamp
 from chalicelib.platform.unit import Unit
 
@@ -22,6 +25,16 @@ from chalicelib.platform.unit import Unit
 def expire(task: Task, now: datetime) -> None:
     """End a wallet at the instant that it says."""
     wallets.expire(task, now)
+
+
+@jobs.handles(wallets.CLOSE)
+def close(task: Task, now: datetime) -> None:
+    """End a deleted customer's wallets, once none of its drafts is left to be paid."""
+    organization, customer_id = task.organization, CustomerId(task.subject)
+    if not task.in_clock and reading.drafts_of(organization.id, customer_id):
+        agenda.wait(task, run_at=clock.utc_now() + limits.WALLET_WATCH_WINDOW)
+        return
+    wallets.end_all(organization, customer_id, agenda.done(task), now=now)
 
 
 @jobs.handles(wallets.TOP_UP)

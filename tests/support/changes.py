@@ -20,6 +20,7 @@ OTHERS = {
     "POST /api/v1/billable_metrics/evaluate_expression",
     "POST /api/v1/invoices/{lago_id}/download",
     "POST /api/v1/invoices/{lago_id}/download_pdf",
+    "POST /api/v1/wallet_transactions/{lago_id}/payment_url",
     "PUT /api/v1/test_clock",
     "DELETE /api/v1/test_clock",
 }
@@ -99,6 +100,9 @@ class World:
         endpoint = story.ok("POST", "/webhook_endpoints", {"webhook_endpoint": url})["webhook_endpoint"]
         names = {"metric": calls["lago_id"], "spare_metric": spare["lago_id"], "invoice": invoice["lago_id"]}
         names |= {"draft": draft["lago_id"], "fee": fee["lago_id"], "note": note.id, "endpoint": endpoint["lago_id"]}
+        body = {"wallet": {"external_customer_id": "cust", "rate_amount": "1", "granted_credits": "9", "code": "wallet",
+                           "metadata": {"tier": "gold"}}}  # fmt: skip
+        names["wallet"] = story.ok("POST", "/wallets", body)["wallet"]["lago_id"]
         names["filter"] = plan["charges"][0]["filters"][0]["lago_id"]
         return cls(story, names, state())
 
@@ -158,6 +162,18 @@ def _filters(route: str, path: str) -> list[Change]:
     ]
 
 
+def _wallets(route: str, path: str, name: str) -> list[Change]:
+    metadata = route.replace("{code}", "{" + name + "}") + "/metadata"
+    return [
+        Change(f"PUT {route}", path, {"wallet": {"name": "Renamed", "priority": 2}}),
+        Change(f"DELETE {route}", path),
+        Change(f"POST {metadata}", f"{path}/metadata", {"metadata": {"a": "b"}}),
+        Change(f"PATCH {metadata}", f"{path}/metadata", {"metadata": {"a": "b"}}),
+        Change(f"DELETE {metadata}", f"{path}/metadata", again=404),
+        Change(f"DELETE {metadata}/{{key}}", f"{path}/metadata/tier", again=404),
+    ]
+
+
 _PRICE = {"charge_model": "standard", "properties": {"amount": "7"}}
 _ADD_ON = {"name": "n", "code": "new", "amount_cents": 5, "amount_currency": "EUR"}
 _PLAN = {"name": "n", "code": "new", "interval": "monthly", "amount_cents": 5, "amount_currency": "EUR"}
@@ -208,6 +224,14 @@ CHANGES: list[Change] = [
     Change("PUT /api/v1/credit_notes/{lago_id}/void", "/credit_notes/{note}/void", again=405),
     Change("PUT /api/v1/fees/{lago_id}", "/fees/{fee}", {"fee": {"payment_status": "succeeded"}}),
     Change("DELETE /api/v1/fees/{lago_id}", "/fees/{fee}", again=404),
+    *_wallets("/api/v1/wallets/{lago_id}", "/wallets/{wallet}", "lago_id"),
+    *_wallets("/api/v1/customers/{external_customer_id}/wallets/{code}", "/customers/cust/wallets/wallet", "wallet_code"),
+    Change("POST /api/v1/wallets", body={"wallet": {
+        "external_customer_id": "cust", "rate_amount": "1", "paid_credits": "3", "granted_credits": "4"}}),
+    Change("POST /api/v1/customers/{external_customer_id}/wallets", "/customers/cust/wallets", {"wallet": {
+        "rate_amount": "2"}}),
+    Change("POST /api/v1/wallet_transactions", body={"wallet_transaction": {
+        "wallet_id": "{wallet}", "paid_credits": "3", "granted_credits": "4", "voided_credits": "1"}}),
     Change(f"POST {_ENDPOINTS}", body={"webhook_endpoint": {"webhook_url": "https://example.com/new"}}, again=422),
     Change(f"PUT {_ENDPOINTS}/{{lago_id}}", "/webhook_endpoints/{endpoint}", {"webhook_endpoint": {
         "webhook_url": "https://example.com/moved", "name": "Renamed"}}),

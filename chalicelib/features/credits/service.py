@@ -17,6 +17,7 @@ from chalicelib.features.credits.wallets import TakenBalance, WalletBalance
 from chalicelib.features.customers.items import CustomerItems
 from chalicelib.features.invoices.records import Fee, Invoice, WalletPart
 from chalicelib.platform.clock import OrganizationRef
+from chalicelib.platform.ids import OrganizationId
 from chalicelib.platform.unit import Write
 
 # Each kind's share of the issue transaction's 100 places; more credits wait for the next invoice, the oldest first.
@@ -75,14 +76,12 @@ def payments(taken: Sequence[Taken]) -> tuple[WalletPart, ...]:
     return tuple(each.payment for each in taken if isinstance(each, TakenBalance))
 
 
-def actions(
-    organization: OrganizationRef, taken: Sequence[Taken], notes: Sequence[NoteChange], *, now: datetime
-) -> list[Write]:
+def actions(organization_id: OrganizationId, taken: Sequence[Taken], notes: Sequence[NoteChange]) -> list[Write]:
     """The writes of all credits that an issue transaction takes, and of the credit notes that it changes otherwise.
 
     All changes of one kind are written together, as their total moves in one row that a transaction may touch only once.
     """
     return [
-        *open_notes.actions(organization.id, [each for each in taken if isinstance(each, TakenNote)], notes),
-        *wallets.actions(organization, [each for each in taken if isinstance(each, TakenBalance)], now=now),
+        *open_notes.actions(organization_id, [each for each in taken if isinstance(each, TakenNote)], notes),
+        *wallets.actions([each for each in taken if isinstance(each, TakenBalance)]),
     ]

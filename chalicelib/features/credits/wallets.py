@@ -12,19 +12,19 @@ from chalicelib.features.customers.items import CustomerItems
 from chalicelib.features.invoices.records import Fee, Invoice, WalletPart
 from chalicelib.features.wallets import ledger
 from chalicelib.features.wallets import service as wallets
-from chalicelib.features.wallets.ledger import WalletChange
 from chalicelib.features.wallets.records import Wallet
 from chalicelib.platform.agenda import Task
 from chalicelib.platform.clock import OrganizationRef
+from chalicelib.platform.dynamodb import Key
 from chalicelib.platform.ids import WalletTransactionId, derived_id
 from chalicelib.platform.unit import Write
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TakenBalance(Taken):
-    """A wallet after it paid, and what of that was granted."""
+    """A wallet after it paid: what is written of it, and the part as the invoice keeps it."""
 
-    change: WalletChange
+    writes: tuple[Write, ...]
     payment: WalletPart
 
 
@@ -59,8 +59,9 @@ class WalletBalance:
             amount_cents=amount_cents,
             granted_cents=sum(each.cents for each in entry.after.fundings if each.granted),
         )
-        emits = wallets.tasks(self.organization, change, now=now)
-        return TakenBalance(part=None, emits=tuple(emits), change=change, payment=payment)
+        emits = wallets.tasks(self.organization, change, now=now, occasion=invoice.id)
+        writes = wallets.writes(self.organization, change, now=now)
+        return TakenBalance(part=None, emits=tuple(emits), writes=tuple(writes), payment=payment)
 
 
 def bucket_of(fee: Fee) -> Bucket:
@@ -80,9 +81,9 @@ def open_of(organization: OrganizationRef, items: CustomerItems) -> list[WalletB
     return [WalletBalance(organization, wallet) for wallet in found]
 
 
-def actions(organization: OrganizationRef, taken: Sequence[TakenBalance], *, now: datetime) -> list[Write]:
+def actions(taken: Sequence[TakenBalance]) -> list[Write]:
     """The writes of all wallets that pay an invoice."""
-    return [write for each in taken for write in wallets.writes(organization, each.change, now=now)]
+    return [write for each in taken for write in each.writes]
 
 
 def restored(
@@ -94,7 +95,7 @@ def restored(
     paid = [part for part in invoice.wallet_payments if part.wallet_id in known]
     uses = wallets.transactions(organization.id, [part.transaction_id for part in paid]) if paid else {}
     writes: list[Write] = []
-    tasks: list[Task] = []
+    tasks: dict[Key, Task] = {}
     for part in paid:
         change = ledger.restored(
             known[part.wallet_id],
@@ -103,5 +104,6 @@ def restored(
             now=now,
         )
         writes += wallets.writes(organization, change, now=now)
-        tasks += wallets.tasks(organization, change, now=now)
-    return writes, tasks
+        following = wallets.tasks(organization, change, now=now, occasion=invoice.id)
+        tasks |= {task.key: task for task in following}
+    return writes, list(tasks.values())

@@ -98,7 +98,8 @@ def carry_out(issue: Issue, *, now: datetime) -> None:
     """
     context, invoice = issue.context, issue.invoice
     ref = context.organization.ref
-    tasks = [*_announcements(issue, now=now), *issue.tasks]
+    # What several changes call for alike is one task.
+    tasks = list({task.key: task for task in (*_announcements(issue, now=now), *issue.tasks)}.values())
     if invoice is not None:
         invoice_store.write_fees(ref.id, invoice.id, invoice.build, issue.fees)
     Unit(
@@ -106,7 +107,7 @@ def carry_out(issue: Issue, *, now: datetime) -> None:
             *_invoice_actions(issue),
             *customers.billing_actions(ref, context.state, issue.state, now=now),
             *issue.numbering,
-            *credits.actions(ref, issue.taken, issue.notes, now=now),
+            *credits.actions(ref.id, issue.taken, issue.notes),
             *issue.actions,
             *(agenda.put(task, now=now) for task in tasks),
         ]

@@ -31,7 +31,7 @@ from chalicelib.features.wallets import ledger, schemas
 from chalicelib.features.wallets import service as wallets
 from chalicelib.features.wallets.ledger import EntryInput, WalletChange
 from chalicelib.features.wallets.records import Wallet, WalletTransaction
-from chalicelib.features.wallets.schemas import TopUpInput, WalletInput
+from chalicelib.features.wallets.schemas import Amounts, TopUpInput, WalletInput
 from chalicelib.platform import schema
 from chalicelib.platform.clock import OrganizationRef
 from chalicelib.platform.ids import CustomerId, FeeId, InvoiceId, WalletId, derived_id, new_id
@@ -47,14 +47,14 @@ def create(organization: OrganizationRef, values: Mapping[str, Any], *, now: dat
     Raises: Invalid; NotFound, for an unknown metric; ChangedMeanwhile.
     """
     request, findings = schema.examine(WalletInput, values)
-    wanted = schemas.amounts(values)
     external_id = values.get("external_customer_id")
     customer = customers.find_live(organization.id, external_id) if isinstance(external_id, str) else None
     if customer is None:
         findings = {**findings, "customer": [ErrorCode.CUSTOMER_NOT_FOUND]}
-    schemas.refuse_all(findings, wanted.findings)
+    schemas.refuse_all(schemas.findings_of(findings))
     assert request is not None
     assert customer is not None
+    wanted = Amounts(request.paid_credits, request.granted_credits)
     customer_id = customer.id
 
     def attempt() -> Wallet:
@@ -99,14 +99,14 @@ def top_up(
     Raises: Invalid; ChangedMeanwhile.
     """
     request, findings = schema.examine(TopUpInput, values)
-    wanted = schemas.amounts(values)
     wallet_id = values.get("wallet_id")
     customer_id = _holder(organization, wallet_id)
     if customer_id is None:
-        findings = {"wallet_id": [ErrorCode.WALLET_NOT_FOUND], **findings}
-    schemas.refuse_all(findings, wanted.findings)
+        findings = {**findings, "wallet_id": [ErrorCode.WALLET_NOT_FOUND]}
+    schemas.refuse_all(schemas.findings_of(findings))
     assert request is not None
     assert customer_id is not None
+    wanted = Amounts(request.paid_credits, request.granted_credits, request.voided_credits)
 
     def attempt() -> tuple[Wallet, list[WalletTransaction]]:
         own = organizations.get(organization.id)
@@ -164,7 +164,7 @@ def automatic(
     _carry_out(context, begun, paid if is_worth else _ZERO, how, extra, state=context.state, now=now)
 
 
-def _added(change: WalletChange, wanted: schemas.Amounts, how: EntryInput, *, now: datetime) -> WalletChange:
+def _added(change: WalletChange, wanted: Amounts, how: EntryInput, *, now: datetime) -> WalletChange:
     """The change with what counts at once."""
     if wanted.granted > 0:
         change = ledger.granted(change, wanted.granted, how, now=now)

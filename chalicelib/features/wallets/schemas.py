@@ -1,10 +1,10 @@
 """Requests that create and change wallets, and top them up. Source: rules/invoices 8.1, 8.2, 8.4; rules/catalog 7.3."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field
 from pydantic_core import PydanticCustomError
@@ -43,9 +43,9 @@ def _pairs(value: Any) -> Any:
     if value is None:
         return []
     if not isinstance(value, list) or not all(isinstance(each, Mapping) for each in value):
-        raise schema.refuse(ErrorCode.INVALID_TYPE, "metadata")
+        raise schema.refuse(ErrorCode.INVALID_TYPE)
     if len(value) > limits.WALLET_TRANSACTION_PAIRS_MAX:
-        raise schema.refuse(ErrorCode.INVALID_COUNT, "metadata")
+        raise schema.refuse(ErrorCode.INVALID_COUNT)
     return value
 
 
@@ -90,6 +90,17 @@ class RuleInput(schema.Request):
     transaction_name: schema.OptionalName = None
 
 
+def _one(value: Any) -> Any:
+    if value is None:
+        return []
+    if not isinstance(value, list) or len(value) > 1:
+        raise schema.refuse(ErrorCode.INVALID_NUMBER_OF_RECURRING_RULES)
+    return value
+
+
+Rules = Annotated[list[RuleInput], schema.refused(ErrorCode.INVALID_RECURRING_RULE), BeforeValidator(_one)]
+
+
 class WalletUpdate(schema.Request):
     """`PUT /wallets/:id`: what is absent stays."""
 
@@ -98,11 +109,11 @@ class WalletUpdate(schema.Request):
     priority: Priority = 50
     expiration_at: schema.NullOr[schema.Instant] = None
     invoice_requires_successful_payment: schema.Boolean = False
-    paid_top_up_min_amount_cents: Annotated[int, Field(strict=True, ge=0), schema.READ_INTEGER] | None = None
-    paid_top_up_max_amount_cents: Annotated[int, Field(strict=True, ge=0), schema.READ_INTEGER] | None = None
+    paid_top_up_min_amount_cents: schema.Count | None = None
+    paid_top_up_max_amount_cents: schema.Count | None = None
     applies_to: AppliesTo | None = None
     metadata: Metadata = {}
-    recurring_transaction_rules: Any = None
+    recurring_transaction_rules: Rules = []
 
 
 class WalletInput(WalletUpdate):
@@ -115,26 +126,25 @@ class WalletInput(WalletUpdate):
     transaction_priority: Priority = 50
     transaction_metadata: Pairs = []
     ignore_paid_top_up_limits_on_creation: schema.Boolean | None = None
-    paid_credits: Any = None
-    granted_credits: Any = None
+    paid_credits: Credits = _ZERO
+    granted_credits: Credits = _ZERO
 
 
 class TopUpInput(schema.Request):
     """`POST /wallet_transactions`."""
 
-    wallet_id: Any = None
+    wallet_id: schema.Text | None = None
     name: schema.OptionalName = None
     priority: Priority = 50
     metadata: Pairs = []
     invoice_requires_successful_payment: schema.Boolean | None = None
     ignore_paid_top_up_limits: schema.Boolean | None = None
-    paid_credits: Any = None
-    granted_credits: Any = None
-    voided_credits: Any = None
+    paid_credits: Credits = _ZERO
+    granted_credits: Credits = _ZERO
+    voided_credits: Credits = _ZERO
 
 
-Kind = Literal["paid_credits", "granted_credits", "voided_credits"]
-_REFUSED: dict[Kind, ErrorCode] = {
+_REFUSED = {
     "paid_credits": ErrorCode.INVALID_PAID_CREDITS,
     "granted_credits": ErrorCode.INVALID_GRANTED_CREDITS,
     "voided_credits": ErrorCode.INVALID_VOIDED_CREDITS,
@@ -143,25 +153,16 @@ _REFUSED: dict[Kind, ErrorCode] = {
 
 @dataclass(frozen=True, slots=True)
 class Amounts:
-    """The credits that a request moves, and the codes of those that are no amount."""
+    """The credits that a request moves."""
 
     paid: Decimal = _ZERO
     granted: Decimal = _ZERO
     voided: Decimal = _ZERO
-    findings: dict[str, list[str]] = field(default_factory=dict)
 
 
-def amounts(values: Mapping[str, Any]) -> Amounts:
-    """The credits of a request: decimal texts from 0 on; absent and null are none."""
-    found: dict[Kind, Decimal] = {}
-    findings: dict[str, list[str]] = {}
-    for kind, code in _REFUSED.items():
-        try:
-            found[kind] = _credits(values.get(kind))
-        except PydanticCustomError:
-            found[kind] = _ZERO
-            findings[kind] = [code, ErrorCode.INVALID_AMOUNT]
-    return Amounts(found["paid_credits"], found["granted_credits"], found["voided_credits"], findings)
+def findings_of(found: Mapping[str, list[str]]) -> dict[str, list[str]]:
+    """The codes of wrong fields; credits that are no amount have two. Source: rules/catalog 7.3."""
+    return {name: [_REFUSED[name], *codes] if name in _REFUSED else codes for name, codes in found.items()}
 
 
 def worthless(wanted: Amounts, price: CreditPrice) -> dict[str, list[str]]:
@@ -183,20 +184,11 @@ def outside(paid: Decimal, wallet: Wallet) -> list[str]:
     return [ErrorCode.AMOUNT_ABOVE_MAXIMUM] if paid > 0 and most is not None and cents > most else []
 
 
-def rules_of(value: Any, now: datetime) -> tuple[list[RuleInput], dict[str, list[str]]]:
-    """The recurring rules of a request, one at the most, and the codes of what is wrong with them."""
-    field_name = "recurring_transaction_rules"
-    if value is None:
-        return [], {}
-    if not isinstance(value, list) or len(value) > 1:
-        return [], {field_name: [ErrorCode.INVALID_NUMBER_OF_RECURRING_RULES]}
-    found: list[RuleInput] = []
-    for each in value:
-        rule, wrong = schema.examine(RuleInput, each if isinstance(each, Mapping) else {})
-        if rule is None or wrong or not _complete(rule, now):
-            return [], {field_name: [ErrorCode.INVALID_RECURRING_RULE]}
-        found.append(rule)
-    return found, {}
+def incomplete(rules: Sequence[RuleInput], now: datetime) -> dict[str, list[str]]:
+    """The code of a recurring rule that lacks what it needs."""
+    if all(_complete(rule, now) for rule in rules):
+        return {}
+    return {"recurring_transaction_rules": [ErrorCode.INVALID_RECURRING_RULE]}
 
 
 def _complete(rule: RuleInput, now: datetime) -> bool:

@@ -1,7 +1,7 @@
 """Wallets: finding, making and changing them, and what is written with each change of one."""
 
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -38,6 +38,8 @@ from chalicelib.platform.unit import Unit, Write
 # A wallet's end comes before the billing of its instant; a rule's top-up after it.
 EXPIRE = agenda.kind("expire_wallet", rank=4)
 TOP_UP = agenda.kind("top_up_wallet", rank=55)
+# The wallets of a deleted customer end after its drafts became final, which they still pay. Source: rules/money 6, row 33.
+CLOSE = agenda.kind("end_wallets", rank=25)
 # The messages of a change. In real time whatever clock the organization has.
 TOLD = agenda.kind("wallet_changed", rank=87, wall_clock=True)
 
@@ -150,8 +152,11 @@ def _planned(wallet: Wallet | None) -> dict[tuple[Kind, str], datetime]:
     return {place: at for place, at in planned.items() if at is not None}
 
 
-def tasks(organization: OrganizationRef, change: WalletChange, *, now: datetime) -> list[Task]:
-    """The tasks that follow a change: its messages, and a look at what depends on the balance."""
+def tasks(
+    organization: OrganizationRef, change: WalletChange, *, now: datetime, occasion: str | None = None
+) -> list[Task]:
+    """The tasks that follow a change: its messages, and a look at what depends on the balance. `occasion`: what changes
+    several wallets of a customer, for which one look suffices."""
     wallet, entries = change.after, [each.after for each in change.entries]
     shown = {each.id for each in entries}
     kept = wallet.model_copy(update={"lots": tuple(lot for lot in wallet.lots if lot.transaction_id in shown)})
@@ -166,7 +171,8 @@ def tasks(organization: OrganizationRef, change: WalletChange, *, now: datetime)
         "at": stamp(now),
     }
     told = agenda.task(TOLD, organization, f"{wallet.id}#{version}", clock.utc_now(), detail)
-    refresh = usage_watch.refresh_task(organization, wallet.customer_id, f"{wallet.id}#{version}", now)
+    cause = occasion or f"{wallet.id}#{version}"
+    refresh = usage_watch.refresh_task(organization, wallet.customer_id, cause, now)
     return [told, refresh] if wallet.status == "active" else [told]
 
 
@@ -213,11 +219,11 @@ def new_wallet(
     assert customer is not None, "who asks knows the customer"
     known = usable(items, now)
     findings = _limits_of(len(known), request.expiration_at, now)
-    rules, wrong = schemas.rules_of(request.recurring_transaction_rules, now)
+    rules = request.recurring_transaction_rules
     taken = {wallet.code for wallet in known}
     if request.code and request.code in taken:
         findings["code"] = [ErrorCode.VALUE_ALREADY_EXIST]
-    schemas.refuse_all(findings, wrong)
+    schemas.refuse_all(findings, schemas.incomplete(rules, now))
     wallet = Wallet(
         id=WalletId(new_id()),
         created_at=now,
@@ -312,7 +318,32 @@ def update(
 
     Raises: Invalid; NotAllowed, for a wallet that has ended; NotFound; ChangedMeanwhile.
     """
+    return _change(organization, wallet_id, lambda old: values, zone_of, now=now)
 
+
+def change_metadata(
+    organization: OrganizationRef,
+    wallet_id: WalletId,
+    change: Callable[[Mapping[str, str | None]], Mapping[str, Any]],
+    zone_of: str,
+    *,
+    now: datetime,
+) -> tuple[Wallet, list[Task]]:
+    """Other pairs of metadata, made of those before.
+
+    Raises: as `update`; whatever `change` raises.
+    """
+    return _change(organization, wallet_id, lambda old: {"metadata": change(old.metadata)}, zone_of, now=now)
+
+
+def _change(
+    organization: OrganizationRef,
+    wallet_id: WalletId,
+    values_of: Callable[[Wallet], Mapping[str, Any]],
+    zone_of: str,
+    *,
+    now: datetime,
+) -> tuple[Wallet, list[Task]]:
     def attempt() -> tuple[Wallet, list[Task]]:
         items = customers.items_of(organization.id, holder(organization.id, wallet_id))
         assert items.customer is not None, "a wallet has a customer, deleted or not"
@@ -320,7 +351,7 @@ def update(
         if old.status != "active":
             raise NotAllowed(ErrorCode.WALLET_IS_TERMINATED)
         zone = items.customer.zone(zone_of)
-        request = schema.parse(WalletUpdate, values)
+        request = schema.parse(WalletUpdate, values_of(old))
         new = _updated(organization.id, items, old, request, zone, now=now)
         # The lock of the billing state excludes another wallet that takes the code meanwhile.
         locked = (
@@ -356,24 +387,14 @@ def _updated(
         fields["code"] = fields["code"] or old.code
         if any(other.code == fields["code"] and other.id != old.id for other in usable(items, now)):
             findings["code"] = [ErrorCode.VALUE_ALREADY_EXIST]
-    rules, wrong = schemas.rules_of(request.recurring_transaction_rules, now)
-    schemas.refuse_all(findings, wrong)
+    rules = request.recurring_transaction_rules
+    schemas.refuse_all(findings, schemas.incomplete(rules, now))
     if "metadata" in request.model_fields_set:
         fields["metadata"] = dict(request.metadata)
     if "applies_to" in request.model_fields_set:
         fields |= _scope(organization_id, request.applies_to)
     new: Wallet = old.changed(now=now, **fields)
     return _ruled(new, rules, zone, now=now) if "recurring_transaction_rules" in request.model_fields_set else new
-
-
-def set_metadata(
-    organization: OrganizationRef, wallet: Wallet, pairs: Mapping[str, Any], zone_of: str, *, now: datetime
-) -> tuple[Wallet, list[Task]]:
-    """These pairs of metadata instead of those before.
-
-    Raises: Invalid; NotFound; ChangedMeanwhile.
-    """
-    return update(organization, wallet.id, {"metadata": dict(pairs)}, zone_of, now=now)
 
 
 def terminate(organization: OrganizationRef, wallet_id: WalletId, *, now: datetime) -> tuple[Wallet, list[Task]]:
@@ -419,6 +440,24 @@ def watch(
     ids = [each.external_id for each in subscriptions.among(items) if each.live]
     told = usage_watch.actions(organization.id, state.customer_id, ids, watch=state.watched)
     return [*told, *(customers.billing_actions(organization, items.state, state, now=now) if locked else [])]
+
+
+def end_all(organization: OrganizationRef, customer_id: CustomerId, done: Write, *, now: datetime) -> None:
+    """End all wallets of a customer. `done`: goes with the last one's end.
+
+    Raises: Cancelled.
+    """
+    items = customers.items_of(organization.id, customer_id)
+    active = [wallet for wallet in among(items) if wallet.status == "active"]
+    changes = [ended(each, now=now) for each in active]
+    following = [task for each in changes for task in tasks(organization, each, now=now)]
+    Unit(
+        (write for each in changes for write in writes(organization, each, now=now)),
+        unwatched(organization, items, {each.id for each in active}, now=now),
+        (agenda.put(each, now=now) for each in following),
+        done,
+    ).commit()
+    agenda.push(following)
 
 
 def _written(
