@@ -6,7 +6,7 @@ from chalicelib.api.wallets import up_to_date
 from chalicelib.domain.error_codes import ErrorCode
 from chalicelib.domain.errors import Invalid
 from chalicelib.features.sandbox import service as test_clock
-from chalicelib.features.wallets import listings, serializer, service
+from chalicelib.features.wallets import listings, reading, serializer
 from chalicelib.features.wallets.records import Funding, WalletTransaction
 from chalicelib.platform import listing
 from chalicelib.platform.http import Call, Routes
@@ -30,7 +30,7 @@ def create(call: Call) -> dict[str, Any]:
 def index(call: Call) -> dict[str, Any]:
     """One page of a wallet's, newest first."""
     up_to_date(call)
-    wallet = service.find(call.organization.id, WalletId(call.path["lago_id"]))
+    wallet = reading.find(call.organization.id, WalletId(call.path["lago_id"]))
     found, meta = listings.transactions(call, wallet.id)
     return {"wallet_transactions": [serializer.transaction(each, wallet) for each in found], "meta": meta}
 
@@ -39,7 +39,7 @@ def index(call: Call) -> dict[str, Any]:
 def show(call: Call) -> dict[str, Any]:
     """One."""
     entry = _entry(call)
-    wallet = service.find(call.organization.id, entry.wallet_id)
+    wallet = reading.find(call.organization.id, entry.wallet_id)
     return {"wallet_transaction": serializer.transaction(entry, wallet)}
 
 
@@ -47,7 +47,7 @@ def show(call: Call) -> dict[str, Any]:
 def consumptions(call: Call) -> dict[str, Any]:
     """The outbound transactions that an inbound one paid for, each with its part."""
     entry = _entry(call)
-    wallet = service.find(call.organization.id, entry.wallet_id)
+    wallet = reading.find(call.organization.id, entry.wallet_id)
     found, meta = listings.transactions(call, wallet.id, funded_by=entry.id)
     shown = [
         _part(entry.id, other, funding, serializer.transaction(other, wallet))
@@ -62,11 +62,11 @@ def consumptions(call: Call) -> dict[str, Any]:
 def fundings(call: Call) -> dict[str, Any]:
     """The inbound transactions that paid for an outbound one, each with its part."""
     entry = _entry(call)
-    wallet = service.find(call.organization.id, entry.wallet_id)
+    wallet = reading.find(call.organization.id, entry.wallet_id)
     page = listing.wanted(call)
     first = (page.number - 1) * page.size
     some = entry.fundings[first : first + page.size]
-    known = service.transactions(call.organization.id, [each.transaction_id for each in some])
+    known = reading.transactions(call.organization.id, [each.transaction_id for each in some])
     shown = [
         _part(each.transaction_id, entry, each, serializer.transaction(known[each.transaction_id], wallet))
         for each in some
@@ -80,13 +80,13 @@ def payment_url(call: Call) -> dict[str, Any]:
 
     Raises: NotFound; Invalid.
     """
-    service.transaction(call.organization.id, WalletTransactionId(call.path["lago_id"]))
+    reading.transaction(call.organization.id, WalletTransactionId(call.path["lago_id"]))
     raise Invalid.field("base", ErrorCode.NO_LINKED_PAYMENT_PROVIDER)
 
 
 def _entry(call: Call) -> WalletTransaction:
     up_to_date(call)
-    return service.transaction(call.organization.id, WalletTransactionId(call.path["lago_id"]))
+    return reading.transaction(call.organization.id, WalletTransactionId(call.path["lago_id"]))
 
 
 def _part(inbound: WalletTransactionId, outbound: WalletTransaction, funding: Funding, other: Any) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from chalicelib.features.customers import service as customers
 from chalicelib.features.events import service as events
 from chalicelib.features.organizations import service as organizations
 from chalicelib.features.sandbox import service as test_clock
-from chalicelib.features.wallets import listings, service
+from chalicelib.features.wallets import listings, reading, service
 from chalicelib.features.wallets.records import Wallet
 from chalicelib.platform.http import Call, Routes
 from chalicelib.platform.ids import WalletId
@@ -186,7 +186,7 @@ def _by_code(call: Call, name: str) -> WalletId:
     Raises: NotFound.
     """
     customer = customers.find(call.organization.id, call.path["external_customer_id"])
-    return service.of_code(customers.items_of(call.organization.id, customer.id), call.path[name]).id
+    return reading.of_code(customers.items_of(call.organization.id, customer.id), call.path[name]).id
 
 
 def _timezone(call: Call) -> str:
@@ -202,5 +202,5 @@ def _shown(call: Call, found: Sequence[Wallet]) -> list[dict[str, Any]]:
 def _answer(call: Call, wallet_id: WalletId) -> dict[str, Any]:
     from chalicelib.features.prepaid import ongoing
 
-    customer_id = service.holder(call.organization.id, wallet_id)
+    customer_id = reading.holder(call.organization.id, wallet_id)
     return {"wallet": ongoing.show_one(call.organization.id, customer_id, wallet_id, now=call.now)}

@@ -12,6 +12,7 @@ from chalicelib.features.organizations import service as organizations
 from chalicelib.features.prepaid import ongoing, recurring, settlement
 from chalicelib.features.wallets import serializer
 from chalicelib.features.wallets import service as wallets
+from chalicelib.features.wallets import writing as wallet_writing
 from chalicelib.features.wallets.records import Wallet, WalletTransaction
 from chalicelib.features.webhooks import service as webhooks
 from chalicelib.platform import agenda, clock, jobs
@@ -21,13 +22,13 @@ from chalicelib.platform.timestamps import unstamp
 from chalicelib.platform.unit import Unit
 
 
-@jobs.handles(wallets.EXPIRE)
+@jobs.handles(wallet_writing.EXPIRE)
 def expire(task: Task, now: datetime) -> None:
     """End a wallet at the instant that it says."""
     wallets.expire(task, now)
 
 
-@jobs.handles(wallets.CLOSE)
+@jobs.handles(wallet_writing.CLOSE)
 def close(task: Task, now: datetime) -> None:
     """End a deleted customer's wallets, once none of its drafts is left to be paid."""
     organization, customer_id = task.organization, CustomerId(task.subject)
@@ -37,7 +38,7 @@ def close(task: Task, now: datetime) -> None:
     wallets.end_all(organization, customer_id, agenda.done(task), now=now)
 
 
-@jobs.handles(wallets.TOP_UP)
+@jobs.handles(wallet_writing.TOP_UP)
 def top_up(task: Task, now: datetime) -> None:
     """Top a wallet up by its interval rule."""
     recurring.top_up(task, now)
@@ -55,7 +56,7 @@ def settle(task: Task, now: datetime) -> None:
     settlement.settle(task, now)
 
 
-@jobs.handles(wallets.TOLD)
+@jobs.handles(wallet_writing.TOLD)
 def told(task: Task, now: datetime) -> None:
     """Send the messages of a change to every endpoint, together with the end of the task."""
     wallet = Wallet.model_validate(task.detail["wallet"])

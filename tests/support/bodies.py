@@ -497,7 +497,7 @@ REQUESTS: dict[Route, Valid] = {
     ("POST", f"{API}/wallets"): _of("wallet", wallet(), back="/wallets/{lago_id}"),
     ("PUT", f"{API}/wallets/{{lago_id}}"): _of("wallet", wallet_change(), {"lago_id": "@wallet"}, "/wallets/{lago_id}"),
     ("POST", f"{API}/customers/{{external_customer_id}}/wallets"): _of(
-        "wallet", wallet(), _CUSTOMER, "/wallets/{lago_id}"
+        "wallet", wallet_change() | {"rate_amount": "2"}, _CUSTOMER, "/wallets/{lago_id}"
     ),
     ("PUT", f"{API}/customers/{{external_customer_id}}/wallets/{{code}}"): _of(
         "wallet", wallet_change(), _CUSTOMER | {"code": "wallet"}, "/wallets/{lago_id}"

@@ -11,7 +11,8 @@ from chalicelib.features.credits.credit import Taken
 from chalicelib.features.customers.items import CustomerItems
 from chalicelib.features.invoices.records import Fee, Invoice, WalletPart
 from chalicelib.features.wallets import ledger
-from chalicelib.features.wallets import service as wallets
+from chalicelib.features.wallets import reading as wallet_reading
+from chalicelib.features.wallets import writing as wallet_writing
 from chalicelib.features.wallets.records import Wallet
 from chalicelib.platform.agenda import Task
 from chalicelib.platform.clock import OrganizationRef
@@ -59,8 +60,8 @@ class WalletBalance:
             amount_cents=amount_cents,
             granted_cents=sum(each.cents for each in entry.after.fundings if each.granted),
         )
-        emits = wallets.tasks(self.organization, change, now=now, occasion=invoice.id)
-        writes = wallets.writes(self.organization, change, now=now)
+        emits = wallet_writing.tasks(self.organization, change, now=now, occasion=invoice.id)
+        writes = wallet_writing.writes(self.organization, change, now=now)
         return TakenBalance(part=None, emits=tuple(emits), writes=tuple(writes), payment=payment)
 
 
@@ -76,7 +77,7 @@ def payment_id(invoice: Invoice, wallet: Wallet) -> WalletTransactionId:
 
 def open_of(organization: OrganizationRef, items: CustomerItems) -> list[WalletBalance]:
     """The customer's active wallets with a balance, in their order of use."""
-    found = [wallet for wallet in wallets.among(items) if wallet.status == "active" and wallet.balance_cents > 0]
+    found = [wallet for wallet in wallet_reading.among(items) if wallet.status == "active" and wallet.balance_cents > 0]
     found.sort(key=lambda wallet: (wallet.priority, wallet.created_at, wallet.id))
     return [WalletBalance(organization, wallet) for wallet in found]
 
@@ -91,9 +92,9 @@ def restored(
 ) -> tuple[list[Write], list[Task]]:
     """Give what an invoice used back to the wallets that are still active, for the transaction that voids it; returns its
     writes, and the tasks to be written with them and pushed. Source: rules/invoices 1; rules/money 4, row 26."""
-    known = {wallet.id: wallet for wallet in wallets.usable(items, now)}
+    known = {wallet.id: wallet for wallet in wallet_reading.usable(items, now)}
     paid = [part for part in invoice.wallet_payments if part.wallet_id in known]
-    uses = wallets.transactions(organization.id, [part.transaction_id for part in paid]) if paid else {}
+    uses = wallet_reading.transactions(organization.id, [part.transaction_id for part in paid]) if paid else {}
     writes: list[Write] = []
     tasks: dict[Key, Task] = {}
     for part in paid:
@@ -103,7 +104,7 @@ def restored(
             transaction_id=WalletTransactionId(derived_id(part.transaction_id, "restored")),
             now=now,
         )
-        writes += wallets.writes(organization, change, now=now)
-        following = wallets.tasks(organization, change, now=now, occasion=invoice.id)
+        writes += wallet_writing.writes(organization, change, now=now)
+        following = wallet_writing.tasks(organization, change, now=now, occasion=invoice.id)
         tasks |= {task.key: task for task in following}
     return writes, list(tasks.values())

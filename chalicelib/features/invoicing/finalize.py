@@ -14,7 +14,7 @@ from chalicelib.features.invoices.records import Invoice
 from chalicelib.features.invoicing import drafts, issue_transaction
 from chalicelib.features.invoicing.issue_transaction import FINALIZE
 from chalicelib.features.rating.billing_context import BillingContext
-from chalicelib.features.wallets import service as wallets
+from chalicelib.features.wallets import writing as wallet_writing
 from chalicelib.platform import agenda
 from chalicelib.platform.agenda import Task
 from chalicelib.platform.clock import OrganizationRef
@@ -73,7 +73,7 @@ def finalize_all(
 def close(task: Task, now: datetime) -> None:
     """Make the drafts of a deleted customer final, and end its wallets after that."""
     tasks = finalize_all(task.organization, CustomerId(task.subject), now=now)
-    end = agenda.task(wallets.CLOSE, task.organization, task.subject, now)
+    end = agenda.task(wallet_writing.CLOSE, task.organization, task.subject, now)
     Unit(agenda.done(task), agenda.put(end, now=now)).commit()
     agenda.push([each for each in (*tasks, end) if not each.in_clock])
 

@@ -23,15 +23,15 @@ from chalicelib.features.rating.billing_context import BillingContext
 from chalicelib.features.subscriptions import reading as subscriptions
 from chalicelib.features.subscriptions.records import Status
 from chalicelib.features.usage_views import current
+from chalicelib.features.wallets import reading as wallet_reading
 from chalicelib.features.wallets import serializer
-from chalicelib.features.wallets import service as wallets
 from chalicelib.features.wallets.records import Wallet
 from chalicelib.platform.ids import CustomerId, OrganizationId, WalletId
 
 
 def usage_of(own: Organization, items: CustomerItems, *, now: datetime) -> dict[WalletId, int]:
     """The unbilled usage of each of a customer's usable wallets, in cents."""
-    able = wallets.usable(items, now)
+    able = wallet_reading.usable(items, now)
     if not able:
         return {}
     buckets = _unbilled(own, items, now=now)
@@ -64,7 +64,7 @@ def show_one(
     Raises: NotFound.
     """
     items = customers.items_of(organization_id, customer_id)
-    wallet = wallets.of_id(items, wallet_id)
+    wallet = wallet_reading.of_id(items, wallet_id)
     if not wallet.usable(now):
         return serializer.wallet(wallet, 0)
     usage = usage_of(organizations.get(organization_id), items, now=now)

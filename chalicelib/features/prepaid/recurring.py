@@ -17,7 +17,9 @@ from chalicelib.features.organizations import service as organizations
 from chalicelib.features.organizations.records import Organization
 from chalicelib.features.prepaid import ongoing, top_ups
 from chalicelib.features.rating import billing_context
+from chalicelib.features.wallets import reading as wallet_reading
 from chalicelib.features.wallets import service as wallets
+from chalicelib.features.wallets import writing as wallet_writing
 from chalicelib.features.wallets.ledger import EntryInput, WalletChange
 from chalicelib.features.wallets.records import Rule, Wallet
 from chalicelib.platform import agenda
@@ -36,7 +38,7 @@ def refresh(task: Task, now: datetime) -> None:
         is_new = False
         items = customers.items_of(own.id, customer_id)
         usage = {} if items.customer is None else ongoing.usage_of(own, items, now=now)
-        for wallet in wallets.usable(items, now):
+        for wallet in wallet_reading.usable(items, now):
             if wallet.id in usage and wallet.id not in seen and not is_new:
                 seen.add(wallet.id)
                 # What changes one wallet may change what others have to pay.
@@ -51,7 +53,7 @@ def _look(own: Organization, items: CustomerItems, wallet: Wallet, usage_cents: 
     messages: list[Task] = []
     if (left <= 0) != wallet.depleted:
         changes["depleted"] = left <= 0
-        messages = [wallets.depleted_task(own.ref, wallet, usage_cents, now=now)] if left <= 0 else []
+        messages = [wallet_writing.depleted_task(own.ref, wallet, usage_cents, now=now)] if left <= 0 else []
     rule = wallet.rule("threshold", now)
     refill = NOTHING if rule is None else _threshold_refill(wallet, rule, usage_cents, now=now)
     if rule is not None and refill != NOTHING:
@@ -66,7 +68,7 @@ def _look(own: Organization, items: CustomerItems, wallet: Wallet, usage_cents: 
             now=now,
         )
     elif changes:
-        mark = wallets.mark_action(own.id, wallet, **changes)
+        mark = wallet_writing.mark_action(own.id, wallet, **changes)
         Unit(mark, (agenda.put(each, now=now) for each in messages)).commit()
     else:
         return False
@@ -78,9 +80,9 @@ def top_up(task: Task, now: datetime) -> None:
     """The top-up of an interval rule, and the plan of its next one."""
     own = organizations.get(task.organization.id)
     wallet_id, _, rule_id = task.subject.partition("#")
-    customer_id = wallets.holder(own.id, WalletId(wallet_id))
+    customer_id = wallet_reading.holder(own.id, WalletId(wallet_id))
     items = customers.items_of(own.id, customer_id)
-    wallet = wallets.of_id(items, WalletId(wallet_id))
+    wallet = wallet_reading.of_id(items, WalletId(wallet_id))
     rule = next((each for each in wallet.rules if each.id == rule_id), None)
     if rule is None or items.customer is None or rule.due_at != task.due_at or not wallet.usable(now):
         agenda.done(task).alone()
@@ -93,7 +95,7 @@ def top_up(task: Task, now: datetime) -> None:
         refill = _target_refill(wallet, rule, _level(wallet, usage))
     if refill == NOTHING:
         planned = WalletChange(wallet, wallet.model_copy(update={"rules": rules}))
-        Unit(wallets.writes(own.ref, planned, now=now)).commit()
+        Unit(wallet_writing.writes(own.ref, planned, now=now)).commit()
         return
     # The rule's next instant moves the task on.
     top_ups.automatic(

@@ -14,7 +14,8 @@ from chalicelib.features.organizations import service as organizations
 from chalicelib.features.rating import billing_context
 from chalicelib.features.rating.billing_context import BillingContext
 from chalicelib.features.wallets import ledger
-from chalicelib.features.wallets import service as wallets
+from chalicelib.features.wallets import reading as wallet_reading
+from chalicelib.features.wallets import writing as wallet_writing
 from chalicelib.features.wallets.ledger import WalletChange
 from chalicelib.features.wallets.records import Wallet, WalletTransaction
 from chalicelib.platform import agenda
@@ -31,17 +32,17 @@ def settle(task: Task, now: datetime) -> None:
     if invoice is None or invoice.purchase_id is None:
         agenda.done(task).alone()
         return
-    entry = wallets.transaction(organization.id, invoice.purchase_id)
+    entry = wallet_reading.transaction(organization.id, invoice.purchase_id)
     items = customers.items_of(organization.id, entry.customer_id)
     context = billing_context.read(organizations.get(organization.id), items)
-    change = _change(wallets.of_id(items, entry.wallet_id), entry, invoice, now=now)
+    change = _change(wallet_reading.of_id(items, entry.wallet_id), entry, invoice, now=now)
     if change is None:
         agenda.done(task).alone()
     elif invoice.status == "open" and invoice.payment_status == "succeeded":
         _show(context, invoice, change, task, now=now)
     else:
-        tasks = wallets.tasks(organization, change, now=now)
-        actions = wallets.writes(organization, change, now=now)
+        tasks = wallet_writing.tasks(organization, change, now=now)
+        actions = wallet_writing.writes(organization, change, now=now)
         Unit(actions, agenda.done(task), (agenda.put(each, now=now) for each in tasks)).commit()
         agenda.push([each for each in tasks if not each.in_clock])
 
@@ -62,6 +63,6 @@ def _show(context: BillingContext, invoice: Invoice, change: WalletChange, task:
     )
     assert issue.invoice is not None, "a purchase has an amount"
     final = issue.invoice.model_copy(update={"payment_status": "succeeded"})
-    actions = [*issue.actions, *wallets.writes(ref, change, now=now), agenda.done(task)]
-    tasks = [*issue.tasks, *wallets.tasks(ref, change, now=now)]
+    actions = [*issue.actions, *wallet_writing.writes(ref, change, now=now), agenda.done(task)]
+    tasks = [*issue.tasks, *wallet_writing.tasks(ref, change, now=now)]
     issue_transaction.carry_out(replace(issue, invoice=final, replaces=invoice, actions=actions, tasks=tasks), now=now)

@@ -28,7 +28,9 @@ from chalicelib.features.organizations.records import Organization
 from chalicelib.features.rating import billing_context
 from chalicelib.features.rating.billing_context import BillingContext
 from chalicelib.features.wallets import ledger, schemas
+from chalicelib.features.wallets import reading as wallet_reading
 from chalicelib.features.wallets import service as wallets
+from chalicelib.features.wallets import writing as wallet_writing
 from chalicelib.features.wallets.ledger import EntryInput, WalletChange
 from chalicelib.features.wallets.records import Wallet, WalletTransaction
 from chalicelib.features.wallets.schemas import Amounts, TopUpInput, WalletInput
@@ -78,9 +80,9 @@ def create(organization: OrganizationRef, values: Mapping[str, Any], *, now: dat
             metadata=schemas.pairs(request.transaction_metadata),
             invoice_requires_successful_payment=request.invoice_requires_successful_payment,
         )
-        state = items.state.model_copy(update={"attached": True, "watched": True})
+        state = wallets.entered(items.state, wallet)
         # The lock of the billing state, which carry_out takes, excludes another wallet and another currency.
-        extra = [] if items.state.watched else wallets.watch(organization, items, state, now=now, locked=False)
+        extra = wallets.watch_actions(organization.id, items, state)
         if adopted != items.customer:
             extra = [*extra, customers.replace_action(organization.id, items.customer, adopted)]
         change = _added(ledger.begun(wallet), wanted, how, now=now)
@@ -111,7 +113,7 @@ def top_up(
     def attempt() -> tuple[Wallet, list[WalletTransaction]]:
         own = organizations.get(organization.id)
         items = customers.items_of(organization.id, customer_id)
-        wallet = wallets.of_id(items, WalletId(str(wallet_id)))
+        wallet = wallet_reading.of_id(items, WalletId(str(wallet_id)))
         if not wallet.usable(now):
             raise Invalid.field("wallet_id", ErrorCode.WALLET_IS_TERMINATED)
         findings = schemas.worthless(wanted, wallet.price)
@@ -190,8 +192,8 @@ def _carry_out(
         change, entry = ledger.purchased(change, paid, how, invoice_id=invoice_id, now=now)
         issue = _purchase(replace(context, state=state, credits=()), change.after, entry, invoice_id, now=now)
     ref = context.organization.ref
-    actions = [*wallets.writes(ref, change, now=now), *extra]
-    tasks = [*issue.tasks, *wallets.tasks(ref, change, now=now)]
+    actions = [*wallet_writing.writes(ref, change, now=now), *extra]
+    tasks = [*issue.tasks, *wallet_writing.tasks(ref, change, now=now)]
     # The state that was read is the one that is replaced, whatever this change makes of it.
     issue = replace(issue, context=context, actions=[*issue.actions, *actions], tasks=tasks)
     issue_transaction.carry_out(issue, now=now)
@@ -275,7 +277,7 @@ def _holder(organization: OrganizationRef, wallet_id: Any) -> CustomerId | None:
     if not isinstance(wallet_id, str) or not wallet_id:
         return None
     try:
-        return wallets.holder(organization.id, WalletId(wallet_id))
+        return wallet_reading.holder(organization.id, WalletId(wallet_id))
     except NotFound:
         return None
 

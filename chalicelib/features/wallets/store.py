@@ -10,7 +10,7 @@ Items
         index owner: <org>#wallet_transaction-of#<wallet>   <created_at>#<place>#<id>
 
 Access patterns
-    1 get(org, id)                GetItem    the holder, then the wallet, consistent
+    1 holder(org, id), get(org, id)          GetItem    the holder, then the wallet, consistent
     2 among(items)                -          what customers.store.everything_of read
     3 create_actions, replace_action         part of the change's transaction
     4 transaction(org, id), transactions(org, ids)   GetItem, BatchGet   consistent

@@ -279,7 +279,7 @@ STATES: dict[ErrorCode, tuple[str, Callable[..., Any], Request]] = {
         ("PUT", "/invoices/@invoice/refresh", None),
     ),
     C.WALLET_IS_TERMINATED: (
-        "chalicelib.features.wallets.service.of_id",
+        "chalicelib.features.wallets.reading.of_id",
         lambda *_: SimpleNamespace(status="terminated"),
         ("PUT", "/wallets/@wallet", {"wallet": {"name": "x"}}),
     ),
