@@ -121,12 +121,25 @@ IN_FLIGHT_KEPT = timedelta(hours=1)  # A message that died must not hold the clo
 # Issuing: shares of the last transaction's 100 places.
 SUBSCRIPTIONS_PER_INVOICE_MAX = 40
 OUTCOME_PLACES_MAX = 50  # Changed subscriptions, their announcements, and the items that their ends free.
-CREDIT_NOTES_PER_INVOICE_MAX = 15
+CREDIT_NOTES_PER_INVOICE_MAX = 8
+WALLETS_PER_CUSTOMER_MAX = 6  # Active ones; an invoice may take from all: three places each, and one.
 ONE_OFF_FEES_MAX = 2000  # Of one request: its fees are written in batches, before the invoice names them.
-COUPONS_PER_INVOICE_MAX = 12
-CREDIT_PLACES_MAX = 30  # Coupons first, two places each; credit notes lose nothing by waiting.
+COUPONS_PER_INVOICE_MAX = 7
+CREDIT_PLACES_MAX = 16  # Coupons first, two places each; credit notes lose nothing by waiting.
 APPLIED_COUPON_INVOICES_SHOWN = 100  # The latest credits of one in lists; the invoices have all of them.
 COUNTER_SPREAD = 16  # One counter in every transaction would make them all conflict.
+
+# Wallets.
+WALLET_LOTS_MAX = 1_000  # Top-ups with a rest, which stand in the wallet's own item of 400 KB.
+WALLET_TRANSACTION_PAIRS_MAX = 15
+WALLET_RULE_REST = timedelta(
+    hours=24
+)  # After a failed automatic purchase: a declined card is not charged at every event.
+WALLET_WATCH_WINDOW = timedelta(minutes=2)  # What depends on an ongoing balance happens within five minutes.
+WALLET_WATCH_LAG = timedelta(
+    seconds=15
+)  # Clocks of workers differ: the look at a window's usage waits for its last events.
+WALLET_WATCH_KEPT = timedelta(minutes=1)  # So long a worker remembers which subscriptions are watched.
 
 # Webhooks.
 WEBHOOK_ATTEMPTS_MAX = 17  # Over about three days; then failed, and kept.

@@ -22,6 +22,8 @@ from chalicelib.api import (
     subscriptions,
     taxes,
     test_clock,
+    wallet_transactions,
+    wallets,
     webhooks,
 )
 from chalicelib.features.metering import messages as metering
@@ -52,6 +54,8 @@ BLUEPRINTS = [
         fees.routes,
         credit_notes.routes,
         payments.routes,
+        wallets.routes,
+        wallet_transactions.routes,
         webhooks.routes,
     )
 ]

@@ -40,7 +40,7 @@ def create(call: Call) -> dict[str, Any]:
 @routes.post("/credit_notes/estimate")
 def estimate(call: Call) -> dict[str, Any]:
     """The amounts that a note would have."""
-    invoice, request, found = by_hand.estimate(call.organization.id, call.root("credit_note"))
+    invoice, request, found = by_hand.estimate(call.organization.id, call.root("credit_note"), now=call.now)
     return {"estimated_credit_note": serializer.estimated(invoice, request.items, found)}
 
 

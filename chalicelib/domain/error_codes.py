@@ -138,6 +138,21 @@ class ErrorCode(StrEnum):
     )
     TOTAL_AMOUNT_MUST_BE_POSITIVE = "total_amount_must_be_positive", "The credit note is worth nothing."
 
+    # Wallets.
+    CUSTOMER_NOT_FOUND = "customer_not_found", "No customer has the external id."
+    WALLET_NOT_FOUND = "wallet_not_found", "There is no such wallet."
+    WALLET_IS_TERMINATED = "wallet_is_terminated", "The wallet has ended."
+    WALLET_LIMIT_REACHED = "wallet_limit_reached", "The customer has as many active wallets as it may have."
+    INVALID_PAID_CREDITS = "invalid_paid_credits", "The credits to purchase are no decimal text from 0 on."
+    INVALID_GRANTED_CREDITS = "invalid_granted_credits", "The credits to grant are no decimal text from 0 on."
+    INVALID_VOIDED_CREDITS = "invalid_voided_credits", "The credits to void are no decimal text from 0 on."
+    INSUFFICIENT_CREDITS = "insufficient_credits", "The wallet has fewer credits than shall be voided."
+    AMOUNT_ROUNDS_TO_ZERO = "amount_rounds_to_zero", "The credits are worth less than half a cent."
+    AMOUNT_BELOW_MINIMUM = "amount_below_minimum", "The purchase is below the wallet's minimum."
+    AMOUNT_ABOVE_MAXIMUM = "amount_above_maximum", "The purchase is above the wallet's maximum."
+    INVALID_RECURRING_RULE = "invalid_recurring_rule", "The rule lacks what its trigger or method needs."
+    INVALID_NUMBER_OF_RECURRING_RULES = "invalid_number_of_recurring_rules", "A wallet has one recurring rule at most."
+
     # Customers, subscriptions, events.
     COUPON_IS_NOT_REUSABLE = "coupon_is_not_reusable", "The customer had the coupon before."
     CURRENCIES_DOES_NOT_MATCH = "currencies_does_not_match", "The customer is billed in another currency."
@@ -152,7 +167,7 @@ class ErrorCode(StrEnum):
     RECURRING_RESOURCE_ALREADY_ADDED = "recurring_resource_already_added", "The event adds what is there."
     RECURRING_RESOURCE_NOT_FOUND = "recurring_resource_not_found", "The event removes what is not there."
     BILLING_ENTITY_MUST_BE_IN_EU = "billing_entity_must_be_in_eu", "European VAT is managed from a member state only."
-    EXCEEDED_LIMIT = "exceeded_limit", "The organization has as many endpoints as it may have."
+    EXCEEDED_LIMIT = "exceeded_limit", "There are as many of these as there may be."
     VALUES_ARE_INVALID = "values_are_invalid", "One of two instants is missing, or they are the wrong way round."
     NO_LINKED_PAYMENT_PROVIDER = "no_linked_payment_provider", "The customer has no payment provider."
     INVALID_PAYMENT_PROVIDER = "invalid_payment_provider", "The customer's provider has no payment pages."
@@ -198,4 +213,6 @@ class Resource(StrEnum):
     PLANS = "plans"
     SUBSCRIPTION = "subscription"
     TAX = "tax"
+    WALLET = "wallet"
+    WALLET_TRANSACTION = "wallet_transaction"
     WEBHOOK_ENDPOINT = "webhook_endpoint"

@@ -13,6 +13,7 @@ from chalicelib.tasks import subscriptions as subscription_jobs
 from chalicelib.tasks import taxes as tax_jobs
 from chalicelib.tasks import test_clock as clock_jobs
 from chalicelib.tasks import usage as usage_jobs
+from chalicelib.tasks import wallets as wallet_jobs
 from chalicelib.tasks import webhooks as webhook_jobs
 
 ALL = (
@@ -29,5 +30,6 @@ ALL = (
     subscription_jobs,
     tax_jobs,
     usage_jobs,
+    wallet_jobs,
     webhook_jobs,
 )

@@ -72,6 +72,7 @@ def world() -> World:
     made.ids["note"] = story.notes()[0]["lago_id"]
     fees = story.ok("GET", "/fees?per_page=1000")["fees"]
     made.ids["fee"] = next(fee["lago_id"] for fee in fees if fee["event_transaction_id"])
+    made.ids["wallet"] = story.ok("POST", "/wallets", {"wallet": wallet() | {"code": "wallet"}})["wallet"]["lago_id"]
     endpoint = story.ok("POST", "/webhook_endpoints", {"webhook_endpoint": {"webhook_url": "http://127.0.0.1:9/old"}})
     made.ids["endpoint"] = endpoint["webhook_endpoint"]["lago_id"]
     return made
@@ -116,6 +117,13 @@ WITHOUT_BODY: frozenset[Route] = frozenset(
         ("POST", f"{API}/credit_notes/{{lago_id}}/download_pdf"),
         ("DELETE", f"{API}/credit_notes/{{lago_id}}/metadata"),
         ("DELETE", f"{API}/credit_notes/{{lago_id}}/metadata/{{key}}"),
+        ("POST", f"{API}/wallet_transactions/{{lago_id}}/payment_url"),
+        ("DELETE", f"{API}/wallets/{{lago_id}}"),
+        ("DELETE", f"{API}/wallets/{{lago_id}}/metadata"),
+        ("DELETE", f"{API}/wallets/{{lago_id}}/metadata/{{key}}"),
+        ("DELETE", f"{API}/customers/{{external_customer_id}}/wallets/{{code}}"),
+        ("DELETE", f"{API}/customers/{{external_customer_id}}/wallets/{{wallet_code}}/metadata"),
+        ("DELETE", f"{API}/customers/{{external_customer_id}}/wallets/{{wallet_code}}/metadata/{{key}}"),
     ]
 )
 
@@ -134,6 +142,50 @@ def coupon(code: str = "ten") -> dict[str, Any]:
         "expiration": "time_limit",
         "expiration_at": "2030-01-01T00:00:00Z",
         "applies_to": {"plan_codes": ["plan"]},
+    }
+
+
+def wallet() -> dict[str, Any]:
+    return wallet_change() | {
+        "external_customer_id": "cust",
+        "rate_amount": "2",
+        "currency": "EUR",
+        "paid_credits": "3",
+        "granted_credits": "4",
+        "transaction_name": "First",
+        "transaction_priority": 4,
+        "transaction_metadata": [{"key": "k", "value": "v"}],
+        "ignore_paid_top_up_limits_on_creation": True,
+    }
+
+
+def wallet_change() -> dict[str, Any]:
+    rule = {
+        "trigger": "interval",
+        "method": "fixed",
+        "interval": "monthly",
+        "threshold_credits": "1",
+        "paid_credits": "5",
+        "granted_credits": "6",
+        "target_ongoing_balance": "9",
+        "grants_target_top_up": False,
+        "started_at": "2024-02-20T00:00:00Z",
+        "expiration_at": "2025-02-20T00:00:00Z",
+        "invoice_requires_successful_payment": False,
+        "ignore_paid_top_up_limits": False,
+        "transaction_metadata": [{"key": "k", "value": "v"}],
+        "transaction_name": "Refill",
+    }
+    return {
+        "name": "W",
+        "priority": 5,
+        "expiration_at": "2025-02-01T00:00:00Z",
+        "invoice_requires_successful_payment": False,
+        "paid_top_up_min_amount_cents": 100,
+        "paid_top_up_max_amount_cents": 90000,
+        "applies_to": {"fee_types": ["charge"], "billable_metric_codes": ["calls"]},
+        "metadata": {"a": "b"},
+        "recurring_transaction_rules": [rule],
     }
 
 
@@ -398,6 +450,7 @@ def _of(root: str, body: Any, names: dict[str, str] | None = None, back: str | N
 
 
 _PLAN = {"code": "plan"}
+_CUSTOMER = {"external_customer_id": "cust"}
 _CHARGE, _FIXED = _PLAN | {"charge_code": "gb"}, _PLAN | {"fixed_charge_code": "fixed"}
 _SUB = {"external_id": "sub"}
 _SUB_CHARGE, _SUB_FIXED = _SUB | {"charge_code": "gb"}, _SUB | {"fixed_charge_code": "fixed"}
@@ -541,6 +594,38 @@ REQUESTS: dict[Route, Valid] = {
         {"refund_status": "succeeded", "metadata": {"a": "b"}},
         {"lago_id": "@note"},
         "/credit_notes/{lago_id}",
+    ),
+    ("POST", f"{API}/wallets"): _of("wallet", wallet(), back="/wallets/{lago_id}"),
+    ("PUT", f"{API}/wallets/{{lago_id}}"): _of("wallet", wallet_change(), {"lago_id": "@wallet"}, "/wallets/{lago_id}"),
+    ("POST", f"{API}/customers/{{external_customer_id}}/wallets"): _of(
+        "wallet", wallet_change() | {"rate_amount": "2"}, _CUSTOMER, "/wallets/{lago_id}"
+    ),
+    ("PUT", f"{API}/customers/{{external_customer_id}}/wallets/{{code}}"): _of(
+        "wallet", wallet_change(), _CUSTOMER | {"code": "wallet"}, "/wallets/{lago_id}"
+    ),
+    ("POST", f"{API}/wallets/{{lago_id}}/metadata"): _of("metadata", {"a": "b"}, {"lago_id": "@wallet"}),
+    ("PATCH", f"{API}/wallets/{{lago_id}}/metadata"): _of("metadata", {"a": "b"}, {"lago_id": "@wallet"}),
+    ("POST", f"{API}/customers/{{external_customer_id}}/wallets/{{wallet_code}}/metadata"): _of(
+        "metadata", {"a": "b"}, _CUSTOMER | {"wallet_code": "wallet"}
+    ),
+    ("PATCH", f"{API}/customers/{{external_customer_id}}/wallets/{{wallet_code}}/metadata"): _of(
+        "metadata", {"a": "b"}, _CUSTOMER | {"wallet_code": "wallet"}
+    ),
+    ("POST", f"{API}/wallet_transactions"): Valid(
+        lambda w: {
+            "wallet_transaction": {
+                "wallet_id": w.ids["wallet"],
+                "name": "T",
+                "priority": 3,
+                "metadata": [{"key": "k", "value": "v"}],
+                "invoice_requires_successful_payment": False,
+                "ignore_paid_top_up_limits": True,
+                "paid_credits": "3",
+                "granted_credits": "4",
+                "voided_credits": "1",
+            }
+        },
+        root="wallet_transactions",
     ),
     ("POST", f"{API}/webhook_endpoints"): _of("webhook_endpoint", _ENDPOINT, back="/webhook_endpoints/{lago_id}"),
     ("PUT", f"{API}/webhook_endpoints/{{lago_id}}"): _of(

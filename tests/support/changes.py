@@ -27,6 +27,7 @@ OTHERS = {
     "POST /api/v1/credit_notes/estimate",
     "POST /api/v1/credit_notes/{lago_id}/download",
     "POST /api/v1/credit_notes/{lago_id}/download_pdf",
+    "POST /api/v1/wallet_transactions/{lago_id}/payment_url",
     "PUT /api/v1/test_clock",
     "DELETE /api/v1/test_clock",
 }
@@ -114,6 +115,9 @@ class World:
         applied = story.ok("POST", "/applied_coupons", {"applied_coupon": {
             "external_customer_id": "cust", "coupon_code": "rest"}})  # fmt: skip
         names["applied"] = applied["applied_coupon"]["lago_id"]
+        body = {"wallet": {"external_customer_id": "cust", "rate_amount": "1", "granted_credits": "9", "code": "wallet",
+                           "metadata": {"tier": "gold"}}}  # fmt: skip
+        names["wallet"] = story.ok("POST", "/wallets", body)["wallet"]["lago_id"]
         names["filter"] = plan["charges"][0]["filters"][0]["lago_id"]
         return cls(story, names, state())
 
@@ -170,6 +174,18 @@ def _filters(route: str, path: str) -> list[Change]:
         Change(f"POST {route}", path, {"filter": added}),
         Change(f"PUT {route}/{{filter_id}}", single, one),
         Change(f"DELETE {route}/{{filter_id}}", single, again=404),
+    ]
+
+
+def _wallets(route: str, path: str, name: str) -> list[Change]:
+    metadata = route.replace("{code}", "{" + name + "}") + "/metadata"
+    return [
+        Change(f"PUT {route}", path, {"wallet": {"name": "Renamed", "priority": 2}}),
+        Change(f"DELETE {route}", path),
+        Change(f"POST {metadata}", f"{path}/metadata", {"metadata": {"a": "b"}}),
+        Change(f"PATCH {metadata}", f"{path}/metadata", {"metadata": {"a": "b"}}),
+        Change(f"DELETE {metadata}", f"{path}/metadata", again=404),
+        Change(f"DELETE {metadata}/{{key}}", f"{path}/metadata/tier", again=404),
     ]
 
 
@@ -248,6 +264,14 @@ CHANGES: list[Change] = [
     Change("PUT /api/v1/credit_notes/{lago_id}/void", "/credit_notes/{note}/void", again=405),
     Change("PUT /api/v1/fees/{lago_id}", "/fees/{fee}", {"fee": {"payment_status": "succeeded"}}),
     Change("DELETE /api/v1/fees/{lago_id}", "/fees/{fee}", again=404),
+    *_wallets("/api/v1/wallets/{lago_id}", "/wallets/{wallet}", "lago_id"),
+    *_wallets("/api/v1/customers/{external_customer_id}/wallets/{code}", "/customers/cust/wallets/wallet", "wallet_code"),
+    Change("POST /api/v1/wallets", body={"wallet": {
+        "external_customer_id": "cust", "rate_amount": "1", "paid_credits": "3", "granted_credits": "4"}}),
+    Change("POST /api/v1/customers/{external_customer_id}/wallets", "/customers/cust/wallets", {"wallet": {
+        "rate_amount": "2"}}),
+    Change("POST /api/v1/wallet_transactions", body={"wallet_transaction": {
+        "wallet_id": "{wallet}", "paid_credits": "3", "granted_credits": "4", "voided_credits": "1"}}),
     Change(f"POST {_ENDPOINTS}", body={"webhook_endpoint": {"webhook_url": "https://example.com/new"}}, again=422),
     Change(f"PUT {_ENDPOINTS}/{{lago_id}}", "/webhook_endpoints/{endpoint}", {"webhook_endpoint": {
         "webhook_url": "https://example.com/moved", "name": "Renamed"}}),

@@ -17,7 +17,7 @@ from chalicelib.domain.invoicing import creditable
 from chalicelib.domain.invoicing.credit_notes import Split
 from chalicelib.domain.invoicing.creditable import CreditableFee, CreditableInvoice, Estimate, NotesSoFar
 from chalicelib.features.credit_notes import purchases, refunds, service, store, values
-from chalicelib.features.credit_notes.purchases import Wallet
+from chalicelib.features.credit_notes.purchases import PurchasedWallet
 from chalicelib.features.credit_notes.records import CreditNote
 from chalicelib.features.credit_notes.schemas import METADATA_KEYS_MAX, CreditNoteInput, EstimateInput
 from chalicelib.features.customers import service as customers
@@ -30,7 +30,7 @@ from chalicelib.platform.agenda import Task
 from chalicelib.platform.clock import OrganizationRef
 from chalicelib.platform.ids import CreditNoteId, InvoiceId, OrganizationId, new_id
 from chalicelib.platform.retry import retrying
-from chalicelib.platform.unit import Unit
+from chalicelib.platform.unit import Unit, Write
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ class CreditedInvoice:
 
     invoice: Invoice
     fees: Sequence[Fee]
-    wallet: Wallet | None
+    wallet: PurchasedWallet | None
 
     @property
     def creditable(self) -> CreditableInvoice:
@@ -72,16 +72,20 @@ def create(organization: OrganizationRef, given: Mapping[str, Any], *, now: date
     note_id = CreditNoteId(new_id())
 
     def attempt() -> tuple[CreditNote, list[Task]]:
-        source = _source(organization.id, request.invoice_id)
+        source = _source(organization.id, request.invoice_id, now=now)
         note = _note(organization.id, source, request, note_id, now=now)
         invoice = values.with_note(source.invoice, note, now=now)
         change = invoices.changed(organization.id, source.invoice, invoice, now=now)
+        voided: list[Write] = []
+        told: list[Task] = []
+        if source.wallet is not None:
+            voided, told = source.wallet.voided(note.refund_amount_cents, now=now)
         tasks = [
             service.issued_task(organization, note, now),
+            *told,
             *change.tasks,
             *refunds.tasks(organization, invoice, note, now=now),
         ]
-        voided = [] if source.wallet is None else source.wallet.voided(note.refund_amount_cents, now=now)
         Unit(
             change.actions,
             store.create_actions(organization.id, note),
@@ -93,17 +97,19 @@ def create(organization: OrganizationRef, given: Mapping[str, Any], *, now: date
     return retrying(attempt, Resource.CREDIT_NOTE)
 
 
-def estimate(organization_id: OrganizationId, given: Mapping[str, Any]) -> tuple[Invoice, EstimateInput, Estimate]:
+def estimate(
+    organization_id: OrganizationId, given: Mapping[str, Any], *, now: datetime
+) -> tuple[Invoice, EstimateInput, Estimate]:
     """The amounts that a note of these items would have, with the invoice and the items.
 
     Raises: NotFound; NotAllowed; Invalid.
     """
     request = schema.parse(EstimateInput, given)
-    source = _source(organization_id, request.invoice_id)
+    source = _source(organization_id, request.invoice_id, now=now)
     return source.invoice, request, creditable.estimate(source.creditable, _items(request))
 
 
-def _source(organization_id: OrganizationId, invoice_id: str | None) -> CreditedInvoice:
+def _source(organization_id: OrganizationId, invoice_id: str | None, *, now: datetime) -> CreditedInvoice:
     """The invoice, where its type and status allow a note.
 
     Raises: NotFound; NotAllowed.
@@ -113,9 +119,11 @@ def _source(organization_id: OrganizationId, invoice_id: str | None) -> Credited
     invoice = invoices.find(organization_id, InvoiceId(invoice_id))
     if invoice.status != "finalized":
         raise NotAllowed(ErrorCode.INVALID_TYPE_OR_STATUS)
-    wallet: Wallet | None = None
+    wallet: PurchasedWallet | None = None
     if invoice.invoice_type == "credit":
-        wallet = purchases.wallet_of(organization_id, invoice) if invoice.payment_status == "succeeded" else None
+        wallet = (
+            purchases.wallet_of(organization_id, invoice, now=now) if invoice.payment_status == "succeeded" else None
+        )
         if wallet is None:
             raise NotAllowed(ErrorCode.INVALID_TYPE_OR_STATUS)
     return CreditedInvoice(invoice, reading.fees_of(organization_id, invoice), wallet)

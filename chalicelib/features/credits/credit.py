@@ -11,12 +11,13 @@ from chalicelib.platform.agenda import Task
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Taken:
-    """One credit after an invoice took of it. `part`: as the invoice keeps it; `emits`: the tasks that announce it.
+    """One credit after an invoice took of it. `part`: as the invoice keeps it among its credits, where it is one of these;
+    `emits`: the tasks that announce it.
 
     Each kind adds the change of its own record, which `credits.service.actions` writes.
     """
 
-    part: CreditPart | CouponPart
+    part: CreditPart | CouponPart | None
     emits: tuple[Task, ...] = ()
 
 

@@ -10,13 +10,16 @@ from datetime import datetime
 from chalicelib import limits
 from chalicelib.domain.invoicing.coupons import Coupon
 from chalicelib.domain.invoicing.steps import CreditKind, Credits, Totals
-from chalicelib.features.credits import applied_coupons, open_notes
+from chalicelib.domain.invoicing.wallets import Bucket
+from chalicelib.features.credits import applied_coupons, open_notes, wallets
 from chalicelib.features.credits.applied_coupons import TakenCoupon, UsableCoupon
 from chalicelib.features.credits.credit import Credit, Taken
 from chalicelib.features.credits.open_notes import NoteChange, OpenNote, TakenNote
+from chalicelib.features.credits.wallets import TakenBalance, WalletBalance
 from chalicelib.features.customers.items import CustomerItems
-from chalicelib.features.invoices.records import Fee, Invoice
+from chalicelib.features.invoices.records import Fee, Invoice, WalletPart
 from chalicelib.platform.agenda import Task
+from chalicelib.platform.clock import OrganizationRef
 from chalicelib.platform.ids import OrganizationId
 from chalicelib.platform.unit import Write
 
@@ -24,36 +27,47 @@ from chalicelib.platform.unit import Write
 _PER_INVOICE_MAX = {
     CreditKind.COUPON: limits.COUPONS_PER_INVOICE_MAX,
     CreditKind.CREDIT_NOTE: limits.CREDIT_NOTES_PER_INVOICE_MAX,
+    CreditKind.WALLET: limits.WALLETS_PER_CUSTOMER_MAX,
 }
 _PLACES_EACH = 2
 
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """The credits that one invoice may take, each kind in its order of use; coupons as its computation sees them."""
+    """The credits that one invoice may take, each kind in its order of use; coupons as its computation sees them. `buckets`:
+    those of its fees."""
 
     notes: tuple[OpenNote, ...] = ()
     coupons: tuple[tuple[UsableCoupon, Coupon], ...] = ()
+    wallets: tuple[WalletBalance, ...] = ()
+    buckets: tuple[Bucket, ...] = ()
 
     def credits(self) -> Credits:
         """The credits as the computation of the invoice sees them."""
         return Credits(
-            notes=tuple(note.offer() for note in self.notes), coupons=tuple(offer for _, offer in self.coupons)
+            notes=tuple(note.offer() for note in self.notes),
+            coupons=tuple(offer for _, offer in self.coupons),
+            wallets=tuple(wallet.offer(self.buckets) for wallet in self.wallets),
         )
 
     def taken(self, invoice: Invoice, sums: Totals, *, now: datetime) -> list[Taken]:
         """Credits after the invoice took the cents of its computation from them."""
-        notes = zip(self.notes, sums.taken_from_notes, strict=True)
         usable = {offer.id: coupon for coupon, offer in self.coupons}
-        return [
-            *(note.take(invoice, cents, now=now) for note, cents in notes if cents),
-            *(usable[each.coupon_id].take(invoice, each.amount_cents, now=now) for each in sums.discounts),
+        taken: list[tuple[Credit, int]] = [
+            *zip(self.notes, sums.taken_from_notes, strict=True),
+            *((usable[each.coupon_id], each.amount_cents) for each in sums.discounts),
+            *zip(self.wallets, sums.paid_by_wallets, strict=True),
         ]
+        return [credit.take(invoice, cents, now=now) for credit, cents in taken if cents]
 
 
-def open_of(organization_id: OrganizationId, items: CustomerItems) -> tuple[Credit, ...]:
+def open_of(organization: OrganizationRef, items: CustomerItems) -> tuple[Credit, ...]:
     """All credits that a customer has, each kind in the order in which invoices take it."""
-    return (*open_notes.open_of(organization_id, items), *applied_coupons.open_of(organization_id, items))
+    return (
+        *open_notes.open_of(organization.id, items),
+        *applied_coupons.open_of(organization.id, items),
+        *wallets.open_of(organization, items),
+    )
 
 
 def offered(credits: Sequence[Credit], invoice: Invoice, fees: Sequence[Fee]) -> Offer:
@@ -64,7 +78,18 @@ def offered(credits: Sequence[Credit], invoice: Invoice, fees: Sequence[Fee]) ->
     places = limits.CREDIT_PLACES_MAX - _PLACES_EACH * len(coupons)
     notes = [each for each in found if isinstance(each, OpenNote)]
     most = min(_PER_INVOICE_MAX[CreditKind.CREDIT_NOTE], places // _PLACES_EACH)
-    return Offer(notes=tuple(notes[:most]), coupons=tuple(coupons))
+    balances = [each for each in found if isinstance(each, WalletBalance)]
+    return Offer(
+        notes=tuple(notes[:most]),
+        coupons=tuple(coupons),
+        wallets=tuple(balances[: _PER_INVOICE_MAX[CreditKind.WALLET]]),
+        buckets=tuple(dict.fromkeys(map(wallets.bucket_of, fees))),
+    )
+
+
+def payments(taken: Sequence[Taken]) -> tuple[WalletPart, ...]:
+    """The parts of an invoice that wallets pay, as the invoice keeps them."""
+    return tuple(each.payment for each in taken if isinstance(each, TakenBalance))
 
 
 def actions(organization_id: OrganizationId, taken: Sequence[Taken], notes: Sequence[NoteChange]) -> list[Write]:
@@ -76,6 +101,7 @@ def actions(organization_id: OrganizationId, taken: Sequence[Taken], notes: Sequ
     return [
         *open_notes.actions(organization_id, [each for each in taken if isinstance(each, TakenNote)], notes),
         *applied_coupons.actions(organization_id, [each for each in taken if isinstance(each, TakenCoupon)]),
+        *wallets.actions([each for each in taken if isinstance(each, TakenBalance)]),
     ]
 
 
@@ -89,9 +115,14 @@ class Restored:
     tasks: tuple[Task, ...] = ()
 
 
-def restore(organization_id: OrganizationId, invoice: Invoice, *, credited: bool, now: datetime) -> Restored:
+def restore(
+    organization: OrganizationRef, items: CustomerItems, invoice: Invoice, *, credited: bool, now: datetime
+) -> Restored:
     """Give back what an invoice took. `credited`: credit notes stand for the value of the notes and balances that it used, so
     that these are kept; coupons come back in any case. Source: rules/invoices 1; rules/money 4."""
-    coupons = tuple(applied_coupons.restore(organization_id, invoice, now=now))
-    notes = () if credited else tuple(open_notes.restored(organization_id, invoice, now=now))
-    return Restored(notes=notes, writes=coupons)
+    coupons = applied_coupons.restore(organization.id, invoice, now=now)
+    if credited:
+        return Restored(writes=tuple(coupons))
+    notes = open_notes.restored(organization.id, invoice, now=now)
+    writes, tasks = wallets.restored(organization, items, invoice, now=now)
+    return Restored(notes=tuple(notes), writes=(*coupons, *writes), tasks=tuple(tasks))

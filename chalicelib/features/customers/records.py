@@ -104,8 +104,9 @@ class Customer(Record):
 
 class BillingState(BaseModel):
     """Billing state of a customer. `due_at`: due time of its billing task. `invoices`: numbers drawn so far.
-    `attached`: something with a currency belongs to the customer, so that the currency is fixed. `made_at_instant`:
-    number of invoices that billing made at `instant`, its latest one."""
+    `attached`: something with a currency belongs to the customer, so that the currency is fixed. `wallet_codes`: those of
+    its active wallets, which are unique and limited. `made_at_instant`: number of invoices that billing made at `instant`,
+    its latest one."""
 
     model_config = ConfigDict(defer_build=True, frozen=True, extra="ignore")
 
@@ -113,9 +114,15 @@ class BillingState(BaseModel):
     due_at: datetime | None = None
     invoices: int = 0
     attached: bool = False
+    wallet_codes: tuple[str, ...] = ()
     instant: datetime | None = None
     made_at_instant: int = 0
     version: int = 0
+
+    @property
+    def watched(self) -> bool:
+        """Whether the meter tells of the customer's usage (`usage_watch.py`)."""
+        return bool(self.wallet_codes)
 
 
 # The version of a billing state that no item holds yet.

@@ -25,13 +25,15 @@ from chalicelib.platform.ids import (
     PlanId,
     SubscriptionId,
     TaxId,
+    WalletId,
+    WalletTransactionId,
 )
 
 InvoiceType = Literal["subscription", "add_on", "credit", "one_off", "advance_charges", "progressive_billing"]
 InvoiceStatus = Literal["draft", "finalized", "voided", "failed", "pending", "closed", "open", "deleted"]
 PaymentStatus = Literal["pending", "succeeded", "failed"]
 FeeType = Literal["charge", "add_on", "subscription", "credit", "commitment", "fixed_charge"]
-FeeItemType = Literal["Subscription", "BillableMetric", "AddOn"]
+FeeItemType = Literal["Subscription", "BillableMetric", "AddOn", "WalletTransaction"]
 FeePaymentStatus = Literal["pending", "succeeded", "failed", "refunded"]
 # Statuses of invoices that reads and lists know.
 VISIBLE: tuple[InvoiceStatus, ...] = ("draft", "finalized", "voided", "failed", "pending")
@@ -162,6 +164,15 @@ class CouponPart(Part):
     before_taxes: bool
 
 
+class WalletPart(Part):
+    """The part of an invoice that a wallet paid. `granted_cents`: of credits that were granted, not purchased."""
+
+    wallet_id: WalletId
+    transaction_id: WalletTransactionId
+    amount_cents: int
+    granted_cents: int
+
+
 class MetadataPair(Part):
     """One pair of an invoice's metadata."""
 
@@ -246,7 +257,8 @@ class Invoice(Record):
     """One invoice. `build`: the fee revision that counts; `timezone`: the customer's, as it was when billed;
     `customer_search`: the customer's names, by which lists find it; `note_ids`: the credit notes on it, in their order;
     `credited`: exact cents given back so far by fee; `noted`: the sums of these notes; `credits`: the parts taken of other
-    invoices' notes; `coupons`: of applied coupons; `payments`: how many payments were recorded."""
+    invoices' notes; `coupons`: of applied coupons; `payments`: how many payments were recorded; `purchase_id`: the purchase of
+    credits that a credit invoice bills."""
 
     id: InvoiceId
     customer_id: CustomerId
@@ -290,6 +302,8 @@ class Invoice(Record):
     payments: int = 0
     credits: tuple[CreditPart, ...] = ()
     coupons: tuple[CouponPart, ...] = ()
+    wallet_payments: tuple[WalletPart, ...] = ()
+    purchase_id: WalletTransactionId | None = None
 
     @property
     def late_coupons_amount_cents(self) -> int:

@@ -35,8 +35,8 @@ def summary(invoice: Invoice, customer: Mapping[str, Any], *, file_url: str | No
         "coupons_amount_cents": invoice.coupons_amount_cents,
         "credit_notes_amount_cents": invoice.credit_notes_amount_cents,
         "prepaid_credit_amount_cents": invoice.prepaid_credit_amount_cents,
-        "prepaid_granted_credit_amount_cents": None,
-        "prepaid_purchased_credit_amount_cents": None,
+        "prepaid_granted_credit_amount_cents": _prepaid(invoice, granted=True),
+        "prepaid_purchased_credit_amount_cents": _prepaid(invoice, granted=False),
         "progressive_billing_credit_amount_cents": 0,
         "taxes_amount_cents": invoice.taxes_amount_cents,
         "taxes_rate": Decimal(invoice.taxes_rate),
@@ -157,6 +157,14 @@ def fee(fee: Fee, payment_status: str) -> dict[str, Any]:
         "vat_amount_cents": fee.taxes_amount_cents,
         "vat_amount_currency": fee.currency,
     }
+
+
+def _prepaid(invoice: Invoice, *, granted: bool) -> int | None:
+    """The part of the prepaid credits that was granted, or purchased. Source: rules/invoices 8.3."""
+    if not invoice.wallet_payments:
+        return None
+    given = sum(each.granted_cents for each in invoice.wallet_payments)
+    return given if granted else invoice.prepaid_credit_amount_cents - given
 
 
 def coupon_credit(part: CouponPart, invoice: Invoice) -> dict[str, Any]:

@@ -34,6 +34,8 @@ from chalicelib.platform.unit import Unit, Write
 ISSUED = agenda.kind("invoice_issued", rank=85, real_time=True)
 # The message of a final invoice, by type; `invoice.created` of all others.
 _CREATED = {"one_off": "invoice.one_off_created", "credit": "invoice.paid_credit_added"}
+# After the payment of a credit invoice succeeded or failed: what it purchased is added, or given up.
+SETTLE = agenda.kind("settle_credits", rank=3)
 PRINT = agenda.kind("print_invoice", rank=95, real_time=True, queue="documents")
 
 
@@ -125,7 +127,7 @@ def update(
     """
 
     def attempt() -> tuple[Invoice, list[Task]]:
-        old = find(organization_id, invoice_id)
+        old = payable(organization_id, invoice_id)
         change = changed(organization_id, old, _updated(old, values, now=now), now=now)
         Unit(change.actions, [agenda.put(task, now=now) for task in change.tasks]).commit()
         return change.invoice, change.tasks
@@ -145,9 +147,13 @@ class InvoiceChange:
 
 def changed(organization_id: OrganizationId, old: Invoice, new: Invoice, *, now: datetime) -> InvoiceChange:
     """The change of an issued invoice, whether it was asked for, paid or offset: the one place that knows what follows from
-    another payment status. A paid invoice is not overdue. Source: rules/invoices 10."""
-    new, followed = overdue.followed(organizations.get(organization_id).ref, old, new, now=now)
-    tasks = [] if new.payment_status == old.payment_status else [_status_message(organization_id, old, new, now=now)]
+    another payment status: its message, and of a credit invoice the settlement of what it purchased. A paid invoice is not
+    overdue. Source: rules/invoices 10."""
+    organization = organizations.get(organization_id).ref
+    new, followed = overdue.followed(organization, old, new, now=now)
+    tasks: list[Task] = []
+    if new.payment_status != old.payment_status:
+        tasks = [_status_message(organization, old, new, now=now), *settle_tasks(organization, new, now=now)]
     actions = [*store.replace_actions(organization_id, old, new), *followed]
     return InvoiceChange(new.model_copy(update={"version": old.version + 1}), actions, tasks)
 
@@ -158,17 +164,36 @@ def settled(invoice: Invoice, *, now: datetime, **amounts: int) -> Invoice:
     return after.model_copy(update={"payment_status": "succeeded"}) if after.due_amount_cents == 0 else after
 
 
+def settle_tasks(organization: OrganizationRef, invoice: Invoice, *, now: datetime) -> list[Task]:
+    """The task that adds or gives up what a credit invoice purchased, once it is paid, failed or void; none for others."""
+    is_decided = invoice.payment_status != "pending" or invoice.status == "voided"
+    if invoice.purchase_id is None or not is_decided:
+        return []
+    return [agenda.task(SETTLE, organization, f"{invoice.id}#{invoice.version}", now)]
+
+
+def payable(organization_id: OrganizationId, invoice_id: InvoiceId) -> Invoice:
+    """A visible invoice, or one that is shown once it is paid.
+
+    Raises: NotFound.
+    """
+    invoice = store.get(organization_id, invoice_id)
+    if invoice is None or not (invoice.visible or invoice.status == "open"):
+        raise NotFound(Resource.INVOICE)
+    return invoice
+
+
 def printed_actions(organization_id: OrganizationId, invoice: Invoice, file_key: str) -> list[Write]:
     """Let an invoice name its document; refused if somebody else wrote in between."""
     return store.replace_actions(organization_id, invoice, invoice.model_copy(update={"file_key": file_key}))
 
 
-def _status_message(organization_id: OrganizationId, old: Invoice, new: Invoice, *, now: datetime) -> Task:
+def _status_message(organization: OrganizationRef, old: Invoice, new: Invoice, *, now: datetime) -> Task:
     return webhooks.announcement(
-        organizations.get(organization_id).ref,
+        organization,
         "invoice.payment_status_updated",
         "invoice",
-        show(organization_id, new, now=now),
+        show(organization.id, new, now=now),
         subject=f"invoice.payment_status_updated#{old.id}#{old.version}",
         now=now,
     )

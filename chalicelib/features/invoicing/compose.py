@@ -20,6 +20,8 @@ from chalicelib.domain.invoicing.steps import (
 from chalicelib.domain.invoicing.taxes import fee_taxes
 from chalicelib.domain.money import to_decimal
 from chalicelib.domain.subscriptions import IN_ADVANCE_CHARGE, IN_ADVANCE_CHARGE_PERIODIC, BillingLine, Days
+from chalicelib.features.credits.wallets import bucket_of
+from chalicelib.features.customers.records import Customer
 from chalicelib.features.customers.store import CUSTOMERS
 from chalicelib.features.invoices.records import AppliedTaxPart, DaysPart, Fee, Invoice, PeriodPart
 from chalicelib.features.rating.billing_context import BillingContext
@@ -152,9 +154,14 @@ def draft_number(context: BillingContext) -> str:
     return numbers.draft(context.organization.document_number_prefix)
 
 
+def search_words(customer: Customer) -> str:
+    """The names of a customer by which lists find its documents."""
+    return CUSTOMERS.search(customer)
+
+
 def sums_of(fees: Sequence[Fee], credits: Credits = NO_CREDITS, mode: str = AFTER_TAX) -> Totals:
     """The totals of these fees, lowered by these credits. `mode`: whether coupons come before or after tax."""
-    return totals([_taxed(fee) for fee in fees], credits, mode)
+    return totals([taxed(fee) for fee in fees], credits, mode)
 
 
 def discounted(fees: Sequence[Fee], sums: Totals, mode: str) -> list[Fee]:
@@ -180,9 +187,9 @@ def _with_share(fee: Fee, share_cents: Fraction) -> Fee:
     )
 
 
-def _taxed(fee: Fee) -> TaxedFee:
-    metric_code = fee.item_code if fee.item_type == "BillableMetric" else None
-    return TaxedFee(fee.amount_cents, tuple(part.tax for part in fee.applied_taxes), (fee.type, metric_code))
+def taxed(fee: Fee) -> TaxedFee:
+    """A fee as the computation of totals sees it."""
+    return TaxedFee(fee.amount_cents, tuple(part.tax for part in fee.applied_taxes), bucket_of(fee))
 
 
 def amounts(sums: Totals, invoice_id: InvoiceId) -> dict[str, object]:

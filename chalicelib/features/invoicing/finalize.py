@@ -16,6 +16,7 @@ from chalicelib.features.invoices.records import Invoice
 from chalicelib.features.invoicing import drafts, issue_transaction
 from chalicelib.features.invoicing.drafts import FINALIZE
 from chalicelib.features.rating.billing_context import BillingContext
+from chalicelib.features.wallets import writing as wallet_writing
 from chalicelib.platform import agenda
 from chalicelib.platform.agenda import Task
 from chalicelib.platform.clock import OrganizationRef
@@ -70,7 +71,10 @@ def finalize_all(
 
 
 def close(task: Task, now: datetime) -> None:
-    """Make the drafts of a deleted customer final; once there are none, end its coupons. Source: rules/money 5, row 33."""
+    """Make the drafts of a deleted customer final; once there are none, end its coupons and wallets.
+
+    Source: rules/money 5, row 33.
+    """
     organization_id, customer_id = task.organization.id, CustomerId(task.subject)
     tasks = finalize_all(task.organization, customer_id, now=now)
     if tasks or customers.items_of(organization_id, customer_id).state.due_at is not None:
@@ -79,7 +83,9 @@ def close(task: Task, now: datetime) -> None:
         agenda.push([each for each in tasks if not each.in_clock])
         return
     applying.end_all_of(organization_id, customer_id, now=now)
-    agenda.done(task).alone()
+    end = agenda.task(wallet_writing.CLOSE, task.organization, task.subject, now)
+    Unit(agenda.done(task), agenda.put(end, now=now)).commit()
+    agenda.push([] if end.in_clock else [end])
 
 
 def _dates(context: BillingContext, draft: Invoice, on: date) -> dict[str, object]:

@@ -81,6 +81,7 @@ def finalized(context: BillingContext, draft: Invoice, fees: Sequence[Fee], *, n
             **compose.amounts(sums, draft.id),
             "credits": tuple(each.part for each in taken if isinstance(each.part, CreditPart)),
             "coupons": tuple(each.part for each in taken if isinstance(each.part, CouponPart)),
+            "wallet_payments": credits.payments(taken),
             "payment_status": "succeeded" if sums.total_amount_cents == 0 else "pending",
             "finalized_at": now,
             "updated_at": now,
@@ -103,7 +104,8 @@ def carry_out(issue: Issue, *, now: datetime) -> None:
     """
     context, invoice = issue.context, issue.invoice
     ref = context.organization.ref
-    tasks = [*_announcements(issue, now=now), *issue.tasks]
+    # What several changes call for alike is one task.
+    tasks = list({task.key: task for task in (*_announcements(issue, now=now), *issue.tasks)}.values())
     if invoice is not None:
         invoice_store.write_fees(ref.id, invoice.id, invoice.build, issue.fees)
     Unit(

@@ -17,6 +17,9 @@ from chalicelib.domain.error_codes import ErrorCode, Resource
 from chalicelib.domain.errors import Invalid, NotFound
 from chalicelib.domain.intervals import BillingTime
 from chalicelib.domain.invoicing.coupons import Coupon
+from chalicelib.domain.invoicing.steps import BEFORE_TAX, MODES
+from chalicelib.features.coupons import service as coupons
+from chalicelib.features.coupons.records import Coupon as StoredCoupon
 from chalicelib.features.credits import service as credits
 from chalicelib.features.customers import serializer as customer_serializer
 from chalicelib.features.customers import service as customers
@@ -25,7 +28,7 @@ from chalicelib.features.customers.items import CustomerItems
 from chalicelib.features.customers.records import NOT_WRITTEN, BillingState, Customer
 from chalicelib.features.events import service as events
 from chalicelib.features.invoices import serializer
-from chalicelib.features.invoices.records import Fee, Invoice
+from chalicelib.features.invoices.records import CouponPart, CreditPart, Fee, Invoice
 from chalicelib.features.invoicing import compose, issue_transaction, run
 from chalicelib.features.organizations import service as organizations
 from chalicelib.features.organizations.records import Organization
@@ -41,7 +44,7 @@ from chalicelib.features.subscriptions.change import Change
 from chalicelib.features.subscriptions.records import Status, Subscription
 from chalicelib.platform import schema
 from chalicelib.platform.clock import OrganizationRef
-from chalicelib.platform.ids import new_id
+from chalicelib.platform.ids import AppliedCouponId, CouponId, new_id
 
 # A trial of years in a weekly plan bills nothing for so many instants at the most.
 _INSTANTS_MAX = 600
@@ -64,11 +67,11 @@ class CustomerInput(schema.Request):
 
 
 class CouponInput(schema.Request):
-    """A coupon that is tried: nothing of it is stored."""
+    """A coupon that is tried: a stored one by its code alone, else one that is not stored."""
 
     code: schema.Name
     name: schema.OptionalName = None
-    coupon_type: Literal["fixed_amount", "percentage"]
+    coupon_type: Literal["fixed_amount", "percentage"] | None = None
     amount_cents: Annotated[int, Field(strict=True, ge=1, le=limits.INTEGER_MAX), schema.READ_INTEGER] | None = None
     amount_currency: schema.NullOr[schema.Currency] = None
     percentage_rate: schema.Rate | None = None
@@ -119,12 +122,14 @@ class _Account:
 
 @dataclass(frozen=True, slots=True)
 class _Found:
-    """The invoice that was found, and the account behind it. `at`: the instant that bills it."""
+    """The invoice that was found, and the account behind it. `at`: the instant that bills it; `plain_fees`: as they were
+    before coupons."""
 
     account: _Account
     invoice: Invoice
     fees: Sequence[Fee]
     at: datetime
+    plain_fees: Sequence[Fee] = ()
 
 
 def preview(organization: OrganizationRef, values: Mapping[str, Any], *, now: datetime) -> dict[str, Any]:
@@ -237,29 +242,66 @@ def _next_invoice(account: _Account) -> _Found:
             if issue.invoice.status == "draft":
                 final = issue_transaction.finalized(issue.context, issue.invoice, issue.fees, now=at)
             assert final.invoice is not None, "a draft makes an invoice"
-            return _Found(replace(account, context=issue.context), final.invoice, issue.fees, at)
+            return _Found(replace(account, context=issue.context), final.invoice, final.fees, at, issue.fees)
     raise NotFound(Resource.INVOICE)
 
 
 def _with_coupons(found: _Found, tried: Sequence[CouponInput]) -> _Found:
     """The invoice with coupons that nobody has, after those of the customer."""
     invoice, context = found.invoice, found.account.context
-    extra = [coupon for each in tried if (coupon := _coupon(each, invoice.currency)) is not None]
+    stored = coupons.CATALOG.find_many(
+        context.organization.id, [each.code for each in tried if each.coupon_type is None]
+    )
+    extra = [coupon for each in tried if (coupon := _coupon(each, stored, invoice.currency, at=found.at)) is not None]
     if not extra:
         return found
-    offer = credits.offered(context.credits, invoice, found.fees)
-    offered = offer.credits()
-    sums = compose.sums_of(found.fees, replace(offered, coupons=(*offered.coupons, *extra)))
-    taken = offer.taken(invoice, sums, now=found.at)
-    update = {**compose.amounts(sums, invoice.id), "credits": tuple(each.part for each in taken)}
-    return replace(found, invoice=invoice.model_copy(update=update))
+    offer = credits.offered(context.credits, invoice, found.plain_fees)
+    offered, mode = offer.credits(), MODES[invoice.version_number]
+    sums = compose.sums_of(found.plain_fees, replace(offered, coupons=(*offered.coupons, *extra)), mode)
+    known = {coupon.id for coupon in offered.coupons}
+    own = replace(sums, discounts=tuple(each for each in sums.discounts if each.coupon_id in known))
+    taken = offer.taken(invoice, own, now=found.at)
+    names = {each.code: each.name or each.code for each in tried}
+    parts = [
+        CouponPart(
+            id=each.coupon_id,
+            amount_cents=each.amount_cents,
+            applied_coupon_id=AppliedCouponId(each.coupon_id),
+            coupon_id=CouponId(each.coupon_id),
+            code=each.coupon_id,
+            name=names[each.coupon_id],
+            before_taxes=mode == BEFORE_TAX,
+        )
+        for each in sums.discounts
+        if each.coupon_id not in known
+    ]
+    update = {
+        **compose.amounts(sums, invoice.id),
+        "credits": tuple(each.part for each in taken if isinstance(each.part, CreditPart)),
+        "coupons": (*(each.part for each in taken if isinstance(each.part, CouponPart)), *parts),
+        "wallet_payments": credits.payments(taken),
+    }
+    fees = compose.discounted(found.plain_fees, sums, mode)
+    return replace(found, invoice=invoice.model_copy(update=update), fees=fees)
 
 
-def _coupon(given: CouponInput, currency: str) -> Coupon | None:
+def _coupon(given: CouponInput, stored: Mapping[str, StoredCoupon], currency: str, *, at: datetime) -> Coupon | None:
     """A coupon that is tried; None where it is in another currency.
 
-    Raises: Invalid, where its amount or rate is missing.
+    Raises: Invalid, where its amount or rate is missing; NotFound, for the code of no active coupon.
     """
+    if given.coupon_type is None:
+        known = stored.get(given.code)
+        if known is None or not known.usable(at):
+            raise NotFound(Resource.COUPON)
+        given = CouponInput(
+            code=known.code,
+            name=known.name,
+            coupon_type=known.coupon_type,
+            amount_cents=known.amount_cents,
+            amount_currency=known.amount_currency,
+            percentage_rate=None if known.percentage_rate is None else Decimal(known.percentage_rate),
+        )
     if given.coupon_type == "percentage":
         if given.percentage_rate is None:
             raise Invalid.field("percentage_rate", ErrorCode.VALUE_IS_MANDATORY)

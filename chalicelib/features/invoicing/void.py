@@ -21,6 +21,7 @@ from chalicelib.features.credit_notes.by_hand import CreditedInvoice
 from chalicelib.features.credit_notes.records import CreditNote
 from chalicelib.features.credits import service as credits
 from chalicelib.features.credits.open_notes import NoteChange
+from chalicelib.features.customers import store as customer_store
 from chalicelib.features.invoices import overdue, store
 from chalicelib.features.invoices import service as invoices
 from chalicelib.features.invoices.records import Fee, Invoice
@@ -71,9 +72,11 @@ def _carry_out(own: Organization, old: Invoice, request: VoidInput, *, now: date
         new, changes = _credited(new, store.fees_of(own.id, old), wanted, now=now)
     else:
         changes = _voided(notes, now=now)
-    restored = credits.restore(own.id, old, credited=bool(request.generate_credit_note), now=now)
+    items = customer_store.everything_of(own.id, old.customer_id)
+    restored = credits.restore(own.ref, items, old, credited=bool(request.generate_credit_note), now=now)
     new, followed = overdue.followed(own.ref, old, new, now=now)
     tasks = [invoices.announced(own, new, "invoice.voided", subject=old.id, now=now), *restored.tasks]
+    tasks += invoices.settle_tasks(own.ref, new, now=now)
     tasks += [credit_notes.issued_task(own.ref, each.after, now) for each in changes if each.shows]
     Unit(
         store.replace_actions(own.id, old, new),

@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import Any
 
 from chalicelib import limits
-from chalicelib.features.metering import advance, definitions, layout, log, progress, queue_message, write
+from chalicelib.features.metering import advance, definitions, layout, log, progress, queue_message, watching, write
 from chalicelib.features.metering.advance import InAdvance
 from chalicelib.features.metering.definitions import Definitions
 from chalicelib.features.metering.event import Event
@@ -50,6 +50,7 @@ def _count(messages: Sequence[Message]) -> list[str]:
     batch = _Batch(messages, give_up_at)
     failed = batch.count()
     _push(batch.tasks)
+    batch.tell()
     batch.log()
     return failed
 
@@ -125,6 +126,14 @@ class _Batch:
         if len(prepared) > 1:
             prepared = write.new_ones(prepared)
         return write.count(organization_id, subscription, prepared, self._defined[organization_id], patience)
+
+    def tell(self) -> None:
+        """Let those know that wait for a customer's usage."""
+        for organization, own in self._messages.items():
+            subscriptions = {subscription for subscription, _ in self._counted[organization.id]}
+            if subscriptions:
+                with _about(organization, own):
+                    watching.tell(organization, subscriptions, own[-1].accepted(), self._now)
 
     def log(self) -> None:
         """Log the events counted now, and those counted by workers that died before they could log them."""

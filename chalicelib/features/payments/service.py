@@ -81,8 +81,8 @@ def show_receipts(organization_id: OrganizationId, receipts: Sequence[PaymentRec
 
 def _payable(organization_id: OrganizationId, invoice_id: InvoiceId, amount_cents: int) -> Invoice:
     """The invoice, where so much of it is due."""
-    invoice = invoices.find(organization_id, invoice_id)
-    if invoice.status != "finalized":
+    invoice = invoices.payable(organization_id, invoice_id)
+    if invoice.status not in ("finalized", "open"):
         raise Forbidden(ErrorCode.INVALID_TYPE_OR_STATUS)
     if amount_cents > invoice.due_amount_cents:
         raise Invalid.field("amount_cents", ErrorCode.INVALID_VALUE)

@@ -47,4 +47,4 @@ class BillingContext:
 def read(organization: Organization, items: CustomerItems) -> BillingContext:
     """The billing context of a customer's items, with the credits that have something left."""
     assert items.customer is not None, "only a customer is billed, deleted or not"
-    return BillingContext(organization, items.customer, items.state, credits.open_of(organization.id, items))
+    return BillingContext(organization, items.customer, items.state, credits.open_of(organization.ref, items))

@@ -9,6 +9,7 @@ from chalicelib.domain import periods
 from chalicelib.domain.error_codes import ErrorCode
 from chalicelib.domain.errors import Invalid
 from chalicelib.features.customers import service as customers
+from chalicelib.features.customers import usage_watch
 from chalicelib.features.customers.records import BillingState, Customer
 from chalicelib.features.organizations import service as organizations
 from chalicelib.features.organizations.records import Organization
@@ -83,6 +84,9 @@ class Change:
         pairs = [(old, new) for old, new, _ in replaced]
         actions += store.write_subscriptions(ref.id, created=[s for s, _ in created], replaced=pairs)
         actions += self._entered([s for s, _ in created], pairs)
+        if state.watched:
+            entering = [s.external_id for s, _ in created]
+            actions += usage_watch.actions(ref.id, self.customer.id, entering, watch=True)
         actions += [agenda.put(task, now=self.now) for task in tasks]
         Unit([*actions, *extra]).commit()
         if state.due_at is None:

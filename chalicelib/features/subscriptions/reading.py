@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from chalicelib.features.customers.items import CustomerItems
 from chalicelib.features.subscriptions import store
 from chalicelib.features.subscriptions.records import Live, Subscription
 from chalicelib.platform.ids import CustomerId, OrganizationId, SubscriptionId
@@ -24,6 +25,11 @@ def get_many(
 ) -> list[Subscription]:
     """Those of a customer's subscriptions that exist, in the order of `ids`, read consistently in one request."""
     return store.get_many(organization_id, customer_id, ids)
+
+
+def among(items: CustomerItems) -> list[Subscription]:
+    """The subscriptions among a customer's items, of any status, by id."""
+    return store.among(items)
 
 
 def history(organization_id: OrganizationId, external_id: str) -> list[Subscription]:

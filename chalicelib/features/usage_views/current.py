@@ -111,6 +111,17 @@ def open_usage(
     """
     subscription = _active(organization.id, customer, external_subscription_id)
     account = BillingContext(organizations.get(organization.id), customer, BillingState(customer_id=customer.id))
+    return usage_of(account, subscription, selection, now=now)
+
+
+def usage_of(
+    account: BillingContext, subscription: Subscription, selection: Selection, *, now: datetime, in_advance: bool = True
+) -> OpenUsage:
+    """The same of an active subscription. `in_advance`: with the charges whose events are billed at once.
+
+    Raises: NotFound, when a named charge matches none.
+    """
+    organization = account.organization.ref
     plan = plans.by_ids(organization.id, [subscription.plan_id])[subscription.plan_id]
     days = subscriptions.open_days(schedule.terms_of(plan), schedule.life_of(subscription), now, account.zone)
     if selection.full:
@@ -122,9 +133,9 @@ def open_usage(
     events.wait_for_events(organization)
     period = Period(organization, subscription, days, account.zone)
     in_arrears = [pair for pair in chosen if not pair[0].pay_in_advance]
-    in_advance = [pair for pair in chosen if pair[0].pay_in_advance]
+    at_once = [pair for pair in chosen if pair[0].pay_in_advance] if in_advance else []
     used = metered.used_by(organization, subscription.stream, in_arrears, period.window, only=selection.group)
-    used += event_usage.paid_by_now(period, in_advance, only=selection.group)
+    used += event_usage.paid_by_now(period, at_once, only=selection.group)
     billed = [
         PricedUsage(each, money.round_half_up(money.to_cents(each.priced.amount, plan.amount_currency)))
         for each in used
@@ -152,16 +163,7 @@ def current(
 def show(open_usage: OpenUsage, how: UsagePresentation, *, apply_taxes: bool) -> dict[str, Any]:
     """Open usage as the API shows it, its charges as `how` says."""
     span, currency = open_usage.days.span, open_usage.plan.amount_currency
-    taxes = tax_resolver.read(open_usage.account, [open_usage.plan])
-    fees = [
-        TaxedFee(
-            each.amount_cents,
-            taxes.of(each.used.charge.tax_ids, open_usage.plan.tax_ids) if apply_taxes else (),
-            ("charge", each.used.metric.code),
-        )
-        for each in open_usage.billed
-    ]
-    sums = totals(fees)
+    sums = totals(taxed_fees(open_usage, apply_taxes=apply_taxes))
     return {
         "from_datetime": iso(span.start),
         "to_datetime": iso(max(span.start, span.end - timedelta(seconds=1))),
@@ -181,6 +183,19 @@ def show(open_usage: OpenUsage, how: UsagePresentation, *, apply_taxes: bool) ->
             for charge, metric in open_usage.charges
         ],
     }
+
+
+def taxed_fees(open_usage: OpenUsage, *, apply_taxes: bool) -> list[TaxedFee]:
+    """What was used as the computation of an invoice sees it."""
+    taxes = tax_resolver.read(open_usage.account, [open_usage.plan])
+    return [
+        TaxedFee(
+            each.amount_cents,
+            taxes.of(each.used.charge.tax_ids, open_usage.plan.tax_ids) if apply_taxes else (),
+            ("charge", each.used.metric.code),
+        )
+        for each in open_usage.billed
+    ]
 
 
 def _since_start(subscription: Subscription, days: Days, zone: ZoneInfo) -> Days:

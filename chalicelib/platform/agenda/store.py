@@ -80,6 +80,11 @@ def put(new: Task, *, now: datetime) -> Write:
     return row_of(new, indexed=_indexed(new, now)).put()
 
 
+def create(new: Task, *, now: datetime) -> Write:
+    """Write a task where there is none of its subject yet."""
+    return row_of(new, indexed=_indexed(new, now)).create()
+
+
 def done(old: Task) -> Write:
     """Remove a task together with its effect; the transaction is refused if it is gone or was moved meanwhile."""
     return TaskRow.remove_key(old.key, TaskRow.due_at == old.due_at)

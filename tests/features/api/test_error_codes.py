@@ -27,6 +27,10 @@ from chalicelib.features.invoices import collecting
 from chalicelib.features.invoices import service as invoices
 from chalicelib.features.invoices.records import Invoice
 from chalicelib.features.organizations import service as organizations
+from chalicelib.features.wallets import ledger
+from chalicelib.features.wallets import service as wallets
+from chalicelib.features.wallets.ledger import EntryInput
+from chalicelib.features.wallets.records import Wallet
 from chalicelib.features.webhooks import service as webhooks
 from chalicelib.platform import schema
 from chalicelib.platform.clock import TestClock
@@ -53,6 +57,10 @@ def world(module_aws: None) -> World:
     for code in ("ten", "single"):
         made.story.ok("POST", *_apply(coupon_code=code)[1:])
     fees = made.story.ok("GET", "/fees?per_page=1000")["fees"]
+    (purchase,) = made.story.ok("GET", f"/wallets/{made.ids['wallet']}/wallet_transactions?status=pending")[
+        "wallet_transactions"
+    ]
+    made.ids["purchase"] = purchase["lago_id"]
     made.ids["of_invoice"] = next(fee["lago_id"] for fee in fees if fee["lago_invoice_id"])
     return made
 
@@ -105,6 +113,10 @@ def _fixed(**fields: Any) -> Request:
 
 def _estimate(**fields: Any) -> Request:
     return "POST", "/events/estimate_fees", {"event": {"external_subscription_id": "numbers", "code": "gb"} | fields}
+
+
+def _wallet(**fields: Any) -> Request:
+    return "POST", "/wallets", {"wallet": {"external_customer_id": "cust", "rate_amount": "1"} | fields}
 
 
 def _clock(now: str) -> Request:
@@ -179,6 +191,17 @@ REQUESTS: dict[ErrorCode, Request] = {
     ),
     C.CURRENCIES_DOES_NOT_MATCH: _customer(currency="USD"),
     C.DOES_NOT_MATCH_AN_INSTANT_CHARGE: _estimate(external_subscription_id="sub", properties={"n": 1}),
+    C.NO_LINKED_PAYMENT_PROVIDER: ("POST", "/wallet_transactions/@purchase/payment_url", None),
+    C.CUSTOMER_NOT_FOUND: _wallet(external_customer_id="nobody"),
+    C.INVALID_PAID_CREDITS: _wallet(paid_credits="x"),
+    C.INVALID_GRANTED_CREDITS: _wallet(granted_credits="x"),
+    C.INVALID_VOIDED_CREDITS: ("POST", "/wallet_transactions", {"wallet_transaction": {"voided_credits": "x"}}),
+    C.WALLET_NOT_FOUND: ("POST", "/wallet_transactions", {"wallet_transaction": {"wallet_id": "x"}}),
+    C.INVALID_RECURRING_RULE: _wallet(recurring_transaction_rules=[{"trigger": "interval"}]),
+    C.INVALID_NUMBER_OF_RECURRING_RULES: _wallet(recurring_transaction_rules=[{}, {}]),
+    C.AMOUNT_ROUNDS_TO_ZERO: _wallet(granted_credits="0.001"),
+    C.AMOUNT_BELOW_MINIMUM: _wallet(paid_credits="1", paid_top_up_min_amount_cents=500),
+    C.AMOUNT_ABOVE_MAXIMUM: _wallet(paid_credits="9", paid_top_up_max_amount_cents=500),
     C.VALUE_IS_NOT_VALID_NUMBER: _estimate(properties={"n": "x"}),
     C.NO_EVENTS: ("POST", "/events/batch", {"events": []}),
     C.TOO_MANY_EVENTS: ("POST", "/events/batch", {"events": _TOO_MANY}),
@@ -229,6 +252,7 @@ _WRONG = {name: [bodies.tier() | {"rate": "1", "to_value": 1}] for name in _RANG
 
 _UNPAID = Invoice.model_construct(status="finalized", payment_status="pending")
 _DRAFT = Invoice.model_construct(status="draft", invoice_type="subscription")
+_EMPTY = Wallet.model_construct(balance_credits=Decimal(0))
 
 # Rules that say the code, where a request would have to come a long way.
 RULES: dict[ErrorCode, Callable[[], Any]] = {
@@ -267,6 +291,8 @@ RULES: dict[ErrorCode, Callable[[], Any]] = {
     C.INVALID_OPERATION_TYPE: lambda: _NAMING.wrong_operation({"operation_type": "x"}),
     C.RECURRING_RESOURCE_ALREADY_ADDED: lambda: _NAMING.findings({"user": "a", "operation_type": "add"}, {("a",)}),
     C.RECURRING_RESOURCE_NOT_FOUND: lambda: _NAMING.findings({"user": "a", "operation_type": "remove"}, set()),
+    C.INSUFFICIENT_CREDITS: lambda: ledger.voided(ledger.unchanged(_EMPTY), Decimal(1), EntryInput(), now=NOW),
+    C.WALLET_LIMIT_REACHED: lambda: wallets._limits_of(limits.WALLETS_PER_CUSTOMER_MAX, None, NOW),
     C.EXCEEDED_LIMIT: lambda: webhooks._create(
         SimpleNamespace(endpoints=[None] * limits.WEBHOOK_ENDPOINTS_MAX),  # type: ignore[arg-type]
         schema.parse(webhooks.EndpointInput, {"webhook_url": "http://127.0.0.1:9/n"}),
@@ -319,6 +345,11 @@ STATES: dict[ErrorCode, tuple[str, Callable[..., Any], Request]] = {
         "chalicelib.features.invoices.service.find",
         lambda *_: _DRAFT,
         ("POST", "/invoices/@invoice/lose_dispute", None),
+    ),
+    C.WALLET_IS_TERMINATED: (
+        "chalicelib.features.wallets.reading.of_id",
+        lambda *_: SimpleNamespace(status="terminated"),
+        ("PUT", "/wallets/@wallet", {"wallet": {"name": "x"}}),
     ),
     C.NO_VOIDABLE_AMOUNT: (
         "chalicelib.features.credit_notes.service.find",
@@ -374,6 +405,8 @@ NOT_FOUND: dict[Resource, Request] = {
     Resource.PLANS: _coupon(applies_to={"plan_codes": ["none"]}),
     Resource.SUBSCRIPTION: ("GET", "/subscriptions/none", None),
     Resource.TAX: ("GET", "/taxes/none", None),
+    Resource.WALLET: ("GET", "/wallets/none", None),
+    Resource.WALLET_TRANSACTION: ("GET", "/wallet_transactions/none", None),
     Resource.WEBHOOK_ENDPOINT: ("GET", "/webhook_endpoints/none", None),
 }
 

@@ -22,6 +22,7 @@ from chalicelib.features.payments.schemas import PaymentInput
 from chalicelib.features.plans import schemas as plans
 from chalicelib.features.subscriptions import schemas as subscriptions
 from chalicelib.features.taxes.service import TaxCreate, TaxUpdate
+from chalicelib.features.wallets import schemas as wallets
 from chalicelib.features.webhooks.service import EndpointInput
 from chalicelib.platform import metadata, schema
 from tests.support import bodies
@@ -78,6 +79,12 @@ VALID: dict[type[schema.Request], dict[str, Any]] = {
     TaxCreate: _TAX,
     TaxUpdate: _TAX,
     EndpointInput: {"webhook_url": "http://127.0.0.1:9/h"},
+    wallets.WalletInput: bodies.wallet(),
+    wallets.WalletUpdate: bodies.wallet_change(),
+    wallets.RuleInput: {"trigger": "threshold"},
+    wallets.AppliesTo: {},
+    wallets.PairInput: {"key": "k"},
+    wallets.TopUpInput: {},
     metadata.Pair: {"key": "k", "value": "v"},
     metadata.CustomerPair: {"key": "k", "value": "v"},
 }

@@ -16,6 +16,7 @@ from chalicelib.features.credit_notes.store import OpenNoteRow
 from chalicelib.features.customers.items import CustomerItem
 from chalicelib.features.customers.store import BillingStateRow, CustomerRow
 from chalicelib.features.subscriptions.store import SubscriptionRow
+from chalicelib.features.wallets.store import WalletRow
 from chalicelib.platform import dynamodb, rows
 from chalicelib.platform.attributes import (
     DecimalAttribute,
@@ -186,7 +187,7 @@ def test_what_is_too_large_for_an_item_is_refused_before_anything_is_written(aws
 
 
 def test_each_item_under_a_customer_belongs_to_one_class_of_rows():
-    kinds = {CustomerRow, BillingStateRow, SubscriptionRow, OpenNoteRow, AppliedCouponRow}
+    kinds = {CustomerRow, BillingStateRow, SubscriptionRow, OpenNoteRow, AppliedCouponRow, WalletRow}
     assert set(_below(CustomerItem)) == kinds
     beginnings = [kind.begins for kind in kinds]
     assert not any(a != b and a.startswith(b) for a in beginnings for b in beginnings)

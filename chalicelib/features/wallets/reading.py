@@ -1,0 +1,88 @@
+"""Wallets and their transactions as other rooms read them."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from chalicelib.domain.error_codes import Resource
+from chalicelib.domain.errors import NotFound
+from chalicelib.features.customers.items import CustomerItems
+from chalicelib.features.wallets import store
+from chalicelib.features.wallets.records import Wallet, WalletTransaction
+from chalicelib.platform.ids import (
+    CustomerId,
+    OrganizationId,
+    WalletId,
+    WalletTransactionId,
+)
+
+
+def find(organization_id: OrganizationId, wallet_id: WalletId) -> Wallet:
+    """A wallet, of any status.
+
+    Raises: NotFound.
+    """
+    wallet = store.get(organization_id, wallet_id)
+    if wallet is None:
+        raise NotFound(Resource.WALLET)
+    return wallet
+
+
+def holder(organization_id: OrganizationId, wallet_id: WalletId) -> CustomerId:
+    """The customer whose wallet an id names.
+
+    Raises: NotFound.
+    """
+    customer_id = store.holder(organization_id, wallet_id)
+    if customer_id is None:
+        raise NotFound(Resource.WALLET)
+    return customer_id
+
+
+def among(items: CustomerItems) -> list[Wallet]:
+    """The wallets among a customer's items, of any status, the oldest first."""
+    return store.among(items)
+
+
+def usable(items: CustomerItems, now: datetime) -> list[Wallet]:
+    """A customer's wallets that may pay, in their order of use. Source: rules/invoices 8.3."""
+    return sorted((w for w in store.among(items) if w.usable(now)), key=lambda w: (w.priority, w.created_at, w.id))
+
+
+def of_id(items: CustomerItems, wallet_id: WalletId) -> Wallet:
+    """One of a customer's wallets.
+
+    Raises: NotFound.
+    """
+    found = next((wallet for wallet in store.among(items) if wallet.id == wallet_id), None)
+    if found is None:
+        raise NotFound(Resource.WALLET)
+    return found
+
+
+def of_code(items: CustomerItems, code: str) -> Wallet:
+    """A customer's wallet of a code: the active one, else the latest.
+
+    Raises: NotFound.
+    """
+    found = [wallet for wallet in store.among(items) if wallet.code == code]
+    if not found:
+        raise NotFound(Resource.WALLET)
+    return max(found, key=lambda wallet: (wallet.status == "active", wallet.created_at, wallet.id))
+
+
+def transaction(organization_id: OrganizationId, transaction_id: WalletTransactionId) -> WalletTransaction:
+    """An entry of a ledger.
+
+    Raises: NotFound.
+    """
+    entry = store.transaction(organization_id, transaction_id)
+    if entry is None:
+        raise NotFound(Resource.WALLET_TRANSACTION)
+    return entry
+
+
+def transactions(
+    organization_id: OrganizationId, ids: Sequence[WalletTransactionId]
+) -> dict[WalletTransactionId, WalletTransaction]:
+    """Those of the entries under these ids that exist."""
+    return store.transactions(organization_id, ids)
