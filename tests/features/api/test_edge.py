@@ -188,6 +188,7 @@ def test_no_organization_reaches_anothers_objects(aws):
                     "tax": {"name": "x"},
                     "subscription": {"name": "x"},
                     "invoice": {"metadata": []},
+                    "lifetime_usage": {"external_historical_usage_amount_cents": 1},
                     "webhook_endpoint": {"name": "x"},
                 }
                 query = "?external_subscription_id=sub" if "current_usage" in path else ""
