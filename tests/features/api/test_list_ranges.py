@@ -157,7 +157,7 @@ def test_who_walks_on_in_a_long_list_is_spared_counting_it(many, monkeypatch):
 
 def test_subscriptions_of_a_customer_and_of_an_external_id_are_found_by_their_keys(story):
     story.plan()
-    for name in ("a", "b"):
+    for name in ("a", "z"):  # No id has a z in it, which a search would find.
         story.customer(name)
         for n in range(5):
             story.subscribe(external_id=f"{name}{n}", customer=name)
@@ -169,10 +169,10 @@ def test_subscriptions_of_a_customer_and_of_an_external_id_are_found_by_their_ke
         (f"external_customer_id=a&{both}", ["a0", "a4", "a3", "a2", "a1", "a0"]),
         (f"external_id=a0&{both}", ["a0", "a0"]),
         ("external_id=a0&external_customer_id=a", ["a0"]),
-        ("external_id=a0&external_customer_id=b", []),
+        ("external_id=a0&external_customer_id=z", []),
         ("external_id=none", []),
         ("external_customer_id=none", []),
-        ("external_customer_id=b&search_term=b3", ["b3"]),
+        ("external_customer_id=z&search_term=z3", ["z3"]),
     ):
         body = story.ok("GET", f"/subscriptions?{query}")
         assert [each["external_id"] for each in body["subscriptions"]] == expected, query
@@ -182,7 +182,7 @@ def test_subscriptions_of_a_customer_and_of_an_external_id_are_found_by_their_ke
     costs = []
     for more in (0, 30):
         for n in range(more):
-            story.subscribe(external_id=f"more{n}", customer="b")
+            story.subscribe(external_id=f"more{n}", customer="z")
         with counting() as asked:
             story.ok("GET", "/customers/a/subscriptions")
         costs.append(asked.read_units)
