@@ -18,6 +18,7 @@ Access patterns
     5 has_been_applied(...)             GetItem     consistent
     6 create_actions, replace_actions   part of the application's, the removal's or the issue transaction
     7 applicable_action(coupon)         Update or check; part of the application's transaction
+    8 listings.page(call)               Query       index list or owner
 """
 
 from collections.abc import Iterator
