@@ -38,7 +38,7 @@ def pages() -> dict[str, Page]:
         ),
         "invoice-200-lines": invoices.page(samples.invoice(samples.many_fees(200)), plain),
         "one-off": invoices.page(samples.one_off(), payable),
-        "advance": invoices.page(samples.advance(), plain),
+        "advance": invoices.page(samples.advance(), plain, wallet="Premium credits"),
         "credit-note": credit_notes.page(samples.credit_note(), plain),
         "receipt": receipts.page(samples.receipt(), [paid], plain),
     }

@@ -41,7 +41,7 @@ def index(call: Call) -> dict[str, Any]:
     """One page, newest issuing date first."""
     test_clock.run_pending_events(call.organization, now=call.now)
     found, meta = listings.page(call)
-    return {"invoices": service.show_many(call.organization.id, found), "meta": meta}
+    return {"invoices": service.show_many(call.organization.id, found, now=call.now), "meta": meta}
 
 
 @routes.get("/customers/{external_id}/invoices")
@@ -50,7 +50,7 @@ def index_of_customer(call: Call) -> dict[str, Any]:
     test_clock.run_pending_events(call.organization, now=call.now)
     customer = customers.find(call.organization.id, call.path["external_id"])
     found, meta = listings.page(call, customer.id)
-    return {"invoices": service.show_many(call.organization.id, found), "meta": meta}
+    return {"invoices": service.show_many(call.organization.id, found, now=call.now), "meta": meta}
 
 
 @routes.get("/invoices/{lago_id}")

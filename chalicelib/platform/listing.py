@@ -11,6 +11,8 @@ Items
     <org>#cursor#<hash of the list>     <page>  position of page <page>, and the total where counting took long; expires
 """
 
+import functools
+import operator
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
@@ -57,6 +59,25 @@ class Filter:
         """The record's field has a value, or none; absent values are stored as null."""
         absent = rows.field(name).is_type("NULL")
         self.conditions.append(~absent if is_there else absent)
+
+    def started(self, part: str, whole: str, *, is_so: bool) -> None:
+        """The number in one field is above 0 and below that in another; or not so."""
+        begun = (rows.field(part) > 0) & (rows.field(part) < rows.field(whole))
+        self.conditions.append(begun if is_so else ~begun)
+
+    def any_positive(self, names: Sequence[str]) -> None:
+        """One of these fields of the record is above 0."""
+        found = [rows.field(name) > 0 for name in names]
+        self.conditions.append(functools.reduce(operator.or_, found))
+
+    def pair(self, name: str, key: str, value: str, *, most: int) -> None:
+        """The record's list of `most` pairs has this one; with an empty value: none of this key."""
+        keys = [rows.field(name)[place]["key"] == key for place in range(most)]
+        if value:
+            matching = [same & (rows.field(name)[place]["value"] == value) for place, same in enumerate(keys)]
+            self.conditions.append(functools.reduce(operator.or_, matching))
+        else:
+            self.conditions.append(~functools.reduce(operator.or_, keys))
 
     def words(self, term: str | None) -> None:
         """A search finds the row by this term; any row where there is none."""

@@ -53,6 +53,21 @@ def texts(call: Call, *names: str) -> list[str]:
     return found
 
 
+def nested(call: Call, name: str) -> dict[str, str]:
+    """The values of parameters like `metadata[color]=red` by what stands in the brackets; an empty value counts as well.
+
+    Raises: Invalid, `invalid_count`.
+    """
+    found = {
+        parameter[len(name) + 1 : -1]: values[-1]
+        for parameter, values in call.query.items()
+        if parameter.startswith(f"{name}[") and parameter.endswith("]") and len(parameter) > len(name) + 2 and values
+    }
+    if len(found) > limits.METADATA_PAIRS_MAX:
+        raise Invalid.field(name, ErrorCode.INVALID_COUNT)
+    return found
+
+
 def currency(call: Call, name: str = "currency") -> str | None:
     """A currency's code.
 

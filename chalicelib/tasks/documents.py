@@ -1,4 +1,4 @@
-"""Printing: the jobs that turn final invoices and credit notes into their files.
+"""Printing: the jobs that turn final invoices, credit notes and payment receipts into their files.
 
 A file stands under a name of its object's own, so drawing it again replaces it; then the object names it. The link appears
 only once the whole file is in the store.
@@ -11,17 +11,20 @@ from chalicelib.features.credit_notes import service as credit_notes
 from chalicelib.features.customers import service as customers
 from chalicelib.features.documents import credit_notes as credit_note_pages
 from chalicelib.features.documents import invoices as invoice_pages
-from chalicelib.features.documents import orders, render
+from chalicelib.features.documents import orders, receipts, render
 from chalicelib.features.documents.page import Look, Page
 from chalicelib.features.invoices import reading as invoice_reading
 from chalicelib.features.invoices import service as invoices
+from chalicelib.features.invoices.records import Invoice
 from chalicelib.features.organizations import schemas as organization_schemas
 from chalicelib.features.organizations import service as organizations
 from chalicelib.features.organizations.records import Organization
+from chalicelib.features.payments import service as payments
+from chalicelib.features.wallets import reading as wallets
 from chalicelib.features.webhooks import service as webhooks
 from chalicelib.platform import agenda, clock, files, jobs
 from chalicelib.platform.agenda import Task
-from chalicelib.platform.ids import CreditNoteId, InvoiceId, SubscriptionId
+from chalicelib.platform.ids import CreditNoteId, InvoiceId, OrganizationId, PaymentReceiptId, SubscriptionId
 from chalicelib.platform.unit import Unit
 
 
@@ -37,7 +40,8 @@ def print_invoice(task: Task, now: datetime) -> None:
     shown = invoices.show_whole(whole, now=clock.now(task.organization))
     intervals = {subscription.id: plan.interval for subscription, plan in whole.subscriptions}
     look = _look(whole.organization, whole.customer.billing_configuration.document_locale, intervals)
-    name = _stored(task, "invoices", invoice_pages.page(shown, look))
+    page = invoice_pages.page(shown, look, wallet=_wallet_name(organization_id, invoice))
+    name = _stored(task, "invoices", page)
     if invoice.file_key is not None:
         agenda.done(task).alone()
         return
@@ -74,6 +78,38 @@ def print_credit_note(task: Task, now: datetime) -> None:
     actions = credit_notes.printed_actions(organization_id, note, name)
     Unit([*actions, agenda.put(generated, now=now), agenda.done(task)]).commit()
     agenda.push([generated])
+
+
+@jobs.handles(payments.PRINT)
+def print_payment_receipt(task: Task, now: datetime) -> None:
+    """Print a receipt, and tell that it is printed."""
+    organization_id = task.organization.id
+    receipt = payments.get_receipt(organization_id, PaymentReceiptId(task.subject))
+    if receipt is None or receipt.file_key is not None:
+        agenda.done(task).alone()
+        return
+    invoice = invoices.payable(organization_id, receipt.invoice_id)
+    paid = invoices.show_many(organization_id, [invoice], now=clock.now(task.organization))
+    customer = customers.get(organization_id, receipt.customer_id)
+    assert customer is not None, "a receipt has a customer, deleted or not"
+    look = _look(organizations.get(organization_id), customer.billing_configuration.document_locale)
+    shown = payments.show_receipts(organization_id, [receipt])[0]
+    name = _stored(task, "payment_receipts", receipts.page(shown, paid, look))
+    payload = shown | {"file_url": files.link(name, f"{receipt.number}.pdf")}
+    subject = f"payment_receipt.generated#{receipt.id}"
+    generated = webhooks.announcement(
+        task.organization, "payment_receipt.generated", "payment_receipt", payload, subject=subject, now=now
+    )
+    named = payments.printed_action(organization_id, receipt, name)
+    Unit([named, agenda.put(generated, now=now), agenda.done(task)]).commit()
+    agenda.push([generated])
+
+
+def _wallet_name(organization_id: OrganizationId, invoice: Invoice) -> str | None:
+    """The name of the wallet whose credits an invoice sold."""
+    if invoice.purchase_id is None:
+        return None
+    return wallets.find(organization_id, wallets.transaction(organization_id, invoice.purchase_id).wallet_id).name
 
 
 def _wanted(task: Task, file_key: str | None) -> bool:

@@ -2,6 +2,7 @@
 
 from typing import get_args
 
+from chalicelib import limits
 from chalicelib.domain.error_codes import ErrorCode
 from chalicelib.domain.errors import Invalid
 from chalicelib.domain.money import CURRENCIES
@@ -46,6 +47,8 @@ def page(call: Call) -> tuple[list[Customer], dict[str, int | None]]:
         is_there = parameters.switch(call, parameter)
         if is_there is not None:
             chosen.present(field, is_there=is_there)
+    for name, value in parameters.nested(call, "metadata").items():
+        chosen.pair("metadata", name, value, most=limits.METADATA_PAIRS_MAX)
     chosen.words(call.one("search_term"))
     organization_id = call.organization.id
     total = None if chosen.conditions else lambda: counters.total(organization_id, "customer")

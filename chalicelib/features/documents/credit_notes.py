@@ -52,7 +52,7 @@ def _table(note: Mapping[str, Any], look: Look, show: Formats) -> Table:
 
 def _sums(note: Mapping[str, Any], look: Look, show: Formats) -> list[Sum]:
     words = look.words
-    coupons = note["coupons_adjustment_amount_cents"]
+    coupons, net = note["coupons_adjustment_amount_cents"], note["sub_total_excluding_taxes_amount_cents"]
     parts = [
         Sum(words[word], show.cents(note[name]))
         for word, name in (
@@ -64,8 +64,8 @@ def _sums(note: Mapping[str, Any], look: Look, show: Formats) -> list[Sum]:
     ]
     return [
         *([Sum(words["coupon_adjustment"], show.taken(coupons))] if coupons else []),
-        Sum(words["subtotal_excl"], show.cents(note["sub_total_excluding_taxes_amount_cents"])),
-        *tax_sums(look, show, note["applied_taxes"], "base_amount_cents"),
+        Sum(words["subtotal_excl"], show.cents(net)),
+        *tax_sums(look, show, note["applied_taxes"], "base_amount_cents", note["total_amount_cents"] - net),
         *parts,
         Sum(words["credit_total"], show.cents(note["total_amount_cents"]), grand=True),
     ]

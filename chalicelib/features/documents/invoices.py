@@ -14,13 +14,13 @@ from chalicelib.features.documents.words import TAX_INVOICE_COUNTRIES
 _ROWS_ON_FIRST_PAGE = 9
 
 
-def page(invoice: Mapping[str, Any], look: Look) -> Page:
-    """The page of an invoice as the API shows it."""
+def page(invoice: Mapping[str, Any], look: Look, *, wallet: str | None = None) -> Page:
+    """The page of an invoice as the API shows it. `wallet`: the name of the one whose credits it sold."""
     words, show, customer = look.words, look.formats(invoice["currency"]), invoice["customer"]
-    tables = _tables(invoice, look, show)
+    tables = _tables(invoice, look, show, wallet)
     rows = sum(1 + bool(line.notes) for table in tables for line in table.lines)
     whole = len(tables) <= 1 and rows <= _ROWS_ON_FIRST_PAGE
-    table = _alone(tables[0], invoice) if whole and tables else _summary(tables, words)
+    table = _alone(tables[0], invoice, wallet) if whole and tables else _summary(tables, words)
     total = invoice["total_amount_cents"]
     payable = bool(total) and invoice["status"] == "finalized" and invoice["payment_status"] != "succeeded"
     return Page(
@@ -65,7 +65,7 @@ def _title(invoice: Mapping[str, Any], look: Look) -> str:
     return "tax_invoice" if look.organization["country"] in TAX_INVOICE_COUNTRIES else "invoice"
 
 
-def _tables(invoice: Mapping[str, Any], look: Look, show: Formats) -> list[Table]:
+def _tables(invoice: Mapping[str, Any], look: Look, show: Formats, wallet: str | None) -> list[Table]:
     """One table for each subscription with fees that are worth a row, and a last one of all other fees."""
     words = look.words
     fees = [fee for fee in invoice["fees"] if lines.worth_a_line(fee)]
@@ -81,7 +81,7 @@ def _tables(invoice: Mapping[str, Any], look: Look, show: Formats) -> list[Table
     rest = [fee for fee in fees if fee["lago_id"] not in taken]
     if rest:
         heading = words["prepaid_credits"] if invoice["invoice_type"] == "credit" else words["fees"]
-        found.append(_table(invoice, rest, look, show, heading, ""))
+        found.append(_table(invoice, rest, look, show, wallet or heading, ""))
     return found
 
 
@@ -104,9 +104,9 @@ def _table(
     )
 
 
-def _alone(table: Table, invoice: Mapping[str, Any]) -> Table:
-    """The only table of an invoice; what is of no subscription needs no heading then."""
-    return table if invoice["subscriptions"] else replace(table, heading="")
+def _alone(table: Table, invoice: Mapping[str, Any], wallet: str | None) -> Table:
+    """The only table of an invoice; what is of no subscription and no named wallet needs no heading then."""
+    return table if invoice["subscriptions"] or wallet else replace(table, heading="")
 
 
 def _plan_name(fees: Sequence[Mapping[str, Any]]) -> str | None:
@@ -139,11 +139,12 @@ def _sums(invoice: Mapping[str, Any], look: Look, show: Formats) -> list[Sum]:
     coupons = _taken(invoice, "coupon", words["coupon"], "name", "coupons_amount_cents", show)
     before = any(credit["before_taxes"] for credit in invoice["credits"])
     prepaid = invoice["prepaid_credit_amount_cents"]
+    net, gross = invoice["sub_total_excluding_taxes_amount_cents"], invoice["sub_total_including_taxes_amount_cents"]
     return [
         *(coupons if before else []),
-        Sum(words["subtotal_excl"], show.cents(invoice["sub_total_excluding_taxes_amount_cents"])),
-        *tax_sums(look, show, invoice["applied_taxes"], "fees_amount_cents"),
-        Sum(words["subtotal_incl"], show.cents(invoice["sub_total_including_taxes_amount_cents"])),
+        Sum(words["subtotal_excl"], show.cents(net)),
+        *tax_sums(look, show, invoice["applied_taxes"], "fees_amount_cents", gross - net),
+        Sum(words["subtotal_incl"], show.cents(gross)),
         *_taken(invoice, "credit_note", words["credit_note"], "code", "credit_notes_amount_cents", show),
         *([] if before else coupons),
         *([Sum(words["prepaid_credits"], show.taken(prepaid))] if prepaid else []),

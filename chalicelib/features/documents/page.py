@@ -122,11 +122,13 @@ def metadata(customer: Mapping[str, Any]) -> list[tuple[str, str]]:
     return [(pair["key"], pair["value"]) for pair in customer.get("metadata", []) if pair["display_in_invoice"]]
 
 
-def tax_sums(look: Look, show: Formats, taxes: Sequence[Mapping[str, Any]], base: str) -> list[Sum]:
-    """One row for each tax, or one that says there is none. `base`: the field of what a tax is on."""
+def tax_sums(look: Look, show: Formats, taxes: Sequence[Mapping[str, Any]], base: str, total_cents: int) -> list[Sum]:
+    """One row for each tax, or one that says there is none. `base`: the field of what a tax is on. Where the rows miss the
+    total, one more says by how much. Source: rules/money 5, row 29."""
     if not taxes:
         return [Sum(f"{look.words['tax']} ({show.rate(0)})", show.cents(0))]
-    return [
+    missing = total_cents - sum(tax["amount_cents"] for tax in taxes)
+    rows = [
         Sum(
             look.words["tax_on"].format(
                 name=tax["tax_name"], rate=show.rate(tax["tax_rate"]), amount=show.cents(tax[base])
@@ -135,3 +137,4 @@ def tax_sums(look: Look, show: Formats, taxes: Sequence[Mapping[str, Any]], base
         )
         for tax in taxes
     ]
+    return [*rows, Sum(look.words["rounding"], show.cents(missing))] if missing else rows

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import get_args
 
+from chalicelib import limits
 from chalicelib.features.customers import service as customers
 from chalicelib.features.invoices import store
 from chalicelib.features.invoices.records import VISIBLE, Invoice, InvoiceType, PaymentStatus
@@ -10,6 +11,9 @@ from chalicelib.features.invoices.store import InvoiceRow
 from chalicelib.platform import counters, listing, parameters
 from chalicelib.platform.http import Call
 from chalicelib.platform.ids import CustomerId, key
+
+# What an invoice was settled by, and the field that tells how much of it.
+_SETTLED_BY = {"payment": "total_paid_amount_cents", "credit_note": "offset_amount_cents"}
 
 
 def page(call: Call, customer_id: CustomerId | None = None) -> tuple[list[Invoice], dict[str, int | None]]:
@@ -63,19 +67,29 @@ def _filters(call: Call) -> listing.Filter:
     disputed = parameters.switch(call, "payment_dispute_lost")
     if disputed is not None:
         chosen.present("payment_dispute_lost_at", is_there=disputed)
-    # No invoice is self-billed, and there is one billing entity.
+    # No invoice is self-billed or has a purchase order number, and there is one billing entity.
     entities = parameters.texts(call, "billing_entity_codes")
-    if parameters.switch(call, "self_billed") or (entities and "default" not in entities):
+    foreign = bool(entities) and "default" not in entities
+    if parameters.switch(call, "self_billed") or call.one("purchase_order_number") or foreign:
         chosen.nothing()
-    if parameters.switch(call, "partially_paid"):
-        chosen.least("total_paid_amount_cents", 1)
-        chosen.one_of("payment_status", ["pending", "failed"])
+    _settlement(call, chosen)
+    for name, value in parameters.nested(call, "metadata").items():
+        chosen.pair("metadata", name, value, most=limits.METADATA_PAIRS_MAX)
     for parameter, bound in (("amount_from", chosen.least), ("amount_to", chosen.most)):
         cents = parameters.cents(call, parameter)
         if cents is not None:
             bound("total_amount_cents", cents)
     chosen.words(call.one("search_term"))
     return chosen
+
+
+def _settlement(call: Call, chosen: listing.Filter) -> None:
+    partly = parameters.switch(call, "partially_paid")
+    if partly is not None:
+        chosen.started("total_paid_amount_cents", "total_amount_cents", is_so=partly)
+    settlements = parameters.words(call, ("settlements",), tuple(_SETTLED_BY))
+    if settlements:
+        chosen.any_positive([_SETTLED_BY[each] for each in settlements])
 
 
 def _dates(call: Call) -> tuple[str, str] | None:

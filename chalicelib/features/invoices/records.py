@@ -328,10 +328,13 @@ class Invoice(Record):
             return 0
         return max(0, self.sub_total_including_taxes_amount_cents - self.noted.sub_total_cents - self.noted.taxes_cents)
 
-    @property
-    def refundable_cents(self) -> int:
-        """What such a note may refund. Source: rules/invoices 7.2."""
-        return min(self.creditable_cents, max(0, self.total_paid_amount_cents - self.noted.refunded_cents))
+    def refundable_cents(self, wallet_cents: int = 0) -> int:
+        """What such a note may refund; of a purchase of credits, as far as its wallet still holds them (`wallet_cents`).
+        Source: rules/invoices 7.2."""
+        most = self.creditable_cents
+        if self.status == "finalized" and self.invoice_type == "credit":
+            most = wallet_cents
+        return min(most, max(0, self.total_paid_amount_cents - self.noted.refunded_cents))
 
     @property
     def billed_on(self) -> date:

@@ -14,8 +14,10 @@ from chalicelib.platform.timestamps import iso, iso_or_none
 _SHARE_DECIMALS = 5
 
 
-def summary(invoice: Invoice, customer: Mapping[str, Any], *, file_url: str | None = None) -> dict[str, Any]:
-    """An invoice as lists show it."""
+def summary(
+    invoice: Invoice, customer: Mapping[str, Any], *, file_url: str | None = None, wallet_cents: int = 0
+) -> dict[str, Any]:
+    """An invoice as lists show it. `wallet_cents`: what is left in the wallet whose credits it sold."""
     return {
         "lago_id": invoice.id,
         "billing_entity_code": "default",
@@ -47,7 +49,7 @@ def summary(invoice: Invoice, customer: Mapping[str, Any], *, file_url: str | No
         "total_due_amount_cents": invoice.due_amount_cents,
         "total_offsetted_credit_note_amount_cents": invoice.offset_amount_cents,
         "creditable_amount_cents": invoice.creditable_cents,
-        "refundable_amount_cents": invoice.refundable_cents,
+        "refundable_amount_cents": invoice.refundable_cents(wallet_cents),
         "version_number": invoice.version_number,
         "self_billed": False,
         "voided_at": iso_or_none(invoice.voided_at),
@@ -75,9 +77,10 @@ def extended(
     fees: Sequence[Fee],
     *,
     file_url: str | None = None,
+    wallet_cents: int = 0,
 ) -> dict[str, Any]:
     """An invoice as single answers and messages show it."""
-    return summary(invoice, customer, file_url=file_url) | {
+    return summary(invoice, customer, file_url=file_url, wallet_cents=wallet_cents) | {
         "subscriptions": list(subscriptions),
         "billing_periods": [_period(period) for period in invoice.periods],
         "fees": [fee(each, invoice.payment_status) for each in fees],

@@ -28,10 +28,11 @@ class Payment(Record):
 
 
 class PaymentReceipt(Record):
-    """The receipt of a succeeded payment. `number`: in the invoice's own sequence."""
+    """The receipt of a succeeded payment. `number`: in the invoice's own sequence; `file_key`: the name of its document."""
 
     id: PaymentReceiptId
     payment_id: PaymentId
     invoice_id: InvoiceId
     customer_id: CustomerId
     number: str
+    file_key: str | None = None

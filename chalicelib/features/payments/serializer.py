@@ -33,11 +33,12 @@ def show(payment: Payment) -> dict[str, Any]:
     }
 
 
-def receipt(receipt: PaymentReceipt, payment: Payment) -> dict[str, Any]:
-    """A receipt with its payment."""
+def receipt(receipt: PaymentReceipt, payment: Payment, *, file_url: str | None = None) -> dict[str, Any]:
+    """A receipt with its payment. `file_url`: a link to its document, once it is printed."""
     return {
         "lago_id": receipt.id,
         "number": receipt.number,
         "payment": show(payment),
+        "file_url": file_url,
         "created_at": iso(receipt.created_at),
     }

@@ -13,12 +13,15 @@ from chalicelib.features.payments import serializer, store
 from chalicelib.features.payments.records import Payment, PaymentReceipt
 from chalicelib.features.payments.schemas import PaymentInput
 from chalicelib.features.webhooks import service as webhooks
-from chalicelib.platform import agenda, schema
+from chalicelib.platform import agenda, clock, files, schema
 from chalicelib.platform.agenda import Task
 from chalicelib.platform.clock import OrganizationRef
 from chalicelib.platform.ids import InvoiceId, OrganizationId, PaymentId, PaymentReceiptId, new_id
 from chalicelib.platform.retry import retrying
-from chalicelib.platform.unit import Unit
+from chalicelib.platform.unit import Unit, Write
+
+# Prints a receipt. In real time, also for organizations with a test clock.
+PRINT = agenda.kind("print_payment_receipt", rank=97, real_time=True, queue="documents")
 
 
 def record(organization: OrganizationRef, values: Mapping[str, Any], *, now: datetime) -> tuple[Payment, list[Task]]:
@@ -76,7 +79,24 @@ def find_receipt(organization_id: OrganizationId, receipt_id: PaymentReceiptId) 
 def show_receipts(organization_id: OrganizationId, receipts: Sequence[PaymentReceipt]) -> list[dict[str, Any]]:
     """Receipts as the API shows them; their payments are read in one request."""
     payments = store.get_many(organization_id, [receipt.payment_id for receipt in receipts]) if receipts else {}
-    return [serializer.receipt(receipt, payments[receipt.payment_id]) for receipt in receipts]
+    return [
+        serializer.receipt(receipt, payments[receipt.payment_id], file_url=file_url(receipt)) for receipt in receipts
+    ]
+
+
+def get_receipt(organization_id: OrganizationId, receipt_id: PaymentReceiptId) -> PaymentReceipt | None:
+    """The receipt under an id."""
+    return store.get_receipt(organization_id, receipt_id)
+
+
+def file_url(receipt: PaymentReceipt) -> str | None:
+    """A fresh link to the document, once it is printed."""
+    return None if receipt.file_key is None else files.link(receipt.file_key, f"{receipt.number}.pdf")
+
+
+def printed_action(organization_id: OrganizationId, receipt: PaymentReceipt, file_key: str) -> Write:
+    """Let a receipt name its document; refused if somebody else wrote in between."""
+    return store.replace_receipt(organization_id, receipt, receipt.model_copy(update={"file_key": file_key}))
 
 
 def _payable(organization_id: OrganizationId, invoice_id: InvoiceId, amount_cents: int) -> Invoice:
@@ -113,7 +133,8 @@ def _written(
         subject=f"payment_receipt.created#{receipt.id}",
         now=now,
     )
-    tasks = [message, *change.tasks]
+    order = agenda.task(PRINT, organization, receipt.id, clock.utc_now())
+    tasks = [message, *change.tasks, order]
     entered = store.create_actions(organization.id, payment, receipt)
     Unit(change.actions, entered, [agenda.put(task, now=now) for task in tasks]).commit()
     return tasks

@@ -14,7 +14,8 @@ Access patterns
     2 get_many(org, ids)             BatchGet   consistent
     3 get_receipt(org, id)           GetItem    consistent
     4 create_actions(...)            part of the transaction that raises the invoice's paid amount, with totals
-    5 listings.payments, listings.receipts    Query   index list or owner
+    5 replace_receipt(...)           part of the transaction that names its document
+    6 listings.payments, listings.receipts    Query   index list or owner
 """
 
 from collections.abc import Iterable
@@ -70,6 +71,11 @@ def create_actions(organization_id: OrganizationId, payment: Payment, receipt: P
         *counters.moved(organization_id, PAYMENTS, payment.id, {"all": 1}),
         *counters.moved(organization_id, RECEIPTS, receipt.id, {"all": 1}),
     ]
+
+
+def replace_receipt(organization_id: OrganizationId, old: PaymentReceipt, new: PaymentReceipt) -> Write:
+    """Write `new` over `old`; refused if somebody else wrote in between."""
+    return _entered(PaymentReceiptRow, organization_id, RECEIPTS, new, new.customer_id).replace(old.version)
 
 
 def owner_pk(organization_id: OrganizationId, name: str, customer_id: CustomerId) -> str:

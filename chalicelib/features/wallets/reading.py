@@ -86,3 +86,12 @@ def transactions(
 ) -> dict[WalletTransactionId, WalletTransaction]:
     """Those of the entries under these ids that exist."""
     return store.transactions(organization_id, ids)
+
+
+def filled_by(
+    organization_id: OrganizationId, purchase_ids: Sequence[WalletTransactionId]
+) -> dict[WalletTransactionId, Wallet]:
+    """The wallets that settled purchases filled, by the purchases."""
+    settled = [each for each in transactions(organization_id, purchase_ids).values() if each.status == "settled"]
+    wallets = store.get_many(organization_id, {each.wallet_id for each in settled}) if settled else {}
+    return {each.id: wallets[each.wallet_id] for each in settled}

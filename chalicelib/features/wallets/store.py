@@ -10,7 +10,7 @@ Items
         index owner: <org>#wallet_transaction-of#<wallet>   <created_at>#<place>#<id>
 
 Access patterns
-    1 holder(org, id), get(org, id)          GetItem    the holder, then the wallet, consistent
+    1 holder(org, id), get(org, id)          GetItem    the holder, then the wallet, consistent; get_many: BatchGet
     2 among(items)                -          what customers.store.everything_of read
     3 create_actions, replace_action         part of the change's transaction
     4 transaction(org, id), transactions(org, ids)   GetItem, BatchGet   consistent
@@ -18,7 +18,7 @@ Access patterns
     6 listings.page, listings.transactions   Query   index list or owner
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from pynamodb.attributes import UnicodeAttribute
 
@@ -69,6 +69,13 @@ def get(organization_id: OrganizationId, wallet_id: WalletId) -> Wallet | None:
         return None
     found = WalletRow.find(customer_pk(organization_id, CustomerId(place.customer_id)), place.wallet_sk)
     return None if found is None else found.value
+
+
+def get_many(organization_id: OrganizationId, ids: Collection[WalletId]) -> dict[WalletId, Wallet]:
+    """Those of the wallets under these ids that exist: their holders, then the wallets, one request each."""
+    holders = WalletHolderRow.find_many([(key(organization_id, "wallet", each), "-") for each in ids])
+    places = [(customer_pk(organization_id, CustomerId(h.customer_id)), h.wallet_sk) for h in holders.values()]
+    return {row.record.id: row.value for row in WalletRow.find_many(places).values()}
 
 
 def among(items: CustomerItems) -> list[Wallet]:

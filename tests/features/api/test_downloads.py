@@ -11,6 +11,8 @@ from chalicelib.features.credit_notes import service as credit_notes
 from chalicelib.features.documents import orders, render
 from chalicelib.features.documents.page import Page
 from chalicelib.features.invoices import service as invoices
+from chalicelib.features.payments import service as payments
+from chalicelib.features.webhooks import store as webhooks
 from chalicelib.platform import agenda, aws, clock, files, jobs
 from chalicelib.platform.ids import InvoiceId
 from chalicelib.platform.settings import settings
@@ -149,6 +151,30 @@ def test_a_credit_note_is_printed_when_it_is_issued(billed, drawn):
     work()
     work("documents")
     assert billed.ok("GET", f"/credit_notes/{note.id}")["credit_note"]["file_url"]
+
+
+def test_a_receipt_is_printed_at_the_payment(billed, drawn):
+    endpoint = {"webhook_url": "http://127.0.0.1:9/hook"}
+    billed.ok("POST", "/webhook_endpoints", {"webhook_endpoint": endpoint})
+    invoice = an_invoice(billed)
+    body = {"invoice_id": invoice["lago_id"], "amount_cents": 900, "reference": "Bank 7"}
+    billed.ok("POST", "/payments", {"payment": body})
+    (receipt,) = billed.ok("GET", "/payment_receipts")["payment_receipts"]
+    assert receipt["file_url"] is None
+    work()
+    work("documents")
+    shown = billed.ok("GET", f"/payment_receipts/{receipt['lago_id']}")["payment_receipt"]
+    assert "Expires=900" in shown["file_url"]
+    assert files.exists(f"{billed.ref.id}/payment_receipts/{receipt['lago_id']}.pdf")
+    (page,) = [each for each in drawn if each.number == receipt["number"]]
+    assert (page.title, page.amount) == ("Zahlungsbeleg", "9,00\xa0€")
+    assert [(line.title, line.cells[-1]) for line in page.table.lines] == [(invoice["number"], "49,00\xa0€")]
+    work()
+    told = [each.webhook_type for each in webhooks.messages(billed.ref.id)]
+    assert [told.count(f"payment_receipt.{name}") for name in ("created", "generated")] == [1, 1]
+    order = agenda.task(payments.PRINT, billed.ref, receipt["lago_id"], clock.utc_now())
+    assert jobs.run(order, now=order.due_at) is None  # Printed already: nothing is drawn again.
+    assert len([each for each in drawn if each.number == receipt["number"]]) == 1
 
 
 def test_the_logo_is_stored_and_drawn(billed, drawn):
