@@ -33,9 +33,13 @@ def update(call: Call) -> dict[str, Any]:
     billing_entities.check_code(call.path["code"])
     request = parse(billing_entities.BillingEntityUpdate, call.root("billing_entity"))
     billing_entities.check(service.get(call.organization.id), request)
-    if request.eu_tax_management:
-        eu_vat.make_missing(call.organization.id, now=call.now)
-    organization = organization_settings.update(call.organization.id, request, now=call.now)
+    organization = organization_settings.update(
+        call.organization.id,
+        request,
+        now=call.now,
+        tax_codes=request.tax_codes if "tax_codes" in request.model_fields_set else None,
+        prepare=lambda: eu_vat.make_missing(call.organization.id, now=call.now) if request.eu_tax_management else None,
+    )
     test_clock.run_due(call.organization, now=call.now)
     return {"billing_entity": _shown(organization)}
 

@@ -70,6 +70,17 @@ def examine(model: type[R], values: Mapping[str, Any]) -> tuple[R | None, dict[s
     return None, details
 
 
+def require_understood(model: type[R], values: Mapping[str, Any], names: Collection[str]) -> None:
+    """Refuse values of these fields that say nothing, where a change of them would be ignored.
+
+    Raises: Invalid.
+    """
+    _, findings = examine(model, values)
+    wrong = {name: codes for name, codes in findings.items() if name in names}
+    if wrong:
+        raise Invalid(wrong)
+
+
 def refuse(code: str, field: str | None = None) -> PydanticCustomError:
     """A finding of ours: the code that the API gives, under another name than the field's own where `field` says so."""
     return PydanticCustomError(code, code, {"ours": True, "field": field})

@@ -1,5 +1,6 @@
 """The whole system in this process: emulator, HTTP server, queue workers, tick."""
 
+import logging
 import os
 import subprocess
 import sys
@@ -47,6 +48,8 @@ class Stack:
         provision.files(aws.client("s3"), own.stage, own.files_bucket)
         provision.key(aws.client("kms"), own.stage)
         self._gate = Gate(Gateway(app))
+        # Requests that wait for a thread are no news.
+        logging.getLogger("waitress.queue").setLevel(logging.ERROR)
         self._server: Any = waitress.create_server(
             self._gate, host="127.0.0.1", port=port, threads=16, max_request_body_size=_SERVER_BODY_MAX, ident=None
         )

@@ -64,10 +64,11 @@ def update(call: Call, old: Metric, values: dict[str, Any]) -> tuple[Metric, lis
 
     Raises: Invalid; ChangedMeanwhile.
     """
-    if store.attached(call.organization.id, old.id):
-        values = {name: value for name, value in values.items() if name not in FIXED_WHEN_USED}
     before = old.model_dump(include=set(schemas.MetricInput.model_fields), mode="json")
     before["aggregation_type"] = old.declared_type
+    if store.attached(call.organization.id, old.id):
+        schema.require_understood(schemas.MetricInput, before | values, FIXED_WHEN_USED & set(values))
+        values = {name: value for name, value in values.items() if name not in FIXED_WHEN_USED}
     fields = _checked(before | values) | _dimensions(values, old)
     new: Metric = old.changed(now=call.now, version=old.version + 1, **fields)
     _check_size(new)

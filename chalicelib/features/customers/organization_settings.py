@@ -1,5 +1,6 @@
 """Changing an organization's settings: with its first webhook endpoint, and with what they call for of customers and drafts."""
 
+from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from chalicelib.domain.error_codes import Resource
@@ -7,19 +8,28 @@ from chalicelib.features.customers import service as customers
 from chalicelib.features.organizations import service
 from chalicelib.features.organizations.records import Organization
 from chalicelib.features.organizations.schemas import OrganizationUpdate
+from chalicelib.features.taxes import service as taxes
 from chalicelib.features.webhooks import service as webhooks
 from chalicelib.platform import agenda
 from chalicelib.platform.agenda import Task
 from chalicelib.platform.ids import OrganizationId
 from chalicelib.platform.retry import retrying
-from chalicelib.platform.unit import Unit
+from chalicelib.platform.unit import Unit, Write
 
 
-def update(organization_id: OrganizationId, request: OrganizationUpdate, *, now: datetime) -> Organization:
+def update(
+    organization_id: OrganizationId,
+    request: OrganizationUpdate,
+    *,
+    now: datetime,
+    tax_codes: Sequence[str] | None = None,
+    prepare: Callable[[], None] = lambda: None,
+) -> Organization:
     """Change the settings that the request names, `webhook_url` (the first endpoint's) included: all in one transaction,
-    with the tasks that plan the customers anew where the time zone changes, and that bring drafts in line.
+    with the tasks that plan the customers anew where the time zone changes, and that bring drafts in line. `tax_codes`: the
+    taxes that are applied to the organization from now on; `prepare` makes what the settings need, once all is checked.
 
-    Raises: Invalid, when another endpoint has the URL; ChangedMeanwhile.
+    Raises: Invalid, when another endpoint has the URL; NotFound, for an unknown tax; ChangedMeanwhile.
     """
 
     def attempt() -> tuple[Organization, list[Task]]:
@@ -27,7 +37,12 @@ def update(organization_id: OrganizationId, request: OrganizationUpdate, *, now:
         new = service.changed(old, request, now=now)
         tasks = [customers.replan_task(new, now=now)] if new.timezone != old.timezone else []
         tasks += customers.follow_all_tasks(old, new, now=now)
-        actions = [service.replace_action(old, new), *(agenda.put(task, now=now) for task in tasks)]
+        applied: list[Write] = []
+        if tax_codes is not None:
+            applied, taxed = taxes.applied_only(old.ref, tax_codes, now=now)
+            tasks += taxed
+        prepare()
+        actions = [service.replace_action(old, new), *applied, *(agenda.put(task, now=now) for task in tasks)]
         if "webhook_url" in request.model_fields_set:
             webhooks.set_first_url(organization_id, request.webhook_url, actions, now=now)
         else:

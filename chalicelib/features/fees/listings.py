@@ -87,9 +87,12 @@ def _filters(call: Call) -> listing.Filter:
             chosen.one_of(name, [text])
     if call.one("billable_metric_code") is not None:
         chosen.one_of("item_type", ["BillableMetric"])
-    for name, wish in (("type", parameters.word(call, "fee_type", _TYPES)), ("currency", parameters.currency(call))):
-        if wish is not None:
-            chosen.one_of(name, [wish])
+    for name, chosen_value in (
+        ("type", parameters.word(call, "fee_type", _TYPES)),
+        ("currency", parameters.currency(call)),
+    ):
+        if chosen_value is not None:
+            chosen.one_of(name, [chosen_value])
     for attribute in _INSTANTS:
         low, high = (parameters.instant(call, f"{attribute.attr_name}_{end}") for end in ("from", "to"))
         if low is not None:

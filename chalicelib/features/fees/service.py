@@ -88,7 +88,7 @@ def update(organization_id: OrganizationId, fee_id: FeeId, values: Mapping[str, 
         status = values.get("payment_status", old.fee.payment_status)
         if status not in get_args(FeePaymentStatus):
             raise Invalid.field("payment_status", ErrorCode.VALUE_IS_INVALID)
-        _check_loose(old)
+        _check_standalone(old)
         since = {_SINCE[status]: now} if status in _SINCE and status != old.fee.payment_status else {}
         new = old.fee.model_copy(update={"payment_status": status, **since})
         Unit([store.replace_action(organization_id, old, new)]).commit()
@@ -105,13 +105,13 @@ def remove(organization_id: OrganizationId, fee_id: FeeId) -> Fee:
 
     def attempt() -> Fee:
         old = find(organization_id, fee_id)
-        _check_loose(old)
+        _check_standalone(old)
         Unit(store.remove_actions(organization_id, old)).commit()
         return old.fee
 
     return retrying(attempt, Resource.FEE)
 
 
-def _check_loose(stored: Stored) -> None:
+def _check_standalone(stored: Stored) -> None:
     if stored.fee.invoice_id is not None:
         raise NotAllowed(ErrorCode.INVOICED_FEE)

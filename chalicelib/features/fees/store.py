@@ -14,7 +14,7 @@ Access patterns
     4 copy_many(org, invoice)           BatchWrite by the task that follows the issue of an invoice; idempotent
     5 replace_action, remove_actions    conditional on the version read
     6 paid_between(org, sub, ...)       Query      consistent
-    7 paid_loose(org, customer, ...)    Query      index owner, then BatchGet: consistent
+    7 paid_standalone(org, customer, ...)    Query      index owner, then BatchGet: consistent
     8 listings.page(call)               Query      index list or owner
 """
 
@@ -89,7 +89,7 @@ def copy_many(organization_id: OrganizationId, fees: Sequence[Fee]) -> list[Writ
     return _counted(organization_id, fees)
 
 
-def paid_loose(
+def paid_standalone(
     organization_id: OrganizationId,
     customer_id: CustomerId,
     subscription_id: SubscriptionId,

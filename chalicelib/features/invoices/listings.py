@@ -58,12 +58,12 @@ def _filters(call: Call) -> listing.Filter:
     types = parameters.words(call, ("invoice_type",), get_args(InvoiceType))
     if types:
         chosen.one_of("invoice_type", types)
-    for field, wish in (
+    for field, chosen_value in (
         ("currency", parameters.currency(call)),
         ("payment_overdue", parameters.switch(call, "payment_overdue")),
     ):
-        if wish is not None:
-            chosen.one_of(field, [wish])
+        if chosen_value is not None:
+            chosen.one_of(field, [chosen_value])
     disputed = parameters.switch(call, "payment_dispute_lost")
     if disputed is not None:
         chosen.present("payment_dispute_lost_at", is_there=disputed)

@@ -208,14 +208,14 @@ def _with_new(account: _Account, request: PreviewInput, *, now: datetime) -> _Ac
     context = account.context
     customer = customers.check_currency(context.customer, plan.amount_currency)
     alone = replace(account, context=replace(context, customer=customer), subscriptions=())
-    wish = schemas.SubscriptionInput(
+    begun = schemas.SubscriptionInput(
         external_customer_id=customer.external_id or customer.id,
         plan_code=plan.code,
         external_id=new_id(),
         billing_time=request.billing_time or BillingTime.CALENDAR,
         subscription_at=request.subscription_at,
     )
-    return alone.replacing(subscriptions.blank(alone.change(now), wish, plan), plan=plan)
+    return alone.replacing(subscriptions.blank(alone.change(now), begun, plan), plan=plan)
 
 
 def _plan(account: _Account, code: str) -> Plan:

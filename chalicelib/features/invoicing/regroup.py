@@ -37,7 +37,7 @@ def _regroup_once(task: Task, now: datetime) -> bool:
     context = billing_context.read(own, customer_store.everything_of(own.id, task.detail["customer_id"]))
     subscription, plan, part = renewals.row_of(task)
     charge_ids = {charge.id for charge in plan.charges_in_advance if charge.regroup_paid_fees}
-    paid = fee_store.paid_loose(own.id, context.customer.id, subscription.id, charge_ids)
+    paid = fee_store.paid_standalone(own.id, context.customer.id, subscription.id, charge_ids)
     if not paid:
         agenda.done(task).alone()
         return False

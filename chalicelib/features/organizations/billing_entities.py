@@ -30,6 +30,7 @@ class BillingEntityUpdate(OrganizationUpdate):
 
     document_numbering: Annotated[DocumentNumbering, BeforeValidator(_numbering)] = "per_customer"
     eu_tax_management: schema.Boolean = False
+    tax_codes: schema.ListOf[schema.Text] = []
 
 
 def check_code(code: str) -> None:

@@ -2,7 +2,6 @@
 address. Source: rules/invoices 12."""
 
 import base64
-import binascii
 import hashlib
 import io
 import warnings
@@ -25,7 +24,7 @@ def store(organization_id: OrganizationId, text: str) -> str:
     """
     try:
         content = base64.b64decode(text.rpartition(",")[2], validate=True)
-    except binascii.Error:
+    except ValueError:  # Also for letters that no base64 has.
         raise Invalid.field("logo", ErrorCode.VALUE_IS_INVALID) from None
     if len(content) > limits.LOGO_BYTES_MAX:
         raise Invalid.field("logo", ErrorCode.VALUE_IS_TOO_LONG)

@@ -63,9 +63,10 @@ def update(call: Call, old: Plan, values: dict[str, Any]) -> tuple[Plan, list[Ta
 
     Raises: Invalid; NotFound for an unknown tax, metric or add-on; ChangedMeanwhile.
     """
-    if old.taken:
-        values = {name: value for name, value in values.items() if name not in FIXED_WHEN_TAKEN}
     before = old.model_dump(mode="json", include=set(schemas.PlanInput.model_fields) - _PARTS)
+    if old.taken:
+        schema.require_understood(schemas.PlanInput, {**before, **values}, FIXED_WHEN_TAKEN & set(values))
+        values = {name: value for name, value in values.items() if name not in FIXED_WHEN_TAKEN}
     request, parts = _checked(call, {**before, **values}, before=old)
     fields = _own_fields(request) | {name: part for name, part in parts.items() if name in values}
     if "tax_codes" in values:

@@ -57,8 +57,8 @@ class Period:
         return Window(self.days.span, self.zone, self.days.whole.days, self.days.first, self.days.last)
 
     def opens_at(self, *, recurring: bool) -> datetime:
-        """From when its units are new. What recurs was paid for until the next renewal by the plan before an upgrade
-        too."""
+        """The instant from which its units are new. The plan before an upgrade paid recurring ones until the next
+        renewal."""
         start = self.starts_at
         if recurring and self.subscription.previous_id is not None:
             return min(start, periods.start_of_day(self.days.whole.start, self.zone))

@@ -1,6 +1,7 @@
 """Creating, changing and resolving taxes."""
 
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
@@ -10,10 +11,12 @@ from chalicelib.features.taxes.records import Tax
 from chalicelib.features.taxes.store import TAXES, default_actions, default_ids
 from chalicelib.platform import agenda, schema
 from chalicelib.platform.agenda import Task
+from chalicelib.platform.clock import OrganizationRef
 from chalicelib.platform.collection import Catalog
 from chalicelib.platform.http import Call
 from chalicelib.platform.ids import OrganizationId, TaxId, new_id
 from chalicelib.platform.timestamps import iso
+from chalicelib.platform.unit import Write
 
 # Drafts take a changed tax. Source: rules/catalog 2.
 REFRESH = agenda.kind("refresh_taxed_drafts", rank=13)
@@ -73,6 +76,29 @@ def remove(call: Call, old: Tax) -> tuple[Tax, list[Task]]:
     extra = default_actions(call.organization.id, old.id, before=old.applied_to_organization, after=False)
     task = _refresh_task(call, old, everywhere=False)
     return TAXES.remove(call.organization.id, old, now=call.now, extra=[*extra, agenda.put(task, now=call.now)]), [task]
+
+
+def applied_only(
+    organization: OrganizationRef, codes: Sequence[str], *, now: datetime
+) -> tuple[list[Write], list[Task]]:
+    """The writes and tasks by which these taxes, and no others, are applied to the whole organization.
+
+    Raises: NotFound, when one is unknown.
+    """
+    wanted = TAXES.get_many(organization.id, ids_of(organization.id, codes))
+    before = {tax.id: tax for tax in of_organization(organization.id)}
+    writes: list[Write] = []
+    tasks: list[Task] = []
+    for tax in [*wanted.values(), *(tax for tax in before.values() if tax.id not in wanted)]:
+        applied = tax.id in wanted
+        if applied == tax.applied_to_organization:
+            continue
+        new = tax.changed(now=now, applied_to_organization=applied)
+        writes.append(TAXES.replace_action(organization.id, tax, new))
+        writes += default_actions(organization.id, tax.id, before=not applied, after=applied)
+        detail = {"tax_id": tax.id, "everywhere": True}
+        tasks.append(agenda.task(REFRESH, organization, f"{tax.id}#{tax.version}", now, detail))
+    return writes, tasks
 
 
 def _refresh_task(call: Call, tax: Tax, *, everywhere: bool) -> Task:

@@ -55,7 +55,10 @@ def projected(
 
 
 def _projection(billed: PricedUsage, open_usage: OpenUsage, elapsed: Elapsed) -> tuple[Decimal, int]:
-    """Units, and the amount in whole cents. What recurs is held to the end, and a weighted sum says so itself already."""
+    """Units, and the amount in whole cents.
+
+    Units of recurring metrics are held to the end of the period; a weighted sum projects itself.
+    """
     used = billed.used
     if not used.units or used.metric.recurring or used.metric.aggregation_type == Aggregation.WEIGHTED_SUM:
         return used.units, billed.amount_cents
