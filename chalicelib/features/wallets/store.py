@@ -10,8 +10,8 @@ Items
         index owner: <org>#wallet_transaction-of#<wallet>   <created_at>#<place>#<id>
 
 Access patterns
-    1 holder(org, id), get(org, id)          GetItem    the holder, then the wallet, consistent; get_many: BatchGet
-    2 among(items)                -          what customers.store.everything_of read
+    1 holder(org, id), get(org, id), get_many(org, ids)   GetItem, BatchGet   the holders, then the wallets, consistent
+    2 among(items)                                   -          what customers.store.everything_of read
     3 create_actions, replace_action         part of the change's transaction
     4 transaction(org, id), transactions(org, ids)   GetItem, BatchGet   consistent
     5 create_transaction, replace_transaction        part of the change's transaction, with the wallet
