@@ -7,9 +7,9 @@ import pytest
 from chalicelib.domain.periods import Span
 from chalicelib.features.metering import messages, progress
 from chalicelib.platform import clock
-from scripts.bench import billing, documents, flood, lists
+from scripts.bench import billing, documents, flood, lists, money
 from tests.support.capacity import counting
-from tests.support.faults import conflicting
+from tests.support.faults import atomic, conflicting
 from tests.support.usage import event, message, units
 
 
@@ -21,6 +21,17 @@ def test_requests_transactions_and_reads_keep_their_bounds(aws, monkeypatch):
     rows = billing.requests()
     assert [row for row in rows if not row.kept] == []
     assert {row.work for row in rows} >= {"tick with nothing due", "one invoice with 10 fees"}
+
+
+def test_credits_on_an_invoice_and_wallets_keep_their_bounds(aws):
+    rows = money.rows()
+    assert [row for row in rows if not row.kept] == []
+    assert [row.bound for row in rows if row.bound is not None] == [24, 2, 2, 0]
+
+
+def test_drafts_made_final_at_once_draw_numbers_without_gaps(aws):
+    with atomic():
+        assert money.numbers(24).kept
 
 
 def test_metering_a_hundred_events_of_an_hour_keeps_its_write_units(aws):

@@ -34,11 +34,12 @@ def pay(story: Story, invoice_id: str, status: str = "succeeded") -> None:
     story.ok("PUT", f"/invoices/{invoice_id}", {"invoice": {"payment_status": status}})
 
 
-def check(story: Story) -> None:
-    """Each wallet's balance is the sum of its settled entries, in cents and credits; so is what is left of inbound ones; and
-    what invoices took is what wallets lost."""
+def check(story: Story, customer: str | None = None) -> None:
+    """The balance of each wallet (of a customer, where one is named) is the sum of its settled entries, in cents and
+    credits; so is what is left of inbound ones; and what invoices took is what wallets lost."""
+    of = "" if customer is None else f"&external_customer_id={customer}"
     used: dict[str, int] = {}
-    for each in story.ok("GET", "/wallets?per_page=1000")["wallets"]:
+    for each in story.ok("GET", f"/wallets?per_page=1000{of}")["wallets"]:
         cents, credits, left = 0, Decimal(0), 0
         for entry in ledger(story, each):
             sign = 1 if entry["transaction_type"] == "inbound" else -1
@@ -53,5 +54,5 @@ def check(story: Story) -> None:
         assert left == cents, each
         assert cents >= 0
         assert (cents == 0) == (credits == 0), each
-    taken = {i["lago_id"]: i["prepaid_credit_amount_cents"] for i in story.invoices()}
+    taken = {i["lago_id"]: i["prepaid_credit_amount_cents"] for i in story.invoices(of)}
     assert {key: cents for key, cents in taken.items() if cents} == used

@@ -13,7 +13,7 @@ Access patterns
     3 write_fees(...)           BatchWrite under a new fee revision; leftovers of a crash are never read
     4 create_actions / replace_actions    part of the issuing transaction, with totals
     5 listings.page(call)       Query     index list or owner
-    6 drafts_of(org, customer)  Query     index owner, then 1 for each
+    6 drafts_of(org, customer)  Query     index owner, then BatchGet, consistent
     7 of_customer(org, ...)     Query     index owner: all visible ones
     8 drafts(org, ...)          Query     index list, as far as there are drafts, then 1 for each
     9 get_many(org, ids)        BatchGet  consistent
@@ -80,8 +80,9 @@ def fees_among(organization_id: OrganizationId, invoice: Invoice, ids: set[str],
 def drafts_of(organization_id: OrganizationId, customer_id: CustomerId) -> list[Invoice]:
     """A customer's drafts, each read again consistently; the list itself is an index's."""
     found = InvoiceRow.select(owner_pk(organization_id, customer_id), index="owner", where=_IS_DRAFT)
-    current = [get(organization_id, row.record.id) for row in found]
-    return [invoice for invoice in current if invoice is not None and invoice.status == "draft"]
+    ids = [row.record.id for row in found]
+    current = get_many(organization_id, ids)
+    return [current[each] for each in ids if each in current and current[each].status == "draft"]
 
 
 def drafts(organization_id: OrganizationId, *, before: str = "") -> Iterator[tuple[str, Invoice]]:
