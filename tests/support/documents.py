@@ -73,6 +73,7 @@ def fee(name: str, cents: int, units: str = "1", unit: str | None = None, **fiel
         "lago_true_up_parent_fee_id": None,
         "amount_cents": cents,
         "precise_amount": str(price),
+        "taxes_precise_amount": str(price * fields.get("taxes_rate", 20) / 100),
         "units": units,
         "precise_unit_amount": unit or str(price),
         "events_count": None,

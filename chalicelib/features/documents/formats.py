@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from chalicelib.domain.money import CONTEXT, exponent, from_cents
+from chalicelib.domain.money import CONTEXT, exponent, from_cents, to_cents
 
 _LOCALES: Mapping[str, str] = {"pt-BR": "pt_BR", "zh-TW": "zh_Hant_TW"}
 _UNIT_DECIMALS_MAX = 6
@@ -30,8 +30,8 @@ class Formats:
         return Locale.parse(self._name)
 
     def money(self, amount: Decimal) -> str:
-        """An amount in currency units: every amount of every document. It has the decimals that it needs, and at least
-        those of its currency."""
+        """An amount or a price in currency units. It has the decimals that it needs, and at least those of its currency:
+        a price may need more."""
         from babel.numbers import format_currency, get_currency_symbol
 
         decimals = max(exponent(self._currency), _decimals(amount))
@@ -44,6 +44,10 @@ class Formats:
     def cents(self, cents: int) -> str:
         """An amount in minor units."""
         return self.money(from_cents(Decimal(cents), self._currency))
+
+    def exact_cents(self, amount: Decimal) -> Decimal:
+        """An amount in currency units as exact minor units."""
+        return to_cents(amount, self._currency)
 
     def taken(self, cents: int) -> str:
         """An amount in minor units that lowers a total."""

@@ -2,9 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from decimal import Decimal
 from typing import Any
 
-from chalicelib.features.documents import lines
+from chalicelib.domain.money import total
+from chalicelib.features.documents import lines, shares
 from chalicelib.features.documents.formats import Formats
 from chalicelib.features.documents.page import Line, Look, Page, Sum, Table, metadata, tax_sums
 from chalicelib.features.documents.words import TAX_INVOICE_COUNTRIES
@@ -21,8 +23,8 @@ def page(invoice: Mapping[str, Any], look: Look, *, wallet: str | None = None) -
     rows = sum(1 + bool(line.notes) for table in tables for line in table.lines)
     whole = len(tables) <= 1 and rows <= _ROWS_ON_FIRST_PAGE
     table = _alone(tables[0], invoice, wallet) if whole and tables else _summary(tables, words)
-    total = invoice["total_amount_cents"]
-    payable = bool(total) and invoice["status"] == "finalized" and invoice["payment_status"] != "succeeded"
+    due = invoice["total_amount_cents"]
+    payable = bool(due) and invoice["status"] == "finalized" and invoice["payment_status"] != "succeeded"
     return Page(
         locale=look.locale,
         title=words[_title(invoice, look)],
@@ -37,10 +39,8 @@ def page(invoice: Mapping[str, Any], look: Look, *, wallet: str | None = None) -
             *metadata(customer),
         ],
         parties=look.parties(customer, show),
-        amount=show.cents(total),
-        amount_note=words["due_on"].format(date=show.day(invoice["payment_due_date"]))
-        if total
-        else words["nothing_due"],
+        amount=show.cents(due),
+        amount_note=words["due_on"].format(date=show.day(invoice["payment_due_date"])) if due else words["nothing_due"],
         table=table,
         sums=_sums(invoice, look, show),
         details=[] if whole else tables,
@@ -70,37 +70,53 @@ def _tables(invoice: Mapping[str, Any], look: Look, show: Formats, wallet: str |
     words = look.words
     fees = [fee for fee in invoice["fees"] if lines.worth_a_line(fee)]
     periods = {period["lago_subscription_id"]: period for period in invoice["billing_periods"]}
-    found, taken = [], set()
+    found: list[tuple[Sequence[Mapping[str, Any]], str, str]] = []
+    taken = set()
     for subscription in invoice["subscriptions"]:
         own = [fee for fee in fees if fee["lago_subscription_id"] == subscription["lago_id"]]
         taken |= {fee["lago_id"] for fee in own}
         kind = words[look.intervals.get(subscription["lago_id"], "subscription")]
         name = subscription["name"] or _plan_name(own) or subscription["plan_code"]
         period = periods.get(subscription["lago_id"])
-        found.append(_table(invoice, own, look, show, f"{kind} – {name}", _period(period, invoice, show)))
+        found.append((own, f"{kind} – {name}", _period(period, invoice, show)))
     rest = [fee for fee in fees if fee["lago_id"] not in taken]
     if rest:
         heading = words["prepaid_credits"] if invoice["invoice_type"] == "credit" else words["fees"]
-        found.append(_table(invoice, rest, look, show, wallet or heading, ""))
-    return found
+        found.append((rest, wallet or heading, ""))
+    taxes = _taxes(invoice, [own for own, _, _ in found], show)
+    return [_table(invoice, each, look, show, tax) for each, tax in zip(found, taxes, strict=True)]
+
+
+def _taxes(invoice: Mapping[str, Any], tables: Sequence[Sequence[Mapping[str, Any]]], show: Formats) -> list[int]:
+    """The tax of each table's fees in minor units, which add up to the tax of the invoice."""
+    exact = [total(show.exact_cents(Decimal(fee["taxes_precise_amount"])) for fee in fees) for fees in tables]
+    whole = invoice["sub_total_including_taxes_amount_cents"] - invoice["sub_total_excluding_taxes_amount_cents"]
+    return shares.whole(exact, whole)
 
 
 def _table(
     invoice: Mapping[str, Any],
-    fees: Sequence[Mapping[str, Any]],
+    content: tuple[Sequence[Mapping[str, Any]], str, str],
     look: Look,
     show: Formats,
-    heading: str,
-    subheading: str,
+    tax_cents: int,
 ) -> Table:
+    """The table of fees, with its heading and its period."""
+    fees, heading, subheading = content
+    words, taxed = look.words, invoice["invoice_type"] != "credit"
+    net = sum(fee["amount_cents"] for fee in fees)
     zone = invoice["customer"]["applicable_timezone"]
     return Table(
-        columns=lines.columns(look.words),
-        widths=lines.WIDTHS,
-        lines=lines.lines(fees, look.words, show, zone, period=subheading),
+        columns=lines.columns(words, taxed=taxed),
+        widths=lines.widths(taxed=taxed),
+        lines=lines.lines(fees, words, show, zone, period=subheading, taxed=taxed),
         heading=heading,
         subheading=subheading,
-        total=(look.words["total"], show.cents(sum(fee["amount_cents"] for fee in fees))),
+        totals=[
+            (words["subtotal_excl"], show.cents(net)),
+            (words["tax"], show.cents(tax_cents)),
+            (words["total"], show.cents(net + tax_cents)),
+        ],
     )
 
 
@@ -124,8 +140,9 @@ def _period(period: Mapping[str, Any] | None, invoice: Mapping[str, Any], show: 
 
 def _summary(tables: Sequence[Table], words: Mapping[str, str]) -> Table:
     rows = [
-        Line(table.heading, (table.total[1] if table.total else "",), [table.subheading] if table.subheading else [])
+        Line(table.heading, (net,), [table.subheading] if table.subheading else [])
         for table in tables
+        for _, net in table.totals[:1]
     ]
     return Table(columns=(words["summary"], words["amount"]), widths=(40,), lines=rows)
 

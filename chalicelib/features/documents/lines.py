@@ -5,10 +5,12 @@ their own below the fee, from its `amount_details`. Source: rules/invoices 12.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from decimal import ROUND_CEILING, Decimal
 from typing import Any
 
-from chalicelib.domain.money import CONTEXT
+from chalicelib.domain.money import CONTEXT, round_half_up, total
+from chalicelib.features.documents import shares
 from chalicelib.features.documents.formats import Formats
 from chalicelib.features.documents.page import Line
 
@@ -17,12 +19,24 @@ _COMMITMENT = "Minimum commitment - True up"  # The name of one that has no own.
 _TRUE_UP = " - True-up"
 
 
-def columns(words: Mapping[str, str]) -> tuple[str, ...]:
-    """The heads of the columns."""
-    return words["item"], words["units"], words["unit_price"], words["tax"], words["amount"]
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """One row below a fee. `amount`: exact, in currency units."""
+
+    title: str
+    units: str = ""
+    price: str = ""
+    amount: Decimal | None = None
 
 
-WIDTHS = (26, 30, 18, 32)
+def columns(words: Mapping[str, str], *, taxed: bool) -> tuple[str, ...]:
+    """The heads of the columns. `taxed`: one is of taxes."""
+    return words["item"], words["units"], words["unit_price"], *([words["tax"]] if taxed else []), words["amount"]
+
+
+def widths(*, taxed: bool) -> tuple[int, ...]:
+    """The widths of the columns after the first."""
+    return (26, 30, 18, 32) if taxed else (26, 30, 32)
 
 
 def worth_a_line(fee: Fee) -> bool:
@@ -31,13 +45,19 @@ def worth_a_line(fee: Fee) -> bool:
 
 
 def lines(
-    fees: Sequence[Fee], words: Mapping[str, str], show: Formats, timezone: str, *, period: str = ""
+    fees: Sequence[Fee],
+    words: Mapping[str, str],
+    show: Formats,
+    timezone: str,
+    *,
+    period: str = "",
+    taxed: bool = True,
 ) -> list[Line]:
     """The rows of fees, in their order. `period`: as the table says it; fees of other days say theirs."""
     filtered = {fee["lago_charge_id"] for fee in fees if fee["lago_charge_filter_id"]}
     found: list[Line] = []
     for fee in fees:
-        notes = [note for note in (_filter(fee, filtered, words), _group(fee)) if note]
+        notes = [note for note in (_filter(fee, filtered, words), _group(fee, words)) if note]
         if fee["item"]["type"] == "add_on" and fee["item"]["description"]:
             notes.append(fee["item"]["description"])
         if fee["events_count"] and fee["item"]["type"] == "charge":
@@ -47,7 +67,8 @@ def lines(
             notes += [days] if days != period else []
         details = _details(fee, words, show)
         price = "" if details else _price(fee, show)
-        cells = (show.number(fee["units"]), price, show.rate(fee["taxes_rate"]), show.cents(fee["amount_cents"]))
+        tax = [show.rate(fee["taxes_rate"])] if taxed else []
+        cells = (show.number(fee["units"]), price, *tax, show.cents(fee["amount_cents"]))
         found += [Line(_title(fee, words), cells, notes), *details]
     return found
 
@@ -75,8 +96,9 @@ def _filter(fee: Fee, filtered: set[str | None], words: Mapping[str, str]) -> st
     return words["other"] if is_charge and fee["lago_charge_id"] in filtered else None
 
 
-def _group(fee: Fee) -> str | None:
-    named = [f"{name}: {value}" for name, value in fee["item"]["grouped_by"].items() if value is not None]
+def _group(fee: Fee, words: Mapping[str, str]) -> str | None:
+    groups = fee["item"]["grouped_by"]
+    named = [words["labelled"].format(label=name, value=groups[name]) for name in groups if groups[name] is not None]
     return " • ".join(named) or None
 
 
@@ -87,10 +109,30 @@ def _price(fee: Fee, show: Formats) -> str:
 
 
 def _details(fee: Fee, words: Mapping[str, str], show: Formats) -> list[Line]:
+    parts = _parts(fee, words, show)
+    exact = [show.exact_cents(part.amount) for part in parts if part.amount is not None]
+    amounts = iter(shares.whole(exact, _sum_of_parts(exact, fee["amount_cents"])))
+    return [
+        Line(
+            part.title,
+            (part.units, part.price, "", "" if part.amount is None else show.cents(next(amounts))),
+            detail=True,
+        )
+        for part in parts
+    ]
+
+
+def _sum_of_parts(exact: Sequence[Decimal], amount_cents: int) -> int:
+    """The sum of a fee's rows in minor units: the fee's amount, but where the rows are not its parts."""
+    whole = total(exact)
+    return amount_cents if abs(CONTEXT.subtract(whole, Decimal(amount_cents))) < 1 else round_half_up(whole)
+
+
+def _parts(fee: Fee, words: Mapping[str, str], show: Formats) -> list[_Part]:
     details = fee["amount_details"]
     tiers = details.get("graduated_ranges") or details.get("graduated_percentage_ranges")
     if tiers:
-        return [line for tier in tiers for line in _tier(tier, words, show)]
+        return [part for tier in tiers for part in _tier(tier, words, show)]
     if details.get("per_package_size"):
         return _package(details, words, show)
     if "rate" in details:
@@ -100,11 +142,7 @@ def _details(fee: Fee, words: Mapping[str, str], show: Formats) -> list[Line]:
     return []
 
 
-def _detail(title: str, units: str = "", price: str = "", amount: str = "") -> Line:
-    return Line(title, (units, price, "", amount), detail=True)
-
-
-def _tier(tier: Mapping[str, Any], words: Mapping[str, str], show: Formats) -> list[Line]:
+def _tier(tier: Mapping[str, Any], words: Mapping[str, str], show: Formats) -> list[_Part]:
     low = show.number(tier["from_value"])
     high = tier["to_value"]
     title = words["from_units"].format(number=low) if high is None else f"{low} – {show.number(high)}"
@@ -112,41 +150,41 @@ def _tier(tier: Mapping[str, Any], words: Mapping[str, str], show: Formats) -> l
     # The fee of one event in advance is a difference, whose parts do not add up: the sum says what it is.
     whole = Decimal(tier["total_with_flat_amount"])
     price = show.rate(tier["rate"]) if "rate" in tier else show.money(Decimal(tier["per_unit_amount"]))
-    amount = show.money(CONTEXT.subtract(whole, flat))
-    found = [_detail(title, show.number(tier["units"]), price, amount)]
-    return [*found, _detail(words["flat_fee"], amount=show.money(flat))] if flat else found
+    amount = CONTEXT.subtract(whole, flat)
+    found = [_Part(title, show.number(tier["units"]), price, amount)]
+    return [*found, _Part(words["flat_fee"], amount=flat)] if flat else found
 
 
-def _package(details: Mapping[str, Any], words: Mapping[str, str], show: Formats) -> list[Line]:
+def _package(details: Mapping[str, Any], words: Mapping[str, str], show: Formats) -> list[_Part]:
     found = []
     if Decimal(details["free_units"]):
-        found.append(_detail(words["free_units"], show.number(details["free_units"])))
+        found.append(_Part(words["free_units"], show.number(details["free_units"])))
     size, paid = Decimal(details["per_package_size"]), Decimal(details["paid_units"])
     packages = (paid / size).to_integral_value(ROUND_CEILING)
     title = words["packages_of"].format(number=show.number(size))
     price = Decimal(details["per_package_unit_amount"])
-    return [*found, _detail(title, show.number(packages), show.money(price))]
+    return [*found, _Part(title, show.number(packages), show.money(price))]
 
 
-def _percentage(details: Mapping[str, Any], words: Mapping[str, str], show: Formats) -> list[Line]:
+def _percentage(details: Mapping[str, Any], words: Mapping[str, str], show: Formats) -> list[_Part]:
     found = []
     if Decimal(details["free_units"]):
-        found.append(_detail(words["free_units"], show.number(details["free_units"])))
-    amount = show.money(Decimal(details["per_unit_total_amount"]))
-    found.append(_detail(words["percentage"], show.number(details["paid_units"]), show.rate(details["rate"]), amount))
+        found.append(_Part(words["free_units"], show.number(details["free_units"])))
+    amount = Decimal(details["per_unit_total_amount"])
+    found.append(_Part(words["percentage"], show.number(details["paid_units"]), show.rate(details["rate"]), amount))
     if Decimal(details["fixed_fee_total_amount"]):
         price = show.money(Decimal(details["fixed_fee_unit_amount"]))
-        fixed = show.money(Decimal(details["fixed_fee_total_amount"]))
-        found.append(_detail(words["fixed_per_event"], show.number(details["paid_events"]), price, fixed))
+        fixed = Decimal(details["fixed_fee_total_amount"])
+        found.append(_Part(words["fixed_per_event"], show.number(details["paid_events"]), price, fixed))
     if Decimal(details["min_max_adjustment_total_amount"]):
-        adjustment = show.money(Decimal(details["min_max_adjustment_total_amount"]))
-        found.append(_detail(words["bounds_adjustment"], amount=adjustment))
+        adjustment = Decimal(details["min_max_adjustment_total_amount"])
+        found.append(_Part(words["bounds_adjustment"], amount=adjustment))
     return found
 
 
-def _volume(fee: Fee, words: Mapping[str, str], show: Formats) -> list[Line]:
+def _volume(fee: Fee, words: Mapping[str, str], show: Formats) -> list[_Part]:
     details = fee["amount_details"]
     price, flat = Decimal(details["per_unit_amount"]), Decimal(details["flat_unit_amount"])
     for_units = Decimal(details["per_unit_total_amount"])
-    found = [_detail(words["units"], show.number(fee["units"]), show.money(price), show.money(for_units))]
-    return [*found, _detail(words["flat_fee"], amount=show.money(flat))] if flat else found
+    found = [_Part(words["units"], show.number(fee["units"]), show.money(price), for_units)]
+    return [*found, _Part(words["flat_fee"], amount=flat)] if flat else found

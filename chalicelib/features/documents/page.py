@@ -30,15 +30,15 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Rows under column heads. `total`: the last row, which never stands alone on a page; `widths`: of the columns after the
-    first, in millimetres."""
+    """Rows under column heads. `totals`: the last rows, which never stand alone on a page, the first of them the sum of the
+    lines; `widths`: of the columns after the first, in millimetres."""
 
     columns: Sequence[str]
     widths: Sequence[int]
     lines: Sequence[Line]
     heading: str = ""
     subheading: str = ""
-    total: tuple[str, str] | None = None
+    totals: Sequence[tuple[str, str]] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +110,7 @@ class Look:
 
     def _lines(self, party: Mapping[str, Any], show: Formats) -> list[str]:
         numbers = [
-            f"{self.words[word]}: {party[name]}"
+            self.words["labelled"].format(label=self.words[word], value=party[name])
             for word, name in (("legal_number", "legal_number"), ("tax_id", "tax_identification_number"))
             if party.get(name)
         ]

@@ -157,5 +157,16 @@ def test_figures_are_as_wide_as_each_other():
     assert "tabular-nums" in (Path(render.__file__).parent / "templates" / "document.css").read_text()
 
 
+@pytest.mark.parametrize(("locale", "weights"), [("zh-TW", 1), ("en", 2)])
+def test_a_language_whose_font_has_one_weight_mixes_none(locale, weights):
+    page = invoices.page(samples.one_off(), Look(samples.organization(), locale))
+    drawn = PdfReader(io.BytesIO(render.pdf(page)))
+    names = {
+        str(font.get_object()["/BaseFont"]) for each in drawn.pages for font in each["/Resources"]["/Font"].values()
+    }
+    own = {name for name in names if "Chinese" not in name}
+    assert len(own) == weights, names
+
+
 def _plain() -> Look:
     return Look(samples.organization())

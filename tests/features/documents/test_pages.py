@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chalicelib.domain.money import CURRENCIES, exponent, from_cents
-from chalicelib.features.documents import credit_notes, invoices, receipts, words
+from chalicelib.features.documents import credit_notes, invoices, receipts, shares, words
 from chalicelib.features.documents.formats import Formats
 from chalicelib.features.documents.page import Look, Page
 from tests.support import documents as samples
@@ -228,3 +228,85 @@ def test_units_have_six_decimals_and_prices_all_of_theirs():
     assert show.money(Decimal("0.000000000000001")) == "$0.000000000000001"
     assert (show.money(Decimal("1.5")), Formats("en", "JPY").cents(1500)) == ("$1.50", "¥1,500")
     assert (show.rate("5.50"), Formats("en", "KWD").cents(1500)) == ("5.5%", "KWD\xa01.500")
+
+
+def test_rows_below_a_fee_have_the_currencys_decimals_and_add_up_to_it():
+    percentage = samples.fees()[5]["amount_details"] | {
+        "per_unit_total_amount": "0.345",
+        "fixed_fee_total_amount": "0.115",
+        "min_max_adjustment_total_amount": "-0.103",
+    }
+    fee = samples.fee("Card payments", 36, "10", precise_amount="0.357", amount_details=percentage)
+    assert [line.cells[-1] for line in lines_of([fee], "de")] == [
+        "0,36\xa0€",
+        "",
+        "0,35\xa0€",
+        "0,11\xa0€",
+        "−0,10\xa0€",
+    ]
+    assert [line.cells[-1] for line in lines_of([fee | {"amount_cents": 9999}])[2:]] == ["€0.35", "€0.11", "−€0.10"]
+
+
+@given(parts=st.lists(st.decimals(-1000, 1000, places=5), min_size=1, max_size=8), further=st.integers(-20, 20))
+@settings(max_examples=examples(200))
+def test_whole_parts_add_up_and_are_a_cent_away_at_most(parts, further):
+    near = int(sum(parts).to_integral_value())
+    found = shares.whole(parts, near)
+    assert sum(found) == near
+    assert all(abs(each - part) < 1 for each, part in zip(found, parts, strict=True))
+    assert sum(shares.whole(parts, near + further)) == near + further
+
+
+def test_the_page_of_a_subscription_ends_with_subtotal_tax_and_total():
+    (table,) = invoices.page(samples.invoice(), Look(samples.organization())).details
+    assert list(table.totals) == [("Subtotal (excl. tax)", "€457.78"), ("Tax", "€91.56"), ("Total", "€549.34")]
+
+
+def test_taxes_of_several_subscriptions_add_up_to_that_of_the_invoice():
+    own = [samples.fee("Seats", cents, lago_subscription_id=name) for name, cents in (("sub-1", 4), ("sub-2", 3))]
+    both = [{"lago_id": name, "name": name, "plan_code": "premium"} for name in ("sub-1", "sub-2")]
+    page = invoices.page(samples.invoice(own, subscriptions=both), Look(samples.organization()))
+    assert [[amount for _, amount in table.totals] for table in page.details] == [
+        ["€0.04", "€0.01", "€0.05"],
+        ["€0.03", "€0.01", "€0.04"],
+    ]
+    assert [line.cells for line in page.table.lines] == [("€0.04",), ("€0.03",)]
+
+
+@pytest.mark.parametrize("locale", samples.LOCALES)
+def test_a_credit_note_says_what_was_credited_refunded_and_offset(locale):
+    note = samples.credit_note(credit_amount_cents=2040, refund_amount_cents=2000, offset_amount_cents=1000)
+    look = Look(samples.organization(), locale)
+    page, show = credit_notes.page(note, look), look.formats("EUR")
+    day, amounts = show.day(note["issuing_date"]), [show.cents(2040), show.cents(2000), show.cents(1000)]
+    kinds = ("credited", "refunded", "offset")
+    said = page.amount_note.split(" · ")
+    for kind, amount, part in zip(kinds, amounts, said, strict=True):
+        assert part.startswith(look.words[f"{kind}_on"].format(date=day))
+        assert part.endswith(amount)
+    rows = [(row.label, row.amount) for row in page.sums][-4:-1]
+    assert rows == [(look.words[kind], amount) for kind, amount in zip(kinds, amounts, strict=True)]
+
+
+@pytest.mark.parametrize(("part", "said"), [("credit", "Credited"), ("refund", "Refunded"), ("offset", "Offset")])
+def test_a_credit_note_of_one_part_says_the_day_alone(part, said):
+    none = dict.fromkeys(("credit_amount_cents", "refund_amount_cents", "offset_amount_cents"), 0)
+    note = samples.credit_note(**none | {f"{part}_amount_cents": 5040})
+    assert credit_notes.page(note, Look(samples.organization())).amount_note == f"{said} on Apr 9, 2024"
+
+
+@pytest.mark.parametrize(("locale", "colon"), [("en", ": "), ("fr", "\xa0: "), ("zh-TW", "："), ("de", ": ")])
+def test_the_colon_is_that_of_the_language(locale, colon):
+    look = Look(samples.organization(), locale)
+    page = invoices.page(samples.invoice([samples.fees()[2], samples.fees()[7]]), look)
+    assert page.parties[0].lines[-1] == f"{look.words['tax_id']}{colon}DE301245678"
+    notes = [note for line in page.table.lines for note in line.notes]
+    assert f"workspace{colon}Research" in notes
+    assert any(note.startswith(look.words["events"].partition("{")[0]) and colon in note for note in notes)
+
+
+def test_an_invoice_of_credits_has_no_column_of_taxes():
+    table = page_of("advance", "en").table
+    assert (list(table.columns), len(table.widths)) == (["Item", "Units", "Unit price", "Amount"], 3)
+    assert table.lines[0].cells == ("100", "€5.00", "€500.00")
+    assert "Tax" in page_of("one-off", "en").table.columns
