@@ -104,11 +104,11 @@ def remove_pair(call: Call) -> dict[str, Any]:
 
 
 def _with_metadata(call: Call, *, merge: bool) -> dict[str, Any]:
+    note = service.find(call.organization.id, CreditNoteId(call.path["lago_id"]))
     pairs = call.optional_body().get("metadata")
     if not isinstance(pairs, dict):
         raise BadRequest("param is missing or the value is empty or invalid: metadata")
-    note_id = CreditNoteId(call.path["lago_id"])
-    return _metadata(service.replace_metadata(call.organization.id, note_id, pairs, now=call.now, merge=merge))
+    return _metadata(service.replace_metadata(call.organization.id, note.id, pairs, now=call.now, merge=merge))
 
 
 def _metadata(note: CreditNote) -> dict[str, Any]:

@@ -57,8 +57,8 @@ class Seller:
         key = {"X-Admin-API-Key": settings().admin_api_key}
         made = request("POST", "/admin/organizations", {"name": "Night", "email": "night@example.com"}, key)
         story = Story(made.body["api_key"])
-        # What becomes overdue does so on other days: a month later here, so that a night is the work of its own invoices.
-        story.organization(document_number_prefix="NIGHT", net_payment_term=30, **settings_of)
+        # What becomes overdue does so on other days: after all nights here, so that each is the work of its own invoices.
+        story.organization(document_number_prefix="NIGHT", net_payment_term=180, **settings_of)
         tax = {"name": "VAT", "code": "vat", "rate": str(_TAX_PERCENT), "applied_to_organization": True}
         story.ok("POST", "/taxes", {"tax": tax})
         charge = {"billable_metric_id": story.metric()["lago_id"], "charge_model": "standard"}

@@ -233,7 +233,7 @@ def test_an_amount_of_another_currency_is_skipped(story):
     (shown,) = story.invoices()
     invoice = reading.get(story.ref.id, shown["lago_id"])
     fees = reading.fees_of(story.ref.id, invoice)
-    open_credits = service.open_of(story.ref.id, customers.items_of(story.ref.id, shown["customer"]["lago_id"]))
+    open_credits = service.open_of(story.ref, customers.items_of(story.ref.id, shown["customer"]["lago_id"]))
     assert len(service.offered(open_credits, invoice, fees).coupons) == 1
     foreign = invoice.model_copy(update={"currency": "USD"})
     one_off = invoice.model_copy(update={"invoice_type": "one_off"})

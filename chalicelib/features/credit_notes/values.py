@@ -109,7 +109,7 @@ def finalized(
     note: CreditNote, invoice: Invoice, *, today: date, now: datetime, fees: Sequence[Fee] = ()
 ) -> CreditNote:
     """A draft note made final with its invoice, whose number it takes. Its amounts are those of the fees as they are issued,
-    with their coupons, and it offsets at most what is due."""
+    with their coupons, and it offsets at most what is due. The invoice's sums are those of the notes made final before."""
     by_id = {fee.id: fee for fee in fees}
     items = [(by_id[i.fee_id], Decimal(i.precise_amount_cents)) for i in note.items if i.fee_id in by_id]
     fields: dict[str, Any] = {}

@@ -145,13 +145,15 @@ def _with_notes(issue: Issue, *, now: datetime) -> Issue:
     own = note_store.get_many(issue.context.organization.id, list(invoice.note_ids))
     today = periods.local_date(now, issue.context.zone)
     changes: list[NoteChange] = []
+    # The sums so far are those of drafts, from before the coupons: they are made anew, note by note.
+    invoice = invoice.model_copy(update={"noted": note_values.noted([])})
     for note in sorted(own.values(), key=lambda each: each.sequential_id):
         after = note_values.finalized(note, invoice, today=today, now=now, fees=issue.fees)
         offset = invoice.offset_amount_cents + after.offset_amount_cents
-        invoice = invoices.settled(invoice, now=now, offset_amount_cents=offset)
+        settled = invoices.settled(invoice, now=now, offset_amount_cents=offset)
+        invoice = settled.model_copy(update={"noted": note_values.noted([after], settled.noted)})
         changes.append(NoteChange(note, after))
-    noted = note_values.noted(each.after for each in changes)
-    return replace(issue, invoice=invoice.model_copy(update={"noted": noted}), notes=changes)
+    return replace(issue, invoice=invoice, notes=changes)
 
 
 def _invoice_actions(issue: Issue) -> list[Write]:

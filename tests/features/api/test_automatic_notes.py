@@ -48,15 +48,15 @@ def test_a_coupon_after_tax_is_not_given_back(whole):
     note = automatic(whole, "5000", fee=coupon, **paid)
     assert (note.total_amount_cents, note.coupons_adjustment_amount_cents) == (5000, 1000)
     assert (note.sub_total_excluding_taxes_amount_cents, note.taxes_amount_cents) == (5000, 1000)
-    # Half of what was paid was used: the other half is refunded.
-    assert parts(automatic(whole, "5000", mode="refund", used=6000, fee=coupon, **paid)) == (0, 5000, 0)
+    # Half of what was paid was used, 50.00 with tax and less the coupon: the other half is refunded.
+    assert parts(automatic(whole, "5000", mode="refund", used=5000, fee=coupon, **paid)) == (0, 5000, 0)
 
 
 def test_a_coupon_before_tax_is_not_given_back(whole):
     taxed = {"coupon_share_cents": "2000", "taxes_amount_cents": 1600}
     sums = {"sub_total_excluding_taxes_amount_cents": 8000, "taxes_amount_cents": 1600, "version_number": 4}
     sums |= {"sub_total_including_taxes_amount_cents": 9600, "total_amount_cents": 9600}
-    note = automatic(whole, "5000", mode="refund", used=6000, fee=taxed, total_paid_amount_cents=9600, **sums)
+    note = automatic(whole, "5000", mode="refund", used=4800, fee=taxed, total_paid_amount_cents=9600, **sums)
     assert (note.total_amount_cents, note.coupons_adjustment_amount_cents) == (4800, 1000)
     assert parts(note) == (0, 4800, 0)
 

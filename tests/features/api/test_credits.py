@@ -44,7 +44,7 @@ def test_coupons_come_first_in_what_a_transaction_holds(billed):
     made = coupon(billed, percentage_rate=1)
     applied = apply(billed)
     items = customers.items_of(billed.ref.id, applied["lago_customer_id"])
-    (found,) = [each for each in service.open_of(billed.ref.id, items) if isinstance(each, UsableCoupon)]
+    (found,) = [each for each in service.open_of(billed.ref, items) if isinstance(each, UsableCoupon)]
     assert found.coupon.id == made["lago_id"]
     many = [
         replace(found, applied=found.applied.model_copy(update={"id": f"{n:02d}"}))

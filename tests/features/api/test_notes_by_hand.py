@@ -8,6 +8,7 @@ import pytest
 from lago_python_client.models.credit_note import CreditNoteEstimatedResponse, CreditNoteResponse
 
 from chalicelib.features.invoices import store
+from chalicelib.platform.agenda import Task
 from chalicelib.platform.unit import Unit, Write
 from tests.support.parallel import at_once, statuses
 from tests.support.story import Story, work
@@ -215,9 +216,9 @@ class PurchasedWallet:
     balance_cents: int
     taken: list[int] = field(default_factory=list)
 
-    def voided(self, amount_cents: int, *, now: datetime) -> list[Write]:
+    def voided(self, amount_cents: int, *, now: datetime) -> tuple[list[Write], list[Task]]:
         self.taken.append(amount_cents)
-        return []
+        return [], []
 
 
 def test_a_purchase_of_credits_is_refunded_out_of_its_wallet(story: Story, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -227,7 +228,7 @@ def test_a_purchase_of_credits_is_refunded_out_of_its_wallet(story: Story, monke
     assert stored is not None
     Unit(store.replace_actions(story.ref.id, stored, stored.model_copy(update={"invoice_type": "credit"}))).commit()
     wallet = PurchasedWallet(6000)
-    monkeypatch.setattr("chalicelib.features.credit_notes.purchases.wallet_of", lambda *_: wallet)
+    monkeypatch.setattr("chalicelib.features.credit_notes.purchases.wallet_of", lambda *_, **__: wallet)
     unpaid = send(story, invoice, (item, 100), refund_amount_cents=100)
     assert (unpaid.status, unpaid.body["code"]) == (405, "invalid_type_or_status")
     assert pay(story, invoice, 10000).status == 200
@@ -239,5 +240,5 @@ def test_a_purchase_of_credits_is_refunded_out_of_its_wallet(story: Story, monke
     assert credited.body["error_details"] == {"credit_amount_cents": ["higher_than_remaining_invoice_amount"]}
     note = noted(story, invoice, (item, 6000), refund_amount_cents=5999)
     assert (note["refund_amount_cents"], note["credit_amount_cents"], wallet.taken) == (6000, 0, [6000])
-    monkeypatch.setattr("chalicelib.features.credit_notes.purchases.wallet_of", lambda *_: None)
+    monkeypatch.setattr("chalicelib.features.credit_notes.purchases.wallet_of", lambda *_, **__: None)
     assert send(story, invoice, (item, 1), path="/estimate").body["code"] == "invalid_type_or_status"
