@@ -6,11 +6,12 @@ from datetime import date, datetime, timedelta
 from chalicelib import limits
 from chalicelib.domain import periods
 from chalicelib.domain.error_codes import Resource
-from chalicelib.domain.errors import ChangedMeanwhile
+from chalicelib.domain.errors import ChangedMeanwhile, NotFound
 from chalicelib.domain.invoicing import dates
 from chalicelib.domain.invoicing.steps import VERSION_NUMBERS
 from chalicelib.features.coupons import applying
 from chalicelib.features.customers import service as customers
+from chalicelib.features.invoices import service as invoices
 from chalicelib.features.invoices import store
 from chalicelib.features.invoices.records import Invoice
 from chalicelib.features.invoicing import drafts, issue_transaction
@@ -44,19 +45,54 @@ def finalize_now(organization: OrganizationRef, draft: Invoice, *, now: datetime
     Raises: ChangedMeanwhile.
     """
 
+    return retrying(lambda: _moved_to_now(organization, draft, now=now), Resource.INVOICE)
+
+
+def finalize_asked(organization: OrganizationRef, invoice_id: InvoiceId, *, now: datetime) -> list[Task]:
+    """The same for one who asks for it: of several at once, one is served. Source: rules/money 5, row 30.
+
+    Raises: NotFound, also where another moved the draft's finalization before; ChangedMeanwhile.
+    """
+
     def attempt() -> list[Task]:
-        standing = drafts.standing(organization, draft, now=now)
-        if standing is None:
-            current = store.get(organization.id, draft.id)
-            if current is not None and current.status == "draft":
-                raise ChangedMeanwhile(Resource.INVOICE)  # The task was moved between two reads.
-            return []
-        if standing.due_at <= now and not standing.parked:
-            return [standing]
-        Unit(agenda.move(standing, now, now=now)).commit()
-        return [agenda.task(FINALIZE, organization, draft.id, now)]
+        draft = invoices.find(organization.id, invoice_id)
+        standing = drafts.standing(organization, draft, now=now) if draft.status == "draft" else None
+        is_asked = (
+            standing is not None
+            and standing.due_at != drafts.planned(organization, draft).due_at
+            and not standing.parked
+        )
+        if draft.status != "draft" or is_asked:
+            raise NotFound(Resource.INVOICE)
+        tasks = _moved_to_now(organization, draft, now=now)
+        if not tasks:
+            raise NotFound(Resource.INVOICE)
+        return tasks
 
     return retrying(attempt, Resource.INVOICE)
+
+
+def _moved_to_now(organization: OrganizationRef, draft: Invoice, *, now: datetime) -> list[Task]:
+    standing = drafts.standing(organization, draft, now=now)
+    if standing is None:
+        current = store.get(organization.id, draft.id)
+        if current is not None and current.status == "draft":
+            raise ChangedMeanwhile(Resource.INVOICE)  # The task was moved between two reads.
+        return []
+    if standing.due_at <= now and not standing.parked:
+        return [standing]
+    Unit(agenda.move(standing, now, now=now)).commit()
+    return [agenda.task(FINALIZE, organization, draft.id, now)]
+
+
+def finalize_before_end(organization: OrganizationRef, customer_id: CustomerId, *, now: datetime) -> None:
+    """Issue the drafts of a deleted customer as final, the oldest first, before its last invoices take what it has left.
+
+    Source: rules/money 5, row 33.
+    """
+    for draft in sorted(store.drafts_of(organization.id, customer_id), key=lambda each: (each.created_at, each.id)):
+        for task in finalize_now(organization, draft, now=now):
+            finalize(task, now)
 
 
 def finalize_all(
@@ -71,7 +107,7 @@ def finalize_all(
 
 
 def close(task: Task, now: datetime) -> None:
-    """Make the drafts of a deleted customer final; once there are none, end its coupons and wallets.
+    """End the coupons and wallets of a deleted customer, once it is billed; drafts that are left become final before.
 
     Source: rules/money 5, row 33.
     """
