@@ -45,7 +45,16 @@ def finalize_now(organization: OrganizationRef, draft: Invoice, *, now: datetime
     Raises: ChangedMeanwhile.
     """
 
-    return retrying(lambda: _moved_to_now(organization, draft, now=now), Resource.INVOICE)
+    def attempt() -> list[Task]:
+        standing = drafts.standing(organization, draft, now=now)
+        if standing is not None:
+            return _moved_to_now(standing, now=now)
+        current = store.get(organization.id, draft.id)
+        if current is not None and current.status == "draft":
+            raise ChangedMeanwhile(Resource.INVOICE)  # The task was moved between two reads.
+        return []
+
+    return retrying(attempt, Resource.INVOICE)
 
 
 def finalize_asked(organization: OrganizationRef, invoice_id: InvoiceId, *, now: datetime) -> list[Task]:
@@ -57,32 +66,18 @@ def finalize_asked(organization: OrganizationRef, invoice_id: InvoiceId, *, now:
     def attempt() -> list[Task]:
         draft = invoices.find(organization.id, invoice_id)
         standing = drafts.standing(organization, draft, now=now) if draft.status == "draft" else None
-        is_asked = (
-            standing is not None
-            and standing.due_at != drafts.planned(organization, draft).due_at
-            and not standing.parked
-        )
-        if draft.status != "draft" or is_asked:
+        if standing is None or (not standing.parked and standing.due_at != drafts.planned(organization, draft).due_at):
             raise NotFound(Resource.INVOICE)
-        tasks = _moved_to_now(organization, draft, now=now)
-        if not tasks:
-            raise NotFound(Resource.INVOICE)
-        return tasks
+        return _moved_to_now(standing, now=now)
 
     return retrying(attempt, Resource.INVOICE)
 
 
-def _moved_to_now(organization: OrganizationRef, draft: Invoice, *, now: datetime) -> list[Task]:
-    standing = drafts.standing(organization, draft, now=now)
-    if standing is None:
-        current = store.get(organization.id, draft.id)
-        if current is not None and current.status == "draft":
-            raise ChangedMeanwhile(Resource.INVOICE)  # The task was moved between two reads.
-        return []
+def _moved_to_now(standing: Task, *, now: datetime) -> list[Task]:
     if standing.due_at <= now and not standing.parked:
         return [standing]
     Unit(agenda.move(standing, now, now=now)).commit()
-    return [agenda.task(FINALIZE, organization, draft.id, now)]
+    return [agenda.task(FINALIZE, standing.organization, standing.subject, now)]
 
 
 def finalize_before_end(organization: OrganizationRef, customer_id: CustomerId, *, now: datetime) -> None:
