@@ -60,14 +60,17 @@ def finalize_now(organization: OrganizationRef, draft: Invoice, *, now: datetime
 def finalize_asked(organization: OrganizationRef, invoice_id: InvoiceId, *, now: datetime) -> list[Task]:
     """The same for one who asks for it: of several at once, one is served. Source: rules/money 5, row 30.
 
-    Raises: NotFound, also where another moved the draft's finalization before; ChangedMeanwhile.
+    Raises: NotFound, in a sandbox also where another request is making it final; ChangedMeanwhile.
     """
 
     def attempt() -> list[Task]:
         draft = invoices.find(organization.id, invoice_id)
         standing = drafts.standing(organization, draft, now=now) if draft.status == "draft" else None
-        if standing is None or (not standing.parked and standing.due_at != drafts.planned(organization, draft).due_at):
+        if standing is None:
             raise NotFound(Resource.INVOICE)
+        is_taken = standing.due_at != drafts.planned(organization, draft).due_at and not standing.parked
+        if standing.in_clock and is_taken:
+            raise NotFound(Resource.INVOICE)  # The request that moved it makes the draft final before its answer.
         return _moved_to_now(standing, now=now)
 
     return retrying(attempt, Resource.INVOICE)
