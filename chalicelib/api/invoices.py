@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 from typing import Any
 
-from chalicelib.domain.error_codes import ErrorCode, Resource
-from chalicelib.domain.errors import Forbidden, NotAllowed, NotFound
+from chalicelib.domain.error_codes import ErrorCode
+from chalicelib.domain.errors import Forbidden, NotAllowed
 from chalicelib.features.customers import service as customers
 from chalicelib.features.documents import orders
+from chalicelib.features.events import service as events
 from chalicelib.features.invoices import collecting, listings, service
 from chalicelib.features.invoices.records import Invoice
 from chalicelib.features.organizations import service as organizations
@@ -91,6 +92,7 @@ def refresh(call: Call) -> dict[str, Any]:
     if invoice.status == "draft":
         from chalicelib.features.invoicing import drafts
 
+        events.wait_for_events(call.organization)
         invoice = drafts.refresh(call.organization.id, invoice, now=call.now)
     return _answer(call, invoice)
 
@@ -98,14 +100,11 @@ def refresh(call: Call) -> dict[str, Any]:
 @routes.put("/invoices/{lago_id}/finalize")
 def finalize(call: Call) -> dict[str, Any]:
     """Make a draft final now."""
-    invoice = service.find(call.organization.id, _id(call))
-    if invoice.status != "draft":
-        raise NotFound(Resource.INVOICE)
     from chalicelib.features.invoicing import finalize as finalizing
 
-    tasks = finalizing.finalize_now(call.organization, invoice, now=call.now)
+    tasks = finalizing.finalize_asked(call.organization, _id(call), now=call.now)
     test_clock.run_due(call.organization, now=call.now, tasks=tasks)
-    return _answer(call, service.find(call.organization.id, invoice.id))
+    return _answer(call, service.find(call.organization.id, _id(call)))
 
 
 @routes.delete("/invoices/{lago_id}")

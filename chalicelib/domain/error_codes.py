@@ -59,7 +59,7 @@ class ErrorCode(StrEnum):
     UNSUPPORTED_VALUE = "unsupported_value", "The list has an entry that is not allowed."
 
     # Fields of one type.
-    INVALID_DATE = "invalid_date", "The value is no ISO 8601 date or instant, or lies in the past."
+    INVALID_DATE = "invalid_date", "The value is no ISO 8601 date or instant, or lies on the wrong side of now."
     INVALID_TIMEZONE = "invalid_timezone", "The time zone database has no such name."
     INVALID_EMAIL_FORMAT = "invalid_email_format", "The value is no address of mail."
     NOT_A_VALID_COUNTRY_CODE = "not_a_valid_country_code", "ISO 3166 has no such two letters."
@@ -150,7 +150,10 @@ class ErrorCode(StrEnum):
     AMOUNT_ROUNDS_TO_ZERO = "amount_rounds_to_zero", "The credits are worth less than half a cent."
     AMOUNT_BELOW_MINIMUM = "amount_below_minimum", "The purchase is below the wallet's minimum."
     AMOUNT_ABOVE_MAXIMUM = "amount_above_maximum", "The purchase is above the wallet's maximum."
-    INVALID_RECURRING_RULE = "invalid_recurring_rule", "The rule lacks what its trigger or method needs."
+    INVALID_RECURRING_RULE = (
+        "invalid_recurring_rule",
+        "The rule lacks what its trigger or method needs, or adds nothing.",
+    )
     INVALID_NUMBER_OF_RECURRING_RULES = "invalid_number_of_recurring_rules", "A wallet has one recurring rule at most."
 
     # Customers, subscriptions, events.

@@ -27,7 +27,7 @@ def finalize(task: Task, now: datetime) -> None:
 
 @jobs.handles(customers.CLOSE)
 def close(task: Task, now: datetime) -> None:
-    """Make a deleted customer's drafts final, some minutes after the deletion."""
+    """End a deleted customer's coupons and wallets, once it is billed."""
     finalizing.close(task, now)
 
 

@@ -216,7 +216,8 @@ def test_a_failed_automatic_purchase_rests_for_a_day(story: Story) -> None:
         ({"target_ongoing_balance": "200"}, {"paid_top_up_max_amount_cents": 10000}, ("purchased", "100.0")),
         ({"target_ongoing_balance": "200", "ignore_paid_top_up_limits": True}, {"paid_top_up_max_amount_cents": 10000},
          ("purchased", "170.0")),
-        ({"target_ongoing_balance": "50"}, {"paid_top_up_min_amount_cents": 5000}, ("purchased", "50.0")),
+        ({"target_ongoing_balance": "50", "threshold_credits": "40"}, {"paid_top_up_min_amount_cents": 5000},
+         ("purchased", "50.0")),
         ({"target_ongoing_balance": "200", "grants_target_top_up": True}, {}, ("granted", "170.0")),
     ],
 )  # fmt: skip

@@ -1,7 +1,7 @@
 """Creating and changing customers by their external id."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
 from functools import cache, partial
 from typing import Any
@@ -29,12 +29,11 @@ from chalicelib.platform.unit import Unit, Write
 # for events still queued. Ranks: nothing of one instant relies on their order but that invoices end after billing began.
 BILL = agenda.kind("bill_customer", rank=10, reads_usage=True)
 REPLAN = agenda.kind("replan_customers", rank=5, real_time=True)
-# A deleted customer's drafts are finalized a little later. Source: rules/catalog 2.2.
-CLOSE = agenda.kind("close_customer", rank=15)
+# The end of a deleted customer's coupons and wallets, after its billing of the same instant. Source: rules/catalog 2.2.
+CLOSE = agenda.kind("close_customer", rank=15, reads_usage=True)
 # Drafts follow the settings of their customer (dates, term, taxes): those of one customer, or of all.
 FOLLOW = agenda.kind("drafts_follow_customer", rank=12)
 FOLLOW_ALL = agenda.kind("drafts_follow_organization", rank=12)
-_DRAFTS_KEPT = timedelta(minutes=5)
 
 
 def upsert(organization: OrganizationRef, values: Mapping[str, Any], *, now: datetime) -> tuple[Customer, list[Task]]:
@@ -119,7 +118,8 @@ def creation(
 
 
 def remove(organization: OrganizationRef, external_id: str, *, now: datetime) -> tuple[Customer, list[Task]]:
-    """Delete a customer: gone at once; its subscriptions end, with their documents, by its billing task, due now.
+    """Delete a customer: gone at once; its drafts become final and its subscriptions end, with their documents, by its
+    billing task, due now.
 
     Raises: NotFound; ChangedMeanwhile.
     """
@@ -129,7 +129,7 @@ def remove(organization: OrganizationRef, external_id: str, *, now: datetime) ->
         state = store.state_of(organization.id, old.id)
         new_state = state.model_copy(update={"due_at": now})
         actions = billing_actions(organization, state, new_state, now=now)
-        close = agenda.task(CLOSE, organization, old.id, now + _DRAFTS_KEPT)
+        close = agenda.task(CLOSE, organization, old.id, now)
         gone = CUSTOMERS.remove(organization.id, old, now=now, extra=[*actions, agenda.put(close, now=now)])
         return gone, [agenda.task(BILL, organization, old.id, now), close]
 

@@ -6,11 +6,12 @@ from datetime import date, datetime, timedelta
 from chalicelib import limits
 from chalicelib.domain import periods
 from chalicelib.domain.error_codes import Resource
-from chalicelib.domain.errors import ChangedMeanwhile
+from chalicelib.domain.errors import ChangedMeanwhile, NotFound
 from chalicelib.domain.invoicing import dates
 from chalicelib.domain.invoicing.steps import VERSION_NUMBERS
 from chalicelib.features.coupons import applying
 from chalicelib.features.customers import service as customers
+from chalicelib.features.invoices import service as invoices
 from chalicelib.features.invoices import store
 from chalicelib.features.invoices.records import Invoice
 from chalicelib.features.invoicing import drafts, issue_transaction
@@ -46,17 +47,50 @@ def finalize_now(organization: OrganizationRef, draft: Invoice, *, now: datetime
 
     def attempt() -> list[Task]:
         standing = drafts.standing(organization, draft, now=now)
-        if standing is None:
-            current = store.get(organization.id, draft.id)
-            if current is not None and current.status == "draft":
-                raise ChangedMeanwhile(Resource.INVOICE)  # The task was moved between two reads.
-            return []
-        if standing.due_at <= now and not standing.parked:
-            return [standing]
-        Unit(agenda.move(standing, now, now=now)).commit()
-        return [agenda.task(FINALIZE, organization, draft.id, now)]
+        if standing is not None:
+            return _moved_to_now(standing, now=now)
+        current = store.get(organization.id, draft.id)
+        if current is not None and current.status == "draft":
+            raise ChangedMeanwhile(Resource.INVOICE)  # The task was moved between two reads.
+        return []
 
     return retrying(attempt, Resource.INVOICE)
+
+
+def finalize_asked(organization: OrganizationRef, invoice_id: InvoiceId, *, now: datetime) -> list[Task]:
+    """The same for one who asks for it: of several at once, one is served. Source: rules/money 5, row 30.
+
+    Raises: NotFound, in a sandbox also where another request is making it final; ChangedMeanwhile.
+    """
+
+    def attempt() -> list[Task]:
+        draft = invoices.find(organization.id, invoice_id)
+        standing = drafts.standing(organization, draft, now=now) if draft.status == "draft" else None
+        if standing is None:
+            raise NotFound(Resource.INVOICE)
+        is_taken = standing.due_at != drafts.planned(organization, draft).due_at and not standing.parked
+        if standing.in_clock and is_taken:
+            raise NotFound(Resource.INVOICE)  # The request that moved it makes the draft final before its answer.
+        return _moved_to_now(standing, now=now)
+
+    return retrying(attempt, Resource.INVOICE)
+
+
+def _moved_to_now(standing: Task, *, now: datetime) -> list[Task]:
+    if standing.due_at <= now and not standing.parked:
+        return [standing]
+    Unit(agenda.move(standing, now, now=now)).commit()
+    return [agenda.task(FINALIZE, standing.organization, standing.subject, now)]
+
+
+def finalize_before_end(organization: OrganizationRef, customer_id: CustomerId, *, now: datetime) -> None:
+    """Issue the drafts of a deleted customer as final, the oldest first, before its last invoices take what it has left.
+
+    Source: rules/money 5, row 33.
+    """
+    for draft in sorted(store.drafts_of(organization.id, customer_id), key=lambda each: (each.created_at, each.id)):
+        for task in finalize_now(organization, draft, now=now):
+            finalize(task, now)
 
 
 def finalize_all(
@@ -71,7 +105,7 @@ def finalize_all(
 
 
 def close(task: Task, now: datetime) -> None:
-    """Make the drafts of a deleted customer final; once there are none, end its coupons and wallets.
+    """End the coupons and wallets of a deleted customer, once it is billed; drafts that are left become final before.
 
     Source: rules/money 5, row 33.
     """

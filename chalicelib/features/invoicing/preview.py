@@ -42,6 +42,7 @@ from chalicelib.features.subscriptions import service as subscriptions
 from chalicelib.features.subscriptions import store as subscription_store
 from chalicelib.features.subscriptions.change import Change
 from chalicelib.features.subscriptions.records import Status, Subscription
+from chalicelib.features.taxes import service as taxes
 from chalicelib.platform import schema
 from chalicelib.platform.clock import OrganizationRef
 from chalicelib.platform.ids import AppliedCouponId, CouponId, new_id
@@ -51,7 +52,7 @@ _INSTANTS_MAX = 600
 
 
 class CustomerInput(schema.Request):
-    """The customer: a stored one by `external_id`, else one that is not stored."""
+    """The customer: a stored one by `external_id`, else one that is not stored; with `tax_codes`, these taxes are tried."""
 
     external_id: schema.OptionalName = None
     name: schema.OptionalName = None
@@ -64,6 +65,7 @@ class CustomerInput(schema.Request):
     currency: schema.NullOr[schema.Currency] = None
     tax_identification_number: schema.OptionalName = None
     timezone: schema.NullOr[schema.Timezone] = None
+    tax_codes: schema.ListOf[schema.Text] = []
 
 
 class CouponInput(schema.Request):
@@ -150,13 +152,16 @@ def preview(organization: OrganizationRef, values: Mapping[str, Any], *, now: da
 
 
 def _account(own: Organization, request: CustomerInput, *, now: datetime) -> _Account:
+    taxed = {"tax_ids": tuple(taxes.ids_of(own.id, request.tax_codes))} if request.tax_codes else {}
     if request.external_id:
         stored = customers.find(own.id, request.external_id)
         items = customer_store.everything_of(own.id, stored.id)
+        assert items.customer is not None, "it was just found"
+        items = replace(items, customer=items.customer.model_copy(update=taxed))
         known = tuple(sorted(subscription_store.among(items), key=lambda s: (s.created_at, s.id)))
         found = plans.by_ids(own.id, [s.plan_id for s in known])
         return _Account(billing_context.read(own, items), known, found)
-    given = request.model_dump(exclude={"external_id"}, exclude_none=True)
+    given = request.model_dump(exclude={"external_id", "tax_codes"}, exclude_none=True) | taxed
     customer: Customer = customers.new_customer("", now=now).model_copy(update=given)
     state = BillingState(customer_id=customer.id, version=NOT_WRITTEN)
     return _Account(billing_context.read(own, CustomerItems(customer, state, ())), (), {})

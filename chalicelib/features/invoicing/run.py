@@ -9,7 +9,7 @@ from chalicelib.domain.subscriptions import STARTING
 from chalicelib.features.customers import store as customer_store
 from chalicelib.features.customers.records import BillingState
 from chalicelib.features.invoices.records import Fee, Invoice, PeriodPart
-from chalicelib.features.invoicing import compose, issue_transaction, unused_days
+from chalicelib.features.invoicing import compose, finalize, issue_transaction, unused_days
 from chalicelib.features.invoicing.issue_transaction import Issue
 from chalicelib.features.invoicing.unused_days import UnusedDaysNote
 from chalicelib.features.organizations import service as organizations
@@ -65,17 +65,20 @@ def next_due_at(
     return min((at for at in instants if at is not None), default=None)
 
 
-def _bill_once(task: Task, now: datetime) -> bool:
+def _bill_once(task: Task, now: datetime, *, drafts_final: bool = False) -> bool:
     """One transaction's worth; True while something of this instant is left. The task goes with the last one."""
     own = organizations.get(task.organization.id)
     items = customer_store.everything_of(own.id, CustomerId(task.subject))
     if items.customer is None or items.state.due_at != task.due_at:
         agenda.done(task).alone()  # A decision made since has a task of its own.
         return False
+    closing = items.customer.deleted_at is not None
+    if closing and not drafts_final:
+        finalize.finalize_before_end(task.organization, items.customer.id, now=now)
+        return _bill_once(task, now, drafts_final=True)  # They took credits: read what is left.
     context = billing_context.read(own, items)
     subscriptions = sorted(subscription_store.among(items), key=lambda s: (s.created_at, s.id))
     known = plans.by_ids(own.id, [s.plan_id for s in subscriptions])
-    closing = items.customer.deleted_at is not None
     decisions = lifecycle.decide_all(subscriptions, known, closing=closing, now=now, zone=context.zone)
     chosen = next_group(decisions)
     after = {s.id: s for s in subscriptions} | {o.before.id: o.after for each in chosen for o in each.outcomes}

@@ -3,6 +3,7 @@
 import hashlib
 import re
 import secrets
+import unicodedata
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
@@ -96,8 +97,8 @@ def hmac_key(organization_id: OrganizationId) -> str:
 
 
 def default_prefix(name: str, organization_id: OrganizationId) -> str:
-    """First three letters of the name and the last four of the id. Source: rules/invoices 9."""
-    letters = re.sub(r"[^A-Za-z0-9]", "", name)[:3] or "ORG"
+    """First three letters of the name, without their marks, and the last four of the id. Source: rules/invoices 9."""
+    letters = re.sub(r"[^A-Za-z0-9]", "", unicodedata.normalize("NFKD", name))[:3] or "ORG"
     return f"{letters}-{organization_id[-4:]}".upper()
 
 

@@ -30,6 +30,8 @@ def record(organization: OrganizationRef, values: Mapping[str, Any], *, now: dat
     Raises: Invalid, also for more than is due; NotFound; Forbidden, where the invoice is not final; ChangedMeanwhile.
     """
     request = schema.parse(PaymentInput, {"amount_cents": None, **values})
+    if request.paid_at is not None and request.paid_at > now:
+        raise Invalid.field("paid_at", ErrorCode.INVALID_DATE)
     payment_id, receipt_id = PaymentId(new_id()), PaymentReceiptId(new_id())
 
     def attempt() -> tuple[Payment, list[Task]]:

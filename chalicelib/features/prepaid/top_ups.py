@@ -69,7 +69,7 @@ def create(organization: OrganizationRef, values: Mapping[str, Any], *, now: dat
         adopted = customers.check_currency(items.customer, currency)
         context = billing_context.read(own, items)
         wallet = wallets.new_wallet(organization.id, items, request, currency, context.zone, now=now)
-        findings = schemas.worthless(wanted, wallet.price)
+        findings = schemas.worthless(wanted, wallet.price) | schemas.excessive(wanted, wallet)
         if not findings and not request.ignore_paid_top_up_limits_on_creation:
             outside = schemas.outside(wanted.paid, wallet)
             findings = {"paid_credits": outside} if outside else {}
@@ -116,7 +116,7 @@ def top_up(
         wallet = wallet_reading.of_id(items, WalletId(str(wallet_id)))
         if not wallet.usable(now):
             raise Invalid.field("wallet_id", ErrorCode.WALLET_IS_TERMINATED)
-        findings = schemas.worthless(wanted, wallet.price)
+        findings = schemas.worthless(wanted, wallet.price) | schemas.excessive(wanted, wallet)
         if "paid_credits" not in findings and not request.ignore_paid_top_up_limits:
             outside = schemas.outside(wanted.paid, wallet)
             findings |= {"paid_credits": outside} if outside else {}

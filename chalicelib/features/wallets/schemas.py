@@ -23,7 +23,7 @@ _ZERO = Decimal(0)
 
 def _positive(value: Any) -> Decimal:
     number = schema.exact(value)
-    if number <= 0:
+    if number <= 0 or number > limits.INTEGER_MAX:
         raise schema.refuse(ErrorCode.VALUE_IS_OUT_OF_RANGE)
     return number
 
@@ -34,7 +34,7 @@ def _credits(value: Any) -> Decimal:
         number = _ZERO if value is None or value == "" else schema.exact(value)
     except PydanticCustomError as error:
         raise schema.refuse(ErrorCode.INVALID_AMOUNT) from error
-    if number < 0:
+    if number < 0 or number > limits.INTEGER_MAX:
         raise schema.refuse(ErrorCode.INVALID_AMOUNT)
     return number
 
@@ -57,7 +57,7 @@ class PairInput(schema.Request):
     """One pair of a transaction's metadata."""
 
     key: Annotated[str, Field(strict=True, min_length=1, max_length=100), schema.FILLED]
-    value: Annotated[str, Field(strict=True, max_length=255)] = ""
+    value: Annotated[str, Field(strict=True, min_length=1, max_length=255), schema.FILLED]
 
 
 Pairs = Annotated[list[PairInput], Field(max_length=limits.WALLET_TRANSACTION_PAIRS_MAX), BeforeValidator(_pairs)]
@@ -173,6 +173,24 @@ def worthless(wanted: Amounts, price: CreditPrice) -> dict[str, list[str]]:
         for name, credits in each.items()
         if credits > 0 and not (price.cents(cut(credits)) if name == "voided_credits" else added(credits, price).cents)
     }
+
+
+def excessive(wanted: Amounts, wallet: Wallet) -> dict[str, list[str]]:
+    """The amounts that would bring the wallet to more cents than an amount may have."""
+    each = {"paid_credits": wanted.paid, "granted_credits": wanted.granted}
+    room = limits.INTEGER_MAX - wallet.balance_cents
+    return {
+        name: [ErrorCode.VALUE_IS_OUT_OF_RANGE]
+        for name, credits in each.items()
+        if credits > 0 and wallet.price.precise_cents(credits) >= room
+    }
+
+
+def crossed(least: int | None, most: int | None) -> dict[str, list[str]]:
+    """The code of a maximum of purchases below their minimum."""
+    if least is None or most is None or least <= most:
+        return {}
+    return {"paid_top_up_max_amount_cents": [ErrorCode.VALUE_IS_OUT_OF_RANGE]}
 
 
 def outside(paid: Decimal, wallet: Wallet) -> list[str]:

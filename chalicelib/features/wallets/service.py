@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -55,7 +56,8 @@ def new_wallet(
     rules = request.recurring_transaction_rules
     if request.code and request.code in taken:
         findings["code"] = [ErrorCode.VALUE_ALREADY_EXIST]
-    schemas.refuse_all(findings, schemas.incomplete(rules, now))
+    crossed = schemas.crossed(request.paid_top_up_min_amount_cents, request.paid_top_up_max_amount_cents)
+    schemas.refuse_all(findings, crossed, schemas.incomplete(rules, now))
     wallet = Wallet(
         id=WalletId(new_id()),
         created_at=now,
@@ -109,15 +111,28 @@ def _scope(organization_id: OrganizationId, applies_to: AppliesTo | None) -> dic
 def _ruled(wallet: Wallet, rules: Sequence[RuleInput], zone: ZoneInfo, *, now: datetime) -> Wallet:
     """The wallet with these rules; those that it has are changed by their ids, others go.
 
-    Raises: Invalid, for a fixed rule whose single increment is outside the wallet's limits.
+    Raises: Invalid, for a rule that never does anything, and for one whose single increment is outside the wallet's limits.
     """
     known = {rule.id: rule for rule in wallet.rules}
     made = tuple(_rule(known.get(WalletRuleId(each.lago_id or "")), each, zone, now=now) for each in rules)
     for rule in made:
         is_limited = rule.method == "fixed" and not rule.ignore_paid_top_up_limits
-        if is_limited and schemas.outside(rule.paid_credits, wallet):
+        if _is_idle(rule) or _is_excessive(rule, wallet) or (is_limited and schemas.outside(rule.paid_credits, wallet)):
             raise Invalid.field("recurring_transaction_rules", ErrorCode.INVALID_RECURRING_RULE)
     return wallet.model_copy(update={"rules": made})
+
+
+def _is_idle(rule: Rule) -> bool:
+    """Whether a rule never adds any credits: none are named, or its target is reached whenever its threshold is."""
+    if rule.method == "fixed":
+        return not rule.paid_credits and not rule.granted_credits
+    return rule.trigger == "threshold" and (rule.target_ongoing_balance or 0) <= rule.threshold_credits
+
+
+def _is_excessive(rule: Rule, wallet: Wallet) -> bool:
+    """Whether one top-up would have more cents than an amount may have."""
+    most = max(rule.paid_credits, rule.granted_credits, rule.target_ongoing_balance or Decimal(0))
+    return wallet.price.precise_cents(most) >= limits.INTEGER_MAX
 
 
 def _rule(old: Rule | None, request: RuleInput, zone: ZoneInfo, *, now: datetime) -> Rule:
@@ -223,6 +238,7 @@ def _updated(
     if "applies_to" in request.model_fields_set:
         fields |= _scope(organization_id, request.applies_to)
     new: Wallet = old.changed(now=now, **fields)
+    schemas.refuse_all(schemas.crossed(new.paid_top_up_min_amount_cents, new.paid_top_up_max_amount_cents))
     return _ruled(new, rules, zone, now=now) if "recurring_transaction_rules" in request.model_fields_set else new
 
 
