@@ -190,6 +190,7 @@ def test_no_organization_reaches_anothers_objects(aws):
                     "invoice": {"metadata": []},
                     "lifetime_usage": {"external_historical_usage_amount_cents": 1},
                     "webhook_endpoint": {"name": "x"},
+                    "wallet": {"name": "x"},
                 }
                 query = "?external_subscription_id=sub" if "current_usage" in path else ""
                 url = path.replace("/api/v1", "").replace(placeholder, name) + query
