@@ -12,7 +12,7 @@ from chalicelib.features.customers import serializer as customer_serializer
 from chalicelib.features.customers import service as customers
 from chalicelib.features.customers.records import Customer
 from chalicelib.features.documents import orders
-from chalicelib.features.invoices import overdue, serializer, store
+from chalicelib.features.invoices import overdue, purchases, serializer, store
 from chalicelib.features.invoices.records import Fee, Invoice, MetadataPair, PaymentStatus
 from chalicelib.features.organizations import service as organizations
 from chalicelib.features.organizations.records import Organization
@@ -157,8 +157,10 @@ def update(
 
     def attempt() -> tuple[Invoice, list[Task]]:
         old = payable(organization_id, invoice_id)
-        change = changed(organization_id, old, _updated(old, values, now=now), now=now)
-        Unit(change.actions, [agenda.put(task, now=now) for task in change.tasks]).commit()
+        new = _updated(old, values, now=now)
+        held = [] if new.payment_status in ("succeeded", old.payment_status) else _unpaid(organization_id, old)
+        change = changed(organization_id, old, new, now=now)
+        Unit(change.actions, held, [agenda.put(task, now=now) for task in change.tasks]).commit()
         return change.invoice, change.tasks
 
     return retrying(attempt, Resource.INVOICE)
@@ -243,6 +245,18 @@ def _updated(old: Invoice, values: Mapping[str, Any], *, now: datetime) -> Invoi
             raise NotAllowed(ErrorCode.METADATA_ON_DRAFT_INVOICE)
         fields["metadata"] = _metadata(old, values["metadata"], now=now)
     return old.model_copy(update={**fields, "updated_at": now})
+
+
+def _unpaid(organization_id: OrganizationId, invoice: Invoice) -> list[Write]:
+    """The writes that hold that an invoice may be set back: its ledger does not say that it is paid, nor are the credits that
+    it sold in their wallet.
+
+    Raises: Invalid.
+    """
+    is_settled, held = purchases.settled(organization_id, invoice)
+    if is_settled or invoice.due_amount_cents == 0:
+        raise Invalid.field("payment_status", ErrorCode.VALUE_IS_INVALID)
+    return held
 
 
 def _metadata(old: Invoice, entries: Any, *, now: datetime) -> tuple[MetadataPair, ...]:

@@ -43,7 +43,13 @@ def settle(task: Task, now: datetime) -> None:
     else:
         tasks = wallet_writing.tasks(organization, change, now=now)
         actions = wallet_writing.writes(organization, change, now=now)
-        Unit(actions, agenda.done(task), (agenda.put(each, now=now) for each in tasks)).commit()
+        # Who voids the invoice, or sets its status back, at this instant makes the task run again.
+        Unit(
+            actions,
+            invoices.check_action(organization.id, invoice),
+            agenda.done(task),
+            (agenda.put(each, now=now) for each in tasks),
+        ).commit()
         agenda.push([each for each in tasks if not each.in_clock])
 
 

@@ -15,7 +15,8 @@ Access patterns
     3 create_actions, replace_action         part of the change's transaction
     4 transaction(org, id), transactions(org, ids)   GetItem, BatchGet   consistent
     5 create_transaction, replace_transaction        part of the change's transaction, with the wallet
-    6 listings.page, listings.transactions   Query   index list or owner
+    6 check_transaction                              part of a change that rests on an entry
+    7 listings.page, listings.transactions   Query   index list or owner
 """
 
 from collections.abc import Collection, Sequence
@@ -119,6 +120,12 @@ def create_transaction(organization_id: OrganizationId, entry: WalletTransaction
 def replace_transaction(organization_id: OrganizationId, old: WalletTransaction, new: WalletTransaction) -> Write:
     """Write `new` over `old`; refused if somebody else wrote in between."""
     return _transaction_row(organization_id, new).replace(old.version)
+
+
+def check_transaction(organization_id: OrganizationId, seen: WalletTransaction) -> Write:
+    """Refuse the transaction if somebody wrote an entry since it was read."""
+    place = _transaction_key(organization_id, seen.id)
+    return WalletTransactionRow.check(place, WalletTransactionRow.version == seen.version)
 
 
 def owner_pk(organization_id: OrganizationId, wallet_id: WalletId) -> str:

@@ -97,6 +97,11 @@ def depleted_task(organization: OrganizationRef, wallet: Wallet, usage_cents: in
     return agenda.task(TOLD, organization, f"{wallet.id}#{wallet.version + 1}#depleted", clock.utc_now(), detail)
 
 
+def check_entry(organization_id: OrganizationId, seen: WalletTransaction) -> Write:
+    """Refuse the transaction if somebody wrote an entry since it was read."""
+    return store.check_transaction(organization_id, seen)
+
+
 def mark_action(organization_id: OrganizationId, wallet: Wallet, **values: Any) -> Write:
     """Write what was seen of a wallet: no change of its balance."""
     return store.replace_action(organization_id, wallet, wallet.model_copy(update=values))
