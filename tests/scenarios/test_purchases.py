@@ -1,11 +1,14 @@
 """Purchases of credits that are not paid, or only in part. Source: rules/invoices 1, 8.4, 10; rules/money 4."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
 from chalicelib.features.invoicing import void as voiding
+from chalicelib.features.payments import service as payments
 from chalicelib.features.prepaid import settlement
+from chalicelib.features.wallets import service as wallet_service
 from chalicelib.features.wallets import store
 from chalicelib.platform.unit import Unit
 from tests.support import wallets
@@ -137,3 +140,74 @@ def test_an_invoice_of_nothing_stays_paid(story: Story) -> None:
     (invoice,) = story.invoices()
     assert (invoice["total_amount_cents"], invoice["payment_status"]) == (0, "succeeded")
     assert set_back(story, invoice["lago_id"], "pending").body["error_details"] == REFUSED
+
+
+def by_request(story: Story, made: Any) -> None:
+    story.ok("DELETE", f"/wallets/{made['lago_id']}")
+
+
+def by_itself(story: Story, made: Any) -> None:
+    story.travel("2024-01-03T00:00:00Z")
+
+
+def with_the_customer(story: Story, made: Any) -> None:
+    story.ok("DELETE", "/customers/cust")
+    story.travel("2024-01-03T00:00:00Z")
+
+
+def expiring(story: Story, ending: Any) -> Any:
+    return wallet(story, **({"expiration_at": "2024-01-02T12:00:00Z"} if ending is by_itself else {}))
+
+
+@pytest.mark.parametrize("ending", [by_request, by_itself, with_the_customer])
+def test_purchases_of_a_wallet_that_ends_are_given_up(story: Story, ending: Any) -> None:
+    made = expiring(story, ending)
+    paid, plain, partly, lost = (bought(story, made) for _ in range(4))
+    pay(story, paid)
+    assert record(story, partly, 400).status == 200
+    pay(story, lost, "failed")
+    ending(story, made)
+    states = {each["lago_id"]: each["status"] for each in story.invoices()}
+    assert states == {paid: "finalized", plain: "voided", partly: "voided", lost: "voided"}
+    (note,) = story.notes()
+    assert (note["lago_invoice_id"], note["refund_amount_cents"], note["credit_amount_cents"]) == (partly, 400, 0)
+    entries = {each["lago_invoice_id"]: each["status"] for each in ledger(story, made)}
+    assert entries == {paid: "settled", plain: "failed", partly: "failed", lost: "failed"}
+    for invoice_id in (plain, partly, lost):
+        assert record(story, invoice_id, 100).body["code"] == "invalid_type_or_status"
+        assert set_back(story, invoice_id, "succeeded").body["code"] == "update_on_voided_invoice"
+    assert read(story, made)["balance_cents"] == 1000
+    wallets.check(story)
+
+
+def test_open_invoices_of_a_wallet_that_ends_are_closed_or_refunded(story: Story) -> None:
+    made = wallet(story)
+    plain, partly = (bought(story, made, invoice_requires_successful_payment=True) for _ in range(2))
+    assert record(story, partly, 400).status == 200
+    by_request(story, made)
+    (shown,) = story.invoices()
+    assert (shown["lago_id"], shown["status"], shown["number"][-8:]) == (partly, "voided", "-001-001")
+    assert [each["refund_amount_cents"] for each in story.notes()] == [400]
+    assert {each["status"] for each in ledger(story, made)} == {"failed"}
+    assert story.call("GET", f"/invoices/{plain}").status == 404
+    answers = (record(story, plain, 1000), set_back(story, plain, "succeeded"))
+    assert [(each.status, each.body["code"]) for each in answers] == [(403, "invalid_type_or_status")] * 2
+
+
+def test_no_payment_is_taken_before_the_purchases_are_given_up(story: Story, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The wallet has ended, or ends while a payment is written; the task that follows has not come by yet."""
+    made = wallet(story)
+    invoice_id = bought(story, made)
+
+    class Late(Unit):
+        def commit(self) -> None:
+            monkeypatch.setattr(payments, "Unit", Unit)
+            wallet_service.terminate(story.ref, made["lago_id"], now=datetime(2024, 1, 1, tzinfo=UTC))
+            super().commit()
+
+    monkeypatch.setattr(payments, "Unit", Late)
+    for answer in (record(story, invoice_id, 1000), set_back(story, invoice_id, "succeeded")):
+        assert (answer.status, answer.body["code"]) == (403, "invalid_type_or_status")
+    story.travel("2024-01-02T00:00:00Z")
+    assert [each["status"] for each in story.invoices()] == ["voided"]
+    assert (ledger(story, made)[0]["status"], read(story, made)["balance_cents"]) == ("failed", 0)

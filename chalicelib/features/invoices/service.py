@@ -7,7 +7,7 @@ from typing import Any, get_args
 
 from chalicelib import limits
 from chalicelib.domain.error_codes import ErrorCode, Resource
-from chalicelib.domain.errors import Invalid, NotAllowed, NotFound, merge
+from chalicelib.domain.errors import Forbidden, Invalid, NotAllowed, NotFound, merge
 from chalicelib.features.customers import serializer as customer_serializer
 from chalicelib.features.customers import service as customers
 from chalicelib.features.customers.records import Customer
@@ -152,13 +152,16 @@ def update(
 ) -> tuple[Invoice, list[Task]]:
     """Set the payment status or the metadata. Source: rules/invoices 1, 11.
 
-    Raises: NotFound; NotAllowed; Invalid; ChangedMeanwhile.
+    Raises: NotFound; NotAllowed; Forbidden, for a purchase of a wallet that has ended; Invalid; ChangedMeanwhile.
     """
 
     def attempt() -> tuple[Invoice, list[Task]]:
         old = payable(organization_id, invoice_id)
         new = _updated(old, values, now=now)
-        held = [] if new.payment_status in ("succeeded", old.payment_status) else _unpaid(organization_id, old)
+        held: list[Write] = []
+        if new.payment_status != old.payment_status:
+            is_paid = new.payment_status == "succeeded"
+            held = purchases.receiving(organization_id, old, now=now) if is_paid else _unpaid(organization_id, old)
         change = changed(organization_id, old, new, now=now)
         Unit(change.actions, held, [agenda.put(task, now=now) for task in change.tasks]).commit()
         return change.invoice, change.tasks
@@ -197,19 +200,27 @@ def settled(invoice: Invoice, *, now: datetime, **amounts: int) -> Invoice:
 
 def settle_tasks(organization: OrganizationRef, invoice: Invoice, *, now: datetime) -> list[Task]:
     """The task that adds or gives up what a credit invoice purchased, once it is paid, failed or void; none for others."""
-    is_decided = invoice.payment_status != "pending" or invoice.status == "voided"
+    is_decided = invoice.payment_status != "pending" or invoice.status in ("voided", "closed")
     if invoice.purchase_id is None or not is_decided:
         return []
     return [agenda.task(SETTLE, organization, f"{invoice.id}#{invoice.version}", now)]
 
 
+def given_up(organization: OrganizationRef, old: Invoice, *, now: datetime) -> InvoiceChange:
+    """The end of an open invoice that nobody paid: it is never shown."""
+    new: Invoice = old.changed(now=now, status="closed")
+    tasks = settle_tasks(organization, new, now=now)
+    return InvoiceChange(new, store.replace_actions(organization.id, old, new), tasks)
+
+
 def payable(organization_id: OrganizationId, invoice_id: InvoiceId) -> Invoice:
-    """A visible invoice, or one that is shown once it is paid.
+    """A visible invoice, one that is shown once it is paid, or a purchase that was given up before it was shown.
 
     Raises: NotFound.
     """
     invoice = store.get(organization_id, invoice_id)
-    if invoice is None or not (invoice.visible or invoice.status == "open"):
+    is_known = invoice is not None and (invoice.visible or invoice.status == "open" or invoice.purchase_id is not None)
+    if invoice is None or not is_known:
         raise NotFound(Resource.INVOICE)
     return invoice
 
@@ -233,6 +244,8 @@ def _status_message(organization: OrganizationRef, old: Invoice, new: Invoice, *
 def _updated(old: Invoice, values: Mapping[str, Any], *, now: datetime) -> Invoice:
     if old.status == "voided":
         raise NotAllowed(ErrorCode.UPDATE_ON_VOIDED_INVOICE)
+    if old.status == "closed":
+        raise Forbidden(ErrorCode.INVALID_TYPE_OR_STATUS)
     fields: dict[str, Any] = {}
     if "payment_status" in values:
         if values["payment_status"] not in get_args(PaymentStatus):

@@ -23,6 +23,8 @@ from chalicelib.platform.agenda import Task
 from chalicelib.platform.ids import InvoiceId
 from chalicelib.platform.unit import Unit
 
+_GIVEN_UP = ("voided", "closed")
+
 
 def settle(task: Task, now: datetime) -> None:
     """Carry out what a credit invoice's payment status calls for. A purchase that is settled stays so; one that failed is
@@ -54,10 +56,10 @@ def settle(task: Task, now: datetime) -> None:
 
 
 def _change(wallet: Wallet, entry: WalletTransaction, invoice: Invoice, *, now: datetime) -> WalletChange | None:
-    is_paid = invoice.payment_status == "succeeded" and invoice.status != "voided"
+    is_paid = invoice.payment_status == "succeeded" and invoice.status not in _GIVEN_UP
     if is_paid and entry.status != "settled":
         return ledger.settled(wallet, entry, now=now)
-    is_lost = invoice.payment_status == "failed" or invoice.status == "voided"
+    is_lost = invoice.payment_status == "failed" or invoice.status in _GIVEN_UP
     return ledger.failed(wallet, entry, now=now) if is_lost and entry.status == "pending" else None
 
 
