@@ -1,4 +1,4 @@
-"""What happens to wallets by itself: their end, recurring top-ups, the settlement of purchases, and the messages of changes."""
+"""What happens to wallets by itself: their end, recurring top-ups, the end of purchases, and the messages of changes."""
 
 from datetime import datetime
 from typing import Any
@@ -9,7 +9,7 @@ from chalicelib.features.customers import usage_watch
 from chalicelib.features.invoices import reading
 from chalicelib.features.invoices import service as invoices
 from chalicelib.features.organizations import service as organizations
-from chalicelib.features.prepaid import ongoing, recurring, settlement
+from chalicelib.features.prepaid import cancelling, ongoing, recurring, settlement
 from chalicelib.features.wallets import serializer
 from chalicelib.features.wallets import service as wallets
 from chalicelib.features.wallets import writing as wallet_writing
@@ -36,6 +36,12 @@ def close(task: Task, now: datetime) -> None:
         agenda.wait(task, run_at=clock.utc_now() + limits.WALLET_WATCH_WINDOW)
         return
     wallets.end_all(organization, customer_id, agenda.done(task), now=now)
+
+
+@jobs.handles(wallet_writing.CANCEL)
+def cancel(task: Task, now: datetime) -> None:
+    """Give up what was purchased for a wallet that has ended, and not paid."""
+    cancelling.cancel(task, now)
 
 
 @jobs.handles(wallet_writing.TOP_UP)

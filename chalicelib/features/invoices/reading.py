@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator
 from chalicelib.features.invoices import store
 from chalicelib.features.invoices.records import Fee, Invoice
 from chalicelib.platform.ids import CustomerId, InvoiceId, OrganizationId
+from chalicelib.platform.unit import Write
 
 
 def get(organization_id: OrganizationId, invoice_id: InvoiceId) -> Invoice | None:
@@ -46,3 +47,8 @@ def drafts(organization_id: OrganizationId, *, before: str = "") -> Iterator[tup
     """All drafts of an organization, each with its place and read consistently, the latest issuing date first. `before`:
     only those that follow a place."""
     return store.drafts(organization_id, before=before)
+
+
+def check_action(organization_id: OrganizationId, seen: Invoice) -> Write:
+    """Refuse the transaction if somebody wrote an invoice since it was read."""
+    return store.check_action(organization_id, seen)

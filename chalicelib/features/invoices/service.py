@@ -7,12 +7,12 @@ from typing import Any, get_args
 
 from chalicelib import limits
 from chalicelib.domain.error_codes import ErrorCode, Resource
-from chalicelib.domain.errors import Invalid, NotAllowed, NotFound, merge
+from chalicelib.domain.errors import Forbidden, Invalid, NotAllowed, NotFound, merge
 from chalicelib.features.customers import serializer as customer_serializer
 from chalicelib.features.customers import service as customers
 from chalicelib.features.customers.records import Customer
 from chalicelib.features.documents import orders
-from chalicelib.features.invoices import overdue, serializer, store
+from chalicelib.features.invoices import overdue, purchases, serializer, store
 from chalicelib.features.invoices.records import Fee, Invoice, MetadataPair, PaymentStatus
 from chalicelib.features.organizations import service as organizations
 from chalicelib.features.organizations.records import Organization
@@ -152,13 +152,18 @@ def update(
 ) -> tuple[Invoice, list[Task]]:
     """Set the payment status or the metadata. Source: rules/invoices 1, 11.
 
-    Raises: NotFound; NotAllowed; Invalid; ChangedMeanwhile.
+    Raises: NotFound; NotAllowed; Forbidden, for a purchase of a wallet that has ended; Invalid; ChangedMeanwhile.
     """
 
     def attempt() -> tuple[Invoice, list[Task]]:
         old = payable(organization_id, invoice_id)
-        change = changed(organization_id, old, _updated(old, values, now=now), now=now)
-        Unit(change.actions, [agenda.put(task, now=now) for task in change.tasks]).commit()
+        new = _updated(old, values, now=now)
+        held: list[Write] = []
+        if new.payment_status != old.payment_status:
+            is_paid = new.payment_status == "succeeded"
+            held = purchases.receiving(organization_id, old, now=now) if is_paid else _unpaid(organization_id, old)
+        change = changed(organization_id, old, new, now=now)
+        Unit(change.actions, held, [agenda.put(task, now=now) for task in change.tasks]).commit()
         return change.invoice, change.tasks
 
     return retrying(attempt, Resource.INVOICE)
@@ -195,19 +200,27 @@ def settled(invoice: Invoice, *, now: datetime, **amounts: int) -> Invoice:
 
 def settle_tasks(organization: OrganizationRef, invoice: Invoice, *, now: datetime) -> list[Task]:
     """The task that adds or gives up what a credit invoice purchased, once it is paid, failed or void; none for others."""
-    is_decided = invoice.payment_status != "pending" or invoice.status == "voided"
+    is_decided = invoice.payment_status != "pending" or invoice.status in ("voided", "closed")
     if invoice.purchase_id is None or not is_decided:
         return []
     return [agenda.task(SETTLE, organization, f"{invoice.id}#{invoice.version}", now)]
 
 
+def given_up(organization: OrganizationRef, old: Invoice, *, now: datetime) -> InvoiceChange:
+    """The end of an open invoice that nobody paid: it is never shown."""
+    new: Invoice = old.changed(now=now, status="closed")
+    tasks = settle_tasks(organization, new, now=now)
+    return InvoiceChange(new, store.replace_actions(organization.id, old, new), tasks)
+
+
 def payable(organization_id: OrganizationId, invoice_id: InvoiceId) -> Invoice:
-    """A visible invoice, or one that is shown once it is paid.
+    """A visible invoice, one that is shown once it is paid, or a purchase that was given up before it was shown.
 
     Raises: NotFound.
     """
     invoice = store.get(organization_id, invoice_id)
-    if invoice is None or not (invoice.visible or invoice.status == "open"):
+    is_known = invoice is not None and (invoice.visible or invoice.status == "open" or invoice.purchase_id is not None)
+    if invoice is None or not is_known:
         raise NotFound(Resource.INVOICE)
     return invoice
 
@@ -231,6 +244,8 @@ def _status_message(organization: OrganizationRef, old: Invoice, new: Invoice, *
 def _updated(old: Invoice, values: Mapping[str, Any], *, now: datetime) -> Invoice:
     if old.status == "voided":
         raise NotAllowed(ErrorCode.UPDATE_ON_VOIDED_INVOICE)
+    if old.status == "closed":
+        raise Forbidden(ErrorCode.INVALID_TYPE_OR_STATUS)
     fields: dict[str, Any] = {}
     if "payment_status" in values:
         if values["payment_status"] not in get_args(PaymentStatus):
@@ -243,6 +258,18 @@ def _updated(old: Invoice, values: Mapping[str, Any], *, now: datetime) -> Invoi
             raise NotAllowed(ErrorCode.METADATA_ON_DRAFT_INVOICE)
         fields["metadata"] = _metadata(old, values["metadata"], now=now)
     return old.model_copy(update={**fields, "updated_at": now})
+
+
+def _unpaid(organization_id: OrganizationId, invoice: Invoice) -> list[Write]:
+    """The writes that hold that an invoice may be set back: its ledger does not say that it is paid, nor are the credits that
+    it sold in their wallet.
+
+    Raises: Invalid.
+    """
+    is_settled, held = purchases.settled(organization_id, invoice)
+    if is_settled or invoice.due_amount_cents == 0:
+        raise Invalid.field("payment_status", ErrorCode.VALUE_IS_INVALID)
+    return held
 
 
 def _metadata(old: Invoice, entries: Any, *, now: datetime) -> tuple[MetadataPair, ...]:

@@ -129,6 +129,11 @@ def replace_actions(organization_id: OrganizationId, old: Invoice, new: Invoice)
     return [replaced, *counters.moved(organization_id, LIST, old.id, changes)]
 
 
+def check_action(organization_id: OrganizationId, seen: Invoice) -> Write:
+    """Refuse the transaction if somebody wrote an invoice since it was read."""
+    return InvoiceRow.check(invoice_key(organization_id, seen.id), InvoiceRow.version == seen.version)
+
+
 def invoice_key(organization_id: OrganizationId, invoice_id: InvoiceId) -> Key:
     """The key of an invoice; its fees lie under the same partition key."""
     return key(organization_id, "invoice", invoice_id), "-"

@@ -22,7 +22,7 @@ from chalicelib.features.credit_notes.records import CreditNote
 from chalicelib.features.credits import service as credits
 from chalicelib.features.credits.open_notes import NoteChange
 from chalicelib.features.customers import store as customer_store
-from chalicelib.features.invoices import overdue, store
+from chalicelib.features.invoices import overdue, purchases, store
 from chalicelib.features.invoices import service as invoices
 from chalicelib.features.invoices.records import Fee, Invoice
 from chalicelib.features.organizations import service as organizations
@@ -30,9 +30,9 @@ from chalicelib.features.organizations.records import Organization
 from chalicelib.platform import agenda, schema
 from chalicelib.platform.agenda import Task
 from chalicelib.platform.clock import OrganizationRef
-from chalicelib.platform.ids import CreditNoteId, InvoiceId, derived_id
+from chalicelib.platform.ids import CreditNoteId, InvoiceId, OrganizationId, derived_id
 from chalicelib.platform.retry import retrying
-from chalicelib.platform.unit import Unit
+from chalicelib.platform.unit import Unit, Write
 
 
 class VoidInput(schema.Request):
@@ -55,15 +55,30 @@ def void(
     def attempt() -> tuple[Invoice, list[Task]]:
         own = organizations.get(organization.id)
         old = invoices.find(own.id, invoice_id)
-        settled = old.invoice_type == "credit" and old.payment_status == "succeeded"
-        if old.status != "finalized" or settled:
-            raise NotAllowed(ErrorCode.NOT_VOIDABLE)
-        return _carry_out(own, old, request, now=now)
+        held = _voidable(own.id, old, request)
+        return _carry_out(own, old, request, held, now=now)
 
     return retrying(attempt, Resource.INVOICE)
 
 
-def _carry_out(own: Organization, old: Invoice, request: VoidInput, *, now: datetime) -> tuple[Invoice, list[Task]]:
+def _voidable(organization_id: OrganizationId, invoice: Invoice, request: VoidInput) -> list[Write]:
+    """The writes that hold what allows the void. What was paid of a purchase in part is refunded by the void or keeps it:
+    no note can be made on it later. Source: rules/invoices 1; rules/money 4, row 26.
+
+    Raises: NotAllowed.
+    """
+    is_settled, held = purchases.settled(organization_id, invoice)
+    is_purchase = invoice.invoice_type == "credit"
+    is_paid = is_purchase and invoice.payment_status == "succeeded"
+    is_stranded = is_purchase and invoice.total_paid_amount_cents > 0 and not request.generate_credit_note
+    if invoice.status != "finalized" or is_settled or is_paid or is_stranded:
+        raise NotAllowed(ErrorCode.NOT_VOIDABLE)
+    return held
+
+
+def _carry_out(
+    own: Organization, old: Invoice, request: VoidInput, held: Sequence[Write], *, now: datetime
+) -> tuple[Invoice, list[Task]]:
     found = credit_notes.get_many(own.id, old.note_ids)
     notes = [found[note_id] for note_id in old.note_ids]
     new = old.changed(now=now, status="voided", voided_at=now)
@@ -82,6 +97,7 @@ def _carry_out(own: Organization, old: Invoice, request: VoidInput, *, now: date
         store.replace_actions(own.id, old, new),
         credits.actions(own.id, (), [*changes, *restored.notes]),
         restored.writes,
+        held,
         followed,
         [agenda.put(task, now=now) for task in tasks],
     ).commit()
@@ -116,11 +132,15 @@ def _credited(
     whole = creditable.amounts_by_hand(state, state.remaining).total_cents
     # A coupon that was used after tax comes back by itself: it cannot be credited as well.
     late_coupons = invoice.coupons_amount_cents if invoice.version_number == VERSION_NUMBERS[AFTER_TAX] else 0
-    most = 0 if invoice.invoice_type == "credit" else max(0, whole - late_coupons)
-    if wanted.total_cents > most or wanted.refund_cents > state.refundable_cents:
+    is_purchase = invoice.invoice_type == "credit"
+    most = state.refundable_cents if is_purchase else max(0, whole - late_coupons)
+    is_wrong = is_purchase and wanted.credit_cents > 0
+    if is_wrong or wanted.total_cents > most or wanted.refund_cents > state.refundable_cents:
         raise Invalid.field("credit_refund_amount", ErrorCode.TOTAL_AMOUNT_EXCEEDS_INVOICE_AMOUNT)
     changes: list[NoteChange] = []
-    for parts, is_void in ((wanted, False), (Split(most - wanted.total_cents, 0, 0), True)):
+    # A purchase is refunded only: nothing is left of it to be credited.
+    rest = Split(0 if is_purchase else most - wanted.total_cents, 0, 0)
+    for parts, is_void in ((wanted, False), (rest, True)):
         if not parts.total_cents:
             continue
         items = _items(state, parts.total_cents)

@@ -7,6 +7,7 @@ from typing import Any
 from chalicelib.domain.error_codes import ErrorCode, Resource
 from chalicelib.domain.errors import Forbidden, Invalid, NotFound
 from chalicelib.domain.invoicing import numbers
+from chalicelib.features.invoices import purchases
 from chalicelib.features.invoices import service as invoices
 from chalicelib.features.invoices.records import Invoice
 from chalicelib.features.payments import serializer, store
@@ -27,7 +28,8 @@ PRINT = agenda.kind("print_payment_receipt", rank=97, real_time=True, queue="doc
 def record(organization: OrganizationRef, values: Mapping[str, Any], *, now: datetime) -> tuple[Payment, list[Task]]:
     """Record a payment that was made by hand; returns it and the tasks to push. Source: rules/invoices 10.
 
-    Raises: Invalid, also for more than is due; NotFound; Forbidden, where the invoice is not final; ChangedMeanwhile.
+    Raises: Invalid, also for more than is due; NotFound; Forbidden, where the invoice is not final or its wallet has ended;
+        ChangedMeanwhile.
     """
     request = schema.parse(PaymentInput, {"amount_cents": None, **values})
     if request.paid_at is not None and request.paid_at > now:
@@ -36,6 +38,7 @@ def record(organization: OrganizationRef, values: Mapping[str, Any], *, now: dat
 
     def attempt() -> tuple[Payment, list[Task]]:
         invoice = _payable(organization.id, InvoiceId(request.invoice_id), request.amount_cents)
+        held = purchases.receiving(organization.id, invoice, now=now)
         payment = Payment(
             id=payment_id,
             created_at=now,
@@ -51,7 +54,7 @@ def record(organization: OrganizationRef, values: Mapping[str, Any], *, now: dat
             reference=request.reference or "",
             paid_at=request.paid_at or now,
         )
-        return payment, _written(organization, invoice, payment, receipt_id, now=now)
+        return payment, _written(organization, invoice, payment, receipt_id, held, now=now)
 
     return retrying(attempt, Resource.PAYMENT)
 
@@ -112,9 +115,15 @@ def _payable(organization_id: OrganizationId, invoice_id: InvoiceId, amount_cent
 
 
 def _written(
-    organization: OrganizationRef, invoice: Invoice, payment: Payment, receipt_id: PaymentReceiptId, *, now: datetime
+    organization: OrganizationRef,
+    invoice: Invoice,
+    payment: Payment,
+    receipt_id: PaymentReceiptId,
+    held: Sequence[Write],
+    *,
+    now: datetime,
 ) -> list[Task]:
-    """Write a succeeded payment with its receipt and all that it changes; the tasks to push."""
+    """Write a succeeded payment with its receipt and all that it changes; the tasks to push. `held`: what allows it."""
     paid = invoice.total_paid_amount_cents + payment.amount_cents
     after = invoices.settled(invoice, now=now, total_paid_amount_cents=paid, payments=invoice.payments + 1)
     change = invoices.changed(organization.id, invoice, after, now=now)
@@ -138,5 +147,5 @@ def _written(
     order = agenda.task(PRINT, organization, receipt.id, clock.utc_now())
     tasks = [message, *change.tasks, order]
     entered = store.create_actions(organization.id, payment, receipt)
-    Unit(change.actions, entered, [agenda.put(task, now=now) for task in tasks]).commit()
+    Unit(change.actions, entered, held, [agenda.put(task, now=now) for task in tasks]).commit()
     return tasks

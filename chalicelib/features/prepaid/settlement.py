@@ -23,6 +23,8 @@ from chalicelib.platform.agenda import Task
 from chalicelib.platform.ids import InvoiceId
 from chalicelib.platform.unit import Unit
 
+_GIVEN_UP = ("voided", "closed")
+
 
 def settle(task: Task, now: datetime) -> None:
     """Carry out what a credit invoice's payment status calls for. A purchase that is settled stays so; one that failed is
@@ -43,15 +45,21 @@ def settle(task: Task, now: datetime) -> None:
     else:
         tasks = wallet_writing.tasks(organization, change, now=now)
         actions = wallet_writing.writes(organization, change, now=now)
-        Unit(actions, agenda.done(task), (agenda.put(each, now=now) for each in tasks)).commit()
+        # Who voids the invoice, or sets its status back, at this instant makes the task run again.
+        Unit(
+            actions,
+            invoices.check_action(organization.id, invoice),
+            agenda.done(task),
+            (agenda.put(each, now=now) for each in tasks),
+        ).commit()
         agenda.push([each for each in tasks if not each.in_clock])
 
 
 def _change(wallet: Wallet, entry: WalletTransaction, invoice: Invoice, *, now: datetime) -> WalletChange | None:
-    is_paid = invoice.payment_status == "succeeded" and invoice.status != "voided"
+    is_paid = invoice.payment_status == "succeeded" and invoice.status not in _GIVEN_UP
     if is_paid and entry.status != "settled":
         return ledger.settled(wallet, entry, now=now)
-    is_lost = invoice.payment_status == "failed" or invoice.status == "voided"
+    is_lost = invoice.payment_status == "failed" or invoice.status in _GIVEN_UP
     return ledger.failed(wallet, entry, now=now) if is_lost and entry.status == "pending" else None
 
 

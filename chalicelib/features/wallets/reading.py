@@ -88,6 +88,11 @@ def transactions(
     return store.transactions(organization_id, ids)
 
 
+def unsettled_purchases(organization_id: OrganizationId, wallet_id: WalletId) -> list[WalletTransaction]:
+    """A wallet's purchases that are not settled; found by an index, which may lag."""
+    return store.unsettled_purchases(organization_id, wallet_id)
+
+
 def filled_by(
     organization_id: OrganizationId, purchase_ids: Sequence[WalletTransactionId]
 ) -> dict[WalletTransactionId, Wallet]:

@@ -307,7 +307,7 @@ def end_all(organization: OrganizationRef, customer_id: CustomerId, done: Write,
         (agenda.put(each, now=now) for each in following),
         done,
     ).commit()
-    agenda.push(following)
+    agenda.push([each for each in following if not each.in_clock])
 
 
 def _written(

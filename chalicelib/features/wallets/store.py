@@ -15,7 +15,9 @@ Access patterns
     3 create_actions, replace_action         part of the change's transaction
     4 transaction(org, id), transactions(org, ids)   GetItem, BatchGet   consistent
     5 create_transaction, replace_transaction        part of the change's transaction, with the wallet
-    6 listings.page, listings.transactions   Query   index list or owner
+    6 check_action, check_transaction                       part of a change that rests on an entry
+    7 unsettled_purchases(org, wallet)                Query      index owner, then 4
+    8 listings.page, listings.transactions   Query   index list or owner
 """
 
 from collections.abc import Collection, Sequence
@@ -24,7 +26,7 @@ from pynamodb.attributes import UnicodeAttribute
 
 from chalicelib.features.customers.items import CustomerItem, CustomerItems, customer_pk
 from chalicelib.features.wallets.records import Wallet, WalletTransaction
-from chalicelib.platform import counters
+from chalicelib.platform import counters, rows
 from chalicelib.platform.attributes import RecordAttribute
 from chalicelib.platform.collection import RecordRow
 from chalicelib.platform.dynamodb import Key
@@ -97,6 +99,11 @@ def replace_action(organization_id: OrganizationId, old: Wallet, new: Wallet) ->
     return _row(organization_id, new).replace(old.version)
 
 
+def check_action(organization_id: OrganizationId, seen: Wallet) -> Write:
+    """Refuse the transaction if somebody wrote a wallet since it was read."""
+    return WalletRow.check(_row(organization_id, seen).key, WalletRow.version == seen.version)
+
+
 def transaction(organization_id: OrganizationId, transaction_id: WalletTransactionId) -> WalletTransaction | None:
     """The entry under an id."""
     found = WalletTransactionRow.find(*_transaction_key(organization_id, transaction_id))
@@ -111,6 +118,13 @@ def transactions(
     return {row.record.id: row.value for row in found.values()}
 
 
+def unsettled_purchases(organization_id: OrganizationId, wallet_id: WalletId) -> list[WalletTransaction]:
+    """A wallet's purchases that are not settled, the oldest first; found by an index, which may lag, and read consistently."""
+    found = WalletTransactionRow.select(owner_pk(organization_id, wallet_id), index="owner", where=_IS_UNSETTLED)
+    current = transactions(organization_id, [row.record.id for row in found])
+    return [each for each in current.values() if each.status != "settled"]
+
+
 def create_transaction(organization_id: OrganizationId, entry: WalletTransaction) -> Write:
     """Store a new entry; refused where one of this id stands already."""
     return _transaction_row(organization_id, entry).create()
@@ -119,6 +133,15 @@ def create_transaction(organization_id: OrganizationId, entry: WalletTransaction
 def replace_transaction(organization_id: OrganizationId, old: WalletTransaction, new: WalletTransaction) -> Write:
     """Write `new` over `old`; refused if somebody else wrote in between."""
     return _transaction_row(organization_id, new).replace(old.version)
+
+
+def check_transaction(organization_id: OrganizationId, seen: WalletTransaction) -> Write:
+    """Refuse the transaction if somebody wrote an entry since it was read."""
+    place = _transaction_key(organization_id, seen.id)
+    return WalletTransactionRow.check(place, WalletTransactionRow.version == seen.version)
+
+
+_IS_UNSETTLED = (rows.field("transaction_status") == "purchased") & (rows.field("status") != "settled")
 
 
 def owner_pk(organization_id: OrganizationId, wallet_id: WalletId) -> str:

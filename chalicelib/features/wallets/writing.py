@@ -21,6 +21,8 @@ EXPIRE = agenda.kind("expire_wallet", rank=4)
 TOP_UP = agenda.kind("top_up_wallet", rank=55)
 # The wallets of a deleted customer end after its drafts became final, which they still pay. Source: rules/money 6, row 33.
 CLOSE = agenda.kind("end_wallets", rank=25)
+# The purchases of a wallet that has ended are given up.
+CANCEL = agenda.kind("cancel_purchases", rank=5)
 # The messages of a change. In real time whatever clock the organization has.
 TOLD = agenda.kind("wallet_changed", rank=87, real_time=True)
 
@@ -58,8 +60,8 @@ def _planned(wallet: Wallet | None) -> dict[tuple[Kind, str], datetime]:
 def tasks(
     organization: OrganizationRef, change: WalletChange, *, now: datetime, occasion: str | None = None
 ) -> list[Task]:
-    """The tasks that follow a change: its messages, and a look at what depends on the balance. `occasion`: what changes
-    several wallets of a customer, for which one look suffices."""
+    """The tasks that follow a change: its messages, and a look at what depends on the balance or, at the wallet's end, at its
+    purchases. `occasion`: what changes several wallets of a customer, for which one look suffices."""
     wallet, entries = change.after, [each.after for each in change.entries]
     shown = {each.id for each in entries}
     kept = wallet.model_copy(update={"lots": tuple(lot for lot in wallet.lots if lot.transaction_id in shown)})
@@ -74,6 +76,8 @@ def tasks(
         "at": stamp(now),
     }
     told = agenda.task(TOLD, organization, f"{wallet.id}#{version}", clock.utc_now(), detail)
+    if change.message == "wallet.terminated":
+        return [told, agenda.task(CANCEL, organization, wallet.id, now)]
     cause = occasion or f"{wallet.id}#{version}"
     refresh = usage_watch.refresh_task(organization, wallet.customer_id, cause, now)
     return [told, refresh] if wallet.status == "active" else [told]
@@ -95,6 +99,16 @@ def depleted_task(organization: OrganizationRef, wallet: Wallet, usage_cents: in
         "at": stamp(now),
     }
     return agenda.task(TOLD, organization, f"{wallet.id}#{wallet.version + 1}#depleted", clock.utc_now(), detail)
+
+
+def check_wallet(organization_id: OrganizationId, seen: Wallet) -> Write:
+    """Refuse the transaction if somebody wrote a wallet since it was read."""
+    return store.check_action(organization_id, seen)
+
+
+def check_entry(organization_id: OrganizationId, seen: WalletTransaction) -> Write:
+    """Refuse the transaction if somebody wrote an entry since it was read."""
+    return store.check_transaction(organization_id, seen)
 
 
 def mark_action(organization_id: OrganizationId, wallet: Wallet, **values: Any) -> Write:
