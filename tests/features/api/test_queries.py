@@ -1,13 +1,12 @@
 """What a query says is understood or refused: words outside an enumeration, switches, days, numbers, pages, repetitions."""
 
-import itertools
 from urllib.parse import quote
 
 import pytest
 
 from app import app
 from tests.support import bodies, strict
-from tests.support.story import Story
+from tests.support.story import Story, work
 
 WORDS = "value_is_invalid"
 CASES = [
@@ -77,7 +76,9 @@ GARBAGE = [
 
 @pytest.fixture(scope="module")
 def of_everything(module_aws: None) -> bodies.World:
-    return bodies.world()
+    world = bodies.world()
+    work()  # Whatever a list still waits for: a read waits two seconds for it, each time.
+    return world
 
 
 @pytest.fixture
@@ -87,10 +88,9 @@ def story(module_aws: None) -> Story:
 
 def test_garbage_is_refused_under_its_name(of_everything):
     story = of_everything.story
-    for n, (path, name, code, field) in enumerate(CASES):
+    for path, name, code, field in CASES:
         joint = "&" if "?" in path else "?"
-        # One reader refuses them all: each name meets four kinds of garbage, and each kind many names.
-        for text in itertools.islice(itertools.cycle(GARBAGE), 4 * n, 4 * n + 4):
+        for text in GARBAGE:
             for query in (f"{quote(name)}={quote(text)}", f"{quote(name)}={quote(text)}&{quote(name)}=true"):
                 answer = story.call("GET", f"{path}{joint}{query}")
                 assert answer.status == 422, (path, query, answer)
@@ -149,14 +149,11 @@ def test_a_page_far_past_the_end_is_empty_with_true_totals(of_everything):
     urls = [*lists(of_everything), "/events?external_subscription_id=sub", "/fees?payment_status=pending"]
     urls += ["/customers?search_term=cust", "/invoices?status=finalized", "/subscriptions?external_customer_id=cust"]
     assert len(urls) > 20
-    # One reader of pages serves all lists: each list meets some of the values, and each value many lists.
-    texts = itertools.cycle(["x", "-1", "1.5", "1e3", "%EF%BC%91", "%00", "1 "])
-    pages = itertools.cycle([10**9, 10**8, 10**12, 10**15, 10**30, "9" * 4000, 7])
     for url in urls:
         joint = "&" if "?" in url else "?"
         first = story.ok("GET", url)
         plural = next(name for name in first if name != "meta")
-        for page in itertools.islice(pages, 3):
+        for page in (10**9, 10**8, 10**12, 10**15, 10**30, "9" * 4000, 7):
             answer = story.ok("GET", f"{url}{joint}page={page}")
             assert answer[plural] == [], (url, page)
             assert answer["meta"]["total_count"] == first["meta"]["total_count"], (url, page)
@@ -164,7 +161,7 @@ def test_a_page_far_past_the_end_is_empty_with_true_totals(of_everything):
             assert answer["meta"]["next_page"] is None, (url, page)
             if first["meta"]["total_count"]:
                 assert answer["meta"]["current_page"] == min(int(page) if page != "9" * 4000 else 10**15, 10**15)
-        for text in itertools.islice(texts, 2):
+        for text in ("x", "-1", "1.5", "1e3", "%EF%BC%91", "%00", "1 "):
             for name in ("page", "per_page"):
                 answer = story.call("GET", f"{url}{joint}{name}={quote(text, safe='%')}")
                 assert (answer.status, answer.body["error_details"]) == (422, {name: ["value_is_invalid"]}), (url, text)
