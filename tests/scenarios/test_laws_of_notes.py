@@ -75,7 +75,7 @@ def _note_of(
 ) -> None:
     items = [{"fee_id": fees[place], "amount_cents": (3335, 7, 1234)[place] * part // 200} for place, part in shares]
     sent: dict[str, Any] = {"invoice_id": invoice.id, "items": items}
-    estimated = _allowed(lambda: by_hand.estimate(story.ref.id, sent))
+    estimated = _allowed(lambda: by_hand.estimate(story.ref.id, sent, now=clock.now(story.ref)))
     if estimated is None:
         return
     found = estimated[2]

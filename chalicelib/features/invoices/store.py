@@ -19,6 +19,7 @@ Access patterns
     9 get_many(org, ids)        BatchGet  consistent
    10 fees_among(org, ...)      Query     consistent, one build, page by page until all are found
    11 latest(org, number)       Query     index list: one page
+   12 check_action(org, seen)   part of another's transaction, which holds only while the invoice is as it was read
 """
 
 import itertools
