@@ -124,7 +124,7 @@ def complete(story: Story, invoice: Invoice) -> None:
         by_hand.create(story.ref, sent, now=clock.now(story.ref))
     after = invoices.find(story.ref.id, invoice.id)
     check(story, after)
-    assert (after.creditable_cents, after.refundable_cents) == (0, 0)
+    assert (after.creditable_cents, after.refundable_cents()) == (0, 0)
 
 
 def of(story: Story, invoice: Invoice) -> list[CreditNote]:

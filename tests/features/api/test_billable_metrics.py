@@ -188,9 +188,9 @@ def test_what_decides_units_is_fixed_while_a_plan_uses_the_metric(story):
         "aggregation_type": "recurring_count_agg",
         "field_name": "g",
         "recurring": True,
-        "rounding_function": "up",
-        "rounding_precision": 99,
-        "weighted_interval": "hours",
+        "rounding_function": "floor",
+        "rounding_precision": 9,
+        "weighted_interval": "seconds",
         "expression": ")",
     }
     filters = [{"key": "a", "values": ["1"]}]
