@@ -17,8 +17,8 @@ from chalicelib.features.metering import erase, log_reader
 from chalicelib.features.metering.event import milliseconds_of
 from chalicelib.features.plans import changes as plan_changes
 from chalicelib.features.subscriptions import reading as subscriptions
-from chalicelib.platform import agenda, clock, jobs
-from chalicelib.platform.agenda import Task
+from chalicelib.platform import agenda, clock
+from chalicelib.platform.agenda import Task, runner
 from chalicelib.platform.ids import BillableMetricId, OrganizationId, PlanId
 from chalicelib.platform.retry import retrying
 from chalicelib.platform.walk import place_of, walk
@@ -26,7 +26,7 @@ from chalicelib.platform.walk import place_of, walk
 T = TypeVar("T")
 
 
-@jobs.handles(changes.DETACH)
+@runner.handles(changes.DETACH)
 def detach(task: Task, now: datetime) -> None:
     """Take the metric's charges out of all plans, those of single subscriptions too."""
     organization_id, metric_id = task.organization.id, task.subject
@@ -40,7 +40,7 @@ def detach(task: Task, now: datetime) -> None:
     )
 
 
-@jobs.handles(changes.ERASE)
+@runner.handles(changes.ERASE)
 def erase_events(task: Task, now: datetime) -> None:
     """Erase the events of the metric's code that had come when it was deleted: those of current and draft periods, or,
     where the task says `whole`, all."""
@@ -71,7 +71,7 @@ def _open_since_ms(organization_id: OrganizationId, external_id: str, *, has_dra
     return 0 if since is None else milliseconds_of(since)
 
 
-@jobs.handles(changes.REFRESH)
+@runner.handles(changes.REFRESH)
 def refresh_drafts(task: Task, now: datetime) -> None:
     """Compute the drafts again that hold fees of the metric."""
     organization_id, metric_id = task.organization.id, task.subject

@@ -3,17 +3,16 @@
 from datetime import datetime
 
 from chalicelib.features.coupons import applying, service
-from chalicelib.platform import jobs
-from chalicelib.platform.agenda import Task
+from chalicelib.platform.agenda import Task, runner
 
 
-@jobs.handles(service.EXPIRE)
+@runner.handles(service.EXPIRE)
 def expire(task: Task, now: datetime) -> None:
     """Terminate a coupon at its expiration."""
     service.expire(task, now)
 
 
-@jobs.handles(service.END_APPLICATIONS)
+@runner.handles(service.END_APPLICATIONS)
 def end_applications(task: Task, now: datetime) -> None:
     """End the applications of a deleted coupon."""
     applying.end_applications(task, now)

@@ -4,8 +4,8 @@ from datetime import datetime
 
 from chalicelib.features.credit_notes import service
 from chalicelib.features.webhooks import service as webhooks
-from chalicelib.platform import agenda, jobs
-from chalicelib.platform.agenda import Task
+from chalicelib.platform import agenda
+from chalicelib.platform.agenda import Task, runner
 from chalicelib.platform.ids import CreditNoteId
 from chalicelib.platform.timestamps import unstamp
 from chalicelib.platform.unit import Unit
@@ -13,7 +13,7 @@ from chalicelib.platform.unit import Unit
 _MESSAGE = "credit_note.created"
 
 
-@jobs.handles(service.ISSUED)
+@runner.handles(service.ISSUED)
 def issued(task: Task, now: datetime) -> None:
     """Send the event to every endpoint and order the print, together with the end of the task."""
     organization_id = task.organization.id

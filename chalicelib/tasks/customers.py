@@ -6,13 +6,13 @@ from chalicelib.features.customers import service
 from chalicelib.features.invoices import reading as invoices
 from chalicelib.features.invoices.records import Invoice
 from chalicelib.features.invoicing import following
-from chalicelib.platform import agenda, clock, jobs
-from chalicelib.platform.agenda import Task
+from chalicelib.platform import agenda, clock
+from chalicelib.platform.agenda import Task, runner
 from chalicelib.platform.ids import CustomerId
 from chalicelib.platform.walk import place_of, walk
 
 
-@jobs.handles(service.REPLAN)
+@runner.handles(service.REPLAN)
 def replan(task: Task, now: datetime) -> None:
     """Let billing look at each of them now; it finds the next billing instant of the new zone. Twice is harmless."""
     for pushed in service.look_now(task.organization, now=clock.now(task.organization)):
@@ -20,7 +20,7 @@ def replan(task: Task, now: datetime) -> None:
     agenda.done(task).alone()
 
 
-@jobs.handles(service.FOLLOW)
+@runner.handles(service.FOLLOW)
 def follow_customer(task: Task, now: datetime) -> None:
     """Bring a customer's drafts in line with its settings."""
     for draft in invoices.drafts_of(task.organization.id, CustomerId(task.detail["customer_id"])):
@@ -28,7 +28,7 @@ def follow_customer(task: Task, now: datetime) -> None:
     agenda.done(task).alone()
 
 
-@jobs.handles(service.FOLLOW_ALL)
+@runner.handles(service.FOLLOW_ALL)
 def follow_organization(task: Task, now: datetime) -> None:
     """Bring all drafts in line with the settings of the organization."""
 

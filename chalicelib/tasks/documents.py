@@ -22,13 +22,13 @@ from chalicelib.features.organizations.records import Organization
 from chalicelib.features.payments import service as payments
 from chalicelib.features.wallets import reading as wallets
 from chalicelib.features.webhooks import service as webhooks
-from chalicelib.platform import agenda, clock, files, jobs
-from chalicelib.platform.agenda import Task
+from chalicelib.platform import agenda, clock, files
+from chalicelib.platform.agenda import Task, runner
 from chalicelib.platform.ids import CreditNoteId, InvoiceId, OrganizationId, PaymentReceiptId, SubscriptionId
 from chalicelib.platform.unit import Unit
 
 
-@jobs.handles(invoices.PRINT)
+@runner.handles(invoices.PRINT)
 def print_invoice(task: Task, now: datetime) -> None:
     """Print a final invoice, and tell that it is printed."""
     organization_id = task.organization.id
@@ -54,7 +54,7 @@ def print_invoice(task: Task, now: datetime) -> None:
     agenda.push([generated])
 
 
-@jobs.handles(credit_notes.PRINT)
+@runner.handles(credit_notes.PRINT)
 def print_credit_note(task: Task, now: datetime) -> None:
     """Print a final credit note, and tell that it is printed."""
     organization_id = task.organization.id
@@ -80,7 +80,7 @@ def print_credit_note(task: Task, now: datetime) -> None:
     agenda.push([generated])
 
 
-@jobs.handles(payments.PRINT)
+@runner.handles(payments.PRINT)
 def print_payment_receipt(task: Task, now: datetime) -> None:
     """Print a receipt, and tell that it is printed."""
     organization_id = task.organization.id

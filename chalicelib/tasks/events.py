@@ -10,8 +10,8 @@ from chalicelib.domain.aggregation import faults
 from chalicelib.features.metering import log, log_reader
 from chalicelib.features.metering.log_items import Reference
 from chalicelib.features.webhooks import service as webhooks
-from chalicelib.platform import agenda, jobs
-from chalicelib.platform.agenda import Task
+from chalicelib.platform import agenda
+from chalicelib.platform.agenda import Task, runner
 from chalicelib.platform.ids import derived_id
 from chalicelib.platform.unit import Unit
 from chalicelib.platform.usage_table import usage
@@ -20,7 +20,7 @@ from chalicelib.platform.usage_table import usage
 _MARKS_AT_ONCE = 90
 
 
-@jobs.handles(log.ERRORS)
+@runner.handles(log.ERRORS)
 def tell(task: Task, now: datetime) -> None:
     """Announce the faults of an hour, once: the marks of announced faults go together with the task."""
     marks = log_reader.faulty_marks(task.organization.id, task.subject)

@@ -7,13 +7,13 @@ from chalicelib.features.audit import late
 from chalicelib.features.fees import service as fees_room
 from chalicelib.features.invoices import collecting, overdue, reading, service
 from chalicelib.features.webhooks import service as webhooks
-from chalicelib.platform import agenda, clock, jobs
-from chalicelib.platform.agenda import Task
+from chalicelib.platform import agenda, clock
+from chalicelib.platform.agenda import Task, runner
 from chalicelib.platform.ids import InvoiceId
 from chalicelib.platform.unit import Unit
 
 
-@jobs.handles(service.ISSUED)
+@runner.handles(service.ISSUED)
 def issued(task: Task, now: datetime) -> None:
     """Fan out, all together with the end of the task: messages to every endpoint, of a final one the print order, and its
     fees among all others."""
@@ -44,7 +44,7 @@ def issued(task: Task, now: datetime) -> None:
         late.watch(task.organization, now=now)
 
 
-@jobs.handles(overdue.OVERDUE)
+@runner.handles(overdue.OVERDUE)
 def become_overdue(task: Task, now: datetime) -> None:
     """Mark an invoice that was not paid by its due day."""
     agenda.push(collecting.become_overdue(task, now=now))

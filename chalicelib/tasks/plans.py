@@ -4,13 +4,13 @@ from datetime import datetime
 
 from chalicelib.features.plans import changes
 from chalicelib.features.plans.overrides import passing_on
-from chalicelib.platform import agenda, jobs
-from chalicelib.platform.agenda import Task
+from chalicelib.platform import agenda
+from chalicelib.platform.agenda import Task, runner
 from chalicelib.platform.ids import PlanId
 from chalicelib.platform.unit import Unit
 
 
-@jobs.handles(changes.CASCADE)
+@runner.handles(changes.CASCADE)
 def pass_on(task: Task, now: datetime) -> None:
     """Let all children follow the plan's changes up to the task's version."""
     plan_id, version = PlanId(task.detail["plan_id"]), task.detail["version"]

@@ -16,15 +16,15 @@ from chalicelib.features.plans.records import Plan
 from chalicelib.features.subscriptions import endings, plan_changes, schemas
 from chalicelib.features.subscriptions.change import Change, change_of
 from chalicelib.features.subscriptions.records import Status, Subscription
-from chalicelib.platform import agenda, jobs
-from chalicelib.platform.agenda import Task
+from chalicelib.platform import agenda
+from chalicelib.platform.agenda import Task, runner
 from chalicelib.platform.ids import CustomerId, PlanId, SubscriptionId
 from chalicelib.platform.retry import retrying
 from chalicelib.platform.unit import Unit
 from chalicelib.platform.walk import place_of, walk
 
 
-@jobs.handles(changes.FOLLOW)
+@runner.handles(changes.FOLLOW)
 def follow(task: Task, now: datetime) -> None:
     """After a change of a plan: changes of plan that waited are looked at again, more units of fixed charges in advance
     are billed, drafts are computed again. Source: rules/catalog 2; rules/billing-periods 11."""
@@ -105,7 +105,7 @@ def _bills_units(plan: Plan, subscription: Subscription, now: datetime) -> bool:
     )
 
 
-@jobs.handles(changes.DELETE)
+@runner.handles(changes.DELETE)
 def delete(task: Task, now: datetime) -> None:
     """After the deletion of a plan: its subscriptions end with their documents, drafts on it become final, and so for its
     children. Source: rules/catalog 2.2."""

@@ -6,12 +6,12 @@ from chalicelib.features.invoices import reading as invoices
 from chalicelib.features.invoices.records import Invoice
 from chalicelib.features.invoicing import drafts
 from chalicelib.features.taxes import service
-from chalicelib.platform import agenda, jobs
-from chalicelib.platform.agenda import Task
+from chalicelib.platform import agenda
+from chalicelib.platform.agenda import Task, runner
 from chalicelib.platform.walk import place_of, walk
 
 
-@jobs.handles(service.REFRESH)
+@runner.handles(service.REFRESH)
 def refresh_drafts(task: Task, now: datetime) -> None:
     """Compute the drafts again that have the tax, or all where it became one of the organization's. Idempotent."""
     organization_id, tax_id = task.organization.id, task.detail["tax_id"]

@@ -5,12 +5,12 @@ from datetime import datetime
 
 from chalicelib import limits
 from chalicelib.features.sandbox import service
-from chalicelib.platform import agenda, clock, jobs
-from chalicelib.platform.agenda import Task
+from chalicelib.platform import agenda, clock
+from chalicelib.platform.agenda import Task, runner
 from chalicelib.platform.dynamodb import ConditionFailed
 
 
-@jobs.handles(service.ADVANCE)
+@runner.handles(service.ADVANCE)
 def advance(task: Task, now: datetime) -> None:
     """Go on for a slice; then the job is put back behind those of others. Arriving removes the task."""
     end = time.monotonic() + limits.CLOCK_SLICE_SECONDS

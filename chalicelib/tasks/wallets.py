@@ -15,20 +15,20 @@ from chalicelib.features.wallets import service as wallets
 from chalicelib.features.wallets import writing as wallet_writing
 from chalicelib.features.wallets.records import Wallet, WalletTransaction
 from chalicelib.features.webhooks import service as webhooks
-from chalicelib.platform import agenda, clock, jobs
-from chalicelib.platform.agenda import Task
+from chalicelib.platform import agenda, clock
+from chalicelib.platform.agenda import Task, runner
 from chalicelib.platform.ids import CustomerId
 from chalicelib.platform.timestamps import unstamp
 from chalicelib.platform.unit import Unit
 
 
-@jobs.handles(wallet_writing.EXPIRE)
+@runner.handles(wallet_writing.EXPIRE)
 def expire(task: Task, now: datetime) -> None:
     """End a wallet at the instant that it says."""
     wallets.expire(task, now)
 
 
-@jobs.handles(wallet_writing.CLOSE)
+@runner.handles(wallet_writing.CLOSE)
 def close(task: Task, now: datetime) -> None:
     """End a deleted customer's wallets, once none of its drafts is left to be paid."""
     organization, customer_id = task.organization, CustomerId(task.subject)
@@ -38,31 +38,31 @@ def close(task: Task, now: datetime) -> None:
     wallets.end_all(organization, customer_id, agenda.done(task), now=now)
 
 
-@jobs.handles(wallet_writing.CANCEL)
+@runner.handles(wallet_writing.CANCEL)
 def cancel(task: Task, now: datetime) -> None:
     """Give up what was purchased for a wallet that has ended, and not paid."""
     cancelling.cancel(task, now)
 
 
-@jobs.handles(wallet_writing.TOP_UP)
+@runner.handles(wallet_writing.TOP_UP)
 def top_up(task: Task, now: datetime) -> None:
     """Top a wallet up by its interval rule."""
     recurring.top_up(task, now)
 
 
-@jobs.handles(usage_watch.REFRESH)
+@runner.handles(usage_watch.REFRESH)
 def refresh(task: Task, now: datetime) -> None:
     """Look at what depends on a customer's ongoing balances."""
     recurring.refresh(task, now)
 
 
-@jobs.handles(invoices.SETTLE)
+@runner.handles(invoices.SETTLE)
 def settle(task: Task, now: datetime) -> None:
     """Add, or give up, what a credit invoice purchased."""
     settlement.settle(task, now)
 
 
-@jobs.handles(wallet_writing.TOLD)
+@runner.handles(wallet_writing.TOLD)
 def told(task: Task, now: datetime) -> None:
     """Send the messages of a change to every endpoint, together with the end of the task."""
     wallet = Wallet.model_validate(task.detail["wallet"])

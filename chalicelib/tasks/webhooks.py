@@ -7,8 +7,8 @@ from datetime import datetime, timedelta
 from chalicelib import limits
 from chalicelib.features.webhooks import delivery, service
 from chalicelib.features.webhooks.records import Message
-from chalicelib.platform import agenda, clock, jobs
-from chalicelib.platform.agenda import Task
+from chalicelib.platform import agenda, clock
+from chalicelib.platform.agenda import Task, runner
 from chalicelib.platform.dynamodb import ConditionFailed
 from chalicelib.platform.unit import Unit
 
@@ -16,7 +16,7 @@ from chalicelib.platform.unit import Unit
 _LEASE = timedelta(seconds=limits.WEBHOOK_TIMEOUT_SECONDS + 30)
 
 
-@jobs.handles(service.ANNOUNCE)
+@runner.handles(service.ANNOUNCE)
 def announce(task: Task, now: datetime) -> None:
     """Make the messages, all together with the end of the announcement."""
     actions, deliveries = service.messages_for(task)
@@ -24,7 +24,7 @@ def announce(task: Task, now: datetime) -> None:
     agenda.push(deliveries)
 
 
-@jobs.handles(service.DELIVER)
+@runner.handles(service.DELIVER)
 def deliver(task: Task, now: datetime) -> None:
     """One attempt. The lease is taken first: two workers with the same message make one call, and one that dies in its
     call leaves the lease, by which the attempt is counted."""

@@ -11,8 +11,8 @@ from typing import Any
 
 from chalicelib import limits
 from chalicelib.features.sandbox import service as test_clock
-from chalicelib.platform import agenda, clock, jobs, log, queues
-from chalicelib.platform.agenda import Task
+from chalicelib.platform import agenda, clock, log, queues
+from chalicelib.platform.agenda import Task, runner
 from chalicelib.platform.busy import is_busy
 from chalicelib.platform.dynamodb import ConditionFailed
 from chalicelib.platform.fairness import in_turns
@@ -107,7 +107,7 @@ def _handle_one(message: Mapping[str, Any], holder: Holder) -> None:
     if task.in_clock:
         _handle_sandbox(task)
     elif task.run_at <= real_now + _EARLY and not holder.hold(task, real_now=real_now):
-        jobs.run(task, now=task.due_at)
+        runner.run(task, now=task.due_at)
 
 
 def _handle_sandbox(task: Task) -> None:

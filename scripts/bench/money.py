@@ -10,8 +10,8 @@ from chalicelib.features.customers import service as customers
 from chalicelib.features.invoices import store as invoices
 from chalicelib.features.invoicing import finalize
 from chalicelib.features.metering import progress
-from chalicelib.platform import agenda, clock, jobs
-from chalicelib.platform.agenda import Task
+from chalicelib.platform import agenda, clock
+from chalicelib.platform.agenda import Task, runner
 from chalicelib.tasks import billing
 from scripts.bench.billing import bench_story, customer_of_nine_metrics
 from scripts.bench.tables import Row
@@ -56,7 +56,7 @@ def numbers(drafts: int) -> Row:
 
 def _carried_out(task: Task) -> None:
     """Run a task until it is through: what lost too many races is put off, as in the queue."""
-    while jobs.run(task, now=task.due_at) is not None:
+    while runner.run(task, now=task.due_at) is not None:
         found = agenda.find(task.key)
         if found is None:
             return

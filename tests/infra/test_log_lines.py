@@ -17,7 +17,8 @@ from chalicelib.features.metering import definitions, messages, write
 from chalicelib.features.metering import log as log_of_events
 from chalicelib.features.organizations import service as organizations
 from chalicelib.features.webhooks import service as webhooks
-from chalicelib.platform import agenda, jobs, log
+from chalicelib.platform import agenda, log
+from chalicelib.platform.agenda import runner
 from chalicelib.platform.clock import OrganizationRef
 from chalicelib.platform.log import logger
 from tests.support.items import core
@@ -92,7 +93,7 @@ def test_a_line_of_a_task_has_its_message_organization_and_kind_and_the_next_mes
 ):
     one, two = OrganizationRef("one", sandbox=False), OrganizationRef("two", sandbox=False)
     for kind in (webhooks.ANNOUNCE, webhooks.DELIVER):
-        monkeypatch.setitem(jobs._handlers, kind.name, fail)
+        monkeypatch.setitem(runner._handlers, kind.name, fail)
     tasks = [a_task(one, webhooks.ANNOUNCE, "a"), a_task(two, webhooks.DELIVER, "b")]
     wiring.work([tasks[0], {"messageId": "unreadable", "body": "{"}, tasks[1]])
     failed = {line["message_id"]: keys_of(line) for line in lines() if line["message"].endswith("failed")}
@@ -112,7 +113,7 @@ def test_messages_worked_on_at_once_do_not_mix(aws, monkeypatch, lines):
         together.wait(20)
         raise RuntimeError("x")
 
-    monkeypatch.setitem(jobs._handlers, webhooks.DELIVER.name, handler)
+    monkeypatch.setitem(runner._handlers, webhooks.DELIVER.name, handler)
     records = [a_task(OrganizationRef(f"org {n}", sandbox=False), webhooks.DELIVER, str(n)) for n in range(8)]
     wiring.deliver(records)
     inside = [keys_of(line) for line in lines() if line["message"] == "inside"]
@@ -123,7 +124,7 @@ def test_messages_worked_on_at_once_do_not_mix(aws, monkeypatch, lines):
 
 def test_a_task_that_a_request_runs_under_the_clock_has_the_request_and_its_kind(story, monkeypatch, lines):
     story.ok("POST", "/customers", {"customer": {"external_id": "c", "currency": "EUR"}})
-    monkeypatch.setitem(jobs._handlers, "event_errors", fail)
+    monkeypatch.setitem(runner._handlers, "event_errors", fail)
     due = datetime(2024, 1, 2, tzinfo=UTC)
     core.write(agenda.put(agenda.task(log_of_events.ERRORS, story.ref, "s", due), now=due))
     story.ok("PUT", "/test_clock", {"test_clock": {"now": "2024-01-03T00:00:00Z"}})

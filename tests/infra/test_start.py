@@ -40,17 +40,17 @@ def test_a_process_starts_without_what_few_requests_need_and_collects_no_garbage
     "meets",
     [
         pytest.param(f"TaskRow.read({_ITEM!r}).value", id="a kind not known yet"),
-        pytest.param("jobs._handler(customers.BILL)", id="a known kind without its handler"),
+        pytest.param("runner._handler(customers.BILL)", id="a known kind without its handler"),
     ],
 )
 def test_a_task_that_comes_up_brings_all_kinds_and_a_handler_for_each(meets):
     said = _in_a_new_process(
         "from chalicelib.features.customers import service as customers\n"
-        "from chalicelib.platform import agenda, jobs\n"
+        "from chalicelib.platform import agenda\nfrom chalicelib.platform.agenda import runner\n"
         "from chalicelib.platform.agenda.store import TaskRow\n"
-        'said["before"] = ["finalize_invoice" in agenda.KINDS, "bill_customer" in agenda.KINDS, len(jobs._handlers)]\n'
+        'said["before"] = ["finalize_invoice" in agenda.KINDS, "bill_customer" in agenda.KINDS, len(runner._handlers)]\n'
         f"{meets}\n"
-        'said["kinds"], said["handlers"] = sorted(agenda.KINDS), sorted(jobs._handlers)'
+        'said["kinds"], said["handlers"] = sorted(agenda.KINDS), sorted(runner._handlers)'
     )
     assert said["before"] == [False, True, 0]
     assert said["kinds"] == said["handlers"]

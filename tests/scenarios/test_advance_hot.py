@@ -13,8 +13,8 @@ import pytest
 from chalicelib.features.metering import messages as metering
 from chalicelib.features.metering import write
 from chalicelib.features.metering.advance import CHARGE_EVENT
-from chalicelib.platform import agenda, dynamodb, jobs
-from chalicelib.platform.agenda import Task
+from chalicelib.platform import agenda, dynamodb
+from chalicelib.platform.agenda import Task, runner
 from chalicelib.platform.settings import settings
 from tests.support.charging import tiers, ts
 from tests.support.faults import Collisions, colliding
@@ -34,7 +34,7 @@ def tasks(story: Story) -> list[Task]:
 
 
 def run(task: Task) -> None:
-    assert jobs.run(task, now=task.due_at) is None
+    assert runner.run(task, now=task.due_at) is None
 
 
 def at_once(

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from chalicelib.features.metering.advance import CHARGE_EVENT
-from chalicelib.platform import agenda, clock, jobs
+from chalicelib.platform import agenda, clock
+from chalicelib.platform.agenda import runner
 from chalicelib.platform.ids import key
 from chalicelib.platform.unit import Unit
 from chalicelib.tasks import worker as work_service
@@ -225,11 +226,11 @@ def test_two_events_charged_at_the_same_time_share_what_is_there_for_one(story, 
             once.append(1)
             story.use("users", at=JANUARY_2, id="a")
             meter()
-            assert jobs.run(next(t for t in tasks(story) if t.key != later.key), now=later.due_at) is None
+            assert runner.run(next(t for t in tasks(story) if t.key != later.key), now=later.due_at) is None
         real(unit)
 
     monkeypatch.setattr(Unit, "commit", racing)
-    assert jobs.run(later, now=later.due_at) is None
+    assert runner.run(later, now=later.due_at) is None
     assert once
     assert tasks(story) == []
     assert cents(story) == [0, 1000]
@@ -244,7 +245,7 @@ def test_a_task_that_runs_twice_charges_once_and_enters_it_once(story):
         meter()
         standing = tasks(story)
         for task in (*standing, *standing, *standing):
-            assert jobs.run(task, now=task.due_at) is None
+            assert runner.run(task, now=task.due_at) is None
     for hours in range(7, -1, -1):
         charged_one_by_one(story, "calls", hours)
     charged_one_by_one(story, "calls", 20)
@@ -282,7 +283,7 @@ def charging(story: Story, **properties: Any) -> Any:
     meter()
     (task,) = tasks(story)
     with counting() as asked:
-        assert jobs.run(task, now=task.due_at) is None
+        assert runner.run(task, now=task.due_at) is None
     return asked
 
 

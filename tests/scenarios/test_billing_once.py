@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 import pytest
 
 from chalicelib.features.customers import service as customers
-from chalicelib.platform import agenda, jobs
-from chalicelib.platform.agenda import Task
+from chalicelib.platform import agenda
+from chalicelib.platform.agenda import Task, runner
 from chalicelib.platform.clock import OrganizationRef
 from chalicelib.platform.unit import Unit
 from chalicelib.tasks import billing
@@ -52,7 +52,7 @@ def test_a_worker_killed_at_any_write_of_an_issue_leaves_one_invoice(aws, at, af
             assert plan.reached
     again = agenda.find(task.key)
     if again is not None:
-        assert jobs.run(again, now=again.due_at) is None
+        assert runner.run(again, now=again.due_at) is None
     assert summary(story) == [("001", 1100, 2)]
     story.travel("2024-03-01T00:00:00Z")
     assert summary(story) == [("001", 1100, 2), ("002", 1000, 1)]
@@ -62,7 +62,7 @@ def test_a_billing_task_run_five_times_makes_one_invoice(aws):
     story, organization = subscribed()
     task = first_task(organization)
     for _ in range(5):
-        assert jobs.run(task, now=task.due_at) is None
+        assert runner.run(task, now=task.due_at) is None
     assert summary(story) == [("001", 1100, 2)]
 
 
@@ -80,7 +80,7 @@ def test_two_workers_with_the_same_task_make_one_invoice(aws, monkeypatch):
         real(unit)
 
     monkeypatch.setattr(Unit, "commit", racing)
-    assert jobs.run(task, now=task.due_at) is None
+    assert runner.run(task, now=task.due_at) is None
     assert summary(story) == [("001", 1100, 2)]
 
 
@@ -91,7 +91,7 @@ def test_a_failing_task_is_parked_listed_and_can_be_armed_again(aws, monkeypatch
         raise RuntimeError("broken")
 
     with monkeypatch.context() as patched:
-        patched.setitem(jobs._handlers, customers.BILL.name, broken)
+        patched.setitem(runner._handlers, customers.BILL.name, broken)
         meter()
         clock = story.ok("PUT", "/test_clock", {"test_clock": {"now": "2024-02-10T00:00:00Z"}})["test_clock"]
     assert clock["status"] == "ready"
@@ -117,7 +117,7 @@ def test_changes_are_refused_while_the_clock_moves(aws, monkeypatch):
         seen.append(story.call("GET", "/test_clock"))
         real(task, now)
 
-    monkeypatch.setitem(jobs._handlers, customers.BILL.name, looking)
+    monkeypatch.setitem(runner._handlers, customers.BILL.name, looking)
     story.travel("2024-02-02T00:00:00Z")
     customer, move, read = seen
     assert (customer.status, customer.body["code"]) == (409, "test_clock_advancing")

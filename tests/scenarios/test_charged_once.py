@@ -10,8 +10,8 @@ from chalicelib.features.invoicing import event_charges
 from chalicelib.features.metering import messages as metering
 from chalicelib.features.metering.advance import CHARGE_EVENT
 from chalicelib.features.plans import advance_codes
-from chalicelib.platform import agenda, clock, jobs
-from chalicelib.platform.agenda import Task
+from chalicelib.platform import agenda, clock
+from chalicelib.platform.agenda import Task, runner
 from chalicelib.platform.clock import OrganizationRef
 from chalicelib.platform.ids import key
 from chalicelib.platform.settings import settings
@@ -127,7 +127,7 @@ def test_a_worker_killed_at_any_write_makes_each_fee_once(aws, at, after):
             assert not plan.reached
     again = agenda.find(task.key)
     if again is not None:
-        assert jobs.run(again, now=again.due_at) is None
+        assert runner.run(again, now=again.due_at) is None
     assert outcome(story) == ([100, 100, 100], ["001", "002"], [100, 100], 3)
 
 
@@ -147,7 +147,7 @@ def test_a_task_run_five_times_and_by_two_workers_at_once_makes_its_fees_once(aw
 
     monkeypatch.setattr(Unit, "commit", racing)
     for _ in range(5):
-        assert jobs.run(task, now=task.due_at) is None
+        assert runner.run(task, now=task.due_at) is None
     assert outcome(story) == ([100, 100], ["001"], [100], 2)
 
 
@@ -201,10 +201,10 @@ def test_a_failing_charge_is_tried_again_and_kept(aws, monkeypatch):
 
     with monkeypatch.context() as patched:
         patched.setattr(event_charges, "_make", broken)
-        assert jobs.run(tasks(organization)[0], now=JANUARY_2) is not None
+        assert runner.run(tasks(organization)[0], now=JANUARY_2) is not None
     (task,) = tasks(organization)
     assert (task.attempts, task.parked) == (1, False)
-    assert jobs.run(task, now=task.due_at) is None
+    assert runner.run(task, now=task.due_at) is None
     assert len(story.invoices()) == 1
 
 

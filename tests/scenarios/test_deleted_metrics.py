@@ -12,7 +12,8 @@ from chalicelib import limits
 from chalicelib.features.audit.audit import audit
 from chalicelib.features.billable_metrics import changes
 from chalicelib.features.plans import advance_codes
-from chalicelib.platform import agenda, clock, jobs, walk
+from chalicelib.platform import agenda, clock, walk
+from chalicelib.platform.agenda import runner
 from tests.support.charging import priced, ts, use_many
 from tests.support.items import core
 from tests.support.quick_tables import quick_tables
@@ -173,7 +174,7 @@ def test_each_step_may_run_twice_and_in_parts(used, monkeypatch):
         places = []
         while (standing := agenda.find(task.key)) is not None:
             places.append(standing.detail.get("after", ""))
-            assert jobs.run(standing, now=now) is None
+            assert runner.run(standing, now=now) is None
         assert len(places) == len(set(places)) == runs
     assert (used.ok("GET", "/plans/plan"), amounts(used), names(used)) == after
 

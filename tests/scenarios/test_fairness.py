@@ -13,8 +13,8 @@ from chalicelib import limits, wiring
 from chalicelib.features.documents import orders
 from chalicelib.features.sandbox import service as test_clock
 from chalicelib.features.webhooks import delivery
-from chalicelib.platform import agenda, clock, jobs, queues
-from chalicelib.platform.agenda import Task
+from chalicelib.platform import agenda, clock, queues
+from chalicelib.platform.agenda import Task, runner
 from chalicelib.platform.agenda import store as agenda_store
 from chalicelib.platform.clock import OrganizationRef
 from chalicelib.platform.fairness import in_turns
@@ -45,7 +45,7 @@ def done(monkeypatch) -> list[Task]:
         found.append(task)
 
     for kind in (BUSY, PRINTED):
-        monkeypatch.setitem(jobs._handlers, kind.name, carry_out)
+        monkeypatch.setitem(runner._handlers, kind.name, carry_out)
     return found
 
 

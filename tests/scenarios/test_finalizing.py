@@ -11,7 +11,8 @@ import pytest
 from chalicelib import wiring
 from chalicelib.features.invoices import store
 from chalicelib.features.invoicing import finalize
-from chalicelib.platform import agenda, jobs
+from chalicelib.platform import agenda
+from chalicelib.platform.agenda import runner
 from tests.support.faults import Killed, Plan, atomic, failing
 from tests.support.story import Story, work
 
@@ -33,7 +34,7 @@ def make_final(story: Story) -> list[str]:
     tasks = [task for draft in drafts for task in finalize.finalize_now(story.ref, draft, now=datetime.now(UTC))]
     assert len(tasks) == len(drafts)
     with atomic(), ThreadPoolExecutor(len(tasks)) as pool:
-        assert list(pool.map(lambda task: jobs.run(task, now=task.due_at), tasks)) == [None] * len(tasks)
+        assert list(pool.map(lambda task: runner.run(task, now=task.due_at), tasks)) == [None] * len(tasks)
     return sorted(invoice["number"] for invoice in story.ok("GET", "/invoices?per_page=1000")["invoices"])
 
 
@@ -66,12 +67,12 @@ def test_a_finalization_interrupted_at_every_write_is_completed_once(aws, after)
         (task,) = finalize.finalize_now(story.ref, draft, now=datetime.now(UTC))
         with failing(Plan(at, after=after)) as plan:
             try:
-                jobs.run(task, now=task.due_at)
+                runner.run(task, now=task.due_at)
             except Killed:
                 assert plan.reached
         standing = agenda.find(task.key)
         if standing is not None:
-            assert jobs.run(standing, now=task.due_at) is None
+            assert runner.run(standing, now=task.due_at) is None
         found = store.get(story.ref.id, draft.id)
         assert found is not None
         assert (found.status, found.sequential_id) == ("finalized", 1)

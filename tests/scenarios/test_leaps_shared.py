@@ -10,8 +10,8 @@ import pytest
 from chalicelib import limits, wiring
 from chalicelib.features.customers import service as customers
 from chalicelib.features.sandbox import service as test_clock
-from chalicelib.platform import agenda, clock, jobs
-from chalicelib.platform.agenda import Task
+from chalicelib.platform import agenda, clock
+from chalicelib.platform.agenda import Task, runner
 from chalicelib.platform.settings import settings
 from tests.support.faults import Killed, Plan, failing
 from tests.support.story import Story, meter, received, work
@@ -167,7 +167,7 @@ def test_events_on_their_way_hold_a_leap_for_a_minute_and_no_slot_meanwhile(aws,
 @contextlib.contextmanager
 def at_task(monkeypatch, number: int, do, *, before: bool = True) -> Iterator[list[str]]:
     """Do something while the n-th bill of the leap is being made; yields the instants of all bills."""
-    real, seen = jobs._handlers[customers.BILL.name], []
+    real, seen = runner._handlers[customers.BILL.name], []
 
     def bill(task: Task, now: datetime) -> None:
         seen.append(text(now))
@@ -178,7 +178,7 @@ def at_task(monkeypatch, number: int, do, *, before: bool = True) -> Iterator[li
             do()
 
     with monkeypatch.context() as patched:
-        patched.setitem(jobs._handlers, customers.BILL.name, bill)
+        patched.setitem(runner._handlers, customers.BILL.name, bill)
         yield seen
 
 

@@ -9,7 +9,8 @@ import pytest
 from chalicelib import limits
 from chalicelib.features.metering import watching
 from chalicelib.features.webhooks.types import TYPES
-from chalicelib.platform import agenda, clock, jobs
+from chalicelib.platform import agenda, clock
+from chalicelib.platform.agenda import runner
 from tests.support import wallets
 from tests.support.charging import ts
 from tests.support.items import core
@@ -125,7 +126,7 @@ def test_in_real_time_a_threshold_is_seen_within_minutes_and_others_cost_nothing
         meter()
     (task,) = refreshes()
     assert task.run_at - clock.utc_now() < limits.WALLET_WATCH_WINDOW + limits.WALLET_WATCH_LAG
-    assert jobs.run(task, now=clock.utc_now() + timedelta(seconds=5)) is None
+    assert runner.run(task, now=clock.utc_now() + timedelta(seconds=5)) is None
     assert [each["credit_amount"] for each in ledger(story, made, "&status=pending")] == ["50.0"]
     assert refreshes() == [] or all(each.subject != task.subject for each in refreshes())
 

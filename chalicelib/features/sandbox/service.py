@@ -16,8 +16,8 @@ from chalicelib.domain.errors import ChangedMeanwhile, Conflict, Forbidden, Inva
 from chalicelib.features.events import service as events
 from chalicelib.features.plans import advance_codes
 from chalicelib.features.sandbox import store
-from chalicelib.platform import agenda, busy, clock, jobs, log
-from chalicelib.platform.agenda import Task
+from chalicelib.platform import agenda, busy, clock, log
+from chalicelib.platform.agenda import Task, runner
 from chalicelib.platform.busy import is_busy
 from chalicelib.platform.clock import OrganizationRef, TestClock
 from chalicelib.platform.dynamodb import Cancelled, ConditionFailed
@@ -182,7 +182,7 @@ def _run_due(
         if not reach(task.due_at):
             return True
         with log.about(organization=organization.id, kind=task.kind.name):
-            failure = jobs.run(task, now=task.due_at)
+            failure = runner.run(task, now=task.due_at)
         if isinstance(failure, ChangedMeanwhile):
             return False  # Parallel requests are in its way: the next runner goes on.
         if failure is None:

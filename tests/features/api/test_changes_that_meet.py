@@ -16,7 +16,8 @@ from chalicelib.features.sandbox import service as test_clock
 from chalicelib.features.subscriptions import store as subscriptions
 from chalicelib.features.webhooks import service
 from chalicelib.features.webhooks import store as webhooks
-from chalicelib.platform import agenda, jobs
+from chalicelib.platform import agenda
+from chalicelib.platform.agenda import runner
 from chalicelib.platform.agenda.store import TaskRow
 from chalicelib.platform.unit import Unit
 from tests.support.faults import overtaken, recorded
@@ -289,8 +290,8 @@ def test_two_requests_park_the_same_failing_task(story, monkeypatch):
             postpone(task, error, **how)  # The other request's.
         return postpone(task, error, **how)
 
-    jobs._handler(customers_service.BILL)
-    monkeypatch.setitem(jobs._handlers, customers_service.BILL.name, broken)
+    runner._handler(customers_service.BILL)
+    monkeypatch.setitem(runner._handlers, customers_service.BILL.name, broken)
     monkeypatch.setattr(agenda, "postpone", twice)
     assert story.subscribe()["status"] == "active"
     assert len(story.ok("GET", "/test_clock")["test_clock"]["failed_tasks"]) == 1
@@ -309,7 +310,7 @@ def test_of_several_changes_of_a_plan_the_last_one_is_followed(aws, monkeypatch,
     tasks = _follow_tasks(story)
     seen: list[str] = []
     monkeypatch.setattr(drafts, "refresh_all", lambda *_, **how: seen.append(how["plan_id"]))
-    assert [jobs.run(task, now=task.due_at) for task in tasks] == [None] * 3
+    assert [runner.run(task, now=task.due_at) for task in tasks] == [None] * 3
     assert len(seen) == 1
     assert _follow_tasks(story) == []
 
@@ -325,7 +326,7 @@ def test_units_that_change_at_once_are_followed_change_by_change(real, monkeypat
     tasks = _follow_tasks(real)
     seen: list[str] = []
     monkeypatch.setattr(drafts, "refresh_all", lambda *_, **how: seen.append(how["plan_id"]))
-    assert [jobs.run(task, now=task.due_at) for task in tasks] == [None] * 2
+    assert [runner.run(task, now=task.due_at) for task in tasks] == [None] * 2
     assert len(seen) == 2
 
 

@@ -13,7 +13,8 @@ from chalicelib.features.documents.page import Page
 from chalicelib.features.invoices import service as invoices
 from chalicelib.features.payments import service as payments
 from chalicelib.features.webhooks import store as webhooks
-from chalicelib.platform import agenda, aws, clock, files, jobs
+from chalicelib.platform import agenda, aws, clock, files
+from chalicelib.platform.agenda import runner
 from chalicelib.platform.ids import InvoiceId
 from chalicelib.platform.settings import settings
 from tests.support import documents as samples
@@ -120,11 +121,11 @@ def test_printing_twice_at_the_same_time_names_the_file_once(billed, drawn, monk
 
     def meanwhile(*args: Any) -> None:
         monkeypatch.setattr(files, "put", real)
-        assert jobs.run(task, now=task.due_at) is None
+        assert runner.run(task, now=task.due_at) is None
         real(*args)
 
     monkeypatch.setattr(files, "put", meanwhile)
-    assert jobs.run(task, now=task.due_at) is None
+    assert runner.run(task, now=task.due_at) is None
     assert len(drawn) == 2
     assert agenda.find(task.key) is None
     assert len(_told("invoice.generated")) == 1
@@ -173,7 +174,7 @@ def test_a_receipt_is_printed_at_the_payment(billed, drawn):
     told = [each.webhook_type for each in webhooks.messages(billed.ref.id)]
     assert [told.count(f"payment_receipt.{name}") for name in ("created", "generated")] == [1, 1]
     order = agenda.task(payments.PRINT, billed.ref, receipt["lago_id"], clock.utc_now())
-    assert jobs.run(order, now=order.due_at) is None  # Printed already: nothing is drawn again.
+    assert runner.run(order, now=order.due_at) is None  # Printed already: nothing is drawn again.
     assert len([each for each in drawn if each.number == receipt["number"]]) == 1
 
 

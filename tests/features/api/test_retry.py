@@ -9,8 +9,8 @@ import pytest
 from chalicelib import limits
 from chalicelib.domain.errors import ChangedMeanwhile, Conflict, Invalid, NotFound
 from chalicelib.features.organizations import store as organizations
-from chalicelib.platform import agenda, dynamodb, jobs
-from chalicelib.platform.agenda import Kind
+from chalicelib.platform import agenda, dynamodb
+from chalicelib.platform.agenda import Kind, runner
 from chalicelib.platform.busy import Busy
 from chalicelib.platform.clock import OrganizationRef
 from chalicelib.platform.dynamodb import Cancelled, ConditionFailed, Reason
@@ -141,8 +141,8 @@ def test_a_task_that_lost_its_race_is_run_again_if_it_still_stands(
         Unit(agenda.done(given)).commit()
 
     monkeypatch.setitem(agenda.KINDS, kind.name, kind)
-    monkeypatch.setitem(jobs._handlers, kind.name, handler)
-    assert jobs.run(task, now=NOW) is None
+    monkeypatch.setitem(runner._handlers, kind.name, handler)
+    assert runner.run(task, now=NOW) is None
     assert len(runs) == (1 if moved else 2)
     assert (agenda.find(task.key) is None) is not moved
 
@@ -159,11 +159,11 @@ def test_a_task_whose_races_do_not_end_is_pushed_again_and_counts_no_attempt(
         raise Cancelled([RACED])
 
     monkeypatch.setitem(agenda.KINDS, kind.name, kind)
-    monkeypatch.setitem(jobs._handlers, kind.name, handler)
+    monkeypatch.setitem(runner._handlers, kind.name, handler)
     monkeypatch.setattr(limits, "CHANGE_RETRIED_FOR", timedelta(0))
     monkeypatch.setattr(agenda, "push", pushed.extend)
     for _ in range(limits.TASK_ATTEMPTS_MAX + 1):
-        assert isinstance(jobs.run(agenda.find(task.key), now=NOW), ChangedMeanwhile)
+        assert isinstance(runner.run(agenda.find(task.key), now=NOW), ChangedMeanwhile)
     standing = agenda.find(task.key)
     assert (standing.attempts, standing.parked, standing.due_at) == (0, False, task.due_at)
     assert standing.busy_since is not None

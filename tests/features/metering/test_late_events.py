@@ -10,7 +10,8 @@ from chalicelib import limits
 from chalicelib.features.audit import late
 from chalicelib.features.customers import service as customers
 from chalicelib.features.invoices import service as invoices
-from chalicelib.platform import agenda, clock, jobs
+from chalicelib.platform import agenda, clock
+from chalicelib.platform.agenda import runner
 from scripts import audit as audit_script
 from tests.support.capacity import counting
 from tests.support.charging import priced, use_many
@@ -126,7 +127,7 @@ def carry_out(*kinds: agenda.Kind) -> None:
     for kind in kinds:
         for task in [each for n in range(limits.DUE_SHARDS) for each in agenda.due(n, until=until)]:
             if task.kind is kind:
-                assert jobs.run(task, now=task.due_at) is None
+                assert runner.run(task, now=task.due_at) is None
 
 
 def ago(hours: int) -> str:
@@ -153,12 +154,12 @@ def test_an_organization_with_final_invoices_is_watched_day_by_day(ended, capsys
     assert watches(ended) == [task]
     send(ended, *((name, "calls", ago(2)) for name in ("late 1", "late 2", "in time")), ("x", "unknown", ago(2)))
     assert [each.transaction_id for each in late.listed(ended.ref.id)] == ["late 1", "late 2"]
-    assert jobs.run(task, now=task.due_at) is None
+    assert runner.run(task, now=task.due_at) is None
     (again,) = watches(ended)
     assert again.due_at == again.run_at - timedelta(minutes=5) == task.due_at + timedelta(days=1)
-    assert jobs.run(again, now=again.due_at) is None
+    assert runner.run(again, now=again.due_at) is None
     assert metric_lines(capsys.readouterr().out) == [2]  # Of one of the two days, whichever it is by now.
-    assert jobs.run(task, now=task.due_at) is None  # Carried out already.
+    assert runner.run(task, now=task.due_at) is None  # Carried out already.
     assert [each.due_at for each in watches(ended)] == [task.due_at + timedelta(days=2)]
 
 

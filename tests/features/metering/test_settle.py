@@ -15,7 +15,8 @@ from chalicelib.features.metering.dimensions import RollupDimension
 from chalicelib.features.subscriptions.stream import Stream
 from chalicelib.features.usage import expiry, raw
 from chalicelib.features.usage import service as usage
-from chalicelib.platform import agenda, clock, jobs, usage_table
+from chalicelib.platform import agenda, clock, usage_table
+from chalicelib.platform.agenda import runner
 from chalicelib.platform.clock import OrganizationRef
 from tests.support.story import Story
 from tests.support.usage import MARCH, ORG, event, message, units
@@ -146,12 +147,12 @@ def test_organizations_are_settled_once_a_month_by_their_daily_task(aws, monkeyp
     for name in subscriptions:
         task = agenda.find(place)
         assert task is not None
-        assert jobs.run(task, now=task.due_at) is None
+        assert runner.run(task, now=task.due_at) is None
         (row,) = usage_table.usage.query(layout.usage_pk(organization.id, name), begins="h#")
         assert "expires_at" in row
     task = agenda.find(place)
     assert task is not None
-    assert jobs.run(task, now=task.due_at) is None
+    assert runner.run(task, now=task.due_at) is None
     assert agenda.find(place) is None
     assert expiry.begin(watch, later + timedelta(days=1)) == []
     assert expiry.begin(agenda.task(late.WATCH, ORG, ORG.id, later), later) == []

@@ -14,7 +14,7 @@ from chalicelib import limits, wiring
 from chalicelib.features.webhooks import delivery, wire
 from chalicelib.features.webhooks.delivery import Request
 from chalicelib.platform import agenda, clock, files
-from chalicelib.platform import jobs as running
+from chalicelib.platform.agenda import runner as running
 from chalicelib.platform.settings import settings
 from chalicelib.tasks import webhooks as jobs
 from tests.features.webhooks.test_webhooks import Receiver, listen, messages

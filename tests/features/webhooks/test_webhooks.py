@@ -149,7 +149,7 @@ def test_a_failure_is_tried_again_later_with_the_same_key_and_body(story, receiv
     assert (message.status, message.retries, message.http_status) == ("retrying", 1, status)
     (task,) = [t for n in range(16) for t in agenda.due(n, until=clock.utc_now() + timedelta(minutes=1))]
     assert timedelta(seconds=1) < task.run_at - clock.utc_now() <= timedelta(seconds=4)
-    from chalicelib.platform import jobs as running
+    from chalicelib.platform.agenda import runner as running
 
     running.run(task, now=task.due_at)
     assert messages(story)[0].status == "succeeded"
@@ -158,7 +158,7 @@ def test_a_failure_is_tried_again_later_with_the_same_key_and_body(story, receiv
 
 
 def test_after_seventeen_attempts_a_message_has_failed(story, receiver):
-    from chalicelib.platform import jobs as running
+    from chalicelib.platform.agenda import runner as running
 
     receiver.answers = [500] * 17
     listen(story, receiver)

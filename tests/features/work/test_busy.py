@@ -9,7 +9,8 @@ from botocore.exceptions import ClientError, EndpointConnectionError, ReadTimeou
 
 from chalicelib import limits
 from chalicelib.features.customers import service as customers
-from chalicelib.platform import agenda, clock, dynamodb, jobs, queues, throttled
+from chalicelib.platform import agenda, clock, dynamodb, queues, throttled
+from chalicelib.platform.agenda import runner
 from chalicelib.platform.busy import Busy, is_busy, pause
 from chalicelib.platform.clock import OrganizationRef
 from chalicelib.platform.dynamodb import Cancelled, ConditionFailed, Crowded, Reason
@@ -208,12 +209,12 @@ def always(failure: Exception):
 
 def test_for_a_day_that_aws_is_busy_counts_no_attempt_and_then_it_does(story, monkeypatch):
     task = bill(story)
-    monkeypatch.setitem(jobs._handlers, customers.BILL.name, always(error("ThrottlingException")))
+    monkeypatch.setitem(runner._handlers, customers.BILL.name, always(error("ThrottlingException")))
     now = NOW
     monkeypatch.setattr(clock, "utc_now", lambda: now)
     runs, waits = 0, []
     while now < NOW + limits.BUSY_MAX:
-        jobs.run(task, now=task.due_at)
+        runner.run(task, now=task.due_at)
         standing = agenda.find(task.key)
         assert standing is not None
         assert (standing.attempts, standing.parked, standing.busy_since, standing.due_at) == (
@@ -228,7 +229,7 @@ def test_for_a_day_that_aws_is_busy_counts_no_attempt_and_then_it_does(story, mo
     assert max(waits) <= limits.BUSY_WAIT_MAX
     assert runs < 700, "some five minutes between two of them"
     for attempt in range(1, limits.TASK_ATTEMPTS_MAX + 1):
-        jobs.run(task, now=task.due_at)
+        runner.run(task, now=task.due_at)
         task = agenda.find(task.key)
         assert (task.attempts, task.parked) == (attempt, attempt == limits.TASK_ATTEMPTS_MAX)
     armed = agenda.rearm(task.key, real_now=now)
@@ -238,16 +239,16 @@ def test_for_a_day_that_aws_is_busy_counts_no_attempt_and_then_it_does(story, mo
 
 def test_a_failure_of_its_own_counts_at_once(story, monkeypatch):
     task = bill(story)
-    monkeypatch.setitem(jobs._handlers, customers.BILL.name, always(RuntimeError("bug")))
-    jobs.run(task, now=task.due_at)
+    monkeypatch.setitem(runner._handlers, customers.BILL.name, always(RuntimeError("bug")))
+    runner.run(task, now=task.due_at)
     assert agenda.find(task.key).attempts == 1
 
 
 def test_races_that_do_not_end_are_no_failure_of_the_task(story, monkeypatch):
     task = bill(story)
     monkeypatch.setattr(limits, "CHANGE_RETRIED_FOR", timedelta(0))
-    monkeypatch.setitem(jobs._handlers, customers.BILL.name, always(ConditionFailed()))
-    jobs.run(task, now=task.due_at)
+    monkeypatch.setitem(runner._handlers, customers.BILL.name, always(ConditionFailed()))
+    runner.run(task, now=task.due_at)
     assert agenda.find(task.key).attempts == 0
     assert agenda.find(task.key).busy_since is not None
 
