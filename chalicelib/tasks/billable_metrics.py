@@ -1,7 +1,7 @@
 """The effects of a metric's deletion: its charges leave their plans, its events of open periods go, drafts are computed
 again. Source: rules/catalog 2.2.
 
-Each is a resumable walk (`platform/walk.py`). It is idempotent: each step reads the present state.
+Each is a resumable walk (`platform/agenda/walk.py`). It is idempotent: each step reads the present state.
 """
 
 from collections.abc import Callable, Iterable
@@ -19,9 +19,9 @@ from chalicelib.features.plans import changes as plan_changes
 from chalicelib.features.subscriptions import reading as subscriptions
 from chalicelib.platform import agenda, clock
 from chalicelib.platform.agenda import Task, runner
+from chalicelib.platform.agenda.walk import place_of, walk
 from chalicelib.platform.ids import BillableMetricId, OrganizationId, PlanId
 from chalicelib.platform.retry import retrying
-from chalicelib.platform.walk import place_of, walk
 
 T = TypeVar("T")
 

@@ -8,8 +8,8 @@ from chalicelib.features.invoices.records import Invoice
 from chalicelib.features.invoicing import following
 from chalicelib.platform import agenda, clock
 from chalicelib.platform.agenda import Task, runner
+from chalicelib.platform.agenda.walk import place_of, walk
 from chalicelib.platform.ids import CustomerId
-from chalicelib.platform.walk import place_of, walk
 
 
 @runner.handles(service.REPLAN)

@@ -1,6 +1,6 @@
 """The effects of a changed or deleted plan on its subscriptions: one customer after the other.
 
-A plan may have more subscriptions than one run has time for, so this is a resumable walk (`platform/walk.py`). It is
+A plan may have more subscriptions than one run has time for, so this is a resumable walk (`platform/agenda/walk.py`). It is
 idempotent: each step looks at what the subscription is now.
 """
 
@@ -18,10 +18,10 @@ from chalicelib.features.subscriptions.change import Change, change_of
 from chalicelib.features.subscriptions.records import Status, Subscription
 from chalicelib.platform import agenda
 from chalicelib.platform.agenda import Task, runner
+from chalicelib.platform.agenda.walk import place_of, walk
 from chalicelib.platform.ids import CustomerId, PlanId, SubscriptionId
 from chalicelib.platform.retry import retrying
 from chalicelib.platform.unit import Unit
-from chalicelib.platform.walk import place_of, walk
 
 
 @runner.handles(changes.FOLLOW)

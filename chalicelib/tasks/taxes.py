@@ -8,7 +8,7 @@ from chalicelib.features.invoicing import drafts
 from chalicelib.features.taxes import service
 from chalicelib.platform import agenda
 from chalicelib.platform.agenda import Task, runner
-from chalicelib.platform.walk import place_of, walk
+from chalicelib.platform.agenda.walk import place_of, walk
 
 
 @runner.handles(service.REFRESH)

@@ -12,8 +12,8 @@ from chalicelib import limits
 from chalicelib.features.audit.audit import audit
 from chalicelib.features.billable_metrics import changes
 from chalicelib.features.plans import advance_codes
-from chalicelib.platform import agenda, clock, walk
-from chalicelib.platform.agenda import runner
+from chalicelib.platform import agenda, clock
+from chalicelib.platform.agenda import runner, walk
 from tests.support.charging import priced, ts, use_many
 from tests.support.items import core
 from tests.support.quick_tables import quick_tables

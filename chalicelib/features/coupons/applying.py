@@ -12,8 +12,8 @@ from chalicelib.features.coupons.store import COUPONS
 from chalicelib.features.customers import service as customers
 from chalicelib.features.customers.items import CustomerItems
 from chalicelib.features.plans import service as plans
-from chalicelib.platform import agenda, schema, walk
-from chalicelib.platform.agenda import Task
+from chalicelib.platform import agenda, schema
+from chalicelib.platform.agenda import Task, walk
 from chalicelib.platform.clock import OrganizationRef
 from chalicelib.platform.ids import AppliedCouponId, CouponId, CustomerId, OrganizationId, new_id
 from chalicelib.platform.retry import retrying
