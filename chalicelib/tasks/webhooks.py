@@ -6,10 +6,9 @@ from datetime import datetime, timedelta
 
 from chalicelib import limits
 from chalicelib.features.webhooks import delivery, service
-from chalicelib.features.webhooks.records import Message
+from chalicelib.features.webhooks.records import Endpoint, Message
 from chalicelib.platform import agenda, clock
-from chalicelib.platform.agenda import Task, runner
-from chalicelib.platform.dynamodb import ConditionFailed
+from chalicelib.platform.agenda import Task, lease, runner
 from chalicelib.platform.unit import Unit
 
 # Longer than an attempt may take; a worker that died in it delays the next attempt by no more.
@@ -37,16 +36,15 @@ def deliver(task: Task, now: datetime) -> None:
         given_up = message.model_copy(update={"status": "failed", "leased_until": None, "updated_at": _later(message)})
         Unit(service.replace_action(message, given_up), agenda.done(task)).commit()
         return
-    if message.leased_until is not None:
-        _wait_or_count(task, message, message.leased_until)
-        return
-    request = delivery.prepare(message, endpoint, service.body_of(message))
-    leased = message.model_copy(update={"leased_until": clock.utc_now() + _LEASE, "updated_at": _later(message)})
-    try:
-        service.replace_action(message, leased).alone()
-    except ConditionFailed:
-        return  # Another worker has it.
-    _note(task, leased, delivery.attempt(request))
+    lease.attempt(
+        task,
+        message,
+        lasts=_LEASE,
+        write=_written,
+        prepare=lambda: _prepared(message, endpoint),
+        note=lambda leased, verdict: _note(task, leased, verdict),
+        unfinished=delivery.UNFINISHED,
+    )
 
 
 def wait_after(failures: int, draw: Callable[[], float] = random.random) -> timedelta:
@@ -55,12 +53,15 @@ def wait_after(failures: int, draw: Callable[[], float] = random.random) -> time
     return timedelta(seconds=base + 2 + draw() * 0.15 * base)
 
 
-def _wait_or_count(task: Task, message: Message, leased_until: datetime) -> None:
-    """An attempt was begun and not noted: it goes on, or its worker died and it has failed."""
-    if leased_until > clock.utc_now():
-        _next_attempt(task, at=leased_until)
-    else:
-        _note(task, message, delivery.UNFINISHED)
+def _prepared(message: Message, endpoint: Endpoint) -> Callable[[], delivery.Verdict]:
+    request = delivery.prepare(message, endpoint, service.body_of(message))
+    return lambda: delivery.attempt(request)
+
+
+def _written(old: Message, new: Message) -> Message:
+    stamped = new.model_copy(update={"updated_at": _later(old)})
+    service.replace_action(old, stamped).alone()
+    return stamped
 
 
 def _note(task: Task, message: Message, verdict: delivery.Verdict) -> None:
@@ -85,15 +86,7 @@ def _note(task: Task, message: Message, verdict: delivery.Verdict) -> None:
         ).commit()
         return
     service.replace_action(message, message.model_copy(update={**seen, "status": "retrying"})).alone()
-    _next_attempt(task, at=real_now + wait_after(failures))
-
-
-def _next_attempt(task: Task, *, at: datetime) -> None:
-    """Move the task on. Its due time is the attempt's own: nothing of the business hangs on it."""
-    later = agenda.task(task.kind, task.organization, task.subject, at, task.detail)
-    for action in agenda.move(task, at, now=clock.utc_now()):
-        action.alone()
-    agenda.push([later])
+    lease.next_attempt(task, at=real_now + wait_after(failures))
 
 
 def _later(message: Message) -> datetime:
