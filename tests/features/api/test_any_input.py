@@ -14,9 +14,10 @@ import pytest
 
 from tests.support import bodies, quick_tables, strict
 from tests.support.aws import ADMIN_KEY
-from tests.support.bodies import REQUESTS, WITHOUT_BODY, Route, Valid, World
+from tests.support.bodies import World
 from tests.support.examples import examples
 from tests.support.story import Answer, meter, request, work
+from tests.support.valid_requests import REQUESTS, WITHOUT_BODY, Route, Valid, routes_with_bodies
 
 # Fragments of JSON text. Some are tried at every field, the others by turns.
 ALWAYS = ['[["x"]]', '{"a": {"b": ["x"]}}']
@@ -75,7 +76,7 @@ def of_everything(module_aws: None) -> tuple[World, quick_tables.State]:
 
 
 def test_every_route_that_takes_a_body_is_tried():
-    routes = set(bodies.routes_with_bodies())
+    routes = set(routes_with_bodies())
     assert routes == set(REQUESTS) | WITHOUT_BODY
     assert not set(REQUESTS) & WITHOUT_BODY
 
