@@ -1,11 +1,7 @@
 """Each code of `domain/error_codes.py` is answered, and no other code is."""
 
-import ast
-import gc
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime
-from decimal import Decimal
-from fractions import Fraction
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -15,28 +11,13 @@ from botocore.exceptions import ClientError
 
 from chalicelib import limits
 from chalicelib.domain import errors
-from chalicelib.domain.aggregation.resources import Naming
-from chalicelib.domain.charges import properties
-from chalicelib.domain.charges.models import ChargeModel
 from chalicelib.domain.error_codes import ErrorCode, Resource
-from chalicelib.domain.invoicing import creditable
-from chalicelib.domain.invoicing.credit_notes import Split
-from chalicelib.domain.invoicing.creditable import CreditableFee, CreditableInvoice, NotesSoFar
-from chalicelib.features.billable_metrics.formulas import Formula
-from chalicelib.features.invoices import collecting
-from chalicelib.features.invoices import service as invoices
 from chalicelib.features.invoices.records import Invoice
 from chalicelib.features.organizations import service as organizations
-from chalicelib.features.wallets import ledger
-from chalicelib.features.wallets import service as wallets
-from chalicelib.features.wallets.ledger import EntryInput
-from chalicelib.features.wallets.records import Wallet
-from chalicelib.features.webhooks import service as webhooks
-from chalicelib.platform import schema
 from chalicelib.platform.clock import TestClock
-from chalicelib.platform.collection import Collection
 from chalicelib.platform.dynamodb import ConditionFailed
 from chalicelib.platform.ids import OrganizationId
+from tests.features.api.test_refusing_rules import RULES, codes_of
 from tests.support import bodies
 from tests.support.aws import ADMIN_KEY
 from tests.support.bodies import World
@@ -66,14 +47,6 @@ def world(module_aws: None) -> World:
 
 
 _IN_ADVANCE = {"pay_in_advance": True, "invoiceable": True, "properties": {"amount": "1"}}
-
-
-def _codes(value: Any) -> Iterator[str]:
-    """All texts of a refusal's details, and its own code."""
-    if isinstance(value, str):
-        yield value
-    for inner in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
-        yield from _codes(inner)
 
 
 Request = tuple[str, str, Any]
@@ -217,97 +190,7 @@ def test_a_request_that_is_answered_with_the_code(world, code):
         path = path.replace(f"@{name}", value)
     answer = world.story.call(method, path, body)
     assert answer.status >= 400, answer
-    assert any(found.partition(":")[0] == code for found in _codes(answer.body)), answer
-
-
-def _properties(model: ChargeModel, given: dict[str, Any]) -> Callable[[], Any]:
-    return lambda: properties.parse(model, given)
-
-
-def _switches(**given: Any) -> Callable[[], Any]:
-    usual = {"model": ChargeModel.STANDARD, "aggregation_type": "sum_agg", "recurring": False, "pay_in_advance": False}
-    usual |= {"prorated": False, "invoiceable": True, "regroup_paid_fees": None, "min_amount_cents": 0}
-    return lambda: properties.check_combination(**usual | given)
-
-
-def _change(status: str, **values: Any) -> Callable[[], Any]:
-    return lambda: invoices._updated(Invoice.model_construct(status=status, metadata=()), values, now=NOW)
-
-
-def _note(item: int, *, credit: int = 0, refund: int = 0, wallet: int | None = None) -> Callable[[], Any]:
-    fees = (CreditableFee("f", 100, Fraction(), ()),)
-    invoice = CreditableInvoice(fees, NotesSoFar(), paid_cents=0, due_cents=100, wallet_cents=wallet)
-    return lambda: creditable.note(invoice, [("f", Decimal(item))], Split(credit, refund, 0))
-
-
-_RANGES = {
-    ChargeModel.GRADUATED: "graduated_ranges",
-    ChargeModel.GRADUATED_PERCENTAGE: "graduated_percentage_ranges",
-    ChargeModel.VOLUME: "volume_ranges",
-}
-_SHARES = bodies.percentage()
-_PACKAGES = {"amount": "1", "package_size": 10, "free_units": 1}
-_NAMING = Naming("user")
-_WRONG = {name: [bodies.tier() | {"rate": "1", "to_value": 1}] for name in _RANGES.values()}
-
-_UNPAID = Invoice.model_construct(status="finalized", payment_status="pending")
-_DRAFT = Invoice.model_construct(status="draft", invoice_type="subscription")
-_EMPTY = Wallet.model_construct(balance_credits=Decimal(0))
-
-# Rules that say the code, where a request would have to come a long way.
-RULES: dict[ErrorCode, Callable[[], Any]] = {
-    C.METADATA_ON_DRAFT_INVOICE: _change("draft", metadata=[]),
-    C.PAYMENT_STATUS_UPDATE_ON_DRAFT_INVOICE: _change("draft", payment_status="failed"),
-    C.UPDATE_ON_VOIDED_INVOICE: _change("voided", payment_status="failed"),
-    C.INVALID_PAYMENT_PROVIDER: lambda: [collecting._page_refusal("gocardless", _UNPAID)],
-    C.INVALID_INVOICE_STATUS_OR_PAYMENT_STATUS: lambda: [collecting._page_refusal("stripe", _DRAFT)],
-    C.MISSING_PAYMENT_PROVIDER: lambda: [collecting._page_refusal("stripe", _UNPAID)],
-    C.HIGHER_THAN_REMAINING_FEE_AMOUNT: _note(101, credit=101),
-    C.HIGHER_THAN_REMAINING_INVOICE_AMOUNT: _note(100, credit=102),
-    C.HIGHER_THAN_WALLET_BALANCE: _note(100, refund=100, wallet=99),
-    C.CANNOT_REFUND_UNPAID_INVOICE: _note(100, refund=100),
-    C.DOES_NOT_MATCH_ITEM_AMOUNTS: _note(100, credit=50),
-    C.TOTAL_AMOUNT_MUST_BE_POSITIVE: _note(0),
-    C.EXPRESSION_EVALUATION_FAILED: lambda: Formula("n", "event.properties.a / 0").applied("c", 0, {"a": 1}),
-    C.INVALID_AGGREGATION_TYPE_OR_CHARGE_MODEL: _switches(model=ChargeModel.DYNAMIC, aggregation_type="max_agg"),
-    C.INVALID_BILLABLE_METRIC_OR_CHARGE_MODEL: _switches(prorated=True, recurring=False),
-    C.NOT_COMPATIBLE_WITH_PAY_IN_ADVANCE: _switches(pay_in_advance=True, min_amount_cents=1),
-    C.MUST_BE_TRUE_UNLESS_PAY_IN_ADVANCE: _switches(invoiceable=False),
-    C.ONLY_COMPATIBLE_WITH_PAY_IN_ADVANCE_AND_NON_INVOICEABLE: _switches(regroup_paid_fees="invoice"),
-    C.INVALID_AMOUNT: _properties(ChargeModel.STANDARD, {"amount": "-1"}),
-    C.INVALID_RATE: _properties(ChargeModel.PERCENTAGE, _SHARES | {"rate": "x"}),
-    C.INVALID_FIXED_AMOUNT: _properties(ChargeModel.PERCENTAGE, _SHARES | {"fixed_amount": "x"}),
-    C.INVALID_FREE_UNITS: _properties(ChargeModel.PACKAGE, _PACKAGES | {"free_units": -1}),
-    C.INVALID_FREE_UNITS_PER_EVENTS: _properties(ChargeModel.PERCENTAGE, _SHARES | {"free_units_per_events": 0}),
-    C.INVALID_FREE_UNITS_PER_TOTAL_AGGREGATION: _properties(
-        ChargeModel.PERCENTAGE, _SHARES | {"free_units_per_total_aggregation": "x"}
-    ),
-    C.INVALID_PACKAGE_SIZE: _properties(ChargeModel.PACKAGE, _PACKAGES | {"package_size": 0}),
-    C.PER_TRANSACTION_MAX_LOWER_THAN_PER_TRANSACTION_MIN: _properties(
-        ChargeModel.PERCENTAGE, _SHARES | {"per_transaction_max_amount": "0.01"}
-    ),
-    **{C(f"missing_{name}"): _properties(model, {}) for model, name in _RANGES.items()},
-    **{C(f"invalid_{name}"): _properties(model, _WRONG) for model, name in _RANGES.items()},
-    C.INVALID_OPERATION_TYPE: lambda: _NAMING.wrong_operation({"operation_type": "x"}),
-    C.RECURRING_RESOURCE_ALREADY_ADDED: lambda: _NAMING.findings({"user": "a", "operation_type": "add"}, {("a",)}),
-    C.RECURRING_RESOURCE_NOT_FOUND: lambda: _NAMING.findings({"user": "a", "operation_type": "remove"}, set()),
-    C.INSUFFICIENT_CREDITS: lambda: ledger.voided(ledger.unchanged(_EMPTY), Decimal(1), EntryInput(), now=NOW),
-    C.WALLET_LIMIT_REACHED: lambda: wallets._limits_of(limits.WALLETS_PER_CUSTOMER_MAX, None, NOW),
-    C.EXCEEDED_LIMIT: lambda: webhooks._create(
-        SimpleNamespace(endpoints=[None] * limits.WEBHOOK_ENDPOINTS_MAX),  # type: ignore[arg-type]
-        schema.parse(webhooks.EndpointInput, {"webhook_url": "http://127.0.0.1:9/n"}),
-        now=NOW,
-    ),
-}
-
-
-@pytest.mark.parametrize("code", RULES, ids=str)
-def test_a_rule_that_says_the_code(code):
-    try:
-        found = RULES[code]()
-    except (errors.BillingError, properties.PropertyErrors) as error:
-        found = [getattr(error, "code", ""), getattr(error, "details", {})]
-    assert code in set(_codes(found))
+    assert any(found.partition(":")[0] == code for found in codes_of(answer.body)), answer
 
 
 # States that something else brings about: where to put them in, what then stands there, and the request that meets it.
@@ -326,6 +209,7 @@ def _raises(error: Exception) -> Callable[..., Any]:
 
 _LOST = ConditionFailed()
 _THROTTLED = ClientError({"Error": {"Code": "ThrottlingException"}}, "GetItem")
+_DRAFT = Invoice.model_construct(status="draft", invoice_type="subscription")
 _REGROUPED = Invoice.model_construct(invoice_type="advance_charges", status="finalized")
 STATES: dict[ErrorCode, tuple[str, Callable[..., Any], Request]] = {
     C.TEST_CLOCK_ADVANCING: ("chalicelib.platform.clock.read", _advancing, _tax()),
@@ -421,42 +305,3 @@ def test_each_resource_is_tried():
     with pytest.raises(errors.NotFound, match="organization_not_found"):
         organizations.get(OrganizationId("none"))
     assert set(Resource) == {*NOT_FOUND, Resource.ORGANIZATION}
-
-
-# Which arguments of a call are codes or resources, from the first to the last.
-_SAY = {
-    "field": slice(1, None),
-    "refuse": slice(0, 1),
-    "refused": slice(0, 1),
-    "NotAllowed": slice(0, 1),
-    "Conflict": slice(0, 1),
-    "Forbidden": slice(0, 1),
-    "NotFound": slice(0, 1),
-    "ChangedMeanwhile": slice(0, 1),
-    "retrying": slice(1, 2),
-    "carry_out": slice(1, 2),
-}
-
-
-def _said_as_text(path: Path) -> Iterator[str]:
-    known = {*ErrorCode}
-    for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.Constant) and node.value in known:
-            yield f"{path.name}:{node.lineno} {node.value}"
-        if isinstance(node, ast.Call):
-            name = getattr(node.func, "attr", getattr(node.func, "id", ""))
-            said = node.args[_SAY[name]] if name in _SAY and not _is_a_dataclass_field(node) else []
-            yield from (f"{path.name}:{each.lineno}" for each in said if isinstance(each, ast.Constant))
-
-
-def _is_a_dataclass_field(node: ast.Call) -> bool:
-    return isinstance(node.func, ast.Name) and node.func.id == "field"
-
-
-def test_codes_are_said_by_their_names():
-    files = [path for path in (ROOT / "chalicelib").rglob("*.py") if path.name not in ("error_codes.py", "faults.py")]
-    assert [found for path in files for found in _said_as_text(path)] == []
-
-
-def test_collections_are_named_after_resources():
-    assert {each.name for each in gc.get_objects() if isinstance(each, Collection)} <= set(Resource)
