@@ -1,13 +1,20 @@
 """Amazon's own DynamoDB Local, with fresh tables for each test."""
 
+import json
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
-from chalicelib.platform import aws
+from chalicelib.features.events import service as events
+from chalicelib.platform import agenda, aws, files, queues
 from infra.local import provision
 from tests.support import aws as support
 from tests.support.dynamodb_local import running
+
+SQS_BYTES_MAX = 256 * 1024
+# https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html
+UNSENT = {chr(n) for n in range(32) if chr(n) not in "\t\n\r"} | {"\ufffe", "\uffff"}
 
 
 @pytest.fixture(scope="module")
@@ -28,3 +35,23 @@ def tables(
     provision.tables(aws.client("dynamodb"), stage)
     yield
     support.forget()
+
+
+@pytest.fixture
+def sent(tables: None, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Messages that went to SQS, each as large as it takes at most."""
+    found: list[str] = []
+
+    def send(queue: str, body: Any, **how: Any) -> str:
+        text = body if isinstance(body, str) else json.dumps(body)
+        assert len(text.encode()) <= SQS_BYTES_MAX
+        assert UNSENT.isdisjoint(text)
+        found.append(text)
+        return "id"
+
+    monkeypatch.setattr(queues, "send", send)
+    monkeypatch.setattr(files, "put", lambda name, content, content_type: None)
+    monkeypatch.setattr(agenda, "push", lambda tasks: None)
+    monkeypatch.setattr(events, "wait_for_events", lambda organization: None)
+    monkeypatch.setattr("tests.support.story.meter", lambda: None)
+    return found
