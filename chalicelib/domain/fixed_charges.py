@@ -14,10 +14,10 @@ from typing import Any, Protocol
 from zoneinfo import ZoneInfo
 
 from chalicelib.domain import periods, timeline
+from chalicelib.domain.billing_line import Days
 from chalicelib.domain.charges.models import ChargeModel, price
 from chalicelib.domain.charges.usage import ChargeUsage, Priced
 from chalicelib.domain.money import CONTEXT, round_half_up, total
-from chalicelib.domain.subscriptions import Days
 from chalicelib.domain.timeline import SubscriptionTimeline, Terms
 
 _SIX_PLACES = Decimal("0.000001")

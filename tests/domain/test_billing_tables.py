@@ -7,11 +7,11 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from chalicelib.domain import subscriptions
+from chalicelib.domain.billing_line import FeeRange
 from chalicelib.domain.intervals import BillingTime, Interval
 from chalicelib.domain.money import round_half_up
 from chalicelib.domain.periods import Span
 from chalicelib.domain.proration import prorated
-from chalicelib.domain.subscriptions import FeeRange
 from chalicelib.domain.timeline import SubscriptionTimeline, Terms
 
 D = date.fromisoformat

@@ -13,13 +13,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chalicelib.domain import fixed_charges, periods, timeline
+from chalicelib.domain.billing_line import Days
 from chalicelib.domain.charges import properties
 from chalicelib.domain.charges.models import ChargeModel
 from chalicelib.domain.fixed_charges import FixedCharge, UnitsChange
 from chalicelib.domain.intervals import BillingTime, Interval
 from chalicelib.domain.money import round_half_up
 from chalicelib.domain.periods import Period, Span
-from chalicelib.domain.subscriptions import Days
 from chalicelib.domain.timeline import SubscriptionTimeline, Terms
 from tests.support.billing_time import DAY, billing_times, days, intervals
 from tests.support.examples import examples

@@ -10,11 +10,11 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from chalicelib.domain import periods, subscriptions
+from chalicelib.domain.billing_line import FeeRange
 from chalicelib.domain.intervals import BillingTime, Interval
 from chalicelib.domain.money import CONTEXT, round_half_up
 from chalicelib.domain.periods import Period
 from chalicelib.domain.proration import prorated, unused_cents
-from chalicelib.domain.subscriptions import FeeRange
 from chalicelib.domain.timeline import SubscriptionTimeline, Terms
 from tests.support.billing_time import DAY, billing_times, days, intervals
 from tests.support.examples import examples

@@ -14,8 +14,8 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from chalicelib.domain import periods, timeline
+from chalicelib.domain.billing_line import BillingLine
 from chalicelib.domain.intervals import Interval
-from chalicelib.domain.subscriptions import BillingLine
 from chalicelib.features.plans.records import Plan
 from chalicelib.features.subscriptions import schedule
 from chalicelib.features.subscriptions.records import Subscription

@@ -17,10 +17,10 @@ from chalicelib.domain.aggregation.advance import Change, Paid
 from chalicelib.domain.aggregation.advance_prices import Tariff
 from chalicelib.domain.aggregation.readings import Reading
 from chalicelib.domain.aggregation.rules import Aggregation, MetricRule
+from chalicelib.domain.billing_line import IN_ADVANCE_CHARGE
 from chalicelib.domain.charges import properties
 from chalicelib.domain.charges.models import ChargeModel
 from chalicelib.domain.intervals import BillingTime, Interval
-from chalicelib.domain.subscriptions import IN_ADVANCE_CHARGE
 from chalicelib.domain.timeline import SubscriptionTimeline, Terms
 
 MARCH = datetime(2024, 3, 1, tzinfo=UTC)

@@ -12,8 +12,8 @@ from zoneinfo import ZoneInfo, available_timezones
 from hypothesis import strategies as st
 
 from chalicelib.domain import periods, subscriptions, timeline
+from chalicelib.domain.billing_line import BillingLine
 from chalicelib.domain.intervals import BillingTime, Interval
-from chalicelib.domain.subscriptions import BillingLine
 from chalicelib.domain.timeline import SubscriptionTimeline, Terms
 
 DAY = timedelta(days=1)

@@ -6,7 +6,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from chalicelib.domain import periods
-from chalicelib.domain.subscriptions import BillingLine
+from chalicelib.domain.billing_line import BillingLine
 from chalicelib.features.invoicing import run
 from chalicelib.features.plans.records import FixedCharge, Plan
 from chalicelib.features.subscriptions import change, endings, lifecycle, schemas

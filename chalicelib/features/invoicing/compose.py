@@ -5,6 +5,7 @@ from datetime import datetime
 from fractions import Fraction
 
 from chalicelib.domain import fixed_charges, periods
+from chalicelib.domain.billing_line import IN_ADVANCE_CHARGE, IN_ADVANCE_CHARGE_PERIODIC, BillingLine, Days
 from chalicelib.domain.invoicing import dates, numbers
 from chalicelib.domain.invoicing.coupons import shares_of_fees
 from chalicelib.domain.invoicing.steps import (
@@ -19,7 +20,6 @@ from chalicelib.domain.invoicing.steps import (
 )
 from chalicelib.domain.invoicing.taxes import fee_taxes
 from chalicelib.domain.money import to_decimal
-from chalicelib.domain.subscriptions import IN_ADVANCE_CHARGE, IN_ADVANCE_CHARGE_PERIODIC, BillingLine, Days
 from chalicelib.features.credits.wallets import bucket_of
 from chalicelib.features.customers.records import Customer
 from chalicelib.features.customers.store import CUSTOMERS

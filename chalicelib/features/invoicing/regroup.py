@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from chalicelib.domain.subscriptions import IN_ADVANCE_CHARGE_PERIODIC
+from chalicelib.domain.billing_line import IN_ADVANCE_CHARGE_PERIODIC
 from chalicelib.features.customers import store as customer_store
 from chalicelib.features.fees import store as fee_store
 from chalicelib.features.fees.records import Stored

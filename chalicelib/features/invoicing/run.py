@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from chalicelib import limits
-from chalicelib.domain.subscriptions import STARTING
+from chalicelib.domain.billing_line import STARTING
 from chalicelib.features.customers import store as customer_store
 from chalicelib.features.customers.records import BillingState
 from chalicelib.features.invoices.records import Fee, Invoice, PeriodPart

@@ -23,12 +23,12 @@ from chalicelib.domain.aggregation.rounding import rounded
 from chalicelib.domain.aggregation.rules import Aggregation
 from chalicelib.domain.aggregation.summaries import NOTHING, Summary, merged
 from chalicelib.domain.aggregation.window import Window
+from chalicelib.domain.billing_line import Days
 from chalicelib.domain.charges.amounts import amount_per_unit
 from chalicelib.domain.charges.in_advance import EventFee
 from chalicelib.domain.charges.usage import Priced
 from chalicelib.domain.money import CONTEXT
 from chalicelib.domain.periods import Span
-from chalicelib.domain.subscriptions import Days
 from chalicelib.features.billable_metrics.records import Metric
 from chalicelib.features.plans.records import Charge, ChargeFilter
 from chalicelib.features.rating import metered

@@ -8,11 +8,11 @@ from zoneinfo import ZoneInfo
 
 from chalicelib.domain import commitments, fixed_charges, periods
 from chalicelib.domain.aggregation.window import Window
+from chalicelib.domain.billing_line import Days
 from chalicelib.domain.charges import minimum
 from chalicelib.domain.charges import properties as charge_properties
 from chalicelib.domain.charges.models import ChargeModel
 from chalicelib.domain.invoicing.taxes import TaxRate
-from chalicelib.domain.subscriptions import Days
 from chalicelib.domain.timeline import ZONE_MOVE
 from chalicelib.features.add_ons.records import AddOn
 from chalicelib.features.billable_metrics.records import Metric

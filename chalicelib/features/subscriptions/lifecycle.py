@@ -6,7 +6,7 @@ from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
 from chalicelib.domain import periods, subscriptions, timeline
-from chalicelib.domain.subscriptions import BillingLine
+from chalicelib.domain.billing_line import BillingLine
 from chalicelib.features.plans.records import Plan
 from chalicelib.features.subscriptions import change, endings, schedule, schemas
 from chalicelib.features.subscriptions.records import FixedPaid, PendingInvoice, Status, Subscription

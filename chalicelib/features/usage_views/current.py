@@ -8,10 +8,10 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from chalicelib.domain import money, periods, subscriptions
+from chalicelib.domain.billing_line import Days
 from chalicelib.domain.error_codes import ErrorCode, Resource
 from chalicelib.domain.errors import Invalid, NotAllowed, NotFound
 from chalicelib.domain.invoicing.steps import TaxedFee, totals
-from chalicelib.domain.subscriptions import Days
 from chalicelib.features.billable_metrics.records import Metric
 from chalicelib.features.customers.records import BillingState, Customer
 from chalicelib.features.events import service as events
