@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Literal
 
-from chalicelib.features.invoices.records import AppliedTaxPart, Part
+from chalicelib.features.invoices.parts import AppliedTaxPart, Part
 from chalicelib.platform.collection import Record
 from chalicelib.platform.ids import CreditNoteId, CustomerId, FeeId, InvoiceId
 

@@ -8,7 +8,8 @@ from chalicelib.domain.invoicing.creditable import Estimate
 from chalicelib.domain.money import decimal_string, round_half_up, to_decimal
 from chalicelib.features.credit_notes.records import CreditNote, CreditNoteItem
 from chalicelib.features.credit_notes.schemas import ItemInput
-from chalicelib.features.invoices.records import AppliedTaxPart, Invoice
+from chalicelib.features.invoices.parts import AppliedTaxPart
+from chalicelib.features.invoices.records import Invoice
 from chalicelib.platform.ids import FeeId
 from chalicelib.platform.timestamps import iso
 

@@ -12,7 +12,8 @@ from chalicelib.domain.invoicing.credit_notes import CREDIT, OFFSET, CreditAmoun
 from chalicelib.domain.invoicing.steps import AFTER_TAX, VERSION_NUMBERS
 from chalicelib.features.credit_notes.records import CreditNote, CreditNoteItem, Reason
 from chalicelib.features.invoices import service as invoices
-from chalicelib.features.invoices.records import AppliedTaxPart, Fee, Invoice, NoteSums
+from chalicelib.features.invoices.parts import AppliedTaxPart, NoteSums
+from chalicelib.features.invoices.records import Fee, Invoice
 from chalicelib.platform.ids import CreditNoteId, derived_id
 
 

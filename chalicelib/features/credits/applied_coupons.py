@@ -13,7 +13,8 @@ from chalicelib.features.coupons import service as catalog
 from chalicelib.features.coupons.records import AppliedCoupon, Coupon
 from chalicelib.features.credits.credit import Taken
 from chalicelib.features.customers.items import CustomerItems
-from chalicelib.features.invoices.records import CouponPart, Fee, Invoice
+from chalicelib.features.invoices.parts import CouponPart
+from chalicelib.features.invoices.records import Fee, Invoice
 from chalicelib.platform.ids import AppliedCouponId, OrganizationId, derived_id
 from chalicelib.platform.unit import Write
 

@@ -5,7 +5,8 @@ from datetime import datetime
 from typing import Protocol
 
 from chalicelib.domain.invoicing.steps import CreditKind
-from chalicelib.features.invoices.records import CouponPart, CreditPart, Fee, Invoice
+from chalicelib.features.invoices.parts import CouponPart, CreditPart
+from chalicelib.features.invoices.records import Fee, Invoice
 from chalicelib.platform.agenda import Task
 
 

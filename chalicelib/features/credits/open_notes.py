@@ -9,7 +9,8 @@ from chalicelib.features.credit_notes import service as credit_notes
 from chalicelib.features.credit_notes.records import CreditNote
 from chalicelib.features.credits.credit import Taken
 from chalicelib.features.customers.items import CustomerItems
-from chalicelib.features.invoices.records import CreditPart, Fee, Invoice
+from chalicelib.features.invoices.parts import CreditPart
+from chalicelib.features.invoices.records import Fee, Invoice
 from chalicelib.platform.ids import OrganizationId, derived_id
 from chalicelib.platform.unit import Write
 

@@ -17,7 +17,8 @@ from chalicelib.features.credits.credit import Credit, Taken
 from chalicelib.features.credits.open_notes import NoteChange, OpenNote, TakenNote
 from chalicelib.features.credits.wallets import TakenBalance, WalletBalance
 from chalicelib.features.customers.items import CustomerItems
-from chalicelib.features.invoices.records import Fee, Invoice, WalletPart
+from chalicelib.features.invoices.parts import WalletPart
+from chalicelib.features.invoices.records import Fee, Invoice
 from chalicelib.platform.agenda import Task
 from chalicelib.platform.clock import OrganizationRef
 from chalicelib.platform.ids import OrganizationId

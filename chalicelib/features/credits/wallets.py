@@ -9,7 +9,8 @@ from chalicelib.domain.invoicing.steps import CreditKind
 from chalicelib.domain.invoicing.wallets import Bucket
 from chalicelib.features.credits.credit import Taken
 from chalicelib.features.customers.items import CustomerItems
-from chalicelib.features.invoices.records import Fee, Invoice, WalletPart
+from chalicelib.features.invoices.parts import WalletPart
+from chalicelib.features.invoices.records import Fee, Invoice
 from chalicelib.features.wallets import ledger
 from chalicelib.features.wallets import reading as wallet_reading
 from chalicelib.features.wallets import writing as wallet_writing

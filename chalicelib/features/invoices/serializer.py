@@ -8,7 +8,8 @@ from typing import Any
 
 from chalicelib.domain.charges import ranges
 from chalicelib.domain.money import CONTEXT, decimal_string, exponent, round_half_up
-from chalicelib.features.invoices.records import AppliedTaxPart, CouponPart, CreditPart, Fee, Invoice, PeriodPart
+from chalicelib.features.invoices.parts import AppliedTaxPart, CouponPart, CreditPart, PeriodPart
+from chalicelib.features.invoices.records import Fee, Invoice
 from chalicelib.platform.timestamps import iso, iso_or_none
 
 _SHARE_DECIMALS = 5

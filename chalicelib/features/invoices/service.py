@@ -13,7 +13,8 @@ from chalicelib.features.customers import service as customers
 from chalicelib.features.customers.records import Customer
 from chalicelib.features.documents import orders
 from chalicelib.features.invoices import overdue, purchases, serializer, store
-from chalicelib.features.invoices.records import Fee, Invoice, MetadataPair, PaymentStatus
+from chalicelib.features.invoices.parts import MetadataPair
+from chalicelib.features.invoices.records import Fee, Invoice, PaymentStatus
 from chalicelib.features.organizations import service as organizations
 from chalicelib.features.organizations.records import Organization
 from chalicelib.features.plans import service as plans

@@ -23,7 +23,8 @@ from chalicelib.domain.money import to_decimal
 from chalicelib.features.credits.wallets import bucket_of
 from chalicelib.features.customers.records import Customer
 from chalicelib.features.customers.store import CUSTOMERS
-from chalicelib.features.invoices.records import AppliedTaxPart, DaysPart, Fee, Invoice, PeriodPart
+from chalicelib.features.invoices.parts import AppliedTaxPart, DaysPart, PeriodPart
+from chalicelib.features.invoices.records import Fee, Invoice
 from chalicelib.features.rating.billing_context import BillingContext
 from chalicelib.features.rating.line_items import InvoicedSubscription
 from chalicelib.features.subscriptions.lifecycle import Outcome

@@ -16,7 +16,8 @@ from chalicelib.features.customers import store as customer_store
 from chalicelib.features.fees import service as fees
 from chalicelib.features.fees import store as fee_store
 from chalicelib.features.invoices import store as invoice_store
-from chalicelib.features.invoices.records import Fee, PeriodPart
+from chalicelib.features.invoices.parts import PeriodPart
+from chalicelib.features.invoices.records import Fee
 from chalicelib.features.invoicing import compose, issue_transaction
 from chalicelib.features.metering import erase
 from chalicelib.features.metering import reading as metered

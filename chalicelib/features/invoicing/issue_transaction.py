@@ -24,7 +24,8 @@ from chalicelib.features.customers.records import BillingState
 from chalicelib.features.invoices import overdue
 from chalicelib.features.invoices import service as invoices
 from chalicelib.features.invoices import store as invoice_store
-from chalicelib.features.invoices.records import CouponPart, CreditPart, Fee, Invoice
+from chalicelib.features.invoices.parts import CouponPart, CreditPart
+from chalicelib.features.invoices.records import Fee, Invoice
 from chalicelib.features.invoicing import compose
 from chalicelib.features.invoicing.drafts import FINALIZE
 from chalicelib.features.organizations import store as organization_store

@@ -22,7 +22,8 @@ from chalicelib.features.customers import service as customers
 from chalicelib.features.customers import store as customer_store
 from chalicelib.features.customers.store import CUSTOMERS
 from chalicelib.features.invoices import store
-from chalicelib.features.invoices.records import AppliedTaxPart, Fee, Invoice
+from chalicelib.features.invoices.parts import AppliedTaxPart
+from chalicelib.features.invoices.records import Fee, Invoice
 from chalicelib.features.invoicing import compose, issue_transaction
 from chalicelib.features.organizations import service as organizations
 from chalicelib.features.rating import billing_context, tax_resolver

@@ -28,7 +28,8 @@ from chalicelib.features.customers.items import CustomerItems
 from chalicelib.features.customers.records import NOT_WRITTEN, BillingState, Customer
 from chalicelib.features.events import service as events
 from chalicelib.features.invoices import serializer
-from chalicelib.features.invoices.records import CouponPart, CreditPart, Fee, Invoice
+from chalicelib.features.invoices.parts import CouponPart, CreditPart
+from chalicelib.features.invoices.records import Fee, Invoice
 from chalicelib.features.invoicing import compose, issue_transaction, run
 from chalicelib.features.organizations import service as organizations
 from chalicelib.features.organizations.records import Organization

@@ -8,7 +8,8 @@ from chalicelib import limits
 from chalicelib.domain.billing_line import STARTING
 from chalicelib.features.customers import store as customer_store
 from chalicelib.features.customers.records import BillingState
-from chalicelib.features.invoices.records import Fee, Invoice, PeriodPart
+from chalicelib.features.invoices.parts import PeriodPart
+from chalicelib.features.invoices.records import Fee, Invoice
 from chalicelib.features.invoicing import compose, finalize, issue_transaction, unused_days
 from chalicelib.features.invoicing.issue_transaction import Issue
 from chalicelib.features.invoicing.unused_days import UnusedDaysNote

@@ -18,7 +18,8 @@ from chalicelib.features.add_ons.records import AddOn
 from chalicelib.features.billable_metrics.records import Metric
 from chalicelib.features.fees import service as fee_service
 from chalicelib.features.invoices import reading as invoice_reading
-from chalicelib.features.invoices.records import DaysPart, Fee, PeriodPart
+from chalicelib.features.invoices.parts import DaysPart, PeriodPart
+from chalicelib.features.invoices.records import Fee
 from chalicelib.features.plans import active_parts
 from chalicelib.features.plans.records import Charge, FixedCharge, Plan
 from chalicelib.features.rating import metered, pricing, renewals, tax_resolver

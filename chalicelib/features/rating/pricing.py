@@ -14,7 +14,8 @@ from chalicelib.domain.periods import Span
 from chalicelib.domain.proration import prorated
 from chalicelib.features.add_ons.records import AddOn
 from chalicelib.features.billable_metrics.records import Metric
-from chalicelib.features.invoices.records import AppliedTaxPart, DaysPart, Fee, FeeType, PeriodPart
+from chalicelib.features.invoices.parts import AppliedTaxPart, DaysPart, PeriodPart
+from chalicelib.features.invoices.records import Fee, FeeType
 from chalicelib.features.plans.records import ChargeFilter, FixedCharge, Plan
 from chalicelib.features.rating.metered import Used
 from chalicelib.features.subscriptions.records import Subscription

@@ -11,7 +11,8 @@ from datetime import datetime, timedelta
 from chalicelib.domain.aggregation.window import Window
 from chalicelib.domain.periods import Span
 from chalicelib.features.billable_metrics.records import Metric
-from chalicelib.features.invoices.records import DaysPart, Fee, PeriodPart
+from chalicelib.features.invoices.parts import DaysPart, PeriodPart
+from chalicelib.features.invoices.records import Fee
 from chalicelib.features.plans import service as plans
 from chalicelib.features.plans.records import Charge, Plan
 from chalicelib.features.rating import metered, pricing

@@ -14,7 +14,8 @@ from chalicelib.features.billable_metrics.groups import Dimensions
 from chalicelib.features.billable_metrics.records import Metric
 from chalicelib.features.customers.records import Customer
 from chalicelib.features.invoices import reading as invoices
-from chalicelib.features.invoices.records import Fee, Invoice, PeriodPart
+from chalicelib.features.invoices.parts import PeriodPart
+from chalicelib.features.invoices.records import Fee, Invoice
 from chalicelib.features.plans import service as plans
 from chalicelib.features.plans.records import Charge, ChargeFilter
 from chalicelib.features.rating.metered import Used

@@ -8,7 +8,7 @@ import pytest
 from chalicelib.features.credit_notes import values
 from chalicelib.features.credit_notes.records import CreditNote
 from chalicelib.features.invoices import service as invoices
-from chalicelib.features.invoices.records import NoteSums
+from chalicelib.features.invoices.parts import NoteSums
 from chalicelib.platform.ids import CreditNoteId, InvoiceId
 from tests.features.api.test_notes_by_hand import again, fee_of, invoiced, noted, pay
 from tests.support.credit_notes import NOW
