@@ -4,9 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
-from typing import Annotated, Any
-
-from pydantic import BeforeValidator, Field, model_validator
+from typing import Any
 
 from chalicelib import limits
 from chalicelib.domain import money, periods
@@ -25,6 +23,7 @@ from chalicelib.features.invoices import store
 from chalicelib.features.invoices.parts import AppliedTaxPart
 from chalicelib.features.invoices.records import Fee, Invoice
 from chalicelib.features.invoicing import compose, issue_transaction
+from chalicelib.features.invoicing.schemas import FeeInput, OneOffInput
 from chalicelib.features.organizations import service as organizations
 from chalicelib.features.rating import billing_context, tax_resolver
 from chalicelib.features.rating.billing_context import BillingContext
@@ -33,54 +32,6 @@ from chalicelib.platform import schema
 from chalicelib.platform.clock import OrganizationRef
 from chalicelib.platform.ids import FeeId, InvoiceId, OrganizationId, TaxId, derived_id, new_id
 from chalicelib.platform.retry import retrying
-
-
-def _units(value: Any) -> Decimal:
-    number = schema.exact(value)
-    if number < 0:
-        raise schema.refuse(ErrorCode.VALUE_IS_OUT_OF_RANGE)
-    return number
-
-
-def _whole_cents(value: Any) -> Any:
-    """A price without fractions of a cent. Source: rules/money 6."""
-    if isinstance(value, Decimal) and value.is_finite() and value != value.to_integral_value():
-        raise schema.refuse(ErrorCode.INVALID_VALUE)
-    return value
-
-
-class FeeInput(schema.Request):
-    """One fee of the request."""
-
-    add_on_code: schema.Name
-    name: schema.OptionalName = None
-    invoice_display_name: schema.OptionalName = None
-    description: schema.OptionalText = None
-    units: Annotated[Decimal, BeforeValidator(_units), schema.number(minimum=0)] | None = None
-    unit_amount_cents: (
-        Annotated[
-            int, Field(strict=True, ge=0, le=limits.INTEGER_MAX), schema.READ_INTEGER, BeforeValidator(_whole_cents)
-        ]
-        | None
-    ) = None
-    tax_codes: schema.ListOf[schema.Text] = []
-    from_datetime: schema.NullOr[schema.Instant] = None
-    to_datetime: schema.NullOr[schema.Instant] = None
-
-    @model_validator(mode="after")
-    def _check_boundaries(self) -> "FeeInput":
-        begin, end = self.from_datetime, self.to_datetime
-        if (begin is None) != (end is None) or (begin is not None and end is not None and begin > end):
-            raise schema.refuse(ErrorCode.VALUES_ARE_INVALID, "boundaries")
-        return self
-
-
-class OneOffInput(schema.Request):
-    """`POST /invoices`."""
-
-    external_customer_id: schema.Name
-    currency: schema.NullOr[schema.Currency] = None
-    fees: schema.ListOf[FeeInput] = []
 
 
 def create(organization: OrganizationRef, values: Mapping[str, Any], *, now: datetime) -> Invoice:

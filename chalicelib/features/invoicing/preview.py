@@ -8,11 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
-from typing import Annotated, Any, Literal
+from typing import Any
 
-from pydantic import Field
-
-from chalicelib import limits
 from chalicelib.domain.error_codes import ErrorCode, Resource
 from chalicelib.domain.errors import Invalid, NotFound
 from chalicelib.domain.intervals import BillingTime
@@ -31,6 +28,7 @@ from chalicelib.features.invoices import serializer
 from chalicelib.features.invoices.parts import CouponPart, CreditPart
 from chalicelib.features.invoices.records import Fee, Invoice
 from chalicelib.features.invoicing import compose, issue_transaction, run
+from chalicelib.features.invoicing.schemas import CouponInput, CustomerInput, PreviewInput, SubscriptionsInput
 from chalicelib.features.organizations import service as organizations
 from chalicelib.features.organizations.records import Organization
 from chalicelib.features.plans import service as plans
@@ -50,53 +48,6 @@ from chalicelib.platform.ids import AppliedCouponId, CouponId, new_id
 
 # A trial of years in a weekly plan bills nothing for so many instants at the most.
 _INSTANTS_MAX = 600
-
-
-class CustomerInput(schema.Request):
-    """The customer: a stored one by `external_id`, else one that is not stored; with `tax_codes`, these taxes are tried."""
-
-    external_id: schema.OptionalName = None
-    name: schema.OptionalName = None
-    address_line1: schema.OptionalName = None
-    address_line2: schema.OptionalName = None
-    city: schema.OptionalName = None
-    country: schema.NullOr[schema.Country] = None
-    state: schema.OptionalName = None
-    zipcode: schema.OptionalName = None
-    currency: schema.NullOr[schema.Currency] = None
-    tax_identification_number: schema.OptionalName = None
-    timezone: schema.NullOr[schema.Timezone] = None
-    tax_codes: schema.ListOf[schema.Text] = []
-
-
-class CouponInput(schema.Request):
-    """A coupon that is tried: a stored one by its code alone, else one that is not stored."""
-
-    code: schema.Name
-    name: schema.OptionalName = None
-    coupon_type: Literal["fixed_amount", "percentage"] | None = None
-    amount_cents: Annotated[int, Field(strict=True, ge=1, le=limits.INTEGER_MAX), schema.READ_INTEGER] | None = None
-    amount_currency: schema.NullOr[schema.Currency] = None
-    percentage_rate: schema.Rate | None = None
-
-
-class SubscriptionsInput(schema.Request):
-    """Subscriptions that there are, with what would become of them."""
-
-    external_ids: schema.ListOf[schema.Text] = []
-    plan_code: schema.OptionalName = None
-    terminated_at: schema.NullOr[schema.Instant] = None
-
-
-class PreviewInput(schema.Request):
-    """`POST /invoices/preview`; the body has no root."""
-
-    customer: Annotated[CustomerInput, schema.NULL_AS_OBJECT] = Field(default_factory=CustomerInput)
-    plan_code: schema.OptionalName = None
-    billing_time: BillingTime | None = None
-    subscription_at: schema.NullOr[schema.Instant] = None
-    coupons: schema.ListOf[CouponInput] = []
-    subscriptions: Annotated[SubscriptionsInput, schema.NULL_AS_OBJECT] = Field(default_factory=SubscriptionsInput)
 
 
 @dataclass(frozen=True, slots=True)

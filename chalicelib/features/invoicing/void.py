@@ -25,6 +25,7 @@ from chalicelib.features.customers import store as customer_store
 from chalicelib.features.invoices import overdue, purchases, store
 from chalicelib.features.invoices import service as invoices
 from chalicelib.features.invoices.records import Fee, Invoice
+from chalicelib.features.invoicing.schemas import VoidInput
 from chalicelib.features.organizations import service as organizations
 from chalicelib.features.organizations.records import Organization
 from chalicelib.platform import agenda, schema
@@ -33,14 +34,6 @@ from chalicelib.platform.clock import OrganizationRef
 from chalicelib.platform.ids import CreditNoteId, InvoiceId, OrganizationId, derived_id
 from chalicelib.platform.retry import retrying
 from chalicelib.platform.unit import Unit, Write
-
-
-class VoidInput(schema.Request):
-    """`POST /invoices/:id/void`; the body has no root."""
-
-    generate_credit_note: schema.Boolean | None = None
-    credit_amount: schema.Count | None = None
-    refund_amount: schema.Count | None = None
 
 
 def void(

@@ -15,7 +15,7 @@ from chalicelib.features.credit_notes import schemas as credit_notes
 from chalicelib.features.customers.schemas import AddressInput, CustomerInput
 from chalicelib.features.customers.schemas import BillingConfigurationInput as CustomerConfiguration
 from chalicelib.features.events.schemas import EstimateInput, EventInput
-from chalicelib.features.invoicing import one_off, preview, void
+from chalicelib.features.invoicing import schemas as invoicing
 from chalicelib.features.organizations.billing_entities import BillingEntityUpdate
 from chalicelib.features.organizations.schemas import BillingConfigurationInput, OrganizationCreate, OrganizationUpdate
 from chalicelib.features.payments.schemas import PaymentInput
@@ -69,13 +69,13 @@ VALID: dict[type[schema.Request], dict[str, Any]] = {
     subscriptions.Termination: {},
     subscriptions.Which: {},
     subscriptions.LifetimeUsageUpdate: {"external_historical_usage_amount_cents": 1},
-    one_off.OneOffInput: {"external_customer_id": "c"},
-    one_off.FeeInput: {"add_on_code": "a", "from_datetime": "2024-01-01", "to_datetime": "2030-01-01"},
-    void.VoidInput: {},
-    preview.PreviewInput: {},
-    preview.CustomerInput: {},
-    preview.CouponInput: {"code": "c", "coupon_type": "percentage"},
-    preview.SubscriptionsInput: {},
+    invoicing.OneOffInput: {"external_customer_id": "c"},
+    invoicing.FeeInput: {"add_on_code": "a", "from_datetime": "2024-01-01", "to_datetime": "2030-01-01"},
+    invoicing.VoidInput: {},
+    invoicing.PreviewInput: {},
+    invoicing.CustomerInput: {},
+    invoicing.CouponInput: {"code": "c", "coupon_type": "percentage"},
+    invoicing.SubscriptionsInput: {},
     TaxCreate: _TAX,
     TaxUpdate: _TAX,
     EndpointInput: {"webhook_url": "http://127.0.0.1:9/h"},
