@@ -18,7 +18,7 @@ from chalicelib.features.organizations.records import Organization
 from chalicelib.features.prepaid import ongoing, top_ups
 from chalicelib.features.rating import billing_context
 from chalicelib.features.wallets import reading as wallet_reading
-from chalicelib.features.wallets import service as wallets
+from chalicelib.features.wallets import rules as wallet_rules
 from chalicelib.features.wallets import writing as wallet_writing
 from chalicelib.features.wallets.ledger import EntryInput, WalletChange
 from chalicelib.features.wallets.records import Rule, Wallet
@@ -87,7 +87,7 @@ def top_up(task: Task, now: datetime) -> None:
     if rule is None or items.customer is None or rule.due_at != task.due_at or not wallet.usable(now):
         agenda.done(task).alone()
         return
-    next_rule = wallets.planned(rule, items.customer.zone(own.timezone), after=task.due_at)
+    next_rule = wallet_rules.planned(rule, items.customer.zone(own.timezone), after=task.due_at)
     rules = tuple(next_rule if each.id == rule.id else each for each in wallet.rules)
     refill = Refill(rule.paid_credits, rule.granted_credits)
     if rule.method == "target":

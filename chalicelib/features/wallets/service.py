@@ -3,14 +3,12 @@
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
-from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from chalicelib import limits
 from chalicelib.domain.error_codes import ErrorCode, Resource
-from chalicelib.domain.errors import Invalid, NotAllowed, NotFound
-from chalicelib.domain.wallets import intervals
+from chalicelib.domain.errors import NotAllowed, NotFound
 from chalicelib.features.billable_metrics import service as billable_metrics
 from chalicelib.features.customers import service as customers
 from chalicelib.features.customers import usage_watch
@@ -19,18 +17,13 @@ from chalicelib.features.customers.records import BillingState
 from chalicelib.features.subscriptions import reading as subscriptions
 from chalicelib.features.wallets import reading, schemas, writing
 from chalicelib.features.wallets.ledger import WalletChange
-from chalicelib.features.wallets.records import Rule, Wallet
-from chalicelib.features.wallets.schemas import AppliesTo, RuleInput, WalletInput, WalletUpdate
+from chalicelib.features.wallets.records import Wallet
+from chalicelib.features.wallets.rules import ruled
+from chalicelib.features.wallets.schemas import AppliesTo, WalletInput, WalletUpdate
 from chalicelib.platform import agenda, schema
 from chalicelib.platform.agenda import Task
 from chalicelib.platform.clock import OrganizationRef
-from chalicelib.platform.ids import (
-    CustomerId,
-    OrganizationId,
-    WalletId,
-    WalletRuleId,
-    new_id,
-)
+from chalicelib.platform.ids import CustomerId, OrganizationId, WalletId, new_id
 from chalicelib.platform.retry import retrying
 from chalicelib.platform.unit import Unit, Write
 
@@ -77,7 +70,7 @@ def new_wallet(
         last_balance_at=now,
         **_scope(organization_id, request.applies_to),
     )
-    return _ruled(wallet, rules, zone, now=now)
+    return ruled(wallet, rules, zone, now=now)
 
 
 def _limits_of(number: int, expiration_at: datetime | None, now: datetime) -> dict[str, list[str]]:
@@ -106,56 +99,6 @@ def _scope(organization_id: OrganizationId, applies_to: AppliesTo | None) -> dic
     if any(code not in known for code in codes):
         raise NotFound(Resource.BILLABLE_METRICS)
     return {"fee_types": tuple(dict.fromkeys(wanted.fee_types)), "metric_codes": tuple(codes)}
-
-
-def _ruled(wallet: Wallet, rules: Sequence[RuleInput], zone: ZoneInfo, *, now: datetime) -> Wallet:
-    """The wallet with these rules; those that it has are changed by their ids, others go.
-
-    Raises: Invalid, for a rule that never does anything, and for one whose single increment is outside the wallet's limits.
-    """
-    known = {rule.id: rule for rule in wallet.rules}
-    made = tuple(_rule(known.get(WalletRuleId(each.lago_id or "")), each, zone, now=now) for each in rules)
-    for rule in made:
-        is_limited = rule.method == "fixed" and not rule.ignore_paid_top_up_limits
-        if _is_idle(rule) or _is_excessive(rule, wallet) or (is_limited and schemas.outside(rule.paid_credits, wallet)):
-            raise Invalid.field("recurring_transaction_rules", ErrorCode.INVALID_RECURRING_RULE)
-    return wallet.model_copy(update={"rules": made})
-
-
-def _is_idle(rule: Rule) -> bool:
-    """Whether a rule never adds any credits: none are named, or its target is reached whenever its threshold is."""
-    if rule.method == "fixed":
-        return not rule.paid_credits and not rule.granted_credits
-    return rule.trigger == "threshold" and (rule.target_ongoing_balance or 0) <= rule.threshold_credits
-
-
-def _is_excessive(rule: Rule, wallet: Wallet) -> bool:
-    """Whether one top-up would have more cents than an amount may have."""
-    most = max(rule.paid_credits, rule.granted_credits, rule.target_ongoing_balance or Decimal(0))
-    return wallet.price.precise_cents(most) >= limits.INTEGER_MAX
-
-
-def _rule(old: Rule | None, request: RuleInput, zone: ZoneInfo, *, now: datetime) -> Rule:
-    fields = request.given()
-    fields.pop("lago_id", None)
-    if "transaction_metadata" in fields:
-        fields["transaction_metadata"] = schemas.pairs(request.transaction_metadata)
-    for name in ("grants_target_top_up", "invoice_requires_successful_payment", "ignore_paid_top_up_limits"):
-        if name in fields:
-            fields[name] = fields[name] is True
-    base = old or Rule(id=WalletRuleId(new_id()), created_at=now, trigger=request.trigger, method=request.method)
-    return planned(base.model_copy(update=fields), zone, after=now)
-
-
-def planned(rule: Rule, zone: ZoneInfo, *, after: datetime) -> Rule:
-    """The rule with its first instant after another, where it has one."""
-    due_at = None
-    if rule.trigger == "interval" and rule.interval is not None:
-        due_at = intervals.next_at(
-            rule.interval, created_at=rule.created_at, started_at=rule.started_at, after=after, zone=zone
-        )
-    is_over = due_at is not None and rule.expiration_at is not None and due_at >= rule.expiration_at
-    return rule.model_copy(update={"due_at": None if is_over else due_at})
 
 
 def update(
@@ -239,7 +182,7 @@ def _updated(
         fields |= _scope(organization_id, request.applies_to)
     new: Wallet = old.changed(now=now, **fields)
     schemas.refuse_all(schemas.crossed(new.paid_top_up_min_amount_cents, new.paid_top_up_max_amount_cents))
-    return _ruled(new, rules, zone, now=now) if "recurring_transaction_rules" in request.model_fields_set else new
+    return ruled(new, rules, zone, now=now) if "recurring_transaction_rules" in request.model_fields_set else new
 
 
 def terminate(organization: OrganizationRef, wallet_id: WalletId, *, now: datetime) -> tuple[Wallet, list[Task]]:
