@@ -6,7 +6,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from chalicelib.domain.aggregation.expressions import ExpressionError, Facts, check, evaluate
+from chalicelib.domain.aggregation.expression_steps import ExpressionError, Facts
+from chalicelib.domain.aggregation.expressions import check, evaluate
 from chalicelib.domain.aggregation.numbers import is_countable, quantity
 
 EVENT = Facts(

@@ -13,47 +13,35 @@ quantities have, unless it would be 0 then and is not.
 """
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
 from decimal import ROUND_HALF_UP, Context, Decimal
 from functools import lru_cache
-from typing import Any
 
-from chalicelib.domain.aggregation.rounding import rounded
+from chalicelib.domain.aggregation.expression_steps import (
+    FUNCTIONS,
+    OPERATORS,
+    PLACES_MAX,
+    ExpressionError,
+    Facts,
+    Step,
+    Value,
+    applied,
+    attribute,
+    bounded,
+    constant,
+    negate,
+)
 from chalicelib.domain.money import CONTEXT
-
-Value = Decimal | str
 
 _TOKEN = re.compile(
     r"\s*(?:(?P<number>\d+(?:\.\d+)?)|(?P<text>'[^']*')|(?P<name>[A-Za-z_][A-Za-z0-9_.]*)|(?P<sign>[-+*/(),]))",
     re.ASCII,
 )
 _SPACE = re.compile(r"\s*", re.ASCII)
-_PROPERTY = re.compile(r"event\.properties\.([A-Za-z_][A-Za-z0-9_]*)", re.ASCII)
-_NUMERIC = re.compile(r"-?\d+(\.\d+)?", re.ASCII)
 
 _DEPTH_MAX = 40  # Parentheses and calls inside each other; no formula of a person comes near.
-_DIGITS_MAX = 60  # Numbers from 10^60 on are refused, and those below 10^-60 are 0: no step can grow without end.
-_TEXT_MAX = 10_000  # Characters of a result; an event has 16 KB.
-_PLACES_MAX = 15
-_STEP = Decimal(1).scaleb(-_PLACES_MAX)
-_FEW_DIGITS = Context(prec=_PLACES_MAX)
-
-
-class ExpressionError(Exception):
-    """A formula that is none, or that an event gives no value."""
-
-
-@dataclass(frozen=True, slots=True)
-class Facts:
-    """Attributes of an event that a formula may read. `timestamp`: Unix seconds, UTC."""
-
-    code: str = ""
-    timestamp: Decimal = Decimal(0)
-    properties: Mapping[str, Any] = field(default_factory=dict)
-
-
-_Step = Callable[[list[Value], Facts], None]
+_STEP = Decimal(1).scaleb(-PLACES_MAX)
+_FEW_DIGITS = Context(prec=PLACES_MAX)
 
 
 def check(expression: str) -> None:
@@ -76,14 +64,14 @@ def evaluate(expression: str, event: Facts) -> Value:
     (result,) = stack
     if isinstance(result, Decimal):
         exponent = result.as_tuple().exponent
-        if isinstance(exponent, int) and exponent < -_PLACES_MAX:
+        if isinstance(exponent, int) and exponent < -PLACES_MAX:
             # A value that would be rounded to 0 stays, so that it is reported as a fault and not counted as 0.
             result = result.quantize(_STEP, rounding=ROUND_HALF_UP, context=CONTEXT) or _FEW_DIGITS.plus(result)
     return result
 
 
 @lru_cache(maxsize=256)
-def _compiled(expression: str) -> tuple[_Step, ...]:
+def _compiled(expression: str) -> tuple[Step, ...]:
     return tuple(_Parser(list(_tokens(expression))).formula())
 
 
@@ -105,9 +93,9 @@ class _Parser:
         self._tokens = tokens
         self._next = 0
         self._depth = 0
-        self._steps: list[_Step] = []
+        self._steps: list[Step] = []
 
-    def formula(self) -> list[_Step]:
+    def formula(self) -> list[Step]:
         """The steps of the whole formula.
 
         Raises: ExpressionError.
@@ -120,14 +108,14 @@ class _Parser:
     def _sum(self) -> None:
         self._product()
         while self._peek() in (("sign", "+"), ("sign", "-")):
-            step = _OPERATORS[self._take()[1]]
+            step = OPERATORS[self._take()[1]]
             self._product()
             self._steps.append(step)
 
     def _product(self) -> None:
         self._signed()
         while self._peek() in (("sign", "*"), ("sign", "/")):
-            step = _OPERATORS[self._take()[1]]
+            step = OPERATORS[self._take()[1]]
             self._signed()
             self._steps.append(step)
 
@@ -137,16 +125,16 @@ class _Parser:
             self._take()
             minuses += 1
         self._value()
-        self._steps += [_negate] * minuses
+        self._steps += [negate] * minuses
 
     def _value(self) -> None:
         kind, text = self._take()
         if kind == "number":
-            self._steps.append(_constant(_bounded(CONTEXT.plus(Decimal(text)))))
+            self._steps.append(constant(bounded(CONTEXT.plus(Decimal(text)))))
         elif kind == "text":
-            self._steps.append(_constant(text[1:-1]))
+            self._steps.append(constant(text[1:-1]))
         elif kind == "name" and text.startswith("event."):
-            self._steps.append(_attribute(text))
+            self._steps.append(attribute(text))
         elif kind == "name":
             self._call(text)
         elif text == "(":
@@ -156,7 +144,7 @@ class _Parser:
             raise ExpressionError(f"unexpected {text or 'end'}")
 
     def _call(self, name: str) -> None:
-        function = _FUNCTIONS.get(name.lower())
+        function = FUNCTIONS.get(name.lower())
         if function is None:
             raise ExpressionError(f"unknown {name}")
         self._expect("(")
@@ -169,7 +157,7 @@ class _Parser:
         self._expect(")")
         if function.at_most is not None and number > function.at_most:
             raise ExpressionError(f"too many arguments of {name}")
-        self._steps.append(_applied(function.apply, number))
+        self._steps.append(applied(function.apply, number))
 
     def _nested(self) -> None:
         self._depth += 1
@@ -189,129 +177,3 @@ class _Parser:
     def _expect(self, sign: str) -> None:
         if self._take() != ("sign", sign):
             raise ExpressionError(f"{sign} is missing")
-
-
-# Steps.
-
-
-def _constant(value: Value) -> _Step:
-    return lambda stack, event: stack.append(value)
-
-
-def _attribute(name: str) -> _Step:
-    """Step that reads an attribute of the event. Raises: ExpressionError, for an attribute that events do not have."""
-    if name == "event.code":
-        return lambda stack, event: stack.append(event.code)
-    if name == "event.timestamp":
-        return lambda stack, event: stack.append(_bounded(CONTEXT.plus(event.timestamp)))
-    found = _PROPERTY.fullmatch(name)
-    if found is None:
-        raise ExpressionError(f"unknown {name}")
-    own = found[1]
-    return lambda stack, event: stack.append(_property(event, own))
-
-
-def _property(event: Facts, name: str) -> Value:
-    value = event.properties.get(name)
-    if isinstance(value, str):
-        return value
-    if isinstance(value, bool) or not isinstance(value, int | Decimal):
-        raise ExpressionError(f"the property {name} is missing or no value")
-    return _bounded(CONTEXT.plus(Decimal(value)))
-
-
-def _operator(operation: Callable[[Decimal, Decimal], Decimal]) -> _Step:
-    def step(stack: list[Value], event: Facts) -> None:
-        right, left = _number(stack.pop()), _number(stack.pop())
-        stack.append(_bounded(operation(left, right)))
-
-    return step
-
-
-def _negate(stack: list[Value], event: Facts) -> None:
-    stack.append(CONTEXT.minus(_number(stack.pop())))
-
-
-def _applied(function: Callable[[list[Value]], Value], number: int) -> _Step:
-    def step(stack: list[Value], event: Facts) -> None:
-        values = stack[-number:]
-        del stack[-number:]
-        stack.append(function(values))
-
-    return step
-
-
-def _bounded(number: Decimal) -> Decimal:
-    """Number within bounds; a number too close to 0 becomes 0. Raises: ExpressionError, for a number too large."""
-    if not number.is_finite() or (number and number.adjusted() >= _DIGITS_MAX):
-        raise ExpressionError("too large a number")
-    return Decimal(0) if number.adjusted() < -_DIGITS_MAX else number
-
-
-def _number(value: Value) -> Decimal:
-    """The number that a value is, or whose text it is.
-
-    Raises: ExpressionError.
-    """
-    if isinstance(value, Decimal):
-        return value
-    if len(value) > 2 * _DIGITS_MAX or not _NUMERIC.fullmatch(value):
-        raise ExpressionError(f"no number: {value[:20]}")
-    return _bounded(CONTEXT.plus(Decimal(value)))
-
-
-def _text(value: Value) -> str:
-    """A value as text: a number in plain digits, without idle zeros."""
-    if isinstance(value, str):
-        return value
-    plain = format(value, "f")
-    shown = plain.rstrip("0").rstrip(".") if "." in plain else plain
-    return "0" if shown == "-0" else shown
-
-
-# Functions.
-
-
-@dataclass(frozen=True, slots=True)
-class _Function:
-    apply: Callable[[list[Value]], Value]
-    at_most: int | None = None
-
-
-def _rounding(function: str) -> _Function:
-    def apply(values: list[Value]) -> Value:
-        places = _number(values[1]) if len(values) > 1 else Decimal(0)
-        if abs(places) > _PLACES_MAX or places != places.to_integral_value():
-            raise ExpressionError("no number of decimals")
-        return _bounded(rounded(_number(values[0]), function, int(places)))
-
-    return _Function(apply, at_most=2)
-
-
-def _concat(values: list[Value]) -> Value:
-    result = "".join(_text(value) for value in values)
-    if len(result) > _TEXT_MAX:
-        raise ExpressionError("too long a text")
-    return result
-
-
-def _divide(left: Decimal, right: Decimal) -> Decimal:
-    if not right:
-        raise ExpressionError("division by 0")
-    return CONTEXT.divide(left, right)
-
-
-_OPERATORS: dict[str, _Step] = {
-    "+": _operator(CONTEXT.add),
-    "-": _operator(CONTEXT.subtract),
-    "*": _operator(CONTEXT.multiply),
-    "/": _operator(_divide),
-}
-_FUNCTIONS: dict[str, _Function] = {
-    "round": _rounding("round"),
-    "ceil": _rounding("ceil"),
-    "floor": _rounding("floor"),
-    "least": _Function(lambda values: min(map(_number, values))),
-    "greatest": _Function(lambda values: max(map(_number, values))),
-    "concat": _Function(_concat),
-}

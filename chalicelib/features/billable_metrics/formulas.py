@@ -13,6 +13,7 @@ from typing import Any
 
 from chalicelib import limits
 from chalicelib.domain.aggregation import expressions
+from chalicelib.domain.aggregation.expression_steps import ExpressionError, Facts
 from chalicelib.domain.aggregation.resources import Naming
 from chalicelib.domain.error_codes import ErrorCode
 from chalicelib.domain.errors import Invalid
@@ -33,10 +34,10 @@ class Formula:
 
         Raises: Invalid, where the event gives it none.
         """
-        facts = expressions.Facts(code, Decimal(timestamp_ms).scaleb(-3), properties)
+        facts = Facts(code, Decimal(timestamp_ms).scaleb(-3), properties)
         try:
             value = expressions.evaluate(self.expression, facts)
-        except expressions.ExpressionError as error:
+        except ExpressionError as error:
             raise Invalid.field("expression", ErrorCode.EXPRESSION_EVALUATION_FAILED) from error
         if isinstance(value, Decimal) and value == value.to_integral_value():
             return {**properties, self.field_name: int(value)}

@@ -9,6 +9,7 @@ from pydantic_core import PydanticCustomError
 
 from chalicelib.domain.aggregation import expressions
 from chalicelib.domain.aggregation.dimensions import ALL_VALUES
+from chalicelib.domain.aggregation.expression_steps import ExpressionError
 from chalicelib.domain.aggregation.rules import Aggregation
 from chalicelib.domain.error_codes import ErrorCode
 from chalicelib.domain.errors import Invalid
@@ -111,7 +112,7 @@ def combination(metric: Mapping[str, Any]) -> dict[str, list[str]]:
 def _expression(text: str) -> dict[str, list[str]]:
     try:
         expressions.check(text)
-    except expressions.ExpressionError:
+    except ExpressionError:
         return {"expression": [ErrorCode.INVALID_EXPRESSION]}
     return {}
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from chalicelib import limits
 from chalicelib.domain.aggregation import expressions
+from chalicelib.domain.aggregation.expression_steps import ExpressionError, Facts
 from chalicelib.domain.aggregation.rules import Aggregation
 from chalicelib.domain.error_codes import ErrorCode, Resource
 from chalicelib.domain.errors import Invalid, NotFound, merge
@@ -143,13 +144,11 @@ def evaluated(values: Mapping[str, Any], *, now: datetime) -> Decimal | str:
     seconds = Decimal(int(now.timestamp())) if sample.timestamp is None else sample.timestamp
     try:
         expressions.check(request.expression)
-    except expressions.ExpressionError as error:
+    except ExpressionError as error:
         raise Invalid.field("expression", ErrorCode.INVALID_EXPRESSION) from error
     try:
-        return expressions.evaluate(
-            request.expression, expressions.Facts(sample.code or "", seconds, sample.properties)
-        )
-    except expressions.ExpressionError as error:
+        return expressions.evaluate(request.expression, Facts(sample.code or "", seconds, sample.properties))
+    except ExpressionError as error:
         raise Invalid.field("event", ErrorCode.INVALID_EVENT) from error
 
 
