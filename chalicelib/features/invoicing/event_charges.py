@@ -29,10 +29,11 @@ from chalicelib.features.plans import service as plans
 from chalicelib.features.plans.records import Charge, Plan
 from chalicelib.features.rating import billing_context, charged, event_usage, pricing, tax_resolver
 from chalicelib.features.rating.billing_context import BillingContext
-from chalicelib.features.rating.event_usage import EventFeeTarget, Owed, Period
+from chalicelib.features.rating.event_usage import EventFeeTarget, Owed
 from chalicelib.features.rating.line_items import InvoicedSubscription
 from chalicelib.features.rating.metered import Used
 from chalicelib.features.rating.pricing import LineItemContext
+from chalicelib.features.rating.usage_period import Period
 from chalicelib.features.subscriptions import schedule
 from chalicelib.features.subscriptions import store as subscription_store
 from chalicelib.features.subscriptions.lifecycle import Outcome

@@ -25,7 +25,8 @@ from collections.abc import Sequence
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 
 from chalicelib.domain.money import CONTEXT
-from chalicelib.features.rating.event_usage import EventFeeTarget, Owed, Period
+from chalicelib.features.rating.event_usage import EventFeeTarget, Owed
+from chalicelib.features.rating.usage_period import Period
 from chalicelib.platform import rows
 from chalicelib.platform.attributes import DecimalAttribute
 from chalicelib.platform.dynamodb import Key

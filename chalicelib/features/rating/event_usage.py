@@ -11,9 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
-from zoneinfo import ZoneInfo
 
-from chalicelib.domain import periods
 from chalicelib.domain.aggregation import advance, advance_prices
 from chalicelib.domain.aggregation.advance import Change, Paid
 from chalicelib.domain.aggregation.advance_prices import Tariff
@@ -22,8 +20,6 @@ from chalicelib.domain.aggregation.readings import Reading
 from chalicelib.domain.aggregation.rounding import rounded
 from chalicelib.domain.aggregation.rules import Aggregation
 from chalicelib.domain.aggregation.summaries import NOTHING, Summary, merged
-from chalicelib.domain.aggregation.window import Window
-from chalicelib.domain.billing_line import Days
 from chalicelib.domain.charges.amounts import amount_per_unit
 from chalicelib.domain.charges.in_advance import EventFee
 from chalicelib.domain.charges.usage import Priced
@@ -34,57 +30,11 @@ from chalicelib.features.plans.records import Charge, ChargeFilter
 from chalicelib.features.rating import metered
 from chalicelib.features.rating.buckets import Buckets, dimensions_of, parsed
 from chalicelib.features.rating.metered import Used
-from chalicelib.features.subscriptions.records import Subscription
+from chalicelib.features.rating.usage_period import Period
 from chalicelib.features.usage import service as usage
-from chalicelib.platform.clock import OrganizationRef
 
-_MILLISECOND, _SECOND = timedelta(milliseconds=1), timedelta(seconds=1)
+_MILLISECOND = timedelta(milliseconds=1)
 _NOTHING = Decimal(0)
-
-
-@dataclass(frozen=True, slots=True)
-class Period:
-    """The usage period of a subscription that contains an instant."""
-
-    organization: OrganizationRef
-    subscription: Subscription
-    days: Days
-    zone: ZoneInfo
-
-    @property
-    def window(self) -> Window:
-        """Window of the period, for the proration of units."""
-        return Window(self.days.span, self.zone, self.days.whole.days, self.days.first, self.days.last)
-
-    def opens_at(self, *, recurring: bool) -> datetime:
-        """The instant from which its units are new. The plan before an upgrade paid recurring ones until the next
-        renewal."""
-        start = self.starts_at
-        if recurring and self.subscription.previous_id is not None:
-            return min(start, periods.start_of_day(self.days.whole.start, self.zone))
-        return start
-
-    @property
-    def starts_at(self) -> datetime:
-        """The instant, to the second, from which events are the subscription's."""
-        return self.days.span.start.replace(microsecond=0)
-
-    @property
-    def closes_at(self) -> datetime:
-        """Up to when events are the subscription's: of one that ended its last second included, unless an upgrade made
-        the end. Source: rules/usage 1.4."""
-        ended_at = self.subscription.terminated_at
-        if ended_at is None:
-            return self.days.span.end
-        end = ended_at.replace(microsecond=0)
-        return min(self.days.span.end, end if self.subscription.upgraded else end + _SECOND)
-
-    @property
-    def renews(self) -> bool:
-        """Whether a recurring metric was paid for when it began: by a renewal, or by the plan before. A first period
-        begins with nothing paid."""
-        started_at = self.subscription.started_at
-        return self.subscription.previous_id is not None or (started_at is not None and started_at < self.starts_at)
 
 
 @dataclass(frozen=True, slots=True)

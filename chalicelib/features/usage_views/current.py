@@ -21,7 +21,7 @@ from chalicelib.features.plans import service as plans
 from chalicelib.features.plans.records import Charge, Plan
 from chalicelib.features.rating import event_usage, metered, tax_resolver
 from chalicelib.features.rating.billing_context import BillingContext
-from chalicelib.features.rating.event_usage import Period
+from chalicelib.features.rating.usage_period import Period
 from chalicelib.features.subscriptions import reading as subscription_reading
 from chalicelib.features.subscriptions import schedule
 from chalicelib.features.subscriptions.records import Status, Subscription
