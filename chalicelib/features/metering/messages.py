@@ -12,8 +12,9 @@ from chalicelib.features.metering import advance, definitions, layout, log, prog
 from chalicelib.features.metering.advance import InAdvance
 from chalicelib.features.metering.definitions import Definitions
 from chalicelib.features.metering.event import Event
+from chalicelib.features.metering.patience import Patience
 from chalicelib.features.metering.queue_message import Message
-from chalicelib.features.metering.write import Outcome, Patience
+from chalicelib.features.metering.write import Outcome
 from chalicelib.platform import agenda, clock
 from chalicelib.platform.agenda import Task
 from chalicelib.platform.clock import OrganizationRef

@@ -15,7 +15,6 @@ events: from then on each attempt first looks for stored ones, which costs far l
 at a random place among its events, so that two workers with the same events seldom meet again.
 """
 
-import math
 import random
 import time
 from collections import deque
@@ -25,11 +24,11 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from chalicelib import limits
 from chalicelib.features.metering import layout, tally
 from chalicelib.features.metering.definitions import Definitions
 from chalicelib.features.metering.distinct_counters import Entering
 from chalicelib.features.metering.event import Event
+from chalicelib.features.metering.patience import NotCounted, Patience
 from chalicelib.features.metering.rows import Rows
 from chalicelib.platform import agenda, clock
 from chalicelib.platform.agenda import Task
@@ -85,10 +84,6 @@ class PreparedEvent:
         return {**self.item, "time_pk": {"S": layout.in_shard(self.item["time_pk"]["S"], shard)}}
 
 
-class NotCounted(Exception):
-    """A transaction did not get through; nothing of it was written, and its events may be delivered again."""
-
-
 class Refused(NotCounted):
     """DynamoDB refuses the transaction as invalid; repeating it does not help."""
 
@@ -100,39 +95,6 @@ class Outcome:
 
     written: list[PreparedEvent] = field(default_factory=list)
     failed: list[PreparedEvent] = field(default_factory=list)
-
-
-class Patience:
-    """Budget of time that a batch spends on an organization whose transactions do not get through; the others wait
-    meanwhile.
-
-    `give_up_at` (monotonic seconds): no transaction begins after it. A function that goes on until it is cut off
-    returns nothing, and all its messages come again late.
-    """
-
-    def __init__(self, whole: "Patience | None" = None, *, give_up_at: float = math.inf) -> None:
-        self._whole = whole
-        self._lost = 0.0
-        self._give_up_at: float = give_up_at if whole is None else whole._give_up_at
-
-    @property
-    def is_over(self) -> bool:
-        """Whether the rest of the organization's events shall come again instead."""
-        too_long = self._lost > limits.METERING_LOST_SECONDS or time.monotonic() > self._give_up_at
-        return too_long or (
-            self._lost > 0 and self._whole is not None and self._whole._lost > limits.METERING_LOST_IN_ALL
-        )
-
-    def require_time(self) -> None:
-        """Raises: NotCounted, when the time is up."""
-        if time.monotonic() > self._give_up_at:
-            raise NotCounted("no time left")
-
-    def lose(self, seconds: float) -> None:
-        """Note a failed transaction and its duration."""
-        self._lost += seconds
-        if self._whole is not None:
-            self._whole.lose(seconds)
 
 
 def count(

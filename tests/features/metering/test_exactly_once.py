@@ -12,6 +12,7 @@ from chalicelib import limits
 from chalicelib.domain.aggregation.numbers import quantity
 from chalicelib.domain.periods import Span
 from chalicelib.features.metering import layout, messages, queue_message, reading, write
+from chalicelib.features.metering.patience import Patience
 from chalicelib.features.metering.rows import Rows
 from chalicelib.platform.clock import OrganizationRef
 from chalicelib.platform.usage_table import usage
@@ -85,7 +86,7 @@ def test_conflicts_are_retried_with_jitter(aws):
     prepared = [preparer.prepare(read, each) for each in read.events]
     rows = Rows(write.usage_once, ORG.id, "sub", {})
     with conflicting(3) as left:
-        write._commit(rows, prepared, patience=write.Patience(), sleep=waits.append, draw=lambda: 0.5)
+        write._commit(rows, prepared, patience=Patience(), sleep=waits.append, draw=lambda: 0.5)
     assert left["times"] == 0
     assert waits == [0.005, 0.01, 0.02]
     assert units() == 10
