@@ -8,7 +8,7 @@ from chalicelib.domain.errors import Forbidden, NotAllowed
 from chalicelib.features.customers import service as customers
 from chalicelib.features.documents import orders
 from chalicelib.features.events import service as events
-from chalicelib.features.invoices import collecting, listings, service
+from chalicelib.features.invoices import collecting, listings, service, whole
 from chalicelib.features.invoices.records import Invoice
 from chalicelib.features.organizations import service as organizations
 from chalicelib.features.sandbox import service as test_clock
@@ -42,7 +42,7 @@ def index(call: Call) -> dict[str, Any]:
     """One page, newest issuing date first."""
     test_clock.run_pending_events(call.organization, now=call.now)
     found, meta = listings.page(call)
-    return {"invoices": service.show_many(call.organization.id, found, now=call.now), "meta": meta}
+    return {"invoices": whole.show_many(call.organization.id, found, now=call.now), "meta": meta}
 
 
 @routes.get("/customers/{external_id}/invoices")
@@ -51,7 +51,7 @@ def index_of_customer(call: Call) -> dict[str, Any]:
     test_clock.run_pending_events(call.organization, now=call.now)
     customer = customers.find(call.organization.id, call.path["external_id"])
     found, meta = listings.page(call, customer.id)
-    return {"invoices": service.show_many(call.organization.id, found, now=call.now), "meta": meta}
+    return {"invoices": whole.show_many(call.organization.id, found, now=call.now), "meta": meta}
 
 
 @routes.get("/invoices/{lago_id}")
@@ -172,4 +172,4 @@ def _changed(call: Call, invoice: Invoice, tasks: Sequence[Task]) -> dict[str, A
 
 
 def _answer(call: Call, invoice: Invoice) -> dict[str, Any]:
-    return {"invoice": service.show(call.organization.id, invoice, now=call.now)}
+    return {"invoice": whole.show(call.organization.id, invoice, now=call.now)}

@@ -15,6 +15,7 @@ from chalicelib.features.documents import orders, receipts, render
 from chalicelib.features.documents.page import Look, Page
 from chalicelib.features.invoices import reading as invoice_reading
 from chalicelib.features.invoices import service as invoices
+from chalicelib.features.invoices import whole as invoice_whole
 from chalicelib.features.invoices.records import Invoice
 from chalicelib.features.organizations import schemas as organization_schemas
 from chalicelib.features.organizations import service as organizations
@@ -36,8 +37,8 @@ def print_invoice(task: Task, now: datetime) -> None:
     if invoice is None or invoice.status not in ("finalized", "voided") or not _wanted(task, invoice.file_key):
         agenda.done(task).alone()
         return
-    whole = invoices.read_whole(organization_id, invoice)
-    shown = invoices.show_whole(whole, now=clock.now(task.organization))
+    whole = invoice_whole.read_whole(organization_id, invoice)
+    shown = invoice_whole.show_whole(whole, now=clock.now(task.organization))
     intervals = {subscription.id: plan.interval for subscription, plan in whole.subscriptions}
     look = _look(whole.organization, whole.customer.billing_configuration.document_locale, intervals)
     page = invoice_pages.page(shown, look, wallet=_wallet_name(organization_id, invoice))
@@ -89,7 +90,7 @@ def print_payment_receipt(task: Task, now: datetime) -> None:
         agenda.done(task).alone()
         return
     invoice = invoices.payable(organization_id, receipt.invoice_id)
-    paid = invoices.show_many(organization_id, [invoice], now=clock.now(task.organization))
+    paid = invoice_whole.show_many(organization_id, [invoice], now=clock.now(task.organization))
     customer = customers.get(organization_id, receipt.customer_id)
     assert customer is not None, "a receipt has a customer, deleted or not"
     look = _look(organizations.get(organization_id), customer.billing_configuration.document_locale)

@@ -6,6 +6,7 @@ from datetime import datetime
 from chalicelib.features.audit import late
 from chalicelib.features.fees import service as fees_room
 from chalicelib.features.invoices import collecting, overdue, reading, service
+from chalicelib.features.invoices import whole as invoice_whole
 from chalicelib.features.webhooks import service as webhooks
 from chalicelib.platform import agenda, clock
 from chalicelib.platform.agenda import Task, runner
@@ -23,9 +24,9 @@ def issued(task: Task, now: datetime) -> None:
     if invoice is None:
         agenda.done(task).alone()
         return
-    whole = service.read_whole(organization_id, invoice)
+    whole = invoice_whole.read_whole(organization_id, invoice)
     own = whole.organization
-    payload = service.show_whole(whole, now=clock.now(task.organization))
+    payload = invoice_whole.show_whole(whole, now=clock.now(task.organization))
     name = service.message_of(invoice, status)
     event = webhooks.announcement(
         own.ref, name, "invoice", payload, subject=f"{name}#{invoice_id}", now=invoice.created_at

@@ -13,6 +13,7 @@ from chalicelib.features.credit_notes import by_hand
 from chalicelib.features.credit_notes import service as notes
 from chalicelib.features.credit_notes.records import CreditNote
 from chalicelib.features.invoices import service as invoices
+from chalicelib.features.invoices import whole as invoice_whole
 from chalicelib.features.invoices.records import Invoice
 from chalicelib.features.payments import service as payments
 from chalicelib.platform import clock
@@ -59,7 +60,7 @@ _STEPS = st.one_of(
 def test_notes_and_payments_never_exceed_the_invoice(story: Story, steps: list[Any]) -> None:
     ref, now = story.ref, clock.now(story.ref)
     invoice = issued(story)
-    fees = [fee.id for fee in invoices.read_whole(ref.id, invoice).fees]
+    fees = [fee.id for fee in invoice_whole.read_whole(ref.id, invoice).fees]
     for step in steps:
         if step[0] == "pay":
             sent = {"invoice_id": invoice.id, "amount_cents": step[1]}
@@ -114,7 +115,7 @@ def check(story: Story, invoice: Invoice) -> None:
 
 def complete(story: Story, invoice: Invoice) -> None:
     """A note of all that is left brings the invoice to its end, to the cent."""
-    whole = invoices.read_whole(story.ref.id, invoice)
+    whole = invoice_whole.read_whole(story.ref.id, invoice)
     left = [
         {"fee_id": fee.id, "amount_cents": fee.amount_cents - int(invoice.credited.get(fee.id, "0"))}
         for fee in whole.fees

@@ -7,7 +7,7 @@ from chalicelib.domain.error_codes import ErrorCode, Resource
 from chalicelib.domain.errors import Invalid, NotAllowed
 from chalicelib.features.customers import service as customers
 from chalicelib.features.customers.records import Customer, PaymentProvider
-from chalicelib.features.invoices import overdue, service, store
+from chalicelib.features.invoices import overdue, service, store, whole
 from chalicelib.features.invoices.records import Invoice
 from chalicelib.features.organizations import service as organizations
 from chalicelib.features.webhooks import service as webhooks
@@ -78,7 +78,7 @@ def lose_dispute(organization: OrganizationRef, invoice_id: InvoiceId, *, now: d
             return old, []
         lost = old.changed(now=now, payment_dispute_lost_at=now)
         new, followed = overdue.followed(organization, old, lost, now=now)
-        payload = {"invoice": service.show(organization.id, new, now=now), "provider_error": None}
+        payload = {"invoice": whole.show(organization.id, new, now=now), "provider_error": None}
         name = "invoice.payment_dispute_lost"
         subject = f"{name}#{old.id}"
         task = webhooks.announcement(organization, name, "payment_dispute_lost", payload, subject=subject, now=now)

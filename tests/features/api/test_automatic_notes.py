@@ -8,6 +8,7 @@ import pytest
 from chalicelib.features.credit_notes import values
 from chalicelib.features.credit_notes.records import CreditNote
 from chalicelib.features.invoices import service as invoices
+from chalicelib.features.invoices import whole as invoice_whole
 from chalicelib.features.invoices.parts import NoteSums
 from chalicelib.platform.ids import CreditNoteId, InvoiceId
 from tests.features.api.test_notes_by_hand import again, fee_of, invoiced, noted, pay
@@ -16,14 +17,14 @@ from tests.support.story import Story
 
 
 @pytest.fixture
-def whole(story: Story) -> invoices.WholeInvoice:
+def whole(story: Story) -> invoice_whole.WholeInvoice:
     """100.00 and 20 % tax."""
     invoice = invoiced(story, 10000)
-    return invoices.read_whole(story.ref.id, invoices.find(story.ref.id, InvoiceId(invoice["lago_id"])))
+    return invoice_whole.read_whole(story.ref.id, invoices.find(story.ref.id, InvoiceId(invoice["lago_id"])))
 
 
 def automatic(
-    whole: invoices.WholeInvoice, item: str, *, mode: str = "credit", used: int = 0, fee: Any = None, **fields: Any
+    whole: invoice_whole.WholeInvoice, item: str, *, mode: str = "credit", used: int = 0, fee: Any = None, **fields: Any
 ) -> CreditNote:
     return values.draft_or_final(
         whole.invoice.model_copy(update=fields),
