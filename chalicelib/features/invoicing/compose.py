@@ -8,6 +8,7 @@ from chalicelib.domain import fixed_charges, periods
 from chalicelib.domain.billing_line import IN_ADVANCE_CHARGE, IN_ADVANCE_CHARGE_PERIODIC, BillingLine, Days
 from chalicelib.domain.invoicing import dates, numbers
 from chalicelib.domain.invoicing.coupons import shares_of_fees
+from chalicelib.domain.invoicing.dates import DocumentDates
 from chalicelib.domain.invoicing.steps import (
     AFTER_TAX,
     BEFORE_TAX,
@@ -21,10 +22,9 @@ from chalicelib.domain.invoicing.steps import (
 from chalicelib.domain.invoicing.taxes import fee_taxes
 from chalicelib.domain.money import to_decimal
 from chalicelib.features.credits.wallets import bucket_of
-from chalicelib.features.customers.records import Customer
 from chalicelib.features.customers.store import CUSTOMERS
 from chalicelib.features.invoices.parts import AppliedTaxPart, DaysPart, PeriodPart
-from chalicelib.features.invoices.records import Fee, Invoice
+from chalicelib.features.invoices.records import Fee, Invoice, InvoiceType
 from chalicelib.features.rating.billing_context import BillingContext
 from chalicelib.features.rating.line_items import InvoicedSubscription
 from chalicelib.features.subscriptions.lifecycle import Outcome
@@ -115,7 +115,6 @@ def drafted(
     now: datetime,
 ) -> Invoice:
     """The invoice before anything is decided about its number and state: amounts, dates and boundaries."""
-    sums = sums_of(fees)
     configuration = context.customer.billing_configuration
     anchor = configuration.subscription_invoice_issuing_date_anchor or dates.NEXT_PERIOD_START
     day = dates.document_dates(
@@ -125,39 +124,64 @@ def drafted(
         anchor=dates.NEXT_PERIOD_START if bills_in_advance_only(lines) else anchor,
         adjustment=configuration.subscription_invoice_issuing_date_adjustment or dates.ALIGN,
     )
+    plain = _unissued(context, "subscription", fees, day, lines[0].plan.amount_currency, invoice_id, now=now)
+    return plain.model_copy(update={"periods": tuple(line.period for line in lines)})
+
+
+def without_grace(
+    context: BillingContext,
+    invoice_type: InvoiceType,
+    fees: Sequence[Fee],
+    currency: str,
+    invoice_id: InvoiceId,
+    *,
+    now: datetime,
+) -> Invoice:
+    """An invoice of no subscription before it has a number: without a grace period, whatever the customer's is."""
+    day = dates.document_dates(
+        periods.local_date(now, context.zone), grace_days=0, net_payment_term_days=context.net_payment_term
+    )
+    return _unissued(context, invoice_type, fees, day, currency, invoice_id, now=now)
+
+
+def _unissued(
+    context: BillingContext,
+    invoice_type: InvoiceType,
+    fees: Sequence[Fee],
+    day: DocumentDates,
+    currency: str,
+    invoice_id: InvoiceId,
+    *,
+    now: datetime,
+) -> Invoice:
     return Invoice(
         id=invoice_id,
         created_at=now,
         updated_at=now,
         customer_id=context.customer.id,
         external_customer_id=context.customer.external_id,
-        invoice_type="subscription",
+        invoice_type=invoice_type,
         status="draft",
         payment_status="pending",
         number=draft_number(context),
         sequential_id=None,
-        currency=lines[0].plan.amount_currency,
+        currency=currency,
         timezone=context.zone.key,
         issuing_date=day.issuing_date,
         payment_due_date=day.payment_due_date,
         net_payment_term=context.net_payment_term,
         finalize_on=day.finalized_on,
         version_number=VERSION_NUMBERS[context.organization.billing_configuration.coupon_application],
-        periods=tuple(line.period for line in lines),
+        periods=(),
         build=new_id(),
         customer_search=CUSTOMERS.search(context.customer),
-        **amounts(sums, invoice_id),
+        **amounts(sums_of(fees), invoice_id),
     )
 
 
 def draft_number(context: BillingContext) -> str:
     """The number of an invoice that has none of its own yet. Source: rules/invoices 9."""
     return numbers.draft(context.organization.document_number_prefix)
-
-
-def search_words(customer: Customer) -> str:
-    """The names of a customer by which lists find its documents."""
-    return CUSTOMERS.search(customer)
 
 
 def sums_of(fees: Sequence[Fee], credits: Credits = NO_CREDITS, mode: str = AFTER_TAX) -> Totals:

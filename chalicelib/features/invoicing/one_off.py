@@ -7,18 +7,15 @@ from decimal import Decimal
 from typing import Any
 
 from chalicelib import limits
-from chalicelib.domain import money, periods
+from chalicelib.domain import money
 from chalicelib.domain.error_codes import ErrorCode, Resource
 from chalicelib.domain.errors import Invalid, NotFound
-from chalicelib.domain.invoicing import dates
-from chalicelib.domain.invoicing.steps import VERSION_NUMBERS
 from chalicelib.domain.invoicing.taxes import TaxRate, fee_taxes
 from chalicelib.domain.money import decimal_string
 from chalicelib.features.add_ons import service as add_ons
 from chalicelib.features.add_ons.records import AddOn
 from chalicelib.features.customers import service as customers
 from chalicelib.features.customers import store as customer_store
-from chalicelib.features.customers.store import CUSTOMERS
 from chalicelib.features.invoices import store
 from chalicelib.features.invoices.parts import AppliedTaxPart
 from chalicelib.features.invoices.records import Fee, Invoice
@@ -69,7 +66,7 @@ def _issue(context: BillingContext, request: OneOffInput, invoice_id: InvoiceId,
         # The add-on's own price is in another currency.
         raise Invalid.field("currency", ErrorCode.CURRENCIES_DOES_NOT_MATCH)
     fees = _fees(context, request, known, currency, invoice_id, now=now)
-    invoice = _unnumbered(context, fees, currency, invoice_id, now=now)
+    invoice = compose.without_grace(context, "one_off", fees, currency, invoice_id, now=now)
     issue = issue_transaction.finalized(replace(context, credits=()), invoice, fees, now=now)
     adopted = [] if billed == context.customer else [customers.replace_action(own.id, context.customer, billed)]
     state = issue.state.model_copy(update={"attached": True})
@@ -161,36 +158,4 @@ def _fee(
         end=given.to_datetime or now,
         exact_end=True,
         created_at=now,
-    )
-
-
-def _unnumbered(
-    context: BillingContext, fees: Sequence[Fee], currency: str, invoice_id: InvoiceId, *, now: datetime
-) -> Invoice:
-    """The invoice before it has a number: without a grace period, whatever the customer's is."""
-    day = dates.document_dates(
-        periods.local_date(now, context.zone), grace_days=0, net_payment_term_days=context.net_payment_term
-    )
-    return Invoice(
-        id=invoice_id,
-        created_at=now,
-        updated_at=now,
-        customer_id=context.customer.id,
-        external_customer_id=context.customer.external_id,
-        invoice_type="one_off",
-        status="draft",
-        payment_status="pending",
-        number=compose.draft_number(context),
-        sequential_id=None,
-        currency=currency,
-        timezone=context.zone.key,
-        issuing_date=day.issuing_date,
-        payment_due_date=day.payment_due_date,
-        net_payment_term=context.net_payment_term,
-        finalize_on=day.finalized_on,
-        version_number=VERSION_NUMBERS[context.organization.billing_configuration.coupon_application],
-        periods=(),
-        build=new_id(),
-        customer_search=CUSTOMERS.search(context.customer),
-        **compose.amounts(compose.sums_of(fees), invoice_id),
     )

@@ -6,21 +6,18 @@ Source: rules/invoices 8.1, 8.2.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from chalicelib.domain import periods
 from chalicelib.domain.error_codes import ErrorCode, Resource
 from chalicelib.domain.errors import Invalid, NotFound
-from chalicelib.domain.invoicing import numbers
-from chalicelib.domain.invoicing.steps import VERSION_NUMBERS
 from chalicelib.domain.money import decimal_string
 from chalicelib.domain.wallets.credits import added
 from chalicelib.features.customers import service as customers
 from chalicelib.features.customers.items import CustomerItems
 from chalicelib.features.customers.records import BillingState
-from chalicelib.features.invoices.records import Fee, Invoice
+from chalicelib.features.invoices.records import Fee
 from chalicelib.features.invoicing import compose, issue_transaction
 from chalicelib.features.invoicing.issue_transaction import Issue
 from chalicelib.features.organizations import service as organizations
@@ -206,31 +203,8 @@ def _purchase(
 ) -> Issue:
     """The invoice of a purchase: final at once, or open until it is paid."""
     fee = _fee(wallet, entry, invoice_id, now=now)
-    today = periods.local_date(now, context.zone)
-    draft = Invoice(
-        id=invoice_id,
-        created_at=now,
-        updated_at=now,
-        customer_id=context.customer.id,
-        external_customer_id=context.customer.external_id,
-        invoice_type="credit",
-        status="draft",
-        payment_status="pending",
-        number=numbers.draft(context.organization.document_number_prefix),
-        sequential_id=None,
-        currency=wallet.currency,
-        timezone=context.zone.key,
-        issuing_date=today,
-        payment_due_date=today + timedelta(days=context.net_payment_term),
-        net_payment_term=context.net_payment_term,
-        finalize_on=today,
-        version_number=VERSION_NUMBERS[context.organization.billing_configuration.coupon_application],
-        periods=(),
-        build=new_id(),
-        customer_search=compose.search_words(context.customer),
-        purchase_id=entry.id,
-        **compose.amounts(compose.sums_of([fee]), invoice_id),
-    )
+    draft = compose.without_grace(context, "credit", [fee], wallet.currency, invoice_id, now=now)
+    draft = draft.model_copy(update={"purchase_id": entry.id})
     if entry.invoice_requires_successful_payment:
         return Issue(context, context.state, draft.model_copy(update={"status": "open"}), [fee])
     return issue_transaction.finalized(context, draft, [fee], now=now)
