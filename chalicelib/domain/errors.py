@@ -4,8 +4,11 @@ A refusal is not a bug: it names what the caller can change. HTTP statuses live 
 """
 
 from collections.abc import Mapping, Sequence
+from typing import TypeVar
 
 from chalicelib.domain.error_codes import ErrorCode
+
+T = TypeVar("T")
 
 
 class BillingError(Exception):
@@ -82,3 +85,13 @@ def merge(*details: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
             known = merged.setdefault(name, [])
             known.extend(code for code in codes if code not in known)
     return merged
+
+
+def existing(value: T | None, resource: str) -> T:
+    """The value that was read.
+
+    Raises: NotFound, where there is none.
+    """
+    if value is None:
+        raise NotFound(resource)
+    return value

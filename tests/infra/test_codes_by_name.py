@@ -19,6 +19,7 @@ _SAY = {
     "Conflict": slice(0, 1),
     "Forbidden": slice(0, 1),
     "NotFound": slice(0, 1),
+    "existing": slice(1, 2),
     "ChangedMeanwhile": slice(0, 1),
     "retrying": slice(1, 2),
     "carry_out": slice(1, 2),

@@ -10,7 +10,7 @@ from chalicelib.domain.aggregation import expressions
 from chalicelib.domain.aggregation.expression_steps import ExpressionError, Facts
 from chalicelib.domain.aggregation.rules import Aggregation
 from chalicelib.domain.error_codes import ErrorCode, Resource
-from chalicelib.domain.errors import Invalid, NotFound, merge
+from chalicelib.domain.errors import Invalid, existing, merge
 from chalicelib.features.billable_metrics import changes, formulas, groups, schemas, store
 from chalicelib.features.billable_metrics.groups import canonical
 from chalicelib.features.billable_metrics.records import SEED_RECURRING_COUNT, Metric, MetricFilter
@@ -101,10 +101,7 @@ def find(organization_id: OrganizationId, code: str) -> Metric:
 
     Raises: NotFound.
     """
-    metric = METRICS.find(organization_id, code)
-    if metric is None:
-        raise NotFound(Resource.BILLABLE_METRIC)
-    return metric
+    return existing(METRICS.find(organization_id, code), Resource.BILLABLE_METRIC)
 
 
 def by_ids(organization_id: OrganizationId, ids: Sequence[str]) -> dict[str, Metric]:

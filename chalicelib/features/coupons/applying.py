@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from chalicelib.domain.error_codes import ErrorCode, Resource
-from chalicelib.domain.errors import Invalid, NotAllowed, NotFound
+from chalicelib.domain.errors import Invalid, NotAllowed, NotFound, existing
 from chalicelib.features.coupons import schemas, service, store
 from chalicelib.features.coupons.records import AppliedCoupon, Coupon
 from chalicelib.features.coupons.store import COUPONS
@@ -73,10 +73,7 @@ def remove(
     Raises: NotFound.
     """
     customer = customers.find(organization.id, external_customer_id)
-    found = _end(organization.id, customer.id, applied_id, now=now)
-    if found is None:
-        raise NotFound(Resource.APPLIED_COUPON)
-    return found
+    return existing(_end(organization.id, customer.id, applied_id, now=now), Resource.APPLIED_COUPON)
 
 
 def end_applications(task: Task, now: datetime) -> None:

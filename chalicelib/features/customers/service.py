@@ -7,7 +7,7 @@ from functools import cache, partial
 from typing import Any
 
 from chalicelib.domain.error_codes import ErrorCode, Resource
-from chalicelib.domain.errors import Invalid, NotFound
+from chalicelib.domain.errors import Invalid, existing
 from chalicelib.features.customers import schemas, serializer, store
 from chalicelib.features.customers.items import CustomerItems
 from chalicelib.features.customers.records import BillingState, Customer
@@ -65,10 +65,7 @@ def find(organization_id: OrganizationId, external_id: str) -> Customer:
 
     Raises: NotFound.
     """
-    customer = find_live(organization_id, external_id)
-    if customer is None:
-        raise NotFound(Resource.CUSTOMER)
-    return customer
+    return existing(find_live(organization_id, external_id), Resource.CUSTOMER)
 
 
 def find_live(organization_id: OrganizationId, external_id: str) -> Customer | None:

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from chalicelib.domain.error_codes import Resource
-from chalicelib.domain.errors import NotFound
+from chalicelib.domain.errors import existing
 from chalicelib.features.organizations import hmac_keys, logos, store
 from chalicelib.features.organizations.records import BillingConfiguration, Organization
 from chalicelib.features.organizations.schemas import OrganizationCreate, OrganizationUpdate
@@ -49,10 +49,7 @@ def get(organization_id: OrganizationId) -> Organization:
 
     Raises: NotFound.
     """
-    organization = find(organization_id)
-    if organization is None:
-        raise NotFound(Resource.ORGANIZATION)
-    return organization
+    return existing(find(organization_id), Resource.ORGANIZATION)
 
 
 def find(organization_id: OrganizationId) -> Organization | None:

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from chalicelib.domain.error_codes import ErrorCode, Resource
-from chalicelib.domain.errors import Forbidden, Invalid, NotFound
+from chalicelib.domain.errors import Forbidden, Invalid, existing
 from chalicelib.domain.invoicing import numbers
 from chalicelib.features.invoices import purchases
 from chalicelib.features.invoices import service as invoices
@@ -64,10 +64,7 @@ def find(organization_id: OrganizationId, payment_id: PaymentId) -> Payment:
 
     Raises: NotFound.
     """
-    payment = store.get(organization_id, payment_id)
-    if payment is None:
-        raise NotFound(Resource.PAYMENT)
-    return payment
+    return existing(store.get(organization_id, payment_id), Resource.PAYMENT)
 
 
 def find_receipt(organization_id: OrganizationId, receipt_id: PaymentReceiptId) -> PaymentReceipt:
@@ -75,10 +72,7 @@ def find_receipt(organization_id: OrganizationId, receipt_id: PaymentReceiptId) 
 
     Raises: NotFound.
     """
-    receipt = store.get_receipt(organization_id, receipt_id)
-    if receipt is None:
-        raise NotFound(Resource.PAYMENT_RECEIPT)
-    return receipt
+    return existing(store.get_receipt(organization_id, receipt_id), Resource.PAYMENT_RECEIPT)
 
 
 def show_receipts(organization_id: OrganizationId, receipts: Sequence[PaymentReceipt]) -> list[dict[str, Any]]:

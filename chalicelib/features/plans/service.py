@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from chalicelib.domain.error_codes import Resource
-from chalicelib.domain.errors import Invalid, NotFound, merge
+from chalicelib.domain.errors import Invalid, existing, merge
 from chalicelib.features.plans import changes, schemas, store
 from chalicelib.features.plans.parts import charges, commitments, fixed_charges
 from chalicelib.features.plans.records import Plan
@@ -88,10 +88,7 @@ def find(organization_id: OrganizationId, code: str) -> Plan:
 
     Raises: NotFound.
     """
-    plan = PLANS.find(organization_id, code)
-    if plan is None:
-        raise NotFound(Resource.PLAN)
-    return plan
+    return existing(PLANS.find(organization_id, code), Resource.PLAN)
 
 
 def by_ids(organization_id: OrganizationId, ids: Sequence[str]) -> dict[str, Plan]:

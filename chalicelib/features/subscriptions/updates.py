@@ -6,7 +6,7 @@ from typing import Any
 
 from chalicelib.domain import periods
 from chalicelib.domain.error_codes import Resource
-from chalicelib.domain.errors import NotFound
+from chalicelib.domain.errors import NotFound, existing
 from chalicelib.features.plans import service as plans
 from chalicelib.features.plans.changes import following
 from chalicelib.features.plans.records import Plan
@@ -83,10 +83,7 @@ def _updatable(organization_id: OrganizationId, external_id: str, statuses: Sequ
     live = store.find_live(organization_id, external_id)
     if live is None:
         raise NotFound(Resource.SUBSCRIPTION)
-    found = store.get(organization_id, live.customer_id, live.subscription_id)
-    if found is None:
-        raise NotFound(Resource.SUBSCRIPTION)
-    return found
+    return existing(store.get(organization_id, live.customer_id, live.subscription_id), Resource.SUBSCRIPTION)
 
 
 def _updated(change: Change, old: Subscription, plan: Plan, request: schemas.SubscriptionUpdate) -> Subscription:

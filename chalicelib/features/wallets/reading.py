@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from chalicelib.domain.error_codes import Resource
-from chalicelib.domain.errors import NotFound
+from chalicelib.domain.errors import NotFound, existing
 from chalicelib.features.customers.items import CustomerItems
 from chalicelib.features.wallets import store
 from chalicelib.features.wallets.records import Wallet, WalletTransaction
@@ -21,10 +21,7 @@ def find(organization_id: OrganizationId, wallet_id: WalletId) -> Wallet:
 
     Raises: NotFound.
     """
-    wallet = store.get(organization_id, wallet_id)
-    if wallet is None:
-        raise NotFound(Resource.WALLET)
-    return wallet
+    return existing(store.get(organization_id, wallet_id), Resource.WALLET)
 
 
 def holder(organization_id: OrganizationId, wallet_id: WalletId) -> CustomerId:
@@ -32,10 +29,7 @@ def holder(organization_id: OrganizationId, wallet_id: WalletId) -> CustomerId:
 
     Raises: NotFound.
     """
-    customer_id = store.holder(organization_id, wallet_id)
-    if customer_id is None:
-        raise NotFound(Resource.WALLET)
-    return customer_id
+    return existing(store.holder(organization_id, wallet_id), Resource.WALLET)
 
 
 def among(items: CustomerItems) -> list[Wallet]:
@@ -53,10 +47,7 @@ def of_id(items: CustomerItems, wallet_id: WalletId) -> Wallet:
 
     Raises: NotFound.
     """
-    found = next((wallet for wallet in store.among(items) if wallet.id == wallet_id), None)
-    if found is None:
-        raise NotFound(Resource.WALLET)
-    return found
+    return existing(next((wallet for wallet in store.among(items) if wallet.id == wallet_id), None), Resource.WALLET)
 
 
 def of_code(items: CustomerItems, code: str) -> Wallet:
@@ -75,10 +66,7 @@ def transaction(organization_id: OrganizationId, transaction_id: WalletTransacti
 
     Raises: NotFound.
     """
-    entry = store.transaction(organization_id, transaction_id)
-    if entry is None:
-        raise NotFound(Resource.WALLET_TRANSACTION)
-    return entry
+    return existing(store.transaction(organization_id, transaction_id), Resource.WALLET_TRANSACTION)
 
 
 def transactions(
