@@ -7,7 +7,7 @@ BODY_BYTES_MAX = 2 * 1024 * 1024  # A batch of 100 events of 16 KB fits; more is
 GZIP_ABOVE_BYTES = 1_000_000  # Larger answers are zipped for clients that accept it: Lambda takes 6 MB at most.
 PAGE_SIZE_DEFAULT = 100  # As the API has it.
 PAGE_SIZE_MAX = 1000  # One page stays below DynamoDB's 1 MB and Lambda's 6 MB answers.
-CURSOR_KEPT = timedelta(hours=1)  # How long walking a list page by page costs the same per page.
+CURSOR_KEPT = timedelta(hours=1)  # TTL of pagination cursors.
 QUERY_VALUES_MAX = 50  # Values of one parameter: DynamoDB compares with 100 at most, in 4 KB of conditions.
 JSON_DEPTH_MAX = 100  # No real event is nested like that; code that walks a body may recurse.
 INTEGER_MAX = 10**15  # Cents and counts above this are typing errors; far below DynamoDB's 38 digits.
@@ -16,7 +16,7 @@ DECIMAL_DIGITS_MAX = 30  # Prices and rates: 15 digits before and 15 after the p
 # Keys.
 ADMIN_KEY_LENGTH_MIN = 16  # Outside the local stack; 16 random letters and digits are 95 bits.
 HMAC_KEYS_REMEMBERED = 1_000  # By a process: a key is 64 characters.
-KEY_CACHE = timedelta(seconds=30)  # How long a process trusts an API key it has read; a revoked key ends within this.
+KEY_CACHE = timedelta(seconds=30)  # TTL of API keys in a process; a revoked key ends within this.
 KEY_LAST_USE_STEP = timedelta(hours=1)  # "Last used" is kept to the hour, so that using a key costs no write.
 
 # Changes that meet other writers (platform/retry.py).
@@ -37,7 +37,7 @@ EVENTS_PER_BATCH_MAX = 100  # The API's limit; the environment may set another.
 EVENT_BYTES_MAX = 16 * 1024  # One event; 25 of the largest still fit one message.
 EVENT_SENT_BYTES_MAX = 2 * 1024  # Further sent values of an event; beyond, the debugger shows the stored form.
 MESSAGE_BYTES_MAX = 250_000  # SQS takes 256 KB.
-MESSAGE_HEAD_BYTES_MAX = 1000  # Of these, the part common to all events of a message.
+MESSAGE_HEAD_BYTES_MAX = 1000  # The part of these that is common to all events of a message.
 EVENT_ERRORS_MAX = 10_000  # Events that one `events.errors` names; the debugger shows all.
 EVENT_LOG_KEPT = timedelta(days=30)  # The debugger shows what came lately.
 METERING_LOST_SECONDS = (
@@ -50,7 +50,7 @@ REGISTER_FILLED_AFTER = timedelta(hours=1)  # By then every transaction that did
 REGISTER_FROM_EVENTS = 1000  # Fewer events are recounted at each read: that is cheaper than a distinct counter.
 REGISTER_SPEC_BYTES_MAX = 4096  # The meter reads the distinct counters of each subscription.
 REGISTER_KEPT = timedelta(days=40)  # After its range's end.
-CUT_KEPT_FROM_EVENTS = 200  # Of hours with as many, the counts of the part at a period's edge are kept.
+CUT_KEPT_FROM_EVENTS = 200  # In hours with as many, counts of the part at a period's edge are kept.
 REBUILT_AFTER = timedelta(
     hours=2
 )  # Since an hour's begin: by an hour after its end the time index has caught up with it.
@@ -60,7 +60,7 @@ SETTLED_AFTER = EVENT_RETENTION + timedelta(
     days=60
 )  # Nothing changes such a day: queues keep what they hold for 28 days.
 HOURS_KEPT = EVENT_RETENTION + timedelta(days=365)  # Hour rows of days that were settled.
-CUTS_KEPT = timedelta(days=400)  # What readers keep of parts of hours, which they can count anew.
+CUTS_KEPT = timedelta(days=400)  # TTL of counts of parts of hours, which readers can count anew.
 ADVANCE_CODES_KEPT = timedelta(
     days=31
 )  # Events of subscriptions that have ended may come so late and be charged still.
@@ -89,17 +89,17 @@ USAGE_HELD_MAX = timedelta(hours=1)  # After its due time a task no longer waits
 USAGE_HELD_LATE = timedelta(minutes=45)  # ... unless it came up late itself, as after an outage: so long from then on.
 USAGE_HELD_WAIT = timedelta(seconds=30)  # Between two looks: a quarter of the time since it was due, but no less ...
 USAGE_HELD_WAIT_MAX = timedelta(minutes=5)  # ... and no more.
-PUSH_AHEAD = timedelta(minutes=15)  # What SQS can delay, and the pause between two ticks.
+PUSH_AHEAD = timedelta(minutes=15)  # The longest delay of SQS, and the pause between two ticks.
 DUE_PAGE = 1000  # Tasks read at once; about half of DynamoDB's 1 MB.
-PUSHED_AT_FIRST = 100  # Of one organization and shard; the rest is pushed as that organization's own work ...
+PUSHED_AT_FIRST = 100  # Per organization and shard; the rest is pushed as that organization's own work ...
 PUSHED_PER_LINK = 1000  # ... so many at a time, each time behind those before.
 PUSHING_KEPT = timedelta(minutes=30)  # By then that work has gone on, or was lost, and the next tick begins it anew.
-PUSH_SECONDS = 60  # How long one worker goes through a shard; then another one goes on.
+PUSH_SECONDS = 60  # One worker's time for a shard; then another one goes on.
 WORK_BATCH_SECONDS = 20  # A worker that is busy for longer puts the rest of its batch back, behind that of others.
 TASK_ATTEMPTS_MAX = 8  # Then a task is parked and alarmed.
 TASK_BACKOFF = timedelta(seconds=10)  # The first wait; it doubles with every attempt.
 TASK_BACKOFF_MAX = timedelta(hours=1)
-CLOSED_CUSTOMER_AGAIN = timedelta(minutes=1)  # How soon its end is looked at again while drafts become final.
+CLOSED_CUSTOMER_AGAIN = timedelta(minutes=1)  # The pause between looks at its end while drafts become final.
 BUSY_MAX = timedelta(days=1)  # That AWS is busy counts no attempt for so long.
 BUSY_WAIT = timedelta(seconds=10)  # The first wait then; it grows with the time since.
 BUSY_WAIT_MAX = timedelta(minutes=5)  # After it, waiting tasks are spread over minutes.
@@ -110,7 +110,7 @@ CLOCK_INLINE_SECONDS = (
     20  # A call moves the clock itself for so long (API Gateway ends calls at 29 s), then a job goes on.
 )
 CLOCK_INLINE_AT_ONCE = 4  # Calls of one process that do so: the others leave it all to the job, and answer at once.
-CLOCK_EVENTS_WAIT = timedelta(seconds=60)  # How long it waits for events in flight.
+CLOCK_EVENTS_WAIT = timedelta(seconds=60)  # The longest wait for events in flight.
 CLOCK_LEAP_MAX = timedelta(days=3653)  # Ten years at once; a weekly plan is billed 522 times on the way.
 CLOCK_SLICE_SECONDS, CLOCK_SLICE_TASKS = (
     5,
@@ -123,7 +123,7 @@ SUBSCRIPTIONS_PER_INVOICE_MAX = 40
 OUTCOME_PLACES_MAX = 50  # Changed subscriptions, their announcements, and the items that their ends free.
 CREDIT_NOTES_PER_INVOICE_MAX = 8
 WALLETS_PER_CUSTOMER_MAX = 6  # Active ones; an invoice may take from all: three places each, and one.
-ONE_OFF_FEES_MAX = 2000  # Of one request: its fees are written in batches, before the invoice names them.
+ONE_OFF_FEES_MAX = 2000  # Per request: its fees are written in batches, before the invoice names them.
 COUPONS_PER_INVOICE_MAX = 7
 CREDIT_PLACES_MAX = 16  # Coupons first, two places each; credit notes lose nothing by waiting.
 APPLIED_COUPON_INVOICES_SHOWN = 100  # The latest credits of one in lists; the invoices have all of them.
@@ -135,7 +135,7 @@ WALLET_TRANSACTION_PAIRS_MAX = 15
 WALLET_RULE_REST = timedelta(
     hours=24
 )  # After a failed automatic purchase: a declined card is not charged at every event.
-WALLET_WATCH_WINDOW = timedelta(minutes=2)  # What depends on an ongoing balance happens within five minutes.
+WALLET_WATCH_WINDOW = timedelta(minutes=2)  # Effects of an ongoing balance happen within five minutes.
 WALLET_WATCH_LAG = timedelta(
     seconds=15
 )  # Clocks of workers differ: the look at a window's usage waits for its last events.
@@ -144,7 +144,7 @@ WALLET_WATCH_KEPT = timedelta(minutes=1)  # So long a worker remembers which sub
 # Webhooks.
 WEBHOOK_ATTEMPTS_MAX = 17  # Over about three days; then failed, and kept.
 WEBHOOK_TIMEOUT_SECONDS = 30  # One attempt from the name's look-up to the answer's last byte, however slowly it comes.
-WEBHOOK_RESPONSE_BYTES = 4096  # Of an answer's body, for the log; the rest is not read.
+WEBHOOK_RESPONSE_BYTES = 4096  # Bytes of an answer's body for the log; the rest is not read.
 WEBHOOK_URL_CHARS_MAX = 2048
 WEBHOOK_LOG_KEPT = timedelta(days=90)
 WEBHOOK_PAYLOAD_INLINE_BYTES = 200_000  # Larger payloads lie in S3: neither a message nor an item holds them.

@@ -1,4 +1,4 @@
-"""`make audit`: recount raw events and compare every hour row and every folded day. Exit 1, and a list, on differences.
+"""`make audit`: recount raw events and compare every hour row and every daily rollup. Exit 1, and a list, on differences.
 Events that came after the invoice of their period was final are listed too: they are counted and billed to nobody.
 
 ORGANIZATION=<id> looks at one organization; with SUBSCRIPTION=<external id> at one subscription of it, without reading the

@@ -30,7 +30,7 @@ def index(call: Call) -> dict[str, Any]:
 
 @routes.get("/customers/{external_id}/applied_coupons")
 def index_of_customer(call: Call) -> dict[str, Any]:
-    """The same list for one customer, which must exist."""
+    """Applied coupons of one customer. Raises: NotFound, for an unknown customer."""
     return _page(call, customers.find(call.organization.id, call.path["external_id"]).id)
 
 

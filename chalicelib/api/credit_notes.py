@@ -23,7 +23,7 @@ def index(call: Call) -> dict[str, Any]:
 
 @routes.get("/customers/{external_id}/credit_notes")
 def index_of_customer(call: Call) -> dict[str, Any]:
-    """The same list for one customer, which must exist."""
+    """Credit notes of one customer. Raises: NotFound, for an unknown customer."""
     customer = customers.find(call.organization.id, call.path["external_id"])
     found, meta = listings.page(call, customer.id)
     return {"credit_notes": service.show_many(call.organization.id, found), "meta": meta}
@@ -73,7 +73,7 @@ def download(call: Call) -> Any:
 
 @routes.post("/credit_notes/{lago_id}/download_pdf")
 def download_pdf(call: Call) -> Any:
-    """The same under its newer name."""
+    """As `download`: the present name of the route."""
     return download(call)
 
 

@@ -17,7 +17,7 @@ _COPIES_WAIT_SECONDS = 2.0
 @routes.get("/fees")
 def index(call: Call) -> dict[str, Any]:
     """One page, newest first."""
-    _catch_up(call)
+    _run_pending_events(call)
     found, meta = listings.page(call)
     return {"fees": service.show_many(call.organization.id, found), "meta": meta}
 
@@ -25,7 +25,7 @@ def index(call: Call) -> dict[str, Any]:
 @routes.get("/fees/{lago_id}")
 def show(call: Call) -> dict[str, Any]:
     """One."""
-    _catch_up(call)
+    _run_pending_events(call)
     stored = service.find(call.organization.id, FeeId(call.path["lago_id"]))
     return {"fee": service.show_many(call.organization.id, [stored.fee])[0]}
 
@@ -45,7 +45,7 @@ def remove(call: Call) -> dict[str, Any]:
     return {"fee": service.show_many(call.organization.id, [fee])[0]}
 
 
-def _catch_up(call: Call) -> None:
+def _run_pending_events(call: Call) -> None:
     """In a sandbox, wait for the fees of all events sent and tasks due before this read."""
     test_clock.run_pending_events(call.organization, now=call.now)
     end = time.monotonic() + _COPIES_WAIT_SECONDS

@@ -47,7 +47,7 @@ def index(call: Call) -> dict[str, Any]:
 
 @routes.get("/customers/{external_id}/invoices")
 def index_of_customer(call: Call) -> dict[str, Any]:
-    """The same list for one customer, which must exist."""
+    """Invoices of one customer. Raises: NotFound, for an unknown customer."""
     test_clock.run_pending_events(call.organization, now=call.now)
     customer = customers.find(call.organization.id, call.path["external_id"])
     found, meta = listings.page(call, customer.id)
@@ -79,7 +79,7 @@ def download(call: Call) -> Any:
 
 @routes.post("/invoices/{lago_id}/download_pdf")
 def download_pdf(call: Call) -> Any:
-    """The same under its newer name."""
+    """As `download`: the present name of the route."""
     return download(call)
 
 
@@ -134,7 +134,7 @@ def lose_dispute(call: Call) -> dict[str, Any]:
 
 @routes.put("/invoices/{lago_id}/lose_dispute")
 def put_lose_dispute(call: Call) -> dict[str, Any]:
-    """The same, as one of the official clients asks for it."""
+    """As `lose_dispute`, by the method that one of the official clients uses."""
     invoice, tasks = collecting.lose_dispute(call.organization, _id(call), now=call.now)
     return _changed(call, invoice, tasks)
 

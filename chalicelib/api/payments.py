@@ -28,7 +28,7 @@ def index(call: Call) -> dict[str, Any]:
 
 @routes.get("/customers/{external_id}/payments")
 def index_of_customer(call: Call) -> dict[str, Any]:
-    """The same list for one customer, which must exist."""
+    """Payments of one customer. Raises: NotFound, for an unknown customer."""
     customer = customers.find(call.organization.id, call.path["external_id"])
     return _listed(*listings.payments(call, customer.id))
 

@@ -34,7 +34,7 @@ def index(call: Call) -> dict[str, Any]:
 
 @routes.get("/customers/{external_id}/subscriptions")
 def index_of_customer(call: Call) -> dict[str, Any]:
-    """The same list for one customer, which must exist."""
+    """Subscriptions of one customer. Raises: NotFound, for an unknown customer."""
     found, meta = listings.page(call, external_customer_id=call.path["external_id"])
     return {"subscriptions": shown(call, found), "meta": meta}
 
@@ -47,7 +47,7 @@ def show(call: Call) -> dict[str, Any]:
 
 @routes.put("/subscriptions/{external_id}")
 def update(call: Call) -> dict[str, Any]:
-    """Change it."""
+    """Change the subscription's given fields."""
     values = call.root("subscription")
     wanted = [*listings.statuses_of(call), *schema.parse(schemas.Which, call.json()).given_statuses]
     subscription, tasks = updates.update(
@@ -75,7 +75,7 @@ def terminate(call: Call) -> dict[str, Any]:
 
 @routes.get("/subscriptions/{external_id}/lifetime_usage")
 def lifetime_usage(call: Call) -> dict[str, Any]:
-    """What was used since it began, and before."""
+    """Show the usage since the subscription began, and the usage recorded before it."""
     found = service.find(call.organization.id, call.path["external_id"], listings.statuses_of(call))
     return _lifetime(call, found)
 

@@ -25,7 +25,7 @@ def show(call: Call) -> dict[str, Any]:
 
 @routes.put("/test_clock")
 def update(call: Call) -> dict[str, Any]:
-    """Move it."""
+    """Move the clock of a sandbox to a later instant; what is due on the way is carried out."""
     if not call.organization.sandbox:
         raise Forbidden(ErrorCode.TEST_CLOCK_NOT_ALLOWED)
     request = schema.parse(ClockUpdate, call.root("test_clock"))

@@ -31,7 +31,7 @@ def create(call: Call) -> dict[str, Any]:
 
 @routes.post("/customers/{external_customer_id}/wallets")
 def create_below(call: Call) -> dict[str, Any]:
-    """The same for the customer of the path."""
+    """A new wallet of the customer in the path."""
     customer = customers.find(call.organization.id, call.path["external_customer_id"])
     return _created(call, call.root("wallet") | {"external_customer_id": customer.external_id})
 
@@ -46,7 +46,7 @@ def index(call: Call) -> dict[str, Any]:
 
 @routes.get("/customers/{external_customer_id}/wallets")
 def index_below(call: Call) -> dict[str, Any]:
-    """The same list for one customer, which must exist."""
+    """Wallets of one customer. Raises: NotFound, for an unknown customer."""
     up_to_date(call)
     customer = customers.find(call.organization.id, call.path["external_customer_id"])
     found, meta = listings.page(call, customer.id)
@@ -75,7 +75,7 @@ def update(call: Call) -> dict[str, Any]:
 
 @routes.put(_BELOW)
 def update_below(call: Call) -> dict[str, Any]:
-    """The same by code."""
+    """Change the wallet that a customer has under a code."""
     return _updated(call, _by_code(call, "code"))
 
 
@@ -87,7 +87,7 @@ def terminate(call: Call) -> dict[str, Any]:
 
 @routes.delete(_BELOW)
 def terminate_below(call: Call) -> dict[str, Any]:
-    """The same by code."""
+    """End the wallet that a customer has under a code."""
     return _ended(call, _by_code(call, "code"))
 
 

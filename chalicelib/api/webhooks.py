@@ -33,7 +33,7 @@ def show(call: Call) -> dict[str, Any]:
 
 @routes.put("/webhook_endpoints/{lago_id}")
 def update(call: Call) -> dict[str, Any]:
-    """Change it."""
+    """Change the endpoint's given fields."""
     values = call.root("webhook_endpoint")
     endpoint = service.update(call.organization, WebhookEndpointId(call.path["lago_id"]), values, now=call.now)
     return {"webhook_endpoint": service.show(call.organization.id, endpoint)}
@@ -41,7 +41,7 @@ def update(call: Call) -> dict[str, Any]:
 
 @routes.delete("/webhook_endpoints/{lago_id}")
 def destroy(call: Call) -> dict[str, Any]:
-    """Remove it."""
+    """Remove the endpoint; messages on their way are given up."""
     endpoint = service.remove(call.organization, WebhookEndpointId(call.path["lago_id"]), now=call.now)
     return {"webhook_endpoint": service.show(call.organization.id, endpoint)}
 
@@ -54,5 +54,5 @@ def json_public_key(call: Call) -> dict[str, Any]:
 
 @routes.get("/webhooks/public_key")
 def public_key(call: Call) -> Answer:
-    """The same as bare text."""
+    """The key that verifies JWT signatures, as bare text."""
     return Answer(signing.public_key_base64(), content_type="text/plain")

@@ -124,7 +124,7 @@ class PaidUnits(Protocol):
 
 
 def deductions_cents(paid: Iterable[PaidUnits], *, first: date) -> dict[str, int]:
-    """By add-on, the amount that an earlier plan was paid for the days from `first` on."""
+    """Cents by add-on that an earlier plan was paid for the days from `first` on."""
     sums: dict[str, int] = {}
     for each in paid:
         left, paid_days = (each.end - first).days, (each.end - each.first).days
@@ -134,7 +134,7 @@ def deductions_cents(paid: Iterable[PaidUnits], *, first: date) -> dict[str, int
 
 
 def most_paid_units(paid: Iterable[PaidUnits], *, period_end: date) -> dict[str, Decimal]:
-    """By fixed charge, the most units that were paid for up to the end of a period."""
+    """The most units paid for up to the end of a period, by fixed charge."""
     most: dict[str, Decimal] = {}
     for each in paid:
         if each.end == period_end:

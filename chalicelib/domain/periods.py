@@ -30,7 +30,7 @@ class Period:
 
     @property
     def last(self) -> date:
-        """The last day in it."""
+        """The last day of the period: the one before `end`."""
         return self.end - _DAY
 
 

@@ -224,7 +224,7 @@ class _Patience:
         self._table, self._in_a_row, self._waited = table, 0, 0.0
 
     def wait_for(self, left: int, *, asked: int) -> None:
-        """After a request that left so many of its items undone; the longer the oftener it left all of them.
+        """Wait after a request that left `left` of its `asked` items undone; the longer the oftener it left all of them.
 
         Raises: Busy, when enough time was waited in all.
         """

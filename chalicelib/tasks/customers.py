@@ -14,7 +14,7 @@ from chalicelib.platform.ids import CustomerId
 
 @runner.handles(service.REPLAN)
 def replan(task: Task, now: datetime) -> None:
-    """Let billing look at each of them now; it finds the next billing instant of the new zone. Twice is harmless."""
+    """Let billing look at each of them now; it finds the next billing instant of the new zone. Idempotent."""
     for pushed in service.look_now(task.organization, now=clock.now(task.organization)):
         agenda.push(pushed)
     agenda.done(task).alone()

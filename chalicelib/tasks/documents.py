@@ -118,7 +118,7 @@ def _wanted(task: Task, file_key: str | None) -> bool:
 
 
 def _look(own: Organization, locale: str | None, intervals: Mapping[SubscriptionId, str] | None = None) -> Look:
-    """How an organization's document looks, in its customer's language if there is one, else in its own."""
+    """The look of an organization's document, in its customer's language if there is one, else in its own."""
     return Look(
         organization=organization_schemas.show(own, urls=[], taxes=[]),
         locale=locale or own.billing_configuration.document_locale,

@@ -1,4 +1,4 @@
-"""What happens to wallets by itself: their end, recurring top-ups, the end of purchases, and the messages of changes."""
+"""Tasks of wallets: their end, recurring top-ups, the end of purchases, and the messages of changes."""
 
 from datetime import datetime
 from typing import Any

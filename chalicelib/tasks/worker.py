@@ -43,7 +43,7 @@ def handle(records: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 def handle_at_once(records: Sequence[Mapping[str, Any]]) -> list[str]:
-    """The same with a thread for each message, so that none waits for another."""
+    """Carry out messages with a thread for each, so that none waits for another; the ids of those to deliver again."""
     with ThreadPoolExecutor(max(1, len(records))) as threads:
         carry_out = partial(_handle_one, holder=Holder())  # Deliveries read no usage: none is held.
         done = list(threads.map(partial(_handled, carry_out=carry_out), records))

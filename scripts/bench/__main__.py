@@ -12,7 +12,7 @@ from infra.local.emulator import Emulator, environment, free_port
 
 _PAGE = Path("docs/benchmarks.md")
 _CUSTOMERS = 40  # Due at a simulated midnight: one in each zone; what a minute or two is enough for.
-_DRAFTS = 1_000  # Of one sequence, made final at once.
+_DRAFTS = 1_000  # Drafts of one sequence, finalized at once.
 
 
 def main() -> int:

@@ -67,7 +67,7 @@ class Found:
             Row(
                 "events in transactions per event counted", "times", sum(self.met.events.values()) / self.counted, None
             ),
-            Row("parts of rows and time index in use at the end", "parts", self.parts, _WORKERS),
+            Row("write shards of rows and time index in use at the end", "parts", self.parts, _WORKERS),
             Row("events per second through `meter` against plain conditional puts", "times", rate / puts, None),
             Row("the same where transactions take longer, and collide", "times", colliding_rate / puts, None),
         ]

@@ -31,7 +31,7 @@ def rows() -> list[Row]:
 
 
 def numbers(drafts: int) -> Row:
-    """So many drafts of one sequence made final by workers at once: numbers that are missing or double."""
+    """So many drafts of one sequence finalized by workers at once: numbers that are missing or double."""
     story = bench_story()
     story.organization(document_numbering="per_organization", document_number_prefix="BENCH")
     story.plan(amount_cents=3100, pay_in_advance=True)
@@ -50,7 +50,7 @@ def numbers(drafts: int) -> Row:
     given = sorted(int(number.rpartition("-")[2]) for number in found if number)
     wrong = len(set(range(1, drafts + 1)) ^ set(given)) + len(given) - len(set(given))
     return Row(
-        f"{drafts:,} drafts of one sequence made final by {_WORKERS} workers", "numbers missing or double", wrong, 0
+        f"{drafts:,} drafts of one sequence finalized by {_WORKERS} workers", "numbers missing or double", wrong, 0
     )
 
 

@@ -1,5 +1,4 @@
-"""How long laws are tried: `EXAMPLES=20` in the environment tries each of them with twenty times as many examples, and
-`EXAMPLES=0.1` with a tenth of them."""
+"""The number of examples of each law: `EXAMPLES=20` in the environment tries twenty times as many, `EXAMPLES=0.1` a tenth."""
 
 import os
 from collections.abc import Sequence

@@ -63,7 +63,7 @@ def operation_of(reading: Reading) -> str | None:
 
 
 def operation_of_properties(properties: Mapping[str, Any]) -> str | None:
-    """The same, of an event's properties."""
+    """Operation said by an event's properties: `add` (the default), `remove`, or None for any other."""
     said = properties.get(OPERATION)
     if said is None:
         return ADD

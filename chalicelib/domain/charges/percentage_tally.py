@@ -52,19 +52,19 @@ class Tally(NamedTuple):
 
     @classmethod
     def begin(cls, properties: PercentageProperties) -> "Tally":
-        """Before any event."""
+        """The tally before any event."""
         return cls(events_left=properties.free_events or 0, amount_left=properties.free_total or Decimal(0))
 
     @classmethod
     def of(cls, values: Iterable[Decimal], properties: PercentageProperties) -> "Tally":
-        """After these events, in order of time."""
+        """The tally after these events, in order of time."""
         tally = cls.begin(properties)
         for value in values:
             tally = tally.after(value, properties)
         return tally
 
     def after(self, value: Decimal, properties: PercentageProperties) -> "Tally":
-        """After one event more."""
+        """The tally after one more event."""
         tally = self
         if properties.frees_usage and not self.closed:
             tally = tally._freed(value, properties)

@@ -9,7 +9,7 @@ from chalicelib.domain.aggregation.rules import Aggregation
 from chalicelib.platform.collection import Record
 from chalicelib.platform.ids import BillableMetricId
 
-# The first API's name of a recurring unique count, whose charges are prorated. Source: rules/usage 3.
+# The legacy API's name of a recurring unique count, whose charges are prorated. Source: rules/usage 3.
 SEED_RECURRING_COUNT = "recurring_count_agg"
 
 
@@ -39,8 +39,8 @@ class MetricFilter(BaseModel):
 
 
 class Metric(Record):
-    """A billable metric. `seed_type`: the first API's name of its aggregation, where it was declared by that; `group`: the
-    first API's form of its filters, where they were given so (features/billable_metrics/groups.py)."""
+    """A billable metric. `seed_type`: the legacy API's name of its aggregation, where it was declared by that; `group`: the
+    legacy API's form of its filters, where they were given so (features/billable_metrics/groups.py)."""
 
     id: BillableMetricId
     name: str

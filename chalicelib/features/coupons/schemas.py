@@ -1,4 +1,4 @@
-"""What requests about coupons hold. Source: rules/catalog 2, 3; rules/invoices 5."""
+"""Request schemas of coupons. Source: rules/catalog 2, 3; rules/invoices 5."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any
@@ -61,7 +61,7 @@ class CouponInput(schema.Request):
 
     @property
     def limitations(self) -> Limitations:
-        """What it is limited to, by the newer name or the first API's."""
+        """The coupon's limitations, by the present name or the legacy API's."""
         return self.applies_to or Limitations(plan_codes=self.plan_codes)
 
 

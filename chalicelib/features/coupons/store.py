@@ -1,4 +1,4 @@
-"""Where coupons and their applications are kept. What billing must read consistently stands under the customer's own key.
+"""Storage of coupons and their applications. Applied coupons that billing reads stand under the customer's own key.
 
 Items
     pk                                  sk                  what it is

@@ -1,4 +1,4 @@
-"""What an invoice's use does to an applied coupon, and what its return does. Values only; nothing is written.
+"""An applied coupon after an invoice used it, and after the use was given back. Values only; nothing is written.
 
 Source: rules/invoices 1, 5.
 """

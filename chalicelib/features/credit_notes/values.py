@@ -1,4 +1,4 @@
-"""Credit notes as values, not yet written: made automatically or by hand, made final, and entered on their invoice."""
+"""Credit notes as values, not yet written: made automatically or by hand, finalized, and entered on their invoice."""
 
 from collections.abc import Iterable, Sequence
 from datetime import date, datetime
@@ -109,8 +109,8 @@ def made(
 def finalized(
     note: CreditNote, invoice: Invoice, *, today: date, now: datetime, fees: Sequence[Fee] = ()
 ) -> CreditNote:
-    """A draft note made final with its invoice, whose number it takes. Its amounts are those of the fees as they are issued,
-    with their coupons, and it offsets at most what is due. The invoice's sums are those of the notes made final before."""
+    """A draft note finalized with its invoice, whose number it takes. Its amounts are those of the fees as they are issued,
+    with their coupons, and it offsets at most what is due. The invoice's sums are those of the notes finalized before."""
     by_id = {fee.id: fee for fee in fees}
     items = [(by_id[i.fee_id], Decimal(i.precise_amount_cents)) for i in note.items if i.fee_id in by_id]
     fields: dict[str, Any] = {}
@@ -196,7 +196,7 @@ def _gross(fee: Fee) -> Fraction:
 
 
 def _given(parts: Split) -> dict[str, Any]:
-    """How a note is given, as it keeps it."""
+    """The fields of a note that say how it is given: as credit, refund or offset."""
     return {
         "credit_amount_cents": parts.credit_cents,
         "refund_amount_cents": parts.refund_cents,

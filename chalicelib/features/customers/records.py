@@ -121,7 +121,7 @@ class BillingState(BaseModel):
 
     @property
     def watched(self) -> bool:
-        """Whether the meter tells of the customer's usage (`usage_watch.py`)."""
+        """Whether the meter notes the customer's usage (`usage_watch.py`)."""
         return bool(self.wallet_codes)
 
 

@@ -236,7 +236,8 @@ def _vat_facts(customer: Customer) -> tuple[str | None, str | None, str | None]:
 
 
 def _follow_tasks(organization: Organization, old: Customer, new: Customer, *, now: datetime) -> list[Task]:
-    """The same after a change of a customer's own settings."""
+    """Tasks that bring a customer's drafts in line after a change of its own grace period, payment term or taxes; none after
+    other changes."""
     dates = _dates_of(old) != _dates_of(new)
     if not dates and old.tax_ids == new.tax_ids:
         return []

@@ -170,7 +170,7 @@ def _sums(invoice: Mapping[str, Any], look: Look, show: Formats) -> list[Sum]:
 
 
 def _taken(invoice: Mapping[str, Any], kind: str, word: str, name: str, whole: str, show: Formats) -> list[Sum]:
-    """What was taken off, each with its name; one row where the parts are not known."""
+    """The amounts taken off, each with its name; one row where the parts are not known."""
     own = [credit for credit in invoice["credits"] if credit["item"]["type"] == kind and credit["amount_cents"]]
     if sum(credit["amount_cents"] for credit in own) != invoice[whole]:
         return [Sum(word, show.taken(invoice[whole]))]

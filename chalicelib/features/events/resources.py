@@ -68,7 +68,7 @@ def findings(
 def _active(
     organization: OrganizationRef, checked: Mapping[int, Event], namings: Mapping[str, Naming]
 ) -> dict[tuple[str, str], set[Resource]]:
-    """By subscription and code."""
+    """The resources that are active now, by subscription and code."""
     codes: dict[str, set[str]] = {}
     for event in checked.values():
         codes.setdefault(event.external_subscription_id, set()).add(event.code)

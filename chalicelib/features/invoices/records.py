@@ -105,7 +105,7 @@ class Fee(Part):
 
     @property
     def owed_cents(self) -> int:
-        """What is owed of it: with tax, less its shares of coupons."""
+        """The amount owed: with tax, less the fee's shares of coupons."""
         net = self.amount_cents - self.coupon_share
         return round_half_up(net - self.late_coupon_share) + self.taxes_amount_cents
 
@@ -164,7 +164,7 @@ class Invoice(Record):
 
     @property
     def late_coupons_amount_cents(self) -> int:
-        """What coupons took off after tax, in cents."""
+        """The amount that coupons took off after tax, in cents."""
         return sum(part.amount_cents for part in self.coupons if not part.before_taxes)
 
     @property
@@ -174,20 +174,20 @@ class Invoice(Record):
 
     @property
     def due_amount_cents(self) -> int:
-        """What is still to be paid."""
+        """The amount still to be paid; a voided invoice owes nothing."""
         left = self.total_amount_cents - self.total_paid_amount_cents - self.offset_amount_cents
         return 0 if self.status == "voided" else left
 
     @property
     def creditable_cents(self) -> int:
-        """What a credit note of all that is left would be worth. A purchase of credits is refunded only."""
+        """The amount of a credit note on all that is left. A purchase of credits is refunded only."""
         if self.status != "finalized" or self.invoice_type == "credit":
             return 0
         return max(0, self.sub_total_including_taxes_amount_cents - self.noted.sub_total_cents - self.noted.taxes_cents)
 
     def refundable_cents(self, wallet_cents: int = 0) -> int:
-        """What such a note may refund; of a purchase of credits, as far as its wallet still holds them (`wallet_cents`).
-        Source: rules/invoices 7.2."""
+        """The amount that such a note may refund: at most what was paid and is not refunded yet; of a purchase of
+        credits, at most what its wallet still holds (`wallet_cents`). Source: rules/invoices 7.2."""
         most = self.creditable_cents
         if self.status == "finalized" and self.invoice_type == "credit":
             most = wallet_cents

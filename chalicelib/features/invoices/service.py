@@ -48,7 +48,7 @@ def issued_task(organization: OrganizationRef, invoice: Invoice) -> Task:
 
 
 def message_of(invoice: Invoice, status: str) -> str:
-    """The type of the message that tells of an invoice's issue in a status. Source: rules/invoices 13."""
+    """The type of the message that announces an invoice's issue in a status. Source: rules/invoices 13."""
     return "invoice.drafted" if status == "draft" else _CREATED.get(invoice.invoice_type, "invoice.created")
 
 

@@ -58,9 +58,10 @@ def finalize_now(organization: OrganizationRef, draft: Invoice, *, now: datetime
 
 
 def finalize_asked(organization: OrganizationRef, invoice_id: InvoiceId, *, now: datetime) -> list[Task]:
-    """The same for one who asks for it: of several at once, one is served. Source: rules/money 5, row 30.
+    """Make a draft final because somebody asks for it: of several requests at once, one is served.
+    Source: rules/money 5, row 30.
 
-    Raises: NotFound, in a sandbox also where another request is making it final; ChangedMeanwhile.
+    Raises: NotFound, in a sandbox also where another request is finalizing it; ChangedMeanwhile.
     """
 
     def attempt() -> list[Task]:

@@ -64,13 +64,13 @@ class _Account:
         return Change(context.organization, context.customer, context.state, self.subscriptions, now)
 
     def replacing(self, *subscriptions: Subscription, plan: Plan | None = None) -> "_Account":
-        """The same with these subscriptions, new or in the place of earlier ones."""
+        """The account with these subscriptions, new or in the place of earlier ones."""
         by_id = {s.id: s for s in (*self.subscriptions, *subscriptions)}
         known = self.known if plan is None else {**self.known, plan.id: plan}
         return replace(self, subscriptions=tuple(by_id.values()), known=known)
 
     def without(self, subscription_id: str | None) -> "_Account":
-        """The same without a subscription."""
+        """The account without a subscription."""
         return replace(self, subscriptions=tuple(s for s in self.subscriptions if s.id != subscription_id))
 
 

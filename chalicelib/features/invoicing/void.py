@@ -156,8 +156,8 @@ def _credited(
 
 
 def _items(state: CreditableInvoice, total_cents: int) -> dict[str, Decimal]:
-    """What a note of a total with tax credits of each fee before tax: its remaining amount in proportion, whole cents by
-    largest remainder, the first fee first. All that remains, where that is the total."""
+    """The amount before tax that a note of a total with tax credits of each fee: its remaining amount in proportion,
+    in whole cents by largest remainder, the first fee first; all that remains, where that is the total."""
     whole = creditable.amounts_by_hand(state, state.remaining)
     if total_cents >= whole.total_cents:
         return state.remaining

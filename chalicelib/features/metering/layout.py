@@ -59,7 +59,7 @@ def time_pk(organization_id: OrganizationId, external_subscription_id: str, day:
 
 
 def in_shard(time_pk: str, shard: str) -> str:
-    """The same partition in another shard of the time index."""
+    """Key of a partition's counterpart in another shard of the time index."""
     return f"{time_pk.rpartition('#')[0]}#{shard}"
 
 

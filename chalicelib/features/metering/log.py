@@ -172,7 +172,7 @@ def _skipped(organization: OrganizationRef, number: int) -> None:
 
 
 def _tell_later(organization: OrganizationRef, at: datetime) -> None:
-    """The task that tells of the faults of an hour; there is one, however often it is written. The tick finds it."""
+    """The task that reports the faults of an hour; there is one, however often it is written. The tick finds it."""
     hour = layout.hour_of(at)
     due_at = at.replace(minute=0, second=0, microsecond=0) + _HOUR
     try:

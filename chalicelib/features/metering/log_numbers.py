@@ -31,7 +31,8 @@ _OVER_AFTER = timedelta(hours=1)
 
 
 def add(organization_id: OrganizationId, items: Iterable[Item]) -> None:
-    """Add what these items name. The row is marked where that is not known to have been done."""
+    """Add the numbers of events that these items name to their rows; a row is marked as doubtful where the write may have
+    failed."""
     numbers: dict[Key, tuple[int, int]] = {}
     for item in items:
         row = log_items.row_key(organization_id, item)

@@ -1,4 +1,4 @@
-"""How long a batch goes on for transactions that do not get through."""
+"""The budget of time of a batch whose transactions do not get through."""
 
 import math
 import time

@@ -59,7 +59,7 @@ class _Note:
     rest: str | None = None
 
     def add(self, organization_id: OrganizationId, accepted: str) -> bool:
-        """Whether a late message changes it."""
+        """Enter the instant at which a late message was accepted. Returns whether the note changed."""
         known = self.late.get(organization_id)
         if known is None and len(self.late) >= limits.PROGRESS_LATE_LISTED:
             if self.rest is not None and self.rest <= accepted:

@@ -52,6 +52,7 @@ def read_all(records: Sequence[Mapping[str, Any]]) -> tuple[list[Message], list[
 
 
 def read(record: Mapping[str, Any]) -> Message:
+    """The message in a record of the queue. Raises: whatever says that it is unreadable."""
     body = json.loads(record["body"], parse_float=Decimal)
     return Message(
         id=str(record["messageId"]),

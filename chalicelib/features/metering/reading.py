@@ -56,8 +56,8 @@ def raw_of_day(
 
 
 def raw_in_keys(organization_part: str, subscription_part: str, *, low_ms: int, high_ms: int) -> list[Item]:
-    """The same, of an organization and a subscription that are known only as they stand in keys, and whatever rows
-    say: for who doubts them."""
+    """Raw events of one UTC day, of all shards whatever the rows say: for callers that doubt the rows. Organization and
+    subscription are given as they stand in keys."""
     day = "#".join((organization_part, "sub-day", subscription_part, layout.day_of(low_ms)))
     return _raw([f"{day}#{shard}" for shard in layout.ALL_SHARDS], low_ms, high_ms)
 

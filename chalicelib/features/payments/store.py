@@ -1,4 +1,4 @@
-"""Where payments and receipts are kept.
+"""Storage of payments and receipts.
 
 Items
     pk                               sk    what it is

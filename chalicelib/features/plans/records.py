@@ -21,12 +21,12 @@ from chalicelib.platform.ids import (
 
 
 def _group_keys(properties: Mapping[str, Any]) -> tuple[str, ...]:
-    """By the present name of the property or the older one."""
+    """The keys by which usage is grouped, by the present name of the property or the older one."""
     return tuple(dict.fromkeys(properties.get("pricing_group_keys") or properties.get("grouped_by") or ()))
 
 
 class ChargeFilter(BaseModel):
-    """A part of a charge with its own properties, for events of certain dimensions. `group_id`: the group of the first API
+    """A part of a charge with its own properties, for events of certain dimensions. `group_id`: the group of the legacy API
     that it stands for; `parent_id`: in a child, the filter of the parent that it stands for."""
 
     model_config = ConfigDict(defer_build=True, frozen=True)

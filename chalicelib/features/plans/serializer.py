@@ -124,7 +124,7 @@ def show_filter(charge: Charge, charge_filter: ChargeFilter) -> dict[str, Any]:
 
 
 def _show_group(charge_filter: ChargeFilter) -> dict[str, Any]:
-    """The same as the legacy API names it."""
+    """A filter's price as the legacy API's groups show it."""
     return {
         "group_id": charge_filter.group_id,
         "values": ranges.numbered(charge_filter.properties),

@@ -1,4 +1,4 @@
-"""What happens by itself: recurring top-ups by interval and by threshold, and the message that a balance is used up.
+"""Changes that nobody asks for: recurring top-ups by interval and by threshold, and the message that a balance is used up.
 
 Nothing is polled: tasks of the agenda come at the instants of interval rules, and after usage was metered or a balance moved.
 Source: rules/invoices 8.4; rules/money 2, rows 13 to 15.

@@ -52,7 +52,7 @@ class EventFeeTarget:
 
     @property
     def properties(self) -> Mapping[str, Any]:
-        """The properties that price it."""
+        """The properties that price the target."""
         return self.asked.properties_of(self.bucket)
 
     @property
@@ -116,7 +116,8 @@ def owed(period: Period, part: EventFeeTarget, event: Reading, *, charged: Decim
 def _from_rollups(
     period: Period, part: EventFeeTarget, event: Reading, opens_at: datetime, *, charged: Decimal, stored: bool
 ) -> Owed | None:
-    """The same, at a cost that does not grow with the number of events; None where an event took something away."""
+    """Amount that an event owes, from rollups, at a cost that does not grow with the number of
+    events. None where an event took something away."""
     rule = part.asked.rule
     (change,) = advance.changes(rule, [event])
     before = _summed_before(period, part, event, opens_at)
@@ -234,7 +235,7 @@ def _place_of(used: Used) -> _Place:
 
 
 def _shown(used: Used, charge: Charge, metric: Metric, amount: Decimal) -> Used:
-    """With units as the metric rounds them."""
+    """Priced usage with this amount, and with units as the metric rounds them."""
     units, level = (
         rounded(each, metric.rounding_function, metric.rounding_precision) for each in (used.units, used.total_units)
     )

@@ -52,7 +52,7 @@ def moved(subscription: Subscription, plan: Plan, *, now: datetime) -> Subscript
 
 
 def _runs(subscription: Subscription, plan: Plan, *, now: datetime) -> bool:
-    """Whether its trial still runs, and the amount from its end on is not billed yet."""
+    """Whether a subscription's trial still runs, and the amount from its end on is not billed yet."""
     if subscription.status != Status.ACTIVE or subscription.trial_ended_at is not None:
         return False
     end = timeline.trial_end(schedule.terms_of(plan), schedule.life_of(subscription))

@@ -51,8 +51,8 @@ def hour_rows(
 def _all_hour_rows(
     organization_id: OrganizationId, subscription: str, start: datetime, end: datetime
 ) -> list[tuple[str, str, Item]]:
-    """The same, and surely all that there ever were. Where the range begins with the first event a mark before the
-    rows says whether any may have gone, so that nothing more has to be read.
+    """Hour rows of a range, refused where any may have expired. Where the range begins with the first event a mark before
+    the rows says whether any may have gone, so that nothing more has to be read.
 
     Raises: UsageGone.
     """

@@ -49,7 +49,7 @@ class Selection:
 
     @classmethod
     def of(cls, call: Call) -> "Selection":
-        """From a query, by the present names and the older ones.
+        """The selection that a query asks for, by the present names or the older ones.
 
         Raises: Invalid, where all usage since the start is asked for without a charge or a group.
         """
@@ -117,7 +117,7 @@ def open_usage(
 def usage_of(
     account: BillingContext, subscription: Subscription, selection: Selection, *, now: datetime, in_advance: bool = True
 ) -> OpenUsage:
-    """The same of an active subscription. `in_advance`: with the charges whose events are billed at once.
+    """Open usage of an active subscription. `in_advance`: with the charges whose events are billed at once.
 
     Raises: NotFound, when a named charge matches none.
     """
@@ -186,7 +186,7 @@ def show(open_usage: OpenUsage, how: UsagePresentation, *, apply_taxes: bool) ->
 
 
 def taxed_fees(open_usage: OpenUsage, *, apply_taxes: bool) -> list[TaxedFee]:
-    """What was used as the computation of an invoice sees it."""
+    """The open usage as fees, for the computation of an invoice. `apply_taxes`: with the customer's taxes."""
     taxes = tax_resolver.read(open_usage.account, [open_usage.plan])
     return [
         TaxedFee(
@@ -199,7 +199,7 @@ def taxed_fees(open_usage: OpenUsage, *, apply_taxes: bool) -> list[TaxedFee]:
 
 
 def _since_start(subscription: Subscription, days: Days, zone: ZoneInfo) -> Days:
-    """From the start of a subscription to the end of its running period, as one range."""
+    """The range from a subscription's start to the end of its running period."""
     assert subscription.started_at is not None, "it is active"
     first = periods.local_date(subscription.started_at, zone)
     whole = periods.Period(first, days.last + timedelta(days=1))

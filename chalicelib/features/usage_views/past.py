@@ -37,7 +37,7 @@ _MODELS = {
 
 
 @dataclass(frozen=True, slots=True)
-class _Billed:
+class _InvoicedRange:
     """A range of usage on an invoice."""
 
     invoice: Invoice
@@ -62,10 +62,10 @@ def page(call: Call, customer: Customer) -> tuple[list[dict[str, Any]], dict[str
 
 def _periods_of(
     organization_id: OrganizationId, customer_id: CustomerId, external_subscription_id: str
-) -> list[_Billed]:
+) -> list[_InvoicedRange]:
     """All ranges of usage that were billed for an external id, the latest first."""
     found = [
-        _Billed(invoice, period)
+        _InvoicedRange(invoice, period)
         for invoice in invoices.of_customer(organization_id, customer_id)
         for period in invoice.periods
         if period.external_subscription_id == external_subscription_id and _has_usage(period)
@@ -79,7 +79,7 @@ def _has_usage(period: PeriodPart) -> bool:
     return start is not None and end is not None and (period.bills_usage or start < end)
 
 
-def _show(organization_id: OrganizationId, billed: _Billed, only: Metric | None) -> dict[str, Any]:
+def _show(organization_id: OrganizationId, billed: _InvoicedRange, only: Metric | None) -> dict[str, Any]:
     invoice, period = billed.invoice, billed.period
     assert period.charges_start is not None
     assert period.charges_end is not None
@@ -103,7 +103,7 @@ def _show(organization_id: OrganizationId, billed: _Billed, only: Metric | None)
 
 
 def _charges(
-    organization_id: OrganizationId, billed: _Billed, fees: Sequence[Fee], only: Metric | None
+    organization_id: OrganizationId, billed: _InvoicedRange, fees: Sequence[Fee], only: Metric | None
 ) -> list[dict[str, Any]]:
     """The charges with usage, in the order of their fees. What was owed beyond usage (true-ups) is no usage."""
     by_charge: dict[ChargeId, list[Fee]] = {}

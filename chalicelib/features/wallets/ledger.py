@@ -29,7 +29,7 @@ class EntryChange:
 @dataclass(frozen=True, slots=True)
 class WalletChange:
     """A wallet before (None: it is created) and after a change, and the entries that explain it. `message`: which of the
-    wallet's messages tells of it."""
+    wallet's messages announces it."""
 
     before: Wallet | None
     after: Wallet
@@ -39,7 +39,7 @@ class WalletChange:
 
 @dataclass(frozen=True, slots=True)
 class EntryInput:
-    """What a request or a rule says of the transactions that it makes."""
+    """Fields of transactions that the request or rule behind them says."""
 
     name: str | None = None
     priority: int = 50

@@ -61,7 +61,7 @@ class Rule(Part):
 
 
 class Lot(Part):
-    """What is left of an inbound transaction."""
+    """The part of an inbound transaction that is not spent yet."""
 
     transaction_id: WalletTransactionId
     granted: bool

@@ -108,7 +108,7 @@ def transaction(entry: WalletTransaction, holder: Wallet) -> dict[str, Any]:
 
 
 def _rest(entry: WalletTransaction, holder: Wallet) -> tuple[int, Decimal] | None:
-    """What is left of a settled inbound entry."""
+    """The unspent cents and credits of a settled inbound entry; None for other entries."""
     if entry.transaction_type != "inbound" or entry.status != "settled":
         return None
     lot = next((lot for lot in holder.lots if lot.transaction_id == entry.id), None)

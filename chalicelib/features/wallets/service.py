@@ -42,7 +42,7 @@ def new_wallet(
     Raises: Invalid; NotFound, for an unknown metric.
     """
     customer = items.customer
-    assert customer is not None, "who asks knows the customer"
+    assert customer is not None, "the caller has read the customer"
     # As the billing state has them: its lock, not the rows beside it, says how many there are.
     taken = items.state.wallet_codes
     findings = _limits_of(len(taken), request.expiration_at, now)
@@ -89,7 +89,7 @@ def _free_code(name: str | None, taken: Collection[str]) -> str:
 
 
 def _scope(organization_id: OrganizationId, applies_to: AppliesTo | None) -> dict[str, Any]:
-    """What a wallet is restricted to.
+    """The fields that restrict a wallet: fee types and metrics.
 
     Raises: NotFound, for an unknown metric.
     """

@@ -1,4 +1,4 @@
-"""Where wallets are kept. What billing must read consistently stands under the customer's own key.
+"""Storage of wallets. Wallets that billing reads stand under the customer's own key.
 
 Items
     pk                              sk                      what it is
@@ -46,7 +46,7 @@ class WalletRow(RecordRow, CustomerItem, Listed, Owned):
 
 
 class WalletHolderRow(Row):
-    """Whose wallet an id names. It never changes."""
+    """The customer whose wallet an id names. It never changes."""
 
     customer_id = UnicodeAttribute()
     wallet_sk = UnicodeAttribute()

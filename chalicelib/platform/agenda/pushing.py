@@ -28,7 +28,7 @@ def push(tasks: Sequence[Task], *, queue: str | None = None) -> None:
 
 
 def send(tasks: Sequence[Task], *, queue: str | None = None) -> None:
-    """The same, where it matters whether it was sent.
+    """Send messages for these tasks; for callers that have to know whether they were sent.
 
     Raises: Busy, or what SQS says of that.
     """

@@ -25,7 +25,8 @@ def checked_properties(model_name: str, given: Mapping[str, Any]) -> tuple[dict[
 
 
 def checked_usage_properties(model_name: str, given: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, list[str]]]:
-    """The same for charges of usage, which may be split by properties of its events. Source: rules/usage 4.2."""
+    """Stored form and faults of a charge's properties, and of the keys by which its usage is grouped.
+    Source: rules/usage 4.2."""
     properties, wrong = checked_properties(model_name, given)
     keys = {name: given[name] for name in _GROUP_KEYS if name in given}
     return properties | keys, merge(wrong, _wrong_group_keys(keys))
