@@ -19,8 +19,8 @@ from chalicelib.features.metering.event import event_id, plain
 from chalicelib.features.subscriptions import reading as subscriptions
 from chalicelib.features.usage import raw
 from chalicelib.platform import clock, files
-from chalicelib.platform.http.json import to_json
 from chalicelib.platform.ids import OrganizationId, key_part
+from chalicelib.platform.json import to_json
 from chalicelib.platform.values import Item
 
 # A file of so many events has some megabytes.

@@ -20,8 +20,8 @@ from chalicelib.platform.agenda import Task
 from chalicelib.platform.attributes import dump
 from chalicelib.platform.collection import Catalog
 from chalicelib.platform.http import Call
-from chalicelib.platform.http.json import to_json
 from chalicelib.platform.ids import BillableMetricId, OrganizationId, PlanId, new_id
+from chalicelib.platform.json import to_json
 from chalicelib.platform.unit import Write
 
 # The metrics, as other rooms read them: by id, by code, by pages.

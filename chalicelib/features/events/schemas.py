@@ -15,7 +15,7 @@ from chalicelib.domain.errors import BadRequest, Invalid
 from chalicelib.domain.money import CONTEXT
 from chalicelib.features.metering.event import Event, instant_of, milliseconds_of
 from chalicelib.platform import schema
-from chalicelib.platform.http.json import to_json
+from chalicelib.platform.json import to_json
 from chalicelib.platform.settings import settings
 from chalicelib.platform.timestamps import iso, iso_millis
 

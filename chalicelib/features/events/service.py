@@ -20,8 +20,8 @@ from chalicelib.features.subscriptions import service as subscriptions
 from chalicelib.features.subscriptions.records import Live
 from chalicelib.platform import clock, queues
 from chalicelib.platform.clock import OrganizationRef
-from chalicelib.platform.http.json import to_json
 from chalicelib.platform.ids import OrganizationId, new_id
+from chalicelib.platform.json import to_json
 from chalicelib.platform.settings import settings
 from chalicelib.platform.timestamps import stamp, unstamp
 from chalicelib.platform.usage_table import usage

@@ -7,8 +7,8 @@ from decimal import Decimal
 from typing import Any, NamedTuple
 
 from chalicelib import limits
-from chalicelib.platform.http.json import to_json
 from chalicelib.platform.ids import OrganizationId, derived_id
+from chalicelib.platform.json import to_json
 
 # What is known of a request besides its events, as short as a log can hold it.
 _CLIENT_MAX = 150

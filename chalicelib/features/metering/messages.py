@@ -18,8 +18,8 @@ from chalicelib.features.metering.write import Outcome
 from chalicelib.platform import agenda, clock
 from chalicelib.platform.agenda import Task
 from chalicelib.platform.clock import OrganizationRef
-from chalicelib.platform.http.json import to_json
 from chalicelib.platform.ids import OrganizationId, key_part
+from chalicelib.platform.json import to_json
 from chalicelib.platform.log import about, logger
 from chalicelib.platform.usage_table import usage
 

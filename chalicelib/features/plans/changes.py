@@ -14,8 +14,8 @@ from chalicelib.platform import agenda, clock
 from chalicelib.platform.agenda import Task
 from chalicelib.platform.attributes import dump
 from chalicelib.platform.clock import OrganizationRef
-from chalicelib.platform.http.json import to_json
 from chalicelib.platform.ids import OrganizationId, PlanId
+from chalicelib.platform.json import to_json
 from chalicelib.platform.unit import Write
 
 # Carries a change of a plan to its children. Before the billing of the same instant, which shall find it done.

@@ -13,7 +13,7 @@ from decimal import Decimal
 from typing import Any
 
 from chalicelib.features.metering import dimensions
-from chalicelib.platform.http.json import to_json
+from chalicelib.platform.json import to_json
 
 Codes = Mapping[str, Mapping[str, Any]]
 

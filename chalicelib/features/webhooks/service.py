@@ -18,8 +18,8 @@ from chalicelib.platform import agenda, clock, files, schema
 from chalicelib.platform.agenda import Task
 from chalicelib.platform.clock import OrganizationRef
 from chalicelib.platform.collection import Catalog
-from chalicelib.platform.http.json import to_json
 from chalicelib.platform.ids import OrganizationId, WebhookEndpointId, derived_id, new_id
+from chalicelib.platform.json import to_json
 from chalicelib.platform.retry import retrying
 from chalicelib.platform.timestamps import iso
 from chalicelib.platform.unit import Unit, Write

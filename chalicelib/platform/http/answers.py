@@ -15,7 +15,7 @@ from chalice.app import Response
 from chalicelib import limits
 from chalicelib.domain import errors
 from chalicelib.domain.error_codes import ErrorCode
-from chalicelib.platform.http.json import to_json
+from chalicelib.platform.json import to_json
 from chalicelib.platform.log import logger
 
 _STATUS: dict[type[errors.BillingError], tuple[int, str]] = {

@@ -1,20 +1,12 @@
-"""JSON as it comes in and as it goes out: strict, and exact in every digit."""
+"""JSON as requests bring it: strict, and exact in every digit."""
 
 import json
-from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
-import simplejson
-
 from chalicelib import limits
 from chalicelib.domain import errors
-
-# The compact text of a value. `Decimal` becomes a JSON number with exactly these digits. (One encoder for all: a new
-# one for each value takes as long as encoding an event.)
-to_json: Callable[[Any], str] = simplejson.JSONEncoder(
-    separators=(",", ":"), use_decimal=True, ensure_ascii=False
-).encode
+from chalicelib.platform.json import to_json
 
 
 def read_json(raw: bytes) -> Any:
