@@ -32,41 +32,41 @@ from chalicelib.features.subscriptions.records import FixedPaid
 from chalicelib.platform.ids import InvoiceId, derived_id, new_id
 
 
-def period_part(outcome: Outcome, row: BillingLine, *, kept_metric_ids: Sequence[str] = ()) -> PeriodPart:
+def period_part(outcome: Outcome, line: BillingLine, *, kept_metric_ids: Sequence[str] = ()) -> PeriodPart:
     """A row of billing as an invoice keeps it. `kept_metric_ids`: metrics of the plan that follows an upgrade."""
-    subscription, fee = outcome.after, row.fee
-    delta = row.reason == IN_ADVANCE_CHARGE and outcome.before.units_changed_at is not None
+    subscription, fee = outcome.after, line.fee
+    delta = line.reason == IN_ADVANCE_CHARGE and outcome.before.units_changed_at is not None
     paid = subscription.fixed_paid
     return PeriodPart(
         subscription_id=subscription.id,
         external_subscription_id=subscription.external_id,
         plan_id=outcome.plan.id,
         parent_plan_id=outcome.plan.parent_id,
-        reason=row.reason,
-        start=row.period.start,
-        end=row.period.end,
-        charges_start=row.charges.start if row.charges else None,
-        charges_end=row.charges.end if row.charges else None,
-        bills_usage=row.bills_usage,
-        exact_end=row.exact_end,
+        reason=line.reason,
+        start=line.period.start,
+        end=line.period.end,
+        charges_start=line.charges.start if line.charges else None,
+        charges_end=line.charges.end if line.charges else None,
+        bills_usage=line.bills_usage,
+        exact_end=line.exact_end,
         fee_start=fee.span.start if fee else None,
         fee_end=fee.span.end if fee else None,
         fee_days=fee.days if fee else None,
         fee_of_days=fee.of_days if fee else None,
         fee_period_start=fee.whole.start if fee else None,
         fee_period_end=fee.whole.end if fee else None,
-        usage_days=_days_part(row.usage_days),
-        fixed_start=row.fixed.start if row.fixed else None,
-        fixed_end=row.fixed.end if row.fixed else None,
-        fixed_arrears=_days_part(row.fixed_arrears),
-        fixed_advance=_days_part(row.fixed_advance),
-        fixed_paid_units=_paid_units(paid, row.fixed_advance) if delta else None,
+        usage_days=_days_part(line.usage_days),
+        fixed_start=line.fixed.start if line.fixed else None,
+        fixed_end=line.fixed.end if line.fixed else None,
+        fixed_arrears=_days_part(line.fixed_arrears),
+        fixed_advance=_days_part(line.fixed_advance),
+        fixed_paid_units=_paid_units(paid, line.fixed_advance) if delta else None,
         fixed_last_units={each.charge_id: each.units for each in paid} if delta else {},
-        fixed_deductions={} if delta else _deductions(subscription.fixed_carried, row.fixed_advance),
-        commitment=_days_part(row.commitment),
+        fixed_deductions={} if delta else _deductions(subscription.fixed_carried, line.fixed_advance),
+        commitment=_days_part(line.commitment),
         kept_metric_ids=tuple(kept_metric_ids),
-        earlier_invoices=subscription.period_invoices if row.commitment else (),
-        renewal=_days_part(row.renewed) if outcome.plan.charges_in_advance else None,
+        earlier_invoices=subscription.period_invoices if line.commitment else (),
+        renewal=_days_part(line.renewed) if outcome.plan.charges_in_advance else None,
     )
 
 

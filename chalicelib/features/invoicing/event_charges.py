@@ -61,7 +61,7 @@ class EventContext:
 
     def parts(self, event: Reading) -> list[EventFeeTarget]:
         """The parts of charges that see an event."""
-        found = (event_usage.part_of(self.period, charge, metric, event) for charge, metric in self.charges)
+        found = (event_usage.target_of(self.period, charge, metric, event) for charge, metric in self.charges)
         return [part for part in found if part is not None]
 
     def fee(self, used: Used, invoice_id: InvoiceId, *, transaction_id: str | None, now: datetime) -> Fee:

@@ -46,7 +46,7 @@ def show_all(organization_id: OrganizationId, plans: Sequence[Plan]) -> list[dic
     return [show(plan, book) for plan in plans]
 
 
-def show(plan: Plan, book: PlanReferences) -> dict[str, Any]:
+def show(plan: Plan, references: PlanReferences) -> dict[str, Any]:
     """One plan."""
     shown: dict[str, Any] = {
         "lago_id": plan.id,
@@ -67,21 +67,24 @@ def show(plan: Plan, book: PlanReferences) -> dict[str, Any]:
         "draft_invoices_count": 0,
         "parent_id": plan.parent_id,
         "pending_deletion": False,
-        "charges": show_charges(plan, book),
-        "fixed_charges": show_fixed_charges(plan, book),
+        "charges": show_charges(plan, references),
+        "fixed_charges": show_fixed_charges(plan, references),
         "usage_thresholds": [],
-        "taxes": _taxes(plan.tax_ids, book.taxes),
+        "taxes": _taxes(plan.tax_ids, references.taxes),
     }
     if plan.minimum_commitment is not None:
-        shown["minimum_commitment"] = _show_commitment(plan, plan.minimum_commitment, book.taxes)
+        shown["minimum_commitment"] = _show_commitment(plan, plan.minimum_commitment, references.taxes)
     if plan.metadata:
         shown["metadata"] = dict(plan.metadata)
     return shown
 
 
-def show_charges(plan: Plan, book: PlanReferences) -> list[dict[str, Any]]:
+def show_charges(plan: Plan, references: PlanReferences) -> list[dict[str, Any]]:
     """The charges of a plan that count."""
-    return [show_charge(charge, metric, book.taxes) for charge, metric in active_parts.live_charges(plan, book.metrics)]
+    return [
+        show_charge(charge, metric, references.taxes)
+        for charge, metric in active_parts.live_charges(plan, references.metrics)
+    ]
 
 
 def show_charge(charge: Charge, metric: Metric, known: Mapping[TaxId, Tax]) -> dict[str, Any]:
@@ -132,10 +135,11 @@ def _show_group(charge_filter: ChargeFilter) -> dict[str, Any]:
     }
 
 
-def show_fixed_charges(plan: Plan, book: PlanReferences) -> list[dict[str, Any]]:
+def show_fixed_charges(plan: Plan, references: PlanReferences) -> list[dict[str, Any]]:
     """The fixed charges of a plan that count."""
     return [
-        show_fixed_charge(c, add_on, book.taxes) for c, add_on in active_parts.live_fixed_charges(plan, book.add_ons)
+        show_fixed_charge(c, add_on, references.taxes)
+        for c, add_on in active_parts.live_fixed_charges(plan, references.add_ons)
     ]
 
 

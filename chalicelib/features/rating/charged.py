@@ -45,12 +45,12 @@ class ChargedRow(Row):
     amount = DecimalAttribute()
 
 
-def key_of(period: Period, part: EventFeeTarget) -> Key:
+def key_of(period: Period, target: EventFeeTarget) -> Key:
     """Key of the sum of a period, filter and group."""
-    charge = part.asked.charge
-    chosen = part.filter.id if part.filter else None
-    price = [charge.charge_model, charge.prorated, part.properties]
-    text = json.dumps([chosen, part.bucket.group, price], sort_keys=True, default=str)
+    charge = target.asked.charge
+    chosen = target.filter.id if target.filter else None
+    price = [charge.charge_model, charge.prorated, target.properties]
+    text = json.dumps([chosen, target.bucket.group, price], sort_keys=True, default=str)
     digest = hashlib.sha256(text.encode()).hexdigest()[:32]
     pk = key(period.organization.id, "charged", period.subscription.id)
     return pk, f"{charge.id}#{stamp(period.starts_at)}#{digest}"
@@ -63,11 +63,11 @@ def read(places: Sequence[Key], beside: Sequence[Key] = ()) -> tuple[list[Decima
     return sums, found.keys() & set(beside)
 
 
-def raise_actions(period: Period, part: EventFeeTarget, owed: Owed, *, charged: Decimal) -> list[Write]:
+def raise_actions(period: Period, target: EventFeeTarget, owed: Owed, *, charged: Decimal) -> list[Write]:
     """Enter a fee that was computed with so much charged; refused where meanwhile too much was for it to hold."""
-    if not owed.amount or part.owes_the_same_in_any_order:
+    if not owed.amount or target.owes_the_same_in_any_order:
         return []
-    place = key_of(period, part)
+    place = key_of(period, target)
     together = CONTEXT.add(charged, owed.amount)
     if together >= _LARGE:  # The digits of both do not go into one number: so nobody else may add to it meanwhile.
         seen = ChargedRow.amount == charged

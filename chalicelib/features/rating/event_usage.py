@@ -75,8 +75,8 @@ class Owed:
         return self.used.priced.amount
 
 
-def part_of(period: Period, charge: Charge, metric: Metric, event: Reading) -> EventFeeTarget | None:
-    """The part of a charge that an event belongs to; None where the charge does not see it."""
+def target_of(period: Period, charge: Charge, metric: Metric, event: Reading) -> EventFeeTarget | None:
+    """The fee of a charge that an event belongs to: its filter and group; None where the charge does not see it."""
     asked = Buckets(charge, metric, {})
     bucket = next((bucket for bucket, members in asked.split([event]).items() if members), None)
     if bucket is None or not advance.changes(asked.rule, [event]):
@@ -84,70 +84,72 @@ def part_of(period: Period, charge: Charge, metric: Metric, event: Reading) -> E
     return EventFeeTarget(asked, bucket, _tariff(period, asked, bucket))
 
 
-def owed(period: Period, part: EventFeeTarget, event: Reading, *, charged: Decimal, stored: bool = True) -> Owed | None:
+def owed(
+    period: Period, target: EventFeeTarget, event: Reading, *, charged: Decimal, stored: bool = True
+) -> Owed | None:
     """Amount that an event owes; None where the event is gone.
 
     `charged`: the sum charged by now for its period, filter and group. It has to be read before this is called, so that
     this reads all events whose fees it includes. `stored`: the event is among the stored ones; False: it is priced as
     if it were.
     """
-    if part.owes_the_same_in_any_order:
-        (change,) = advance.changes(part.asked.rule, [event])
-        return _owed(part, part.tariff.fee(part.tariff.begin, change), Decimal(0))
-    opens_at = period.opens_at(recurring=part.asked.metric.recurring)
-    if _may_only_grow(part.asked) and event.at >= opens_at:
-        found = _from_rollups(period, part, event, opens_at, charged=charged, stored=stored)
+    if target.owes_the_same_in_any_order:
+        (change,) = advance.changes(target.asked.rule, [event])
+        return _owed(target, target.tariff.fee(target.tariff.begin, change), Decimal(0))
+    opens_at = period.opens_at(recurring=target.asked.metric.recurring)
+    if _may_only_grow(target.asked) and event.at >= opens_at:
+        found = _from_rollups(period, target, event, opens_at, charged=charged, stored=stored)
         if found is not None:
             return found
-    readings = _readings(period, part.asked.metric, Span(min(opens_at, event.at), _end(period, event)))
-    members = part.asked.split([*readings, *(() if stored else (event,))]).get(part.bucket, [])
+    readings = _readings(period, target.asked.metric, Span(min(opens_at, event.at), _end(period, event)))
+    members = target.asked.split([*readings, *(() if stored else (event,))]).get(target.bucket, [])
     walk = advance_prices.walk(
-        part.tariff,
-        advance.changes(part.asked.rule, members),
+        target.tariff,
+        advance.changes(target.asked.rule, members),
         opens_at=opens_at,
         counts_from=period.starts_at,
         event=event,
     )
     if walk.place is None:
         return None
-    return _within(part, *walk.place, whole=walk.amount, charged=charged)
+    return _within(target, *walk.place, whole=walk.amount, charged=charged)
 
 
 def _from_rollups(
-    period: Period, part: EventFeeTarget, event: Reading, opens_at: datetime, *, charged: Decimal, stored: bool
+    period: Period, target: EventFeeTarget, event: Reading, opens_at: datetime, *, charged: Decimal, stored: bool
 ) -> Owed | None:
     """Amount that an event owes, from rollups, at a cost that does not grow with the number of
     events. None where an event took something away."""
-    rule = part.asked.rule
+    rule = target.asked.rule
     (change,) = advance.changes(rule, [event])
-    before = _summed_before(period, part, event, opens_at)
+    before = _summed_before(period, target, event, opens_at)
     if before.negative:
         return None
     place = advance.grown(rule, before)
-    fee, price_before = part.tariff.fee(place, change), part.tariff.owed(place)
+    fee, price_before = target.tariff.fee(place, change), target.tariff.owed(place)
     if not fee.priced.amount or charged <= price_before:
         # It adds nothing, or the charged sum leaves room for it without any later event.
-        return _owed(part, fee, price_before)
-    whole = _summed(period, part, Span(opens_at, _end(period, event)))
+        return _owed(target, fee, price_before)
+    whole = _summed(period, target, Span(opens_at, _end(period, event)))
     if not stored:
         whole = merged((whole, advance.summary(rule, [change])))
     if whole.negative:
         return None
-    return _within(part, place, change, whole=part.tariff.owed(advance.grown(rule, whole)), charged=charged)
+    return _within(target, place, change, whole=target.tariff.owed(advance.grown(rule, whole)), charged=charged)
 
 
-def _within(part: EventFeeTarget, before: Paid, change: Change, *, whole: Decimal, charged: Decimal) -> Owed:
+def _within(target: EventFeeTarget, before: Paid, change: Change, *, whole: Decimal, charged: Decimal) -> Owed:
     """The amount that an event owes by its place, at most the rest of the price of all."""
-    fee = part.tariff.fee_of_rest(before, change, whole=whole, charged=charged)
-    return _owed(part, fee, CONTEXT.subtract(whole, fee.priced.amount))
+    fee = target.tariff.fee_of_rest(before, change, whole=whole, charged=charged)
+    return _owed(target, fee, CONTEXT.subtract(whole, fee.priced.amount))
 
 
-def _owed(part: EventFeeTarget, fee: EventFee, limit: Decimal) -> Owed:
+def _owed(target: EventFeeTarget, fee: EventFee, limit: Decimal) -> Owed:
     used = Used(
-        charge=part.asked.charge,
-        metric=part.asked.metric,
-        filter=part.filter,
-        group=part.bucket.group,
+        charge=target.asked.charge,
+        metric=target.asked.metric,
+        filter=target.filter,
+        group=target.bucket.group,
         units=fee.units,
         total_units=fee.units,
         events_count=1,
@@ -180,20 +182,20 @@ def _may_only_grow(asked: Buckets) -> bool:
     )
 
 
-def _summed_before(period: Period, part: EventFeeTarget, event: Reading, opens_at: datetime) -> Summary:
+def _summed_before(period: Period, target: EventFeeTarget, event: Reading, opens_at: datetime) -> Summary:
     """The summary of a fee's events before an event in its period."""
-    earlier = _summed(period, part, Span(opens_at, event.at), is_of_period=False)
-    same_instant = _readings(period, part.asked.metric, Span(event.at, event.at + _MILLISECOND))
-    together = part.asked.split(same_instant).get(part.bucket, [])
-    changes = advance.changes(part.asked.rule, [each for each in together if _is_before(each, event)])
-    return merged((earlier, advance.summary(part.asked.rule, changes)))
+    earlier = _summed(period, target, Span(opens_at, event.at), is_of_period=False)
+    same_instant = _readings(period, target.asked.metric, Span(event.at, event.at + _MILLISECOND))
+    together = target.asked.split(same_instant).get(target.bucket, [])
+    changes = advance.changes(target.asked.rule, [each for each in together if _is_before(each, event)])
+    return merged((earlier, advance.summary(target.asked.rule, changes)))
 
 
-def _summed(period: Period, part: EventFeeTarget, span: Span, *, is_of_period: bool = True) -> Summary:
+def _summed(period: Period, target: EventFeeTarget, span: Span, *, is_of_period: bool = True) -> Summary:
     """The summary of a fee's events in a range, from rollups."""
     stream = period.subscription.stream
-    counted = usage.read(period.organization, stream, span, dimensions_of([part.asked]), is_of_period=is_of_period)
-    (found,) = part.asked.summaries(counted).get(part.bucket, (NOTHING,))
+    counted = usage.read(period.organization, stream, span, dimensions_of([target.asked]), is_of_period=is_of_period)
+    (found,) = target.asked.summaries(counted).get(target.bucket, (NOTHING,))
     return found
 
 

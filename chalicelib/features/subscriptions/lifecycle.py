@@ -32,10 +32,10 @@ class Outcome:
         """The outcome with the subscription changed further."""
         return replace(self, after=self.after.model_copy(update=values))
 
-    def with_line(self, row: BillingLine) -> "Outcome":
+    def with_line(self, line: BillingLine) -> "Outcome":
         """The outcome with one more billing line, usage billed up to its end."""
-        billed_until = row.charges.end if row.bills_usage and row.charges else self.after.billed_until
-        return replace(self, rows=(*self.rows, row)).with_changes(billed_until=billed_until)
+        billed_until = line.charges.end if line.bills_usage and line.charges else self.after.billed_until
+        return replace(self, rows=(*self.rows, line)).with_changes(billed_until=billed_until)
 
     def emitting(self, *events: str) -> "Outcome":
         """The outcome with further events to emit."""

@@ -90,7 +90,7 @@ def _group(query: Mapping[str, Sequence[str]]) -> dict[str, str]:
 class OpenUsage:
     """Usage of a subscription in a range that is not billed yet, by charge in the plan's order."""
 
-    account: BillingContext
+    context: BillingContext
     plan: Plan
     days: Days
     charges: Sequence[tuple[Charge, Metric]]
@@ -110,28 +110,28 @@ def open_usage(
     Raises: NotAllowed, `no_active_subscription`; NotFound, when a named charge matches none.
     """
     subscription = _active(organization.id, customer, external_subscription_id)
-    account = BillingContext(organizations.get(organization.id), customer, BillingState(customer_id=customer.id))
-    return usage_of(account, subscription, selection, now=now)
+    context = BillingContext(organizations.get(organization.id), customer, BillingState(customer_id=customer.id))
+    return usage_of(context, subscription, selection, now=now)
 
 
 def usage_of(
-    account: BillingContext, subscription: Subscription, selection: Selection, *, now: datetime, in_advance: bool = True
+    context: BillingContext, subscription: Subscription, selection: Selection, *, now: datetime, in_advance: bool = True
 ) -> OpenUsage:
     """Open usage of an active subscription. `in_advance`: with the charges whose events are billed at once.
 
     Raises: NotFound, when a named charge matches none.
     """
-    organization = account.organization.ref
+    organization = context.organization.ref
     plan = plans.by_ids(organization.id, [subscription.plan_id])[subscription.plan_id]
-    days = subscriptions.open_days(schedule.terms_of(plan), schedule.life_of(subscription), now, account.zone)
+    days = subscriptions.open_days(schedule.terms_of(plan), schedule.life_of(subscription), now, context.zone)
     if selection.full:
-        days = _since_start(subscription, days, account.zone)
+        days = _since_start(subscription, days, context.zone)
     charges = active_parts.live_charges(plan, active_parts.metrics_of(organization.id, [plan]))
     chosen = [(charge, metric) for charge, metric in charges if selection.keeps(charge, metric.code)]
     if selection.names_a_charge and not chosen:
         raise NotFound(Resource.CHARGE)
     events.wait_for_events(organization)
-    period = Period(organization, subscription, days, account.zone)
+    period = Period(organization, subscription, days, context.zone)
     in_arrears = [pair for pair in chosen if not pair[0].pay_in_advance]
     at_once = [pair for pair in chosen if pair[0].pay_in_advance] if in_advance else []
     used = metered.used_by(organization, subscription.stream, in_arrears, period.window, only=selection.group)
@@ -140,7 +140,7 @@ def usage_of(
         PricedUsage(each, money.round_half_up(money.to_cents(each.priced.amount, plan.amount_currency)))
         for each in used
     ]
-    return OpenUsage(account, plan, days, chosen, billed)
+    return OpenUsage(context, plan, days, chosen, billed)
 
 
 def current(
@@ -160,14 +160,14 @@ def current(
     return show(usage_now, usage_shape.DEFAULT_PRESENTATION, apply_taxes=apply_taxes)
 
 
-def show(open_usage: OpenUsage, how: UsagePresentation, *, apply_taxes: bool) -> dict[str, Any]:
-    """Open usage as the API shows it, its charges as `how` says."""
+def show(open_usage: OpenUsage, presentation: UsagePresentation, *, apply_taxes: bool) -> dict[str, Any]:
+    """Open usage as the API shows it, its charges as `presentation` says."""
     span, currency = open_usage.days.span, open_usage.plan.amount_currency
     sums = totals(taxed_fees(open_usage, apply_taxes=apply_taxes))
     return {
         "from_datetime": iso(span.start),
         "to_datetime": iso(max(span.start, span.end - timedelta(seconds=1))),
-        "issuing_date": periods.local_date(span.end - timedelta(microseconds=1), open_usage.account.zone).isoformat(),
+        "issuing_date": periods.local_date(span.end - timedelta(microseconds=1), open_usage.context.zone).isoformat(),
         "lago_invoice_id": None,
         "currency": currency,
         "amount_cents": sums.fees_amount_cents,
@@ -178,7 +178,7 @@ def show(open_usage: OpenUsage, how: UsagePresentation, *, apply_taxes: bool) ->
         "total_amount_currency": currency,
         "charges_usage": [
             usage_shape.charge_usage(
-                charge, metric, [b for b in open_usage.billed if b.used.charge == charge], currency, how
+                charge, metric, [b for b in open_usage.billed if b.used.charge == charge], currency, presentation
             )
             for charge, metric in open_usage.charges
         ],
@@ -187,7 +187,7 @@ def show(open_usage: OpenUsage, how: UsagePresentation, *, apply_taxes: bool) ->
 
 def taxed_fees(open_usage: OpenUsage, *, apply_taxes: bool) -> list[TaxedFee]:
     """The open usage as fees, for the computation of an invoice. `apply_taxes`: with the customer's taxes."""
-    taxes = tax_resolver.read(open_usage.account, [open_usage.plan])
+    taxes = tax_resolver.read(open_usage.context, [open_usage.plan])
     return [
         TaxedFee(
             each.amount_cents,

@@ -35,7 +35,7 @@ def projected(
     Raises: NotAllowed, `no_active_subscription`.
     """
     usage_now = usage.open_usage(organization, customer, external_subscription_id, usage.EVERYTHING, now=now)
-    today = periods.local_date(now, usage_now.account.zone)
+    today = periods.local_date(now, usage_now.context.zone)
     elapsed = Elapsed.on(today, first=usage_now.days.first, last=usage_now.days.last)
 
     def sums(parts: Sequence[PricedUsage]) -> dict[str, Any]:

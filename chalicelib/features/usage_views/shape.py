@@ -51,11 +51,11 @@ def charge_usage(
     metric: Metric,
     parts: Sequence[PricedUsage],
     currency: str,
-    how: UsagePresentation = DEFAULT_PRESENTATION,
+    presentation: UsagePresentation = DEFAULT_PRESENTATION,
 ) -> dict[str, Any]:
     """One charge; `parts` are its filters and groups, in their order."""
     shown: dict[str, Any] = {
-        **how.sums(parts),
+        **presentation.sums(parts),
         "amount_currency": currency,
         "pricing_unit_details": None,
         "charge": {
@@ -70,32 +70,35 @@ def charge_usage(
             "code": metric.code,
             "aggregation_type": metric.declared_type,
         },
-        "filters": _filters(charge, parts, how) if charge.filters else [],
-        "grouped_usage": _grouped(charge, parts, how),
+        "filters": _filters(charge, parts, presentation) if charge.filters else [],
+        "grouped_usage": _grouped(charge, parts, presentation),
     }
-    return shown if metric.group is None else shown | {"groups": _groups(charge, metric, parts, how)}
+    return shown if metric.group is None else shown | {"groups": _groups(charge, metric, parts, presentation)}
 
 
-def _filters(charge: Charge, parts: Sequence[PricedUsage], how: UsagePresentation) -> list[dict[str, Any]]:
+def _filters(charge: Charge, parts: Sequence[PricedUsage], presentation: UsagePresentation) -> list[dict[str, Any]]:
     """Every filter, used or not, and the default."""
     default: list[ChargeFilter | None] = [None] if charge.default_fee else []
     return [
-        _filter(each, [part for part in parts if part.used.filter == each], how) for each in [*charge.filters, *default]
+        _filter(each, [part for part in parts if part.used.filter == each], presentation)
+        for each in [*charge.filters, *default]
     ]
 
 
-def _filter(charge_filter: ChargeFilter | None, parts: Sequence[PricedUsage], how: UsagePresentation) -> dict[str, Any]:
+def _filter(
+    charge_filter: ChargeFilter | None, parts: Sequence[PricedUsage], presentation: UsagePresentation
+) -> dict[str, Any]:
     return {
-        **how.sums(parts),
+        **presentation.sums(parts),
         "pricing_unit_details": None,
         "invoice_display_name": charge_filter.invoice_display_name if charge_filter else None,
         "values": {key: list(values) for key, values in charge_filter.values.items()}
         if charge_filter
-        else how.no_values,
+        else presentation.no_values,
     }
 
 
-def _grouped(charge: Charge, parts: Sequence[PricedUsage], how: UsagePresentation) -> list[dict[str, Any]]:
+def _grouped(charge: Charge, parts: Sequence[PricedUsage], presentation: UsagePresentation) -> list[dict[str, Any]]:
     """One element per group seen, with the filters that it falls in; none where nothing is grouped."""
     # Without usage each filter has one part still, whose group has its keys.
     widest = max(parts, key=lambda part: len(part.used.group), default=None)
@@ -107,22 +110,22 @@ def _grouped(charge: Charge, parts: Sequence[PricedUsage], how: UsagePresentatio
         groups.setdefault(part.used.group, []).append(part)
     return [
         {
-            **how.sums(members),
+            **presentation.sums(members),
             "pricing_unit_details": None,
             "grouped_by": dict(group),
-            "filters": [_filter(part.used.filter, [part], how) for part in members] if charge.filters else [],
+            "filters": [_filter(part.used.filter, [part], presentation) for part in members] if charge.filters else [],
         }
         for group, members in groups.items()
     ]
 
 
 def _groups(
-    charge: Charge, metric: Metric, parts: Sequence[PricedUsage], how: UsagePresentation
+    charge: Charge, metric: Metric, parts: Sequence[PricedUsage], presentation: UsagePresentation
 ) -> list[dict[str, Any]]:
     """Groups of the legacy API that the charge prices."""
     priced = {each.group_id for each in charge.filters}
     shown = []
     for group in groups_of(metric):
         own = [part for part in parts if part.used.filter is not None and part.used.filter.group_id == group.id]
-        shown += [{**group.show(), **how.sums(own)}] if group.id in priced else []
+        shown += [{**group.show(), **presentation.sums(own)}] if group.id in priced else []
     return shown
