@@ -4,6 +4,7 @@ from datetime import timedelta
 
 # HTTP.
 BODY_BYTES_MAX = 2 * 1024 * 1024  # A batch of 100 events of 16 KB fits; more is refused with 413.
+PAGE_GZIP_ABOVE_BYTES = 1_000  # Pages of the console are zipped above this size.
 GZIP_ABOVE_BYTES = 1_000_000  # Larger answers are zipped for clients that accept it: Lambda takes 6 MB at most.
 PAGE_SIZE_DEFAULT = 100  # As the API has it.
 PAGE_SIZE_MAX = 1000  # One page stays below DynamoDB's 1 MB and Lambda's 6 MB answers.
