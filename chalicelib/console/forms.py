@@ -188,4 +188,15 @@ def request_id(visit: Visit) -> str:
     return visit.form.one("request_id")
 
 
-__all__ = ["Form", "Values", "asked_rows", "blank_to_none", "filled", "flat", "nested", "posted", "request_id", "submit"]
+__all__ = [
+    "Form",
+    "Values",
+    "asked_rows",
+    "blank_to_none",
+    "filled",
+    "flat",
+    "nested",
+    "posted",
+    "request_id",
+    "submit",
+]

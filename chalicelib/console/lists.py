@@ -40,8 +40,8 @@ class Tab:
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """A page of a list. `rows`: in the API's form; `is_asked`: whether a filter or search is set; `refused`: the texts of what the
-    API refuses of the query, by parameter."""
+    """A page of a list. `rows`: in the API's form; `is_asked`: whether a filter or search is set; `form`: what the
+    API refuses of the query."""
 
     visit: Visit
     rows: list[dict[str, Any]]
@@ -108,7 +108,11 @@ def gather(
 ) -> Listed:
     """The page of a list that the visit's query asks for. `fixed`: further parameters of the API; `names`: those that the API
     calls otherwise; `fetch`: how to read it, where it is not simply the API's list at `path`."""
-    asked = {name for each in filters for name in each.names} | {name for tab in tabs for name in tab.query} | {"search_term"}
+    asked = (
+        {name for each in filters for name in each.names}
+        | {name for tab in tabs for name in tab.query}
+        | {"search_term"}
+    )
     query: dict[str, Any] = {
         (names or {}).get(name, name): list(values) for name, values in visit.query.items() if name in asked
     }
@@ -120,7 +124,10 @@ def gather(
         for name, codes in error.details.items():
             for code in codes if isinstance(codes, list) else [codes]:
                 form.refuse(name, str(code))
-        answer = {root: [], "meta": {"current_page": 1, "next_page": None, "prev_page": None, "total_count": 0, "total_pages": 0}}
+        answer = {
+            root: [],
+            "meta": {"current_page": 1, "next_page": None, "prev_page": None, "total_count": 0, "total_pages": 0},
+        }
     return Listed(visit, answer[root], answer["meta"], filters, tabs, form)
 
 

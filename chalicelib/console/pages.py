@@ -41,9 +41,7 @@ class Bare:
 
 def environment(source: BaseLoader) -> Environment:
     """What templates are compiled and drawn with."""
-    found = Environment(  # noqa: S701  autoescape is on
-        loader=source, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
+    found = Environment(loader=source, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     found.filters |= {
         "money": format.money,
         "price": format.price,

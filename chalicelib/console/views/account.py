@@ -18,7 +18,7 @@ def show(visit: Visit) -> Page | Redirect:
             form.refuse("password_confirmation", "does_not_match")
         elif _changed(visit, form):
             return Redirect(link("account"), said="Password changed. Other sessions have ended.")
-    values = {"form": form, "sessions": sessions.sessions_of(user.id), "present": session}
+    values = {"form": form, "sessions": sessions.sessions_of(user.id, now=visit.real_now), "present": session}
     return Page("account/show.html", values, form.status)
 
 
@@ -41,6 +41,7 @@ def end_sessions(visit: Visit) -> Redirect:
 def organizations(visit: Visit) -> Page | Redirect:
     """The organizations of a user."""
     found = members.memberships_of(visit.member.user.id)
-    return Page("account/organizations.html", {"organizations": organizations_service.get_many([m.organization_id for m in found])})
-
-
+    return Page(
+        "account/organizations.html",
+        {"organizations": organizations_service.get_many([m.organization_id for m in found])},
+    )

@@ -5,9 +5,7 @@ from chalicelib.console.lists import Filter
 from chalicelib.console.visit import Page, Visit
 from chalicelib.domain.money import CURRENCIES
 
-_FILTERS = (
-    Filter("Currency", ("currencies",), "choices", [(each, each) for each in sorted(CURRENCIES)]),
-)
+_FILTERS = (Filter("Currency", ("currencies",), "choices", [(each, each) for each in sorted(CURRENCIES)]),)
 
 
 def index(visit: Visit) -> Page:

@@ -6,7 +6,7 @@ from chalicelib.console import access, forms, pages, static_files
 from chalicelib.console.forms import Form
 from chalicelib.console.static_files import Served
 from chalicelib.console.visit import Page, Redirect, Visit, link, slug_of
-from chalicelib.domain.errors import NotFound
+from chalicelib.domain.errors import BillingError, NotFound
 from chalicelib.features.members import invitations, resets, sessions
 from chalicelib.features.members import service as members
 from chalicelib.features.members.records import NewSession
@@ -64,24 +64,39 @@ def invitation(visit: Visit) -> View:
     """Accepting an invitation: with a new password, or by an account that there is."""
     token = visit.path["token"]
     found = invitations.find(token)
+    user = None if visit.signed is None else visit.signed.user
     if found is None:
-        return Page("entry/link_used.html", {"what": "invitation"}, 404, _SECRET)
-    if visit.signed is not None and found.email is not None and visit.signed.user.email == found.email:
+        return _invited_again(visit, token)
+    home = link(slug_of(found.organization_name, found.organization_id))
+    if user is not None and found.email in (None, user.email):
         if visit.method == "POST":
-            invitations.join(token, visit.signed.user, now=visit.real_now)
-            return Redirect(link(slug_of(found.organization_name, found.organization_id)), said="Welcome")
+            invitations.join(token, user, now=visit.real_now)
+            return Redirect(home, said="Welcome")
         return Page("entry/join.html", {"found": found, "form": Form(), "action": visit.here}, headers=_SECRET)
     if found.has_account:
-        return Page("entry/log_in_to_join.html", {"found": found, "login": link("login", next=visit.here)}, headers=_SECRET)
+        login_first = link("login", next=visit.here)
+        return Page("entry/log_in_to_join.html", {"found": found, "login": login_first}, headers=_SECRET)
     form = Form(values={"email": [found.email or ""]})
     if visit.method == "POST":
         form = forms.posted(visit)
         session = forms.submit(form, lambda: _accepted(visit, form, token))
         if session is not None:
-            home = link(slug_of(found.organization_name, found.organization_id))
             return Redirect(home, said="Welcome", cookies=[access.session_cookie(session.cookie)])
     values = {"found": found, "form": form, "action": visit.here}
     return Page("entry/invitation.html", values, form.status, {**_SECRET, **form.headers})
+
+
+def _invited_again(visit: Visit, token: str) -> View:
+    """A link that leads nowhere any more; a second click on its form, right after the first, leads where that one did."""
+    if visit.method == "POST":
+        form = forms.posted(visit)
+        try:
+            session = _accepted(visit, form, token)
+        except BillingError:
+            session = None
+        if session is not None:
+            return Redirect(link(), said="Welcome", cookies=[access.session_cookie(session.cookie)])
+    return Page("entry/link_used.html", {"what": "invitation"}, 404, _SECRET)
 
 
 def _accepted(visit: Visit, form: Form, token: str) -> NewSession | None:
@@ -90,6 +105,7 @@ def _accepted(visit: Visit, form: Form, token: str) -> NewSession | None:
     return invitations.accept(
         token,
         visit.form.one("password"),
+        email=visit.form.one("email"),
         browser=visit.headers.get("user-agent") or "",
         address=visit.ip,
         now=visit.real_now,

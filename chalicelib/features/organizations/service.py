@@ -60,6 +60,11 @@ def find(organization_id: OrganizationId) -> Organization | None:
     return store.get(organization_id)
 
 
+def get_many(organization_ids: Sequence[OrganizationId]) -> list[Organization]:
+    """The organizations under these ids that there are, in their order."""
+    return store.get_many(organization_ids)
+
+
 def ids() -> Iterator[str]:
     """The ids of all organizations; a scan of the whole table, for maintenance only."""
     return store.ids()

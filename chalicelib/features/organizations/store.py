@@ -14,6 +14,7 @@ Access patterns
     6 next_number(id, name)         Update    atomic: may leave gaps, but writers never meet
     7 ids()                         Scan      for maintenance only
     8 without_hmac_key(it)          Update    optimistic lock; part of the transaction that writes the key elsewhere
+    9 get_many(ids)                 BatchGetItem   the organizations of one user
 """
 
 from collections.abc import Iterator, Sequence
@@ -47,6 +48,13 @@ def get(organization_id: OrganizationId) -> Organization | None:
     """The organization under an id."""
     found = OrganizationRow.find(*_key(organization_id))
     return None if found is None else found.value
+
+
+def get_many(organization_ids: Sequence[OrganizationId]) -> list[Organization]:
+    """The organizations under these ids that there are, in their order."""
+    keys = [_key(each) for each in organization_ids]
+    found = OrganizationRow.find_many(keys)
+    return [found[key].value for key in keys if key in found]
 
 
 def ids() -> Iterator[str]:
