@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from chalicelib.console.visit import SLUG_DIGITS, Visit, prefix
 from chalicelib.features.members import service as members
-from chalicelib.features.members.service import SignedIn
+from chalicelib.features.members.records import SignedIn
 from chalicelib.platform.settings import settings
 
 _SESSION_SECONDS = 14 * 24 * 3600

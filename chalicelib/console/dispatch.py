@@ -6,8 +6,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import parse_qsl, quote, unquote
 
-from chalice.app import Response
-
 from chalicelib import limits
 from chalicelib.console import access, pages, router
 from chalicelib.console.static_files import Served
@@ -18,6 +16,7 @@ from chalicelib.platform import clock, dynamodb, log
 from chalicelib.platform.busy import is_busy
 from chalicelib.platform.dynamodb import Cancelled, ConditionFailed
 from chalicelib.platform.http import Client, answers
+from chalicelib.platform.http.answers import Response
 from chalicelib.platform.http.call import id_of
 from chalicelib.platform.log import logger
 
@@ -44,9 +43,9 @@ def answer(request: Any, raw_segments: Sequence[str]) -> Response:
         return _sent(visit, pages.failure(visit, status=503 if busy else 500))
 
 
-def redirect(path: str) -> Response:
-    """Lead to another address of ours."""
-    return Response(body="", status_code=303, headers={"Location": prefix() + path, "Referrer-Policy": "no-referrer"})
+def to_invitation(token: str) -> Response:
+    """The page of an invitation, whose links are shorter than its address."""
+    return answers.lead(link("invitation", token), {"Referrer-Policy": "no-referrer", "Cache-Control": "no-store"})
 
 
 def _visit(request: Any, raw_segments: Sequence[str]) -> Visit:
@@ -145,5 +144,5 @@ def _led(visit: Visit, result: Redirect) -> Response:
     headers: dict[str, Any] = {"Set-Cookie": cookies} if cookies else {}
     headers |= {"Cache-Control": "no-store", "Referrer-Policy": "same-origin"}
     if visit.is_htmx:
-        return Response(body="", status_code=200, headers={**headers, "HX-Redirect": result.to})
-    return Response(body="", status_code=303, headers={**headers, "Location": result.to})
+        return answers.text("", 200, {**headers, "HX-Redirect": result.to}, "")
+    return answers.lead(result.to, headers)

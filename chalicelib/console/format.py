@@ -48,7 +48,7 @@ def _pattern(places: int) -> str:
 
 def symbol(currency: str) -> str:
     """A currency's sign, or its code where it has none."""
-    return get_currency_symbol(currency, locale="en")
+    return str(get_currency_symbol(currency, locale="en"))
 
 
 def units(value: str | int | Decimal | None) -> str:

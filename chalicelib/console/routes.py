@@ -1,38 +1,28 @@
-"""The console's addresses as Chalice knows them: few, as API Gateway has a quota of resources. `router.py` knows the pages.
+"""The console's addresses as the app knows them; `router.py` knows the pages behind them.
 
 Everything else of the console is imported at its first request: Jinja2 and Babel would double the import of the app.
 """
 
-from chalice.app import Blueprint, Response
+from collections.abc import Sequence
+from typing import Any
 
-from chalicelib.platform import log
-from chalicelib.platform.http.call import id_of
+from chalicelib.platform.http.site import Site
 
-blueprint = Blueprint(__name__)
-
-# Depths of addresses below `/console`.
 _DEPTH = 6
 
 
-def _answer(**segments: str) -> Response:
+def _answer(request: Any, segments: Sequence[str]) -> Any:
     from chalicelib.console import dispatch
 
-    request = blueprint.current_request
-    with log.about(request_id=id_of(request)):
-        return dispatch.answer(request, [segments[name] for name in sorted(segments)])
+    return dispatch.answer(request, segments)
 
 
-def _invitation(token: str) -> Response:
+def _invitation(request: Any, segments: Sequence[str]) -> Any:
     from chalicelib.console import dispatch
 
-    return dispatch.redirect(f"/console/invitation/{token}")
+    return dispatch.to_invitation(segments[0])
 
 
-def _mount() -> None:
-    for depth in range(_DEPTH + 1):
-        path = "/console" + "".join(f"/{{{name}}}" for name in "abcdef"[:depth])
-        blueprint.route(path, methods=["GET", "POST"], content_types=["*/*"], name=f"console_{depth}")(_answer)
-    blueprint.route("/invitation/{token}", methods=["GET"], content_types=["*/*"])(_invitation)
-
-
-_mount()
+_site = Site(__name__, "/console", depth=_DEPTH, handler=_answer)
+_site.also("/invitation/{token}", "invitation", _invitation)
+blueprint = _site.blueprint

@@ -12,7 +12,7 @@ from chalicelib.platform.http import Client
 from chalicelib.platform.settings import settings
 
 if TYPE_CHECKING:
-    from chalicelib.features.members.service import SignedIn
+    from chalicelib.features.members.records import SignedIn
 
 # The last hex digits of an organization's id, which alone decide in its slug.
 SLUG_DIGITS = 8

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from chalice.app import Response
+from chalice.app import Response as Response
 
 from chalicelib import limits
 from chalicelib.domain import errors
@@ -86,6 +86,11 @@ def too_busy(error: Exception) -> Response:
     logger.warning("AWS is busy", extra={"error": repr(error)})
     body = {"status": 503, "error": "Service Unavailable", "code": ErrorCode.SERVICE_BUSY}
     return response(Answer(body, 503, headers={"Retry-After": "2"}))
+
+
+def lead(to: str, headers: Mapping[str, Any]) -> Response:
+    """See another address."""
+    return Response(body="", status_code=303, headers={**headers, "Location": to})
 
 
 def binary(body: bytes, headers: Mapping[str, Any]) -> Response:
