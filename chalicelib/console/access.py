@@ -1,6 +1,6 @@
 """Who asks, and whether the request is theirs: cookies, sessions, and the two marks that other sites' forms lack.
 
-Source: decisions/0030.
+Source: decisions/0030
 """
 
 import hmac

@@ -9,7 +9,7 @@ from functools import lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from babel.numbers import format_currency, format_decimal, get_currency_symbol
+from babel.numbers import format_decimal, get_currency_symbol
 
 from chalicelib.domain.money import exponent
 
@@ -35,17 +35,18 @@ def price(amount: str | Decimal | None, currency: str | None) -> str:
 
 
 def _currency(value: Decimal, currency: str, places: int) -> str:
-    text = format_currency(
-        abs(value), currency, _pattern(places), locale="en", currency_digits=False, decimal_quantization=False
-    )
-    return f"{_MINUS}{text}" if value < 0 else text
+    digits = format_decimal(abs(value), locale="en", decimal_quantization=False, format=_pattern(places))
+    sign = symbol(currency)
+    between = "\N{NO-BREAK SPACE}" if sign[-1].isalpha() else ""
+    return f"{_MINUS if value < 0 else ''}{sign}{between}{digits}"
 
 
 @lru_cache(maxsize=64)
 def _pattern(places: int) -> str:
-    return "¤#,##0" + ("." + "0" * places if places else "")
+    return "#,##0" + ("." + "0" * places if places else "")
 
 
+@lru_cache(maxsize=256)
 def symbol(currency: str) -> str:
     """A currency's sign, or its code where it has none."""
     return str(get_currency_symbol(currency, locale="en"))
