@@ -3,6 +3,7 @@
 from typing import Any
 
 from chalicelib.features.customers import organization_settings as changes
+from chalicelib.features.members import founding
 from chalicelib.features.organizations import hmac_keys, schemas, service
 from chalicelib.features.organizations.records import Organization
 from chalicelib.features.sandbox import service as test_clock
@@ -21,9 +22,9 @@ def create(call: Call) -> Answer:
     body = call.json()
     values = body.get("organization", body) if isinstance(body, dict) else {}
     request = parse(schemas.OrganizationCreate, values if isinstance(values, dict) else {})
-    organization, api_key, invite_url = service.create(request, now=call.now)
-    shown = schemas.show(organization, urls=[], taxes=[])
-    return Answer({"organization": shown, "api_key": api_key, "invite_url": invite_url}, status=201)
+    made = founding.create(request, now=call.now)
+    shown = schemas.show(made.organization, urls=[], taxes=[])
+    return Answer({"organization": shown, "api_key": made.api_key, "invite_url": made.invite_url}, status=201)
 
 
 @routes.get("/organizations")

@@ -27,6 +27,7 @@ _STATUS: dict[type[errors.BillingError], tuple[int, str]] = {
     errors.Conflict: (409, "Conflict"),
     errors.TooLarge: (413, "Payload Too Large"),
     errors.Invalid: (422, "Unprocessable Entity"),
+    errors.TooManyAttempts: (429, "Too Many Requests"),
 }
 
 
@@ -62,7 +63,8 @@ def refusal(error: errors.BillingError) -> Response:
         body |= {"code": error.code, "error_details": error.details}
     elif not isinstance(error, errors.Unauthorized):
         body["code"] = error.code
-    return response(Answer(body, status))
+    headers = {"Retry-After": str(error.retry_after)} if isinstance(error, errors.TooManyAttempts) else {}
+    return response(Answer(body, status, headers=headers))
 
 
 def bug(request: Any) -> Response:
