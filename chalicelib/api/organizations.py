@@ -3,7 +3,6 @@
 from typing import Any
 
 from chalicelib.features.customers import organization_settings as changes
-from chalicelib.features.members import founding
 from chalicelib.features.organizations import hmac_keys, schemas, service
 from chalicelib.features.organizations.records import Organization
 from chalicelib.features.sandbox import service as test_clock
@@ -19,6 +18,9 @@ admin = Routes(f"{__name__}.admin", prefix="/admin")
 @admin.post("/organizations", key="admin")
 def create(call: Call) -> Answer:
     """A new organization with its first key. The body has no root."""
+    # Few requests are about members, and all would wait for the import.
+    from chalicelib.features.members import founding
+
     body = call.json()
     values = body.get("organization", body) if isinstance(body, dict) else {}
     request = parse(schemas.OrganizationCreate, values if isinstance(values, dict) else {})

@@ -115,6 +115,8 @@ def _accepted(visit: Visit, form: Form, token: str) -> NewSession | None:
 def reset(visit: Visit) -> View:
     """A new password by a link that who runs the installation made."""
     form = Form()
+    if visit.method == "GET" and not resets.is_open(visit.path["token"], now=visit.real_now):
+        return Page("entry/link_used.html", {"what": "link"}, 404, _SECRET)
     if visit.method == "POST":
         form = forms.posted(visit)
         try:

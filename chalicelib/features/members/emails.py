@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from chalicelib import limits
 from chalicelib.domain.error_codes import ErrorCode
@@ -12,10 +12,16 @@ _ONE_ADDRESS = r"^[^@\s,]+@[^@\s,]+\.[^@\s,.]+$"
 _EmailText = Annotated[schema.Text, Field(pattern=_ONE_ADDRESS), schema.refused(ErrorCode.INVALID_EMAIL_FORMAT)]
 
 
+def _bounded(email: str) -> str:
+    if len(email) > limits.EMAIL_CHARS_MAX:
+        raise schema.refuse(ErrorCode.VALUE_IS_TOO_LONG)
+    return email
+
+
 class EmailInput(schema.Request):
     """What names a user."""
 
-    email: Annotated[_EmailText, Field(max_length=limits.EMAIL_CHARS_MAX), schema.FILLED]
+    email: Annotated[_EmailText, AfterValidator(_bounded), schema.FILLED]
 
 
 def checked(email: str) -> str:

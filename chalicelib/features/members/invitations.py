@@ -126,12 +126,14 @@ def accept(
     new, session = sessions.opened(account, browser=browser, address=address, now=now)
 
     def attempt() -> Link | None:
+        # The e-mail first: where a parallel call has just used this link for it, the link says so.
+        has_account = store.user_of_email(chosen) is not None
         found = _link(token)
         if found is None:
             raise NotFound(Resource.INVITE)
         if found.accepted_at is not None:
             return found
-        if store.user_of_email(chosen) is not None:
+        if has_account:
             raise Invalid.field("email", ErrorCode.VALUE_ALREADY_EXIST)
         joined = store.join_actions(_membership(found.invitation, user, now))
         used = pending.accept_actions(found.invitation, chosen, now=now)

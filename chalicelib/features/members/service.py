@@ -28,8 +28,12 @@ def signed_in(cookie: str, slug_suffix: str | None, *, now: datetime) -> SignedI
     if parts is None:
         return None
     suffix = slug_suffix if slug_suffix is not None and _SUFFIX.fullmatch(slug_suffix) else None
-    account, session, membership = store.signed_in(UserId(parts[1]), tokens.digest(parts[2]), suffix)
-    if account is None or session is None or session.generation != account.generation or now >= session.ends_at:
+    place = UserId(parts[1]), tokens.digest(parts[2]), suffix
+    found = store.signed_in(*place)
+    if found.is_torn:
+        found = store.signed_in(*place)
+    account, session, membership = found
+    if account is None or session is None or found.is_torn or now >= session.ends_at:
         return None
     if now - session.last_used_at >= limits.SESSION_USE_STEP and _noted(store.note_session_use(session, now)):
         session = session.model_copy(update={"last_used_at": now})

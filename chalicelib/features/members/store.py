@@ -97,6 +97,14 @@ class SignedInItems(NamedTuple):
     session: Session | None
     membership: Membership | None
 
+    @property
+    def is_torn(self) -> bool:
+        """Whether account and session are of different generations: the session has ended, or a change of both came in
+        between, as a batch is not read in one transaction."""
+        if self.account is None or self.session is None:
+            return False
+        return self.account.generation != self.session.generation
+
 
 def signed_in(user_id: UserId, session_id: str, suffix: str | None) -> SignedInItems:
     """A user's account and session, and the membership of the organization of a slug's suffix, read in one request."""

@@ -20,7 +20,7 @@ from chalicelib.platform import auth, clock, log
 from chalicelib.platform.busy import is_busy
 from chalicelib.platform.clock import OrganizationRef
 from chalicelib.platform.dynamodb import Cancelled, ConditionFailed
-from chalicelib.platform.http import answers, inside
+from chalicelib.platform.http import answers, endpoints
 from chalicelib.platform.http.answers import Answer
 from chalicelib.platform.http.json import read_json
 from chalicelib.platform.ids import OrganizationId
@@ -115,7 +115,7 @@ class Routes:
             handle.__name__ = f"{method.lower()}_{view.__module__}_{view.__name__}".replace(".", "_")
             self.blueprint.route(self._prefix + path, methods=[method], content_types=["*/*"])(handle)
             if key == "organization":
-                inside.register(method, path, view, while_advancing=while_advancing)
+                endpoints.register(method, path, view, while_advancing=while_advancing)
             return view
 
         return register

@@ -4,38 +4,21 @@ Whoever shows or changes something through it cannot show another figure than th
 (docs/decisions/0029).
 """
 
-from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any
 from urllib.parse import quote, unquote
 
 from chalicelib.domain.error_codes import ErrorCode
 from chalicelib.domain.errors import Conflict
 from chalicelib.platform.clock import OrganizationRef
+from chalicelib.platform.http import endpoints
 from chalicelib.platform.http.answers import Answer
+from chalicelib.platform.http.call import Call
 from chalicelib.platform.http.json import to_json
 
 Query = Mapping[str, str | Sequence[str] | int | None]
-
-
-class Endpoint(NamedTuple):
-    """A route that organizations reach. `segments`: of its path, those in braces stand for any text."""
-
-    segments: tuple[str, ...]
-    view: Callable[[Any], Any]
-    while_advancing: bool
-
-
-# By method and number of segments.
-_endpoints: defaultdict[tuple[str, int], list[Endpoint]] = defaultdict(list)
-
-
-def register(method: str, path: str, view: Callable[[Any], Any], *, while_advancing: bool) -> None:
-    """Make a route reachable from inside. `path` begins behind `/api/v1`."""
-    segments = tuple(path.strip("/").split("/"))
-    _endpoints[method, len(segments)].append(Endpoint(segments, view, while_advancing))
 
 
 def path_of(*segments: str) -> str:
@@ -73,10 +56,8 @@ class Client:
 
     def request(self, method: str, path: str, body: Any, query: Query | None) -> Any:
         """The body of the answer to a request."""
-        from chalicelib.platform.http.call import Call  # It registers its routes here.
-
         segments = [unquote(segment) for segment in path.strip("/").split("/")]
-        endpoint = _find(method, segments)
+        endpoint = endpoints.find(method, segments)
         if self.advancing and method != "GET" and not endpoint.while_advancing:
             raise Conflict(ErrorCode.TEST_CLOCK_ADVANCING)
         call = Call(
@@ -90,18 +71,6 @@ class Client:
         )
         result = endpoint.view(call)
         return result.body if isinstance(result, Answer) else result
-
-
-def _find(method: str, segments: Sequence[str]) -> Endpoint:
-    """The route of a path; words of a route come before what stands for any text, from the left."""
-    fitting = [each for each in _endpoints[method, len(segments)] if _fits(each.segments, segments)]
-    if not fitting:
-        raise LookupError(f"{method} /{'/'.join(segments)}")
-    return min(fitting, key=lambda each: [segment[0] == "{" for segment in each.segments])
-
-
-def _fits(pattern: Sequence[str], segments: Sequence[str]) -> bool:
-    return all(word[0] == "{" or word == given for word, given in zip(pattern, segments, strict=True))
 
 
 def _lists(query: Query) -> dict[str, Sequence[str]]:

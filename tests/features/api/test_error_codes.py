@@ -26,6 +26,8 @@ from chalicelib.features.billable_metrics.formulas import Formula
 from chalicelib.features.invoices import collecting
 from chalicelib.features.invoices import service as invoices
 from chalicelib.features.invoices.records import Invoice
+from chalicelib.features.members import invitations, passwords, resets
+from chalicelib.features.members import service as members
 from chalicelib.features.organizations import service as organizations
 from chalicelib.features.wallets import ledger
 from chalicelib.features.wallets import service as wallets
@@ -36,7 +38,7 @@ from chalicelib.platform import schema
 from chalicelib.platform.clock import TestClock
 from chalicelib.platform.collection import Collection
 from chalicelib.platform.dynamodb import ConditionFailed
-from chalicelib.platform.ids import OrganizationId
+from chalicelib.platform.ids import OrganizationId, UserId
 from tests.support import bodies
 from tests.support.aws import ADMIN_KEY
 from tests.support.bodies import World
@@ -254,6 +256,16 @@ _UNPAID = Invoice.model_construct(status="finalized", payment_status="pending")
 _DRAFT = Invoice.model_construct(status="draft", invoice_type="subscription")
 _EMPTY = Wallet.model_construct(balance_credits=Decimal(0))
 
+_ORG = OrganizationId("none")
+
+
+def _raises(error: Exception) -> Callable[..., Any]:
+    def raising(*_: Any, **__: Any) -> Any:
+        raise error
+
+    return raising
+
+
 # Rules that say the code, where a request would have to come a long way.
 RULES: dict[ErrorCode, Callable[[], Any]] = {
     C.METADATA_ON_DRAFT_INVOICE: _change("draft", metadata=[]),
@@ -293,6 +305,11 @@ RULES: dict[ErrorCode, Callable[[], Any]] = {
     C.RECURRING_RESOURCE_NOT_FOUND: lambda: _NAMING.findings({"user": "a", "operation_type": "remove"}, set()),
     C.INSUFFICIENT_CREDITS: lambda: ledger.voided(ledger.unchanged(_EMPTY), Decimal(1), EntryInput(), now=NOW),
     C.WALLET_LIMIT_REACHED: lambda: wallets._limits_of(limits.WALLETS_PER_CUSTOMER_MAX, None, NOW),
+    C.INCORRECT_LOGIN_OR_PASSWORD: lambda: passwords.require(None, "x"),
+    C.PASSWORD_TOO_WEAK: lambda: passwords.check("x" * limits.PASSWORD_CHARS_MIN, near=[]),
+    C.VALUE_IS_TOO_SHORT: lambda: passwords.check("x", near=[]),
+    C.TOO_MANY_ATTEMPTS: _raises(errors.TooManyAttempts(60)),
+    C.CANNOT_REVOKE_OWN_MEMBERSHIP: lambda: members.remove(_ORG, UserId("u"), by=UserId("u"), now=NOW),
     C.EXCEEDED_LIMIT: lambda: webhooks._create(
         SimpleNamespace(endpoints=[None] * limits.WEBHOOK_ENDPOINTS_MAX),  # type: ignore[arg-type]
         schema.parse(webhooks.EndpointInput, {"webhook_url": "http://127.0.0.1:9/n"}),
@@ -315,13 +332,6 @@ def test_a_rule_that_says_the_code(code):
 
 def _advancing(*_: Any) -> TestClock:
     return TestClock(now=NOW, target=NOW.replace(year=2025))
-
-
-def _raises(error: Exception) -> Callable[..., Any]:
-    def raising(*_: Any, **__: Any) -> Any:
-        raise error
-
-    return raising
 
 
 _LOST = ConditionFailed()
@@ -417,10 +427,24 @@ def test_what_is_not_there_is_named(world, resource):
     assert (answer.status, answer.body["code"]) == (404, f"{resource}_not_found")
 
 
+# Objects that no route names by itself.
+NOT_FOUND_BY_RULES: dict[Resource, Callable[[], Any]] = {
+    Resource.ORGANIZATION: lambda: organizations.get(_ORG),
+    Resource.INVITE: lambda: invitations.renew(_ORG, "none", now=NOW),
+    Resource.MEMBERSHIP: lambda: members.remove(_ORG, UserId("a"), by=UserId("b"), now=NOW),
+    Resource.PASSWORD_RESET: lambda: resets.use("none", "x", browser="", address="", now=NOW),
+    Resource.USER: lambda: resets.make_link("nobody@example.com", now=NOW),
+}
+
+
+@pytest.mark.parametrize("resource", NOT_FOUND_BY_RULES, ids=str)
+def test_what_a_rule_does_not_find_is_named(world, resource):
+    with pytest.raises(errors.NotFound, match=f"^{resource}_not_found$"):
+        NOT_FOUND_BY_RULES[resource]()
+
+
 def test_each_resource_is_tried():
-    with pytest.raises(errors.NotFound, match="organization_not_found"):
-        organizations.get(OrganizationId("none"))
-    assert set(Resource) == {*NOT_FOUND, Resource.ORGANIZATION}
+    assert set(Resource) == {*NOT_FOUND, *NOT_FOUND_BY_RULES}
 
 
 # Which arguments of a call are codes or resources, from the first to the last.
