@@ -66,6 +66,9 @@ tasks: setup ## List parked tasks (ARM=1 lets them run again)
 dead-letters: setup ## Look at dead letters (QUEUE=events REDRIVE=1 sends them again)
 	$(PY) -m scripts.dead_letters
 
+reset-link: setup ## Print a link to choose a new password, once and within an hour (EMAIL=, on AWS also PUBLIC_URL=)
+	@$(PY) -m scripts.reset_link
+
 audit: setup ## Recount raw events against their rows (ORGANIZATION=, SUBSCRIPTION= for less)
 	$(PY) -m scripts.audit
 
@@ -76,4 +79,4 @@ export-events: setup ## Raw events of days as files in the bucket (ORGANIZATION=
 	$(PY) -m scripts.export_events
 
 .PHONY: help setup setup-test run reset demo test test-domain lint types check fmt bench package deploy tasks dead-letters
-.PHONY: setup-bench rooms pictures audit rebuild export-events
+.PHONY: setup-bench rooms pictures audit rebuild export-events reset-link

@@ -4,6 +4,7 @@ from datetime import timedelta
 
 # HTTP.
 BODY_BYTES_MAX = 2 * 1024 * 1024  # A batch of 100 events of 16 KB fits; more is refused with 413.
+PAGE_GZIP_ABOVE_BYTES = 1_000  # Pages of the console are zipped above this size.
 GZIP_ABOVE_BYTES = 1_000_000  # Larger answers are zipped for clients that accept it: Lambda takes 6 MB at most.
 PAGE_SIZE_DEFAULT = 100  # As the API has it.
 PAGE_SIZE_MAX = 1000  # One page stays below DynamoDB's 1 MB and Lambda's 6 MB answers.
@@ -18,6 +19,22 @@ ADMIN_KEY_LENGTH_MIN = 16  # Outside the local stack; 16 random letters and digi
 HMAC_KEYS_REMEMBERED = 1_000  # By a process: a key is 64 characters.
 KEY_CACHE = timedelta(seconds=30)  # TTL of API keys in a process; a revoked key ends within this.
 KEY_LAST_USE_STEP = timedelta(hours=1)  # "Last used" is kept to the hour, so that using a key costs no write.
+
+# Members and their sessions.
+PASSWORD_CHARS_MIN, PASSWORD_CHARS_MAX = 12, 128
+PASSWORD_SCORE_MIN = 3  # Of zxcvbn's 0 to 4: safe from guesses without limit against a slow hash.
+ARGON2_KIB, ARGON2_PASSES, ARGON2_LANES = 19 * 1024, 2, 1  # About 70 ms; OWASP's least for argon2id.
+EMAIL_CHARS_MAX = 254  # RFC 5321: a path of 256 with its brackets.
+SESSION_UNUSED = timedelta(hours=24)  # After its last use, which is kept to the hour.
+SESSION_MAX = timedelta(days=14)
+SESSION_USE_STEP = timedelta(hours=1)  # Being signed in costs one write an hour.
+BROWSER_CHARS_MAX = 200  # Of what a browser calls itself.
+LOGIN_FAILURES_PER_EMAIL, LOGIN_FAILURES_PER_ADDRESS = 5, 30  # An office shares one address.
+LOGIN_FAILURES_WINDOW = timedelta(minutes=15)
+LOGIN_WAIT, LOGIN_WAIT_MAX = timedelta(minutes=1), timedelta(hours=1)  # It doubles with each further failure.
+RESET_LINK_KEPT = timedelta(hours=1)
+LINK_REPEATED_WITHIN = timedelta(minutes=1)  # A second click on a form whose link was used by the first one.
+USED_LINK_KEPT = timedelta(hours=1)  # TTL of links that lead nowhere any more.
 
 # Changes that meet other writers (platform/retry.py).
 CHANGE_RETRIED_FOR = timedelta(seconds=20)  # API Gateway ends calls at 29 s; then the change is refused with 409.

@@ -26,6 +26,7 @@ from chalicelib.api import (
     wallets,
     webhooks,
 )
+from chalicelib.console import routes as console
 from chalicelib.features.metering import messages as metering
 from chalicelib.platform import agenda, clock, log, queues, throttled
 from chalicelib.platform.log import logger
@@ -58,7 +59,7 @@ BLUEPRINTS = [
         wallet_transactions.routes,
         webhooks.routes,
     )
-]
+] + [console.blueprint]
 
 
 def _declare_tasks() -> None:

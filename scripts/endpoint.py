@@ -13,4 +13,4 @@ def use_local_stack_unless_stage() -> None:
     port = Path(".local/emulator_port")
     if not port.exists():
         raise SystemExit("The local stack does not run here (make run), and no STAGE is given.")
-    os.environ.update(environment(f"http://127.0.0.1:{port.read_text().strip()}", 8000))
+    os.environ.update(environment(f"http://127.0.0.1:{port.read_text().strip()}", int(os.environ.get("PORT", "8000"))))

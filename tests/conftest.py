@@ -24,6 +24,7 @@ LONGEST = tuple(
     f"tests/{name}"
     for name in (
         "bench/test_bounds",
+        "browser/",
         "scenarios/test_fairness",
         "scenarios/test_flights",
         "scenarios/test_leaps",

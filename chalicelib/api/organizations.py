@@ -18,12 +18,15 @@ admin = Routes(f"{__name__}.admin", prefix="/admin")
 @admin.post("/organizations", key="admin")
 def create(call: Call) -> Answer:
     """A new organization with its first key. The body has no root."""
+    # Few requests are about members, and all would wait for the import.
+    from chalicelib.features.members import founding
+
     body = call.json()
     values = body.get("organization", body) if isinstance(body, dict) else {}
     request = parse(schemas.OrganizationCreate, values if isinstance(values, dict) else {})
-    organization, api_key, invite_url = service.create(request, now=call.now)
-    shown = schemas.show(organization, urls=[], taxes=[])
-    return Answer({"organization": shown, "api_key": api_key, "invite_url": invite_url}, status=201)
+    made = founding.create(request, now=call.now)
+    shown = schemas.show(made.organization, urls=[], taxes=[])
+    return Answer({"organization": shown, "api_key": made.api_key, "invite_url": made.invite_url}, status=201)
 
 
 @routes.get("/organizations")

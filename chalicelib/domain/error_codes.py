@@ -44,6 +44,8 @@ class ErrorCode(StrEnum):
     )
     PLAN_OVERLAPPING = "plan_overlapping", "An active coupon of the customer covers the same plan or metric."
     NO_VOIDABLE_AMOUNT = "no_voidable_amount", "Nothing is left of the credit note."
+    TOO_MANY_ATTEMPTS = "too_many_attempts", "Too many attempts to log in failed; `Retry-After` says when to try again."
+    CANNOT_REVOKE_OWN_MEMBERSHIP = "cannot_revoke_own_membership", "Nobody takes away their own membership."
 
     # Any field.
     VALUE_IS_MANDATORY = "value_is_mandatory", "The value is missing, null or blank."
@@ -156,6 +158,11 @@ class ErrorCode(StrEnum):
     )
     INVALID_NUMBER_OF_RECURRING_RULES = "invalid_number_of_recurring_rules", "A wallet has one recurring rule at most."
 
+    # Members.
+    INCORRECT_LOGIN_OR_PASSWORD = "incorrect_login_or_password", "No user has this e-mail with this password."
+    PASSWORD_TOO_WEAK = "password_too_weak", "The password is easily guessed."
+    VALUE_IS_TOO_SHORT = "value_is_too_short", "The password has fewer characters than it needs."
+
     # Customers, subscriptions, events.
     COUPON_IS_NOT_REUSABLE = "coupon_is_not_reusable", "The customer had the coupon before."
     CURRENCIES_DOES_NOT_MATCH = "currencies_does_not_match", "The customer is billed in another currency."
@@ -207,15 +214,19 @@ class Resource(StrEnum):
     FEE = "fee"
     FEES = "fees"
     FIXED_CHARGE = "fixed_charge"
+    INVITE = "invite"
     INVOICE = "invoice"
+    MEMBERSHIP = "membership"
     METADATA = "metadata"
     ORGANIZATION = "organization"
+    PASSWORD_RESET = "password_reset"
     PAYMENT = "payment"
     PAYMENT_RECEIPT = "payment_receipt"
     PLAN = "plan"
     PLANS = "plans"
     SUBSCRIPTION = "subscription"
     TAX = "tax"
+    USER = "user"
     WALLET = "wallet"
     WALLET_TRANSACTION = "wallet_transaction"
     WEBHOOK_ENDPOINT = "webhook_endpoint"

@@ -64,6 +64,14 @@ class TooLarge(BillingError):
         super().__init__(ErrorCode.REQUEST_TOO_LARGE)
 
 
+class TooManyAttempts(BillingError):
+    """Too many attempts to log in failed (429 in the API). `retry_after`: whole seconds until the next one counts."""
+
+    def __init__(self, retry_after: int) -> None:
+        super().__init__(ErrorCode.TOO_MANY_ATTEMPTS)
+        self.retry_after = retry_after
+
+
 class Invalid(BillingError):
     """Fields with their codes, all wrong ones at once: `{"name": ["value_is_mandatory"]}`."""
 

@@ -4,9 +4,11 @@ refused write.
 Items stand here in DynamoDB's own form (`{"pk": {"S": ...}}`); rows.py and usage_table.py define their contents.
 """
 
+import contextlib
 import random
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
 
@@ -117,11 +119,36 @@ def _bytes_of(text: str) -> int:
 
 # Reading.
 
+# Items that a page has read, by table and key; None where nobody asked to remember any.
+_remembered: ContextVar[dict[tuple[str, Key], RawItem | None] | None] = ContextVar("remembered", default=None)
+
+
+@contextlib.contextmanager
+def remembering() -> Iterator[None]:
+    """Read each item at most once inside of the block, in this thread: for a page, whose parts ask for the same ones. What
+    was read is forgotten with the first write, so that no change rests on it."""
+    token = _remembered.set({})
+    try:
+        yield
+    finally:
+        _remembered.reset(token)
+
+
+def _forget() -> None:
+    known = _remembered.get()
+    if known:
+        known.clear()
+
 
 def get(table: str, key: Key, *, use: str = "standard") -> RawItem | None:
     """The item under a key, read consistently."""
+    known = _remembered.get()
+    if known is not None and (table, key) in known:
+        return known[table, key]
     found = aws.client("dynamodb", use).get_item(TableName=table, Key=raw_key(key), ConsistentRead=True)
     item: RawItem | None = found.get("Item")
+    if known is not None:
+        known[table, key] = item
     return item
 
 
@@ -130,9 +157,18 @@ def get_many(table: str, keys: Sequence[Key]) -> list[RawItem]:
 
     Raises: Busy.
     """
+    known = _remembered.get()
+    if known is None:
+        return _get_many(table, list(dict.fromkeys(keys)))
+    unknown = [key for key in dict.fromkeys(keys) if (table, key) not in known]
+    items = {key_of(item): item for item in _get_many(table, unknown)}
+    known.update({(table, key): items.get(key) for key in unknown})
+    return [item for key in dict.fromkeys(keys) if (item := known[table, key]) is not None]
+
+
+def _get_many(table: str, wanted: list[Key]) -> list[RawItem]:
     found: list[RawItem] = []
     patience = _Patience(table)
-    wanted = list(dict.fromkeys(keys))
     while wanted:
         chunk, wanted = wanted[:100], wanted[100:]
         request = {table: {"Keys": [raw_key(key) for key in chunk], "ConsistentRead": True}}
@@ -152,6 +188,7 @@ def put_many(table: str, items: Sequence[RawItem]) -> None:
 
     Raises: Busy; some may be written.
     """
+    _forget()
     patience = _Patience(table)
     requests: list[Any] = [{"PutRequest": {"Item": item}} for item in items]
     while requests:
@@ -168,6 +205,7 @@ def alone(action: Action, *, returned: str | None = None, use: str = "standard")
 
     Raises: ConditionFailed or Busy, and nothing was written.
     """
+    _forget()
     ((kind, request),) = action.items()
     client = aws.client("dynamodb", use)
     if returned is not None:
@@ -197,6 +235,7 @@ def transact(
     """
     if not actions:
         return
+    _forget()
     client = client or aws.client("dynamodb")
     for attempt in range(_CONFLICT_ATTEMPTS):
         try:

@@ -35,6 +35,8 @@ WalletTransactionId = NewType("WalletTransactionId", str)
 WalletRuleId = NewType("WalletRuleId", str)
 WebhookEndpointId = NewType("WebhookEndpointId", str)
 WebhookId = NewType("WebhookId", str)
+UserId = NewType("UserId", str)
+InvitationId = NewType("InvitationId", str)
 
 # Most texts are ids of letters and digits, which need no escaping: this test is the fast path.
 _PLAIN = re.compile(r"[A-Za-z0-9_.:@+-]{0,200}").fullmatch

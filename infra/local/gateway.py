@@ -143,6 +143,7 @@ def _error(status: int, phrase: str, code: str | None) -> tuple[int, list[tuple[
 _PHRASES = {
     200: "OK",
     201: "Created",
+    303: "See Other",
     400: "Bad Request",
     401: "Unauthorized",
     403: "Forbidden",
@@ -152,6 +153,8 @@ _PHRASES = {
     413: "Payload Too Large",
     415: "Unsupported Media Type",
     422: "Unprocessable Entity",
+    429: "Too Many Requests",
     431: "Request Header Fields Too Large",
     500: "Internal Server Error",
+    503: "Service Unavailable",
 }

@@ -14,6 +14,7 @@ from infra.local import provision
 from infra.local.emulator import CREDENTIALS
 from tests.support.quick_moto import Everything, only_services_used, prepared, quick_moto, restore
 from tests.support.quick_tables import quick_tables
+from tests.support.waiting import waiting_works
 
 only_services_used()
 ADMIN_KEY = "admin-key-of-the-tests"
@@ -45,6 +46,7 @@ def in_memory(*, plain: bool = False) -> Iterator[None]:
         if not plain:
             quick.enter_context(quick_moto())
             quick.enter_context(quick_tables())
+            quick.enter_context(waiting_works())
         forget()
         prepared(_provision)
         yield

@@ -36,8 +36,21 @@ def _no_pdf() -> str | None:
     return None
 
 
+@cache
+def _no_browser() -> str | None:
+    if shutil.which("chromium") is None:
+        return "The console is tested in Chromium (sudo apt-get install chromium)"
+    if not (_HOME / "node_modules" / "axe-core").exists():
+        return "The console is tested with axe-core, which is not installed (npm ci)"
+    return None
+
+
 # Marker -> why tests with it cannot run here, None if they can.
-_NEEDS: dict[str, Callable[[], str | None]] = {"local_dynamodb": _no_dynamodb_local, "pdf": _no_pdf}
+_NEEDS: dict[str, Callable[[], str | None]] = {
+    "browser": _no_browser,
+    "local_dynamodb": _no_dynamodb_local,
+    "pdf": _no_pdf,
+}
 
 
 @pytest.hookimpl(tryfirst=True)

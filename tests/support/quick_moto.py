@@ -30,6 +30,8 @@ from moto.kms import models as kms
 Everything = dict[str, dict[str, Any]]
 _SERVICES = {"dynamodb": "us-east-1", "sqs": "us-east-1", "kms": "us-east-1", "s3": "aws"}  # and where moto keeps each
 _process, _sign = BotocoreStubber.process_request, RequestSigner.handler
+# moto checks the conditions of a transaction and then writes: of threads that do so at once several would win.
+_one_request = threading.RLock()
 _DYNAMODB = "https://dynamodb.us-east-1.amazonaws.com/"
 _prepared: Everything = {}
 copyreg.pickle(threading.Condition, lambda _: (threading.Condition, ()))  # For copies of queues.
@@ -100,7 +102,8 @@ def _processed(stubber: BotocoreStubber, request: Any) -> Any:
     handler.headers = {"Content-Type": _text(request.headers["Content-Type"]), "x-amz-target": operation.name}
     handler.params = _parameters(handler, operation, request.body)
     try:
-        return handler.call_action()
+        with _one_request:
+            return handler.call_action()
     except HTTPException as error:
         return error.code, error.get_headers(), error.get_body()
 

@@ -1,10 +1,8 @@
 """Creating organizations, and reading and changing their settings."""
 
-import hashlib
 import re
-import secrets
 import unicodedata
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -20,28 +18,30 @@ from chalicelib.platform.settings import settings
 from chalicelib.platform.unit import Write
 
 
-def create(request: OrganizationCreate, *, now: datetime) -> tuple[Organization, str, str]:
-    """A new organization, its first API key and the link that invites its first member. The key is shown only here.
-
-    Raises: Invalid, when the requested key is in use.
-    """
-    organization_id = new_id()
-    organization = Organization(
+def drafted(request: OrganizationCreate, *, now: datetime) -> Organization:
+    """A new organization, not yet stored."""
+    organization_id = OrganizationId(new_id())
+    return Organization(
         id=organization_id,
         name=request.name,
         email=request.email,
         sandbox=request.sandbox,
         created_at=now,
         updated_at=now,
-        document_number_prefix=default_prefix(request.name, OrganizationId(organization_id)),
+        document_number_prefix=default_prefix(request.name, organization_id),
     )
-    api_key = request.api_key if request.api_key and settings().local else auth.new_key()
-    token = secrets.token_hex(20)
-    token_hash = hashlib.sha256(token.encode()).hexdigest()
+
+
+def create(organization: Organization, extra: Sequence[Write], *, wanted_key: str | None, now: datetime) -> str:
+    """Store a new organization with its first API key, and `extra` with them; the key is shown only here. `wanted_key`: the
+    key itself, which counts on a local stack only.
+
+    Raises: Invalid, when the wanted key is in use.
+    """
+    api_key = wanted_key if wanted_key and settings().local else auth.new_key()
     key = auth.create_key(api_key, organization.ref, now)
-    invitation = store.invitation(token_hash, OrganizationId(organization_id), request.email or "", now)
-    retrying(lambda: store.create([key, invitation], organization), Resource.ORGANIZATION)
-    return organization, api_key, f"{settings().public_url}/invitation/{token}"
+    retrying(lambda: store.create([key, *extra], organization), Resource.ORGANIZATION)
+    return api_key
 
 
 def get(organization_id: OrganizationId) -> Organization:
@@ -55,6 +55,11 @@ def get(organization_id: OrganizationId) -> Organization:
 def find(organization_id: OrganizationId) -> Organization | None:
     """The organization, None where there is none."""
     return store.get(organization_id)
+
+
+def get_many(organization_ids: Sequence[OrganizationId]) -> list[Organization]:
+    """The organizations under these ids that there are, in their order."""
+    return store.get_many(organization_ids)
 
 
 def ids() -> Iterator[str]:

@@ -4,29 +4,26 @@ Items
     pk                      sk    what it is
     <org>#organization      -     the organization, under its optimistic lock
     <org>#numbers           -     counters of its documents: customers, invoices
-    invitation#<sha256>     -     an invitation by its token's hash
 
 Access patterns
     1 get(id)                       GetItem   consistent
-    2 create(organization, ...)     Transact  organization, counters, first key and invitation together
+    2 create(organization, ...)     Transact  organization, counters, first key and what else comes with it
     3 replace_action(old, new)      Put       optimistic lock; part of a change's transaction
     4 numbers(id)                   GetItem   consistent
     5 number_action(...)            Update    conditional on the number read: without gaps; part of an issue's transaction
     6 next_number(id, name)         Update    atomic: may leave gaps, but writers never meet
     7 ids()                         Scan      for maintenance only
     8 without_hmac_key(it)          Update    optimistic lock; part of the transaction that writes the key elsewhere
-    9 invitation(...)               Put       part of the transaction that makes the organization
+    9 get_many(ids)                 BatchGetItem   the organizations of one user
 """
 
 from collections.abc import Iterator, Sequence
-from datetime import datetime
 
-from pynamodb.attributes import UnicodeAttribute
 from pynamodb.expressions.operand import Path
 
 from chalicelib.features.organizations.records import Organization
 from chalicelib.platform import dynamodb, rows
-from chalicelib.platform.attributes import InstantAttribute, RecordAttribute, WholeAttribute
+from chalicelib.platform.attributes import RecordAttribute, WholeAttribute
 from chalicelib.platform.collection import RecordRow
 from chalicelib.platform.dynamodb import Key
 from chalicelib.platform.ids import OrganizationId, key
@@ -47,19 +44,17 @@ class NumbersRow(Row):
     invoices = WholeAttribute()
 
 
-class InvitationRow(Row):
-    """An invitation of a member."""
-
-    organization_id = UnicodeAttribute()
-    email = UnicodeAttribute()
-    status = UnicodeAttribute()
-    created_at = InstantAttribute()
-
-
 def get(organization_id: OrganizationId) -> Organization | None:
     """The organization under an id."""
     found = OrganizationRow.find(*_key(organization_id))
     return None if found is None else found.value
+
+
+def get_many(organization_ids: Sequence[OrganizationId]) -> list[Organization]:
+    """The organizations under these ids that there are, in their order."""
+    keys = [_key(each) for each in organization_ids]
+    found = OrganizationRow.find_many(keys)
+    return [found[key].value for key in keys if key in found]
 
 
 def ids() -> Iterator[str]:
@@ -117,18 +112,6 @@ def number_action(organization_id: OrganizationId, name: str, *, seen: int) -> W
     """Draw the number after `seen`; refused if somebody else drew it meanwhile, so that no number is lost or doubled."""
     number = Path([name])
     return NumbersRow.change(numbers_key(organization_id), number.set(seen + 1), condition=number == seen)
-
-
-def invitation(token_hash: str, organization_id: OrganizationId, email: str, now: datetime) -> Write:
-    """Store an invitation."""
-    return InvitationRow(
-        pk=f"invitation#{token_hash}",
-        sk="-",
-        organization_id=organization_id,
-        email=email,
-        status="pending",
-        created_at=now,
-    ).create()
 
 
 def _key(organization_id: OrganizationId) -> Key:

@@ -2,7 +2,8 @@
 
 from chalicelib.platform.http.answers import Answer
 from chalicelib.platform.http.call import Call, Routes
+from chalicelib.platform.http.inside import Client
 from chalicelib.platform.http.json import read_json
 from chalicelib.platform.json import to_json
 
-__all__ = ["Answer", "Call", "Routes", "read_json", "to_json"]
+__all__ = ["Answer", "Call", "Client", "Routes", "read_json", "to_json"]

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from chalice.app import Response
+from chalice.app import Response as Response
 
 from chalicelib import limits
 from chalicelib.domain import errors
@@ -27,6 +27,7 @@ _STATUS: dict[type[errors.BillingError], tuple[int, str]] = {
     errors.Conflict: (409, "Conflict"),
     errors.TooLarge: (413, "Payload Too Large"),
     errors.Invalid: (422, "Unprocessable Entity"),
+    errors.TooManyAttempts: (429, "Too Many Requests"),
 }
 
 
@@ -52,6 +53,14 @@ def response(answer: Answer, accepted: str = "") -> Response:
     return Response(body=text, status_code=answer.status, headers=headers)
 
 
+def text(text: str, status: int, headers: Mapping[str, Any], accepted: str) -> Response:
+    """A page; headers may have several values. Zipped above `limits.PAGE_GZIP_ABOVE_BYTES` where the client allows it."""
+    headers = {"Content-Type": "text/html; charset=utf-8", **headers}
+    if len(text) > limits.PAGE_GZIP_ABOVE_BYTES and "gzip" in accepted:
+        return _Zipped(body=text, status_code=status, headers={**headers, "Content-Encoding": "gzip"})
+    return Response(body=text, status_code=status, headers=headers)
+
+
 def refusal(error: errors.BillingError) -> Response:
     """The API's answer to a refused request: status, error, code and details."""
     status, phrase = next(answer for kind, answer in _STATUS.items() if isinstance(error, kind))
@@ -62,7 +71,8 @@ def refusal(error: errors.BillingError) -> Response:
         body |= {"code": error.code, "error_details": error.details}
     elif not isinstance(error, errors.Unauthorized):
         body["code"] = error.code
-    return response(Answer(body, status))
+    headers = {"Retry-After": str(error.retry_after)} if isinstance(error, errors.TooManyAttempts) else {}
+    return response(Answer(body, status, headers=headers))
 
 
 def bug(request: Any) -> Response:
@@ -78,16 +88,41 @@ def too_busy(error: Exception) -> Response:
     return response(Answer(body, 503, headers={"Retry-After": "2"}))
 
 
+def lead(to: str, headers: Mapping[str, Any]) -> Response:
+    """See another address."""
+    return Response(body="", status_code=303, headers={**headers, "Location": to})
+
+
+def binary(body: bytes, headers: Mapping[str, Any]) -> Response:
+    """A file, whatever its content type."""
+    return _Binary(body=body, status_code=200, headers=dict(headers))
+
+
+class _Binary(Response):  # type: ignore[misc]
+    """An answer of bytes: Chalice itself knows them by a list of content types only."""
+
+    def to_dict(self, binary_types: Any = None) -> dict[str, Any]:
+        """The answer in the form that API Gateway expects of binary bodies."""
+        return {
+            "statusCode": self.status_code,
+            "headers": self.headers,
+            "multiValueHeaders": {},
+            "body": base64.b64encode(self.body).decode(),
+            "isBase64Encoded": True,
+        }
+
+
 class _Zipped(Response):  # type: ignore[misc]
     """A zipped answer: Lambda answers at most 6 MB, and an invoice may have 5,000 fees."""
 
     def to_dict(self, binary_types: Any = None) -> dict[str, Any]:
         """The answer in the form that API Gateway expects of binary bodies, whatever its content type."""
         zipped = gzip.compress(str(self.body).encode(), compresslevel=6, mtime=0)
+        several = {name: value for name, value in self.headers.items() if isinstance(value, list)}
         return {
             "statusCode": self.status_code,
-            "headers": self.headers,
-            "multiValueHeaders": {},
+            "headers": {name: value for name, value in self.headers.items() if name not in several},
+            "multiValueHeaders": several,
             "body": base64.b64encode(zipped).decode(),
             "isBase64Encoded": True,
         }

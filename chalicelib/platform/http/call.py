@@ -20,7 +20,7 @@ from chalicelib.platform import auth, clock, log
 from chalicelib.platform.busy import is_busy
 from chalicelib.platform.clock import OrganizationRef
 from chalicelib.platform.dynamodb import Cancelled, ConditionFailed
-from chalicelib.platform.http import answers
+from chalicelib.platform.http import answers, endpoints
 from chalicelib.platform.http.answers import Answer
 from chalicelib.platform.http.json import read_json
 from chalicelib.platform.ids import OrganizationId
@@ -109,11 +109,13 @@ class Routes:
         def register(view: View) -> View:
             def handle(**path_values: str) -> Response:
                 request = self.blueprint.current_request
-                with log.about(request_id=_id_of(request)):
+                with log.about(request_id=id_of(request)):
                     return _answered(request, view, path_values, key, while_advancing=while_advancing)
 
             handle.__name__ = f"{method.lower()}_{view.__module__}_{view.__name__}".replace(".", "_")
             self.blueprint.route(self._prefix + path, methods=[method], content_types=["*/*"])(handle)
+            if key == "organization":
+                endpoints.register(method, path, view, while_advancing=while_advancing)
             return view
 
         return register
@@ -138,7 +140,7 @@ def _answered(request: Any, view: View, path: dict[str, str], key: str, *, while
     return answers.response(answer, request.headers.get("accept-encoding") or "")
 
 
-def _id_of(request: Any) -> str:
+def id_of(request: Any) -> str:
     """The request's id: API Gateway's, which clients see too; on one machine, the id of the function's invocation."""
     return str(request.context.get("requestId") or request.lambda_context.aws_request_id)
 

@@ -13,10 +13,12 @@ from chalicelib import limits
 from chalicelib.domain import errors
 from chalicelib.domain.error_codes import ErrorCode, Resource
 from chalicelib.features.invoices.records import Invoice
+from chalicelib.features.members import invitations, resets
+from chalicelib.features.members import service as members
 from chalicelib.features.organizations import service as organizations
 from chalicelib.platform.clock import TestClock
 from chalicelib.platform.dynamodb import ConditionFailed
-from chalicelib.platform.ids import OrganizationId
+from chalicelib.platform.ids import OrganizationId, UserId
 from tests.features.api.test_refusing_rules import RULES, codes_of
 from tests.support import bodies
 from tests.support.aws import ADMIN_KEY
@@ -301,7 +303,23 @@ def test_what_is_not_there_is_named(world, resource):
     assert (answer.status, answer.body["code"]) == (404, f"{resource}_not_found")
 
 
+_ORG = OrganizationId("none")
+
+# Objects that no route names by itself.
+NOT_FOUND_BY_RULES: dict[Resource, Callable[[], Any]] = {
+    Resource.ORGANIZATION: lambda: organizations.get(_ORG),
+    Resource.INVITE: lambda: invitations.renew(_ORG, "none", now=NOW),
+    Resource.MEMBERSHIP: lambda: members.remove(_ORG, UserId("a"), by=UserId("b"), now=NOW),
+    Resource.PASSWORD_RESET: lambda: resets.use("none", "x", browser="", address="", now=NOW),
+    Resource.USER: lambda: resets.make_link("nobody@example.com", now=NOW),
+}
+
+
+@pytest.mark.parametrize("resource", NOT_FOUND_BY_RULES, ids=str)
+def test_what_a_rule_does_not_find_is_named(world, resource):
+    with pytest.raises(errors.NotFound, match=f"^{resource}_not_found$"):
+        NOT_FOUND_BY_RULES[resource]()
+
+
 def test_each_resource_is_tried():
-    with pytest.raises(errors.NotFound, match="organization_not_found"):
-        organizations.get(OrganizationId("none"))
-    assert set(Resource) == {*NOT_FOUND, Resource.ORGANIZATION}
+    assert set(Resource) == {*NOT_FOUND, *NOT_FOUND_BY_RULES}

@@ -22,12 +22,15 @@ from chalicelib.features.billable_metrics.formulas import Formula
 from chalicelib.features.invoices import collecting
 from chalicelib.features.invoices import service as invoices
 from chalicelib.features.invoices.records import Invoice
+from chalicelib.features.members import passwords
+from chalicelib.features.members import service as members
 from chalicelib.features.wallets import ledger
 from chalicelib.features.wallets import service as wallets
 from chalicelib.features.wallets.ledger import EntryInput
 from chalicelib.features.wallets.records import Wallet
 from chalicelib.features.webhooks import service as webhooks
 from chalicelib.platform import schema
+from chalicelib.platform.ids import OrganizationId, UserId
 from tests.support import bodies
 
 NOW = datetime(2024, 2, 1, tzinfo=UTC)
@@ -77,6 +80,11 @@ _UNPAID = Invoice.model_construct(status="finalized", payment_status="pending")
 _DRAFT = Invoice.model_construct(status="draft", invoice_type="subscription")
 _EMPTY = Wallet.model_construct(balance_credits=Decimal(0))
 
+
+def _raise_too_many() -> None:
+    raise errors.TooManyAttempts(60)
+
+
 # Rules that say the code, where a request would have to come a long way.
 RULES: dict[ErrorCode, Callable[[], Any]] = {
     C.METADATA_ON_DRAFT_INVOICE: _change("draft", metadata=[]),
@@ -116,6 +124,11 @@ RULES: dict[ErrorCode, Callable[[], Any]] = {
     C.RECURRING_RESOURCE_NOT_FOUND: lambda: _NAMING.findings({"user": "a", "operation_type": "remove"}, set()),
     C.INSUFFICIENT_CREDITS: lambda: ledger.voided(ledger.unchanged(_EMPTY), Decimal(1), EntryInput(), now=NOW),
     C.WALLET_LIMIT_REACHED: lambda: wallets._limits_of(limits.WALLETS_PER_CUSTOMER_MAX, None, NOW),
+    C.INCORRECT_LOGIN_OR_PASSWORD: lambda: passwords.require(None, "x"),
+    C.PASSWORD_TOO_WEAK: lambda: passwords.check("x" * limits.PASSWORD_CHARS_MIN, near=[]),
+    C.VALUE_IS_TOO_SHORT: lambda: passwords.check("x", near=[]),
+    C.TOO_MANY_ATTEMPTS: _raise_too_many,
+    C.CANNOT_REVOKE_OWN_MEMBERSHIP: lambda: members.remove(OrganizationId("o"), UserId("u"), by=UserId("u"), now=NOW),
     C.EXCEEDED_LIMIT: lambda: webhooks._create(
         SimpleNamespace(endpoints=[None] * limits.WEBHOOK_ENDPOINTS_MAX),  # type: ignore[arg-type]
         schema.parse(webhooks.EndpointInput, {"webhook_url": "http://127.0.0.1:9/n"}),
