@@ -123,6 +123,16 @@ def last_day(value: str | datetime, zone: str) -> str:
     return day((local - timedelta(seconds=1) if is_start else local).date())
 
 
+def after(value: str | datetime) -> datetime:
+    """The instant at which the next period begins, of one whose last second is told."""
+    return instant_of(value) + timedelta(seconds=1)
+
+
+def day_after(value: str | datetime | None, zone: str) -> str:
+    """The day on which the next period begins, of one whose last second is told."""
+    return moment(None if value is None else after(value), zone)
+
+
 def tip(value: str | datetime, organization_zone: str, customer_zone: str | None = None) -> str:
     """Lines of a tooltip: `name|instant`, to the second, in UTC and the zones of the two."""
     lines = [f"UTC|{moment(value, 'UTC', seconds=True)}"]
@@ -137,6 +147,20 @@ def day_tip(value: str | date, zone: str) -> str:
     found = day_of(value)
     begins = datetime(found.year, found.month, found.day, tzinfo=ZoneInfo(zone))
     return f"Calendar|{zone}\nBegins|{moment(begins, 'UTC', seconds=True)} UTC"
+
+
+def local_text(value: str | datetime | None, zone: str) -> str:
+    """An instant as a field for date and time shows it, in a zone: `2026-10-19T16:20`."""
+    return "" if not value else instant_of(value).astimezone(ZoneInfo(zone)).strftime("%Y-%m-%dT%H:%M")
+
+
+def from_local(text: str, zone: str) -> str:
+    """The instant that somebody chose in a zone, as the API takes it; what is none stays as it is, for the API to refuse."""
+    try:
+        local = datetime.fromisoformat(text).replace(tzinfo=ZoneInfo(zone))
+        return local.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    except (ValueError, OverflowError):
+        return text
 
 
 def as_minor(text: str, currency: str) -> int | None:

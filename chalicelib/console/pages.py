@@ -62,10 +62,34 @@ def environment(source: BaseLoader) -> Environment:
         "last_day": format.last_day,
         "tip": format.tip,
         "day_tip": format.day_tip,
+        "after": format.after,
+        "typed": format.as_typed,
+        "last_day_after": format.day_after,
+        "offered_plans": offered_plans,
+        "offered_customers": offered_customers,
         "initials": format.initials,
         "VERSION": VERSION,
     }
     return found
+
+
+def offered_plans(plans: list[dict[str, Any]]) -> list[tuple[str, str]]:
+    """Plans to choose from: code and words."""
+    return [
+        (
+            plan["code"],
+            f"{plan['name']} ({format.money(plan['amount_cents'], plan['amount_currency'])} {plan['interval']})",
+        )
+        for plan in plans
+    ]
+
+
+def offered_customers(customers: list[dict[str, Any]]) -> list[tuple[str, str]]:
+    """Customers to choose from: external id and words."""
+    return [
+        (each["external_id"], f"{each['name']} ({each['external_id']})" if each["name"] else each["external_id"])
+        for each in customers
+    ]
 
 
 @functools.lru_cache(maxsize=1)

@@ -28,6 +28,16 @@ def moved(organization_id: OrganizationId, list_name: str, object_id: str, chang
     return [Row.change(place, *(Path([name]).add(number) for name, number in real.items()))]
 
 
+def totals(organization_id: OrganizationId, list_name: str) -> dict[str, int]:
+    """All totals of a list, by name; in one request."""
+    found: dict[str, int] = {}
+    for item in rows.page(key(organization_id, "count", list_name)).items:
+        for name, value in item.items():
+            if "N" in value:
+                found[name] = found.get(name, 0) + int(value["N"])
+    return found
+
+
 def total(organization_id: OrganizationId, list_name: str, name: str = "all") -> int:
     """Number of objects in a list, or in the part of it named `name`."""
     items = rows.page(key(organization_id, "count", list_name)).items  # All fit in one request by far.

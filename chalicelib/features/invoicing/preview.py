@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 
 from chalicelib.domain.error_codes import ErrorCode, Resource
 from chalicelib.domain.errors import Invalid, NotFound
@@ -17,6 +17,7 @@ from chalicelib.domain.invoicing.coupons import Coupon
 from chalicelib.domain.invoicing.steps import BEFORE_TAX, MODES
 from chalicelib.features.coupons import service as coupons
 from chalicelib.features.coupons.records import Coupon as StoredCoupon
+from chalicelib.features.credit_notes.records import CreditNote
 from chalicelib.features.credits import service as credits
 from chalicelib.features.customers import serializer as customer_serializer
 from chalicelib.features.customers import service as customers
@@ -50,6 +51,14 @@ from chalicelib.platform.ids import AppliedCouponId, CouponId, new_id
 _INSTANTS_MAX = 600
 
 
+class Consequences(NamedTuple):
+    """Documents that follow from a change. `invoice`: in the API's form; `at`: the instant that bills it."""
+
+    invoice: dict[str, Any] | None
+    at: datetime | None
+    notes: Sequence[CreditNote]
+
+
 @dataclass(frozen=True, slots=True)
 class _Account:
     """A customer's billing on values. `known`: the plans of the subscriptions."""
@@ -77,13 +86,22 @@ class _Account:
 @dataclass(frozen=True, slots=True)
 class _Found:
     """The invoice that was found, and the account behind it. `at`: the instant that bills it; `plain_fees`: as they were
-    before coupons."""
+    before coupons; `notes`: credit notes that are made until then."""
 
     account: _Account
     invoice: Invoice
     fees: Sequence[Fee]
     at: datetime
     plain_fees: Sequence[Fee] = ()
+    notes: Sequence[CreditNote] = ()
+
+
+class _NothingBilled(NotFound):
+    """No instant bills anything; `notes`: credit notes that are made all the same."""
+
+    def __init__(self, notes: Sequence[CreditNote]) -> None:
+        super().__init__(Resource.INVOICE)
+        self.notes = notes
 
 
 def preview(organization: OrganizationRef, values: Mapping[str, Any], *, now: datetime) -> dict[str, Any]:
@@ -92,6 +110,22 @@ def preview(organization: OrganizationRef, values: Mapping[str, Any], *, now: da
 
     Raises: Invalid; NotFound for an unknown customer, plan or subscription, or where nothing will be billed.
     """
+    return _shown(_found(organization, values, now=now))
+
+
+def consequences(organization: OrganizationRef, values: Mapping[str, Any], *, now: datetime) -> Consequences:
+    """The same invoice, None where nothing will be billed, with the credit notes that are made until then.
+
+    Raises: Invalid; NotFound for an unknown customer, plan or subscription.
+    """
+    try:
+        found = _found(organization, values, now=now)
+    except _NothingBilled as nothing:
+        return Consequences(None, None, nothing.notes)
+    return Consequences(_shown(found), found.at, found.notes)
+
+
+def _found(organization: OrganizationRef, values: Mapping[str, Any], *, now: datetime) -> _Found:
     request = schema.parse(PreviewInput, values)
     own = organizations.get(organization.id)
     account = _account(own, request.customer, now=now)
@@ -100,7 +134,7 @@ def preview(organization: OrganizationRef, values: Mapping[str, Any], *, now: da
     else:
         account = _with_new(account, request, now=now)
     events.wait_for_events(organization)
-    return _shown(_with_coupons(_next_invoice(account), request.coupons))
+    return _with_coupons(_next_invoice(account), request.coupons)
 
 
 def _account(own: Organization, request: CustomerInput, *, now: datetime) -> _Account:
@@ -145,7 +179,8 @@ def _changed(account: _Account, request: SubscriptionsInput, *, now: datetime) -
         assert request.terminated_at is not None, "one of both is given"
         if current.started_at is not None and request.terminated_at < current.started_at:
             raise Invalid.field("terminated_at", ErrorCode.INVALID_DATE)
-        ended = endings.ended(current, plan, schemas.Termination(), at=request.terminated_at)
+        options = request.model_dump(include=set(schemas.Termination.model_fields), exclude_none=True)
+        ended = endings.ended(current, plan, schemas.Termination(**options), at=request.terminated_at)
         return left.replacing(ended)
     other = _plan(account, request.plan_code)
     change = account.change(now)
@@ -182,8 +217,9 @@ def _plan(account: _Account, code: str) -> Plan:
 def _next_invoice(account: _Account) -> _Found:
     """Billing played forward to the next invoice.
 
-    Raises: NotFound, where nothing will be billed.
+    Raises: _NothingBilled.
     """
+    noted: list[CreditNote] = []
     for _ in range(_INSTANTS_MAX):
         context, known = account.context, account.known
         at = run.next_due_at(account.subscriptions, known, context)
@@ -191,7 +227,8 @@ def _next_invoice(account: _Account) -> _Found:
             break
         decisions = lifecycle.decide_all(account.subscriptions, known, closing=False, now=at, zone=context.zone)
         group = run.next_group(decisions)
-        issue, _ = run.prepared(context, group, now=at)
+        issue, notes = run.prepared(context, group, now=at)
+        noted += [each.note for each in notes]
         account = account.replacing(*(outcome.after for each in group for outcome in each.outcomes))
         if issue.invoice is not None:
             # Credits are taken when an invoice becomes final: a draft shows none of them, but its preview does.
@@ -199,8 +236,8 @@ def _next_invoice(account: _Account) -> _Found:
             if issue.invoice.status == "draft":
                 final = issue_transaction.finalized(issue.context, issue.invoice, issue.fees, now=at)
             assert final.invoice is not None, "a draft makes an invoice"
-            return _Found(replace(account, context=issue.context), final.invoice, final.fees, at, issue.fees)
-    raise NotFound(Resource.INVOICE)
+            return _Found(replace(account, context=issue.context), final.invoice, final.fees, at, issue.fees, noted)
+    raise _NothingBilled(noted)
 
 
 def _with_coupons(found: _Found, tried: Sequence[CouponInput]) -> _Found:

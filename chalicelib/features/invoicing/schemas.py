@@ -8,6 +8,7 @@ from pydantic import BeforeValidator, Field, model_validator
 from chalicelib import limits
 from chalicelib.domain.error_codes import ErrorCode
 from chalicelib.domain.intervals import BillingTime
+from chalicelib.features.subscriptions.records import CreditNoteMode, InvoiceMode
 from chalicelib.platform import schema
 
 
@@ -101,6 +102,8 @@ class SubscriptionsInput(schema.Request):
     external_ids: schema.ListOf[schema.Text] = []
     plan_code: schema.OptionalName = None
     terminated_at: schema.NullOr[schema.Instant] = None
+    on_termination_credit_note: schema.NullOr[CreditNoteMode] = None
+    on_termination_invoice: schema.NullOr[InvoiceMode] = None
 
 
 class PreviewInput(schema.Request):

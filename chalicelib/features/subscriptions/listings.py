@@ -9,7 +9,7 @@ from chalicelib.features.subscriptions.records import Status, Subscription
 from chalicelib.features.subscriptions.store import SubscriptionRow
 from chalicelib.platform import counters, listing, parameters
 from chalicelib.platform.http import Call
-from chalicelib.platform.ids import key
+from chalicelib.platform.ids import OrganizationId, key
 
 
 def statuses_of(call: Call) -> list[str]:
@@ -52,6 +52,12 @@ def page(call: Call, external_customer_id: str | None = None) -> tuple[list[Subs
     )
     found, meta = listing.read(wanted, listing.wanted(call))
     return [row.value for row in found], meta
+
+
+def totals(organization_id: OrganizationId) -> dict[str, int]:
+    """The number of subscriptions of each status."""
+    found = counters.totals(organization_id, "subscription")
+    return {status.value: found.get(f"status={status.value}", 0) for status in Status}
 
 
 def _filters(call: Call, statuses: list[str]) -> listing.Filter:

@@ -6,9 +6,9 @@ Source: rules/billing-periods 7.
 from collections.abc import Sequence
 from datetime import datetime
 
+from chalicelib.domain import proration
 from chalicelib.domain.error_codes import Resource
 from chalicelib.domain.errors import ChangedMeanwhile
-from chalicelib.domain.proration import is_upgrade
 from chalicelib.features.plans import service as plans
 from chalicelib.features.plans.records import Plan
 from chalicelib.features.subscriptions import own_plan, schemas, store
@@ -67,7 +67,14 @@ def change_plan(
 
 def is_dearer(plan: Plan, current: Plan) -> bool:
     """Whether a change to `plan` is an upgrade: it costs as much per year as the current one, or more."""
-    return is_upgrade(current=(current.amount_cents, current.interval), new=(plan.amount_cents, plan.interval))
+    return proration.is_upgrade(
+        current=(current.amount_cents, current.interval), new=(plan.amount_cents, plan.interval)
+    )
+
+
+def annual_cents(plan: Plan) -> int:
+    """The plan's fee for a year, by which changes are upgrades or downgrades. Source: rules/billing-periods 7.1"""
+    return proration.annual_cents(plan.amount_cents, plan.interval)
 
 
 def successor(

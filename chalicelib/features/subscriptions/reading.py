@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+from chalicelib.domain.error_codes import Resource
+from chalicelib.domain.errors import NotFound
 from chalicelib.features.customers.items import CustomerItems
 from chalicelib.features.subscriptions import store
 from chalicelib.features.subscriptions.records import Live, Subscription
@@ -18,6 +20,21 @@ def get(
 ) -> Subscription | None:
     """The subscription under an id, of any status, read consistently."""
     return store.get(organization_id, customer_id, subscription_id)
+
+
+def of_id(
+    organization_id: OrganizationId, subscription_id: SubscriptionId, customer_id: CustomerId | None
+) -> Subscription:
+    """The subscription under an id, of any status. `customer_id`: its customer, where that is known; without it the whole list
+    of the organization is read.
+
+    Raises: NotFound.
+    """
+    found = None if customer_id is None else store.get(organization_id, customer_id, subscription_id)
+    found = found or store.find_anywhere(organization_id, subscription_id)
+    if found is None:
+        raise NotFound(Resource.SUBSCRIPTION)
+    return found
 
 
 def get_many(

@@ -17,6 +17,7 @@ Access patterns
     7 get_many(org, customer, ids)      BatchGet  consistent
     8 among(items)                      -         what customers.store.everything_of read
     9 listings.page(call)               Query     index list or owner, or under the customer's key
+   10 find_anywhere(org, id)            Query     index list: all of it
 """
 
 from collections import Counter
@@ -87,6 +88,13 @@ def history(organization_id: OrganizationId, external_id: str) -> list[Subscript
     """All subscriptions that have or had this external id, newest first."""
     found = SubscriptionRow.select(external_pk(organization_id, external_id), index="owner", descending=True)
     return sorted((row.value for row in found), key=lambda s: (s.created_at, s.id), reverse=True)
+
+
+def find_anywhere(organization_id: OrganizationId, subscription_id: SubscriptionId) -> Subscription | None:
+    """The subscription under an id, whoever has it; reads the organization's list, so only for who knows no customer."""
+    where = rows.field("id") == subscription_id
+    found = SubscriptionRow.select(key(organization_id, "subscription"), index="list", where=where)
+    return next((row.value for row in found), None)
 
 
 def external_ids(organization_id: OrganizationId) -> set[str]:

@@ -1,0 +1,136 @@
+"""Subscriptions: the list, and one subscription with its tabs."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from chalicelib.console import format, lists
+from chalicelib.console.lists import Filter, Tab
+from chalicelib.console.visit import Page, Visit
+from chalicelib.domain.error_codes import Resource
+from chalicelib.domain.errors import NotFound
+from chalicelib.features.customers import serializer as customer_serializer
+from chalicelib.features.customers import service as customers
+from chalicelib.features.customers.records import Customer
+from chalicelib.features.subscriptions import listings, reading
+from chalicelib.features.subscriptions.records import Subscription
+from chalicelib.platform.http.inside import path_of
+from chalicelib.platform.ids import CustomerId, SubscriptionId
+
+_STATES = ("active", "pending", "terminated", "canceled")
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The subscription of an address. `shown`: in the API's form, with its plan; `customer`: whose it is."""
+
+    record: Subscription
+    shown: Mapping[str, Any]
+    customer: Mapping[str, Any]
+
+    @property
+    def zone(self) -> str:
+        """The zone that its periods are counted in."""
+        return str(self.customer["applicable_timezone"])
+
+    @property
+    def name(self) -> str:
+        """What people call it."""
+        return str(self.shown["name"] or self.shown["plan"]["name"])
+
+    @property
+    def path(self) -> str:
+        """Its path in the API."""
+        return path_of("subscriptions", self.record.external_id)
+
+
+def index(visit: Visit) -> Page:
+    """All subscriptions, newest first; active ones where nothing else is asked for."""
+    numbers = listings.totals(visit.organization.id)
+    tabs = [Tab("Active", {}, numbers["active"])]
+    tabs += [Tab(state.capitalize(), {"state": state}, numbers[state]) for state in _STATES[1:]]
+    tabs.append(Tab("All", {"state": "all"}, sum(numbers.values())))
+    filters = (Filter("Plan", ("plan_code",), placeholder="Code"), Filter("Currency", ("currency",), placeholder="EUR"))
+
+    def fetch(query: Mapping[str, Any]) -> Mapping[str, Any]:
+        (state,) = query.get("state") or ["active"]
+        asked = {name: value for name, value in query.items() if name != "state"}
+        found: Mapping[str, Any] = visit.api.get(
+            "/subscriptions", asked | {"status": _STATES if state == "all" else [state]}
+        )
+        return found
+
+    listed = lists.gather(visit, "/subscriptions", "subscriptions", tabs=tabs, filters=filters, fetch=fetch)
+    return Page("subscriptions/index.html", {"listed": listed, "owners": owners_of(visit, listed.rows)})
+
+
+def owners_of(visit: Visit, rows: Sequence[Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:
+    """The customers of listed subscriptions, by id."""
+    ids = list(dict.fromkeys(CustomerId(row["lago_customer_id"]) for row in rows))
+    found = customers.get_many(visit.organization.id, ids)
+    return {customer_id: _shown(visit, customer) for customer_id, customer in found.items()}
+
+
+def show(visit: Visit) -> Page:
+    """One subscription: the overview, or another of its tabs."""
+    tab = visit.path.get("tab", "overview")
+    gather = _TABS.get(tab)
+    if gather is None:
+        raise NotFound(Resource.SUBSCRIPTION)
+    found = of_address(visit)
+    return Page(f"subscriptions/{tab}.html", {"found": found, **gather(visit, found)})
+
+
+def of_address(visit: Visit) -> Found:
+    """The subscription of the address, whose customer the query may name.
+
+    Raises: NotFound.
+    """
+    customer = visit.query.one("customer") or None
+    record = reading.of_id(
+        visit.organization.id, SubscriptionId(visit.path["id"]), None if customer is None else CustomerId(customer)
+    )
+    owner = customers.get(visit.organization.id, record.customer_id)
+    assert owner is not None, "a subscription has a customer"
+    shown = visit.api.get(path_of("subscriptions", record.external_id), {"status": record.status.value})
+    subscription = shown["subscription"]
+    if subscription["lago_id"] != record.id:  # Another one has the external id now: this is an earlier one.
+        plan = subscription["plan"]
+        listed = visit.api.get(
+            "/subscriptions", {"external_id": record.external_id, "status": _STATES, "per_page": 100}
+        )
+        own = next(each for each in listed["subscriptions"] if each["lago_id"] == record.id)
+        subscription = {**own, "plan": plan if plan["code"] == own["plan_code"] else _plan_of(visit, own)}
+    return Found(record, subscription, _shown(visit, owner))
+
+
+def _plan_of(visit: Visit, subscription: Mapping[str, Any]) -> Mapping[str, Any]:
+    plan: Mapping[str, Any] = visit.api.get(path_of("plans", subscription["plan_code"]))["plan"]
+    return plan
+
+
+def _shown(visit: Visit, customer: Customer) -> Mapping[str, Any]:
+    return customer_serializer.base(visit.organization, customer)
+
+
+def _overview(visit: Visit, found: Found) -> dict[str, Any]:
+    ends = found.shown["current_billing_period_ending_at"]
+    return {"next_billing": None if ends is None else format.after(ends)}
+
+
+def _plan(visit: Visit, found: Found) -> dict[str, Any]:
+    return {}
+
+
+def _usage(visit: Visit, found: Found) -> dict[str, Any]:
+    from chalicelib.console.views import usage
+
+    return usage.panel(visit, found.customer, found.shown)
+
+
+def _invoices(visit: Visit, found: Found) -> dict[str, Any]:
+    fixed = {"external_customer_id": found.customer["external_id"], "invoice_type": "subscription"}
+    return {"listed": lists.gather(visit, "/invoices", "invoices", fixed=fixed)}
+
+
+_TABS = {"overview": _overview, "plan": _plan, "usage": _usage, "invoices": _invoices}
