@@ -37,9 +37,7 @@ def coupons_of(billed: Story, number: int, **terms: Any) -> list[UsableCoupon]:
     applied = apply(billed)
     items = customers.items_of(billed.ref.id, applied["lago_customer_id"])
     (found,) = [each for each in service.open_of(billed.ref, items) if isinstance(each, UsableCoupon)]
-    return [
-        replace(found, applied=found.applied.model_copy(update={"id": f"{n:02d}", **terms})) for n in range(number)
-    ]
+    return [replace(found, applied=found.applied.model_copy(update={"id": f"{n:02d}", **terms})) for n in range(number)]
 
 
 def test_the_oldest_notes_are_offered_as_far_as_a_transaction_holds_them(billed):
