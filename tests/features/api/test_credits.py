@@ -5,11 +5,13 @@ from typing import Any
 
 import pytest
 
+from chalicelib.domain.invoicing.steps import AFTER_TAX, BEFORE_TAX
 from chalicelib.features.credits import service
 from chalicelib.features.credits.applied_coupons import UsableCoupon
 from chalicelib.features.credits.open_notes import NoteChange, OpenNote
 from chalicelib.features.customers import service as customers
 from chalicelib.features.invoices import store as invoices
+from chalicelib.features.invoicing import compose
 from chalicelib.platform.unit import Unit
 from tests.support import credit_notes
 from tests.support.coupons import apply, coupon
@@ -80,6 +82,25 @@ def test_a_coupon_for_ever_never_waits(billed):
     taken = [each.take(other, 31, now=NOW) for each, _ in offer.coupons]
     assert [each.part.amount_cents for each in taken] == [31] * 5
     assert len(service.actions(billed.ref.id, taken, ())) == 3
+
+
+@pytest.mark.parametrize("mode", [AFTER_TAX, BEFORE_TAX])
+def test_all_that_is_there_is_taken_or_nothing_is_left_to_pay(billed, mode):
+    """For any number of coupons and notes up to the bound: of 31.00 and 20 % of tax."""
+    invoice = an_invoice(billed)
+    fees = invoices.fees_of(billed.ref.id, invoice)
+    (coupon_,) = coupons_of(billed, 1, percentage_rate=None, amount_currency="EUR", amount_cents=37)
+    base = OpenNote(a_note(billed, id="other"))
+    for number in range(service.PLACES // 4 + 1):
+        notes = [OpenNote(base.note.model_copy(update={"id": f"n{n}"})) for n in range(number)]
+        many = [replace(coupon_, applied=coupon_.applied.model_copy(update={"id": f"{n:02d}"})) for n in range(number)]
+        for found, available in ((notes, number * base.note.balance_amount_cents), (many, number * 37)):
+            sums = compose.sums_of(fees, service.offered(found, invoice, fees).credits(), mode)
+            remaining = 3100 if found is many and mode == BEFORE_TAX else 3720
+            assert sums.credit_notes_amount_cents + sums.coupons_amount_cents == min(available, remaining)
+        together = compose.sums_of(fees, service.offered([*notes, *many], invoice, fees).credits(), mode)
+        assert len(together.taken_from_notes) == number
+        assert together.total_amount_cents == 0 or len(together.discounts) == number
 
 
 def test_a_note_that_its_transaction_creates_and_takes_is_written_once(billed):
