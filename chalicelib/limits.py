@@ -135,14 +135,17 @@ CLOCK_SLICE_SECONDS, CLOCK_SLICE_TASKS = (
 )  # The job goes on for so long or so many; then it is another sandbox's turn.
 IN_FLIGHT_KEPT = timedelta(hours=1)  # A message that died must not hold the clock up at each later move.
 
-# Issuing: shares of the last transaction's 100 places.
+# Issuing: shares of the last transaction's places, which are DynamoDB's own bound, as is its size of 4 MB.
+TRANSACTION_PLACES = 100
+ISSUE_PLACES = 15  # Invoice, totals, billing state and task, number, messages; a void's with its notes are no more.
+CREDIT_PLACES = 2  # Of a coupon that ends (also when a void gives it back), and of a note with its open balance.
+WALLET_PLACES = 3  # Balance, entry and message; and one for all.
+UNUSED_NOTE_PLACES, NOTED_INVOICE_PLACES = 3, 5  # A note made with an invoice, and the invoice that it stands on.
 SUBSCRIPTIONS_PER_INVOICE_MAX = 40
 OUTCOME_PLACES_MAX = 50  # Changed subscriptions, their announcements, and the items that their ends free.
-CREDIT_NOTES_PER_INVOICE_MAX = 8
-WALLETS_PER_CUSTOMER_MAX = 6  # Active ones; an invoice may take from all: three places each, and one.
+CREDITED_ITEMS_MAX = 16_000  # Of all notes that an invoice takes of: under 3 of the 4 MB; the oldest note always fits.
+WALLETS_PER_CUSTOMER_MAX = 6  # Active ones; an invoice may take from all.
 ONE_OFF_FEES_MAX = 2000  # Per request: its fees are written in batches, before the invoice names them.
-COUPONS_PER_INVOICE_MAX = 7
-CREDIT_PLACES_MAX = 16  # Coupons first, two places each; credit notes lose nothing by waiting.
 APPLIED_COUPON_INVOICES_SHOWN = 100  # The latest credits of one in lists; the invoices have all of them.
 COUNTER_SPREAD = 16  # One counter in every transaction would make them all conflict.
 

@@ -40,7 +40,7 @@ def pages() -> dict[str, Page]:
         "one-off": invoices.page(samples.one_off(), payable),
         "advance": invoices.page(samples.advance(), plain, wallet="Premium credits"),
         "credit-note": credit_notes.page(samples.credit_note(), plain),
-        "receipt": receipts.page(samples.receipt(), [paid], plain),
+        "receipt": receipts.page(samples.receipt(), [paid], plain, paid_on=samples.PAID_ON),
     }
 
 

@@ -66,6 +66,8 @@ class ErrorCode(StrEnum):
     INVALID_EMAIL_FORMAT = "invalid_email_format", "The value is no address of mail."
     NOT_A_VALID_COUNTRY_CODE = "not_a_valid_country_code", "ISO 3166 has no such two letters."
     NOT_A_VALID_LANGUAGE_CODE = "not_a_valid_language_code", "Documents are not available in this language."
+    INVALID_CONTENT_TYPE = "invalid_content_type", "The value is no picture of a kind that documents can show."
+    INVALID_SIZE = "invalid_size", "The picture has more bytes or pixels than allowed."
     URL_IS_INVALID = "url_is_invalid", "The value is no http(s) address with a host."
     CONTAINS_INVALID_TYPES = "contains invalid types", "The list names unknown types of webhooks, which follow."
 

@@ -95,7 +95,8 @@ def print_payment_receipt(task: Task, now: datetime) -> None:
     assert customer is not None, "a receipt has a customer, deleted or not"
     look = _look(organizations.get(organization_id), customer.billing_configuration.document_locale)
     shown = payments.show_receipts(organization_id, [receipt])[0]
-    name = _stored(task, "payment_receipts", receipts.page(shown, paid, look))
+    paid_on = payments.paid_on(payments.find(organization_id, receipt.payment_id), invoice)
+    name = _stored(task, "payment_receipts", receipts.page(shown, paid, look, paid_on=paid_on))
     payload = shown | {"file_url": files.link(name, f"{receipt.number}.pdf")}
     subject = f"payment_receipt.generated#{receipt.id}"
     generated = webhooks.announcement(

@@ -2,6 +2,7 @@
 
 import struct
 import zlib
+from datetime import date
 from decimal import Decimal
 from typing import Any
 
@@ -270,6 +271,9 @@ def credit_note(**fields: Any) -> dict[str, Any]:
         "items": [{"amount_cents": 2450, "fee": own[0]}, {"amount_cents": 2000, "fee": own[2]}],
         "applied_taxes": [{"tax_name": "VAT", "tax_rate": Decimal(20), "base_amount_cents": 4200, "amount_cents": 840}],
     } | fields
+
+
+PAID_ON = date(2024, 4, 18)
 
 
 def receipt(**fields: Any) -> dict[str, Any]:

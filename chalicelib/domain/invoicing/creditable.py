@@ -109,10 +109,12 @@ def amounts_by_hand(invoice: CreditableInvoice, items: Mapping[str, Decimal]) ->
 def estimate(invoice: CreditableInvoice, items: Sequence[tuple[str, Decimal]]) -> Estimate:
     """The amounts that a note of these items would have.
 
-    Raises: NotFound; Invalid.
+    Raises: NotFound; Invalid, also for a note of nothing.
     """
     check_items(invoice, items)
     found = amounts_by_hand(invoice, _by_fee(items))
+    if found.total_cents <= 0:
+        raise Invalid({"base": [ErrorCode.TOTAL_AMOUNT_MUST_BE_POSITIVE]})
     shares = (Fraction(each.coupon_share_cents) for each in _credit_items(invoice, _by_fee(items)))
     creditable = found.total_cents if invoice.wallet_cents is None else 0
     return Estimate(
@@ -177,13 +179,14 @@ def _check_parts(invoice: CreditableInvoice, found: CreditAmounts, given: Split)
 
 
 def _base_code(sent_cents: int, found: CreditAmounts, remaining_cents: int) -> str | None:
-    """The refusal of the sum of the parts. It matches the exact sum of the items, or what the note is worth."""
+    """The refusal of the sum of the parts. It matches the exact sum of the items, or what the note is worth, and that is
+    what is stored: it has to be something, too."""
     expected = (round_half_up(found.precise_total_cents), found.total_cents)
     if all(abs(sent_cents - cents) > _TOLERANCE for cents in expected):
         return ErrorCode.DOES_NOT_MATCH_ITEM_AMOUNTS
     if sent_cents > remaining_cents + _TOLERANCE:
         return ErrorCode.HIGHER_THAN_REMAINING_INVOICE_AMOUNT
-    return None if sent_cents > 0 else ErrorCode.TOTAL_AMOUNT_MUST_BE_POSITIVE
+    return None if min(sent_cents, found.total_cents) > 0 else ErrorCode.TOTAL_AMOUNT_MUST_BE_POSITIVE
 
 
 def _absorbed(invoice: CreditableInvoice, given: Split, total_cents: int) -> Split:

@@ -151,6 +151,29 @@ def with_note(invoice: Invoice, note: CreditNote, *, now: datetime) -> Invoice:
     return invoices.settled(after, now=now, offset_amount_cents=after.offset_amount_cents + note.offset_amount_cents)
 
 
+def without_balances(invoice: Invoice, notes: Iterable[CreditNote]) -> Invoice:
+    """The invoice without the unused parts of these notes of it, which can be credited again."""
+    credited, sums = dict(invoice.credited), invoice.noted
+    for note in notes:
+        if not note.open:
+            continue
+        part = Fraction(note.balance_amount_cents, note.total_amount_cents)
+        for item in note.items:
+            before, unused = (
+                Decimal(credited[item.fee_id]),
+                money.to_decimal(Fraction(item.precise_amount_cents) * part),
+            )
+            credited[item.fee_id] = format(money.CONTEXT.subtract(before, unused), "f")
+        sums = NoteSums(
+            sub_total_cents=sums.sub_total_cents
+            - money.round_half_up(note.sub_total_excluding_taxes_amount_cents * part),
+            taxes_cents=sums.taxes_cents - money.round_half_up(note.taxes_amount_cents * part),
+            credited_cents=sums.credited_cents - note.balance_amount_cents,
+            refunded_cents=sums.refunded_cents,
+        )
+    return invoice.model_copy(update={"credited": credited, "noted": sums})
+
+
 def noted(notes: Iterable[CreditNote], before: NoteSums | None = None) -> NoteSums:
     """The sums of an invoice's notes, with these added to those before."""
     sums = before or NoteSums()

@@ -31,10 +31,12 @@ class TakenCoupon(Taken):
 
 @dataclass(frozen=True, slots=True)
 class UsableCoupon:
-    """An active applied coupon, with its coupon, which says what it is limited to."""
+    """An active applied coupon, with its coupon, which says what it is limited to. `written`: its use is written on it,
+    else on the invoice alone."""
 
     applied: AppliedCoupon
     coupon: Coupon
+    written: bool = True
     kind: CreditKind = CreditKind.COUPON
 
     @property
@@ -43,6 +45,11 @@ class UsableCoupon:
         if self.coupon.metric_ids:
             return Limit.METRICS
         return Limit.PLANS if self.coupon.plan_ids else Limit.NONE
+
+    @property
+    def for_ever(self) -> bool:
+        """Whether invoices leave all of it."""
+        return self.applied.frequency == "forever"
 
     def applies_to(self, invoice: Invoice, fee: Fee) -> bool:
         """A coupon lowers subscription invoices; an amount those of its currency; a limited one the fees of its plans, those
@@ -83,7 +90,8 @@ class UsableCoupon:
             description=self.coupon.description,
             before_taxes=invoice.version_number == VERSION_NUMBERS[BEFORE_TAX],
         )
-        after = usage.used(self.applied, invoice.id, amount_cents, now=now)
+        used = usage.used(self.applied, invoice.id, amount_cents, now=now)
+        after = used if self.written else self.applied
         return TakenCoupon(part=part, before=self.applied, after=after)
 
 
@@ -106,7 +114,8 @@ def in_order(
 
 def actions(organization_id: OrganizationId, taken: Sequence[TakenCoupon]) -> list[Write]:
     """The writes of all applied coupons that one transaction takes of."""
-    return [write for each in taken for write in applying.replace_actions(organization_id, each.before, each.after)]
+    changed = [each for each in taken if each.after is not each.before]
+    return [write for each in changed for write in applying.replace_actions(organization_id, each.before, each.after)]
 
 
 def restore(organization_id: OrganizationId, invoice: Invoice, *, now: datetime) -> list[Write]:
@@ -119,6 +128,8 @@ def restore(organization_id: OrganizationId, invoice: Invoice, *, now: datetime)
     writes: list[Write] = []
     for part, applied in found:
         assert applied is not None, "applied coupons stay"
+        if applied.frequency == "forever":
+            continue  # Nothing was taken off it.
         restored = usage.given_back(applied, known[part.coupon_id], part.amount_cents, now=now)
         writes += applying.replace_actions(organization_id, applied, restored)
     return writes

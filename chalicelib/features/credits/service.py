@@ -3,13 +3,14 @@
 A further kind is one entry in each of these functions, and touches nothing of `features/invoicing`.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
+from itertools import accumulate
 
 from chalicelib import limits
 from chalicelib.domain.invoicing.coupons import Coupon
-from chalicelib.domain.invoicing.steps import CreditKind, Credits, Totals
+from chalicelib.domain.invoicing.steps import Credits, Totals
 from chalicelib.domain.invoicing.wallets import Bucket
 from chalicelib.features.credits import applied_coupons, open_notes, wallets
 from chalicelib.features.credits.applied_coupons import TakenCoupon, UsableCoupon
@@ -24,13 +25,9 @@ from chalicelib.platform.clock import OrganizationRef
 from chalicelib.platform.ids import OrganizationId
 from chalicelib.platform.unit import Write
 
-# Each kind's share of the issue transaction's 100 places; more credits wait for the next invoice, the oldest first.
-_PER_INVOICE_MAX = {
-    CreditKind.COUPON: limits.COUPONS_PER_INVOICE_MAX,
-    CreditKind.CREDIT_NOTE: limits.CREDIT_NOTES_PER_INVOICE_MAX,
-    CreditKind.WALLET: limits.WALLETS_PER_CUSTOMER_MAX,
-}
-_PLACES_EACH = 2
+# The places of an issue transaction whose maker adds nothing of its own.
+PLACES = limits.TRANSACTION_PLACES - limits.ISSUE_PLACES
+_ITEMS_MAX = limits.CREDITED_ITEMS_MAX
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,21 +68,40 @@ def open_of(organization: OrganizationRef, items: CustomerItems) -> tuple[Credit
     )
 
 
-def offered(credits: Sequence[Credit], invoice: Invoice, fees: Sequence[Fee]) -> Offer:
-    """The credits that an invoice of these fees may take."""
+def offered(credits: Sequence[Credit], invoice: Invoice, fees: Sequence[Fee], *, places: int = PLACES) -> Offer:
+    """The credits that an invoice of these fees may take. `places`: those that the issue transaction has for them.
+
+    Of more than it holds the later ones wait for the next invoice, notes behind coupons: none of them loses anything. A
+    coupon for ever would, so it never waits: beyond the places it is taken without a write. Source: rules/invoices 5.
+    """
     found = [credit for credit in credits if any(credit.applies_to(invoice, fee) for fee in fees)]
+    balances = [each for each in found if isinstance(each, WalletBalance)][: limits.WALLETS_PER_CUSTOMER_MAX]
+    places -= limits.WALLET_PLACES * len(balances) + bool(balances)
     usable = [each for each in found if isinstance(each, UsableCoupon)]
-    coupons = applied_coupons.in_order(usable, invoice, fees)[: _PER_INVOICE_MAX[CreditKind.COUPON]]
-    places = limits.CREDIT_PLACES_MAX - _PLACES_EACH * len(coupons)
-    notes = [each for each in found if isinstance(each, OpenNote)]
-    most = min(_PER_INVOICE_MAX[CreditKind.CREDIT_NOTE], places // _PLACES_EACH)
-    balances = [each for each in found if isinstance(each, WalletBalance)]
+    in_order = applied_coupons.in_order(usable, invoice, fees)
+    most = max(0, places) // limits.CREDIT_PLACES
+    waiting = [coupon.applied.id for coupon, _ in in_order if not coupon.for_ever]
+    notes = _together([each for each in found if isinstance(each, OpenNote)])[: max(0, most - len(waiting))]
+    places -= limits.CREDIT_PLACES * (len(waiting[:most]) + len(notes))
     return Offer(
-        notes=tuple(notes[:most]),
-        coupons=tuple(coupons),
-        wallets=tuple(balances[: _PER_INVOICE_MAX[CreditKind.WALLET]]),
+        notes=tuple(notes),
+        coupons=tuple(_written([pair for pair in in_order if pair[0].applied.id not in waiting[most:]], places)),
+        wallets=tuple(balances),
         buckets=tuple(dict.fromkeys(map(wallets.bucket_of, fees))),
     )
+
+
+def _together(notes: Sequence[OpenNote]) -> list[OpenNote]:
+    """The first of these notes, as many as one transaction holds by their size."""
+    sizes = accumulate(len(each.note.items) for each in notes)
+    return [each for n, (each, size) in enumerate(zip(notes, sizes, strict=True)) if not n or size <= _ITEMS_MAX]
+
+
+def _written(coupons: Sequence[tuple[UsableCoupon, Coupon]], places: int) -> Iterator[tuple[UsableCoupon, Coupon]]:
+    """These coupons; of those for ever only as many are written as there are places."""
+    for coupon, offer in coupons:
+        places -= coupon.for_ever
+        yield replace(coupon, written=not coupon.for_ever or places >= 0), offer
 
 
 def payments(taken: Sequence[Taken]) -> tuple[WalletPart, ...]:

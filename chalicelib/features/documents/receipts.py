@@ -1,16 +1,18 @@
 """Payment receipts as pages. Source: rules/invoices 12."""
 
 from collections.abc import Mapping, Sequence
+from datetime import date
 from typing import Any
 
 from chalicelib.features.documents.page import Line, Look, Page, Sum, Table, metadata
 
 
-def page(receipt: Mapping[str, Any], invoices: Sequence[Mapping[str, Any]], look: Look) -> Page:
-    """The page of a receipt as the API shows it, with the invoices that its payment is for."""
+def page(receipt: Mapping[str, Any], invoices: Sequence[Mapping[str, Any]], look: Look, *, paid_on: date) -> Page:
+    """The page of a receipt as the API shows it, with the invoices that its payment is for. `paid_on`: the day of the
+    payment, which may have been recorded much later."""
     words, payment = look.words, receipt["payment"]
     show, customer = look.formats(payment["amount_currency"]), invoices[0]["customer"]
-    paid_at = show.local_day(payment["created_at"], customer["applicable_timezone"])
+    paid_at = show.day(paid_on.isoformat())
     rows = [
         Line(invoice["number"], (show.day(invoice["issuing_date"]), show.cents(invoice["total_amount_cents"])))
         for invoice in invoices

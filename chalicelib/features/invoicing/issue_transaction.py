@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
+from chalicelib import limits
 from chalicelib.domain import periods
 from chalicelib.domain.invoicing import numbers
 from chalicelib.domain.invoicing.steps import MODES
@@ -42,7 +43,7 @@ NUMBERED = "invoices-numbered-per-customer"
 class Issue:
     """Contents of one issue transaction. `context`: everything as it was read; `state`: the billing state afterwards;
     `invoice`: None where a run bills nothing; `numbering`: draws the number; `taken`: the credits that lower the
-    invoice.
+    invoice; `places`: those of the transaction that credits may take.
 
     The maker adds its own: `replaces`: the stored draft that the invoice replaces; `notes`: credit notes created or
     changed beside those taken; `actions` and `tasks`: all else that changes and follows.
@@ -54,14 +55,18 @@ class Issue:
     fees: Sequence[Fee] = ()
     numbering: Sequence[Write] = ()
     taken: Sequence[Taken] = ()
+    places: int = credits.PLACES
     replaces: Invoice | None = None
     notes: Sequence[NoteChange] = ()
     actions: Sequence[Write] = ()
     tasks: Sequence[Task] = ()
 
 
-def finalized(context: BillingContext, draft: Invoice, fees: Sequence[Fee], *, now: datetime) -> Issue:
+def finalized(
+    context: BillingContext, draft: Invoice, fees: Sequence[Fee], *, now: datetime, reserved: int = 0
+) -> Issue:
     """The issue of a draft that becomes final: credits taken, number drawn, the credit notes on it final with it.
+    `reserved`: the places of the transaction that the maker's own writes and tasks take at the most.
 
     An invoice of nothing is closed without a number, where the customer's settings say so. Both sequences count every
     numbered invoice, whichever mode numbered it. Source: rules/invoices 1, 3, 7.3, 9.
@@ -69,7 +74,9 @@ def finalized(context: BillingContext, draft: Invoice, fees: Sequence[Fee], *, n
     if draft.fees_amount_cents == 0 and context.skips_zero_invoices and draft.invoice_type != "one_off":
         closed = draft.model_copy(update={"status": "closed", "finalized_at": now, "updated_at": now})
         return _with_notes(Issue(context, context.state, closed, fees), now=now)
-    offer = credits.offered(context.credits, draft, fees)
+    own_notes = limits.UNUSED_NOTE_PLACES * len(draft.note_ids)
+    places = credits.PLACES - reserved - own_notes
+    offer = credits.offered(context.credits, draft, fees, places=places)
     mode = MODES[draft.version_number]
     sums = compose.sums_of(fees, offer.credits(), mode)
     taken = offer.taken(draft, sums, now=now)
@@ -90,7 +97,7 @@ def finalized(context: BillingContext, draft: Invoice, fees: Sequence[Fee], *, n
     )
     state = context.state.model_copy(update={"invoices": context.state.invoices + 1})
     reduced = compose.discounted(fees, sums, mode)
-    return _with_notes(Issue(context, state, final, reduced, numbering, taken), now=now)
+    return _with_notes(Issue(context, state, final, reduced, numbering, taken, places), now=now)
 
 
 def drafted(context: BillingContext, draft: Invoice, fees: Sequence[Fee]) -> Issue:

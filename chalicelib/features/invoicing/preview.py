@@ -86,13 +86,14 @@ class _Account:
 @dataclass(frozen=True, slots=True)
 class _Found:
     """The invoice that was found, and the account behind it. `at`: the instant that bills it; `plain_fees`: as they were
-    before coupons; `notes`: credit notes that are made until then."""
+    before coupons; `places`: what the issue has for credits; `notes`: credit notes that are made until then."""
 
     account: _Account
     invoice: Invoice
     fees: Sequence[Fee]
     at: datetime
-    plain_fees: Sequence[Fee] = ()
+    plain_fees: Sequence[Fee]
+    places: int
     notes: Sequence[CreditNote] = ()
 
 
@@ -236,7 +237,8 @@ def _next_invoice(account: _Account) -> _Found:
             if issue.invoice.status == "draft":
                 final = issue_transaction.finalized(issue.context, issue.invoice, issue.fees, now=at)
             assert final.invoice is not None, "a draft makes an invoice"
-            return _Found(replace(account, context=issue.context), final.invoice, final.fees, at, issue.fees, noted)
+            account = replace(account, context=issue.context)
+            return _Found(account, final.invoice, final.fees, at, issue.fees, final.places, noted)
     raise _NothingBilled(noted)
 
 
@@ -249,7 +251,7 @@ def _with_coupons(found: _Found, tried: Sequence[CouponInput]) -> _Found:
     extra = [coupon for each in tried if (coupon := _coupon(each, stored, invoice.currency, at=found.at)) is not None]
     if not extra:
         return found
-    offer = credits.offered(context.credits, invoice, found.plain_fees)
+    offer = credits.offered(context.credits, invoice, found.plain_fees, places=found.places)
     offered, mode = offer.credits(), MODES[invoice.version_number]
     sums = compose.sums_of(found.plain_fees, replace(offered, coupons=(*offered.coupons, *extra)), mode)
     known = {coupon.id for coupon in offered.coupons}

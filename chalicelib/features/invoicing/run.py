@@ -105,7 +105,8 @@ def prepared(
     notes = unused_days.notes_of(context, outcomes, now=now)
     usable = [each.credit for each in notes if each.note.open]
     counted = replace(context, state=_counted_state(context.state, now), credits=(*context.credits, *usable))
-    return _billed(counted, decisions, now=now), notes
+    reserved = _reserved(counted, decisions, outcomes, notes, now=now)
+    return _billed(counted, decisions, reserved=reserved, now=now), notes
 
 
 def _issue(context: BillingContext, decisions: Sequence[Decision], *, due_at: datetime | None, now: datetime) -> None:
@@ -137,7 +138,21 @@ def _counted_state(state: BillingState, now: datetime) -> BillingState:
     return state.model_copy(update={"instant": now, "made_at_instant": 0})
 
 
-def _billed(context: BillingContext, decisions: Sequence[Decision], *, now: datetime) -> Issue:
+def _reserved(
+    context: BillingContext,
+    decisions: Sequence[Decision],
+    outcomes: Sequence[Outcome],
+    notes: Sequence[UnusedDaysNote],
+    *,
+    now: datetime,
+) -> int:
+    """Upper bound of the places that all takes which is written beside the invoice and its credits."""
+    places = sum(map(_places, outcomes)) + len(_of_standalone_fees(context, decisions, now=now))
+    noted = {each.after.id for each in notes}
+    return places + limits.UNUSED_NOTE_PLACES * len(notes) + limits.NOTED_INVOICE_PLACES * len(noted)
+
+
+def _billed(context: BillingContext, decisions: Sequence[Decision], *, reserved: int, now: datetime) -> Issue:
     """The invoice of these decisions: final, or a draft where there is a grace period; without one where nothing is
     billed."""
     nothing = Issue(context, context.state)
@@ -161,7 +176,7 @@ def _billed(context: BillingContext, decisions: Sequence[Decision], *, now: date
     draft = compose.drafted(context, lines, fees, invoice_id=invoice_id, now=now)
     if not compose.has_no_grace(context, lines):
         return issue_transaction.drafted(context, draft, fees)
-    return issue_transaction.finalized(context, draft, fees, now=now)
+    return issue_transaction.finalized(context, draft, fees, now=now, reserved=reserved)
 
 
 def _renews_nothing(line: InvoicedSubscription, fees: Sequence[Fee]) -> bool:

@@ -99,4 +99,6 @@ def _note_of(
         today=periods.local_date(now, context.zone),
         now=now,
     )
+    if note.visible and note.total_amount_cents == 0:
+        return None  # Coupons gave these days, or other notes all of the invoice: a note of nothing is none.
     return UnusedDaysNote(note, invoice, credit_notes.with_note(invoice, note, now=now))

@@ -8,6 +8,7 @@ from fractions import Fraction
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from chalicelib import limits
 from chalicelib.domain import money, periods
 from chalicelib.domain.error_codes import ErrorCode, Resource
 from chalicelib.domain.errors import Invalid, NotAllowed
@@ -21,6 +22,7 @@ from chalicelib.features.credit_notes.by_hand import CreditedInvoice
 from chalicelib.features.credit_notes.records import CreditNote
 from chalicelib.features.credits import service as credits
 from chalicelib.features.credits.open_notes import NoteChange
+from chalicelib.features.credits.service import Restored
 from chalicelib.features.customers import store as customer_store
 from chalicelib.features.invoices import overdue, purchases, store
 from chalicelib.features.invoices import service as invoices
@@ -75,20 +77,23 @@ def _carry_out(
     found = credit_notes.get_many(own.id, old.note_ids)
     notes = [found[note_id] for note_id in old.note_ids]
     new = old.changed(now=now, status="voided", voided_at=now)
+    if not request.generate_credit_note and any(_is_used(note) for note in notes):
+        raise NotAllowed(ErrorCode.NOT_VOIDABLE)
+    voided = [NoteChange(note, credit_notes.voided(note, now=now)) for note in notes if note.open]
+    made: list[NoteChange] = []
     if request.generate_credit_note:
         wanted = Split(request.credit_amount or 0, request.refund_amount or 0, 0)
-        new, changes = _credited(new, store.fees_of(own.id, old), wanted, now=now)
-    else:
-        changes = _voided(notes, now=now)
+        new, made = _credited(new, notes, store.fees_of(own.id, old), wanted, now=now)
     items = customer_store.everything_of(own.id, old.customer_id)
     restored = credits.restore(own.ref, items, old, credited=bool(request.generate_credit_note), now=now)
     new, followed = overdue.followed(own.ref, old, new, now=now)
     tasks = [invoices.announced(own, new, "invoice.voided", subject=old.id, now=now), *restored.tasks]
     tasks += invoices.settle_tasks(own.ref, new, now=now)
-    tasks += [credit_notes.issued_task(own.ref, each.after, now) for each in changes if each.shows]
+    tasks += [credit_notes.issued_task(own.ref, each.after, now) for each in made if each.shows]
+    at_once = _void_first(own.id, old, voided, restored)
     Unit(
         store.replace_actions(own.id, old, new),
-        credits.actions(own.id, (), [*changes, *restored.notes]),
+        credits.actions(own.id, (), [*made, *at_once, *restored.notes]),
         restored.writes,
         held,
         followed,
@@ -97,14 +102,20 @@ def _carry_out(
     return new, tasks
 
 
-def _voided(notes: Sequence[CreditNote], *, now: datetime) -> list[NoteChange]:
-    """The notes that were made of the invoice, void with it.
+def _void_first(
+    organization_id: OrganizationId, invoice: Invoice, changes: Sequence[NoteChange], restored: Restored
+) -> Sequence[NoteChange]:
+    """Void those of an invoice's notes that the transaction of its own void cannot hold. Returns the others.
 
-    Raises: NotAllowed, where one of them was used or refunded.
+    These come first: an invoice that is void leaves no credit behind, whatever happens in between.
     """
-    if any(_is_used(note) for note in notes):
-        raise NotAllowed(ErrorCode.NOT_VOIDABLE)
-    return [NoteChange(note, credit_notes.voided(note, now=now)) for note in notes if note.open]
+    taken = len(restored.writes) + len(restored.tasks) + limits.CREDIT_PLACES * len(restored.notes)
+    most = max(0, credits.PLACES - taken) // limits.CREDIT_PLACES
+    at_a_time = credits.PLACES // limits.CREDIT_PLACES
+    for place in range(most, len(changes), at_a_time):
+        some = changes[place : place + at_a_time]
+        Unit(store.check_action(organization_id, invoice), credits.actions(organization_id, (), some)).commit()
+    return changes[:most]
 
 
 def _is_used(note: CreditNote) -> bool:
@@ -114,10 +125,10 @@ def _is_used(note: CreditNote) -> bool:
 
 
 def _credited(
-    invoice: Invoice, fees: Sequence[Fee], wanted: Split, *, now: datetime
+    invoice: Invoice, notes: Sequence[CreditNote], fees: Sequence[Fee], wanted: Split, *, now: datetime
 ) -> tuple[Invoice, list[NoteChange]]:
     """The invoice with the notes that credit it: one of the amounts that are wanted, and one, void at once, of all that is
-    left.
+    left. `notes`: those made of it before.
 
     Raises: Invalid, where more is wanted than may be credited or refunded.
     """
@@ -126,13 +137,17 @@ def _credited(
     # A coupon that was used after tax comes back by itself: it cannot be credited as well.
     late_coupons = invoice.coupons_amount_cents if invoice.version_number == VERSION_NUMBERS[AFTER_TAX] else 0
     is_purchase = invoice.invoice_type == "credit"
-    most = state.refundable_cents if is_purchase else max(0, whole - late_coupons)
+    left = state.refundable_cents if is_purchase else max(0, whole - late_coupons)
+    most = max(left, _given_and_not_back(invoice, notes, left))
     is_wrong = is_purchase and wanted.credit_cents > 0
     if is_wrong or wanted.total_cents > most or wanted.refund_cents > state.refundable_cents:
         raise Invalid.field("credit_refund_amount", ErrorCode.TOTAL_AMOUNT_EXCEEDS_INVOICE_AMOUNT)
+    if wanted.total_cents > left:
+        invoice = values.without_balances(invoice, notes)
+        state = CreditedInvoice(invoice, fees, None).creditable
     changes: list[NoteChange] = []
     # A purchase is refunded only: nothing is left of it to be credited.
-    rest = Split(0 if is_purchase else most - wanted.total_cents, 0, 0)
+    rest = Split(0 if is_purchase else max(0, left - wanted.total_cents), 0, 0)
     for parts, is_void in ((wanted, False), (rest, True)):
         if not parts.total_cents:
             continue
@@ -153,6 +168,15 @@ def _credited(
         invoice = values.with_note(invoice, note, now=now)
         state = CreditedInvoice(invoice, fees, None).creditable
     return invoice, changes
+
+
+def _given_and_not_back(invoice: Invoice, notes: Sequence[CreditNote], left_cents: int) -> int:
+    """The cents that the customer gave for an invoice and has not got back, as far as they are left of it or in notes that
+    are void with it: so much may be given back again, so that nobody pays for what does not stand."""
+    unused = sum(note.balance_amount_cents for note in notes if note.open)
+    given = invoice.total_paid_amount_cents + invoice.credit_notes_amount_cents + invoice.prepaid_credit_amount_cents
+    back = invoice.noted.refunded_cents + invoice.noted.credited_cents - unused
+    return min(left_cents + unused, given - back)
 
 
 def _items(state: CreditableInvoice, total_cents: int) -> dict[str, Decimal]:

@@ -13,7 +13,7 @@ from chalicelib.platform import files
 from chalicelib.platform.ids import OrganizationId
 
 # Base64 of the largest logo, with `data:image/jpeg;base64,` before it.
-LOGO_TEXT_MAX = 4 * (-(-limits.LOGO_BYTES_MAX // 3)) + 40
+_TEXT_MAX = 4 * (-(-limits.LOGO_BYTES_MAX // 3)) + 40
 _TYPES = {"PNG": "image/png", "JPEG": "image/jpeg"}
 
 
@@ -22,22 +22,26 @@ def store(organization_id: OrganizationId, text: str) -> str:
 
     Raises: Invalid, for anything but a PNG or JPEG of a bounded size.
     """
+    if len(text) > _TEXT_MAX:
+        raise Invalid.field("logo", ErrorCode.INVALID_SIZE)
     try:
         content = base64.b64decode(text.rpartition(",")[2], validate=True)
     except ValueError:  # Also for letters that no base64 has.
-        raise Invalid.field("logo", ErrorCode.VALUE_IS_INVALID) from None
+        raise Invalid.field("logo", ErrorCode.INVALID_CONTENT_TYPE) from None
     if len(content) > limits.LOGO_BYTES_MAX:
-        raise Invalid.field("logo", ErrorCode.VALUE_IS_TOO_LONG)
-    kind = _kind(content)
+        raise Invalid.field("logo", ErrorCode.INVALID_SIZE)
+    kind, pixels = _read(content)
     if kind is None:
-        raise Invalid.field("logo", ErrorCode.VALUE_IS_INVALID)
+        raise Invalid.field("logo", ErrorCode.INVALID_CONTENT_TYPE)
+    if pixels > limits.LOGO_PIXELS_MAX:
+        raise Invalid.field("logo", ErrorCode.INVALID_SIZE)
     name = f"{organization_id}/logos/{hashlib.sha256(content).hexdigest()[:32]}"
     files.put(name, content, _TYPES[kind])
     return name
 
 
-def _kind(content: bytes) -> str | None:
-    """The kind of an image that can be drawn, by its content."""
+def _read(content: bytes) -> tuple[str | None, int]:
+    """The kind of an image by its content, None where it cannot be drawn, and its pixels."""
     from PIL import Image
 
     try:
@@ -46,6 +50,6 @@ def _kind(content: bytes) -> str | None:
             with Image.open(io.BytesIO(content), formats=list(_TYPES)) as image:
                 width, height = image.size
                 image.verify()
-                return str(image.format) if width * height <= limits.LOGO_PIXELS_MAX else None
+                return str(image.format), width * height
     except Exception:  # noqa: BLE001  whatever the reader says of strange bytes
-        return None
+        return None, 0

@@ -7,7 +7,6 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, FailFast, Field
 
 from chalicelib.domain.error_codes import ErrorCode
-from chalicelib.features.organizations.logos import LOGO_TEXT_MAX
 from chalicelib.features.organizations.records import CouponApplication, DocumentNumbering, EmailSetting, Organization
 from chalicelib.platform import schema
 from chalicelib.platform.timestamps import iso
@@ -64,7 +63,7 @@ class OrganizationUpdate(schema.Request):
         tuple[EmailSetting, ...], FailFast(), schema.NULL_AS_LIST, schema.refused(ErrorCode.UNSUPPORTED_VALUE)
     ] = ()
     finalize_zero_amount_invoice: schema.Boolean = True
-    logo: Annotated[str, Field(strict=True, max_length=LOGO_TEXT_MAX)] | None = None
+    logo: schema.Text | None = None  # Measured where it is read: it has codes of its own.
     billing_configuration: BillingConfigurationInput = Field(default_factory=BillingConfigurationInput)
 
 

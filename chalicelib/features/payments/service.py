@@ -1,9 +1,11 @@
 """Recording and finding payments and their receipts."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
+from chalicelib.domain import periods
 from chalicelib.domain.error_codes import ErrorCode, Resource
 from chalicelib.domain.errors import Forbidden, Invalid, existing
 from chalicelib.domain.invoicing import numbers
@@ -32,8 +34,6 @@ def record(organization: OrganizationRef, values: Mapping[str, Any], *, now: dat
         ChangedMeanwhile.
     """
     request = schema.parse(PaymentInput, {"amount_cents": None, **values})
-    if request.paid_at is not None and request.paid_at > now:
-        raise Invalid.field("paid_at", ErrorCode.INVALID_DATE)
     payment_id, receipt_id = PaymentId(new_id()), PaymentReceiptId(new_id())
 
     def attempt() -> tuple[Payment, list[Task]]:
@@ -52,7 +52,7 @@ def record(organization: OrganizationRef, values: Mapping[str, Any], *, now: dat
             type="manual",
             payment_status="succeeded",
             reference=request.reference or "",
-            paid_at=request.paid_at or now,
+            paid_at=_paid_at(request, invoice, now=now),
         )
         return payment, _written(organization, invoice, payment, receipt_id, held, now=now)
 
@@ -96,6 +96,25 @@ def file_url(receipt: PaymentReceipt) -> str | None:
 def printed_action(organization_id: OrganizationId, receipt: PaymentReceipt, file_key: str) -> Write:
     """Let a receipt name its document; refused if somebody else wrote in between."""
     return store.replace_receipt(organization_id, receipt, receipt.model_copy(update={"file_key": file_key}))
+
+
+def paid_on(payment: Payment, invoice: Invoice) -> date:
+    """The day of a payment where the customer of its invoice is."""
+    return periods.local_date(payment.paid_at, ZoneInfo(invoice.timezone))
+
+
+def _paid_at(request: PaymentInput, invoice: Invoice, *, now: datetime) -> datetime:
+    """The instant of a payment; of a day that was sent, its beginning where the customer is, so that it is printed as it
+    was sent. Money is moved in the real world, whose clock is ahead of a test clock that lies in the past.
+
+    Raises: Invalid, for the future.
+    """
+    at = request.paid_at or now
+    if not isinstance(at, datetime):
+        at = periods.start_of_day(at, ZoneInfo(invoice.timezone))
+    if at > max(now, clock.utc_now()):
+        raise Invalid.field("paid_at", ErrorCode.INVALID_DATE)
+    return at
 
 
 def _payable(organization_id: OrganizationId, invoice_id: InvoiceId, amount_cents: int) -> Invoice:

@@ -5,6 +5,7 @@ import io
 from typing import Any
 
 import pytest
+from PIL import Image
 from pypdf import PdfReader
 
 from chalicelib.features.credit_notes import service as credit_notes
@@ -157,8 +158,11 @@ def test_a_credit_note_is_printed_when_it_is_issued(billed, drawn):
 def test_a_receipt_is_printed_at_the_payment(billed, drawn):
     endpoint = {"webhook_url": "http://127.0.0.1:9/hook"}
     billed.ok("POST", "/webhook_endpoints", {"webhook_endpoint": endpoint})
-    invoice = an_invoice(billed)
-    body = {"invoice_id": invoice["lago_id"], "amount_cents": 900, "reference": "Bank 7"}
+    billed.customer("far", timezone="America/Los_Angeles", billing_configuration={"document_locale": "de"})
+    billed.subscribe("plan", "far", "far")
+    (invoice,) = billed.ok("GET", "/customers/far/invoices")["invoices"]
+    # A day is that of the customer, in whose zone its midnight by Greenwich is the day before.
+    body = {"invoice_id": invoice["lago_id"], "amount_cents": 100, "reference": "Bank 7", "paid_at": "2023-12-20"}
     billed.ok("POST", "/payments", {"payment": body})
     (receipt,) = billed.ok("GET", "/payment_receipts")["payment_receipts"]
     assert receipt["file_url"] is None
@@ -168,8 +172,10 @@ def test_a_receipt_is_printed_at_the_payment(billed, drawn):
     assert "Expires=900" in shown["file_url"]
     assert files.exists(f"{billed.ref.id}/payment_receipts/{receipt['lago_id']}.pdf")
     (page,) = [each for each in drawn if each.number == receipt["number"]]
-    assert (page.title, page.amount) == ("Zahlungsbeleg", "9,00\xa0€")
-    assert [(line.title, line.cells[-1]) for line in page.table.lines] == [(invoice["number"], "49,00\xa0€")]
+    assert (page.title, page.amount) == ("Zahlungsbeleg", "1,00\xa0€")
+    assert ("Zahlungsdatum", "20. Dez. 2023") in page.facts
+    assert "20. Dez. 2023" in page.amount_note
+    assert [(line.title, line.cells[-1]) for line in page.table.lines] == [(invoice["number"], "1,58\xa0€")]
     work()
     told = [each.webhook_type for each in webhooks.messages(billed.ref.id)]
     assert [told.count(f"payment_receipt.{name}") for name in ("created", "generated")] == [1, 1]
@@ -190,15 +196,24 @@ def test_the_logo_is_stored_and_drawn(billed, drawn):
     assert drawn[-1].logo is None
 
 
+def picture(kind: str, width: int, height: int) -> bytes:
+    file = io.BytesIO()
+    Image.new("L", (width, height)).save(file, kind)
+    return file.getvalue()
+
+
 @pytest.mark.parametrize(
     ("logo", "code"),
     [
-        ("https://x.example/logo.png", "value_is_invalid"),
-        ("file:///etc/passwd", "value_is_invalid"),
-        (base64.b64encode(b"<svg/>").decode(), "value_is_invalid"),
-        (base64.b64encode(samples.logo()[:60]).decode(), "value_is_invalid"),
-        ("A" * 1_200_000, "value_is_too_long"),
-        ("A" * 1_092_264, "value_is_invalid"),
+        ("https://x.example/logo.png", "invalid_content_type"),
+        ("file:///etc/passwd", "invalid_content_type"),
+        (base64.b64encode(b"<svg/>").decode(), "invalid_content_type"),
+        (base64.b64encode(samples.logo()[:60]).decode(), "invalid_content_type"),
+        (f"data:image/png;base64,{base64.b64encode(picture('GIF', 1, 1)).decode()}", "invalid_content_type"),
+        (base64.b64encode(picture("PNG", 2001, 2000)).decode(), "invalid_size"),
+        ("A" * 1_200_000, "invalid_size"),
+        ("A" * 1_092_272, "invalid_size"),
+        ("A" * 1_092_264, "invalid_content_type"),
     ],
 )
 def test_what_is_no_image_of_ours_is_refused(story, logo, code):

@@ -151,6 +151,8 @@ REQUESTS: dict[ErrorCode, Request] = {
     C.INVALID_EMAIL_FORMAT: _customer(email="a@"),
     C.NOT_A_VALID_COUNTRY_CODE: _customer(country="EU"),
     C.NOT_A_VALID_LANGUAGE_CODE: _customer(billing_configuration={"document_locale": "tlh"}),
+    C.INVALID_CONTENT_TYPE: _organization(logo="R0lGODlhAQABAAAAACw="),
+    C.INVALID_SIZE: _organization(logo="A" * 1_200_000),
     C.URL_IS_INVALID: _endpoint(webhook_url="ftp://example.com"),
     C.CONTAINS_INVALID_TYPES: _endpoint(event_types=["x"]),
     C.MUST_BE_AN_ARRAY: ("POST", "/credit_notes", {"credit_note": {"items": "x"}}),

@@ -9,6 +9,7 @@ from chalicelib.features.invoices import store
 from chalicelib.features.webhooks import service as webhooks
 from chalicelib.platform import agenda
 from chalicelib.platform.unit import Unit
+from tests.features.api.test_notes_by_hand import fee_of, invoiced, noted
 from tests.support.items import core
 from tests.support.story import Story, work
 
@@ -151,6 +152,114 @@ def test_a_void_with_credit_and_refund(story):
     assert (note["total_amount_cents"], note["credit_amount_cents"], note["refund_amount_cents"]) == (600, 300, 300)
     assert (note["credit_status"], note["refund_status"]) == ("available", "pending")
     assert (rest["total_amount_cents"], rest["credit_status"], rest["balance_amount_cents"]) == (600, "voided", 0)
+
+
+def sold(story: Story, *, paid: int = 0, noted: int = 0, used: int = 0, **parts: int) -> str:
+    """The id of an invoice of 100.00: so much paid, a note of so much on it (all as credit, where no parts are said), of
+    which another invoice used so much."""
+    body = {"name": "a", "code": "a", "amount_cents": 10000, "amount_currency": "EUR"}
+    story.ok("POST", "/add_ons", {"add_on": body})
+    story.customer("cust", currency="EUR")
+    one_off = {"external_customer_id": "cust", "fees": [{"add_on_code": "a"}]}
+    invoice = story.ok("POST", "/invoices", {"invoice": one_off})["invoice"]
+    invoice_id, fee_id = invoice["lago_id"], invoice["fees"][0]["lago_id"]
+    if paid:
+        story.ok("POST", "/payments", {"payment": {"invoice_id": invoice_id, "amount_cents": paid}})
+    if noted:
+        items = {"items": [{"fee_id": fee_id, "amount_cents": noted}]}
+        given = parts or {"credit_amount_cents": noted}
+        story.ok("POST", "/credit_notes", {"credit_note": {"invoice_id": invoice_id, **items, **given}})
+    if used:
+        story.plan(amount_cents=used, pay_in_advance=True)
+        story.subscribe()
+    return str(invoice_id)
+
+
+# Paid, noted and used of 100.00; credit and refund wanted of its void: the notes afterwards, each with its total, its credit,
+# its balance and its status; None: refused, and one cent less is not.
+VOIDS = {
+    "unpaid, unused": ((0, 4000, 0), (0, 0), [(4000, 4000, 0, "voided"), (6000, 6000, 0, "voided")]),
+    "unpaid, unused, credit": (
+        (0, 4000, 0),
+        (2000, 0),
+        [(4000, 4000, 0, "voided"), (2000, 2000, 2000, "available"), (4000, 4000, 0, "voided")],
+    ),
+    "unpaid, unused, too much": ((0, 4000, 0), (6001, 0), None),
+    "unpaid, used": ((0, 4000, 710), (0, 0), [(4000, 4000, 0, "voided"), (6000, 6000, 0, "voided")]),
+    "unpaid, used up": ((0, 4000, 4000), (0, 0), [(4000, 4000, 0, "consumed"), (6000, 6000, 0, "voided")]),
+    "partly paid, unused": ((7000, 4000, 0), (7000, 0), [(4000, 4000, 0, "voided"), (7000, 7000, 7000, "available")]),
+    "partly paid, unused, too much": ((7000, 4000, 0), (7001, 0), None),
+    "partly paid, used, too much": ((7000, 4000, 710), (6291, 0), None),
+    "paid, unused": ((10000, 4000, 0), (0, 0), [(4000, 4000, 0, "voided"), (6000, 6000, 0, "voided")]),
+    "paid, unused, all back": ((10000, 4000, 0), (0, 10000), [(4000, 4000, 0, "voided"), (10000, 0, 0, "available")]),
+    "paid, unused, too much": ((10000, 4000, 0), (5001, 5000), None),
+    "paid, used, rest back": (
+        (10000, 4000, 710),
+        (9290, 0),
+        [(4000, 4000, 0, "voided"), (9290, 9290, 9290, "available")],
+    ),
+    "paid, used, too much": ((10000, 4000, 710), (9291, 0), None),
+}
+
+
+@pytest.mark.parametrize("case", VOIDS)
+def test_a_void_leaves_no_unused_note_and_gives_back_no_more_than_was_given(story, case):
+    (paid_cents, noted, used), (credit, refund), expected = VOIDS[case]
+    invoice_id = sold(story, paid=paid_cents, noted=noted, used=used)
+    wanted = {"generate_credit_note": True, "credit_amount": credit, "refund_amount": refund}
+    answer = story.call("POST", f"/invoices/{invoice_id}/void", wanted)
+    if expected is None:
+        assert answer.body["error_details"] == {"credit_refund_amount": ["total_amount_exceeds_invoice_amount"]}
+        (kept,) = story.notes()
+        assert kept["balance_amount_cents"] == noted - used
+        story.ok("POST", f"/invoices/{invoice_id}/void", wanted | {"credit_amount": credit - 1})
+        return
+    assert answer.body["invoice"]["status"] == "voided"
+    names = ("total_amount_cents", "credit_amount_cents", "balance_amount_cents", "credit_status")
+    assert [tuple(note[name] for name in names) for note in story.notes()] == expected
+
+
+def test_what_a_void_gives_back_of_a_note_with_tax_is_exact(story):
+    invoice = invoiced(story, 3335, 3335, 3335, rate="7")
+    story.ok("POST", "/payments", {"payment": {"invoice_id": invoice["lago_id"], "amount_cents": 10705}})
+    noted(story, invoice, (fee_of(invoice, 3335, 1), 3335), credit_amount_cents=3568)
+    story.plan("small", amount_cents=1000, pay_in_advance=True, tax_codes=[])
+    story.subscribe("small", "small")
+    used = 3568 - story.notes()[0]["balance_amount_cents"]
+    assert used == 1070
+    options = {"generate_credit_note": True, "credit_amount": 10705 - used}
+    story.ok("POST", f"/invoices/{invoice['lago_id']}/void", options)
+    old, new = story.notes()
+    assert (old["credit_status"], new["balance_amount_cents"]) == ("voided", 10705 - used)
+    assert new["taxes_amount_cents"] + new["sub_total_excluding_taxes_amount_cents"] == new["total_amount_cents"]
+    # 10.70 of it was used: 10.00 before tax.
+    assert [item["amount_cents"] for item in new["items"]] == [3335, 2335, 3335]
+
+
+def test_what_was_refunded_or_offset_is_not_given_back_by_a_void(story):
+    parts = {"credit_amount_cents": 1000, "refund_amount_cents": 2000, "offset_amount_cents": 500}
+    invoice_id = sold(story, paid=9500, noted=3500, **parts)
+    wanted = {"generate_credit_note": True}
+    refused = story.call("POST", f"/invoices/{invoice_id}/void", wanted | {"credit_amount": 7501})
+    assert refused.status == 422
+    story.ok("POST", f"/invoices/{invoice_id}/void", wanted | {"refund_amount": 7500})
+    first, second = story.notes()
+    assert (first["credit_status"], first["balance_amount_cents"], first["refund_status"]) == ("voided", 0, "pending")
+    assert (second["refund_amount_cents"], second["items"][0]["amount_cents"]) == (7500, 7500)
+
+
+@pytest.mark.parametrize("credited", [False, True])
+def test_a_void_takes_any_number_of_notes_with_it(story, credited):
+    invoice_id = sold(story)
+    (fee,) = story.ok("GET", f"/invoices/{invoice_id}")["invoice"]["fees"]
+    items = [{"fee_id": fee["lago_id"], "amount_cents": 10}]
+    for _ in range(45):
+        note = {"invoice_id": invoice_id, "credit_amount_cents": 10, "items": items}
+        story.ok("POST", "/credit_notes", {"credit_note": note})
+    story.ok("POST", f"/invoices/{invoice_id}/void", {"generate_credit_note": credited})
+    found = story.ok("GET", "/credit_notes?per_page=100")["credit_notes"]
+    assert len(found) == 45 + credited
+    assert {(each["credit_status"], each["balance_amount_cents"]) for each in found} == {("voided", 0)}
 
 
 def test_items_of_a_void_are_split_to_the_cent(story):

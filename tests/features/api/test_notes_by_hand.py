@@ -10,6 +10,7 @@ from lago_python_client.models.credit_note import CreditNoteEstimatedResponse, C
 from chalicelib.features.invoices import store
 from chalicelib.platform.agenda import Task
 from chalicelib.platform.unit import Unit, Write
+from tests.support.coupons import apply, coupon
 from tests.support.parallel import at_once, statuses
 from tests.support.story import Story, work
 
@@ -88,6 +89,37 @@ def test_a_cent_too_much_comes_off_the_credit(story: Story) -> None:
     )
     rest = noted(story, invoice, (item, 4214), credit_amount_cents=5057)
     assert (rest["taxes_amount_cents"], rest["total_amount_cents"]) == (843, 5057)
+
+
+NOTHING = {"base": ["total_amount_must_be_positive"]}
+
+
+@pytest.mark.parametrize("is_paid", [False, True])
+def test_a_note_of_nothing_is_refused_whatever_the_tolerance_takes_in(story: Story, is_paid: bool) -> None:
+    invoice = invoiced(story, 10000)
+    item = fee_of(invoice, 10000)
+    if is_paid:
+        pay(story, invoice, 12000)
+    part = "refund_amount_cents" if is_paid else "credit_amount_cents"
+    for items in ([], [(item, 0)], [(item, 0), (item, 0)]):
+        for cents in (0, 1):
+            refused = send(story, invoice, *items, **{part: cents})
+            assert (refused.status, refused.body["error_details"]) == (422, NOTHING)
+        assert send(story, invoice, *items, path="/estimate").body["error_details"] == NOTHING
+    assert story.notes() == []
+    assert again(story, invoice)["creditable_amount_cents"] == 12000
+    assert noted(story, invoice, (item, 1), credit_amount_cents=1)["number"].endswith("-CN001")
+
+
+def test_days_that_a_coupon_paid_give_no_note(story: Story) -> None:
+    story.plan(amount_cents=3100, pay_in_advance=True)
+    story.customer("cust", currency="EUR")
+    coupon(story, "all", percentage_rate=100)
+    apply(story, "all")
+    story.subscribe()
+    story.travel("2024-01-11T00:00:00Z")
+    story.terminate()
+    assert story.notes() == []
 
 
 def test_all_of_a_note_is_kept(story: Story) -> None:

@@ -1,5 +1,6 @@
 """Payments by hand and their receipts over HTTP. Source: rules/invoices 10; rules/money 6."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -7,6 +8,7 @@ from lago_python_client.models.payment import PaymentResponse
 from lago_python_client.models.payment_receipt import PaymentReceiptResponse
 
 from chalicelib.features.webhooks import store as webhooks
+from chalicelib.platform.clock import utc_now
 from tests.features.api.test_notes_by_hand import again, invoiced, pay
 from tests.support.parallel import at_once, statuses
 from tests.support.story import Story, work
@@ -109,3 +111,13 @@ def test_a_status_that_is_set_records_no_payment(story: Story) -> None:
     story.ok("PUT", f"/invoices/{invoice['lago_id']}", {"invoice": {"payment_status": "succeeded"}})
     told = again(story, invoice)
     assert (told["total_paid_amount_cents"], told["refundable_amount_cents"]) == (0, 0)
+
+
+def test_money_that_came_today_is_recorded_under_a_test_clock_of_the_past(story: Story) -> None:
+    invoice = invoiced(story, 1000, rate="0")
+    for sent in (utc_now().isoformat(), utc_now().date().isoformat(), "2023-12-31T23:00:00-08:00"):
+        assert payment(story, invoice_id=invoice["lago_id"], amount_cents=100, paid_at=sent).status == 200
+    tomorrow = (utc_now() + timedelta(days=2)).date().isoformat()
+    refused = payment(story, invoice_id=invoice["lago_id"], amount_cents=100, paid_at=tomorrow)
+    assert refused.body["error_details"] == {"paid_at": ["invalid_date"]}
+    assert again(story, invoice)["total_paid_amount_cents"] == 300

@@ -62,8 +62,14 @@ def test_changes_of_wallets_that_cannot_hold(story: Story) -> None:
 
 
 def test_a_payment_of_the_future(story: Story) -> None:
-    body = {"invoice_id": "any", "amount_cents": 1, "paid_at": "2024-01-02"}
-    assert refusal(story, "POST", "/payments", {"payment": body}) == {"paid_at": ["invalid_date"]}
+    """Later than the test clock, and than the real one."""
+    fees = [{"add_on_code": "a"}]
+    story.ok("POST", "/add_ons", {"add_on": {"name": "a", "code": "a", "amount_cents": 9, "amount_currency": "EUR"}})
+    one_off = {"external_customer_id": "cust", "fees": fees}
+    invoice_id = story.ok("POST", "/invoices", {"invoice": one_off})["invoice"]["lago_id"]
+    for at in ("8999-01-01", "8999-01-01T00:00:00Z"):
+        body = {"invoice_id": invoice_id, "amount_cents": 1, "paid_at": at}
+        assert refusal(story, "POST", "/payments", {"payment": body}) == {"paid_at": ["invalid_date"]}
 
 
 @pytest.mark.parametrize("customer", [{"name": "New"}, {"external_id": "cust"}])

@@ -54,7 +54,7 @@ def test_a_field_of_a_metric_in_use_that_says_nothing_is_refused(in_use, field, 
 @pytest.mark.parametrize("logo", ["é", "data:image/png;base64,é", "\ufffe", "x"])
 def test_a_logo_that_is_no_base64_is_refused(story, logo):
     answer = story.call("PUT", "/organizations", {"organization": {"logo": logo}})
-    assert (answer.status, answer.body["error_details"]) == (422, {"logo": ["value_is_invalid"]})
+    assert (answer.status, answer.body["error_details"]) == (422, {"logo": ["invalid_content_type"]})
 
 
 def test_a_refused_change_of_the_billing_entity_makes_no_taxes(story):

@@ -61,7 +61,8 @@ def test_nothing_that_anybody_writes_is_fetched_or_obeyed(offline, monkeypatch):
     invoice, note = hostile(samples.one_off()), hostile(samples.credit_note(items=samples.credit_note()["items"][:1]))
     look = Look(hostile(samples.organization()), payment_url="https://pay.example/1")
     receipt = samples.receipt(number=HOSTILE)
-    drawn = (invoices.page(invoice, look), credit_notes.page(note, look), receipts.page(receipt, [invoice], look))
+    paid = receipts.page(receipt, [invoice], look, paid_on=samples.PAID_ON)
+    drawn = (invoices.page(invoice, look), credit_notes.page(note, look), paid)
     for page in drawn:
         html = render.html(page)
         assert html.count("<img") == html.count("<style") == html.count("<script") == html.count("<link") == 0

@@ -35,7 +35,7 @@ def page_of(kind: str, locale: str) -> Page:
     if kind == "credit note":
         return credit_notes.page(samples.credit_note(), look)
     if kind == "receipt":
-        return receipts.page(samples.receipt(), [samples.reduced()], look)
+        return receipts.page(samples.receipt(), [samples.reduced()], look, paid_on=samples.PAID_ON)
     made = {"subscription": samples.reduced, "one-off": samples.one_off, "advance": samples.advance}[kind]()
     return invoices.page(made, look)
 
