@@ -28,10 +28,11 @@
     const first = $("[autofocus], [aria-invalid=true]", dialog) || $(".form input:not([type=hidden]), .form select, .form textarea, button", dialog);
     if (first) first.focus();
   };
-  document.addEventListener("htmx:after:swap", () => {
+  document.addEventListener("htmx:after:swap", (event) => {
     const dialog = $("#dialog");
+    const target = event.detail.ctx.target;
     if (dialog.firstElementChild) fillDialog(dialog);
-    else if ($("#content [aria-invalid=true]")) $("#content [aria-invalid=true]").focus();
+    else if (target && target.id === "content" && $("#content [aria-invalid=true]")) $("#content [aria-invalid=true]").focus();
   });
   document.addEventListener("htmx:response:error", (event) => {
     const { status, raw } = event.detail.ctx.response;

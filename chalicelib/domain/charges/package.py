@@ -44,7 +44,7 @@ def default() -> dict[str, Any]:
 def price(usage: ChargeUsage, properties: PackageProperties) -> Priced:
     """Every package that was begun, at the price of a whole one."""
     paid = paid_units(usage.units, properties)
-    amount = CONTEXT.multiply(_begun(paid, properties.package_size), properties.amount)
+    amount = CONTEXT.multiply(begun(paid, properties.package_size), properties.amount)
     return Priced(amount, amount_per_unit(amount, paid), _details(usage.units, paid, properties))
 
 
@@ -53,7 +53,8 @@ def paid_units(units: Decimal, properties: PackageProperties) -> Decimal:
     return max(Decimal(0), CONTEXT.subtract(units, Decimal(properties.free_units)))
 
 
-def _begun(units: Decimal, size: int) -> Decimal:
+def begun(units: Decimal, size: int) -> Decimal:
+    """Packages that so many paid units begin, the last of which may not be full."""
     whole, rest = CONTEXT.divmod(units, Decimal(size))
     return CONTEXT.add(whole, Decimal(1)) if rest else whole
 

@@ -91,6 +91,17 @@ def find(organization_id: OrganizationId, code: str) -> Plan:
     return existing(PLANS.find(organization_id, code), Resource.PLAN)
 
 
+def get(organization_id: OrganizationId, plan_id: str) -> Plan:
+    """The live plan under an id; no child, which stands for a subscription and not for itself.
+
+    Raises: NotFound.
+    """
+    plan = PLANS.get(organization_id, plan_id)
+    if plan is None or plan.deleted_at is not None or plan.parent_id is not None:
+        raise NotFound(Resource.PLAN)
+    return plan
+
+
 def by_ids(organization_id: OrganizationId, ids: Sequence[str]) -> dict[str, Plan]:
     """Plans by id, deleted ones and children too."""
     return PLANS.get_many(organization_id, list(dict.fromkeys(ids)))
