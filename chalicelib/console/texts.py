@@ -116,6 +116,8 @@ _REFUSALS: Mapping[str, str] = {
     "total_amount_exceeds_invoice_amount": "This is more than the void invoice leaves.",
     "incorrect_login_or_password": "E-mail or password is wrong.",
     "password_too_weak": "This password is easy to guess. Take a longer one, or several words.",
+    "invalid_content_type": "Take a PNG or JPG picture.",
+    "invalid_size": "This file is too large: 800 KB at most.",
     "value_is_too_short": "Use at least 12 characters.",
     "too_many_attempts": "There were too many attempts. Wait a while, then try again.",
     "cannot_revoke_own_membership": "You cannot remove yourself.",

@@ -11,6 +11,7 @@ from chalicelib.features.coupons.records import AppliedCoupon, Coupon
 from chalicelib.features.coupons.store import COUPONS
 from chalicelib.features.customers import service as customers
 from chalicelib.features.customers.items import CustomerItems
+from chalicelib.features.customers.records import Customer
 from chalicelib.features.plans import service as plans
 from chalicelib.platform import agenda, schema
 from chalicelib.platform.agenda import Task, walk
@@ -22,47 +23,33 @@ from chalicelib.platform.unit import Unit, Write
 
 
 def apply(
-    organization: OrganizationRef, values: Mapping[str, Any], *, now: datetime
+    organization: OrganizationRef,
+    values: Mapping[str, Any],
+    *,
+    now: datetime,
+    applied_id: AppliedCouponId | None = None,
 ) -> tuple[AppliedCoupon, list[Task]]:
     """Apply a coupon to a customer. Its terms are the request's, else the coupon's, and stand whole on the application.
+    `applied_id`: the id that it gets; where the customer has it already, this is a repeat, and nothing is done.
 
     Raises: Invalid; NotFound, for an unknown customer or a coupon that is unknown or has ended; NotAllowed, where an active
     one covers the same. Source: rules/invoices 5.
     """
     request = schema.parse(schemas.AppliedCouponInput, values)
     customer = customers.find(organization.id, request.external_customer_id or "")
-    coupon = COUPONS.find(organization.id, request.coupon_code or "")
-    if coupon is None or not coupon.usable(now):
-        raise NotFound(Resource.COUPON)
-    items = customers.items_of(organization.id, customer.id)
-    if items.customer is None or items.customer.deleted_at is not None:
-        raise NotFound(Resource.CUSTOMER)
-    _check_overlap(organization.id, coupon, items)
-    if not coupon.reusable and store.has_been_applied(organization.id, coupon.id, customer.id):
-        raise Invalid.field("coupon", ErrorCode.COUPON_IS_NOT_REUSABLE)
-    applied = AppliedCoupon(
-        id=AppliedCouponId(new_id()),
-        created_at=now,
-        updated_at=now,
-        coupon_id=coupon.id,
-        coupon_code=coupon.code,
-        customer_id=customer.id,
-        external_customer_id=customer.external_id,
-        **_terms(coupon, request),
-    )
-    state, locking = items.state, list[Write]()
-    if applied.amount_currency is not None:
-        _, state, locking = customers.lock_currency(
-            organization.id, items.customer, items.state, applied.amount_currency
-        )
-    Unit(
-        store.create_actions(organization.id, applied, coupon),
-        store.applicable_action(organization.id, coupon),
-        locking,
-        # Under the billing state's lock: parallel applications see each other.
-        customers.billing_actions(organization, items.state, state, now=now),
-    ).commit()
-    return applied, []
+    if applied_id is None:
+        return _apply(organization, request, customer, AppliedCouponId(new_id()), now=now), []
+    before = store.find(organization.id, customer.id, applied_id)
+    if before is not None:
+        return before, []
+    try:
+        return _apply(organization, request, customer, applied_id, now=now), []
+    except (Invalid, NotAllowed):
+        # A parallel request of the same id may be what it was refused for.
+        before = store.find(organization.id, customer.id, applied_id)
+        if before is None:
+            raise
+        return before, []
 
 
 def remove(
@@ -110,6 +97,48 @@ def show_all(organization_id: OrganizationId, applied: Sequence[AppliedCoupon]) 
     """Several applied coupons as the API shows them; their coupons are read in one request."""
     known = service.by_ids(organization_id, [each.coupon_id for each in applied])
     return [_shown(each, known[each.coupon_id]) for each in applied]
+
+
+def _apply(
+    organization: OrganizationRef,
+    request: schemas.AppliedCouponInput,
+    customer: Customer,
+    applied_id: AppliedCouponId,
+    *,
+    now: datetime,
+) -> AppliedCoupon:
+    coupon = COUPONS.find(organization.id, request.coupon_code or "")
+    if coupon is None or not coupon.usable(now):
+        raise NotFound(Resource.COUPON)
+    items = customers.items_of(organization.id, customer.id)
+    if items.customer is None or items.customer.deleted_at is not None:
+        raise NotFound(Resource.CUSTOMER)
+    _check_overlap(organization.id, coupon, items)
+    if not coupon.reusable and store.has_been_applied(organization.id, coupon.id, customer.id):
+        raise Invalid.field("coupon", ErrorCode.COUPON_IS_NOT_REUSABLE)
+    applied = AppliedCoupon(
+        id=applied_id,
+        created_at=now,
+        updated_at=now,
+        coupon_id=coupon.id,
+        coupon_code=coupon.code,
+        customer_id=customer.id,
+        external_customer_id=customer.external_id,
+        **_terms(coupon, request),
+    )
+    state, locking = items.state, list[Write]()
+    if applied.amount_currency is not None:
+        _, state, locking = customers.lock_currency(
+            organization.id, items.customer, items.state, applied.amount_currency
+        )
+    Unit(
+        store.create_actions(organization.id, applied, coupon),
+        store.applicable_action(organization.id, coupon),
+        locking,
+        # Under the billing state's lock: parallel applications see each other.
+        customers.billing_actions(organization, items.state, state, now=now),
+    ).commit()
+    return applied
 
 
 def _end(

@@ -19,6 +19,7 @@ from chalicelib.platform.clock import OrganizationRef
 from chalicelib.platform.collection import Catalog
 from chalicelib.platform.http import Call
 from chalicelib.platform.ids import CouponId, OrganizationId, new_id
+from chalicelib.platform.retry import retrying
 from chalicelib.platform.timestamps import iso, iso_or_none
 from chalicelib.platform.unit import Unit, Write
 
@@ -86,6 +87,25 @@ def remove(call: Call, old: Coupon) -> tuple[Coupon, list[Task]]:
     planned = _planned(call.organization, old, None, now=call.now)
     gone = COUPONS.remove(call.organization.id, old, now=call.now, extra=[*planned, agenda.put(end, now=call.now)])
     return gone, [end]
+
+
+def terminate(organization: OrganizationRef, coupon_id: str, *, now: datetime) -> Coupon:
+    """End a coupon before its time: it cannot be applied any more, and customers keep what was applied to them. One that has
+    ended stays as it is.
+
+    Raises: NotFound.
+    """
+
+    def attempt() -> Coupon:
+        old = COUPONS.get(organization.id, coupon_id)
+        if old is None or old.deleted_at is not None:
+            raise NotFound(Resource.COUPON)
+        if not old.active:
+            return old
+        new = old.changed(now=now, terminated_at=now)
+        return COUPONS.replace(organization.id, old, new, _planned(organization, old, new, now=now))
+
+    return retrying(attempt, Resource.COUPON)
 
 
 def expire(task: Task, now: datetime) -> None:

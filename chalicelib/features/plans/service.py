@@ -1,10 +1,12 @@
 """Creating, changing and deleting plans."""
 
 from collections.abc import Mapping, Sequence
+from itertools import islice
 from typing import Any
 
 from chalicelib.domain.error_codes import Resource
-from chalicelib.domain.errors import Invalid, existing, merge
+from chalicelib.domain.errors import Invalid, NotFound, existing, merge
+from chalicelib.features.billable_metrics import service as metrics
 from chalicelib.features.plans import changes, schemas, store
 from chalicelib.features.plans.parts import charges, commitments, fixed_charges
 from chalicelib.features.plans.records import Plan
@@ -14,7 +16,7 @@ from chalicelib.platform import agenda, schema
 from chalicelib.platform.agenda import Task
 from chalicelib.platform.collection import Catalog
 from chalicelib.platform.http import Call
-from chalicelib.platform.ids import OrganizationId, new_id
+from chalicelib.platform.ids import BillableMetricId, OrganizationId, new_id
 from chalicelib.platform.unit import Write
 
 # The plans, children too, as other rooms read them: by id, by code, by pages.
@@ -105,6 +107,13 @@ def get(organization_id: OrganizationId, plan_id: str) -> Plan:
 def by_ids(organization_id: OrganizationId, ids: Sequence[str]) -> dict[str, Plan]:
     """Plans by id, deleted ones and children too."""
     return PLANS.get_many(organization_id, list(dict.fromkeys(ids)))
+
+
+def using_metric(organization_id: OrganizationId, metric_id: BillableMetricId, *, most: int) -> list[Plan]:
+    """Up to `most` of the live plans that charge a metric, those of single subscriptions too."""
+    ids = list(islice(metrics.plans_of(organization_id, metric_id), most))
+    found = PLANS.get_many(organization_id, ids) if ids else {}
+    return [plan for plan in found.values() if plan.deleted_at is None]
 
 
 def taken_actions(organization_id: OrganizationId, plan: Plan) -> list[Write]:

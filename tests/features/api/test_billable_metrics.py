@@ -8,6 +8,7 @@ from typing import Any
 
 from chalicelib.features.billable_metrics.records import Metric
 from chalicelib.features.billable_metrics.store import METRICS
+from chalicelib.features.plans import service as plans
 from chalicelib.features.webhooks import store as webhook_store
 from tests.support.story import work
 
@@ -334,3 +335,21 @@ def test_webhooks_tell_of_each_change_once(story):
         ],
         key=str,
     ) == sorted(told, key=str)
+
+
+def test_the_plans_that_use_a_metric(story):
+    metric = story.metric()
+    charge = {"billable_metric_id": metric["lago_id"], "charge_model": "standard", "properties": {"amount": "1"}}
+    made = [story.plan(code, [charge])["lago_id"] for code in ("a", "b", "c")]
+    story.plan("other")
+
+    def using(most: int = 10) -> set[str]:
+        return {plan.id for plan in plans.using_metric(story.ref.id, metric["lago_id"], most=most)}
+
+    assert using() == set(made)
+    assert len(using(2)) == 2
+    story.customer()
+    story.subscribe("a", plan_overrides={"amount_cents": 5})
+    assert len(using()) == 4
+    story.ok("DELETE", "/plans/b")
+    assert made[1] not in using()

@@ -1,12 +1,17 @@
 """Coupons over the API: the catalog, and their application to customers. Source: rules/invoices 5; rules/catalog 2, 3, 4."""
 
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 
 import pytest
 from lago_python_client.models.applied_coupon import AppliedCouponResponse
 from lago_python_client.models.coupon import CouponResponse
 
+from chalicelib.domain.errors import NotFound
+from chalicelib.features.coupons import applying, service
 from chalicelib.features.customers import service as customers
+from chalicelib.platform.ids import AppliedCouponId
+from chalicelib.platform.retry import retrying
 from tests.support.coupons import application, applied, apply, coupon
 from tests.support.story import Story, work
 
@@ -264,3 +269,40 @@ def test_of_parallel_applications_of_one_that_is_not_reusable_one_passes(shop):
     assert len(applied(shop)) == 1
     items = customers.items_of(shop.ref.id, applied(shop)[0]["lago_customer_id"])
     assert items.state.attached
+
+
+def test_a_coupon_is_terminated_before_its_time_once(shop):
+    made = coupon(shop, expiration="time_limit", expiration_at="2024-02-01T00:00:00Z")
+    apply(shop)
+    for day in (5, 6):
+        shop.travel(f"2024-01-0{day}T00:00:00Z")
+        service.terminate(shop.ref, made["lago_id"], now=datetime(2024, 1, day, tzinfo=UTC))
+        assert shop.ok("GET", "/coupons/ten")["coupon"]["terminated_at"] == "2024-01-05T00:00:00Z"
+    assert application(shop).body["code"] == "coupon_not_found"
+    assert [each["status"] for each in applied(shop)] == ["active"]
+    shop.travel("2024-02-02T00:00:00Z")  # Nothing is left to expire.
+    assert shop.ok("GET", "/coupons/ten")["coupon"]["terminated_at"] == "2024-01-05T00:00:00Z"
+    assert shop.ok("DELETE", "/coupons/ten")
+    with pytest.raises(NotFound):
+        service.terminate(shop.ref, made["lago_id"], now=datetime(2024, 2, 2, tzinfo=UTC))
+
+
+@pytest.mark.parametrize("reusable", [True, False])
+def test_repeats_of_an_application_with_an_id_make_one(shop, reusable):
+    coupon(shop, reusable=reusable)
+    body = {"external_customer_id": "cust", "coupon_code": "ten"}
+    mark = AppliedCouponId("0190c2a4-0000-7000-8000-000000000001")
+
+    def once() -> str:
+        def attempt() -> str:
+            now = datetime(2024, 1, 1, tzinfo=UTC)
+            return applying.apply(shop.ref, body, now=now, applied_id=mark)[0].id
+
+        return retrying(attempt, "applied_coupon")
+
+    with ThreadPoolExecutor(4) as pool:
+        assert {each.result() for each in [pool.submit(once) for _ in range(4)]} == {mark}
+    assert [each["lago_id"] for each in applied(shop)] == [mark]
+    shop.ok("DELETE", f"/customers/cust/applied_coupons/{mark}")
+    assert once() == mark
+    assert [each["status"] for each in applied(shop)] == ["terminated"]
