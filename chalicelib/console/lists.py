@@ -13,12 +13,12 @@ SIZES = (20, 50, 100)
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """One filter. `names`: the API's parameters that it sets, for a range the lower and the upper one; `options`: values with
-    their labels; `placeholder`: for texts."""
+    """One filter. `names`: the API's parameters that it sets, for a range the lower and the upper one, for a pair its key and
+    value; `options`: values with their labels, in a "select" many of them; `placeholder`: for texts."""
 
     label: str
     names: tuple[str, ...]
-    kind: Literal["choices", "choice", "days", "amounts", "text"] = "text"
+    kind: Literal["choices", "choice", "select", "days", "amounts", "pair", "text"] = "text"
     options: Sequence[tuple[str, str]] = ()
     placeholder: str = ""
 
@@ -31,10 +31,11 @@ class Filter:
 
 @dataclass(frozen=True, slots=True)
 class Tab:
-    """A quick filter. `query`: the parameters that it sets; `count`: how many there are, where a counter knows."""
+    """A quick filter. `query`: the parameters that it sets, some to several values; `count`: how many there are, where a
+    counter knows."""
 
     label: str
-    query: Mapping[str, str]
+    query: Mapping[str, str | tuple[str, ...]]
     count: int | None = None
 
 
@@ -75,7 +76,9 @@ class Listed:
     def is_open(self, tab: Tab) -> bool:
         """Whether a tab is the one that is shown."""
         names = {name for each in self.tabs for name in each.query}
-        return {name: value for name in names if (value := self.visit.query.one(name))} == dict(tab.query)
+        asked = {name: set(filter(None, self.visit.query.get(name, []))) for name in names}
+        wanted = {name: {value} if isinstance(value, str) else set(value) for name, value in tab.query.items()}
+        return {name: values for name, values in asked.items() if values} == wanted
 
     def tab_address(self, tab: Tab) -> str:
         """Where a tab leads."""

@@ -84,6 +84,7 @@ _REFUSALS: Mapping[str, str] = {
     "cannot_refund_unpaid_invoice": "Nothing of this invoice was paid, so nothing can be refunded.",
     "does_not_match_item_amounts": "Credit and refund together must be the items with their tax.",
     "total_amount_must_be_positive": "Choose at least one fee with an amount above 0.",
+    "fees_not_found": "Add at least one fee.",
     "customer_not_found": "There is no such customer.",
     "wallet_not_found": "There is no such wallet.",
     "wallet_is_terminated": "This wallet has ended.",

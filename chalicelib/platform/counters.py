@@ -5,40 +5,55 @@ id, and read by one query.
 
 Items
     pk                          sk        what it is
-    <org>#count#<list>          <00..15>  {"all": n, "status=active": n, ...}
+    <org>#count#<list>          <00..15>            {"all": n, "status=active": n, ...}
+    <org>#count#<list>          !<month>#<00..15>   the same of one month; they stand before the others, the latest next to them
 """
 
+from collections import defaultdict
 from collections.abc import Mapping
 
 from pynamodb.expressions.operand import Path
 
 from chalicelib import limits
-from chalicelib.platform import rows
+from chalicelib.platform import dynamodb, rows
 from chalicelib.platform.ids import OrganizationId, key, shard
 from chalicelib.platform.rows import Row
 from chalicelib.platform.unit import Write
 
 
-def moved(organization_id: OrganizationId, list_name: str, object_id: str, changes: Mapping[str, int]) -> list[Write]:
-    """The action (none, when nothing changes) that adds `changes` to a list's totals."""
+def moved(
+    organization_id: OrganizationId, list_name: str, object_id: str, changes: Mapping[str, int], *, month: str = ""
+) -> list[Write]:
+    """The action (none, when nothing changes) that adds `changes` to a list's totals, or to those of one of its months."""
     real = {name: number for name, number in changes.items() if number}
     if not real:
         return []
-    place = key(organization_id, "count", list_name), f"{shard(object_id, limits.COUNTER_SPREAD):02d}"
+    part = f"{shard(object_id, limits.COUNTER_SPREAD):02d}"
+    place = key(organization_id, "count", list_name), f"!{month}#{part}" if month else part
     return [Row.change(place, *(Path([name]).add(number) for name, number in real.items()))]
-
-
-def totals(organization_id: OrganizationId, list_name: str) -> dict[str, int]:
-    """All totals of a list, by name; in one request."""
-    found: dict[str, int] = {}
-    for item in rows.page(key(organization_id, "count", list_name)).items:
-        for name, value in item.items():
-            if "N" in value:
-                found[name] = found.get(name, 0) + int(value["N"])
-    return found
 
 
 def total(organization_id: OrganizationId, list_name: str, name: str = "all") -> int:
     """Number of objects in a list, or in the part of it named `name`."""
-    items = rows.page(key(organization_id, "count", list_name)).items  # All fit in one request by far.
-    return sum(int(item[name]["N"]) for item in items if name in item)
+    return totals(organization_id, list_name).get(name, 0)
+
+
+def totals(organization_id: OrganizationId, list_name: str, *, month: str = "") -> Mapping[str, int]:
+    """All totals of a list by name, with those of one of its months; a page reads them once."""
+    pk = key(organization_id, "count", list_name)
+    if not month:
+        return dynamodb.once(("count", pk), lambda: _sums(pk, ""))
+    found = dynamodb.once(("count", pk, month), lambda: _sums(pk, month))
+    dynamodb.once(("count", pk), lambda: found)  # The list's own are among them.
+    return found
+
+
+def _sums(pk: str, month: str) -> dict[str, int]:
+    sums: defaultdict[str, int] = defaultdict(int)
+    within = Row.sk.between(f"!{month}#" if month else "0", "~")
+    for item in rows.page(pk, within=within).items:  # All fit in one request by far.
+        sk = item["sk"]["S"]
+        for name, value in item.items() if sk[0] != "!" or sk.startswith(f"!{month}#") else ():
+            if "N" in value:
+                sums[name] += int(value["N"])
+    return dict(sums)

@@ -10,12 +10,14 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from chalicelib.domain.error_codes import ErrorCode
 from chalicelib.domain.errors import Invalid
 from chalicelib.platform import aws, busy
 from chalicelib.platform.busy import Busy
+
+T = TypeVar("T")
 
 Key = tuple[str, str]
 RawItem = Mapping[str, Any]
@@ -119,8 +121,8 @@ def _bytes_of(text: str) -> int:
 
 # Reading.
 
-# Items that a page has read, by table and key; None where nobody asked to remember any.
-_remembered: ContextVar[dict[tuple[str, Key], RawItem | None] | None] = ContextVar("remembered", default=None)
+# Items that a page has read, by table and key, and results of `once`, by name; None where nobody asked to remember any.
+_remembered: ContextVar[dict[Any, Any] | None] = ContextVar("remembered", default=None)
 
 
 @contextlib.contextmanager
@@ -134,6 +136,17 @@ def remembering() -> Iterator[None]:
         _remembered.reset(token)
 
 
+def once(name: tuple[str, ...], read: Callable[[], T]) -> T:
+    """What a read gives; inside of `remembering` what it gave the first time, under a name that no other read has."""
+    known = _remembered.get()
+    if known is None:
+        return read()
+    if name not in known:
+        known[name] = read()
+    found: T = known[name]
+    return found
+
+
 def _forget() -> None:
     known = _remembered.get()
     if known:
@@ -144,7 +157,8 @@ def get(table: str, key: Key, *, use: str = "standard") -> RawItem | None:
     """The item under a key, read consistently."""
     known = _remembered.get()
     if known is not None and (table, key) in known:
-        return known[table, key]
+        remembered: RawItem | None = known[table, key]
+        return remembered
     found = aws.client("dynamodb", use).get_item(TableName=table, Key=raw_key(key), ConsistentRead=True)
     item: RawItem | None = found.get("Item")
     if known is not None:

@@ -15,7 +15,7 @@ from chalicelib.console.visit import Page, Redirect, Visit
 from chalicelib.domain.error_codes import ErrorCode
 from chalicelib.domain.errors import Conflict, NotFound
 from chalicelib.domain.money import CURRENCIES
-from chalicelib.platform.collection import Catalog, Record
+from chalicelib.platform.collection import Catalog
 from chalicelib.platform.http.inside import path_of
 from chalicelib.platform.listing import Wanted
 
@@ -138,7 +138,7 @@ def currencies() -> Options:
     return [(each, each) for each in sorted(CURRENCIES)]
 
 
-def choices(visit: Visit, catalog: Catalog[Any]) -> list[Record]:
+def choices(visit: Visit, catalog: Catalog[Any]) -> list[Any]:
     """The newest objects of a catalog, to choose some."""
     found, _ = catalog.page(visit.organization.id, Wanted(1, CHOICES))
     return list(found)

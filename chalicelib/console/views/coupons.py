@@ -210,7 +210,7 @@ def delete(visit: Visit) -> Page | Redirect:
 
 def _active(visit: Visit, record: Coupon) -> int:
     """How many active applications it has."""
-    query = {"coupon_code": record.code, "status": "active", "per_page": 1}
+    query: dict[str, Any] = {"coupon_code": record.code, "status": "active", "per_page": 1}
     return int(visit.api.get("/applied_coupons", query)["meta"]["total_count"])
 
 

@@ -21,6 +21,7 @@ from chalicelib.features.webhooks import service as webhooks
 from chalicelib.platform import agenda, schema
 from chalicelib.platform.agenda import Task
 from chalicelib.platform.clock import OrganizationRef
+from chalicelib.platform.dynamodb import Key
 from chalicelib.platform.ids import CustomerId, OrganizationId, TaxId, new_id
 from chalicelib.platform.retry import retrying
 from chalicelib.platform.unit import Unit, Write
@@ -81,6 +82,11 @@ def get(organization_id: OrganizationId, customer_id: CustomerId) -> Customer | 
 def get_many(organization_id: OrganizationId, ids: Sequence[CustomerId]) -> dict[str, Customer]:
     """The customers under these ids, deleted or not."""
     return CUSTOMERS.get_many(organization_id, ids)
+
+
+def key_of(organization_id: OrganizationId, customer_id: CustomerId) -> Key:
+    """The key of a customer, for who reads it together with other items."""
+    return CUSTOMERS.key(organization_id, customer_id)
 
 
 def items_of(organization_id: OrganizationId, customer_id: CustomerId) -> CustomerItems:

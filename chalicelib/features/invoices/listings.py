@@ -1,16 +1,17 @@
 """The list of invoices and its filters. Source: rules/invoices 1."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import get_args
 
 from chalicelib import limits
 from chalicelib.features.customers import service as customers
-from chalicelib.features.invoices import store
+from chalicelib.features.invoices import figures, store
+from chalicelib.features.invoices.figures import LIST
 from chalicelib.features.invoices.records import VISIBLE, Invoice, InvoiceType, PaymentStatus
 from chalicelib.features.invoices.store import InvoiceRow
 from chalicelib.platform import counters, listing, parameters
 from chalicelib.platform.http import Call
-from chalicelib.platform.ids import CustomerId, key
+from chalicelib.platform.ids import CustomerId, OrganizationId, key
 
 # What an invoice was settled by, and the field that tells how much of it.
 _SETTLED_BY = {"payment": "total_paid_amount_cents", "credit_note": "offset_amount_cents"}
@@ -37,13 +38,12 @@ def page(call: Call, customer_id: CustomerId | None = None) -> tuple[list[Invoic
     if payment_statuses:
         chosen.one_of("payment_status", payment_statuses)
     total: Callable[[], int] | None = None
-    if customer_id is None and not narrowed and not (statuses and payment_statuses):
-        names = [f"status={s}" for s in statuses] or [f"payment_status={s}" for s in payment_statuses] or ["all"]
-        total = lambda: sum(counters.total(organization_id, "invoice", name) for name in names)  # noqa: E731
+    if customer_id is None and not narrowed:
+        total = _total(organization_id, statuses, payment_statuses)
     wanted = listing.Listing(
         organization_id,
         InvoiceRow,
-        key(organization_id, store.LIST) if customer_id is None else store.owner_pk(organization_id, customer_id),
+        key(organization_id, LIST) if customer_id is None else store.owner_pk(organization_id, customer_id),
         index="list" if customer_id is None else "owner",
         between=_dates(call),
         where=chosen.conditions,
@@ -51,6 +51,20 @@ def page(call: Call, customer_id: CustomerId | None = None) -> tuple[list[Invoic
     )
     found, meta = listing.read(wanted, listing.wanted(call))
     return [row.value for row in found], meta
+
+
+def _total(
+    organization_id: OrganizationId, statuses: Sequence[str], payment_statuses: Sequence[str]
+) -> Callable[[], int] | None:
+    """The total of a list by status, from counters; None where there are none of it."""
+    if statuses and payment_statuses:
+        finals = figures.finals(organization_id) if statuses == ["finalized"] else None
+        if finals is None:
+            return None
+        number = sum(finals[each] for each in payment_statuses)
+        return lambda: number
+    names = [f"status={s}" for s in statuses] or [f"payment_status={s}" for s in payment_statuses] or ["all"]
+    return lambda: sum(counters.totals(organization_id, LIST).get(name, 0) for name in names)
 
 
 def _filters(call: Call) -> listing.Filter:

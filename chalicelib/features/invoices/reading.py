@@ -2,8 +2,12 @@
 
 from collections.abc import Iterable, Iterator
 
+from chalicelib.features.customers import service as customers
 from chalicelib.features.invoices import store
 from chalicelib.features.invoices.records import Fee, Invoice
+from chalicelib.features.plans import service as plans
+from chalicelib.features.subscriptions import reading as subscription_reading
+from chalicelib.platform import rows
 from chalicelib.platform.ids import CustomerId, InvoiceId, OrganizationId
 from chalicelib.platform.unit import Write
 
@@ -11,6 +15,19 @@ from chalicelib.platform.unit import Write
 def get(organization_id: OrganizationId, invoice_id: InvoiceId) -> Invoice | None:
     """The invoice under an id, whatever its state."""
     return store.get(organization_id, invoice_id)
+
+
+def read_ahead(organization_id: OrganizationId, invoice: Invoice) -> None:
+    """Read an invoice's customer, subscriptions and plans in one request, for a page that shows it whole: where reads are
+    remembered, nobody asks for them again."""
+    subscriptions = list(dict.fromkeys(period.subscription_id for period in invoice.periods))
+    rows.find_many_values(
+        [
+            customers.key_of(organization_id, invoice.customer_id),
+            *subscription_reading.keys_of(organization_id, invoice.customer_id, subscriptions),
+            *(plans.CATALOG.key(organization_id, each) for each in {period.plan_id for period in invoice.periods}),
+        ]
+    )
 
 
 def get_many(organization_id: OrganizationId, ids: Iterable[InvoiceId]) -> dict[InvoiceId, Invoice]:

@@ -114,8 +114,8 @@ class Invoice(Record):
     """One invoice. `build`: the fee revision that counts; `timezone`: the customer's, as it was when billed;
     `customer_search`: the customer's names, by which lists find it; `note_ids`: the credit notes on it, in their order;
     `credited`: exact cents given back so far by fee; `noted`: the sums of these notes; `credits`: the parts taken of other
-    invoices' notes; `coupons`: of applied coupons; `payments`: how many payments were recorded; `purchase_id`: the purchase of
-    credits that a credit invoice bills."""
+    invoices' notes; `coupons`: of applied coupons; `payments`: how many payments were recorded; `paid_on`: the organization's
+    day on which its payment succeeded; `purchase_id`: the purchase of credits that a credit invoice bills."""
 
     id: InvoiceId
     customer_id: CustomerId
@@ -147,6 +147,7 @@ class Invoice(Record):
     build: str
     finalized_at: datetime | None = None
     voided_at: datetime | None = None
+    paid_on: date | None = None
     payment_overdue: bool = False
     payment_dispute_lost_at: datetime | None = None
     metadata: tuple[MetadataPair, ...] = ()

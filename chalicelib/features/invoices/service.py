@@ -9,7 +9,7 @@ from chalicelib import limits
 from chalicelib.domain.error_codes import ErrorCode, Resource
 from chalicelib.domain.errors import Forbidden, Invalid, NotAllowed, NotFound, merge
 from chalicelib.features.documents import orders
-from chalicelib.features.invoices import overdue, purchases, store, whole
+from chalicelib.features.invoices import figures, overdue, purchases, store, whole
 from chalicelib.features.invoices.parts import MetadataPair
 from chalicelib.features.invoices.records import Invoice, PaymentStatus
 from chalicelib.features.organizations import service as organizations
@@ -94,8 +94,9 @@ def changed(organization_id: OrganizationId, old: Invoice, new: Invoice, *, now:
     """The change of an issued invoice, whether it was asked for, paid or offset: the one place that knows what follows from
     another payment status: its message, and of a credit invoice the settlement of what it purchased. A paid invoice is not
     overdue. Source: rules/invoices 10."""
-    organization = organizations.get(organization_id).ref
-    new, followed = overdue.followed(organization, old, new, now=now)
+    own = organizations.get(organization_id)
+    organization = own.ref
+    new, followed = overdue.followed(organization, old, figures.dated(new, old, own.timezone, now=now), now=now)
     tasks: list[Task] = []
     if new.payment_status != old.payment_status:
         tasks = [_status_message(organization, old, new, now=now), *settle_tasks(organization, new, now=now)]

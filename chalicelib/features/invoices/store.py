@@ -11,7 +11,7 @@ Access patterns
     1 get(org, id)              GetItem   consistent
     2 fees_of(org, invoice)     Query     consistent, one fee revision
     3 write_fees(...)           BatchWrite under a new fee revision; leftovers of a crash are never read
-    4 create_actions / replace_actions    part of the issuing transaction, with totals
+    4 create_actions / replace_actions    part of the issuing transaction, with totals and figures
     5 listings.page(call)       Query     index list or owner
     6 drafts_of(org, customer)  Query     index owner, then BatchGet, consistent
     7 of_customer(org, ...)     Query     index owner: all visible ones
@@ -23,8 +23,11 @@ Access patterns
 """
 
 import itertools
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 
+from chalicelib.features.invoices import figures
+from chalicelib.features.invoices.figures import LIST
 from chalicelib.features.invoices.records import Fee, Invoice
 from chalicelib.platform import counters, rows
 from chalicelib.platform.attributes import RecordAttribute
@@ -34,8 +37,6 @@ from chalicelib.platform.ids import CustomerId, InvoiceId, OrganizationId, key
 from chalicelib.platform.rows import Listed, Owned, Row, Searched
 from chalicelib.platform.timestamps import stamp
 from chalicelib.platform.unit import Write
-
-LIST = "invoice"
 
 
 class InvoiceRow(RecordRow, Listed, Owned, Searched):
@@ -118,16 +119,12 @@ def write_fees(organization_id: OrganizationId, invoice_id: InvoiceId, build: st
 
 def create_actions(organization_id: OrganizationId, invoice: Invoice) -> list[Write]:
     """Store a new invoice; refused where one of this id stands already."""
-    created = _row(organization_id, invoice).create()
-    return [created, *counters.moved(organization_id, LIST, invoice.id, _totals(invoice, 1))]
+    return [_row(organization_id, invoice).create(), *_counted(organization_id, None, invoice)]
 
 
 def replace_actions(organization_id: OrganizationId, old: Invoice, new: Invoice) -> list[Write]:
     """Replace `old` by `new`, under its optimistic lock."""
-    replaced = _row(organization_id, new).replace(old.version)
-    before, after = _totals(old, -1), _totals(new, 1)
-    changes = {name: before.get(name, 0) + after.get(name, 0) for name in {**before, **after}}
-    return [replaced, *counters.moved(organization_id, LIST, old.id, changes)]
+    return [_row(organization_id, new).replace(old.version), *_counted(organization_id, old, new)]
 
 
 def check_action(organization_id: OrganizationId, seen: Invoice) -> Write:
@@ -155,12 +152,29 @@ def _fee_rows(
     return InvoiceFeeRow.select(pk, within=InvoiceFeeRow.sk.startswith(f"fee#{invoice.build}#"), limit=limit)
 
 
-def _totals(invoice: Invoice, number: int) -> dict[str, int]:
-    """The totals that a visible invoice belongs to."""
+def _counted(organization_id: OrganizationId, old: Invoice | None, new: Invoice) -> list[Write]:
+    """The actions that bring the totals of the list, and the figures, in line."""
+    changes: defaultdict[str, defaultdict[str, int]] = defaultdict(lambda: defaultdict(int))
+    for invoice, sign in ((old, -1), (new, 1)):
+        for month, sums in _totals(invoice) if invoice is not None else ():
+            for name, number in sums.items():
+                changes[month][name] += sign * number
+    return [
+        write
+        for month, sums in changes.items()
+        for write in counters.moved(organization_id, LIST, new.id, sums, month=month)
+    ]
+
+
+def _totals(invoice: Invoice) -> Iterator[tuple[str, dict[str, int]]]:
+    """The totals that a visible invoice belongs to: those of the list (""), and of the month in which it was paid."""
     if not invoice.visible:
-        return {}
+        return
     names = ("all", f"status={invoice.status}", f"payment_status={invoice.payment_status}")
-    return dict.fromkeys(names, number)
+    yield "", dict.fromkeys(names, 1) | figures.totals(invoice)
+    paid = figures.paid(invoice)
+    if paid is not None:
+        yield paid
 
 
 def _row(organization_id: OrganizationId, invoice: Invoice) -> InvoiceRow:

@@ -22,7 +22,7 @@ from chalicelib.features.credits.credit import Taken
 from chalicelib.features.credits.open_notes import NoteChange
 from chalicelib.features.customers import service as customers
 from chalicelib.features.customers.records import BillingState
-from chalicelib.features.invoices import overdue
+from chalicelib.features.invoices import figures, overdue
 from chalicelib.features.invoices import service as invoices
 from chalicelib.features.invoices import store as invoice_store
 from chalicelib.features.invoices.parts import CouponPart, CreditPart
@@ -118,7 +118,7 @@ def carry_out(issue: Issue, *, now: datetime) -> None:
         invoice_store.write_fees(ref.id, invoice.id, invoice.build, issue.fees)
     Unit(
         [
-            *_invoice_actions(issue),
+            *_invoice_actions(issue, now=now),
             *customers.billing_actions(ref, context.state, issue.state, now=now),
             *issue.numbering,
             *credits.actions(ref.id, issue.taken, issue.notes),
@@ -164,13 +164,15 @@ def _with_notes(issue: Issue, *, now: datetime) -> Issue:
     return replace(issue, invoice=invoice, notes=changes)
 
 
-def _invoice_actions(issue: Issue) -> list[Write]:
+def _invoice_actions(issue: Issue, *, now: datetime) -> list[Write]:
     organization_id = issue.context.organization.id
     if issue.invoice is None:
         return []
+    # One that was paid before it was shown is dated already.
+    invoice = figures.dated(issue.invoice, issue.replaces, issue.context.organization.timezone, now=now)
     if issue.replaces is not None:
-        return invoice_store.replace_actions(organization_id, issue.replaces, issue.invoice)
-    return invoice_store.create_actions(organization_id, issue.invoice)
+        return invoice_store.replace_actions(organization_id, issue.replaces, invoice)
+    return invoice_store.create_actions(organization_id, invoice)
 
 
 def _announcements(issue: Issue, *, now: datetime) -> list[Task]:

@@ -14,12 +14,15 @@ from chalicelib.domain.invoicing.taxes import TaxRate, fee_taxes
 from chalicelib.domain.money import decimal_string
 from chalicelib.features.add_ons import service as add_ons
 from chalicelib.features.add_ons.records import AddOn
+from chalicelib.features.customers import serializer as customer_serializer
 from chalicelib.features.customers import service as customers
 from chalicelib.features.customers import store as customer_store
-from chalicelib.features.invoices import store
+from chalicelib.features.customers.records import Customer
+from chalicelib.features.invoices import serializer, store
 from chalicelib.features.invoices.parts import AppliedTaxPart
 from chalicelib.features.invoices.records import Fee, Invoice
 from chalicelib.features.invoicing import compose, issue_transaction
+from chalicelib.features.invoicing.issue_transaction import Issue
 from chalicelib.features.invoicing.schemas import FeeInput, OneOffInput
 from chalicelib.features.organizations import service as organizations
 from chalicelib.features.rating import billing_context, tax_resolver
@@ -27,36 +30,84 @@ from chalicelib.features.rating.billing_context import BillingContext
 from chalicelib.features.taxes import service as taxes
 from chalicelib.platform import schema
 from chalicelib.platform.clock import OrganizationRef
-from chalicelib.platform.ids import FeeId, InvoiceId, OrganizationId, TaxId, derived_id, new_id
+from chalicelib.platform.ids import CustomerId, FeeId, InvoiceId, OrganizationId, TaxId, derived_id, new_id
 from chalicelib.platform.retry import retrying
 
 
-def create(organization: OrganizationRef, values: Mapping[str, Any], *, now: datetime) -> Invoice:
-    """A final invoice of add-ons; nothing is kept of a refused one.
+def findings(fee: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What is wrong with one fee of a request, by field. A request says of all its fees together what is wrong."""
+    try:
+        schema.parse(FeeInput, fee)
+    except Invalid as error:
+        return error.details
+    return {}
+
+
+def create(
+    organization: OrganizationRef, values: Mapping[str, Any], *, now: datetime, invoice_id: InvoiceId | None = None
+) -> Invoice:
+    """A final invoice of add-ons; nothing is kept of a refused one. `invoice_id`: the id to use, where the same request may
+    come twice: the second finds the invoice of the first.
 
     Raises: Invalid; NotFound for an unknown customer, add-on or tax, or without fees; ChangedMeanwhile.
     """
-    request = schema.parse(OneOffInput, values)
-    customer = customers.find(organization.id, request.external_customer_id)
-    if not request.fees:
-        raise NotFound(Resource.FEES)
-    if len(request.fees) > limits.ONE_OFF_FEES_MAX:
-        raise Invalid.field("fees", ErrorCode.INVALID_COUNT)
-    invoice_id = InvoiceId(new_id())
+    request, customer_id = _understood(organization.id, values)
+    own_id = invoice_id or InvoiceId(new_id())
 
     def attempt() -> Invoice:
-        own = organizations.get(organization.id)
-        context = billing_context.read(own, customer_store.everything_of(own.id, customer.id))
-        if context.customer.deleted_at is not None:
-            raise NotFound(Resource.CUSTOMER)
-        return _issue(context, request, invoice_id, now=now)
+        made = store.get(organization.id, own_id) if invoice_id else None
+        return made or _issue(_context(organization.id, customer_id), request, own_id, now=now)
 
     return retrying(attempt, Resource.INVOICE)
 
 
+def preview(organization: OrganizationRef, values: Mapping[str, Any], *, now: datetime) -> dict[str, Any]:
+    """The invoice that `create` would make, as the API shows it; nothing is stored, and it has no number.
+
+    Raises: what `create` raises.
+    """
+    request, customer_id = _understood(organization.id, values)
+    context = _context(organization.id, customer_id)
+    issue, _ = _composed(context, request, InvoiceId(new_id()), now=now)
+    assert issue.invoice is not None, "fees make an invoice"
+    shown = customer_serializer.show_all(context.organization, [context.customer])[0]
+    return serializer.extended(issue.invoice.model_copy(update={"number": ""}), shown, [], issue.fees)
+
+
+def _understood(organization_id: OrganizationId, values: Mapping[str, Any]) -> tuple[OneOffInput, CustomerId]:
+    request = schema.parse(OneOffInput, values)
+    customer = customers.find(organization_id, request.external_customer_id)
+    if not request.fees:
+        raise NotFound(Resource.FEES)
+    if len(request.fees) > limits.ONE_OFF_FEES_MAX:
+        raise Invalid.field("fees", ErrorCode.INVALID_COUNT)
+    return request, customer.id
+
+
+def _context(organization_id: OrganizationId, customer_id: CustomerId) -> BillingContext:
+    own = organizations.get(organization_id)
+    context = billing_context.read(own, customer_store.everything_of(own.id, customer_id))
+    if context.customer.deleted_at is not None:
+        raise NotFound(Resource.CUSTOMER)
+    return context
+
+
 def _issue(context: BillingContext, request: OneOffInput, invoice_id: InvoiceId, *, now: datetime) -> Invoice:
     own = context.organization
-    known = _add_ons_of(own.id, request.fees)
+    issue, billed = _composed(context, request, invoice_id, now=now)
+    adopted = [] if billed == context.customer else [customers.replace_action(own.id, context.customer, billed)]
+    state = issue.state.model_copy(update={"attached": True})
+    issue_transaction.carry_out(replace(issue, state=state, actions=adopted), now=now)
+    stored = store.get(own.id, invoice_id)
+    assert stored is not None, "it was just written"
+    return stored
+
+
+def _composed(
+    context: BillingContext, request: OneOffInput, invoice_id: InvoiceId, *, now: datetime
+) -> tuple[Issue, Customer]:
+    """The issue, and the customer with the currency that it is billed in from now on."""
+    known = _add_ons_of(context.organization.id, request.fees)
     first = known[request.fees[0].add_on_code]
     currency = request.currency or context.customer.currency or first.amount_currency
     billed = customers.check_currency(context.customer, currency)
@@ -67,13 +118,7 @@ def _issue(context: BillingContext, request: OneOffInput, invoice_id: InvoiceId,
         raise Invalid.field("currency", ErrorCode.CURRENCIES_DOES_NOT_MATCH)
     fees = _fees(context, request, known, currency, invoice_id, now=now)
     invoice = compose.without_grace(context, "one_off", fees, currency, invoice_id, now=now)
-    issue = issue_transaction.finalized(replace(context, credits=()), invoice, fees, now=now)
-    adopted = [] if billed == context.customer else [customers.replace_action(own.id, context.customer, billed)]
-    state = issue.state.model_copy(update={"attached": True})
-    issue_transaction.carry_out(replace(issue, state=state, actions=adopted), now=now)
-    stored = store.get(own.id, invoice_id)
-    assert stored is not None, "it was just written"
-    return stored
+    return issue_transaction.finalized(replace(context, credits=()), invoice, fees, now=now), billed
 
 
 def _add_ons_of(organization_id: OrganizationId, fees: Sequence[FeeInput]) -> dict[str, AddOn]:

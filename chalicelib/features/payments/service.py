@@ -27,20 +27,26 @@ from chalicelib.platform.unit import Unit, Write
 PRINT = agenda.kind("print_payment_receipt", rank=97, real_time=True, queue="documents")
 
 
-def record(organization: OrganizationRef, values: Mapping[str, Any], *, now: datetime) -> tuple[Payment, list[Task]]:
-    """Record a payment that was made by hand; returns it and the tasks to push. Source: rules/invoices 10.
+def record(
+    organization: OrganizationRef, values: Mapping[str, Any], *, now: datetime, payment_id: PaymentId | None = None
+) -> tuple[Payment, list[Task]]:
+    """Record a payment that was made by hand; returns it and the tasks to push. `payment_id`: the id to use, where the same
+    request may come twice: the second finds the payment of the first. Source: rules/invoices 10.
 
     Raises: Invalid, also for more than is due; NotFound; Forbidden, where the invoice is not final or its wallet has ended;
         ChangedMeanwhile.
     """
     request = schema.parse(PaymentInput, {"amount_cents": None, **values})
-    payment_id, receipt_id = PaymentId(new_id()), PaymentReceiptId(new_id())
+    own_id, receipt_id = payment_id or PaymentId(new_id()), PaymentReceiptId(new_id())
 
     def attempt() -> tuple[Payment, list[Task]]:
+        made = store.get(organization.id, own_id) if payment_id else None
+        if made is not None:
+            return made, []
         invoice = _payable(organization.id, InvoiceId(request.invoice_id), request.amount_cents)
         held = purchases.receiving(organization.id, invoice, now=now)
         payment = Payment(
-            id=payment_id,
+            id=own_id,
             created_at=now,
             updated_at=now,
             invoice_id=invoice.id,

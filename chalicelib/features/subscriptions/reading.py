@@ -7,6 +7,7 @@ from chalicelib.domain.errors import NotFound
 from chalicelib.features.customers.items import CustomerItems
 from chalicelib.features.subscriptions import store
 from chalicelib.features.subscriptions.records import Live, Subscription
+from chalicelib.platform.dynamodb import Key
 from chalicelib.platform.ids import CustomerId, OrganizationId, SubscriptionId
 
 
@@ -42,6 +43,11 @@ def get_many(
 ) -> list[Subscription]:
     """Those of a customer's subscriptions that exist, in the order of `ids`, read consistently in one request."""
     return store.get_many(organization_id, customer_id, ids)
+
+
+def keys_of(organization_id: OrganizationId, customer_id: CustomerId, ids: Sequence[SubscriptionId]) -> list[Key]:
+    """The keys of a customer's subscriptions, for who reads them together with other items."""
+    return store.keys_of(organization_id, customer_id, ids)
 
 
 def among(items: CustomerItems) -> list[Subscription]:

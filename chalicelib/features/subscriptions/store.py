@@ -18,6 +18,7 @@ Access patterns
     8 among(items)                      -         what customers.store.everything_of read
     9 listings.page(call)               Query     index list or owner, or under the customer's key
    10 find_anywhere(org, id)            Query     index list: all of it
+   11 keys_of(org, customer, ids)       -         for who reads several kinds of items in one BatchGet
 """
 
 from collections import Counter
@@ -79,7 +80,7 @@ def get_many(
     organization_id: OrganizationId, customer_id: CustomerId, ids: Sequence[SubscriptionId]
 ) -> list[Subscription]:
     """Existing subscriptions of a customer, in the order of `ids`, read consistently in one request."""
-    keys = [(customer_pk(organization_id, customer_id), f"sub#{subscription_id}") for subscription_id in ids]
+    keys = keys_of(organization_id, customer_id, ids)
     found = SubscriptionRow.find_many(keys)
     return [found[place].value for place in keys if place in found]
 
@@ -138,6 +139,11 @@ def hand_over_action(organization_id: OrganizationId, old: Subscription, new: Su
 def release_action(organization_id: OrganizationId, subscription: Subscription) -> Write:
     """Free the external id."""
     return _live_row(organization_id, subscription).remove(LiveRow.subscription_id == subscription.id)
+
+
+def keys_of(organization_id: OrganizationId, customer_id: CustomerId, ids: Sequence[SubscriptionId]) -> list[Key]:
+    """The keys of a customer's subscriptions."""
+    return [(customer_pk(organization_id, customer_id), f"sub#{subscription_id}") for subscription_id in ids]
 
 
 def _live_key(organization_id: OrganizationId, external_id: str) -> Key:

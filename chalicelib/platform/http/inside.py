@@ -54,12 +54,20 @@ class Client:
         """Remove."""
         return self.request("DELETE", path, None, query)
 
+    def check_may_change(self) -> None:
+        """Refuse a change that goes by a service, as the API would, while the organization's clock moves.
+
+        Raises: Conflict.
+        """
+        if self.advancing:
+            raise Conflict(ErrorCode.TEST_CLOCK_ADVANCING)
+
     def request(self, method: str, path: str, body: Any, query: Query | None) -> Any:
         """The body of the answer to a request."""
         segments = [unquote(segment) for segment in path.strip("/").split("/")]
         endpoint = endpoints.find(method, segments)
-        if self.advancing and method != "GET" and not endpoint.while_advancing:
-            raise Conflict(ErrorCode.TEST_CLOCK_ADVANCING)
+        if method != "GET" and not endpoint.while_advancing:
+            self.check_may_change()
         call = Call(
             organization=self.organization,
             now=self.now,
