@@ -123,6 +123,7 @@ _REFUSALS: Mapping[str, str] = {
     "too_many_attempts": "There were too many attempts. Wait a while, then try again.",
     "cannot_revoke_own_membership": "You cannot remove yourself.",
     "does_not_match": "Both passwords must be the same.",
+    "confirmation_does_not_match": "Type it exactly as it stands above.",
 }
 
 # Of states and enumerations, where the word is not merely the value with spaces.

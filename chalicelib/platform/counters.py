@@ -11,26 +11,35 @@ Items
 
 from collections import defaultdict
 from collections.abc import Mapping
+from dataclasses import replace
 
 from pynamodb.expressions.operand import Path
 
 from chalicelib import limits
 from chalicelib.platform import dynamodb, rows
+from chalicelib.platform.dynamodb import Key
 from chalicelib.platform.ids import OrganizationId, key, shard
 from chalicelib.platform.rows import Row
-from chalicelib.platform.unit import Write
+from chalicelib.platform.unit import Sums, Write
 
 
 def moved(
     organization_id: OrganizationId, list_name: str, object_id: str, changes: Mapping[str, int], *, month: str = ""
 ) -> list[Write]:
     """The action (none, when nothing changes) that adds `changes` to a list's totals, or to those of one of its months."""
+    part = f"{shard(object_id, limits.COUNTER_SPREAD):02d}"
+    place = key(organization_id, "count", list_name), f"!{month}#{part}" if month else part
+    return moved_at(place, changes)
+
+
+def moved_at(place: Key, changes: Mapping[str, int]) -> list[Write]:
+    """The action (none, when nothing changes) that adds `changes` to the counters of the item under a key. A unit joins those
+    of one item."""
     real = {name: number for name, number in changes.items() if number}
     if not real:
         return []
-    part = f"{shard(object_id, limits.COUNTER_SPREAD):02d}"
-    place = key(organization_id, "count", list_name), f"!{month}#{part}" if month else part
-    return [Row.change(place, *(Path([name]).add(number) for name, number in real.items()))]
+    change = Row.change(place, *(Path([name]).add(number) for name, number in real.items()))
+    return [replace(change, sums=Sums(place, real, moved_at))]
 
 
 def total(organization_id: OrganizationId, list_name: str, name: str = "all") -> int:

@@ -2,6 +2,8 @@
 
 import pytest
 
+from chalicelib import limits
+from chalicelib.platform import counters
 from tests.support.story import Story
 
 
@@ -239,6 +241,21 @@ def test_the_options_of_an_end(aws, query, credited, offset, invoices):
     first = story.invoices()[0]
     assert first["total_offsetted_credit_note_amount_cents"] == offset
     assert first["total_due_amount_cents"] == 2000 - offset
+
+
+def test_an_end_may_settle_one_invoice_and_issue_another_that_are_counted_in_one_item(aws, monkeypatch):
+    monkeypatch.setattr(limits, "COUNTER_SPREAD", 1)
+    story = Story.begin()
+    plans(story, p20=True)
+    story.travel("2024-05-01T00:00:00Z")
+    story.subscribe("p20")
+    story.travel("2024-05-11T10:00:00Z")
+    first = story.invoices()[0]["lago_id"]
+    story.ok("POST", "/payments", {"payment": {"invoice_id": first, "amount_cents": 710, "reference": "by hand"}})
+    story.terminate(query="?on_termination_credit_note=offset")
+    assert [each["payment_status"] for each in story.invoices()] == ["succeeded", "succeeded"]
+    totals = [counters.total(story.ref.id, "invoice", f"payment_status={each}") for each in ("pending", "succeeded")]
+    assert totals == [0, 2]
 
 
 def test_what_an_end_must_not_be_asked(aws):

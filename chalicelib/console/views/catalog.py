@@ -146,7 +146,7 @@ def choices(visit: Visit, catalog: Catalog[Any]) -> list[Any]:
 
 def options(visit: Visit, catalog: Catalog[Any], chosen: Sequence[str] = ()) -> Options:
     """The codes and names of what can be chosen from; what is chosen is among it, however old."""
-    named = [(str(catalog.code(each)), str(each.name)) for each in choices(visit, catalog)]  # type: ignore[attr-defined]
+    named = [(str(catalog.code(each)), str(each.name)) for each in choices(visit, catalog)]
     known = {code for code, _ in named}
     return [*named, *((code, code) for code in chosen if code and code not in known)]
 

@@ -1,13 +1,120 @@
 """Customers: the list, and one customer with its tabs."""
 
-from chalicelib.console import lists
-from chalicelib.console.lists import Filter
-from chalicelib.console.visit import Page, Visit
-from chalicelib.domain.money import CURRENCIES
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
-_FILTERS = (Filter("Currency", ("currencies",), "choices", [(each, each) for each in sorted(CURRENCIES)]),)
+from chalicelib.console import choices, lists
+from chalicelib.console.lists import Filter, Listed
+from chalicelib.console.views import customer_overview
+from chalicelib.console.visit import Page, Visit
+from chalicelib.domain.error_codes import Resource
+from chalicelib.domain.errors import NotFound
+from chalicelib.features.customers import serializer
+from chalicelib.features.customers import service as customers
+from chalicelib.features.customers.figures import CustomerHead
+from chalicelib.platform.http.inside import path_of
+from chalicelib.platform.ids import CustomerId
+
+_INVOICE_FILTERS = (
+    Filter("Status", ("status",), "choices", [(each, each.capitalize()) for each in ("draft", "finalized", "voided")]),
+    Filter(
+        "Payment status",
+        ("payment_status",),
+        "choices",
+        [(each, each.capitalize()) for each in ("pending", "succeeded", "failed")],
+    ),
+    Filter("Issuing date", ("issuing_date_from", "issuing_date_to"), "days"),
+)
 
 
 def index(visit: Visit) -> Page:
     """All customers, newest first."""
-    return Page("customers/index.html", {"listed": lists.gather(visit, "/customers", "customers", filters=_FILTERS)})
+    filters = (
+        Filter("Currency", ("currencies",), "select", choices.currencies()),
+        Filter("Country", ("countries",), "select", choices.countries()),
+        Filter("Metadata", ("metadata_key", "metadata_value"), "pair"),
+    )
+
+    def fetch(query: Mapping[str, Any]) -> Mapping[str, Any]:
+        asked = {name: value for name, value in query.items() if name not in ("metadata_key", "metadata_value")}
+        name = visit.query.one("metadata_key")
+        asked |= {f"metadata[{name}]": visit.query.one("metadata_value")} if name else {}
+        found: Mapping[str, Any] = visit.api.get("/customers", asked)
+        return found
+
+    listed = lists.gather(visit, "/customers", "customers", filters=filters, fetch=fetch)
+    heads = customers.heads(visit.organization.id, [CustomerId(row["lago_id"]) for row in listed.rows])
+    return Page("customers/index.html", {"listed": listed, "figures": {i: head.figures for i, head in heads.items()}})
+
+
+def show(visit: Visit) -> Page:
+    """One customer: the overview, or another of its tabs."""
+    tab = visit.path.get("tab", "overview")
+    if tab == "overview":
+        return Page("customers/overview.html", customer_overview.gather(visit))
+    gather = _TABS.get(tab)
+    if gather is None:
+        raise NotFound(Resource.CUSTOMER)
+    return Page(f"customers/{tab}.html", gather(visit, head_of(visit)))
+
+
+def head_of(visit: Visit) -> CustomerHead:
+    """The customer of the address.
+
+    Raises: NotFound, also of one that was deleted.
+    """
+    customer_id = CustomerId(visit.path["id"])
+    head = customers.heads(visit.organization.id, [customer_id]).get(customer_id)
+    if head is None or head.customer.deleted_at is not None:
+        raise NotFound(Resource.CUSTOMER)
+    return head
+
+
+def framed(visit: Visit, head: CustomerHead) -> dict[str, Any]:
+    """What every tab shows above its own contents."""
+    return {
+        "customer": serializer.base(visit.organization, head.customer),
+        "figures": head.figures,
+        "wallet_count": len(head.state.wallet_codes),
+    }
+
+
+def _usage(visit: Visit, head: CustomerHead) -> dict[str, Any]:
+    path = path_of("customers", head.customer.external_id, "subscriptions")
+    return framed(visit, head) | {"subscriptions": visit.api.get(path, {"per_page": 100})["subscriptions"]}
+
+
+def _invoices(visit: Visit, head: CustomerHead) -> dict[str, Any]:
+    return framed(visit, head) | {"listed": _listed(visit, head, "invoices", _INVOICE_FILTERS)}
+
+
+def _wallets(visit: Visit, head: CustomerHead) -> dict[str, Any]:
+    return framed(visit, head) | {"wallets": customer_overview.wallets(visit, head.customer)}
+
+
+def _credit_notes(visit: Visit, head: CustomerHead) -> dict[str, Any]:
+    return framed(visit, head) | {"listed": _listed(visit, head, "credit_notes")}
+
+
+def _payments(visit: Visit, head: CustomerHead) -> dict[str, Any]:
+    return framed(visit, head) | {"listed": _listed(visit, head, "payments")}
+
+
+def _information(visit: Visit, head: CustomerHead) -> dict[str, Any]:
+    shown = visit.api.get(path_of("customers", head.customer.external_id))["customer"]
+    return framed(visit, head) | {"customer": shown}
+
+
+def _listed(visit: Visit, head: CustomerHead, root: str, filters: Sequence[Filter] = ()) -> Listed:
+    """A list of the API for this customer."""
+    return lists.gather(visit, path_of("customers", head.customer.external_id, root), root, filters=filters)
+
+
+_TABS: Mapping[str, Callable[[Visit, CustomerHead], dict[str, Any]]] = {
+    "usage": _usage,
+    "invoices": _invoices,
+    "wallets": _wallets,
+    "credit_notes": _credit_notes,
+    "payments": _payments,
+    "information": _information,
+}

@@ -11,6 +11,7 @@ from chalicelib.features.customers.records import BillingState, Customer
 from chalicelib.platform.dynamodb import RawItem
 from chalicelib.platform.ids import CustomerId, OrganizationId, key
 from chalicelib.platform.rows import Row
+from chalicelib.platform.values import Item, from_item
 
 
 class CustomerItem(Row):
@@ -35,6 +36,10 @@ class CustomerItems:
     def of(self, row: type[ItemT]) -> list[ItemT]:
         """The rows of a class, in the order of their keys."""
         return rows_of(self.items, row)
+
+    def values(self, sort_key: str) -> Item:
+        """The plain values of an item whose attributes' names are data; none where it is not there."""
+        return next((from_item(item) for item in self.items if item["sk"]["S"] == sort_key), {})
 
 
 def customer_pk(organization_id: OrganizationId, customer_id: CustomerId) -> str:

@@ -64,7 +64,8 @@ class CustomerBillingConfiguration(BaseModel):
 
 
 class Customer(Record):
-    """One customer. `sequential_id` numbers the organization's customers; `net_payment_term` in days."""
+    """One customer. `sequential_id` numbers the organization's customers; `net_payment_term` in days; `counted`: its figures
+    were kept from the beginning (`figures.py`)."""
 
     id: CustomerId
     external_id: str
@@ -96,6 +97,7 @@ class Customer(Record):
     billing_configuration: CustomerBillingConfiguration = Field(default_factory=CustomerBillingConfiguration)
     shipping_address: Address = Field(default_factory=Address)
     metadata: tuple[Metadata, ...] = ()
+    counted: bool = False
 
     def zone(self, organization_timezone: str) -> ZoneInfo:
         """The applicable time zone: the customer's, else the organization's."""

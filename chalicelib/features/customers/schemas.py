@@ -92,6 +92,16 @@ class CustomerInput(schema.Request):
     metadata: Annotated[schema.ListOf[dict[str, Any]], schema.refused(ErrorCode.INVALID_TYPE)] = []
 
 
+def metadata_findings(entries: Sequence[Mapping[str, Any]]) -> dict[str, list[str]]:
+    """What is wrong with pairs that replace all others, by the number of the pair and its field: `metadata.2.key`."""
+    found: dict[str, list[str]] = {}
+    for number, entry in enumerate(entries):
+        taken = {str(each.get("key")) for each in entries[:number]}
+        wrong = metadata.findings(metadata.CustomerPair, entry.get("key"), entry.get("value"), taken)
+        found |= {f"metadata.{number}.{name}": codes for name, codes in wrong.items()}
+    return found
+
+
 def merged_metadata(
     before: Sequence[Metadata], entries: Sequence[Mapping[str, Any]], *, now: datetime
 ) -> tuple[Metadata, ...]:

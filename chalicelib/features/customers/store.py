@@ -7,6 +7,7 @@ Items
     <org>#customer#<id>             sub#<id>    its subscriptions (features/subscriptions/store.py)
     <org>#customer#<id>             coupon#<id> its active coupons (features/coupons/store.py)
     <org>#customer#<id>             note#...    its credit notes with a balance (features/credit_notes/store.py)
+    <org>#customer#<id>             figures#... its figures, for showing only (features/customers/figures.py)
     <org>#customer-code#<external>  -           uniqueness item: one live customer per external id
 
 Access patterns
@@ -15,15 +16,19 @@ Access patterns
     3 state_of(org, id)           GetItem   consistent
     4 billing_action(...)         Put       conditional on the version read; part of a decision's transaction
     5 listed(org)                 Query     index list: all live ones
+    6 heads(org, ids)             BatchGet  consistent: customers, their billing states and figures
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
+from chalicelib.features.customers import figures
+from chalicelib.features.customers.figures import CustomerHead
 from chalicelib.features.customers.items import CustomerItem, CustomerItems, customer_pk, rows_of
 from chalicelib.features.customers.records import NOT_WRITTEN, BillingState, Customer
-from chalicelib.platform import rows
+from chalicelib.platform import dynamodb, rows
 from chalicelib.platform.attributes import RecordAttribute
 from chalicelib.platform.collection import CatalogRow, Collection, RecordRow
+from chalicelib.platform.dynamodb import RawItem
 from chalicelib.platform.ids import CustomerId, OrganizationId, key
 from chalicelib.platform.unit import Write
 
@@ -67,6 +72,23 @@ def state_of(organization_id: OrganizationId, customer_id: CustomerId) -> Billin
     found = BillingStateRow.find(customer_pk(organization_id, customer_id), BillingStateRow.begins)
     state: BillingState = _no_state(customer_id) if found is None else found.value
     return state
+
+
+def heads(organization_id: OrganizationId, ids: Sequence[CustomerId]) -> dict[CustomerId, CustomerHead]:
+    """Customers with their billing states and figures, deleted or not, by id."""
+    places = {customer_pk(organization_id, each): each for each in ids}
+    wanted = [(pk, sk) for pk in places for sk in (CustomerRow.begins, BillingStateRow.begins, *figures.SORT_KEYS)]
+    found: dict[str, list[RawItem]] = {}
+    for item in dynamodb.get_many(rows.table(), wanted):
+        found.setdefault(item["pk"]["S"], []).append(item)
+    return {places[pk]: head for pk, items in found.items() if (head := _head(places[pk], items)) is not None}
+
+
+def _head(customer_id: CustomerId, items: Sequence[RawItem]) -> CustomerHead | None:
+    customer = next((row.value for row in rows_of(items, CustomerRow)), None)
+    state = next((row.value for row in rows_of(items, BillingStateRow)), _no_state(customer_id))
+    own = figures.among(CustomerItems(customer, state, items))
+    return None if customer is None else CustomerHead(customer, state, own)
 
 
 def listed(organization_id: OrganizationId) -> Iterator[Customer]:

@@ -40,6 +40,11 @@ def page(call: Call, customer_id: CustomerId | None = None) -> tuple[list[Invoic
     total: Callable[[], int] | None = None
     if customer_id is None and not narrowed:
         total = _total(organization_id, statuses, payment_statuses)
+    elif customer_id is not None and not (narrowed or statuses or payment_statuses):
+        head = customers.heads(organization_id, [customer_id])[customer_id]
+        if head.figures is not None:
+            number = head.figures.invoices
+            total = lambda: number  # noqa: E731
     wanted = listing.Listing(
         organization_id,
         InvoiceRow,

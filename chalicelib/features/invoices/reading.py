@@ -50,6 +50,11 @@ def of_customer(organization_id: OrganizationId, customer_id: CustomerId) -> lis
     return store.of_customer(organization_id, customer_id)
 
 
+def latest_of(organization_id: OrganizationId, customer_id: CustomerId, number: int) -> list[Invoice]:
+    """So many of a customer's visible invoices, of the latest issuing dates; from an index, which may lag."""
+    return store.latest_of(organization_id, customer_id, number)
+
+
 def latest(organization_id: OrganizationId, number: int) -> list[Invoice]:
     """So many visible invoices of the latest issuing dates; from an index, which may lag."""
     return store.latest(organization_id, number)

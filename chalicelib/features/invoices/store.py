@@ -11,21 +11,22 @@ Access patterns
     1 get(org, id)              GetItem   consistent
     2 fees_of(org, invoice)     Query     consistent, one fee revision
     3 write_fees(...)           BatchWrite under a new fee revision; leftovers of a crash are never read
-    4 create_actions / replace_actions    part of the issuing transaction, with totals and figures
+    4 create_actions / replace_actions    part of the issuing transaction, with totals and figures, the customer's too
     5 listings.page(call)       Query     index list or owner
     6 drafts_of(org, customer)  Query     index owner, then BatchGet, consistent
     7 of_customer(org, ...)     Query     index owner: all visible ones
     8 drafts(org, ...)          Query     index list, as far as there are drafts, then 1 for each
     9 get_many(org, ids)        BatchGet  consistent
    10 fees_among(org, ...)      Query     consistent, one build, page by page until all are found
-   11 latest(org, number)       Query     index list: one page
+   11 latest(org, number), latest_of(org, customer, number)   Query     index list or owner: one page
    12 check_action(org, seen)   part of another's transaction, which holds only while the invoice is as it was read
 """
 
 import itertools
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 
+from chalicelib.features.customers import figures as customer_figures
 from chalicelib.features.invoices import figures
 from chalicelib.features.invoices.figures import LIST
 from chalicelib.features.invoices.records import Fee, Invoice
@@ -105,6 +106,12 @@ def of_customer(organization_id: OrganizationId, customer_id: CustomerId) -> lis
     return [row.value for row in found]
 
 
+def latest_of(organization_id: OrganizationId, customer_id: CustomerId, number: int) -> list[Invoice]:
+    """So many of a customer's visible invoices, of the latest issuing dates; from an index, which may lag."""
+    page = rows.page(owner_pk(organization_id, customer_id), index="owner", descending=True, limit=number)
+    return [InvoiceRow.read(item).value for item in page.items]
+
+
 def latest(organization_id: OrganizationId, number: int) -> list[Invoice]:
     """So many visible invoices of the latest issuing dates; from an index, which may lag."""
     page = rows.page(key(organization_id, LIST), index="list", descending=True, limit=number)
@@ -119,12 +126,20 @@ def write_fees(organization_id: OrganizationId, invoice_id: InvoiceId, build: st
 
 def create_actions(organization_id: OrganizationId, invoice: Invoice) -> list[Write]:
     """Store a new invoice; refused where one of this id stands already."""
-    return [_row(organization_id, invoice).create(), *_counted(organization_id, None, invoice)]
+    return [
+        _row(organization_id, invoice).create(),
+        *_counted(organization_id, None, invoice),
+        *_figures_moved(organization_id, None, invoice),
+    ]
 
 
 def replace_actions(organization_id: OrganizationId, old: Invoice, new: Invoice) -> list[Write]:
     """Replace `old` by `new`, under its optimistic lock."""
-    return [_row(organization_id, new).replace(old.version), *_counted(organization_id, old, new)]
+    return [
+        _row(organization_id, new).replace(old.version),
+        *_counted(organization_id, old, new),
+        *_figures_moved(organization_id, old, new),
+    ]
 
 
 def check_action(organization_id: OrganizationId, seen: Invoice) -> Write:
@@ -175,6 +190,24 @@ def _totals(invoice: Invoice) -> Iterator[tuple[str, dict[str, int]]]:
     paid = figures.paid(invoice)
     if paid is not None:
         yield paid
+
+
+def _figures_moved(organization_id: OrganizationId, old: Invoice | None, new: Invoice) -> list[Write]:
+    """The change of the customer's figures, where it has any."""
+    changes = Counter(_figures(new))
+    changes.subtract({} if old is None else _figures(old))
+    return customer_figures.moved(organization_id, new.customer_id, "invoices", changes)
+
+
+def _figures(invoice: Invoice) -> dict[str, int]:
+    """What a visible invoice adds to its customer's customer_figures."""
+    if not invoice.visible:
+        return {}
+    if invoice.status != "finalized":
+        return {"all": 1, "drafts": int(invoice.status == "draft")}
+    invoiced = customer_figures.invoiced_name(invoice.issuing_date.year, invoice.currency)
+    overdue = invoice.due_amount_cents if invoice.payment_overdue else 0
+    return {"all": 1, invoiced: invoice.total_amount_cents, customer_figures.overdue_name(invoice.currency): overdue}
 
 
 def _row(organization_id: OrganizationId, invoice: Invoice) -> InvoiceRow:

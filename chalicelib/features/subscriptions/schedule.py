@@ -109,6 +109,20 @@ def next_due_at(subscription: Subscription, plan: Plan, *, zone: ZoneInfo) -> da
     return min((at for at, _ in lifecycle_steps(subscription, plan, zone=zone)), default=None)
 
 
+# Steps that make an invoice, of a customer who owes something.
+_INVOICED = frozenset(
+    {LifecycleStep.STARTING, LifecycleStep.END, LifecycleStep.PERIOD, LifecycleStep.UNITS, LifecycleStep.LAST}
+)
+
+
+def next_invoice_at(subscription: Subscription, plan: Plan, *, zone: ZoneInfo) -> datetime | None:
+    """The next instant at which a started subscription is billed; None for one that waits, or is over and billed."""
+    steps = lifecycle_steps(subscription, plan, zone=zone)
+    # A trial's end owes the fee that is paid in advance.
+    invoiced = _INVOICED | {LifecycleStep.TRIAL} if plan.pay_in_advance else _INVOICED
+    return min((at for at, step in steps if step in invoiced), default=None)
+
+
 # How many days ahead the end of a subscription is announced. Source: rules/billing-periods 5.
 _ALERT_DAYS = (45, 15)
 

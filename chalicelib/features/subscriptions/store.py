@@ -26,8 +26,9 @@ from collections.abc import Sequence
 
 from pynamodb.attributes import UnicodeAttribute
 
+from chalicelib.features.customers import figures
 from chalicelib.features.customers.items import CustomerItem, CustomerItems, customer_pk
-from chalicelib.features.subscriptions.records import Live, Subscription
+from chalicelib.features.subscriptions.records import Live, Status, Subscription
 from chalicelib.platform import counters, rows
 from chalicelib.platform.attributes import RecordAttribute
 from chalicelib.platform.collection import RecordRow
@@ -122,8 +123,12 @@ def write_subscriptions(
         changes.subtract({f"status={old.status}": 1})
     if created:
         changes["all"] = len(created)
-    first = created[0].id if created else replaced[0][0].id if replaced else ""
-    return [*writes, *counters.moved(organization_id, "subscription", first, changes)]
+    first = created[0] if created else replaced[0][0] if replaced else None
+    if first is None:
+        return []
+    active = {"active": changes[f"status={Status.ACTIVE}"]}
+    shown = figures.moved(organization_id, first.customer_id, "subscriptions", active)
+    return [*writes, *counters.moved(organization_id, "subscription", first.id, changes), *shown]
 
 
 def take_action(organization_id: OrganizationId, subscription: Subscription) -> Write:

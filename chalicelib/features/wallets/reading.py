@@ -2,9 +2,11 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from decimal import Decimal
 
 from chalicelib.domain.error_codes import Resource
 from chalicelib.domain.errors import NotFound, existing
+from chalicelib.domain.wallets.credits import Balance
 from chalicelib.features.customers.items import CustomerItems
 from chalicelib.features.wallets import store
 from chalicelib.features.wallets.records import Wallet, WalletTransaction
@@ -40,6 +42,14 @@ def among(items: CustomerItems) -> list[Wallet]:
 def usable(items: CustomerItems, now: datetime) -> list[Wallet]:
     """A customer's wallets that may pay, in their order of use. Source: rules/invoices 8.3."""
     return sorted((w for w in store.among(items) if w.usable(now)), key=lambda w: (w.priority, w.created_at, w.id))
+
+
+def total_balance(items: CustomerItems, currency: str, now: datetime) -> Balance:
+    """What a customer's usable wallets of a currency have together."""
+    held = [wallet for wallet in usable(items, now) if wallet.currency == currency]
+    return Balance(
+        sum(wallet.balance_cents for wallet in held), sum((wallet.balance_credits for wallet in held), Decimal(0))
+    )
 
 
 def of_id(items: CustomerItems, wallet_id: WalletId) -> Wallet:

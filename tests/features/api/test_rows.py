@@ -17,7 +17,7 @@ from chalicelib.features.customers.items import CustomerItem
 from chalicelib.features.customers.store import BillingStateRow, CustomerRow
 from chalicelib.features.subscriptions.store import SubscriptionRow
 from chalicelib.features.wallets.store import WalletRow
-from chalicelib.platform import dynamodb, rows
+from chalicelib.platform import counters, dynamodb, rows
 from chalicelib.platform.attributes import (
     DecimalAttribute,
     InstantAttribute,
@@ -27,8 +27,10 @@ from chalicelib.platform.attributes import (
     WholeAttribute,
 )
 from chalicelib.platform.dynamodb import Cancelled, ConditionFailed
+from chalicelib.platform.ids import OrganizationId
 from chalicelib.platform.rows import Listed, Row, Versioned
 from chalicelib.platform.unit import Unit
+from tests.support import capacity
 
 NOON = datetime(2024, 3, 10, 12, tzinfo=UTC)
 TAKEN = Invalid.field("code", "value_already_exist")
@@ -196,3 +198,30 @@ def test_each_item_under_a_customer_belongs_to_one_class_of_rows():
 
 def _below(base: type[CustomerItem]) -> list[type[CustomerItem]]:
     return [one for kind in base.__subclasses__() for one in (kind, *_below(kind))]
+
+
+def test_counters_of_one_item_change_once_in_a_unit(aws):
+    organization_id = OrganizationId("org")
+    first = counters.moved(organization_id, "things", "a", {"all": 1, "cents": 5})
+    again = counters.moved(organization_id, "things", "a", {"all": 2, "cents": -5, "open": 1})
+    Unit(first, counters.moved(organization_id, "others", "a", {"all": 1}), again).commit()
+    totals = [counters.total(organization_id, "things", name) for name in ("all", "cents", "open")]
+    assert totals == [3, 0, 1]
+    assert counters.total(organization_id, "others") == 1
+
+
+def test_counters_that_come_back_to_where_they_were_are_not_written(aws):
+    organization_id = OrganizationId("org")
+    up, down = (counters.moved(organization_id, "things", "a", {"all": change}) for change in (1, -1))
+    with capacity.counting() as meter:
+        Unit(up, down).commit()
+    assert meter.total == 0
+
+
+def test_refusals_keep_their_places_where_counters_are_joined(aws):
+    organization_id = OrganizationId("org")
+    moved = [counters.moved(organization_id, "things", "a", {"all": 1}) for _ in range(2)]
+    row("here").create().alone()
+    with pytest.raises(Invalid):
+        Unit(*moved, row("here").create(TAKEN)).commit()
+    assert counters.total(organization_id, "things") == 0

@@ -1,0 +1,57 @@
+"""What people choose from: the words that the API takes, with their names in English."""
+
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import get_args
+
+from babel import Locale
+
+from chalicelib.domain.money import CURRENCIES
+from chalicelib.features.customers.records import PaymentMethod, PaymentProvider
+from chalicelib.platform import schema
+
+Choices = Sequence[tuple[str, str]]
+
+LANGUAGES: Choices = (
+    ("en", "English"),
+    ("fr", "French"),
+    ("de", "German"),
+    ("nb", "Norwegian"),
+    ("it", "Italian"),
+    ("es", "Spanish"),
+    ("sv", "Swedish"),
+    ("pt-BR", "Portuguese (Brazil)"),
+    ("zh-TW", "Chinese (Taiwan)"),
+)
+_PROVIDERS = {"stripe": "Stripe", "gocardless": "GoCardless"}
+PROVIDERS: Choices = tuple((each, _PROVIDERS.get(each, each.capitalize())) for each in get_args(PaymentProvider))
+_METHODS = {"sepa_debit": "SEPA debit", "us_bank_account": "US bank account", "bacs_debit": "Bacs debit"}
+METHODS: Choices = tuple(
+    (each, _METHODS.get(each, each.replace("_", " ").capitalize())) for each in get_args(PaymentMethod)
+)
+
+
+@lru_cache(maxsize=1)
+def currencies() -> Choices:
+    """All currencies, by code."""
+    names = Locale("en").currencies
+    return [(code, f"{code} · {names[code]}" if code in names else code) for code in sorted(CURRENCIES)]
+
+
+@lru_cache(maxsize=1)
+def countries() -> Choices:
+    """All countries, by name."""
+    names = Locale("en").territories
+    return sorted(((code, str(names[code])) for code in schema.countries()), key=lambda each: each[1])
+
+
+@lru_cache(maxsize=1)
+def timezones() -> Sequence[str]:
+    """Time zones that stand for a place, and UTC."""
+    return [*sorted(each for each in schema.timezones() if "/" in each and not each.startswith("Etc/")), "UTC"]
+
+
+def or_organizations(choices: Choices, value: str | None) -> Choices:
+    """The same choices after the organization's own, which holds where nothing is chosen."""
+    name = dict(choices).get(value or "", value or "")
+    return [("", f"As the organization: {name}" if name else "As the organization"), *choices]
