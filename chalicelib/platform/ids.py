@@ -65,6 +65,18 @@ def derived_id(*parts: str) -> str:
     return str(uuid.uuid5(uuid.NAMESPACE_OID, "#".join(key_part(part) for part in parts)))
 
 
+def derived_like(new_id: str, *parts: str) -> str:
+    """The id derived from an id that `new_id` made and `parts`, which sorts by age among others as that id does.
+
+    Raises: ValueError, where the text is no such id.
+    """
+    found = uuid.UUID(new_id)
+    if found.version != 7:
+        raise ValueError(f"no id of this house: {new_id}")
+    rest = uuid.UUID(derived_id(str(found), *parts)).int & ((1 << 76) - 1)
+    return str(uuid.UUID(int=found.int >> 80 << 80 | 0x7 << 76 | rest))
+
+
 def key_part(text: str) -> str:
     """User text as one part of a key. `#`, which separates parts, is escaped; long text is replaced by its hash.
 

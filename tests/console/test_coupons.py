@@ -1,5 +1,6 @@
 """Pages of coupons, and applying them: what the forms hold is what the API gets, and the other way round."""
 
+import time
 from typing import Any
 
 import pytest
@@ -228,14 +229,27 @@ def test_a_coupon_is_applied_once_however_often_one_clicks(visitor: Visitor):
     assert "Apply a coupon to Ada" in asked.words
     assert "Launch credit · LAUNCH" in asked.words
     assert "over · over" not in asked.words
-    form = {"coupon_code": "LAUNCH", "request_id": "one", "amount_currency": "EUR"}
-    answers = [visitor.post(*place, form=form) for _ in range(2)]
+    first, second = ({"coupon_code": "LAUNCH", "form_id": visitor.get(*place).fields["form_id"][0]} for _ in range(2))
+    answers = [visitor.post(*place, form=first) for _ in range(2)]
     assert [each.status for each in answers] == [303, 303]
     assert answers[0].location.endswith(f"/customers/{customer['lago_id']}")
     (found,) = applied(visitor.story)
     assert (found["amount_cents"], found["frequency"]) == (50050, "once")
-    assert visitor.post(*place, form={**form, "request_id": "two"}).status == 303
+    assert visitor.post(*place, form=second).status == 303
     assert len(applied(visitor.story)) == 2
+
+
+def test_coupons_of_one_instant_stand_in_the_order_of_their_forms(visitor: Visitor):
+    customer = visitor.story.customer()
+    place = ("customers", customer["lago_id"], "coupons", "new")
+    codes = [f"c{n}" for n in range(6)]
+    for code in codes:
+        coupon(visitor.story, code)
+    for code in codes:
+        form_id = visitor.get(*place).fields["form_id"][0]
+        assert visitor.post(*place, form={"coupon_code": code, "form_id": form_id}).status == 303
+        time.sleep(0.002)
+    assert [each["coupon_code"] for each in applied(visitor.story)] == codes
 
 
 def test_other_terms_for_a_customer(visitor: Visitor):
@@ -269,7 +283,7 @@ def test_what_cannot_be_applied(visitor: Visitor, form: dict[str, str], status: 
     coupon(visitor.story, "dollars", amount_currency="USD")
     coupon(visitor.story, "single", reusable=False)
     apply(visitor.story, "single")
-    shown = visitor.post("customers", customer["lago_id"], "coupons", "new", form={**form, "request_id": "x"})
+    shown = visitor.post("customers", customer["lago_id"], "coupons", "new", form=form)
     assert (shown.status, code in shown.words) == (status, True)
     assert len(applied(visitor.story)) == 1
 

@@ -20,7 +20,7 @@ from chalicelib.features.customers import service as customers
 from chalicelib.features.customers.records import Customer
 from chalicelib.features.plans import service as plans
 from chalicelib.platform.http.inside import path_of
-from chalicelib.platform.ids import AppliedCouponId, CustomerId, derived_id
+from chalicelib.platform.ids import AppliedCouponId, CustomerId, derived_like, new_id
 from chalicelib.platform.retry import retrying
 
 _TEXTS = ("name", "code", "description", "coupon_type", "frequency", "expiration")
@@ -217,12 +217,14 @@ def _active(visit: Visit, record: Coupon) -> int:
 def apply(visit: Visit) -> Page | Redirect:
     """Apply a coupon to a customer, with other terms than the coupon's where some are given."""
     customer = _customer(visit)
-    form = forms.posted(visit) if visit.method == "POST" else Form(values={"coupon_code": [visit.query.one("coupon")]})
+    form = forms.posted(visit)
+    if visit.method == "GET":
+        form = Form(values={"coupon_code": [visit.query.one("coupon")], "form_id": [new_id()]})
     if visit.method == "POST" and not forms.asked_rows(visit, form, {}):
         coupon = service.CATALOG.find(visit.organization.id, form.value("coupon_code"))
         body = _application(form, customer, coupon)
         own = {name: list(refusals) for name, refusals in form.errors.items()}
-        done = forms.submit(form, lambda: _apply(visit, customer, body))
+        done = forms.submit(form, lambda: _apply(visit, customer, body, form.value("form_id")))
         if own:
             form.errors |= own
         elif done:
@@ -253,11 +255,14 @@ def _application(form: Form, customer: Customer, coupon: Coupon | None) -> dict[
     return body
 
 
-def _apply(visit: Visit, customer: Customer, body: Mapping[str, Any]) -> bool:
-    """Apply it; a second click of the same form finds what the first one made."""
+def _apply(visit: Visit, customer: Customer, body: Mapping[str, Any], form_id: str) -> bool:
+    """Apply it; a second click of the same form finds what the first one made. Coupons of one instant are deducted in the
+    order of their ids, which is that of their forms."""
     catalog.unless_moving(visit)
-    mark = forms.request_id(visit)
-    applied_id = AppliedCouponId(derived_id("applied_coupon", customer.id, mark)) if mark else None
+    try:
+        applied_id = AppliedCouponId(derived_like(form_id, customer.id))
+    except ValueError:  # None of our forms.
+        applied_id = AppliedCouponId(new_id())
 
     def attempt() -> bool:
         applying.apply(visit.organization.ref, body, now=visit.now, applied_id=applied_id)
