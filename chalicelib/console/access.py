@@ -38,7 +38,12 @@ def no_session_cookie() -> str:
 
 def theme_cookie(theme: str) -> str:
     """The choice of colours."""
-    return f"theme={theme}; Path=/; Max-Age=31536000{_marks()}"
+    return kept_cookie("theme", theme)
+
+
+def kept_cookie(name: str, value: str) -> str:
+    """A choice that a browser keeps for a year."""
+    return f"{name}={value}; Path=/; Max-Age=31536000{_marks()}"
 
 
 def said_cookie(text: str) -> str:
@@ -84,6 +89,12 @@ def has_token(visit: Visit, signed: SignedIn) -> bool:
     """Whether the form carries the session's secret."""
     given = visit.headers.get("x-csrf-token") or visit.form.one("csrf")
     return hmac.compare_digest(given.encode(), signed.session.csrf_secret.encode())
+
+
+def page_before(headers: Mapping[str, str]) -> str | None:
+    """The page of the console from which a form was sent, where the browser says so."""
+    before = urlsplit(headers.get("referer") or "")
+    return safe_next(before.path + (f"?{before.query}" if before.query else ""))
 
 
 def safe_next(address: str) -> str | None:

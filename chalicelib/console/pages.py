@@ -111,7 +111,6 @@ def drawn(visit: Visit, page: Page) -> Bare:
         "frame": _frame(visit),
         "theme": cookies.get("theme") if cookies.get("theme") in ("light", "dark") else None,
         "said": said,
-        "csrf": "" if visit.signed is None else visit.signed.session.csrf_secret,
         **page.values,
     }
     text = _environment().get_template(page.template).render(values)

@@ -203,6 +203,7 @@ class Resource(StrEnum):
     """An object of the API."""
 
     ADD_ON = "add_on"
+    API_KEY = "api_key"
     APPLIED_COUPON = "applied_coupon"
     BILLING_ENTITY = "billing_entity"
     BILLABLE_METRIC = "billable_metric"

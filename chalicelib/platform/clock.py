@@ -3,10 +3,11 @@
 Only the edges ask for the time; everything below gets it as `now`. A task's now is its due time.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from chalicelib.platform.attributes import InstantAttribute
+from chalicelib.platform.attributes import InstantAttribute, ValuesAttribute, WholeAttribute
 from chalicelib.platform.ids import OrganizationId, key
 from chalicelib.platform.rows import Row
 
@@ -29,7 +30,8 @@ class TestClock:
     """The state of a sandbox's clock.
 
     `now`: the instant reached so far; `target`: the instant it moves to, if it moves; `set_out`: the real instant at
-    which it last began to move.
+    which it last began to move; `invoices_before`: the numbers of invoices at that instant, by status; `failed`: the number of
+    tasks that the last leap left undone.
     """
 
     __test__ = False  # Not a test class, whatever its name says.
@@ -37,6 +39,8 @@ class TestClock:
     now: datetime | None
     target: datetime | None
     set_out: datetime | None = None
+    invoices_before: Mapping[str, int] | None = None
+    failed: int = 0
 
     @property
     def advancing(self) -> bool:
@@ -50,6 +54,13 @@ class ClockRow(Row):
     now = InstantAttribute()
     target = InstantAttribute(null=True)
     set_out = InstantAttribute(null=True)
+    invoices_before = ValuesAttribute(null=True)
+    failed = WholeAttribute(null=True)
+
+    @property
+    def value(self) -> TestClock:
+        """The state of the clock."""
+        return TestClock(self.now, self.target, self.set_out, self.invoices_before, self.failed or 0)
 
 
 def clock_key(organization_id: OrganizationId) -> tuple[str, str]:
@@ -62,7 +73,7 @@ def read(organization: OrganizationRef) -> TestClock:
     if not organization.sandbox:
         return TestClock(None, None)
     found = ClockRow.find(*clock_key(organization.id))
-    return TestClock(None, None) if found is None else TestClock(found.now, found.target, found.set_out)
+    return TestClock(None, None) if found is None else found.value
 
 
 def now(organization: OrganizationRef) -> datetime:

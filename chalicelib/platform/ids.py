@@ -37,6 +37,7 @@ WebhookEndpointId = NewType("WebhookEndpointId", str)
 WebhookId = NewType("WebhookId", str)
 UserId = NewType("UserId", str)
 InvitationId = NewType("InvitationId", str)
+ApiKeyId = NewType("ApiKeyId", str)
 
 # Most texts are ids of letters and digits, which need no escaping: this test is the fast path.
 _PLAIN = re.compile(r"[A-Za-z0-9_.:@+-]{0,200}").fullmatch

@@ -8,11 +8,14 @@ import signal
 import sys
 import threading
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.request import Request, urlopen
 
 from infra.local import lock
 from infra.local.emulator import Emulator, NotUp, environment, free_port, taken
+
+if TYPE_CHECKING:
+    from infra.local.demo_member import DemoMember
 
 FOLDER = Path(".local")
 _LEFT_BEHIND_SECONDS = 5
@@ -59,7 +62,9 @@ def _run(at_the_end: contextlib.ExitStack) -> int:
     at_the_end.callback(stack.stop)
     stack.start()
     api_key = _demo_organization(port, admin_key)
-    _greet(port, admin_key, api_key)
+    from infra.local import demo_member
+
+    _greet(port, admin_key, api_key, demo_member.found_or_made(api_key, FOLDER / "demo_password"))
     _wait_for_a_signal()
     print("Stopping: what is under way is finished first (Ctrl-C again: at once). All is kept in .local/.", flush=True)
     return 0
@@ -154,10 +159,14 @@ def _answers(url: str, api_key: str) -> bool:
         return False
 
 
-def _greet(port: int, admin_key: str, api_key: str) -> None:
+def _greet(port: int, admin_key: str, api_key: str, member: "DemoMember") -> None:
     print(
         f"""
 Tollgate is running.
+
+  Console    http://127.0.0.1:{port}/console/{member.place}
+  E-mail     {member.email}
+  Password   {member.password}
 
   API        http://127.0.0.1:{port}/api/v1
   API key    {api_key}      (demo organization, a sandbox with a test clock)

@@ -1,4 +1,4 @@
-"""Instants in the browser: dotted, and on hover or focus in the zones that count."""
+"""Instants and zones in the browser: dotted, on hover or focus in the zones that count, and what a zone decides."""
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -43,3 +43,31 @@ def test_what_is_counted_in_the_customers_zone_is_shown_in_it(page: Page, organi
     expect(page.locator(".figures")).to_contain_text("Oct 1, 2026")
     page.get_by_role("link", name="Usage").click()
     expect(page.locator(".period")).to_have_text("Sep 1, 2026 – Sep 30, 2026")
+
+
+@pytest.mark.organization(timezone="America/New_York", at="2024-01-15T12:00:00-05:00")
+def test_the_zone_decides_the_billing_day(page: Page, organization: Organization):
+    story = organization.story
+    story.plan(amount_cents=1000)
+    story.customer("here", currency="EUR")
+    story.customer("there", currency="EUR", timezone="Asia/Tokyo")
+    for name in ("here", "there"):
+        story.subscribe(external_id=f"sub-{name}", customer=name)
+    page.goto(organization.address("settings"))
+    clock = page.get_by_role("region", name="Organization clock")
+    page.get_by_role("button", name="To next billing day").click()
+    expect(clock).to_contain_text("Jan 31, 2024, 10:00")
+    expect(page.get_by_text("The clock has arrived: 1 invoice")).to_be_visible()
+    page.get_by_role("button", name="To next billing day").click()
+    expect(clock).to_contain_text("Feb 1, 2024, 00:00")
+    expect(page.get_by_text("The clock has arrived: 1 invoice")).to_be_visible()
+    dates = {each["customer"]["external_id"]: each["issuing_date"] for each in story.invoices()}
+    assert dates == {"here": "2024-02-01", "there": "2024-02-01"}
+    page.get_by_role("link", name="Settings").last.click()
+    page.get_by_label("Time zone").fill("Europe/Paris")
+    page.get_by_role("button", name="Save").click()
+    expect(clock).to_contain_text("Feb 1, 2024, 06:00")
+    page.get_by_role("button", name="To next billing day").click()
+    expect(clock).to_contain_text("Feb 29, 2024, 16:00")
+    page.get_by_role("button", name="To next billing day").click()
+    expect(clock).to_contain_text("Mar 1, 2024, 00:00")

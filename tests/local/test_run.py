@@ -192,3 +192,23 @@ def test_reset_says_what_goes_and_begins_anew(stack):
     stack.wait_until_up()
     assert (stack.folder / ".local" / "api_key").read_text() != key
     assert json.loads(requests.get(f"http://127.0.0.1:{stack.port}/health", timeout=10).text)["status"] == "ok"
+
+
+def test_the_demo_member_logs_in_and_stays_the_same(stack):
+    stack.wait_until_up()
+    said = stack.said.read_text()
+    found = re.search(r"Console +(\S+)\n +E-mail +(\S+)\n +Password +(\S+)\n", said)
+    assert found is not None, said
+    address, email, password = found.groups()
+    origin = f"http://127.0.0.1:{stack.port}"
+    with requests.Session() as session:
+        form = {"email": email, "password": password}
+        headers = {"Origin": origin, "Sec-Fetch-Site": "same-origin"}
+        session.post(f"{origin}/console/login", data=form, headers=headers, timeout=60)
+        assert "First steps" in session.get(address, timeout=60).text
+    place = stack.folder / ".local" / "demo_password"
+    assert place.stat().st_mode & 0o777 == 0o600
+    stack.end(signal.SIGTERM)
+    stack.begin()
+    stack.wait_until_up()
+    assert found[0] in stack.said.read_text()

@@ -1,7 +1,5 @@
 """Login, logout, invitations, links to a new password, colours, static files: pages before an organization."""
 
-from urllib.parse import urlsplit
-
 from chalicelib.console import access, forms, pages, static_files
 from chalicelib.console.forms import Form
 from chalicelib.console.static_files import Served
@@ -151,9 +149,7 @@ def _same_twice(form: Form) -> bool:
 def theme(visit: Visit) -> Redirect:
     """Light or dark, from now on."""
     chosen = "dark" if visit.form.one("theme") == "dark" else "light"
-    before = urlsplit(visit.headers.get("referer") or "")
-    address = before.path + (f"?{before.query}" if before.query else "")
-    return Redirect(access.safe_next(address) or link(), cookies=[access.theme_cookie(chosen)])
+    return Redirect(access.page_before(visit.headers) or link(), cookies=[access.theme_cookie(chosen)])
 
 
 def static(visit: Visit) -> Served | Page:

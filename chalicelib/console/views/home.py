@@ -1,8 +1,142 @@
 """Home: first steps, and what asks for attention."""
 
-from chalicelib.console.visit import Page, Visit
+from collections.abc import Mapping, Sequence
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from chalicelib.console import access, format
+from chalicelib.console.pages import Bare
+from chalicelib.console.visit import SLUG_DIGITS, Page, Redirect, Visit, slug
+from chalicelib.domain import periods
+from chalicelib.domain.error_codes import ErrorCode
+from chalicelib.domain.errors import Invalid
+from chalicelib.features.invoices import figures, reading
+from chalicelib.features.invoices.figures import Figures, Sum
+from chalicelib.features.subscriptions import first_steps
+from chalicelib.platform.settings import settings
+
+# What the example makes.
+_METRIC, _PLAN, _CUSTOMER, _SUBSCRIPTION = "example_api_calls", "example_growth", "example-customer", "example-main"
+_EVENTS = 20
 
 
-def show(visit: Visit) -> Page:
+def show(visit: Visit) -> Page | Bare:
     """The first page of an organization."""
-    return Page("home/show.html")
+    organization_id = visit.organization.ref.id
+    if visit.is_htmx and visit.query.one("step") == "event":
+        return _event(visit)
+    totals = reading.totals(organization_id)
+    has_invoices = totals.get("all", 0) > 0
+    steps = None
+    if not _is_dismissed(visit):
+        steps = first_steps.read(organization_id, has_invoices=has_invoices)
+    values: dict[str, Any] = {
+        "steps": steps,
+        "has_invoices": has_invoices,
+        "is_billed": totals.get("status=finalized", 0) > 0,
+        "figures": _figures(visit) if has_invoices else None,
+        **_curl(visit, steps),
+    }
+    return Page("home/show.html", values)
+
+
+def _event(visit: Visit) -> Page | Bare:
+    """The step of the first event, once one is counted; until then the page stays as it is."""
+    counted = bool(visit.api.get("/events", {"per_page": 1})["events"])
+    return Page("home/event.html", {"counted": True}) if counted else Bare("", 204)
+
+
+def _curl(visit: Visit, steps: first_steps.FirstSteps | None) -> dict[str, str]:
+    code = (steps and steps.metric_code) or "METRIC_CODE"
+    subscription = (steps and steps.external_subscription_id) or "SUBSCRIPTION_ID"
+    return {
+        "endpoint": f"{settings().public_url}/api/v1",
+        "metric_code": code,
+        "subscription": subscription,
+        "transaction": f"first-{visit.organization.id[-4:]}",
+    }
+
+
+def dismiss(visit: Visit) -> Redirect:
+    """No list of first steps any more, in this browser."""
+    return Redirect(visit.link(), cookies=[access.kept_cookie(_cookie(visit), "1")])
+
+
+def _is_dismissed(visit: Visit) -> bool:
+    return access.cookies(visit.headers).get(_cookie(visit)) == "1"
+
+
+def _cookie(visit: Visit) -> str:
+    return f"no-steps-{slug(visit.organization)[-SLUG_DIGITS:]}"
+
+
+# The example.
+
+
+def example(visit: Visit) -> Redirect:
+    """A metric, plan, customer and subscription with some events, made by the API. What is there already stays."""
+    if not visit.organization.sandbox:
+        return Redirect(visit.link(), said="Only sandboxes take example data")
+    currency = visit.organization.default_currency
+    metric = {"name": "API calls", "code": _METRIC, "aggregation_type": "count_agg"}
+    _made(visit, "/billable_metrics", {"billable_metric": metric})
+    metric_id = visit.api.get(f"/billable_metrics/{_METRIC}")["billable_metric"]["lago_id"]
+    charge = {"billable_metric_id": metric_id, "charge_model": "standard", "properties": {"amount": "0.5"}}
+    plan = {"name": "Example growth", "code": _PLAN, "interval": "monthly", "amount_cents": 4900}
+    plan |= {"amount_currency": currency, "charges": [charge]}
+    _made(visit, "/plans", {"plan": plan})
+    customer = {"external_id": _CUSTOMER, "name": "Example customer", "currency": currency}
+    visit.api.post("/customers", {"customer": customer})
+    subscription = {"external_customer_id": _CUSTOMER, "plan_code": _PLAN, "external_id": _SUBSCRIPTION}
+    _made(visit, "/subscriptions", {"subscription": subscription})
+    event = {"external_subscription_id": _SUBSCRIPTION, "code": _METRIC}
+    events = [
+        {**event, "timestamp": int(visit.now.timestamp()), "transaction_id": f"example-{n}"} for n in range(_EVENTS)
+    ]
+    visit.api.post("/events/batch", {"events": events})
+    return Redirect(visit.link(), said="Example data created")
+
+
+def _made(visit: Visit, path: str, body: Mapping[str, Any]) -> None:
+    try:
+        visit.api.post(path, body)
+    except Invalid as error:
+        if ErrorCode.VALUE_ALREADY_EXIST not in str(error.details):
+            raise
+
+
+# What asks for attention.
+
+
+def _figures(visit: Visit) -> list[tuple[str, str, str, str]] | None:
+    """Label, amount, note and address of each figure; None where the counters cannot tell."""
+    today = periods.local_date(visit.now, ZoneInfo(visit.organization.timezone))
+    found = figures.read(visit.organization.ref.id, today)
+    if found is None:
+        return None
+    unpaid = {"status": "finalized", "payment_status": ["pending", "failed"]}
+    return [
+        ("Outstanding", *_sums(visit, found.outstanding), visit.link("invoices", **unpaid)),
+        ("Overdue", *_sums(visit, found.overdue), visit.link("invoices", payment_overdue="true")),
+        ("Drafts to finalize", *_sums(visit, found.draft), visit.link("invoices", status="draft")),
+        ("Failed payments", *_failed(found), visit.link("invoices", status="finalized", payment_status="failed")),
+    ]
+
+
+def _sums(visit: Visit, sums: Mapping[str, Sum]) -> tuple[str, str]:
+    """The organization's own currency first; amounts of several are never added up."""
+    own = visit.organization.default_currency
+    order: Sequence[str] = sorted(sums, key=lambda currency: (currency != own, currency)) or [own]
+    number = sum(each.number for each in sums.values())
+    others = [format.money(sums[currency].cents, currency) for currency in order[1:]]
+    first = sums.get(order[0], Sum())
+    return format.money(first.cents, order[0]), " · ".join([*others, _invoices(number)])
+
+
+def _failed(found: Figures) -> tuple[str, str]:
+    number = found.numbers["failed"]
+    return format.count(number), "invoice" if number == 1 else "invoices"
+
+
+def _invoices(number: int) -> str:
+    return f"{format.count(number)} invoice{'' if number == 1 else 's'}"

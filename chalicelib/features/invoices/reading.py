@@ -1,6 +1,6 @@
 """Invoices and their fees as other rooms read them."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from chalicelib.features.customers import service as customers
 from chalicelib.features.invoices import store
@@ -53,6 +53,16 @@ def of_customer(organization_id: OrganizationId, customer_id: CustomerId) -> lis
 def latest_of(organization_id: OrganizationId, customer_id: CustomerId, number: int) -> list[Invoice]:
     """So many of a customer's visible invoices, of the latest issuing dates; from an index, which may lag."""
     return store.latest_of(organization_id, customer_id, number)
+
+
+def some_drafts(organization_id: OrganizationId, most: int) -> tuple[list[Invoice], bool]:
+    """Drafts of the latest issuing dates, and whether there are more; from an index, for showing only."""
+    return store.some_drafts(organization_id, most)
+
+
+def totals(organization_id: OrganizationId) -> Mapping[str, int]:
+    """The totals of the list of invoices: `all`, `status=<status>`, `payment_status=<status>`."""
+    return store.totals(organization_id)
 
 
 def latest(organization_id: OrganizationId, number: int) -> list[Invoice]:

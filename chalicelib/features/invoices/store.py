@@ -19,12 +19,14 @@ Access patterns
     9 get_many(org, ids)        BatchGet  consistent
    10 fees_among(org, ...)      Query     consistent, one build, page by page until all are found
    11 latest(org, number), latest_of(org, customer, number)   Query     index list or owner: one page
-   12 check_action(org, seen)   part of another's transaction, which holds only while the invoice is as it was read
+   12 totals(org)              Query     the list's counters
+   13 some_drafts(org, most)   Query     index list: one page
+   14 check_action(org, seen)   part of another's transaction, which holds only while the invoice is as it was read
 """
 
 import itertools
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from chalicelib.features.customers import figures as customer_figures
 from chalicelib.features.invoices import figures
@@ -100,6 +102,13 @@ def drafts(organization_id: OrganizationId, *, before: str = "") -> Iterator[tup
             yield str(row.list_sk), current
 
 
+def some_drafts(organization_id: OrganizationId, most: int) -> tuple[list[Invoice], bool]:
+    """Drafts of the latest issuing dates, and whether there are more; from an index, one request."""
+    page = rows.page(key(organization_id, LIST), index="list", descending=True, where=_IS_DRAFT)
+    found = [InvoiceRow.read(item).value for item in page.items[:most]]
+    return found, page.position is not None or len(page.items) > most
+
+
 def of_customer(organization_id: OrganizationId, customer_id: CustomerId) -> list[Invoice]:
     """A customer's visible invoices, newest issuing date first; from an index, for showing only."""
     found = InvoiceRow.select(owner_pk(organization_id, customer_id), index="owner", descending=True)
@@ -110,6 +119,11 @@ def latest_of(organization_id: OrganizationId, customer_id: CustomerId, number: 
     """So many of a customer's visible invoices, of the latest issuing dates; from an index, which may lag."""
     page = rows.page(owner_pk(organization_id, customer_id), index="owner", descending=True, limit=number)
     return [InvoiceRow.read(item).value for item in page.items]
+
+
+def totals(organization_id: OrganizationId) -> Mapping[str, int]:
+    """The totals of the list: `all`, `status=<status>`, `payment_status=<status>`."""
+    return counters.totals(organization_id, LIST)
 
 
 def latest(organization_id: OrganizationId, number: int) -> list[Invoice]:

@@ -1,22 +1,32 @@
 """Drafts follow the settings that they were made under: grace period, payment term and taxes. Source: rules/invoices 2, 10."""
 
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
+from chalicelib import limits
 from chalicelib.domain.error_codes import Resource
 from chalicelib.domain.errors import ChangedMeanwhile
 from chalicelib.domain.invoicing import dates
 from chalicelib.features.customers import service as customers
-from chalicelib.features.customers.records import BillingState
-from chalicelib.features.invoices import store
+from chalicelib.features.customers.records import BillingState, Customer
+from chalicelib.features.invoices import reading, store
 from chalicelib.features.invoices.records import Invoice
 from chalicelib.features.invoicing import drafts
 from chalicelib.features.organizations import service as organizations
+from chalicelib.features.organizations.records import Organization
 from chalicelib.features.rating.billing_context import BillingContext
 from chalicelib.platform import agenda
 from chalicelib.platform.agenda import Task
 from chalicelib.platform.clock import OrganizationRef
 from chalicelib.platform.retry import retrying
 from chalicelib.platform.unit import Unit
+
+
+class Ending(NamedTuple):
+    """So many drafts end; `at_least`: more drafts were not looked at."""
+
+    number: int
+    at_least: bool
 
 
 def follow(organization: OrganizationRef, draft: Invoice, *, taxes: bool, now: datetime) -> None:
@@ -28,6 +38,25 @@ def follow(organization: OrganizationRef, draft: Invoice, *, taxes: bool, now: d
     agenda.push(retrying(lambda: _shift(organization, draft, now=now), Resource.INVOICE))
     if taxes:
         drafts.refresh(organization.id, draft, now=now)
+
+
+def ending_with(organization: Organization, *, grace_days: int, now: datetime) -> Ending:
+    """The drafts that would become final now if this were the organization's grace period. From an index, for showing only."""
+    found, is_cut = reading.some_drafts(organization.id, limits.DRAFTS_PREVIEWED_MAX)
+    known = customers.get_many(organization.id, list({draft.customer_id for draft in found}))
+    ending = [draft for draft in found if _ends(organization, known.get(draft.customer_id), draft, grace_days, now)]
+    return Ending(len(ending), is_cut)
+
+
+def _ends(
+    organization: Organization, customer: Customer | None, draft: Invoice, grace_days: int, now: datetime
+) -> bool:
+    if customer is None or customer.deleted_at is not None:
+        return False
+    if customer.billing_configuration.invoice_grace_period is not None:
+        return False
+    new = draft.model_copy(update={"finalize_on": draft.billed_on + timedelta(days=grace_days)})
+    return drafts.planned(organization.ref, new).due_at <= now
 
 
 def _shift(organization: OrganizationRef, draft: Invoice, *, now: datetime) -> list[Task]:

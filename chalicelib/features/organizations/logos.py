@@ -9,6 +9,7 @@ import warnings
 from chalicelib import limits
 from chalicelib.domain.error_codes import ErrorCode
 from chalicelib.domain.errors import Invalid
+from chalicelib.features.organizations.records import Organization
 from chalicelib.platform import files
 from chalicelib.platform.ids import OrganizationId
 
@@ -38,6 +39,15 @@ def store(organization_id: OrganizationId, text: str) -> str:
     name = f"{organization_id}/logos/{hashlib.sha256(content).hexdigest()[:32]}"
     files.put(name, content, _TYPES[kind])
     return name
+
+
+def data_address(organization: Organization) -> str | None:
+    """The organization's logo as an address that holds it; None where it has none."""
+    if organization.logo is None:
+        return None
+    content = files.get(organization.logo)
+    kind = "png" if content.startswith(b"\x89PNG") else "jpeg"
+    return f"data:image/{kind};base64,{base64.b64encode(content).decode()}"
 
 
 def _read(content: bytes) -> tuple[str | None, int]:

@@ -11,7 +11,7 @@ from chalicelib.domain.errors import existing
 from chalicelib.features.organizations import hmac_keys, logos, store
 from chalicelib.features.organizations.records import BillingConfiguration, Organization
 from chalicelib.features.organizations.schemas import OrganizationCreate, OrganizationUpdate
-from chalicelib.platform import auth
+from chalicelib.platform import api_keys, auth
 from chalicelib.platform.ids import OrganizationId, new_id
 from chalicelib.platform.retry import retrying
 from chalicelib.platform.settings import settings
@@ -39,8 +39,8 @@ def create(organization: Organization, extra: Sequence[Write], *, wanted_key: st
     Raises: Invalid, when the wanted key is in use.
     """
     api_key = wanted_key if wanted_key and settings().local else auth.new_key()
-    key = auth.create_key(api_key, organization.ref, now)
-    retrying(lambda: store.create([key, *extra], organization), Resource.ORGANIZATION)
+    keys = api_keys.create_actions(api_key, organization.ref, now)
+    retrying(lambda: store.create([*keys, *extra], organization), Resource.ORGANIZATION)
     return api_key
 
 

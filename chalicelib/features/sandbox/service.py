@@ -15,7 +15,7 @@ from chalicelib.domain.error_codes import ErrorCode
 from chalicelib.domain.errors import ChangedMeanwhile, Conflict, Forbidden, Invalid
 from chalicelib.features.events import service as events
 from chalicelib.features.plans import advance_codes
-from chalicelib.features.sandbox import store
+from chalicelib.features.sandbox import ahead, store
 from chalicelib.platform import agenda, busy, clock, log
 from chalicelib.platform.agenda import Task, runner
 from chalicelib.platform.busy import is_busy
@@ -50,7 +50,7 @@ def show(organization: OrganizationRef) -> dict[str, Any]:
     state = clock.read(organization)
     now = state.now or clock.utc_now()
     shown: dict[str, Any] = {"now": iso(now), "status": "advancing" if state.advancing else "ready"}
-    failed = [t for t in agenda.tasks_of_clock(organization, until=now) if t.parked]
+    failed = _failed(organization, now)
     if failed:
         shown["failed_tasks"] = [
             {"kind": t.kind.name, "subject": t.subject, "due_at": iso(t.due_at), "attempts": t.attempts} for t in failed
@@ -65,23 +65,25 @@ def advance(organization: OrganizationRef, to: datetime) -> None:
     Raises: Forbidden, without a sandbox; Invalid, `value_must_be_later`, or for a leap over more than
     `limits.CLOCK_LEAP_MAX`; Conflict, when it moves already.
     """
-    _require_sandbox(organization)
-    state = clock.read(organization)
-    if state.advancing:
-        raise Conflict(ErrorCode.TEST_CLOCK_ADVANCING)
-    if state.now is not None and to < state.now:
-        raise Invalid.field("now", ErrorCode.VALUE_MUST_BE_LATER)
+    state = _movable(organization, to)
     if state.now == to:
         run_due(organization, now=to)
         return
-    real_now = clock.utc_now()
-    # A clock that was never set has shown real time: tasks due from there on are on the way.
-    begin = state.now or min(to, real_now)
-    _require_short(organization, state, begin, to)
     with _inline() as seconds:
-        _set_out(organization, state, begin, to, job_at=real_now + timedelta(seconds=seconds))
+        _set_out(organization, state, to, wait=timedelta(seconds=seconds))
         if seconds:
             run_until_arrived(organization, give_up_at=time.monotonic() + seconds)
+
+
+def begin_to_advance(organization: OrganizationRef, to: datetime) -> None:
+    """Set the clock as `advance` does, but leave what is due on the way to the job. Where nothing is, it has arrived already.
+
+    Raises: as `advance`.
+    """
+    state = _movable(organization, to)
+    if state.now != to or _next_task(organization, to) is not None:
+        _set_out(organization, state, to, wait=timedelta())
+        run_until_arrived(organization, give_up_at=time.monotonic())
 
 
 def cancel(organization: OrganizationRef) -> None:
@@ -91,14 +93,23 @@ def cancel(organization: OrganizationRef) -> None:
     Returns when it stands, or after `limits.CLOCK_INLINE_SECONDS`, when the job of the leap goes on.
     Raises: Forbidden, without a sandbox.
     """
+    if begin_to_cancel(organization):
+        with _inline() as seconds:
+            if seconds:
+                run_until_arrived(organization, give_up_at=time.monotonic() + seconds)
+
+
+def begin_to_cancel(organization: OrganizationRef) -> bool:
+    """End a leap as `cancel` does, but leave the tasks that are due until then to its job; whether the clock moved.
+
+    Raises: as `cancel`.
+    """
     _require_sandbox(organization)
     try:
         store.cancel(organization)
     except ConditionFailed:
-        return
-    with _inline() as seconds:
-        if seconds:
-            run_until_arrived(organization, give_up_at=time.monotonic() + seconds)
+        return False
+    return True
 
 
 def run_due(organization: OrganizationRef, *, now: datetime, tasks: Sequence[Task] = ()) -> None:
@@ -198,6 +209,11 @@ def _next_task(organization: OrganizationRef, until: datetime) -> Task | None:
     return next((t for t in agenda.tasks_of_clock(organization, until=until) if not t.parked), None)
 
 
+def _failed(organization: OrganizationRef, until: datetime) -> list[Task]:
+    """The tasks due up to an instant that failed too often."""
+    return [task for task in agenda.tasks_of_clock(organization, until=until) if task.parked]
+
+
 def _park(task: Task) -> None:
     current = agenda.find(task.key)
     while current is not None and not current.parked:
@@ -234,20 +250,37 @@ def _inline() -> Iterator[float]:
             _moving_inline.release()
 
 
-def _require_short(organization: OrganizationRef, state: TestClock, begin: datetime, to: datetime) -> None:
-    """Refuse a leap over too long a time; but the first call may set any instant where nothing is due on the way."""
-    far = to - begin > limits.CLOCK_LEAP_MAX
+def _movable(organization: OrganizationRef, to: datetime) -> TestClock:
+    """The state of a clock that may move to an instant: not back, and not over too long a time; but the first call may set
+    any instant where nothing is due on the way.
+
+    Raises: as `advance`.
+    """
+    _require_sandbox(organization)
+    state = clock.read(organization)
+    if state.advancing:
+        raise Conflict(ErrorCode.TEST_CLOCK_ADVANCING)
+    if state.now is not None and to < state.now:
+        raise Invalid.field("now", ErrorCode.VALUE_MUST_BE_LATER)
+    far = to - _begin(state, to) > limits.CLOCK_LEAP_MAX
     if far and (state.now is not None or _next_task(organization, to) is not None):
         raise Invalid.field("now", ErrorCode.VALUE_MUST_BE_AT_MOST_3653_DAYS_LATER)
+    return state
 
 
-def _set_out(
-    organization: OrganizationRef, state: TestClock, begin: datetime, to: datetime, *, job_at: datetime
-) -> None:
+def _begin(state: TestClock, to: datetime) -> datetime:
+    """The instant at which a leap begins. A clock that was never set has shown real time: tasks due from there on are on
+    the way."""
+    return state.now or min(to, clock.utc_now())
+
+
+def _set_out(organization: OrganizationRef, state: TestClock, to: datetime, *, wait: timedelta) -> None:
+    """Let the clock begin to move. The job goes on after `wait`, in which the caller may move the clock itself; it finds
+    nothing to do where the clock has arrived by then."""
     real_now = clock.utc_now()
-    # The job comes after the call that moves the clock has had its time; it finds nothing to do when that arrived.
-    job = agenda.task(ADVANCE, organization, organization.id, job_at)
-    moves = store.set_out_action(organization, state, begin, to, real_now=real_now)
+    job = agenda.task(ADVANCE, organization, organization.id, real_now + wait)
+    invoices = ahead.invoices(organization)
+    moves = store.set_out_action(organization, state, _begin(state, to), to, invoices=invoices, real_now=real_now)
     try:
         Unit(moves, agenda.put(job, now=real_now)).commit()
     except Cancelled as error:
@@ -270,8 +303,9 @@ def _arrive(organization: OrganizationRef, state: TestClock) -> bool:
     """Set the clock to the target, unless it has another one by now."""
     assert state.target is not None, "it is on its way"
     job = agenda.task(ADVANCE, organization, organization.id, state.target)
+    failed = len(_failed(organization, state.target))
     try:
-        Unit(store.arrive_action(organization, state), agenda.remove(job)).commit()
+        Unit(store.arrive_action(organization, state, failed=failed), agenda.remove(job)).commit()
     except Cancelled:
         logger.info("another runner arrived first, or the leap was canceled", extra={"organization": organization.id})
         return False

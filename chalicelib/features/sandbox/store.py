@@ -2,8 +2,8 @@
 
 Items
     pk              sk              what it is
-    <org>#clock     clock           {now, target, set_out}: the instant reached; target while it moves; set_out: when, in
-                                    real time, it began to
+    <org>#clock     clock           {now, target, set_out, invoices_before, failed}: the instant reached; target while it
+                                    moves; set_out: when, in real time, it began to; totals of invoices then; undone tasks
     <org>#clock     task#...        the sandbox's tasks (platform/agenda/store.py)
 
 Access patterns
@@ -14,6 +14,7 @@ Access patterns
     5 arrive_action(org, ...)       Update    the final instant, only of the same leap; together with the end of its task
 """
 
+from collections.abc import Mapping
 from datetime import datetime
 
 from pynamodb.constants import STRING
@@ -28,12 +29,18 @@ _MOVES = Path(ClockRow.target).is_type(STRING)
 
 
 def set_out_action(
-    organization: OrganizationRef, state: TestClock, begin: datetime, to: datetime, *, real_now: datetime
+    organization: OrganizationRef,
+    state: TestClock,
+    begin: datetime,
+    to: datetime,
+    *,
+    invoices: Mapping[str, int],
+    real_now: datetime,
 ) -> Write:
     """Let a clock that was read in this state, in which it stands, begin to move. Refused where it has moved meanwhile."""
     pk, sk = clock_key(organization.id)
     unmoved = ClockRow.pk.does_not_exist() if state.now is None else (ClockRow.now == state.now) & ~_MOVES
-    return ClockRow(pk=pk, sk=sk, now=begin, target=to, set_out=real_now).put(unmoved)
+    return ClockRow(pk=pk, sk=sk, now=begin, target=to, set_out=real_now, invoices_before=invoices).put(unmoved)
 
 
 def reach(organization: OrganizationRef, state: TestClock, instant: datetime) -> None:
@@ -53,10 +60,11 @@ def cancel(organization: OrganizationRef) -> None:
     ClockRow.change(clock_key(organization.id), ClockRow.target.set(ClockRow.now), condition=_MOVES).alone()
 
 
-def arrive_action(organization: OrganizationRef, state: TestClock) -> Write:
-    """Set the clock to its target, where it stands from then on. Refused where it is not on this leap any more."""
+def arrive_action(organization: OrganizationRef, state: TestClock, *, failed: int) -> Write:
+    """Set the clock to its target, where it stands from then on. Refused where it is not on this leap any more. `failed`: the
+    number of tasks that the leap left undone."""
     assert state.target is not None, "it is on its way"
-    changes = ClockRow.now.set(state.target), ClockRow.target.remove()
+    changes = ClockRow.now.set(state.target), ClockRow.target.remove(), ClockRow.failed.set(failed)
     return ClockRow.change(clock_key(organization.id), *changes, condition=_same_leap(state))
 
 

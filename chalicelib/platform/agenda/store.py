@@ -138,10 +138,11 @@ def any_of(keys: Sequence[Key]) -> bool:
     return bool(TaskRow.find_many(keys))
 
 
-def tasks_of_clock(organization: OrganizationRef, *, until: datetime) -> Iterator[Task]:
-    """A sandbox's tasks due up to and including `until`, in the order in which they must run, parked ones too."""
+def tasks_of_clock(organization: OrganizationRef, *, until: datetime, at_once: int = 20) -> Iterator[Task]:
+    """A sandbox's tasks due up to and including `until`, in the order in which they must run, parked ones too. `at_once`: the
+    number that one request reads."""
     within = TaskRow.sk.between("task#", f"task#{stamp(until)}$")
-    for row in TaskRow.select(clock.clock_key(organization.id)[0], within=within, limit=20):
+    for row in TaskRow.select(clock.clock_key(organization.id)[0], within=within, limit=at_once):
         yield row.value
 
 

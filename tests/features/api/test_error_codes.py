@@ -15,10 +15,11 @@ from chalicelib.domain.error_codes import ErrorCode, Resource
 from chalicelib.features.invoices.records import Invoice
 from chalicelib.features.members import invitations, resets
 from chalicelib.features.members import service as members
+from chalicelib.features.organizations import api_keys
 from chalicelib.features.organizations import service as organizations
 from chalicelib.platform.clock import TestClock
 from chalicelib.platform.dynamodb import ConditionFailed
-from chalicelib.platform.ids import OrganizationId, UserId
+from chalicelib.platform.ids import ApiKeyId, OrganizationId, UserId
 from tests.features.api.test_refusing_rules import RULES, codes_of
 from tests.support import bodies
 from tests.support.aws import ADMIN_KEY
@@ -309,6 +310,7 @@ _ORG = OrganizationId("none")
 
 # Objects that no route names by itself.
 NOT_FOUND_BY_RULES: dict[Resource, Callable[[], Any]] = {
+    Resource.API_KEY: lambda: api_keys.get(_ORG, ApiKeyId("none")),
     Resource.ORGANIZATION: lambda: organizations.get(_ORG),
     Resource.INVITE: lambda: invitations.renew(_ORG, "none", now=NOW),
     Resource.MEMBERSHIP: lambda: members.remove(_ORG, UserId("a"), by=UserId("b"), now=NOW),

@@ -1,0 +1,19 @@
+"""A long work: how far it is, and what failed."""
+
+from datetime import timedelta
+
+from chalicelib.console import pages
+from chalicelib.console.visit import Page, Visit
+from chalicelib.features.works import service
+
+# So long the page asks every two seconds, then every ten.
+_EAGER = timedelta(minutes=1)
+
+
+def show(visit: Visit) -> Page:
+    """The progress of a work."""
+    found = service.find(visit.organization.ref.id, visit.path["id"])
+    if found is None:
+        return pages.not_found(visit)
+    interval = "2s" if visit.real_now - found.work.begun_at < _EAGER else "10s"
+    return Page("work/show.html", {"progress": found, "interval": interval})
