@@ -89,6 +89,11 @@ def _compile(code: Path) -> None:
         templates_loader.compile_all(pages.environment(templates_loader.loader(console)), console)
         shutil.rmtree(console / templates_loader.TEMPLATES)
     unchecked = py_compile.PycInvalidationMode.UNCHECKED_HASH
+    templates = console / templates_loader.COMPILED
+    if templates.is_dir():  # Nobody reads what Jinja writes: its byte code is enough, which stands in place of it.
+        compileall.compile_dir(templates, quiet=2, legacy=True, invalidation_mode=unchecked)
+        for source in templates.glob("*.py"):
+            source.unlink()
     compileall.compile_dir(code, quiet=2, workers=os.cpu_count() or 1, invalidation_mode=unchecked)
 
 

@@ -69,7 +69,7 @@ class Form:
         """The refusals that no drawn field has shown."""
         return [each for name, found in self.errors.items() if name not in self.drawn for each in found]
 
-    def refuse(self, name: str, code: str) -> None:
+    def mark(self, name: str, code: str) -> None:
         """Add a refusal."""
         self.errors.setdefault(name, []).append(texts.refusal(code, name))
         self.status = 422

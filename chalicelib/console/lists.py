@@ -126,7 +126,7 @@ def gather(
     except Invalid as error:
         for name, codes in error.details.items():
             for code in codes if isinstance(codes, list) else [codes]:
-                form.refuse(name, str(code))
+                form.mark(name, str(code))
         answer = {
             root: [],
             "meta": {"current_page": 1, "next_page": None, "prev_page": None, "total_count": 0, "total_pages": 0},

@@ -12,6 +12,9 @@ class Refusal(NamedTuple):
     field: str = ""
 
 
+# Codes of forms alone: the API has no such fields.
+DOES_NOT_MATCH, CONFIRMATION_DOES_NOT_MATCH = "does_not_match", "confirmation_does_not_match"
+
 # What to do, by code. A test demands a text for each code that there is.
 _REFUSALS: Mapping[str, str] = {
     "value_is_mandatory": "This is needed.",
@@ -122,8 +125,8 @@ _REFUSALS: Mapping[str, str] = {
     "value_is_too_short": "Use at least 12 characters.",
     "too_many_attempts": "There were too many attempts. Wait a while, then try again.",
     "cannot_revoke_own_membership": "You cannot remove yourself.",
-    "does_not_match": "Both passwords must be the same.",
-    "confirmation_does_not_match": "Type it exactly as it stands above.",
+    DOES_NOT_MATCH: "Both passwords must be the same.",
+    CONFIRMATION_DOES_NOT_MATCH: "Type it exactly as it stands above.",
 }
 
 # Of states and enumerations, where the word is not merely the value with spaces.

@@ -8,12 +8,13 @@ from pathlib import Path
 from chalicelib.domain.error_codes import ErrorCode, Resource
 from chalicelib.platform.collection import Collection
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[2]
 
 # Which arguments of a call are codes or resources, from the first to the last.
 _SAY = {
     "field": slice(1, None),
     "refuse": slice(0, 1),
+    "mark": slice(1, 2),
     "refused": slice(0, 1),
     "NotAllowed": slice(0, 1),
     "Conflict": slice(0, 1),
@@ -42,7 +43,11 @@ def _is_a_dataclass_field(node: ast.Call) -> bool:
 
 
 def test_codes_are_said_by_their_names():
-    files = [path for path in (ROOT / "chalicelib").rglob("*.py") if path.name not in ("error_codes.py", "faults.py")]
+    # Two say them as text: where they are declared and examined, and where people read what each means.
+    said = {"domain/error_codes.py", "domain/aggregation/faults.py", "console/texts.py"}
+    sources = ROOT / "chalicelib"
+    files = [path for path in sources.rglob("*.py") if str(path.relative_to(sources)) not in said]
+    assert len(files) > 300
     assert [found for path in files for found in _said_as_text(path)] == []
 
 

@@ -9,6 +9,7 @@ from chalicelib.console import forms
 from chalicelib.console.format import as_minor
 from chalicelib.console.forms import Form
 from chalicelib.console.plans.plan_form import LONG_INTERVALS, TIERED, filled, key_of
+from chalicelib.domain.error_codes import ErrorCode
 from chalicelib.domain.money import CURRENCIES
 
 _AMOUNTS = {
@@ -182,7 +183,7 @@ def _cents(form: Form, name: str, currency: str) -> int | None:
     cents = as_minor(text, currency)
     if cents is None:
         if name not in form.errors:
-            form.refuse(name, "invalid_amount")
+            form.mark(name, ErrorCode.INVALID_AMOUNT)
         return _NO_AMOUNT
     return cents
 

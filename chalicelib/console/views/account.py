@@ -1,6 +1,6 @@
 """A user's own pages: password, sessions, organizations."""
 
-from chalicelib.console import forms
+from chalicelib.console import forms, texts
 from chalicelib.console.forms import Form
 from chalicelib.console.visit import Page, Redirect, Visit, link
 from chalicelib.features.members import service as members
@@ -15,7 +15,7 @@ def show(visit: Visit) -> Page | Redirect:
     if visit.method == "POST":
         form = forms.posted(visit)
         if form.value("password") != form.value("password_confirmation"):
-            form.refuse("password_confirmation", "does_not_match")
+            form.mark("password_confirmation", texts.DOES_NOT_MATCH)
         elif _changed(visit, form):
             return Redirect(link("account"), said="Password changed. Other sessions have ended.")
     values = {"form": form, "sessions": sessions.sessions_of(user.id, now=visit.real_now), "present": session}

@@ -3,7 +3,7 @@
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from chalicelib.console import forms
+from chalicelib.console import forms, texts
 from chalicelib.console.forms import Form
 from chalicelib.console.visit import Page, Redirect, Visit
 from chalicelib.domain.error_codes import ErrorCode
@@ -64,7 +64,7 @@ def _expiry(visit: Visit, form: Form) -> datetime | None:
     zone = ZoneInfo(visit.organization.timezone)
     end = datetime(day.year, day.month, day.day, tzinfo=zone).astimezone(UTC) if day > date(1900, 1, 1) else None
     if end is None or end <= visit.real_now:
-        form.refuse("expires_on", ErrorCode.INVALID_DATE)
+        form.mark("expires_on", ErrorCode.INVALID_DATE)
     return end
 
 
@@ -75,7 +75,7 @@ def rotate(visit: Visit) -> Page:
     if visit.method == "POST":
         overlap = _OVERLAPS.get(form.value("overlap"))
         if overlap is None:
-            form.refuse("overlap", ErrorCode.VALUE_IS_INVALID)
+            form.mark("overlap", ErrorCode.VALUE_IS_INVALID)
         else:
             made = forms.submit(form, lambda: _rotated(visit, old.id, overlap))
             if made is not None:
@@ -101,5 +101,5 @@ def revoke(visit: Visit) -> Page | Redirect:
         if form.value("confirmation") == old.name:
             api_keys.revoke(visit.organization.id, old.id)
             return Redirect(visit.link("api_keys"), said=f"{old.name} revoked")
-        form.refuse("confirmation", "confirmation_does_not_match")
+        form.mark("confirmation", texts.CONFIRMATION_DOES_NOT_MATCH)
     return Page("api_keys/revoke.html", {"form": form, "key": old}, form.status)

@@ -122,7 +122,7 @@ def cents(form: Form, name: str, currency: str) -> int | str | None:
         return None
     found = as_minor(text, currency)
     if found is None:
-        form.refuse(name, ErrorCode.INVALID_AMOUNT)
+        form.mark(name, ErrorCode.INVALID_AMOUNT)
         return NOTHING
     return found
 

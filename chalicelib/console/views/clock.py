@@ -55,7 +55,7 @@ def _act(visit: Visit) -> Page | Redirect:
     form = forms.posted(visit)
     chosen = _instant(visit, form)
     if chosen is None:
-        form.refuse("day", ErrorCode.INVALID_DATE)
+        form.mark("day", ErrorCode.INVALID_DATE)
         return _chosen(visit, form)
     led = forms.submit(form, lambda: _set_out(visit, chosen), names={"now": "day"})
     return led or _chosen(visit, form)

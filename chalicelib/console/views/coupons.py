@@ -55,7 +55,7 @@ def _limitation(form: Form) -> dict[str, Any]:
     if kept is not None:
         codes = [each for each in form.all(kept) if each]
         if not codes:
-            form.refuse(kept, ErrorCode.VALUE_IS_MANDATORY)
+            form.mark(kept, ErrorCode.VALUE_IS_MANDATORY)
         found[kept.rpartition(".")[2]] = codes or catalog.NOTHING
     return found
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from chalicelib import limits
-from chalicelib.console import acts, choices, format, forms
+from chalicelib.console import acts, choices, format, forms, texts
 from chalicelib.console.forms import Form
 from chalicelib.console.views import customer_overview
 from chalicelib.console.views.customers import framed, head_of
@@ -86,7 +86,7 @@ def delete(visit: Visit) -> Page | Redirect:
     form = Form() if visit.method == "GET" else forms.posted(visit)
     if visit.method == "POST":
         if ending["active"] and form.value("confirmation") != customer.external_id:
-            form.refuse("confirmation", "confirmation_does_not_match")
+            form.mark("confirmation", texts.CONFIRMATION_DOES_NOT_MATCH)
         elif forms.submit(form, lambda: visit.api.delete(path_of("customers", customer.external_id))) is not None:
             return Redirect(visit.link("customers"), said="Customer deleted")
     shown = serializer.base(visit.organization, customer)
@@ -183,4 +183,4 @@ def _place_pairs(form: Form, body: Mapping[str, Any]) -> None:
     for place, codes in found.items():
         _, index, name = place.split(".")
         for code in codes:
-            form.refuse(f"metadata.{numbers[int(index)]}.{name}", code)
+            form.mark(f"metadata.{numbers[int(index)]}.{name}", code)

@@ -1,6 +1,6 @@
 """Login, logout, invitations, links to a new password, colours, static files: pages before an organization."""
 
-from chalicelib.console import access, forms, pages, static_files
+from chalicelib.console import access, forms, pages, static_files, texts
 from chalicelib.console.forms import Form
 from chalicelib.console.static_files import Served
 from chalicelib.console.visit import Page, Redirect, Visit, link, slug_of
@@ -142,7 +142,7 @@ def _same_twice(form: Form) -> bool:
     """Whether the password was typed the same twice; else the form is refused."""
     same = form.value("password") == form.value("password_confirmation")
     if not same:
-        form.refuse("password_confirmation", "does_not_match")
+        form.mark("password_confirmation", texts.DOES_NOT_MATCH)
     return same
 
 

@@ -9,7 +9,7 @@ from chalicelib.console.forms import Form
 from chalicelib.console.views import invoices
 from chalicelib.console.visit import Page, Redirect, Visit
 from chalicelib.domain import errors
-from chalicelib.domain.error_codes import Resource
+from chalicelib.domain.error_codes import ErrorCode, Resource
 from chalicelib.domain.errors import Invalid, NotFound
 from chalicelib.features.invoices import reading
 from chalicelib.features.payments import service as payments
@@ -250,7 +250,7 @@ def _is_done(form: Form, act: Callable[[], Any]) -> bool:
 def _cents(form: Form, name: str, currency: str) -> int | None:
     cents = format.as_minor(form.value(name), currency)
     if cents is None:
-        form.refuse(name, "invalid_amount" if form.value(name) else "value_is_mandatory")
+        form.mark(name, ErrorCode.INVALID_AMOUNT if form.value(name) else ErrorCode.VALUE_IS_MANDATORY)
     return cents
 
 

@@ -10,6 +10,7 @@ from chalicelib.console.forms import Form
 from chalicelib.console.views import invoice_parts
 from chalicelib.console.visit import Page, Redirect, Visit
 from chalicelib.domain import periods
+from chalicelib.domain.error_codes import ErrorCode
 from chalicelib.domain.errors import BillingError, Invalid
 from chalicelib.domain.money import CURRENCIES
 from chalicelib.features.customers import service as customers
@@ -27,7 +28,7 @@ _BLANK = {
     "to_datetime": "",
 }
 _MORE = ("invoice_display_name", "from_datetime", "to_datetime", "tax_codes", "boundaries")
-_FIELDS = {"customer_not_found": "external_customer_id", "fees_not_found": "fees"}
+_FIELDS = {ErrorCode.CUSTOMER_NOT_FOUND: "external_customer_id", "fees_not_found": "fees"}
 _OPTIONS_MAX = 100  # Add-ons and taxes to choose from; suggestions of customers are searched.
 
 
@@ -146,14 +147,14 @@ def _fee(visit: Visit, form: Form, number: int, given: Mapping[str, Any], curren
     if given.get("unit_amount_cents"):
         fee["unit_amount_cents"] = format.as_minor(given["unit_amount_cents"], currency)
         if fee["unit_amount_cents"] is None:
-            form.refuse(f"{at}unit_amount_cents", "invalid_amount")
+            form.mark(f"{at}unit_amount_cents", ErrorCode.INVALID_AMOUNT)
     zone = ZoneInfo(visit.organization.timezone)
     for name, days in (("from_datetime", 0), ("to_datetime", 1)):
         if given.get(name):
             try:
                 begin = periods.start_of_day(format.day_of(given[name]) + timedelta(days=days), zone)
             except (ValueError, OverflowError):
-                form.refuse(at + name, "invalid_date")
+                form.mark(at + name, ErrorCode.INVALID_DATE)
             else:
                 fee[name] = begin - timedelta(seconds=days)  # The last day is inclusive.
     return fee

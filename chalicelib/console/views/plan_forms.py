@@ -10,6 +10,7 @@ from chalicelib.console.plans.plan_form import PlanForm
 from chalicelib.console.plans.ready import Ready
 from chalicelib.console.views.plans import shown
 from chalicelib.console.visit import Page, Redirect, Visit
+from chalicelib.domain.error_codes import ErrorCode
 from chalicelib.domain.errors import NotFound
 from chalicelib.domain.intervals import Interval
 from chalicelib.domain.money import CURRENCIES
@@ -80,7 +81,7 @@ def delete(visit: Visit) -> Page | Redirect:
             said = "Plan deleted. Its subscriptions end now" if is_used else "Plan deleted"
             return Redirect(visit.link("plans"), said=said)
     elif visit.method == "POST":
-        form.errors["code"] = [texts.Refusal(f"Type {plan.code} to confirm.", "value_is_invalid", "code")]
+        form.errors["code"] = [texts.Refusal(f"Type {plan.code} to confirm.", ErrorCode.VALUE_IS_INVALID, "code")]
         form.status = 422
     values = {"plan": plan, "form": form, "ending": ending["subscriptions"], "number": ending["meta"]["total_count"]}
     return Page("plans/delete.html", values, form.status)
@@ -150,7 +151,7 @@ def _submitted(form: PlanForm, act: Callable[[], Any]) -> Any:
 
 def _made_by_the_first_click(visit: Visit, form: PlanForm, wanted: Mapping[str, Any]) -> Mapping[str, Any] | None:
     """The plan of this code, where all that the form says is so already: a second click, or a form that was sent twice."""
-    if [each.code for each in form.errors.get("code", [])] != ["value_already_exist"] or len(form.errors) > 1:
+    if [each.code for each in form.errors.get("code", [])] != [ErrorCode.VALUE_ALREADY_EXIST] or len(form.errors) > 1:
         return None
     found = service.CATALOG.find(visit.organization.id, wanted["code"])
     if found is None:
