@@ -8,6 +8,7 @@ from typing import Any
 from chalicelib.domain.money import total
 from chalicelib.features.documents import lines, shares
 from chalicelib.features.documents.formats import Formats
+from chalicelib.features.documents.letters import isolated
 from chalicelib.features.documents.page import Line, Look, Page, Sum, Table, metadata, tax_sums
 from chalicelib.features.documents.words import TAX_INVOICE_COUNTRIES
 
@@ -78,7 +79,7 @@ def _tables(invoice: Mapping[str, Any], look: Look, show: Formats, wallet: str |
         kind = words[look.intervals.get(subscription["lago_id"], "subscription")]
         name = subscription["name"] or _plan_name(own) or subscription["plan_code"]
         period = periods.get(subscription["lago_id"])
-        found.append((own, f"{kind} – {name}", _period(period, invoice, show)))
+        found.append((own, f"{kind} – {isolated(name)}", _period(period, invoice, show)))
     rest = [fee for fee in fees if fee["lago_id"] not in taken]
     if rest:
         heading = words["prepaid_credits"] if invoice["invoice_type"] == "credit" else words["fees"]
@@ -174,4 +175,4 @@ def _taken(invoice: Mapping[str, Any], kind: str, word: str, name: str, whole: s
     own = [credit for credit in invoice["credits"] if credit["item"]["type"] == kind and credit["amount_cents"]]
     if sum(credit["amount_cents"] for credit in own) != invoice[whole]:
         return [Sum(word, show.taken(invoice[whole]))]
-    return [Sum(f"{word} – {credit['item'][name]}", show.taken(credit["amount_cents"])) for credit in own]
+    return [Sum(f"{word} – {isolated(credit['item'][name])}", show.taken(credit["amount_cents"])) for credit in own]

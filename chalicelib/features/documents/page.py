@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from chalicelib.features.documents.formats import Formats
+from chalicelib.features.documents.letters import isolated
 from chalicelib.features.documents.words import words
 
 
@@ -110,7 +111,7 @@ class Look:
 
     def _lines(self, party: Mapping[str, Any], show: Formats) -> list[str]:
         numbers = [
-            self.words["labelled"].format(label=self.words[word], value=party[name])
+            self.words["labelled"].format(label=self.words[word], value=isolated(party[name]))
             for word, name in (("legal_number", "legal_number"), ("tax_id", "tax_identification_number"))
             if party.get(name)
         ]
@@ -131,7 +132,7 @@ def tax_sums(look: Look, show: Formats, taxes: Sequence[Mapping[str, Any]], base
     rows = [
         Sum(
             look.words["tax_on"].format(
-                name=tax["tax_name"], rate=show.rate(tax["tax_rate"]), amount=show.cents(tax[base])
+                name=isolated(tax["tax_name"]), rate=show.rate(tax["tax_rate"]), amount=show.cents(tax[base])
             ),
             show.cents(tax["amount_cents"]),
         )

@@ -10,6 +10,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from chalicelib.features.documents import letters
 from chalicelib.features.documents.page import Page
 
 _HERE = Path(__file__).parent
@@ -25,8 +26,9 @@ def pdf(page: Page) -> bytes:
     """The document as a PDF file."""
     import weasyprint
 
-    styles, fonts = _styles()
-    made = weasyprint.HTML(string=html(page), url_fetcher=_fetcher(_IMAGES))
+    text = html(page)
+    styles, fonts = _styles(letters.scripts(text))
+    made = weasyprint.HTML(string=text, url_fetcher=_fetcher(_IMAGES))
     return bytes(made.write_pdf(stylesheets=[styles], font_config=fonts))
 
 
@@ -47,21 +49,24 @@ def _template() -> Any:
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
+        finalize=lambda value: letters.without_overrides(value) if isinstance(value, str) else value,
     )
     return environment.get_template("document.html.j2")
 
 
-@lru_cache(maxsize=1)
-def _styles() -> tuple[Any, Any]:
-    """The styles and the fonts, read once in a process: they are the same for all documents."""
+@lru_cache(maxsize=8)
+def _styles(scripts: tuple[str, ...]) -> tuple[Any, Any]:
+    """The styles, and the fonts of scripts: the same for all documents that need no others."""
     import weasyprint
     from weasyprint.text.fonts import FontConfiguration
 
     fonts = FontConfiguration()
-    # It removes files when it goes, which is too late at the end of a process.
-    atexit.register(_styles.cache_clear)
-    text = (_HERE / "templates" / "document.css").read_text()
+    text = letters.css(scripts) + (_HERE / "templates" / "document.css").read_text()
     return weasyprint.CSS(string=text, url_fetcher=_fetcher((_FONTS,)), font_config=fonts), fonts
+
+
+# They remove files when they go, which is too late at the end of a process.
+atexit.register(_styles.cache_clear)
 
 
 @lru_cache
