@@ -168,7 +168,7 @@ def _package(details: Mapping[str, Any], words: Mapping[str, str], show: Formats
     packages = (paid / size).to_integral_value(ROUND_CEILING)
     title = words["packages_of"].format(number=show.number(size))
     price = Decimal(details["per_package_unit_amount"])
-    return [*found, _Part(title, show.number(packages), show.money(price))]
+    return [*found, _Part(title, show.number(packages), show.money(price), CONTEXT.multiply(packages, price))]
 
 
 def _percentage(details: Mapping[str, Any], words: Mapping[str, str], show: Formats) -> list[_Part]:

@@ -10,7 +10,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from chalicelib.features.documents import letters
+from chalicelib.features.documents import fit, letters
 from chalicelib.features.documents.page import Page
 
 _HERE = Path(__file__).parent
@@ -23,13 +23,22 @@ class NoNetwork(Exception):
 
 
 def pdf(page: Page) -> bytes:
-    """The document as a PDF file."""
+    """The document as a PDF file: on one page if it has room, else spread over several."""
+    spread = page.spread
+    if spread is None:
+        return bytes(_laid_out(page).write_pdf())
+    made = _laid_out(page) if fit.may_fit(page) else None
+    if made is None or len(made.pages) > 1:
+        made = _laid_out(spread)
+    return bytes(made.write_pdf())
+
+
+def _laid_out(page: Page) -> Any:
     import weasyprint
 
     text = html(page)
     styles, fonts = _styles(letters.scripts(text))
-    made = weasyprint.HTML(string=text, url_fetcher=_fetcher(_IMAGES))
-    return bytes(made.write_pdf(stylesheets=[styles], font_config=fonts))
+    return weasyprint.HTML(string=text, url_fetcher=_fetcher(_IMAGES)).render(stylesheets=[styles], font_config=fonts)
 
 
 def html(page: Page) -> str:
@@ -51,6 +60,7 @@ def _template() -> Any:
         lstrip_blocks=True,
         finalize=lambda value: letters.without_overrides(value) if isinstance(value, str) else value,
     )
+    environment.globals.update(fit_table=fit.table, fit_sums=fit.sums, fit_lines=fit.lines_below)
     return environment.get_template("document.html.j2")
 
 
