@@ -58,7 +58,7 @@ fi
 if ! .venv/bin/python -c 'import weasyprint' >/dev/null 2>&1; then
   need libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0 fonts-dejavu-core || without PDFs
 fi
-# Fonts of our own are shipped; this one has the rarer characters of China, Japan and Korea.
+# Fonts of our own are shipped; this one has the rarer characters of China and Japan.
 if [ ! -e /usr/share/fonts/truetype/droid/DroidSansFallbackFull.ttf ]; then
   need fonts-droid-fallback || echo "Going on without rare characters in PDFs." >&2
 fi

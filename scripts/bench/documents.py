@@ -16,12 +16,12 @@ def rows() -> list[Row]:
     """The figures. Memory is that of a process which draws nothing else."""
     from weasyprint import HTML
 
-    from chalicelib.features.documents import invoices, render
+    from chalicelib.features.documents import invoices, letters, render
     from chalicelib.features.documents.page import Look
 
     page = invoices.page(samples.one_off(), Look(samples.organization()))
-    styles, fonts = render._styles()
     html = render.html(page)
+    styles, fonts = render._styles(letters.scripts(html))
     bare, ours = _alternately(
         lambda: HTML(string=html).write_pdf(stylesheets=[styles], font_config=fonts), lambda: render.pdf(page)
     )

@@ -1,10 +1,14 @@
 """Objects as the API shows them, from which documents are drawn: the fields that a document reads."""
 
+import io
 import struct
 import zlib
 from datetime import date
 from decimal import Decimal
 from typing import Any
+
+from chalicelib.features.documents import render
+from chalicelib.features.documents.page import Page
 
 ZONE = "Europe/Berlin"
 LOCALES = ("en", "fr", "de", "nb", "it", "es", "sv", "pt-BR", "zh-TW")
@@ -74,6 +78,7 @@ def fee(name: str, cents: int, units: str = "1", unit: str | None = None, **fiel
         "lago_true_up_parent_fee_id": None,
         "amount_cents": cents,
         "precise_amount": str(price),
+        "precise_coupons_amount_cents": "0.0",
         "taxes_precise_amount": str(price * fields.get("taxes_rate", 20) / 100),
         "units": units,
         "precise_unit_amount": unit or str(price),
@@ -304,3 +309,10 @@ def logo() -> bytes:
 
     head = struct.pack(">IIBBBBB", size, size, 8, 2, 0, 0, 0)
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
+
+
+def pages(page: Page) -> list[str]:
+    """The text of each page of a document."""
+    from pypdf import PdfReader
+
+    return [each.extract_text() for each in PdfReader(io.BytesIO(render.pdf(page))).pages]

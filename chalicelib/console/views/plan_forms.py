@@ -10,7 +10,7 @@ from chalicelib.console.plans.plan_form import PlanForm
 from chalicelib.console.plans.ready import Ready
 from chalicelib.console.views.plans import shown
 from chalicelib.console.visit import Page, Redirect, Visit
-from chalicelib.domain.error_codes import ErrorCode
+from chalicelib.domain.error_codes import ErrorCode, Resource
 from chalicelib.domain.errors import NotFound
 from chalicelib.domain.intervals import Interval
 from chalicelib.domain.money import CURRENCIES
@@ -98,7 +98,7 @@ def price(visit: Visit) -> Page:
     form = forms.posted(visit)
     place = visit.query.one("part")
     if place not in {f"{group}.{n}" for group in ("charges", "fixed_charges") for n in form.rows(group)}:
-        raise NotFound("charge")
+        raise NotFound(Resource.CHARGE)
     plan_form.prepare(form)
     found = calculation.of_part(form, place, visit.organization.default_currency)
     return Page("plans/price.html", {"calculated": found})

@@ -8,6 +8,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from chalicelib.domain.money import CONTEXT, exponent, from_cents, to_cents
+from chalicelib.features.documents.letters import isolated
 
 _LOCALES: Mapping[str, str] = {"pt-BR": "pt_BR", "zh-TW": "zh_Hant_TW"}
 _UNIT_DECIMALS_MAX = 6
@@ -96,8 +97,8 @@ class Formats:
 
     def address(self, party: Mapping[str, Any]) -> list[str]:
         """The lines of an address, the country by name."""
-        country, state = party.get("country"), party.get("state")
-        town, postcode = party.get("city"), party.get("zipcode")
+        country = party.get("country")
+        state, town, postcode = (isolated(party.get(name) or "") for name in ("state", "city", "zipcode"))
         if country in _POSTCODE_LAST:
             place = ", ".join(filter(None, [town, " ".join(filter(None, [state, postcode]))]))
         else:

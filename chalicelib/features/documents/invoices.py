@@ -8,23 +8,29 @@ from typing import Any
 from chalicelib.domain.money import total
 from chalicelib.features.documents import lines, shares
 from chalicelib.features.documents.formats import Formats
+from chalicelib.features.documents.letters import isolated
 from chalicelib.features.documents.page import Line, Look, Page, Sum, Table, metadata, tax_sums
 from chalicelib.features.documents.words import TAX_INVOICE_COUNTRIES
-
-# So many rows fit on the first page, below the parties and above the totals. Longer tables begin on the second page, and
-# the first one shows a summary.
-_ROWS_ON_FIRST_PAGE = 9
 
 
 def page(invoice: Mapping[str, Any], look: Look, *, wallet: str | None = None) -> Page:
     """The page of an invoice as the API shows it. `wallet`: the name of the one whose credits it sold."""
-    words, show, customer = look.words, look.formats(invoice["currency"]), invoice["customer"]
+    show = look.formats(invoice["currency"])
     tables = _tables(invoice, look, show, wallet)
-    rows = sum(1 + bool(line.notes) for table in tables for line in table.lines)
-    whole = len(tables) <= 1 and rows <= _ROWS_ON_FIRST_PAGE
-    table = _alone(tables[0], invoice, wallet) if whole and tables else _summary(tables, words)
-    due = invoice["total_amount_cents"]
-    payable = bool(due) and invoice["status"] == "finalized" and invoice["payment_status"] != "succeeded"
+    spread = replace(_bare(invoice, look, show), table=_summary(tables, look.words), details=tables)
+    if len(tables) != 1:
+        return spread
+    return replace(spread, table=_alone(tables[0], invoice, wallet), details=(), spread=spread)
+
+
+def _bare(invoice: Mapping[str, Any], look: Look, show: Formats) -> Page:
+    """The page without its lines."""
+    words, customer = look.words, invoice["customer"]
+    payable = (
+        bool(invoice["total_amount_cents"])
+        and invoice["status"] == "finalized"
+        and invoice["payment_status"] != "succeeded"
+    )
     return Page(
         locale=look.locale,
         title=words[_title(invoice, look)],
@@ -39,11 +45,10 @@ def page(invoice: Mapping[str, Any], look: Look, *, wallet: str | None = None) -
             *metadata(customer),
         ],
         parties=look.parties(customer, show),
-        amount=show.cents(due),
-        amount_note=words["due_on"].format(date=show.day(invoice["payment_due_date"])) if due else words["nothing_due"],
-        table=table,
+        amount=show.cents(invoice["total_amount_cents"]),
+        amount_note=_state(invoice, words, show),
+        table=Table((), (), ()),
         sums=_sums(invoice, look, show),
-        details=[] if whole else tables,
         note=look.organization["billing_configuration"]["invoice_footer"] or "",
         blocks=[(each["display_name"], each["details"]) for each in invoice["applied_invoice_custom_sections"]],
         payment_url=look.payment_url if payable else None,
@@ -51,6 +56,16 @@ def page(invoice: Mapping[str, Any], look: Look, *, wallet: str | None = None) -
         page_of=words["page_of"],
         logo=look.logo,
     )
+
+
+def _state(invoice: Mapping[str, Any], words: Mapping[str, str], show: Formats) -> str:
+    """Until when the amount is to be paid, or why it is not."""
+    if invoice["status"] == "voided":
+        zone = invoice["customer"]["applicable_timezone"]
+        return words["voided_on"].format(date=show.local_day(invoice["voided_at"], zone))
+    if not invoice["total_amount_cents"]:
+        return words["nothing_due"]
+    return words["due_on"].format(date=show.day(invoice["payment_due_date"]))
 
 
 def _term(days: int, words: Mapping[str, str]) -> str:
@@ -78,13 +93,26 @@ def _tables(invoice: Mapping[str, Any], look: Look, show: Formats, wallet: str |
         kind = words[look.intervals.get(subscription["lago_id"], "subscription")]
         name = subscription["name"] or _plan_name(own) or subscription["plan_code"]
         period = periods.get(subscription["lago_id"])
-        found.append((own, f"{kind} – {name}", _period(period, invoice, show)))
+        found.append((own, f"{kind} – {isolated(name)}", _period(period, invoice, show)))
     rest = [fee for fee in fees if fee["lago_id"] not in taken]
     if rest:
         heading = words["prepaid_credits"] if invoice["invoice_type"] == "credit" else words["fees"]
         found.append((rest, wallet or heading, ""))
-    taxes = _taxes(invoice, [own for own, _, _ in found], show)
-    return [_table(invoice, each, look, show, tax) for each, tax in zip(found, taxes, strict=True)]
+    fees_of = [own for own, _, _ in found]
+    taken_off = zip(_coupons(invoice, fees_of), _taxes(invoice, fees_of, show), strict=True)
+    return [_table(invoice, each, look, show, *cents) for each, cents in zip(found, taken_off, strict=True)]
+
+
+def _coupons(invoice: Mapping[str, Any], tables: Sequence[Sequence[Mapping[str, Any]]]) -> list[int]:
+    """What coupons take off each table's fees before tax, in minor units, which add up to all that they take off."""
+    if not _is_before_taxes(invoice):
+        return [0 for _ in tables]
+    exact = [total(Decimal(fee["precise_coupons_amount_cents"]) for fee in fees) for fees in tables]
+    return shares.whole(exact, invoice["coupons_amount_cents"])
+
+
+def _is_before_taxes(invoice: Mapping[str, Any]) -> bool:
+    return any(credit["before_taxes"] for credit in invoice["credits"])
 
 
 def _taxes(invoice: Mapping[str, Any], tables: Sequence[Sequence[Mapping[str, Any]]], show: Formats) -> list[int]:
@@ -99,12 +127,14 @@ def _table(
     content: tuple[Sequence[Mapping[str, Any]], str, str],
     look: Look,
     show: Formats,
+    coupons_cents: int,
     tax_cents: int,
 ) -> Table:
-    """The table of fees, with its heading and its period."""
+    """The table of fees, with its heading and its period. What coupons take off before tax stands above the subtotal."""
     fees, heading, subheading = content
     words, taxed = look.words, invoice["invoice_type"] != "credit"
-    net = sum(fee["amount_cents"] for fee in fees)
+    fees_cents = sum(fee["amount_cents"] for fee in fees)
+    net = fees_cents - coupons_cents
     zone = invoice["customer"]["applicable_timezone"]
     return Table(
         columns=lines.columns(words, taxed=taxed),
@@ -112,7 +142,9 @@ def _table(
         lines=lines.lines(fees, words, show, zone, period=subheading, taxed=taxed),
         heading=heading,
         subheading=subheading,
+        net=show.cents(fees_cents),
         totals=[
+            *([(words["coupon_adjustment"], show.taken(coupons_cents))] if coupons_cents else []),
             (words["subtotal_excl"], show.cents(net)),
             (words["tax"], show.cents(tax_cents)),
             (words["total"], show.cents(net + tax_cents)),
@@ -139,11 +171,7 @@ def _period(period: Mapping[str, Any] | None, invoice: Mapping[str, Any], show: 
 
 
 def _summary(tables: Sequence[Table], words: Mapping[str, str]) -> Table:
-    rows = [
-        Line(table.heading, (net,), [table.subheading] if table.subheading else [])
-        for table in tables
-        for _, net in table.totals[:1]
-    ]
+    rows = [Line(each.heading, (each.net,), [each.subheading] if each.subheading else []) for each in tables]
     return Table(columns=(words["summary"], words["amount"]), widths=(40,), lines=rows)
 
 
@@ -154,7 +182,7 @@ def _sums(invoice: Mapping[str, Any], look: Look, show: Formats) -> list[Sum]:
     if invoice["invoice_type"] == "credit":
         return [due]
     coupons = _taken(invoice, "coupon", words["coupon"], "name", "coupons_amount_cents", show)
-    before = any(credit["before_taxes"] for credit in invoice["credits"])
+    before = _is_before_taxes(invoice)
     prepaid = invoice["prepaid_credit_amount_cents"]
     net, gross = invoice["sub_total_excluding_taxes_amount_cents"], invoice["sub_total_including_taxes_amount_cents"]
     return [
@@ -174,4 +202,4 @@ def _taken(invoice: Mapping[str, Any], kind: str, word: str, name: str, whole: s
     own = [credit for credit in invoice["credits"] if credit["item"]["type"] == kind and credit["amount_cents"]]
     if sum(credit["amount_cents"] for credit in own) != invoice[whole]:
         return [Sum(word, show.taken(invoice[whole]))]
-    return [Sum(f"{word} – {credit['item'][name]}", show.taken(credit["amount_cents"])) for credit in own]
+    return [Sum(f"{word} – {isolated(credit['item'][name])}", show.taken(credit["amount_cents"])) for credit in own]

@@ -12,6 +12,7 @@ from typing import Any
 from chalicelib.domain.money import CONTEXT, round_half_up, total
 from chalicelib.features.documents import shares
 from chalicelib.features.documents.formats import Formats
+from chalicelib.features.documents.letters import isolated
 from chalicelib.features.documents.page import Line
 
 Fee = Mapping[str, Any]
@@ -77,7 +78,7 @@ def _title(fee: Fee, words: Mapping[str, str]) -> str:
     item = fee["item"]
     name = str(item["invoice_display_name"] or item["name"])
     if fee["lago_true_up_parent_fee_id"]:
-        return f"{name.removesuffix(_TRUE_UP)} – {words['true_up']}"
+        return f"{isolated(name.removesuffix(_TRUE_UP))} – {words['true_up']}"
     if item["type"] == "commitment" and name == _COMMITMENT:
         return words["minimum_commitment"]
     if item["type"] == "credit" and name == "credit":
@@ -91,14 +92,18 @@ def _filter(fee: Fee, filtered: set[str | None], words: Mapping[str, str]) -> st
     if item["filter_invoice_display_name"]:
         return str(item["filter_invoice_display_name"])
     if item["filters"] and fee["lago_charge_filter_id"]:
-        return " • ".join(", ".join(values) for values in item["filters"].values())
+        return " • ".join(", ".join(map(isolated, values)) for values in item["filters"].values())
     is_charge = item["type"] == "charge" and not fee["lago_true_up_parent_fee_id"]
     return words["other"] if is_charge and fee["lago_charge_id"] in filtered else None
 
 
 def _group(fee: Fee, words: Mapping[str, str]) -> str | None:
     groups = fee["item"]["grouped_by"]
-    named = [words["labelled"].format(label=name, value=groups[name]) for name in groups if groups[name] is not None]
+    named = [
+        words["labelled"].format(label=isolated(name), value=isolated(str(groups[name])))
+        for name in groups
+        if groups[name] is not None
+    ]
     return " • ".join(named) or None
 
 
@@ -163,7 +168,7 @@ def _package(details: Mapping[str, Any], words: Mapping[str, str], show: Formats
     packages = (paid / size).to_integral_value(ROUND_CEILING)
     title = words["packages_of"].format(number=show.number(size))
     price = Decimal(details["per_package_unit_amount"])
-    return [*found, _Part(title, show.number(packages), show.money(price))]
+    return [*found, _Part(title, show.number(packages), show.money(price), CONTEXT.multiply(packages, price))]
 
 
 def _percentage(details: Mapping[str, Any], words: Mapping[str, str], show: Formats) -> list[_Part]:

@@ -16,7 +16,7 @@ from chalicelib.platform.settings import settings
 # A download waits a moment for the printer, below the official clients' 5 s.
 _PRINTER_WAIT_SECONDS = 3.0
 
-# The detail of a task that prints what was lost.
+# The detail of a task that prints what was lost, or what a void has changed.
 AGAIN = "again"
 
 

@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from chalicelib.features.documents.formats import Formats
-from chalicelib.features.documents.words import words
+from chalicelib.features.documents.letters import isolated
+from chalicelib.features.documents.words import tax_id, words
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +31,8 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Rows under column heads. `totals`: the last rows, which never stand alone on a page, the first of them the sum of the
-    lines; `widths`: of the columns after the first, in millimetres."""
+    """Rows under column heads. `totals`: the last rows, which never stand alone on a page; `net`: the sum of the lines;
+    `widths`: of the columns after the first, in millimetres, where their texts need no more."""
 
     columns: Sequence[str]
     widths: Sequence[int]
@@ -39,6 +40,7 @@ class Table:
     heading: str = ""
     subheading: str = ""
     totals: Sequence[tuple[str, str]] = ()
+    net: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +54,9 @@ class Sum:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """A document. `details`: tables that begin on a page of their own; `mark`: a state to be seen at once; `blocks`: headings
-    and texts below the totals, as of a bank account."""
+    """A document. `details`: tables that begin on a page of their own; `spread`: the same document with its table among
+    them and a summary in its place, for where one page has no room for all; `mark`: a state to be seen at once; `blocks`:
+    headings and texts below the totals, as of a bank account."""
 
     locale: str
     title: str
@@ -66,6 +69,7 @@ class Page:
     table: Table
     sums: Sequence[Sum]
     details: Sequence[Table] = ()
+    spread: "Page | None" = None
     note: str = ""
     mark: str = ""
     blocks: Sequence[tuple[str, str]] = ()
@@ -110,8 +114,11 @@ class Look:
 
     def _lines(self, party: Mapping[str, Any], show: Formats) -> list[str]:
         numbers = [
-            self.words["labelled"].format(label=self.words[word], value=party[name])
-            for word, name in (("legal_number", "legal_number"), ("tax_id", "tax_identification_number"))
+            self.words["labelled"].format(label=label, value=isolated(party[name]))
+            for label, name in (
+                (self.words["legal_number"], "legal_number"),
+                (tax_id(self.locale, party.get("country")), "tax_identification_number"),
+            )
             if party.get(name)
         ]
         return [*show.address(party), *([party["email"]] if party.get("email") else []), *numbers]
@@ -131,7 +138,7 @@ def tax_sums(look: Look, show: Formats, taxes: Sequence[Mapping[str, Any]], base
     rows = [
         Sum(
             look.words["tax_on"].format(
-                name=tax["tax_name"], rate=show.rate(tax["tax_rate"]), amount=show.cents(tax[base])
+                name=isolated(tax["tax_name"]), rate=show.rate(tax["tax_rate"]), amount=show.cents(tax[base])
             ),
             show.cents(tax["amount_cents"]),
         )

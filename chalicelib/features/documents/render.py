@@ -10,6 +10,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from chalicelib.features.documents import fit, letters
 from chalicelib.features.documents.page import Page
 
 _HERE = Path(__file__).parent
@@ -22,12 +23,22 @@ class NoNetwork(Exception):
 
 
 def pdf(page: Page) -> bytes:
-    """The document as a PDF file."""
+    """The document as a PDF file: on one page if it has room, else spread over several."""
+    spread = page.spread
+    if spread is None:
+        return bytes(_laid_out(page).write_pdf())
+    made = _laid_out(page) if fit.may_fit(page) else None
+    if made is None or len(made.pages) > 1:
+        made = _laid_out(spread)
+    return bytes(made.write_pdf())
+
+
+def _laid_out(page: Page) -> Any:
     import weasyprint
 
-    styles, fonts = _styles()
-    made = weasyprint.HTML(string=html(page), url_fetcher=_fetcher(_IMAGES))
-    return bytes(made.write_pdf(stylesheets=[styles], font_config=fonts))
+    text = html(page)
+    styles, fonts = _styles(letters.scripts(text))
+    return weasyprint.HTML(string=text, url_fetcher=_fetcher(_IMAGES)).render(stylesheets=[styles], font_config=fonts)
 
 
 def html(page: Page) -> str:
@@ -47,21 +58,25 @@ def _template() -> Any:
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
+        finalize=lambda value: letters.without_overrides(value) if isinstance(value, str) else value,
     )
+    environment.globals.update(fit_table=fit.table, fit_sums=fit.sums, fit_lines=fit.lines_below)
     return environment.get_template("document.html.j2")
 
 
-@lru_cache(maxsize=1)
-def _styles() -> tuple[Any, Any]:
-    """The styles and the fonts, read once in a process: they are the same for all documents."""
+@lru_cache(maxsize=8)
+def _styles(scripts: tuple[str, ...]) -> tuple[Any, Any]:
+    """The styles, and the fonts of scripts: the same for all documents that need no others."""
     import weasyprint
     from weasyprint.text.fonts import FontConfiguration
 
     fonts = FontConfiguration()
-    # It removes files when it goes, which is too late at the end of a process.
-    atexit.register(_styles.cache_clear)
-    text = (_HERE / "templates" / "document.css").read_text()
+    text = letters.css(scripts) + (_HERE / "templates" / "document.css").read_text()
     return weasyprint.CSS(string=text, url_fetcher=_fetcher((_FONTS,)), font_config=fonts), fonts
+
+
+# They remove files when they go, which is too late at the end of a process.
+atexit.register(_styles.cache_clear)
 
 
 @lru_cache

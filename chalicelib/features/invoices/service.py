@@ -137,6 +137,11 @@ def payable(organization_id: OrganizationId, invoice_id: InvoiceId) -> Invoice:
     return invoice
 
 
+def print_again_task(organization: OrganizationRef, invoice: Invoice, now: datetime) -> Task:
+    """The task that prints an invoice anew, as it no longer is what its file says."""
+    return agenda.task(PRINT, organization, invoice.id, now, {orders.AGAIN: True})
+
+
 def printed_actions(organization_id: OrganizationId, invoice: Invoice, file_key: str) -> list[Write]:
     """Let an invoice name its document; refused if somebody else wrote in between."""
     return store.replace_actions(organization_id, invoice, invoice.model_copy(update={"file_key": file_key}))

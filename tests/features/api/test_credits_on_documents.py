@@ -68,6 +68,11 @@ def test_every_amount_is_the_apis(story: Story, drawn: list[Page], mode: str, to
     rows.insert(0 if mode == "before_tax" else 4, taken)
     assert [(row.label, row.amount) for row in page.sums] == rows
     assert page.amount == SHOW.cents(total)
+    assert page.spread is not None
+    (table,) = page.spread.details
+    assert [amount for _, amount in table.totals] == (
+        ["−€10.00", "€60.00", "€6.00", "€66.00"] if mode == "before_tax" else ["€70.00", "€7.00", "€77.00"]
+    )
 
 
 @pytest.mark.parametrize(("name", "heading"), [("Premium credits", "Premium credits"), (None, "")])

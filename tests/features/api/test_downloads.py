@@ -101,6 +101,27 @@ def test_one_that_was_lost_is_made_again_without_a_message(billed, drawn):
     assert len(_told("invoice.generated")) == told
 
 
+def test_a_void_invoice_is_drawn_anew_and_says_so_without_a_message(billed, drawn):
+    work()
+    work("documents")
+    path = f"/invoices/{an_invoice(billed)['lago_id']}"
+    told = len(_told("invoice.generated"))
+    billed.ok("POST", f"{path}/void")
+    assert work("documents") == 1
+    assert work("documents") == 0
+    assert [page.amount_note[:10] for page in drawn] == ["Fällig am ", "Storniert "]
+    assert billed.ok("POST", f"{path}/download")["invoice"]["file_url"]
+    assert len(_told("invoice.generated")) == told
+
+
+def test_one_that_is_void_before_it_is_printed_is_printed_once(billed, drawn):
+    work()
+    billed.ok("POST", f"/invoices/{an_invoice(billed)['lago_id']}/void")
+    work("documents")
+    assert [page.amount_note[:10] for page in drawn] == ["Storniert "]
+    assert len(_told("invoice.generated")) == 1
+
+
 def test_a_task_that_failed_too_often_runs_again_for_who_asks(billed, drawn, monkeypatch):
     invoice = an_invoice(billed)
     work()
