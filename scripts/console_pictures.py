@@ -202,7 +202,7 @@ def _shots(ids: dict[str, str]) -> list[Shot]:
         Shot("home", []),
         Shot("customers", ["customers"]),
         Shot("customer", ["customers", ids["cobalt"]]),
-        # Shot("usage", ["subscriptions", ids["cobalt-main"], "usage"]),
+        Shot("usage", ["subscriptions", ids["cobalt-main"], "usage"]),
         Shot("subscription", ["subscriptions", ids["cobalt-main"]]),
         Shot("invoices", ["invoices"]),
         Shot("invoice", ["invoices", ids["invoice"]]),

@@ -1,0 +1,114 @@
+"""An organization that has something on every page of the console, and the addresses of all of them."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from chalicelib.console import router
+from chalicelib.console.router import Route
+from chalicelib.features.members import service as members
+from chalicelib.platform.clock import utc_now
+from tests.support import story as queues
+from tests.support.console import Visitor, member_of
+from tests.support.story import Story
+
+# Tabs of objects that have some, beside the first.
+TABS = {
+    "customers": ("usage", "invoices", "wallets", "credit_notes", "payments", "information"),
+    "subscriptions": ("plan", "usage", "invoices"),
+    "invoices": ("payments", "credit_notes"),
+    "settings": ("invoicing", "about"),
+}
+
+
+def full(story: Story) -> dict[str, str]:
+    """Tell the story; the ids of what it made, by the first word of the addresses."""
+    story.organization(default_currency="EUR")
+    ids = {"taxes": story.ok("POST", "/taxes", {"tax": {"name": "VAT", "code": "vat", "rate": 20}})["tax"]["lago_id"]}
+    story.ok("PUT", "/taxes/vat", {"tax": {"applied_to_organization": True}})
+    metric = story.metric("calls", name="Calls")
+    ids["billable_metrics"] = metric["lago_id"]
+    add_on = {"name": "Setup", "code": "setup", "amount_cents": 5000, "amount_currency": "EUR"}
+    ids["add_ons"] = story.ok("POST", "/add_ons", {"add_on": add_on})["add_on"]["lago_id"]
+    charge = {"billable_metric_id": metric["lago_id"], "charge_model": "standard", "properties": {"amount": "0.5"}}
+    ids["plans"] = story.plan("pro", name="Pro", amount_cents=2000, charges=[charge])["lago_id"]
+    ids["customers"] = story.customer("ada", name="Ada", currency="EUR", email="ada@example.com")["lago_id"]
+    ids["subscriptions"] = story.subscribe("pro", "main", "ada", name="Production")["lago_id"]
+    coupon = {
+        "name": "Ten",
+        "code": "ten",
+        "coupon_type": "percentage",
+        "percentage_rate": "10",
+        "frequency": "forever",
+    }
+    made = story.ok("POST", "/coupons", {"coupon": {**coupon, "expiration": "no_expiration"}})["coupon"]
+    ids["coupons"] = made["lago_id"]
+    applied = {"applied_coupon": {"external_customer_id": "ada", "coupon_code": "ten"}}
+    ids["applied"] = story.ok("POST", "/applied_coupons", applied)["applied_coupon"]["lago_id"]
+    wallet = {"external_customer_id": "ada", "rate_amount": "1", "currency": "EUR", "granted_credits": "5"}
+    ids["wallets"] = story.ok("POST", "/wallets", {"wallet": wallet})["wallet"]["lago_id"]
+    ids["events"] = story.use("calls", at=1704200000, subscription="main")
+    queues.meter()
+    story.travel("2024-02-03T00:00:00Z")
+    (invoice,) = story.invoices()
+    ids["invoices"] = invoice["lago_id"]
+    pay = {"payment": {"invoice_id": invoice["lago_id"], "amount_cents": 500, "reference": "SEPA"}}
+    ids["payments"] = story.ok("POST", "/payments", pay)["payment"]["lago_id"]
+    whole = story.ok("GET", f"/invoices/{invoice['lago_id']}")["invoice"]
+    ids["fee"] = whole["fees"][0]["lago_id"]
+    items = [{"fee_id": ids["fee"], "amount_cents": 100}]
+    asked = {"credit_note": {"invoice_id": invoice["lago_id"], "items": items}}
+    most = story.ok("POST", "/credit_notes/estimate", asked)["estimated_credit_note"]["max_creditable_amount_cents"]
+    note = {"invoice_id": invoice["lago_id"], "reason": "other", "credit_amount_cents": most, "refund_amount_cents": 0}
+    ids["credit_notes"] = story.ok("POST", "/credit_notes", {"credit_note": {**note, "items": items}})["credit_note"][
+        "lago_id"
+    ]
+    queues.work()
+    return ids
+
+
+def visited(story: Story) -> Visitor:
+    """Its member, beside another one who could be removed."""
+    member_of(story, "other@example.com")
+    return member_of(story)
+
+
+def addresses(visitor: Visitor, ids: dict[str, str]) -> Iterator[tuple[Route, str]]:
+    """Every page that answers to GET, with an address of it. Pages that only begin something else are left out: what a link
+    of their own leads to (PDFs), and what a work in progress has."""
+    me = members.signed_in(visitor.cookie, None, now=utc_now())
+    assert me is not None
+    others = [each.user_id for each in members.members_of(visitor.story.ref.id) if each.user_id != me.user.id]
+    known: dict[str, Any] = {**ids, "members": others[0] if others else "none"}
+    for route in router.ROUTES:
+        if route.who != "member" or "GET" not in route.methods or _is_left_out(route):
+            continue
+        for segments in _filled(route, known):
+            yield route, visitor.address(*segments)
+
+
+def _is_left_out(route: Route) -> bool:
+    last = route.segments[-1]
+    return (
+        last in ("pdf", "retry")
+        or "work" in route.segments
+        or "invitations" in route.segments
+        or "api_keys/{" in route.pattern
+    )
+
+
+def _filled(route: Route, known: dict[str, Any]) -> Iterator[Sequence[str]]:
+    segments = route.segments[1:]
+    if "{tab}" in segments:
+        for tab in TABS[segments[0]]:
+            yield [_value(name, segments, known) if name != "{tab}" else tab for name in segments]
+        return
+    yield [_value(name, segments, known) for name in segments]
+
+
+def _value(name: str, segments: Sequence[str], known: dict[str, Any]) -> str:
+    if name[0] != "{":
+        return name
+    kind = name[1:-1]
+    if kind == "id":
+        kind = "members" if "members" in segments else segments[0]
+    return str(known.get(kind, "none"))
