@@ -45,10 +45,14 @@ def countries() -> Choices:
     return sorted(((code, str(names[code])) for code in schema.countries()), key=lambda each: each[1])
 
 
+_CONTINENTS = ("Africa/", "America/", "Asia/", "Atlantic/", "Australia/", "Europe/", "Indian/", "Pacific/")
+
+
 @lru_cache(maxsize=1)
 def timezones() -> Sequence[str]:
-    """Time zones that stand for a place, and UTC."""
-    return [*sorted(each for each in schema.timezones() if "/" in each and not each.startswith("Etc/")), "UTC"]
+    """Time zones to choose from: each place once, by the name that it has today, and UTC. Older names are understood too."""
+    offered = (each for each in schema.timezones() if each.startswith(_CONTINENTS) and each.count("/") == 1)
+    return [*sorted(offered), "UTC"]
 
 
 def or_organizations(choices: Choices, value: str | None) -> Choices:

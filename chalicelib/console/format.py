@@ -183,6 +183,16 @@ def as_typed(cents: int | None, currency: str) -> str:
     return f"{Decimal(cents).scaleb(-places):.{places}f}"
 
 
+def stamp(at: datetime) -> str:
+    """An instant as addresses have it: seconds since 1970."""
+    return str(int(at.timestamp()))
+
+
+def unstamp(text: str) -> datetime | None:
+    """The instant that an address has; None for what is none."""
+    return datetime.fromtimestamp(int(text), UTC) if text.isascii() and text.isdecimal() and len(text) < 11 else None
+
+
 def json_text(value: Any) -> str:
     """JSON as people read it."""
     import simplejson

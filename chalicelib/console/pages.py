@@ -68,6 +68,7 @@ def environment(source: BaseLoader) -> Environment:
         "offered_plans": offered_plans,
         "offered_customers": offered_customers,
         "initials": format.initials,
+        "json_text": format.json_text,
         "VERSION": VERSION,
     }
     return found

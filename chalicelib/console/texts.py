@@ -194,6 +194,11 @@ def label(value: str | None) -> str:
     return _LABELS.get(value) or value.replace("_", " ").capitalize()
 
 
+def filter_value(value: str) -> str:
+    """A value of a filter of a charge."""
+    return "every listed value" if value == "__ALL_FILTER_VALUES__" else value
+
+
 def tone(value: str | None) -> str:
     """The colour of a state: ok, warn, bad or muted."""
     return _TONES.get(value or "", "muted")

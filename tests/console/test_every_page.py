@@ -10,9 +10,10 @@ from tests.support import capacity, console_world
 from tests.support.console import Visitor, member_of
 from tests.support.story import Story
 
-# What a page may cost: a search reads eight lists, and the acts of a new version none more than a page.
+# What a page may cost: a search reads eight lists.
 REQUESTS_MAX = 8
-REQUESTS = {"{org}/search": 24}
+# Lists of events are the API's, which looks for them in several places.
+REQUESTS = {"{org}/search": 24, "{org}/events": 12, "{org}/events/{id}": 14}
 BYTES_MAX = 12 * 1024
 # States in which a page of that object cannot be: it says so by another status.
 OTHERWISE = {

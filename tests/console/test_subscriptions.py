@@ -133,7 +133,7 @@ def test_a_change_of_plan_says_what_follows(sold: Visitor, plan, words, says):
 def test_an_upgrade_makes_the_note_and_the_invoice_that_it_told_of(sold: Visitor):
     made = subscribed(sold)
     sold.story.travel("2024-01-16T00:00:00Z")
-    shown = sold.get("subscriptions", made["lago_id"], "change", plan_code="premium", **place(made))
+    shown = sold.get("subscriptions", made["lago_id"], "change", plan_code="premium", part="follows", **place(made))
     sold.send(sold.address("subscriptions", made["lago_id"], "change", **place(made)), {"plan_code": "premium"})
     (note,) = sold.story.notes()
     last = sold.story.invoices()[0]
@@ -154,7 +154,8 @@ def test_a_downgrade_that_waits_can_be_canceled(sold: Visitor):
 def test_an_end_says_what_it_gives_back_and_does_so(sold: Visitor, mode, noted):
     made = subscribed(sold)
     sold.story.travel("2024-01-16T00:00:00Z")
-    shown = sold.get("subscriptions", made["lago_id"], "terminate", on_termination_credit_note=mode, **place(made))
+    query = {"on_termination_credit_note": mode, "part": "follows", **place(made)}
+    shown = sold.get("subscriptions", made["lago_id"], "terminate", **query)
     assert ("Credit note for the days" in shown.words) == bool(noted)
     address = sold.address("subscriptions", made["lago_id"], "terminate", **place(made))
     assert sold.send(address, {"on_termination_credit_note": mode, "on_termination_invoice": "generate"}).status == 303

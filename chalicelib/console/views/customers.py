@@ -5,7 +5,7 @@ from typing import Any
 
 from chalicelib.console import choices, lists
 from chalicelib.console.lists import Filter, Listed
-from chalicelib.console.views import customer_overview
+from chalicelib.console.views import customer_overview, usage
 from chalicelib.console.visit import Page, Visit
 from chalicelib.domain.error_codes import Resource
 from chalicelib.domain.errors import NotFound
@@ -80,8 +80,11 @@ def framed(visit: Visit, head: CustomerHead) -> dict[str, Any]:
 
 
 def _usage(visit: Visit, head: CustomerHead) -> dict[str, Any]:
-    path = path_of("customers", head.customer.external_id, "subscriptions")
-    return framed(visit, head) | {"subscriptions": visit.api.get(path, {"per_page": 100})["subscriptions"]}
+    """Usage is priced after the page is there: it may take as long as an invoice."""
+    values = framed(visit, head)
+    if visit.query.one("part") != "usage":
+        return values | {"later": visit.same(part="usage")}
+    return values | usage.of_customer(visit, values["customer"])
 
 
 def _invoices(visit: Visit, head: CustomerHead) -> dict[str, Any]:

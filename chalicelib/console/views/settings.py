@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from chalicelib.console import forms, pages
+from chalicelib.console import choices, forms, pages
 from chalicelib.console.forms import Form
 from chalicelib.console.visit import Page, Redirect, Visit
 from chalicelib.domain.money import CURRENCIES
@@ -60,7 +60,7 @@ def _organization(visit: Visit) -> Page | Redirect:
         "tabs": tabs(visit),
         "logo": logos.data_address(visit.organization),
         "currencies": [(each, each) for each in sorted(CURRENCIES)],
-        "zones": sorted(schema.timezones()),
+        "zones": choices.timezones(),
         "countries": [("", "–"), *country_options()],
         "customers": _customers(visit),
     }

@@ -21,6 +21,8 @@ from chalicelib.platform.http.inside import path_of
 from chalicelib.platform.ids import CustomerId, derived_id
 
 _CHOICES = {"per_page": 100}
+# In place of what follows, as long as nobody asked for it.
+NOT_ASKED = "not asked"
 
 
 def new(visit: Visit) -> Page | Redirect:
@@ -205,7 +207,8 @@ def _compared(visit: Visit, found: Found, code: str) -> dict[str, Any] | None:
         "currency": new.amount_currency,
         "annual": (plan_changes.annual_cents(current), plan_changes.annual_cents(new)),
         "day": found.shown["current_billing_period_ending_at"],
-        "follows": _following(visit, found, {"plan_code": code}),
+        "code": code,
+        "follows": _following(visit, found, {"plan_code": code}) if _wants_follows(visit) else NOT_ASKED,
     }
 
 
@@ -226,8 +229,10 @@ def terminate(visit: Visit) -> Page | Redirect:
     asked = visit.method == "POST" and not forms.asked_rows(visit, form, {})
     if asked and forms.submit(form, lambda: visit.api.delete(found.path, options)) is not None:
         return Redirect(_address(visit, found), said="Subscription terminated")
-    follows = _following(visit, found, {"terminated_at": visit.now.isoformat(), **options})
-    return Page("subscriptions/terminate.html", {"form": form, "found": found, "follows": follows}, form.status)
+    change = {"terminated_at": visit.now.isoformat(), **options}
+    follows = _following(visit, found, change) if _wants_follows(visit) else NOT_ASKED
+    values = {"form": form, "found": found, "follows": follows, "options": options}
+    return Page("subscriptions/terminate.html", values, form.status)
 
 
 def cancel(visit: Visit) -> Page | Redirect:
@@ -241,6 +246,11 @@ def cancel(visit: Visit) -> Page | Redirect:
             said = "Plan change canceled" if waits else "Subscription canceled"
             return Redirect(_address(visit, found), said=said)
     return Page("subscriptions/cancel.html", {"form": form, "found": found, "waits": waits}, form.status)
+
+
+def _wants_follows(visit: Visit) -> bool:
+    """Whether the part is asked for that says what follows: it prices usage, so it is read after the page."""
+    return visit.query.one("part") == "follows"
 
 
 def _following(visit: Visit, found: Found, change: Mapping[str, Any]) -> Consequences | None:

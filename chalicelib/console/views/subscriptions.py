@@ -6,13 +6,16 @@ from typing import Any
 
 from chalicelib.console import format, lists
 from chalicelib.console.lists import Filter, Tab
+from chalicelib.console.views import usage
 from chalicelib.console.visit import Page, Visit
 from chalicelib.domain.error_codes import Resource
 from chalicelib.domain.errors import NotFound
 from chalicelib.features.customers import serializer as customer_serializer
 from chalicelib.features.customers import service as customers
 from chalicelib.features.customers.records import Customer
-from chalicelib.features.subscriptions import listings, reading
+from chalicelib.features.plans import serializer as plan_serializer
+from chalicelib.features.plans import service as plans
+from chalicelib.features.subscriptions import listings, reading, serializer
 from chalicelib.features.subscriptions.records import Subscription
 from chalicelib.platform.http.inside import path_of
 from chalicelib.platform.ids import CustomerId, SubscriptionId
@@ -92,21 +95,11 @@ def of_address(visit: Visit) -> Found:
     )
     owner = customers.get(visit.organization.id, record.customer_id)
     assert owner is not None, "a subscription has a customer"
-    shown = visit.api.get(path_of("subscriptions", record.external_id), {"status": record.status.value})
-    subscription = shown["subscription"]
-    if subscription["lago_id"] != record.id:  # Another one has the external id now: this is an earlier one.
-        plan = subscription["plan"]
-        listed = visit.api.get(
-            "/subscriptions", {"external_id": record.external_id, "status": _STATES, "per_page": 100}
-        )
-        own = next(each for each in listed["subscriptions"] if each["lago_id"] == record.id)
-        subscription = {**own, "plan": plan if plan["code"] == own["plan_code"] else _plan_of(visit, own)}
-    return Found(record, subscription, _shown(visit, owner))
-
-
-def _plan_of(visit: Visit, subscription: Mapping[str, Any]) -> Mapping[str, Any]:
-    plan: Mapping[str, Any] = visit.api.get(path_of("plans", subscription["plan_code"]))["plan"]
-    return plan
+    plan = plans.by_ids(visit.organization.id, [record.plan_id])[record.plan_id]
+    zone = owner.zone(visit.organization.timezone)
+    shown = serializer.show(record, plan, zone=zone, now=visit.now)
+    (shown["plan"],) = plan_serializer.show_all(visit.organization.id, [plan])
+    return Found(record, shown, _shown(visit, owner))
 
 
 def _shown(visit: Visit, customer: Customer) -> Mapping[str, Any]:
@@ -123,8 +116,9 @@ def _plan(visit: Visit, found: Found) -> dict[str, Any]:
 
 
 def _usage(visit: Visit, found: Found) -> dict[str, Any]:
-    from chalicelib.console.views import usage
-
+    """Usage is priced after the page is there: it may take as long as an invoice."""
+    if visit.query.one("part") != "usage":
+        return {"later": visit.same(part="usage")}
     return usage.panel(visit, found.customer, found.shown)
 
 

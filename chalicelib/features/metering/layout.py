@@ -9,6 +9,7 @@ Items
     <org>#usage#<subscription>      d#<day>                     a closed UTC day, compacted by a reader: all codes
     <org>#usage#<subscription>      d#<day>#late#<part>         number of transactions that changed the day after its end
     <org>#usage#<subscription>      k#<hour>#<from>#<to>        a part of an hour, as a reader found it: all codes
+    <org>#usage#<subscription>      l#<from>#<to>               a customer's day, as a reader found it: all codes
     <org>#usage#<subscription>      u#<register>#...            distinct counters (distinct_counters.py)
     <org>#distinct#<value>          <subscription>#<register>.. a value that a distinct counter has (the same)
     <org>#log...                    ...                         the events received, to be listed (log_items.py)
@@ -86,6 +87,11 @@ def late_sk(day: str, shard: str = SHARD) -> str:
 def cut_sk(hour: str, low_ms: int, high_ms: int) -> str:
     """Sort key of the counts of a part of an hour; the part is half-open."""
     return f"k#{hour}#{low_ms:015d}#{high_ms:015d}"
+
+
+def local_day_sk(low_ms: int, high_ms: int) -> str:
+    """Sort key of the counts of a day of a customer's zone, or of the part of it in a period; half-open."""
+    return f"l#{low_ms:015d}#{high_ms:015d}"
 
 
 def after(shard: str) -> str:

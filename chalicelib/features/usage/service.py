@@ -1,6 +1,6 @@
 """Usage of a subscription in ranges of time: of the events of its stream."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 
 from chalicelib import limits
@@ -8,8 +8,9 @@ from chalicelib.domain.aggregation.readings import Reading
 from chalicelib.domain.periods import Span
 from chalicelib.features.metering.dimensions import RollupDimension
 from chalicelib.features.subscriptions.stream import Stream
-from chalicelib.features.usage import distinct, raw
+from chalicelib.features.usage import distinct, local_days, raw
 from chalicelib.features.usage.distinct import Question
+from chalicelib.features.usage.local_days import LocalDays
 from chalicelib.features.usage.reader import Reader
 from chalicelib.features.usage.totals import RollupTotals
 from chalicelib.platform import clock
@@ -58,6 +59,20 @@ def readings(
     return raw.readings(organization.id, stream, span, codes, with_history=with_history)
 
 
+def by_day(
+    organization: OrganizationRef,
+    stream: Stream,
+    days: Sequence[Span],
+    rollup_dimensions: Mapping[str, Iterable[RollupDimension]],
+) -> LocalDays | None:
+    """Usage of each of some consecutive days, from rows alone; None where raw events would have to be read."""
+    try:
+        return local_days.read(organization.id, stream, days, _wanted(rollup_dimensions), real_now=clock.utc_now())
+    except (local_days.NeedsEvents, raw.UsageGone):
+        return None
+
+
+NeedsEvents = local_days.NeedsEvents
 reading_of = raw.reading_of
 
 
@@ -80,5 +95,9 @@ def _reader(
     *,
     keeps_cuts: bool = True,
 ) -> Reader:
-    wanted = {key_part(code): frozenset(names) for code, names in rollup_dimensions.items()}
+    wanted = _wanted(rollup_dimensions)
     return Reader(organization.id, stream, wanted, real_now=now or clock.utc_now(), keeps_cuts=keeps_cuts)
+
+
+def _wanted(rollup_dimensions: Mapping[str, Iterable[RollupDimension]]) -> dict[str, frozenset[RollupDimension]]:
+    return {key_part(code): frozenset(names) for code, names in rollup_dimensions.items()}
