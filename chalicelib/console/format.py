@@ -34,6 +34,13 @@ def price(amount: str | Decimal | None, currency: str | None) -> str:
     return _currency(value, currency, digits)
 
 
+def coded(amount: str | Decimal, currency: str) -> str:
+    """The same with the currency's code behind: `1.00 EUR`, as exact texts say it."""
+    value = Decimal(str(amount))
+    digits = max(exponent(currency), -int(value.normalize().as_tuple().exponent))
+    return f"{format_decimal(value, locale='en', decimal_quantization=False, format=_pattern(digits))} {currency}"
+
+
 def _currency(value: Decimal, currency: str, places: int) -> str:
     digits = format_decimal(abs(value), locale="en", decimal_quantization=False, format=_pattern(places))
     sign = symbol(currency)

@@ -120,6 +120,7 @@ ROUTES: Sequence[Route] = [
         GET       /credit_notes/{id}/pdf            credit_notes.pdf
         GET,POST  /credit_notes/{id}/void           credit_notes.void
         GET,POST  /credit_notes/{id}/refund_status  credit_notes.refund_status
+        GET,POST  /credit_notes/{id}/metadata       credit_notes.metadata
 
         GET       /payments                         payments.index
         GET       /payments/{id}                    payments.show

@@ -6,6 +6,7 @@ import gzip
 import pytest
 
 from chalicelib.console import router
+from chalicelib.platform.settings import settings
 from tests.support import capacity, console_world
 from tests.support.console import Visitor, member_of
 from tests.support.story import Story
@@ -62,7 +63,8 @@ def test_every_page_of_an_empty_organization_answers(story: Story):
 
 def test_every_page_stands_under_the_prefix_of_a_stage(full, monkeypatch):
     visitor, ids = full
-    monkeypatch.setattr("chalicelib.console.visit.prefix", lambda: "/prod")
+    monkeypatch.setenv("PUBLIC_URL", "http://127.0.0.1:8000/prod")
+    settings.cache_clear()
     for _, address in console_world.addresses(visitor, ids):
         text = visitor.at(address).text
         for mark in ('href="/console', 'action="/console', 'src="/console', 'hx-get="/console', 'hx-post="/console'):

@@ -113,6 +113,7 @@ class _Reader(HTMLParser):
         self.fields: dict[str, list[str]] = {}
         self._select: str | None = None
         self._area: str | None = None
+        self._option: str | None = None
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         """Note a field."""
@@ -125,7 +126,10 @@ class _Reader(HTMLParser):
         elif tag == "select" and name:
             self._select = name
         elif tag == "option" and self._select and "selected" in values:
-            self.fields.setdefault(self._select, []).append(values.get("value") or "")
+            if "value" in values:
+                self.fields.setdefault(self._select, []).append(values["value"] or "")
+            else:
+                self._option = self._select
         elif tag == "textarea" and name:
             self._area = name
             self.fields.setdefault(name, []).append("")
@@ -141,6 +145,9 @@ class _Reader(HTMLParser):
         """Note words."""
         if self._area is not None:
             self.fields[self._area][-1] += data
+        if self._option is not None:  # An option without a value posts its text.
+            self.fields.setdefault(self._option, []).append(data)
+            self._option = None
         self.words.append(data)
 
 

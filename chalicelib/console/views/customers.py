@@ -96,7 +96,9 @@ def _wallets(visit: Visit, head: CustomerHead) -> dict[str, Any]:
 
 
 def _credit_notes(visit: Visit, head: CustomerHead) -> dict[str, Any]:
-    return framed(visit, head) | {"listed": _listed(visit, head, "credit_notes")}
+    path = path_of("customers", head.customer.external_id, "credit_notes")
+    fetch = partial(credit_notes.heads, visit, customer_id=head.customer.id)
+    return framed(visit, head) | {"listed": lists.gather(visit, path, "credit_notes", fetch=fetch)}
 
 
 def _payments(visit: Visit, head: CustomerHead) -> dict[str, Any]:

@@ -61,19 +61,25 @@ class CreditedInvoice:
         )
 
 
-def create(organization: OrganizationRef, given: Mapping[str, Any], *, now: datetime) -> tuple[CreditNote, list[Task]]:
-    """Make a note; returns it and the tasks to push. An offset lowers what its invoice still has to be paid.
+def create(
+    organization: OrganizationRef, given: Mapping[str, Any], *, now: datetime, note_id: CreditNoteId | None = None
+) -> tuple[CreditNote, list[Task]]:
+    """Make a note; returns it and the tasks to push. An offset lowers what its invoice still has to be paid. `note_id`: the id
+    to use, where the same request may come twice: the second finds the note of the first.
 
     Raises: NotFound; NotAllowed; Invalid; ChangedMeanwhile.
     """
     request = schema.parse(CreditNoteInput, given)
     if len(request.metadata) > METADATA_KEYS_MAX:
         raise Invalid.field("metadata", ErrorCode.INVALID_COUNT)
-    note_id = CreditNoteId(new_id())
+    own_id = note_id or CreditNoteId(new_id())
 
     def attempt() -> tuple[CreditNote, list[Task]]:
+        made = store.get(organization.id, own_id) if note_id else None
+        if made is not None:
+            return made, []
         source = _source(organization.id, request.invoice_id, now=now)
-        note = _note(organization.id, source, request, note_id, now=now)
+        note = _note(organization.id, source, request, own_id, now=now)
         invoice = values.with_note(source.invoice, note, now=now)
         change = invoices.changed(organization.id, source.invoice, invoice, now=now)
         voided: list[Write] = []
@@ -107,6 +113,14 @@ def estimate(
     request = schema.parse(EstimateInput, given)
     source = _source(organization_id, request.invoice_id, now=now)
     return source.invoice, request, creditable.estimate(source.creditable, _items(request))
+
+
+def offered(organization_id: OrganizationId, invoice_id: InvoiceId, *, now: datetime) -> CreditedInvoice:
+    """The invoice that a note is to stand on, for who chooses among its fees.
+
+    Raises: NotFound; NotAllowed.
+    """
+    return _source(organization_id, invoice_id, now=now)
 
 
 def _source(organization_id: OrganizationId, invoice_id: str | None, *, now: datetime) -> CreditedInvoice:

@@ -1,6 +1,7 @@
 """Finding and changing credit notes, and the announcement of their issue."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -29,8 +30,19 @@ from chalicelib.platform.unit import Unit, Write
 ISSUED = agenda.kind("credit_note_issued", rank=86, real_time=True)
 PRINT = agenda.kind("print_credit_note", rank=96, real_time=True, queue="documents")
 
+# The invoices after a note among which its uses are looked for.
+_USES_WITHIN = 100
+
 # An invoice may have thousands of fees, but those that are credited mostly stand at its head.
 _FEES_AT_ONCE = 50
+
+
+@dataclass(frozen=True, slots=True)
+class NoteUses:
+    """The invoices that used a note, each with the cents that it took. `are_all`: whether no other can have used it."""
+
+    found: Sequence[tuple[Invoice, int]]
+    are_all: bool
 
 
 # Notes as values: the issue transaction writes them.
@@ -93,6 +105,22 @@ def show_many(organization_id: OrganizationId, notes: Sequence[CreditNote]) -> l
     found = _fees_of(organization_id, notes)
     fees = {fee.id: invoice_serializer.fee(fee, invoice.payment_status) for invoice, fee in found}
     return [serializer.show(note, shown[note.customer_id], fees, file_url=file_url(note)) for note in notes]
+
+
+def show_heads(organization_id: OrganizationId, notes: Sequence[CreditNote]) -> list[dict[str, Any]]:
+    """Notes without their items, for lists that show none: the fees of each would be read from its own invoice."""
+    return show_many(organization_id, [note.model_copy(update={"items": ()}) for note in notes])
+
+
+def uses(organization_id: OrganizationId, note: CreditNote) -> NoteUses:
+    """The invoices that used a note's balance, the oldest first, among the customer's next ones; for showing only."""
+    if not note.credit_amount_cents or note.balance_amount_cents == note.credit_amount_cents:
+        return NoteUses((), are_all=True)
+    after = invoices.issued_from(organization_id, note.customer_id, note.issuing_date, _USES_WITHIN)
+    parts = [(each, part) for each in after if each.status != "voided" for part in each.credits]
+    found = [(each, part.amount_cents) for each, part in parts if part.note_id == note.id]
+    missing = note.credit_amount_cents - note.balance_amount_cents - sum(cents for _, cents in found)
+    return NoteUses(found, are_all=len(after) < _USES_WITHIN or not missing)
 
 
 def file_url(note: CreditNote) -> str | None:

@@ -1,6 +1,7 @@
 """Invoices and their fees as other rooms read them."""
 
 from collections.abc import Iterable, Iterator, Mapping
+from datetime import date
 
 from chalicelib.features.customers import service as customers
 from chalicelib.features.invoices import store
@@ -63,6 +64,11 @@ def some_drafts(organization_id: OrganizationId, most: int) -> tuple[list[Invoic
 def totals(organization_id: OrganizationId) -> Mapping[str, int]:
     """The totals of the list of invoices: `all`, `status=<status>`, `payment_status=<status>`."""
     return store.totals(organization_id)
+
+
+def issued_from(organization_id: OrganizationId, customer_id: CustomerId, day: date, number: int) -> list[Invoice]:
+    """So many of a customer's visible invoices that are issued on a day or later, the oldest first; for showing only."""
+    return store.issued_from(organization_id, customer_id, day, number)
 
 
 def latest(organization_id: OrganizationId, number: int) -> list[Invoice]:

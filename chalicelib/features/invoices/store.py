@@ -21,12 +21,14 @@ Access patterns
    11 latest(org, number), latest_of(org, customer, number)   Query     index list or owner: one page
    12 totals(org)              Query     the list's counters
    13 some_drafts(org, most)   Query     index list: one page
-   14 check_action(org, seen)   part of another's transaction, which holds only while the invoice is as it was read
+   14 issued_from(org, ...)     Query     index owner: one page
+   15 check_action(org, seen)   part of another's transaction, which holds only while the invoice is as it was read
 """
 
 import itertools
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import date
 
 from chalicelib.features.customers import figures as customer_figures
 from chalicelib.features.invoices import figures
@@ -124,6 +126,13 @@ def latest_of(organization_id: OrganizationId, customer_id: CustomerId, number: 
 def totals(organization_id: OrganizationId) -> Mapping[str, int]:
     """The totals of the list: `all`, `status=<status>`, `payment_status=<status>`."""
     return counters.totals(organization_id, LIST)
+
+
+def issued_from(organization_id: OrganizationId, customer_id: CustomerId, day: date, number: int) -> list[Invoice]:
+    """So many of a customer's visible invoices issued on a day or later, the oldest first; from an index, which may lag."""
+    later = InvoiceRow.owner_sk >= day.isoformat()
+    page = rows.page(owner_pk(organization_id, customer_id), index="owner", within=later, limit=number)
+    return [InvoiceRow.read(item).value for item in page.items]
 
 
 def latest(organization_id: OrganizationId, number: int) -> list[Invoice]:

@@ -4,7 +4,7 @@ All of one request is one transaction: the wallet, the entries of its ledger, an
 Source: rules/invoices 8.1, 8.2.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
@@ -40,8 +40,11 @@ from chalicelib.platform.unit import Write
 _ZERO = Decimal(0)
 
 
-def create(organization: OrganizationRef, values: Mapping[str, Any], *, now: datetime) -> Wallet:
-    """A new wallet with its first credits.
+def create(
+    organization: OrganizationRef, values: Mapping[str, Any], *, now: datetime, wallet_id: WalletId | None = None
+) -> Wallet:
+    """A new wallet with its first credits. `wallet_id`: the id to use, where the same request may come twice: the second
+    finds the wallet of the first.
 
     Raises: Invalid; NotFound, for an unknown metric; ChangedMeanwhile.
     """
@@ -60,12 +63,16 @@ def create(organization: OrganizationRef, values: Mapping[str, Any], *, now: dat
         own = organizations.get(organization.id)
         items = _items(own, customer_id)
         assert items.customer is not None
+        made = next((each for each in wallet_reading.among(items) if each.id == wallet_id), None)
+        if made is not None:
+            return made
         currency = request.currency or items.customer.currency
         if currency is None:
             raise Invalid.field("currency", ErrorCode.VALUE_IS_INVALID)
         adopted = customers.check_currency(items.customer, currency)
         context = billing_context.read(own, items)
         wallet = wallets.new_wallet(organization.id, items, request, currency, context.zone, now=now)
+        wallet = wallet if wallet_id is None else wallet.model_copy(update={"id": wallet_id})
         findings = schemas.worthless(wanted, wallet.price) | schemas.excessive(wanted, wallet)
         if not findings and not request.ignore_paid_top_up_limits_on_creation:
             outside = schemas.outside(wanted.paid, wallet)
@@ -91,9 +98,10 @@ def create(organization: OrganizationRef, values: Mapping[str, Any], *, now: dat
 
 
 def top_up(
-    organization: OrganizationRef, values: Mapping[str, Any], *, now: datetime
+    organization: OrganizationRef, values: Mapping[str, Any], *, now: datetime, mark: str = ""
 ) -> tuple[Wallet, list[WalletTransaction]]:
-    """Purchase, grant and void credits of a wallet; returns it, and the transactions that were made.
+    """Purchase, grant and void credits of a wallet; returns it, and the transactions that were made. `mark`: of a request that
+    may come twice: the second finds the transactions of the first.
 
     Raises: Invalid; ChangedMeanwhile.
     """
@@ -111,6 +119,9 @@ def top_up(
         own = organizations.get(organization.id)
         items = customers.items_of(organization.id, customer_id)
         wallet = wallet_reading.of_id(items, WalletId(str(wallet_id)))
+        before = _marked(organization, wallet, mark)
+        if before:
+            return wallet, before
         if not wallet.usable(now):
             raise Invalid.field("wallet_id", ErrorCode.WALLET_IS_TERMINATED)
         findings = schemas.worthless(wanted, wallet.price) | schemas.excessive(wanted, wallet)
@@ -126,19 +137,29 @@ def top_up(
             invoice_requires_successful_payment=(
                 wallet.invoice_requires_successful_payment if requires is None else requires
             ),
+            mark=mark,
         )
         change = _added(ledger.unchanged(wallet), wanted, how, now=now)
         context = billing_context.read(own, items)
         if not change.entries and not wanted.paid:
             return wallet, []
         written = _carry_out(context, change, wanted.paid, how, [], state=items.state, now=now)
-        made = sorted((each.after for each in written.entries), key=lambda entry: _ORDER[entry.transaction_status])
-        return written.after, made
+        return written.after, _ordered(each.after for each in written.entries)
 
     return retrying(attempt, Resource.WALLET)
 
 
 _ORDER = {"purchased": 0, "granted": 1, "voided": 2, "invoiced": 3}
+
+
+def _ordered(entries: Iterable[WalletTransaction]) -> list[WalletTransaction]:
+    return sorted(entries, key=lambda entry: _ORDER[entry.transaction_status])
+
+
+def _marked(organization: OrganizationRef, wallet: Wallet, mark: str) -> list[WalletTransaction]:
+    """The transactions that a request with this mark has made before."""
+    ids = [ledger.marked_id(wallet.id, mark, kind) for kind in ("purchased", "granted", "voided")] if mark else []
+    return _ordered(wallet_reading.transactions(organization.id, ids).values()) if ids else []
 
 
 def automatic(

@@ -15,7 +15,7 @@ from chalicelib.domain.money import CONTEXT
 from chalicelib.domain.wallets import credits as rules
 from chalicelib.domain.wallets.credits import Entry
 from chalicelib.features.wallets.records import Funding, Lot, Pair, Source, Wallet, WalletTransaction
-from chalicelib.platform.ids import InvoiceId, WalletTransactionId, new_id
+from chalicelib.platform.ids import InvoiceId, WalletId, WalletTransactionId, derived_id, new_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,13 +39,20 @@ class WalletChange:
 
 @dataclass(frozen=True, slots=True)
 class EntryInput:
-    """Fields of transactions that the request or rule behind them says."""
+    """Fields of transactions that the request or rule behind them says. `mark`: of a request that may come twice: the ids of
+    its transactions are derived from it."""
 
     name: str | None = None
     priority: int = 50
     metadata: tuple[Pair, ...] = ()
     invoice_requires_successful_payment: bool = False
     source: Source = "manual"
+    mark: str = ""
+
+
+def marked_id(wallet_id: WalletId, mark: str, transaction_status: str) -> WalletTransactionId:
+    """The id of the transaction of a kind that a request with a mark makes."""
+    return WalletTransactionId(derived_id(wallet_id, mark, transaction_status))
 
 
 def begun(wallet: Wallet) -> WalletChange:
@@ -236,7 +243,7 @@ def _entry(
     wallet = change.after
     return WalletTransaction.model_validate(
         {
-            "id": new_id(),
+            "id": marked_id(wallet.id, how.mark, transaction_status) if how.mark else new_id(),
             "created_at": now,
             "updated_at": now,
             "wallet_id": wallet.id,
