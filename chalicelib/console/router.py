@@ -72,6 +72,7 @@ ROUTES: Sequence[Route] = [
         POST      /steps/dismiss                    home.dismiss
         POST      /example                          home.example
         GET       /search                           search.show
+        GET       /timezones                        timezones.show
 
         GET       /customers                        customers.index
         GET,POST  /customers/new                    customer_forms.new

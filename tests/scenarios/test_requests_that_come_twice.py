@@ -9,7 +9,7 @@ import pytest
 from chalicelib.domain.errors import Invalid
 from chalicelib.features.credit_notes import by_hand, service
 from chalicelib.features.prepaid import top_ups
-from chalicelib.features.wallets import reading
+from chalicelib.features.wallets.worth import worth_of
 from chalicelib.platform.ids import CreditNoteId, InvoiceId, WalletId, new_id
 from tests.support.story import Story
 from tests.support.wallets import check, ledger, wallet
@@ -105,6 +105,6 @@ def test_a_top_up_is_made_once(story: Story):
     [("1", "EUR", 10000), ("0.0125", "EUR", 125), ("5", "JPY", 500), ("0", "EUR", None), ("x", "EUR", None)],
 )
 def test_the_worth_of_credits_is_written_out_while_the_rate_is_a_price(rate, currency, cents):
-    assert reading.worth(rate, currency, 100) == cents
-    assert reading.worth("NaN", currency, 100) is None
-    assert reading.worth("1e30", currency, 100) is None
+    assert worth_of(rate, currency, 100) == cents
+    assert worth_of("NaN", currency, 100) is None
+    assert worth_of("1e30", currency, 100) is None

@@ -82,8 +82,9 @@ def addresses(visitor: Visitor, ids: dict[str, str]) -> Iterator[tuple[Route, st
     for route in router.ROUTES:
         if route.who != "member" or "GET" not in route.methods or _is_left_out(route):
             continue
+        query = {"customer": ids["customers"]} if ids and route.pattern.startswith("{org}/subscriptions/{id}") else {}
         for segments in _filled(route, known):
-            yield route, visitor.address(*segments)
+            yield route, visitor.address(*segments, **query)
 
 
 def _is_left_out(route: Route) -> bool:

@@ -1,6 +1,7 @@
 """Credit notes: the list, one note with its items and uses, its document, and acts on it."""
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, get_args
 
 from chalicelib.console import format, forms, lists, pairs
@@ -15,7 +16,7 @@ from chalicelib.features.credit_notes.records import CreditNote, CreditStatus, R
 from chalicelib.features.credit_notes.schemas import METADATA_KEYS_MAX
 from chalicelib.features.documents import orders
 from chalicelib.platform.http.inside import path_of
-from chalicelib.platform.ids import CreditNoteId
+from chalicelib.platform.ids import CreditNoteId, CustomerId
 
 
 def _choices(values: Sequence[str]) -> list[tuple[str, str]]:
@@ -37,12 +38,15 @@ _FILTERS = (
 def index(visit: Visit) -> Page:
     """All credit notes, newest first."""
 
-    def fetch(query: Mapping[str, Any]) -> dict[str, Any]:
-        found, meta = listings.page(visit.api.asking(_asked(visit, query)))
-        return {"credit_notes": service.show_heads(visit.organization.id, found), "meta": meta}
-
+    fetch = partial(heads, visit)
     listed = lists.gather(visit, "/credit_notes", "credit_notes", filters=_FILTERS, tabs=_TABS, fetch=fetch)
     return Page("credit_notes/index.html", {"listed": listed})
+
+
+def heads(visit: Visit, query: Mapping[str, Any], *, customer_id: CustomerId | None = None) -> dict[str, Any]:
+    """A page of the API's list without the items of the notes, each of which would be one more query."""
+    found, meta = listings.page(visit.api.asking(_asked(visit, query)), customer_id)
+    return {"credit_notes": service.show_heads(visit.organization.id, found), "meta": meta}
 
 
 def _asked(visit: Visit, query: Mapping[str, Any]) -> dict[str, Any]:

@@ -118,7 +118,6 @@ def _offers(visit: Visit) -> dict[str, Any]:
         "own": visit.organization,
         "currencies": choices.currencies(),
         "countries": choices.countries(),
-        "timezones": choices.timezones(),
         "languages": choices.or_organizations(
             choices.LANGUAGES, visit.organization.billing_configuration.document_locale
         ),

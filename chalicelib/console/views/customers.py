@@ -1,11 +1,12 @@
 """Customers: the list, and one customer with its tabs."""
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from chalicelib.console import choices, lists
 from chalicelib.console.lists import Filter, Listed
-from chalicelib.console.views import customer_overview, usage
+from chalicelib.console.views import credit_notes, customer_overview, usage, wallets
 from chalicelib.console.visit import Page, Visit
 from chalicelib.domain.error_codes import Resource
 from chalicelib.domain.errors import NotFound
@@ -92,7 +93,7 @@ def _invoices(visit: Visit, head: CustomerHead) -> dict[str, Any]:
 
 
 def _wallets(visit: Visit, head: CustomerHead) -> dict[str, Any]:
-    return framed(visit, head) | {"wallets": customer_overview.wallets(visit, head.customer)}
+    return framed(visit, head) | wallets.panel(visit, head.customer.id)
 
 
 def _credit_notes(visit: Visit, head: CustomerHead) -> dict[str, Any]:

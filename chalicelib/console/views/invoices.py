@@ -1,13 +1,14 @@
 """Invoices: the list with its figures, and one invoice with its tabs, its fees and its document."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any, get_args
 from zoneinfo import ZoneInfo
 
 from chalicelib.console import format, lists
 from chalicelib.console.lists import Filter, Listed, Tab
 from chalicelib.console.texts import label
-from chalicelib.console.views import invoice_parts
+from chalicelib.console.views import credit_notes, invoice_parts
 from chalicelib.console.visit import Page, Redirect, Visit
 from chalicelib.domain import periods
 from chalicelib.domain.error_codes import ErrorCode, Resource
@@ -190,7 +191,9 @@ def _payments(visit: Visit, record: Invoice) -> Listed:
 
 
 def _credit_notes(visit: Visit, record: Invoice) -> Listed:
-    return lists.gather(visit, "/credit_notes", "credit_notes", fixed={"invoice_number": record.number})
+    fetch = partial(credit_notes.heads, visit)
+    fixed = {"invoice_number": record.number}
+    return lists.gather(visit, "/credit_notes", "credit_notes", fixed=fixed, fetch=fetch)
 
 
 def pdf(visit: Visit) -> Page | Redirect:

@@ -3,12 +3,12 @@
 from collections.abc import Mapping
 from typing import Any
 
-from chalicelib.console import choices, forms, pages
+from chalicelib.console import forms, pages
 from chalicelib.console.forms import Form
 from chalicelib.console.visit import Page, Redirect, Visit
 from chalicelib.domain.money import CURRENCIES
 from chalicelib.features.invoicing import following
-from chalicelib.features.organizations import logos
+from chalicelib.features.organizations import logos, schemas
 from chalicelib.platform import schema
 
 _CONFIGURATION = "billing_configuration"
@@ -60,7 +60,6 @@ def _organization(visit: Visit) -> Page | Redirect:
         "tabs": tabs(visit),
         "logo": logos.data_address(visit.organization),
         "currencies": [(each, each) for each in sorted(CURRENCIES)],
-        "zones": choices.timezones(),
         "countries": [("", "–"), *country_options()],
         "customers": _customers(visit),
     }
@@ -93,7 +92,7 @@ def _invoicing(visit: Visit) -> Page | Redirect:
             return Redirect(visit.link("settings", "invoicing"), said="Saved")
     else:
         entity = visit.api.get("/billing_entities/default")["billing_entity"]
-        organization = visit.api.get("/organizations")["organization"]
+        organization = schemas.show(visit.organization, urls=[], taxes=[])
         form = forms.filled({**entity, **organization, "tax_codes": [tax["code"] for tax in entity["taxes"]]})
     taxes = visit.api.get("/taxes", {"per_page": 100})["taxes"]
     values = {

@@ -7,7 +7,7 @@ from typing import Any
 from chalicelib.console import format, forms
 from chalicelib.console.forms import Form
 from chalicelib.console.views import overrides
-from chalicelib.console.views.subscriptions import Found, of_address
+from chalicelib.console.views.subscriptions import PLAN_FIELDS, Found, of_address
 from chalicelib.console.visit import Page, Redirect, Visit
 from chalicelib.domain.error_codes import Resource
 from chalicelib.domain.errors import BillingError, NotFound
@@ -52,11 +52,17 @@ def _new_values(visit: Visit, form: Form, customer: Any, plan: Any, zone: str) -
         "is_fixed": fixed,
         "zone": zone,
         "plan": plan,
-        "plans": visit.api.get("/plans", _CHOICES)["plans"],
+        "plans": _offered(visit),
         "customers": [] if fixed else visit.api.get("/customers", _CHOICES)["customers"],
         "first": _first(visit, form, customer, plan, zone),
         "overrides": [] if plan is None else overrides.fields_of(plan),
     }
+
+
+def _offered(visit: Visit) -> list[dict[str, Any]]:
+    """The newest plans, as far as choosing one needs them."""
+    newest = plans.CATALOG.newest(visit.organization.id, _CHOICES["per_page"])
+    return [plan.model_dump(mode="json", include=PLAN_FIELDS) for plan in newest]
 
 
 def _customer(visit: Visit, form: Form) -> Mapping[str, Any] | None:
@@ -179,7 +185,7 @@ def change(visit: Visit) -> Page | Redirect:
             return Redirect(address, said="Plan change scheduled" if subscription["next_plan_code"] else "Plan changed")
     offered = [
         plan
-        for plan in visit.api.get("/plans", _CHOICES)["plans"]
+        for plan in _offered(visit)
         if plan["code"] != found.shown["plan_code"] and plan["amount_currency"] == found.shown["plan_amount_currency"]
     ]
     values = {

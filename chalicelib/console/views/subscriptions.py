@@ -13,6 +13,8 @@ from chalicelib.domain.errors import NotFound
 from chalicelib.features.customers import serializer as customer_serializer
 from chalicelib.features.customers import service as customers
 from chalicelib.features.customers.records import Customer
+from chalicelib.features.invoices import listings as invoice_listings
+from chalicelib.features.invoices import whole
 from chalicelib.features.plans import serializer as plan_serializer
 from chalicelib.features.plans import service as plans
 from chalicelib.features.subscriptions import listings, reading, serializer
@@ -20,6 +22,8 @@ from chalicelib.features.subscriptions.records import Subscription
 from chalicelib.platform.http.inside import path_of
 from chalicelib.platform.ids import CustomerId, SubscriptionId
 
+# Fields of plans that every page of a subscription shows; the API calls them so too.
+PLAN_FIELDS = {"name", "code", "interval", "amount_cents", "amount_currency", "pay_in_advance"}
 _STATES = ("active", "pending", "terminated", "canceled")
 
 
@@ -80,12 +84,13 @@ def show(visit: Visit) -> Page:
     gather = _TABS.get(tab)
     if gather is None:
         raise NotFound(Resource.SUBSCRIPTION)
-    found = of_address(visit)
+    found = of_address(visit, with_charges=tab == "plan")
     return Page(f"subscriptions/{tab}.html", {"found": found, **gather(visit, found)})
 
 
-def of_address(visit: Visit) -> Found:
-    """The subscription of the address, whose customer the query may name.
+def of_address(visit: Visit, *, with_charges: bool = False) -> Found:
+    """The subscription of the address, whose customer the query may name. `with_charges`: with its whole plan, whose charges
+    take more requests.
 
     Raises: NotFound.
     """
@@ -98,7 +103,10 @@ def of_address(visit: Visit) -> Found:
     plan = plans.by_ids(visit.organization.id, [record.plan_id])[record.plan_id]
     zone = owner.zone(visit.organization.timezone)
     shown = serializer.show(record, plan, zone=zone, now=visit.now)
-    (shown["plan"],) = plan_serializer.show_all(visit.organization.id, [plan])
+    if with_charges:
+        (shown["plan"],) = plan_serializer.show_all(visit.organization.id, [plan])
+    else:
+        shown["plan"] = plan.model_dump(mode="json", include=PLAN_FIELDS)
     return Found(record, shown, _shown(visit, owner))
 
 
@@ -123,8 +131,14 @@ def _usage(visit: Visit, found: Found) -> dict[str, Any]:
 
 
 def _invoices(visit: Visit, found: Found) -> dict[str, Any]:
-    fixed = {"external_customer_id": found.customer["external_id"], "invoice_type": "subscription"}
-    return {"listed": lists.gather(visit, "/invoices", "invoices", fixed=fixed)}
+    customer_id = CustomerId(found.customer["lago_id"])
+
+    def fetch(query: Mapping[str, Any]) -> Mapping[str, Any]:
+        rows, meta = invoice_listings.page(visit.api.asking(query), customer_id)
+        return {"invoices": whole.show_many(visit.organization.id, rows, now=visit.now), "meta": meta}
+
+    fixed = {"invoice_type": "subscription"}
+    return {"listed": lists.gather(visit, "/invoices", "invoices", fixed=fixed, fetch=fetch)}
 
 
 _TABS = {"overview": _overview, "plan": _plan, "usage": _usage, "invoices": _invoices}

@@ -16,8 +16,9 @@ from chalicelib.features.customers import service as customers
 from chalicelib.features.customers.records import Customer
 from chalicelib.features.prepaid import top_ups
 from chalicelib.features.sandbox import service as sandbox
-from chalicelib.features.wallets import reading, serializer
+from chalicelib.features.wallets import serializer
 from chalicelib.features.wallets.records import FeeTypeLimit, Method, Trigger, Wallet
+from chalicelib.features.wallets.worth import worth_of
 from chalicelib.platform.http.inside import path_of
 from chalicelib.platform.ids import CustomerId, WalletId, derived_id
 
@@ -68,7 +69,7 @@ def named(visit: Visit, customer: Customer | None) -> dict[str, Any]:
 
 def worth(rate: str, currency: str) -> str:
     """What credits are worth, in words; nothing while the rate is no price."""
-    cents = reading.worth(rate, currency, _EXAMPLE) if currency in CURRENCIES else None
+    cents = worth_of(rate, currency, _EXAMPLE) if currency in CURRENCIES else None
     if cents is None:
         return ""
     many = f"{_EXAMPLE} credits = {format.as_typed(cents, currency)} {currency}"

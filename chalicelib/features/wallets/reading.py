@@ -4,10 +4,9 @@ from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
 
-from chalicelib import limits
 from chalicelib.domain.error_codes import Resource
 from chalicelib.domain.errors import NotFound, existing
-from chalicelib.domain.wallets.credits import Balance, CreditPrice
+from chalicelib.domain.wallets.credits import Balance
 from chalicelib.features.customers.items import CustomerItems
 from chalicelib.features.wallets import store
 from chalicelib.features.wallets.records import Wallet, WalletTransaction
@@ -33,17 +32,6 @@ def holder(organization_id: OrganizationId, wallet_id: WalletId) -> CustomerId:
     Raises: NotFound.
     """
     return existing(store.holder(organization_id, wallet_id), Resource.WALLET)
-
-
-def worth(rate: str, currency: str, credits: int) -> int | None:
-    """The cents of credits at a rate that somebody types; None while it is no price."""
-    try:
-        price = CreditPrice(Decimal(rate), currency)
-        if not 0 < price.rate <= limits.INTEGER_MAX:
-            return None
-        return price.cents(Decimal(credits))
-    except ArithmeticError:
-        return None
 
 
 def among(items: CustomerItems) -> list[Wallet]:

@@ -62,29 +62,33 @@ class Client:
         if self.advancing:
             raise Conflict(ErrorCode.TEST_CLOCK_ADVANCING)
 
-    def asking(self, query: Query) -> Call:
-        """The call that asks for a list, for a page that shows less of each row than the API's list does."""
-        return self._call({}, query, None)
-
     def request(self, method: str, path: str, body: Any, query: Query | None) -> Any:
         """The body of the answer to a request."""
         segments = [unquote(segment) for segment in path.strip("/").split("/")]
         endpoint = endpoints.find(method, segments)
         if method != "GET" and not endpoint.while_advancing:
             self.check_may_change()
-        names = zip(endpoint.segments, segments, strict=True)
-        given = {name[1:-1]: value for name, value in names if name[0] == "{"}
-        result = endpoint.view(self._call(given, query or {}, body))
+        call = Call(
+            organization=self.organization,
+            now=self.now,
+            path={name[1:-1]: given for name, given in zip(endpoint.segments, segments, strict=True) if name[0] == "{"},
+            query=_lists(query or {}),
+            headers={},
+            raw_body=b"" if body is None else to_json(body).encode(),
+            source_ip=self.source_ip,
+        )
+        result = endpoint.view(call)
         return result.body if isinstance(result, Answer) else result
 
-    def _call(self, path: Mapping[str, str], query: Query, body: Any) -> Call:
+    def asking(self, query: Query) -> Call:
+        """The call that asks for a list, for a page that shows less of each row than the API's list does."""
         return Call(
             organization=self.organization,
             now=self.now,
-            path=path,
+            path={},
             query=_lists(query),
             headers={},
-            raw_body=b"" if body is None else to_json(body).encode(),
+            raw_body=b"",
             source_ip=self.source_ip,
         )
 
