@@ -233,8 +233,6 @@ def test_each_organization_is_another(organization, new_organization):
     assert len({each.email for each in (organization, *others)}) == 3
 
 
-# Without the pages of login and invitation there is nobody to sign in. Take the mark away when they are there.
-@pytest.mark.skip(reason="the pages of login and invitation are not there yet")
 def test_a_member_is_signed_in_and_logs_in_again(
     stack, organization, page: Page, visitor: Page, sign_in, new_organization
 ):

@@ -160,3 +160,13 @@ def test_a_first_visit_leaves_room_for_the_page():
 def test_the_package_grows_by_little():
     sizes = {path.name: len(gzip.compress(path.read_bytes())) for path in STATIC.iterdir()}
     assert sum(sizes.values()) < _PACKAGE_MAX, sizes
+
+
+def test_our_own_files_stay_small_and_so_does_the_first_visit():
+    own = {name: static_files.find(name) for name in static_files.names() if name.startswith("console.")}
+    assert len(own["console.css"].content) <= 25_000
+    assert len(own["console.css"].zipped) <= 7_000
+    assert len(own["console.sections.css"].content) <= 12_000
+    assert len(own["console.js"].content.splitlines()) <= 150
+    wire = sum(len(file.zipped or file.content) for file in map(static_files.find, static_files.names()))
+    assert wire + 6_000 <= 120_000  # With a page.

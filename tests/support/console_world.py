@@ -9,6 +9,7 @@ from chalicelib.features.members import service as members
 from chalicelib.platform.clock import utc_now
 from tests.support import story as queues
 from tests.support.console import Visitor, member_of
+from tests.support.http_story import HttpStory
 from tests.support.story import Story
 
 # Tabs of objects that have some, beside the first.
@@ -47,7 +48,8 @@ def full(story: Story) -> dict[str, str]:
     wallet = {"external_customer_id": "ada", "rate_amount": "1", "currency": "EUR", "granted_credits": "5"}
     ids["wallets"] = story.ok("POST", "/wallets", {"wallet": wallet})["wallet"]["lago_id"]
     ids["events"] = story.use("calls", at=1704200000, subscription="main")
-    queues.meter()
+    if not isinstance(story, HttpStory):
+        queues.meter()
     story.travel("2024-02-03T00:00:00Z")
     (invoice,) = story.invoices()
     ids["invoices"] = invoice["lago_id"]
@@ -62,7 +64,8 @@ def full(story: Story) -> dict[str, str]:
     ids["credit_notes"] = story.ok("POST", "/credit_notes", {"credit_note": {**note, "items": items}})["credit_note"][
         "lago_id"
     ]
-    queues.work()
+    if not isinstance(story, HttpStory):
+        queues.work()
     return ids
 
 
@@ -73,18 +76,23 @@ def visited(story: Story) -> Visitor:
 
 
 def addresses(visitor: Visitor, ids: dict[str, str]) -> Iterator[tuple[Route, str]]:
-    """Every page that answers to GET, with an address of it. Pages that only begin something else are left out: what a link
-    of their own leads to (PDFs), and what a work in progress has."""
+    """Every page that answers to GET, with an address of it."""
     me = members.signed_in(visitor.cookie, None, now=utc_now())
     assert me is not None
     others = [each.user_id for each in members.members_of(visitor.story.ref.id) if each.user_id != me.user.id]
-    known: dict[str, Any] = {**ids, "members": others[0] if others else "none"}
+    for route, segments, query in places({**ids, "members": others[0] if others else "none"}):
+        yield route, visitor.address(*segments, **query)
+
+
+def places(known: dict[str, Any]) -> Iterator[tuple[Route, Sequence[str], dict[str, str]]]:
+    """Segments and query of every page of a member. Pages that only begin something else are left out: what a link of their own
+    leads to (PDFs), and what a work in progress has."""
     for route in router.ROUTES:
         if route.who != "member" or "GET" not in route.methods or _is_left_out(route):
             continue
-        query = {"customer": ids["customers"]} if ids and route.pattern.startswith("{org}/subscriptions/{id}") else {}
+        of_subscription = route.pattern.startswith("{org}/subscriptions/{id}") and "customers" in known
         for segments in _filled(route, known):
-            yield route, visitor.address(*segments, **query)
+            yield route, segments, {"customer": known["customers"]} if of_subscription else {}
 
 
 def _is_left_out(route: Route) -> bool:
