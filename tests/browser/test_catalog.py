@@ -33,7 +33,7 @@ def test_a_tax_and_an_add_on_are_made_changed_and_deleted(organization: Organiza
     add_on = story.ok("GET", "/add_ons/setup")["add_on"]
     assert (add_on["amount_cents"], add_on["amount_currency"], add_on["taxes"][0]["code"]) == (25050, "EUR", "vat")
     axe(page)
-    page.get_by_role("link", name="Edit").click()
+    page.get_by_role("link", name="Edit", exact=True).click()
     expect(page.get_by_role("textbox", name="Amount")).to_have_value("250.50")
     page.get_by_role("textbox", name="Amount").fill("300")
     page.get_by_role("button", name="Save").click()

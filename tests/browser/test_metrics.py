@@ -1,5 +1,7 @@
 """Billable metrics in the browser: made by their form, used by plans, and what events they ask for."""
 
+import re
+
 from playwright.sync_api import Page, expect
 
 from tests.support.browsing import Organization
@@ -64,6 +66,7 @@ def test_recurring_units_are_prorated_on_the_page(organization: Organization, pa
     expect(page.get_by_role("radio", name="Recurring")).to_be_hidden()
     page.get_by_role("radio", name="Unique count").check()
     page.get_by_role("button", name="Create billable metric").click()
+    expect(page).to_have_url(re.compile(r"/billable_metrics/[0-9a-f-]{36}$"))
     expect(page.get_by_role("main")).to_contain_text("Recurring")
     metric = story.ok("GET", "/billable_metrics/seats")["billable_metric"]
     assert (metric["aggregation_type"], metric["recurring"]) == ("unique_count_agg", True)

@@ -37,11 +37,11 @@ def test_what_is_counted_in_the_customers_zone_is_shown_in_it(page: Page, organi
     story = organization.story
     lago_id = story.customer("cobalt", timezone="Asia/Tokyo")["lago_id"]  # Where September has begun.
     story.plan("plan", amount_cents=1_000)
-    story.subscribe("plan", "sub", "cobalt")
+    made = story.subscribe("plan", "sub", "cobalt")
     page.goto(organization.address("customers", lago_id))
     expect(page.get_by_role("row", name="sub").locator("time")).to_have_text("Aug 31, 2026")
     expect(page.locator(".figures")).to_contain_text("Oct 1, 2026")
-    page.get_by_role("link", name="Usage").click()
+    page.goto(organization.address("subscriptions", made["lago_id"]))
     expect(page.locator(".period")).to_have_text("Sep 1, 2026 – Sep 30, 2026")
 
 
