@@ -47,8 +47,10 @@ fmt: setup ## Format
 rooms: setup ## Draw the picture of the rooms in docs/architecture.md anew
 	$(PY) -m scripts.rooms
 
-pictures: ## Draw the pictures of documents in docs/documents/ anew
+pictures: ## Draw the pictures of documents and of the console in docs/ anew
 	@infra/setup.sh pictures
+	@infra/setup.sh test
+	$(PY) -m scripts.console_pictures
 	$(PY) -m scripts.documents
 
 bench: setup-bench ## Count requests and capacity units, profile metering, compare reading with databases

@@ -2,6 +2,7 @@
 
 import base64
 import os
+import re
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -116,3 +117,33 @@ def test_several_statuses_and_unknown_keys_pass_the_gateway(base: str) -> None:
         timeout=60,
     )
     assert (wrong.status_code, wrong.json()) == (401, {"status": 401, "error": "Unauthorized"})
+
+
+def test_a_member_sees_pages_of_the_packaged_console(base: str) -> None:
+    """Compiled templates, zipped pages, static files and cookies, behind API Gateway."""
+    organization = {"name": "Deployed console", "email": "c@example.com", "sandbox": True}
+    made = requests.post(
+        f"{base}/admin/organizations", json=organization, headers={"X-Admin-API-Key": ADMIN_KEY}, timeout=60
+    ).json()
+    path = made["invite_url"].removeprefix("https://billing.example")
+    led = requests.get(base + path, allow_redirects=False, timeout=60)
+    assert (led.status_code, led.headers["Location"]) == (303, f"/console{path}")
+    form = {"password": "walnut-otter-quarry-58", "password_confirmation": "walnut-otter-quarry-58"}
+    ours = {"Origin": "https://billing.example"}
+    joined = requests.post(f"{base}/console{path}", data=form, headers=ours, allow_redirects=False, timeout=60)
+    assert joined.status_code == 303, joined.text
+    cookie = joined.headers["Set-Cookie"].partition(";")[0]
+    assert cookie.startswith("__Host-tollgate=")
+    # ministack hands binary bodies on as they came, in base64; AWS decodes them by the API's binary types.
+    plain = {"Accept-Encoding": "identity"}
+    page = requests.get(base + joined.headers["Location"], headers={"Cookie": cookie, **plain}, timeout=60)
+    assert page.status_code == 200
+    assert "Deployed console" in page.text
+    assert page.headers["Content-Security-Policy"].startswith("default-src 'none'")
+    styles = re.findall(r'href="([^"]+\.css)"', page.text)
+    assert len(styles) == 3
+    for address in styles:
+        style = requests.get(base + address, headers=plain, timeout=60)
+        assert (style.status_code, style.headers["Content-Type"]) == (200, "text/css; charset=utf-8")
+        assert "immutable" in style.headers["Cache-Control"]
+        assert b"{" in base64.b64decode(style.content)

@@ -56,6 +56,6 @@ def test_each_paste_of_the_first_steps_prints_what_the_readme_shows(stack, paste
 
 def test_every_step_shows_what_it_prints_and_the_python_is_five_lines():
     kinds = [kind for kind, _ in _blocks()]
-    assert kinds == ["sh", "text"] * 6 + ["python", "text"]
+    assert kinds == ["sh", "text"] * 7 + ["python", "text"]
     (python,) = (text for kind, text in _blocks() if kind == "python")
     assert len([line for line in python.splitlines() if line]) == 5
