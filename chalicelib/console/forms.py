@@ -110,9 +110,11 @@ def nested(values: Mapping[str, list[str]], *, several: tuple[str, ...] = ()) ->
     root: dict[str, Any] = {}
     for name, texts_ in values.items():
         *path, last = name.split(".")
-        place = root
+        place: Any = root
         for part in path:
-            place = place.setdefault(part, {})
+            place = place.setdefault(part, {}) if isinstance(place, dict) else None
+        if not isinstance(place, dict) or isinstance(place.get(last), dict):
+            continue  # No form of ours says a text and parts of it under one name.
         place[last] = [each for each in texts_ if each != ""] if last in several else texts_[-1]
     found = _lists(root)
     assert isinstance(found, dict)

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from chalicelib.console import forms
 from chalicelib.features.customers.schemas import CustomerInput
 from chalicelib.platform.schema import Request
 from tests.support.console import Visitor
@@ -159,3 +160,18 @@ def test_each_refusal_is_told_at_its_field_with_its_code(visitor: Visitor, name:
     if name != "name":
         assert refused.fields["name"] == ["Kept"]
     assert visitor.story.ok("GET", "/customers")["meta"]["total_count"] == 0
+
+
+@pytest.mark.parametrize(
+    ("values", "body"),
+    [
+        ({"a": ["1"], "b.0.c": ["2"], "b.1.c": ["3"]}, {"a": "1", "b": [{"c": "2"}, {"c": "3"}]}),
+        ({"a": ["1"], "a.b": ["2"]}, {"a": "1"}),
+        ({"a.b": ["2"], "a": ["1"]}, {"a": {"b": "2"}}),
+        ({"a.b": ["1"], "a.b.c.d": ["2"]}, {"a": {"b": "1"}}),
+        ({"": ["1"], ".": ["2"]}, {"": "1"}),
+        ({}, {}),
+    ],
+)
+def test_names_of_fields_are_paths_and_forged_ones_do_no_harm(values, body):
+    assert forms.nested(values) == body
