@@ -98,7 +98,6 @@ ROUTES: Sequence[Route] = [
 
         GET       /invoices                         invoices.index
         GET,POST  /invoices/new                     one_off.new
-        GET,POST  /invoices/retry                   invoice_acts.retry_all
         POST      /invoices/bulk                    invoice_acts.bulk
         GET       /invoices/{id}                    invoices.show
         GET       /invoices/{id}/pdf                invoices.pdf

@@ -294,3 +294,11 @@ def test_customers_from_before_there_were_figures_show_none(
     assert "Wallet balance €240.00" in words
     assert visitor.get("customers").status == visitor.get("customers", cobalt, "invoices").status == 200
     assert next(iter(customers.heads(visitor.story.ref.id, [cobalt]).values())).figures is None  # type: ignore[list-item]
+
+
+@pytest.mark.parametrize("act", ["new", "edit", "metadata"])
+def test_forged_metadata_is_refused_and_no_bug(visitor: Visitor, act):
+    customer = visitor.story.customer("c")["lago_id"]
+    place = ["customers", act] if act == "new" else ["customers", customer, act]
+    answer = visitor.post(*place, form={"external_id": "q1", "metadata": "x"})
+    assert (answer.status, "invalid_type" in answer.words) == (422, True)

@@ -20,7 +20,7 @@ from chalicelib.features.customers import service as customers
 from chalicelib.features.customers.records import Customer
 from chalicelib.features.plans import service as plans
 from chalicelib.platform.http.inside import path_of
-from chalicelib.platform.ids import AppliedCouponId, CustomerId, derived_like, new_id
+from chalicelib.platform.ids import AppliedCouponId, CustomerId, derived_id, derived_like, new_id
 from chalicelib.platform.retry import retrying
 
 _TEXTS = ("name", "code", "description", "coupon_type", "frequency", "expiration")
@@ -262,7 +262,8 @@ def _apply(visit: Visit, customer: Customer, body: Mapping[str, Any], form_id: s
     try:
         applied_id = AppliedCouponId(derived_like(form_id, customer.id))
     except ValueError:  # None of our forms.
-        applied_id = AppliedCouponId(new_id())
+        mark = forms.request_id(visit)
+        applied_id = AppliedCouponId(derived_id("applied", customer.id, mark) if mark else new_id())
 
     def attempt() -> bool:
         applying.apply(visit.organization.ref, body, now=visit.now, applied_id=applied_id)

@@ -173,7 +173,10 @@ def _pair(values: dict[str, Any]) -> dict[str, Any]:
 
 def _place_pairs(form: Form, body: Mapping[str, Any]) -> None:
     """Bring refusals of pairs to the rows that they are about: the API names the field only."""
-    found = schemas.metadata_findings(body.get("metadata") or [])
+    entries = body.get("metadata")
+    if not isinstance(entries, list) or not all(isinstance(entry, Mapping) for entry in entries):
+        return  # No form of ours posts that; the API has refused it.
+    found = schemas.metadata_findings(entries)
     if not found or not {"key", "value"} & set(form.errors):
         return
     for name in ("key", "value"):

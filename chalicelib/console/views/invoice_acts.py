@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
-from chalicelib.console import format, forms, pages, texts
+from chalicelib.console import format, forms, texts
 from chalicelib.console.forms import Form
 from chalicelib.console.views import invoices
 from chalicelib.console.visit import Page, Redirect, Visit
@@ -109,11 +109,6 @@ def retry_payment(visit: Visit) -> Page | Redirect:
     )
 
 
-def retry_all(visit: Visit) -> Page:
-    """No page: the API asks for the money of one invoice at a time."""
-    return pages.not_found(visit)
-
-
 def void(visit: Visit) -> Page | Redirect:
     """Void a final invoice: give back what it took, or credit and refund it."""
     reading.read_ahead(visit.organization.id, invoices.found(visit))
@@ -182,7 +177,7 @@ def metadata(visit: Visit) -> Page | Redirect:
         return Page("invoices/metadata.html", {"invoice": shown, "form": forms.filled({"metadata": pairs})})
     form = forms.posted(visit)
     if not forms.asked_rows(visit, form, {"metadata": {"key": "", "value": ""}}):
-        given = forms.nested(form.values).get("metadata", [])
+        given = forms.nested({name: value for name, value in form.values.items() if "." in name}).get("metadata", [])
         pairs = [{name: pair[name] for name in ("id", "key", "value") if pair.get(name)} for pair in given]
         body = {"invoice": {"metadata": pairs}}
         if forms.submit(form, lambda: visit.api.put(_path(visit), body)) is not None:

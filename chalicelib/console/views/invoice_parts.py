@@ -130,7 +130,8 @@ def _dimension(fee: _Fee, filtered: set[str | None]) -> str:
 
 def _price(fee: _Fee, steps: Sequence[Step]) -> str:
     unit = Decimal(fee["precise_unit_amount"])
-    is_price = CONTEXT.multiply(unit, Decimal(fee["units"])) == Decimal(fee["precise_amount"])
+    units = Decimal(fee["units"])
+    is_price = units == 1 or CONTEXT.multiply(unit, units) == Decimal(fee["precise_amount"])
     return format.price(unit, fee["amount_currency"]) if is_price and not steps else ""
 
 
