@@ -16,6 +16,8 @@ from chalicelib.features.customers.schemas import AddressInput, CustomerInput
 from chalicelib.features.customers.schemas import BillingConfigurationInput as CustomerConfiguration
 from chalicelib.features.events.schemas import EstimateInput, EventInput
 from chalicelib.features.invoicing import schemas as invoicing
+from chalicelib.features.members.emails import EmailInput
+from chalicelib.features.organizations.api_keys import NameInput
 from chalicelib.features.organizations.billing_entities import BillingEntityUpdate
 from chalicelib.features.organizations.schemas import BillingConfigurationInput, OrganizationCreate, OrganizationUpdate
 from chalicelib.features.payments.schemas import PaymentInput
@@ -35,6 +37,8 @@ _SUBSCRIPTION = {"external_customer_id": "c", "plan_code": "p", "external_id": "
 
 # A valid body for each request; fields that are in none of them are optional.
 VALID: dict[type[schema.Request], dict[str, Any]] = {
+    EmailInput: {"email": "ada@example.com"},
+    NameInput: {"name": "Server"},
     test_clock.ClockUpdate: {"now": "2024-01-01T00:00:00Z"},
     AddOnInput: bodies.add_on(),
     coupons.CouponInput: bodies.coupon(),
@@ -158,13 +162,16 @@ def _trials(said: dict[str, Any]) -> Iterator[tuple[Any, str | None]]:
     words = said.get("enum", [said["const"]] if "const" in said else [])
     yield from ((word, None) for word in words)
     yield from ((f"{word}?", "another word") for word in words[:1])
-    yield from _OF_A_FORM.get(said.get("format", "email" if "@" in said.get("pattern", "") else ""), [])
+    pattern = said.get("pattern", "")
+    kind = ("email" if "(" in pattern else "one email") if "@" in pattern else ""
+    yield from _OF_A_FORM.get(said.get("format", kind), [])
     yield from _OF_ANOTHER_TYPE.get(said["type"], [])
 
 
 _OF_A_FORM: dict[str, list[tuple[Any, str | None]]] = {
     "date-time": [("2024-02-29T00:00:00Z", None), ("2024-02-30T00:00:00Z", "no date")],
     "uri": [("http://127.0.0.1:9/h", None), ("ftp://example.com", "no http(s) address")],
+    "one email": [("a@example.com", None), ("a@", "no address"), ("a@example.com, b@example.com", "two addresses")],
     "email": [("a@example.com, b@example.com", None), ("a@", "no address"), ("a@example.com,", "no address")],
 }
 _OF_ANOTHER_TYPE: dict[str, list[tuple[Any, str | None]]] = {
