@@ -17,7 +17,7 @@ from chalicelib.domain.periods import Span
 from chalicelib.features.metering import layout, reading
 from chalicelib.features.subscriptions import reading as subscriptions
 from chalicelib.features.subscriptions.stream import Stream
-from chalicelib.features.usage import compaction, raw
+from chalicelib.features.usage import compaction, day_rows, raw
 from chalicelib.features.usage.reader import Reader
 from chalicelib.platform import agenda
 from chalicelib.platform.agenda import Task
@@ -54,7 +54,7 @@ def settle(organization_id: OrganizationId, subscription: str, end: datetime) ->
     span = Span(_begin(first), _begin(last) + _DAY)
     Reader(organization_id, Stream(subscription), {}, real_now=end + limits.SETTLED_AFTER, keeps_cuts=False).read(span)
     sealed = 0
-    for day, row in _current(pk, first, last).items():
+    for day, row in day_rows.read(pk, first, last).current().items():
         if day not in hours:
             continue
         # Of a day that was settled before, most hours have an expiry by now.
@@ -74,19 +74,6 @@ def _standing(pk: str, end: datetime) -> dict[str, list[Item]]:
     for row in usage.query(pk, between=between, where="attribute_not_exists(expires_at)"):
         found.setdefault(row["sk"].split("#")[1][:10], []).append(row)
     return found
-
-
-def _current(pk: str, first: str, last: str) -> dict[str, Item]:
-    """Day rows that name exactly the markers beside them."""
-    rows: dict[str, Item] = {}
-    markers: dict[str, dict[str, int]] = {}
-    for row in reading.rows(pk, layout.day_sk(first), layout.after(layout.day_sk(last))):
-        _, day, *late = row["sk"].split("#")
-        if late:
-            markers.setdefault(day, {})["#".join(late)] = row[layout.COUNT]
-        else:
-            rows[day] = row
-    return {day: row for day, row in rows.items() if row["seen"] == markers.get(day, {})}
 
 
 def _holds(row: Item, hours: list[Item]) -> bool:

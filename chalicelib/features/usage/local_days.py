@@ -19,7 +19,7 @@ from chalicelib.features.metering import layout, reading
 from chalicelib.features.metering.dimensions import RollupDimension
 from chalicelib.features.metering.event import instant_of, milliseconds_of
 from chalicelib.features.subscriptions.stream import Stream
-from chalicelib.features.usage import compaction, raw
+from chalicelib.features.usage import compaction, day_rows, raw
 from chalicelib.features.usage.reader import COMPACT_AFTER
 from chalicelib.features.usage.totals import DimensionsByCode, RollupTotals, covered_only, merge, take_event
 from chalicelib.platform.ids import OrganizationId, key_part
@@ -94,11 +94,11 @@ class _Days:
 
     def read(self) -> LocalDays:
         """Usage of all days."""
-        markers, day_rows = self._day_rows()
+        markers, utc_days = self._day_rows()
         kept, stale = self._kept(markers)
         found: list[Codes | None] = []
         for span in self._spans:
-            codes = day_rows.get(f"{span.start:%Y-%m-%d}") if _is_utc_day(span) else kept.get(_sk(span))
+            codes = utc_days.get(f"{span.start:%Y-%m-%d}") if _is_utc_day(span) else kept.get(_sk(span))
             found.append({} if span.start == span.end else codes)
         missing = [n for n, codes in enumerate(found) if codes is None]
         rows = self._of_hours(missing)
@@ -108,23 +108,11 @@ class _Days:
         return self._totals([codes or {} for codes in found])
 
     def _day_rows(self) -> tuple[dict[str, dict[str, int]], dict[str, Codes]]:
-        """Late markers of the UTC days, and the day rows that name exactly them. Markers before hours: architecture.md says
-        why."""
+        """Late markers of the UTC days, and what the current day rows tell that cover what is asked for."""
         first, last = self._spans[0].start, self._spans[-1].end - _INSTANT
-        markers: dict[str, dict[str, int]] = {}
-        compacted: dict[str, Item] = {}
-        for row in reading.rows(self._pk, layout.day_sk(f"{first:%Y-%m-%d}"), layout.after(f"d#{last:%Y-%m-%d}")):
-            _, day, *late = row["sk"].split("#")
-            if late:
-                markers.setdefault(day, {})["#".join(late)] = row[layout.COUNT]
-            else:
-                compacted[day] = row
-        current = {
-            day: compaction.unpack(row["codes"])
-            for day, row in compacted.items()
-            if row["seen"] == markers.get(day, {})
-        }
-        return markers, {day: codes for day, codes in current.items() if self._covers(codes)}
+        days = day_rows.read(self._pk, f"{first:%Y-%m-%d}", f"{last:%Y-%m-%d}")
+        current = {day: compaction.unpack(row["codes"]) for day, row in days.current().items()}
+        return days.markers, {day: codes for day, codes in current.items() if self._covers(codes)}
 
     def _kept(self, markers: Mapping[str, Mapping[str, int]]) -> tuple[dict[str, Codes], set[str]]:
         """What readers kept of days, by sort key; and the keys of what is right but does not cover what is asked for."""

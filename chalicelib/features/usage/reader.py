@@ -16,7 +16,7 @@ from chalicelib.features.metering import layout, reading
 from chalicelib.features.metering.dimensions import Delta
 from chalicelib.features.metering.event import milliseconds_of
 from chalicelib.features.subscriptions.stream import Stream
-from chalicelib.features.usage import compaction, raw
+from chalicelib.features.usage import compaction, day_rows, raw
 from chalicelib.features.usage.totals import DimensionsByCode, RollupTotals, covered_only, merge, take_event, without
 from chalicelib.platform.ids import OrganizationId, key_part
 from chalicelib.platform.usage_table import usage
@@ -174,32 +174,21 @@ class Reader:
     def _days(self, start: datetime, end: datetime, counted: RollupTotals) -> None:
         """Whole closed days: from day rows that are current and cover the rollup dimensions; the others are compacted
         now."""
-        compacted: dict[str, Item] = {}
-        markers: dict[str, dict[str, int]] = {}
-        for row in reading.rows(self._pk, f"d#{start:%Y-%m-%d}", layout.after(f"d#{end - _DAY:%Y-%m-%d}")):
-            _, day, *late = row["sk"].split("#")
-            if late:
-                markers.setdefault(day, {})["#".join(late)] = row[layout.COUNT]
-            else:
-                compacted[day] = row
-        current = {
-            day: compaction.unpack(row["codes"])
-            for day, row in compacted.items()
-            if row["seen"] == markers.get(day, {})
-        }
+        days = day_rows.read(self._pk, f"{start:%Y-%m-%d}", f"{end - _DAY:%Y-%m-%d}")
+        current = {day: compaction.unpack(row["codes"]) for day, row in days.current().items()}
         stale: list[str] = []
         for n in range((end - start).days):
             day = f"{start + n * _DAY:%Y-%m-%d}"
             is_told = day in current and self._covers(current[day])
-            if not is_told and day in compacted and raw.is_without_hours(compacted[day], self._real_now):
+            if not is_told and day in days.rows and raw.is_without_hours(days.rows[day], self._real_now):
                 raise raw.UsageGone(f"{self._subscription} {day}")
             if is_told:
                 for code, row in current[day].items():
                     counted.add(_day_ms(_instant(day)), code, row)
             else:
                 stale.append(day)
-        sealed = {day: row["hours_until"] for day, row in compacted.items() if "hours_until" in row}
-        self._compact(stale, markers, current, counted, sealed)
+        sealed = {day: row["hours_until"] for day, row in days.rows.items() if "hours_until" in row}
+        self._compact(stale, days.markers, current, counted, sealed)
 
     def _covers(self, codes: Mapping[str, Mapping[str, Any]]) -> bool:
         return all(
