@@ -130,3 +130,14 @@ def test_a_commitment_counts_what_was_paid_in_advance(aws):
         if fee["item"]["type"] == "commitment"
     ]
     assert found == [("2024-03-01", 65_276), ("2024-04-01", 989_000)]
+
+
+def test_many_subscriptions_with_tasks_of_their_own_are_billed_together(story):
+    """Each of 40 takes three writes of a transaction of 100: itself, its renewal and the regrouping of its paid fees."""
+    seats = summed(story, "seats", recurring=True)
+    story.plan(charges=[advance(seats, invoiceable=False, regroup_paid_fees="invoice")], amount_cents=100)
+    for n in range(40):
+        story.subscribe(external_id=f"s{n}")
+    story.travel("2024-02-01T00:00:00Z")
+    billed = [len(invoice["billing_periods"]) for invoice in story.invoices()]
+    assert (sum(billed), max(billed)) == (40, 16)  # 3 x 16 = 48 of 50 places.

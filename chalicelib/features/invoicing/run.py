@@ -92,9 +92,11 @@ def _bill_once(task: Task, now: datetime, *, drafts_final: bool = False) -> bool
 
 
 def _places(outcome: Outcome) -> int:
-    """Upper bound of the items that an outcome takes of the 100 of a transaction."""
+    """Upper bound of the items that an outcome takes of the 100 of a transaction: the subscription, its announcements, what
+    its end frees, and its tasks of standalone fees."""
     ends = outcome.before.live and not outcome.after.live
-    return 1 + len(outcome.events) + 2 * ends
+    tasks = sum(renewals.tasks_at_most(outcome.plan, row) for row in outcome.rows)
+    return 1 + len(outcome.events) + 2 * ends + tasks
 
 
 def prepared(
@@ -105,7 +107,7 @@ def prepared(
     notes = unused_days.notes_of(context, outcomes, now=now)
     usable = [each.credit for each in notes if each.note.open]
     counted = replace(context, state=_counted_state(context.state, now), credits=(*context.credits, *usable))
-    reserved = _reserved(counted, decisions, outcomes, notes, now=now)
+    reserved = _reserved(outcomes, notes)
     return _billed(counted, decisions, reserved=reserved, now=now), notes
 
 
@@ -138,17 +140,10 @@ def _counted_state(state: BillingState, now: datetime) -> BillingState:
     return state.model_copy(update={"instant": now, "made_at_instant": 0})
 
 
-def _reserved(
-    context: BillingContext,
-    decisions: Sequence[Decision],
-    outcomes: Sequence[Outcome],
-    notes: Sequence[UnusedDaysNote],
-    *,
-    now: datetime,
-) -> int:
+def _reserved(outcomes: Sequence[Outcome], notes: Sequence[UnusedDaysNote]) -> int:
     """Upper bound of the places that all takes which is written beside the invoice and its credits."""
-    places = sum(map(_places, outcomes)) + len(_of_standalone_fees(context, decisions, now=now))
     noted = {each.after.id for each in notes}
+    places = sum(map(_places, outcomes))
     return places + limits.UNUSED_NOTE_PLACES * len(notes) + limits.NOTED_INVOICE_PLACES * len(noted)
 
 

@@ -9,6 +9,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from chalicelib.domain.aggregation.window import Window
+from chalicelib.domain.billing_line import BillingLine
 from chalicelib.domain.periods import Span
 from chalicelib.features.billable_metrics.records import Metric
 from chalicelib.features.invoices.parts import DaysPart, PeriodPart
@@ -62,16 +63,21 @@ def tasks_of(
 ) -> list[Task]:
     """The tasks that follow from a row of billing: standalone fees of renewals, and the invoice of those paid so
     far."""
-    standalone = [charge for charge in plan.charges_in_advance if not charge.invoiceable]
+    renews, regroups = _renews(plan), _regroups(plan)
     detail = {"customer_id": context.customer.id, "plan_id": plan.id, "part": part.model_dump(mode="json")}
     tasks = []
-    if standalone and part.renewal is not None:
+    if renews and part.renewal is not None:
         subject = f"{subscription.id}#{stamp(part.renewal.start)}"
         tasks.append(agenda.task(RENEW, context.organization.ref, subject, now, detail))
-    if part.bills_usage and part.charges_end and any(charge.regroup_paid_fees for charge in standalone):
+    if regroups and part.bills_usage and part.charges_end:
         subject = f"{subscription.id}#{stamp(part.charges_end)}"
         tasks.append(agenda.task(REGROUP, context.organization.ref, subject, now, detail))
     return tasks
+
+
+def tasks_at_most(plan: Plan, line: BillingLine) -> int:
+    """Upper bound of the tasks that follow from a billing line."""
+    return (_renews(plan) and line.renewed is not None) + (_regroups(plan) and line.bills_usage)
 
 
 def row_of(task: Task) -> tuple[Subscription, Plan, PeriodPart]:
@@ -81,3 +87,13 @@ def row_of(task: Task) -> tuple[Subscription, Plan, PeriodPart]:
     assert subscription is not None, "subscriptions stay"
     plan = plans.by_ids(organization_id, [detail["plan_id"]])[detail["plan_id"]]
     return subscription, plan, PeriodPart.model_validate(detail["part"])
+
+
+def _renews(plan: Plan) -> bool:
+    """Whether a plan has charges whose renewals are standalone fees."""
+    return any(not charge.invoiceable for charge in plan.charges_in_advance)
+
+
+def _regroups(plan: Plan) -> bool:
+    """Whether a plan has standalone fees that an invoice gathers once they are paid."""
+    return any(charge.regroup_paid_fees and not charge.invoiceable for charge in plan.charges_in_advance)
