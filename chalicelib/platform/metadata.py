@@ -15,14 +15,14 @@ _AS_TEXT = BeforeValidator(lambda value: str(value) if type(value) in (int, Deci
 class Pair(schema.Request):
     """A pair of an invoice."""
 
-    key: Annotated[str, Field(strict=True, min_length=1, max_length=20), _AS_TEXT, schema.FILLED]
-    value: Annotated[str, Field(strict=True, min_length=1, max_length=140), _AS_TEXT, schema.FILLED]
+    key: Annotated[schema.Printed, Field(min_length=1, max_length=20), _AS_TEXT, schema.FILLED]
+    value: Annotated[schema.Printed, Field(min_length=1, max_length=140), _AS_TEXT, schema.FILLED]
 
 
 class CustomerPair(Pair):
     """A pair of a customer."""
 
-    value: Annotated[str, Field(strict=True, min_length=1, max_length=100), _AS_TEXT, schema.FILLED]
+    value: Annotated[schema.Printed, Field(min_length=1, max_length=100), _AS_TEXT, schema.FILLED]
 
 
 def findings(pair: type[Pair], name: Any, value: Any, taken: Collection[str]) -> dict[str, list[str]]:

@@ -126,10 +126,15 @@ def timezones() -> frozenset[str]:
     return frozenset(n for n in available_timezones() if n != "localtime" and not n.startswith("posix")) | {"UTC"}
 
 
+def is_printed(text: str) -> bool:
+    """Whether a text has no control characters but tab and newline."""
+    return re.match(_PRINTED, text) is not None
+
+
 def url_checked(value: str) -> str:
     """An http(s) address with a host."""
-    parts = urlsplit(value)
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.port == 0 or any(map(str.isspace, value)):
+    parts, is_plain = urlsplit(value), is_printed(value) and not any(map(str.isspace, value))
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.port == 0 or not is_plain:
         raise ValueError(value)
     return value
 
@@ -172,7 +177,10 @@ _READ_TEXT = BeforeValidator(lambda value: str(value) if type(value) is int else
 READ_INTEGER, GIVEN = BeforeValidator(_text_as_integer), BeforeValidator(_given)
 _READ_INSTANT = BeforeValidator(lambda value: value if isinstance(value, datetime) else instant(value))
 _UPPER = BeforeValidator(lambda value: value.upper() if isinstance(value, str) else value)
-_EMAIL = r"^\s*[^@\s,]+@[^@\s,]+\.[^@\s,.]+\s*(,\s*[^@\s,]+@[^@\s,]+\.[^@\s,.]+\s*)*$"
+_UNPRINTED = r"\x00-\x08\x0b-\x1f\x7f-\x9f"  # Control characters but tab and newline.
+_PRINTED = rf"^[^{_UNPRINTED}]*(\r\n[^{_UNPRINTED}]*)*$"
+ADDRESS = rf"[^@\s,{_UNPRINTED}]+@[^@\s,{_UNPRINTED}]+\.[^@\s,.{_UNPRINTED}]+"
+_EMAIL = rf"^\s*{ADDRESS}\s*(,\s*{ADDRESS}\s*)*$"
 _LOCALES = Literal["en", "fr", "de", "nb", "it", "es", "sv", "pt-BR", "zh-TW"]
 _URI = pydantic.WithJsonSchema({"type": "string", "format": "uri"})
 NULL_AS_LIST = BeforeValidator(lambda value: [] if value is None else value)
@@ -182,10 +190,14 @@ NullOr = Annotated[T | None, BeforeValidator(lambda value: None if value == "" e
 ListOf = Annotated[list[T], pydantic.FailFast(), NULL_AS_LIST]
 Object = Annotated[dict[str, Any], NULL_AS_OBJECT]
 Boolean = Annotated[bool, Field(strict=True)]
-Text = Annotated[str, Field(strict=True)]
-Name = Annotated[str, Field(strict=True, min_length=1, max_length=255), _READ_TEXT, FILLED]
-OptionalName = Annotated[str, Field(strict=True, max_length=255), _READ_TEXT] | None
-OptionalText = Annotated[str, Field(strict=True, max_length=10_000), _READ_TEXT] | None
+Text = Annotated[str, Field(strict=True)]  # A word that is looked up: of what is kept, `Printed` is the base.
+Printed = Annotated[str, Field(strict=True, pattern=_PRINTED)]  # Without control characters but tab and newline.
+Name = Annotated[Printed, Field(min_length=1, max_length=255), _READ_TEXT, FILLED]
+OptionalName = Annotated[Printed, Field(max_length=255), _READ_TEXT] | None
+OptionalText = Annotated[Printed, Field(max_length=10_000), _READ_TEXT] | None
+# Texts of events, which happened: none is refused for its characters.
+EventName = Annotated[Text, Field(min_length=1, max_length=255), _READ_TEXT, FILLED]
+OptionalEventName = Annotated[Text, Field(max_length=255), _READ_TEXT] | None
 Count = Annotated[int, Field(strict=True, ge=0, le=limits.INTEGER_MAX), READ_INTEGER]
 Cents = Annotated[int, Field(strict=True, ge=0, le=limits.INTEGER_MAX), READ_INTEGER, GIVEN]
 Rate = Annotated[Decimal, Field(ge=0, le=100), BeforeValidator(exact), GIVEN]

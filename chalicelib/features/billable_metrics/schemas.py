@@ -146,7 +146,7 @@ def show(metric: Metric) -> dict[str, Any]:
 class SampleEvent(schema.Request):
     """The event to try a formula on. `timestamp`: Unix seconds."""
 
-    code: schema.OptionalName = None
+    code: schema.OptionalEventName = None
     timestamp: (
         Annotated[Decimal, Field(ge=0), BeforeValidator(schema.exact), schema.refused(ErrorCode.INVALID_FORMAT)] | None
     ) = None

@@ -24,7 +24,9 @@ def _metadata(value: Any) -> dict[str, str | None]:
     for name, text in value.items():
         if len(name) > _KEY_LENGTH_MAX:
             raise schema.refuse(ErrorCode.VALUE_IS_TOO_LONG, "key")
-        if text is not None and not isinstance(text, str):
+        if not schema.is_printed(name):
+            raise schema.refuse(ErrorCode.VALUE_IS_INVALID, "key")
+        if text is not None and (not isinstance(text, str) or not schema.is_printed(text)):
             raise schema.refuse(ErrorCode.VALUE_IS_INVALID, "value")
         if text is not None and len(text) > _VALUE_LENGTH_MAX:
             raise schema.refuse(ErrorCode.VALUE_IS_TOO_LONG, "value")

@@ -66,10 +66,10 @@ PreciseAmount = Annotated[str | None, BeforeValidator(_precise), schema.number(e
 class EventInput(schema.Request):
     """One event. Every field may come as null, which means absent."""
 
-    transaction_id: schema.Name
-    code: schema.Name
-    external_subscription_id: schema.OptionalName = None
-    external_customer_id: schema.OptionalName = None
+    transaction_id: schema.EventName
+    code: schema.EventName
+    external_subscription_id: schema.OptionalEventName = None
+    external_customer_id: schema.OptionalEventName = None
     timestamp: Timestamp = None
     properties: schema.Object = {}
     precise_total_amount_cents: PreciseAmount = None
@@ -78,8 +78,8 @@ class EventInput(schema.Request):
 class EstimateInput(schema.Request):
     """An event that is only tried: it needs no transaction id, and what it names is looked up."""
 
-    code: schema.OptionalName = None
-    external_subscription_id: schema.OptionalName = None
+    code: schema.OptionalEventName = None
+    external_subscription_id: schema.OptionalEventName = None
     timestamp: Timestamp = None
     properties: schema.Object = {}
     precise_total_amount_cents: PreciseAmount = None

@@ -8,8 +8,9 @@ from chalicelib import limits
 from chalicelib.domain.error_codes import ErrorCode
 from chalicelib.platform import schema
 
-_ONE_ADDRESS = r"^[^@\s,]+@[^@\s,]+\.[^@\s,.]+$"
-_EmailText = Annotated[schema.Text, Field(pattern=_ONE_ADDRESS), schema.refused(ErrorCode.INVALID_EMAIL_FORMAT)]
+_EmailText = Annotated[
+    schema.Text, Field(pattern=f"^{schema.ADDRESS}$"), schema.refused(ErrorCode.INVALID_EMAIL_FORMAT)
+]
 
 
 def _bounded(email: str) -> str:

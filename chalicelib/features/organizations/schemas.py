@@ -32,7 +32,7 @@ def _vat_rate(value: Any) -> str:
 class BillingConfigurationInput(schema.Request):
     """The nested object changes key by key."""
 
-    invoice_footer: Annotated[str, Field(strict=True, max_length=600)] | None = None
+    invoice_footer: Annotated[schema.Printed, Field(max_length=600)] | None = None
     invoice_grace_period: schema.Count | None = None
     document_locale: schema.Locale | None = None
     coupon_application: CouponApplication | None = None

@@ -29,5 +29,5 @@ class PaymentInput(schema.Request):
         schema.READ_INTEGER,
         schema.refused(ErrorCode.INVALID_VALUE),
     ]
-    reference: Annotated[str, Field(strict=True, max_length=40)] | None = None
+    reference: Annotated[schema.Printed, Field(max_length=40)] | None = None
     paid_at: _DAY_OR_INSTANT | None = None

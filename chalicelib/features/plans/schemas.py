@@ -73,8 +73,12 @@ def _metadata(value: Any) -> dict[str, str | None]:
     for name, text in pairs.items():
         if len(name) > 100:
             raise schema.refuse(ErrorCode.VALUE_IS_TOO_LONG, "key")
+        if not schema.is_printed(name):
+            raise schema.refuse(ErrorCode.VALUE_IS_INVALID, "key")
         if text is not None and (not isinstance(text, str) or len(text) > 255):
             raise schema.refuse(ErrorCode.VALUE_IS_TOO_LONG, "value")
+        if text is not None and not schema.is_printed(text):
+            raise schema.refuse(ErrorCode.VALUE_IS_INVALID, "value")
     return pairs
 
 

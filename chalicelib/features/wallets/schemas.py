@@ -56,8 +56,8 @@ Priority = Annotated[int, Field(strict=True, ge=1, le=50), schema.READ_INTEGER]
 class PairInput(schema.Request):
     """One pair of a transaction's metadata."""
 
-    key: Annotated[str, Field(strict=True, min_length=1, max_length=100), schema.FILLED]
-    value: Annotated[str, Field(strict=True, min_length=1, max_length=255), schema.FILLED]
+    key: Annotated[schema.Printed, Field(min_length=1, max_length=100), schema.FILLED]
+    value: Annotated[schema.Printed, Field(min_length=1, max_length=255), schema.FILLED]
 
 
 Pairs = Annotated[list[PairInput], Field(max_length=limits.WALLET_TRANSACTION_PAIRS_MAX), BeforeValidator(_pairs)]

@@ -214,6 +214,82 @@ def test_all_other_kinds_are_invalid_values(model, name, value):
     assert schema.examine(model, VALID[model] | {name: value})[1] == {name: [ErrorCode.VALUE_IS_INVALID]}
 
 
+_CONTROLS = [*range(0x20), *range(0x7F, 0xA0)]
+_KEPT_CONTROLS = [ord("\t"), ord("\n")]
+# Looked up only, or with codes of their own; what events say is kept whole (decision 20).
+_ANY_TEXT = {(organization, "logo") for organization in (OrganizationUpdate, BillingEntityUpdate)} | {
+    (credit_notes.ItemInput, "fee_id"),
+    (credit_notes.EstimateInput, "invoice_id"),
+    (credit_notes.CreditNoteInput, "invoice_id"),
+    (wallets.WalletInput, "external_customer_id"),
+    (wallets.TopUpInput, "wallet_id"),
+    (wallets.RuleInput, "lago_id"),
+    (EvaluationInput, "expression"),
+    *((event, name) for event in (EventInput, EstimateInput) for name in event.model_fields),
+}
+_TEXTS = [
+    pytest.param(model, name, id=label)
+    for (model, name), label in zip(FIELDS, _NAMES, strict=True)
+    if any(
+        said.get("type") == "string" and "format" not in said and "enum" not in said for said in _fields(model)[name]
+    )
+    and (model, name) not in _ANY_TEXT
+]
+
+
+@pytest.mark.parametrize(("model", "name"), _TEXTS)
+def test_no_text_that_is_kept_has_control_characters(model, name):
+    for number in _CONTROLS:
+        _, findings = schema.examine(model, VALID[model] | {name: f"a{chr(number)}b"})
+        if number not in _KEPT_CONTROLS:
+            assert findings.get(name), hex(number)
+
+
+@pytest.mark.parametrize("name", ["name", "code", "description"])
+@pytest.mark.parametrize(
+    ("text", "codes"),
+    [
+        pytest.param("a\x00b", [ErrorCode.VALUE_IS_INVALID], id="NUL"),
+        pytest.param("\x1b[1mb", [ErrorCode.VALUE_IS_INVALID], id="an escape sequence"),
+        pytest.param("a\x7f", [ErrorCode.VALUE_IS_INVALID], id="DEL"),
+        pytest.param("a\x85b", [ErrorCode.VALUE_IS_INVALID], id="C1"),
+        pytest.param("a\x9f\n", [ErrorCode.VALUE_IS_INVALID], id="the last of C1"),
+        pytest.param("a\rb", [ErrorCode.VALUE_IS_INVALID], id="a carriage return alone"),
+        pytest.param("a\nb\tc", None, id="newline and tab"),
+        pytest.param("a\r\nb\r\n", None, id="newlines of forms"),
+        pytest.param("\xa0\u2028\u202e\ufffe\U0010ffff", None, id="no control characters"),
+    ],
+)
+def test_control_characters_are_no_text(name, text, codes):
+    assert schema.examine(TaxCreate, _TAX | {name: text})[1] == ({name: codes} if codes else {})
+
+
+@pytest.mark.parametrize(
+    ("model", "body", "field", "code"),
+    [
+        pytest.param(CustomerInput, {"email": "a\x00@b.com"}, "email", ErrorCode.INVALID_EMAIL_FORMAT, id="an e-mail"),
+        pytest.param(EmailInput, {"email": "a@b.c\x7fm"}, "email", ErrorCode.INVALID_EMAIL_FORMAT, id="a member's"),
+        pytest.param(
+            OrganizationUpdate,
+            {"webhook_url": "http://a.b/\x01"},
+            "webhook_url",
+            ErrorCode.URL_IS_INVALID,
+            id="an address",
+        ),
+        pytest.param(plans.MetadataInput, {"metadata": {"a\x00": "b"}}, "key", ErrorCode.VALUE_IS_INVALID, id="a key"),
+        pytest.param(
+            credit_notes.CreditNoteMetadata,
+            {"metadata": {"a": "\x00"}},
+            "value",
+            ErrorCode.VALUE_IS_INVALID,
+            id="a value",
+        ),
+    ],
+)
+def test_control_characters_are_named_by_the_code_of_their_field(model, body, field, code):
+    assert schema.examine(model, VALID[model] | body)[1] == {field: [code]}
+
+
 def test_countries_are_those_of_iso_3166():
     """249 are official; none of them is reserved, private or a region."""
     assert len(schema.countries()) == 249
