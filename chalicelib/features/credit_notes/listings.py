@@ -1,6 +1,5 @@
 """The list of credit notes and its filters. Source: rules/invoices 7.3."""
 
-from collections.abc import Callable
 from datetime import date, timedelta
 from typing import get_args
 
@@ -12,8 +11,8 @@ from chalicelib.features.credit_notes.records import (
     RefundStatus,
 )
 from chalicelib.features.credit_notes.store import CreditNoteRow
-from chalicelib.features.customers import service as customers
-from chalicelib.platform import counters, listing, parameters
+from chalicelib.features.customers import owned_lists
+from chalicelib.platform import listing, parameters
 from chalicelib.platform.http import Call
 from chalicelib.platform.ids import CustomerId, key
 
@@ -33,27 +32,12 @@ def page(call: Call, customer_id: CustomerId | None = None) -> tuple[list[Credit
     """
     organization_id = call.organization.id
     chosen = _filters(call)
-    external_id = call.one("external_customer_id")
-    nobody = _of_another_entity(call)
-    if customer_id is None and external_id is not None:
-        customer = customers.find_live(organization_id, external_id)
-        nobody = nobody or customer is None
-        customer_id = customer.id if customer else None
-    if nobody:
+    if _of_another_entity(call):
         return [], listing.meta(listing.wanted(call), 0)
-    total: Callable[[], int] | None = None
-    if customer_id is None and not chosen.conditions:
-        total = lambda: counters.total(organization_id, store.LIST)  # noqa: E731
-    wanted = listing.Listing(
-        organization_id,
-        CreditNoteRow,
-        key(organization_id, store.LIST) if customer_id is None else store.owner_pk(organization_id, customer_id),
-        index="list" if customer_id is None else "owner",
-        between=_created(call),
-        where=chosen.conditions,
-        total=total,
-    )
-    found, meta = listing.read(wanted, listing.wanted(call))
+    owner_id = customer_id or owned_lists.owner_of(call, "external_customer_id")
+    pk, between = key(organization_id, store.LIST), _created(call)
+    whole = listing.Listing(organization_id, CreditNoteRow, pk, between=between, where=chosen.conditions)
+    found, meta = owned_lists.page(call, whole, owner_id, store.owner_pk, counted=store.LIST)
     return [row.value for row in found], meta
 
 

@@ -6,11 +6,11 @@ It holds fees of final invoices and those without invoice; those of drafts come 
 from collections.abc import Callable, Sequence
 from typing import get_args
 
-from chalicelib.features.customers import service as customers
+from chalicelib.features.customers import owned_lists
 from chalicelib.features.fees import service, store
 from chalicelib.features.fees.store import FeeRow
 from chalicelib.features.invoices.records import Fee, FeePaymentStatus
-from chalicelib.platform import counters, listing, parameters
+from chalicelib.platform import listing, parameters
 from chalicelib.platform.http import Call
 from chalicelib.platform.ids import OrganizationId, key
 from chalicelib.platform.listing import Listing
@@ -26,32 +26,19 @@ def page(call: Call) -> tuple[list[Fee], dict[str, int | None]]:
     Raises: Invalid, for values outside the enumerations and for what is no instant.
     """
     organization_id = call.organization.id
-    wanted = listing.wanted(call)
     chosen = _filters(call)
     status = parameters.word(call, "payment_status", get_args(FeePaymentStatus))
-    place, index = key(organization_id, store.LIST), "list"
-    external_id = call.one("external_customer_id")
-    if external_id is not None:
-        customer = customers.find_live(organization_id, external_id)
-        if customer is None:
-            return [], listing.meta(wanted, 0)
-        place, index = store.owner_pk(organization_id, customer.id), "owner"
-    total: Callable[[], int] | None = None
-    created = _created(call)
-    if index == "list" and not chosen.conditions and created is None and status is None:
-        total = lambda: counters.total(organization_id, store.LIST)  # noqa: E731
-    listed = Listing(
+    whole = Listing(
         organization_id,
         FeeRow,
-        place,
-        index=index,
-        between=created,
+        key(organization_id, store.LIST),
+        between=_created(call),
         where=chosen.conditions,
-        total=total,
         sieve=None if status is None else _with_status(organization_id, status),
         sieved_by=status or "",
     )
-    found, meta = listing.read(listed, wanted)
+    owner_id = owned_lists.owner_of(call, "external_customer_id")
+    found, meta = owned_lists.page(call, whole, owner_id, store.owner_pk, counted=store.LIST)
     return [row.record for row in found], meta
 
 

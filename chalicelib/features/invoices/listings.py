@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import get_args
 
 from chalicelib import limits
+from chalicelib.features.customers import owned_lists
 from chalicelib.features.customers import service as customers
 from chalicelib.features.invoices import figures, store
 from chalicelib.features.invoices.figures import LIST
@@ -23,12 +24,7 @@ def page(call: Call, customer_id: CustomerId | None = None) -> tuple[list[Invoic
     Raises: Invalid, for values outside the enumerations.
     """
     organization_id = call.organization.id
-    external_id = call.one("external_customer_id") or call.one("customer_external_id")
-    if customer_id is None and external_id is not None:
-        customer = customers.find_live(organization_id, external_id)
-        if customer is None:
-            return [], listing.meta(listing.wanted(call), 0)
-        customer_id = customer.id
+    owner_id = customer_id or owned_lists.owner_of(call, "external_customer_id", "customer_external_id")
     statuses = parameters.words(call, ("status", "statuses"), VISIBLE)
     payment_statuses = parameters.words(call, ("payment_status", "payment_statuses"), get_args(PaymentStatus))
     chosen = _filters(call)
@@ -38,24 +34,23 @@ def page(call: Call, customer_id: CustomerId | None = None) -> tuple[list[Invoic
     if payment_statuses:
         chosen.one_of("payment_status", payment_statuses)
     total: Callable[[], int] | None = None
-    if customer_id is None and not narrowed:
+    if owner_id is None and not narrowed:
         total = _total(organization_id, statuses, payment_statuses)
-    elif customer_id is not None and not (narrowed or statuses or payment_statuses):
-        head = customers.heads(organization_id, [customer_id])[customer_id]
-        if head.figures is not None:
-            number = head.figures.invoices
-            total = lambda: number  # noqa: E731
-    wanted = listing.Listing(
-        organization_id,
-        InvoiceRow,
-        key(organization_id, LIST) if customer_id is None else store.owner_pk(organization_id, customer_id),
-        index="list" if customer_id is None else "owner",
-        between=_dates(call),
-        where=chosen.conditions,
-        total=total,
-    )
-    found, meta = listing.read(wanted, listing.wanted(call))
+    elif owner_id is not None and not (narrowed or statuses or payment_statuses):
+        total = _total_of_owner(organization_id, owner_id)
+    pk, between = key(organization_id, LIST), _dates(call)
+    whole = listing.Listing(organization_id, InvoiceRow, pk, between=between, where=chosen.conditions, total=total)
+    found, meta = owned_lists.page(call, whole, owner_id, store.owner_pk)
     return [row.value for row in found], meta
+
+
+def _total_of_owner(organization_id: OrganizationId, customer_id: CustomerId) -> Callable[[], int] | None:
+    """The total of a customer's list from its figures; None for one that does not have them yet."""
+    head = None if customer_id == owned_lists.NOBODY else customers.heads(organization_id, [customer_id])[customer_id]
+    if head is None or head.figures is None:
+        return None
+    number = head.figures.invoices
+    return lambda: number
 
 
 def _total(

@@ -1,8 +1,9 @@
 """The lists of wallets and of their transactions, with their filters."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import get_args
 
+from chalicelib.features.customers import owned_lists
 from chalicelib.features.customers import service as customers
 from chalicelib.features.wallets import store
 from chalicelib.features.wallets.records import (
@@ -13,7 +14,7 @@ from chalicelib.features.wallets.records import (
     WalletTransaction,
 )
 from chalicelib.features.wallets.store import WalletRow, WalletTransactionRow
-from chalicelib.platform import counters, listing, parameters
+from chalicelib.platform import listing, parameters
 from chalicelib.platform.http import Call
 from chalicelib.platform.ids import CustomerId, WalletId, WalletTransactionId, key
 
@@ -39,24 +40,8 @@ def page(call: Call, customer_id: CustomerId | None = None) -> tuple[list[Wallet
     entities = call.many("billing_entity_codes")
     if entities and "default" not in entities:
         chosen.nothing()
-    total: Callable[[], int] | None = None
-    if customer_id is None and not chosen.conditions:
-        total = lambda: counters.total(organization_id, store.LIST)  # noqa: E731
-    is_whole = customer_id is None
-    pk = (
-        key(organization_id, store.LIST)
-        if customer_id is None
-        else store.customer_list_pk(organization_id, customer_id)
-    )
-    wanted = listing.Listing(
-        organization_id,
-        WalletRow,
-        pk,
-        index="list" if is_whole else "owner",
-        where=chosen.conditions,
-        total=total,
-    )
-    found, meta = listing.read(wanted, listing.wanted(call))
+    whole = listing.Listing(organization_id, WalletRow, key(organization_id, store.LIST), where=chosen.conditions)
+    found, meta = owned_lists.page(call, whole, customer_id, store.customer_list_pk, counted=store.LIST)
     return [row.value for row in found], meta
 
 
