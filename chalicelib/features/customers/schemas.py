@@ -20,6 +20,7 @@ from chalicelib.features.customers.records import (
     ZeroAmountInvoices,
 )
 from chalicelib.platform import metadata, schema
+from chalicelib.platform.addresses import AddressInput
 from chalicelib.platform.ids import new_id
 
 
@@ -46,18 +47,7 @@ class BillingConfigurationInput(schema.Request):
     ] = ()
 
 
-class AddressInput(schema.Request):
-    """The shipping address changes key by key."""
-
-    address_line1: schema.OptionalName = None
-    address_line2: schema.OptionalName = None
-    city: schema.OptionalName = None
-    country: schema.NullOr[schema.Country] = None
-    state: schema.OptionalName = None
-    zipcode: schema.OptionalName = None
-
-
-class CustomerInput(schema.Request):
+class CustomerInput(AddressInput):
     """`POST /customers`: creates, or changes the keys present."""
 
     external_id: schema.Name
@@ -71,12 +61,6 @@ class CustomerInput(schema.Request):
     legal_name: schema.OptionalName = None
     legal_number: schema.OptionalName = None
     tax_identification_number: schema.OptionalName = None
-    address_line1: schema.OptionalName = None
-    address_line2: schema.OptionalName = None
-    city: schema.OptionalName = None
-    country: schema.NullOr[schema.Country] = None
-    state: schema.OptionalName = None
-    zipcode: schema.OptionalName = None
     currency: schema.NullOr[schema.Currency] = None
     timezone: schema.NullOr[schema.Timezone] = None
     account_type: AccountType | None = None

@@ -10,6 +10,7 @@ from chalicelib.domain.error_codes import ErrorCode
 from chalicelib.domain.intervals import BillingTime
 from chalicelib.features.subscriptions.records import CreditNoteMode, InvoiceMode
 from chalicelib.platform import schema
+from chalicelib.platform.addresses import AddressInput
 
 
 def _units(value: Any) -> Decimal:
@@ -68,17 +69,11 @@ class VoidInput(schema.Request):
     refund_amount: schema.Count | None = None
 
 
-class CustomerInput(schema.Request):
+class CustomerInput(AddressInput):
     """The customer: a stored one by `external_id`, else one that is not stored; with `tax_codes`, these taxes are tried."""
 
     external_id: schema.OptionalName = None
     name: schema.OptionalName = None
-    address_line1: schema.OptionalName = None
-    address_line2: schema.OptionalName = None
-    city: schema.OptionalName = None
-    country: schema.NullOr[schema.Country] = None
-    state: schema.OptionalName = None
-    zipcode: schema.OptionalName = None
     currency: schema.NullOr[schema.Currency] = None
     tax_identification_number: schema.OptionalName = None
     timezone: schema.NullOr[schema.Timezone] = None

@@ -9,6 +9,7 @@ from pydantic import BeforeValidator, FailFast, Field
 from chalicelib.domain.error_codes import ErrorCode
 from chalicelib.features.organizations.records import CouponApplication, DocumentNumbering, EmailSetting, Organization
 from chalicelib.platform import schema
+from chalicelib.platform.addresses import AddressInput
 from chalicelib.platform.timestamps import iso
 
 # Shown in another way, or not at all.
@@ -39,19 +40,13 @@ class BillingConfigurationInput(schema.Request):
     vat_rate: Annotated[str, BeforeValidator(_vat_rate), schema.number(minimum=0, maximum=100)] = "0"
 
 
-class OrganizationUpdate(schema.Request):
+class OrganizationUpdate(AddressInput):
     """`PUT /organizations`: absent fields stay."""
 
     name: schema.Name = ""
     email: schema.NullOr[schema.Email] = None
     webhook_url: schema.NullOr[schema.Url] = None
-    country: schema.NullOr[schema.Country] = None
     default_currency: schema.Currency = "USD"
-    address_line1: schema.OptionalName = None
-    address_line2: schema.OptionalName = None
-    state: schema.OptionalName = None
-    zipcode: schema.OptionalName = None
-    city: schema.OptionalName = None
     legal_name: schema.OptionalName = None
     legal_number: schema.OptionalName = None
     tax_identification_number: schema.OptionalName = None

@@ -12,8 +12,8 @@ from chalicelib.features.add_ons.schemas import AddOnInput
 from chalicelib.features.billable_metrics.schemas import EvaluationInput, MetricInput
 from chalicelib.features.coupons import schemas as coupons
 from chalicelib.features.credit_notes import schemas as credit_notes
-from chalicelib.features.customers.schemas import AddressInput, CustomerInput
 from chalicelib.features.customers.schemas import BillingConfigurationInput as CustomerConfiguration
+from chalicelib.features.customers.schemas import CustomerInput
 from chalicelib.features.events.schemas import EstimateInput, EventInput
 from chalicelib.features.invoicing import schemas as invoicing
 from chalicelib.features.members.emails import EmailInput
@@ -27,6 +27,7 @@ from chalicelib.features.taxes.service import TaxCreate, TaxUpdate
 from chalicelib.features.wallets import schemas as wallets
 from chalicelib.features.webhooks.service import EndpointInput
 from chalicelib.platform import metadata, schema
+from chalicelib.platform.addresses import AddressInput
 from tests.support import bodies
 from tests.support.bodies import World
 
