@@ -2,6 +2,7 @@
 
 import pytest
 
+from tests.support.billed import bill
 from tests.support.console import Visitor, member_of
 from tests.support.story import Story
 
@@ -10,3 +11,10 @@ from tests.support.story import Story
 def visitor(story: Story) -> Visitor:
     """A member of a sandbox organization that has nothing yet; `visitor.story` tells its story by the API."""
     return member_of(story)
+
+
+@pytest.fixture
+def billed(visitor: Visitor) -> Visitor:
+    """A member who finds a final invoice and a draft, both of January."""
+    bill(visitor.story)
+    return visitor

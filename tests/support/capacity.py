@@ -7,11 +7,11 @@ are not asked.
 
 import contextlib
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from chalicelib.platform import aws
+from tests.support import clients
 
 _INDEX_KEYS = ("list_pk", "owner_pk", "due_pk", "time_pk")
 
@@ -110,26 +110,11 @@ def _touched(request: dict[str, Any]) -> int:
 def counting() -> Iterator[Meter]:
     """Count everything that the process asks of DynamoDB, SQS and S3 meanwhile."""
     meter = Meter()
-    real = aws.client
 
-    class Counting:
-        def __init__(self, client: Any) -> None:
-            self._client = client
+    def counted(name: str, request: dict[str, Any], call: Callable[..., Any]) -> Any:
+        answer = call(**request)
+        meter.note(name, request, answer)
+        return answer
 
-        def __getattr__(self, name: str) -> Any:
-            found = getattr(self._client, name)
-            if name.startswith("_") or name in ("exceptions", "meta", "generate_presigned_url"):
-                return found
-
-            def call(**request: Any) -> Any:
-                answer = found(**request)
-                meter.note(name, request, answer)
-                return answer
-
-            return call
-
-    aws.client = lambda service, use="standard": Counting(real(service, use))  # type: ignore[assignment]
-    try:
+    with clients.watched(counted):
         yield meter
-    finally:
-        aws.client = real

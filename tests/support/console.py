@@ -14,6 +14,7 @@ from app import app
 from chalicelib.console.visit import slug_of
 from chalicelib.features.members import invitations
 from chalicelib.platform.clock import utc_now
+from tests.support import capacity
 from tests.support.story import Story
 
 PASSWORD = "walnut-otter-quarry-58"
@@ -95,6 +96,20 @@ def member_of(story: Story, email: str = "marie@example.com") -> Visitor:
     made = invitations.accept(invited.token, PASSWORD, browser="a test", address="127.0.0.1", now=utc_now())
     slug = slug_of(organization["name"], organization["lago_id"])
     return Visitor(story, made.cookie, slug, made.session.csrf_secret)
+
+
+def requests_of(visitor: Visitor, *segments: str, **query: Any) -> int:
+    """How many requests to AWS a page costs."""
+    with capacity.counting() as meter:
+        assert visitor.get(*segments, **query).status == 200
+    return meter.total
+
+
+def sent(visitor: Visitor, *segments: str, **fields: Any) -> Shown:
+    """The answer to a form as it is shown, with some fields changed."""
+    shown = visitor.get(*segments)
+    assert shown.status == 200
+    return visitor.post(*segments, form={**shown.fields, **fields})
 
 
 def _asked(method: str, address: str, body: bytes, headers: Mapping[str, str]) -> Shown:

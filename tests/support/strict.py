@@ -2,11 +2,11 @@
 
 import contextlib
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from decimal import Context, Decimal, Inexact
 from typing import Any
 
-from chalicelib.platform import aws
+from tests.support import clients
 
 _ITEM_BYTES_MAX = 400 * 1024
 _DEPTH_MAX = 32
@@ -26,28 +26,13 @@ class Broken(AssertionError):
 @contextlib.contextmanager
 def limits_kept() -> Iterator[None]:
     """All that the process asks of DynamoDB and SQS meanwhile is checked first."""
-    real = aws.client
 
-    class Checking:
-        def __init__(self, client: Any) -> None:
-            self._client = client
+    def checked(_: str, request: dict[str, Any], call: Callable[..., Any]) -> Any:
+        _check(request)
+        return call(**request)
 
-        def __getattr__(self, name: str) -> Any:
-            found = getattr(self._client, name)
-            if name.startswith("_") or name in ("exceptions", "meta", "generate_presigned_url"):
-                return found
-
-            def call(**request: Any) -> Any:
-                _check(request)
-                return found(**request)
-
-            return call
-
-    aws.client = lambda service, use="standard": Checking(real(service, use))  # type: ignore[assignment]
-    try:
+    with clients.watched(checked):
         yield
-    finally:
-        aws.client = real
 
 
 def _check(request: Any) -> None:
