@@ -12,6 +12,7 @@ from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from chalicelib.domain import periods
+from chalicelib.domain.billed_ranges import clamped, days_of, fee_of, usage_of
 from chalicelib.domain.billing_line import (
     IN_ADVANCE_CHARGE,
     PERIODIC,
@@ -23,7 +24,6 @@ from chalicelib.domain.billing_line import (
 )
 from chalicelib.domain.periods import Period, Span
 from chalicelib.domain.timeline import (
-    ZONE_MOVE,
     SubscriptionTimeline,
     Terms,
     charges_period_on,
@@ -47,18 +47,18 @@ def periodic(terms: Terms, life: SubscriptionTimeline, on: date, zone: ZoneInfo)
     shown = billed if opens_long_period or terms.pay_in_advance else opening
     fee: FeeRange | None = None
     if opens_long_period and not in_trial(terms, life, on, zone):
-        fee = _fee(terms, life, billed, first=billed.start, last=billed.last, zone=zone)
+        fee = fee_of(terms, life, billed, first=billed.start, last=billed.last, zone=zone)
     charges = _closed_usage(terms, life, on, zone)
     fixed_opening = fixed_period_on(terms, life, on, zone)
     arrears = advance = None
     if fixed_opening.start == on:
         fixed_closed = fixed_period_on(terms, life, on - _DAY, zone)
         same = charges if fixed_closed == charges_period_on(terms, life, on - _DAY, zone) else None
-        arrears = _days(life, fixed_closed, last=fixed_closed.last, zone=zone, shown=same)
-        advance = _days(life, fixed_opening, last=fixed_opening.last, zone=zone)
+        arrears = days_of(life, fixed_closed, last=fixed_closed.last, zone=zone, shown=same)
+        advance = days_of(life, fixed_opening, last=fixed_opening.last, zone=zone)
     return BillingLine(
         PERIODIC,
-        _clamped(life, shown, zone),
+        clamped(life, shown, zone),
         fee,
         charges,
         bills_usage=charges is not None,
@@ -81,17 +81,17 @@ def starting(terms: Terms, life: SubscriptionTimeline, zone: ZoneInfo) -> Billin
     whole = period_on(terms, life, on, zone)
     fee: FeeRange | None = None
     if terms.pay_in_advance and not in_trial(terms, life, on, zone):
-        fee = _fee(terms, life, whole, first=whole.start, last=whole.last, zone=zone)
+        fee = fee_of(terms, life, whole, first=whole.start, last=whole.last, zone=zone)
     fixed = fixed_period_on(terms, life, on, zone)
     empty = Span(life.started_at, life.started_at)
     return BillingLine(
         STARTING if fee or life.successor else IN_ADVANCE_CHARGE,
-        _clamped(life, whole, zone),
+        clamped(life, whole, zone),
         fee,
         empty,
         bills_usage=False,
         fixed=empty,
-        fixed_advance=_days(life, fixed, last=fixed.last, zone=zone),
+        fixed_advance=days_of(life, fixed, last=fixed.last, zone=zone),
     )
 
 
@@ -99,8 +99,8 @@ def units_changed(terms: Terms, life: SubscriptionTimeline, now: datetime, zone:
     """The row of more units of fixed charges in advance within a period: from the day of `now` to the period's end."""
     on = periods.local_date(now, zone)
     fixed = fixed_period_on(terms, life, on, zone)
-    days = _days(life, Period(on, fixed.end), last=fixed.last, zone=zone, whole=fixed)
-    shown = _clamped(life, period_on(terms, life, on, zone), zone)
+    days = days_of(life, Period(on, fixed.end), last=fixed.last, zone=zone, whole=fixed)
+    shown = clamped(life, period_on(terms, life, on, zone), zone)
     empty = Span(now, now)
     return BillingLine(IN_ADVANCE_CHARGE, shown, None, empty, bills_usage=False, fixed=empty, fixed_advance=days)
 
@@ -110,9 +110,9 @@ def trial_ended(terms: Terms, life: SubscriptionTimeline, zone: ZoneInfo) -> Bil
     end = trial_end(terms, life)
     assert end is not None, "only a plan with a trial has its end"
     whole = period_on(terms, life, periods.local_date(end, zone), zone)
-    fee = _fee(terms, life, whole, first=whole.start, last=whole.last, zone=zone)
+    fee = fee_of(terms, life, whole, first=whole.start, last=whole.last, zone=zone)
     empty = Span(end, end)
-    return BillingLine(STARTING, _clamped(life, whole, zone), fee, empty, bills_usage=False, fixed=empty)
+    return BillingLine(STARTING, clamped(life, whole, zone), fee, empty, bills_usage=False, fixed=empty)
 
 
 def ending(terms: Terms, life: SubscriptionTimeline, zone: ZoneInfo) -> BillingLine:
@@ -127,16 +127,16 @@ def ending(terms: Terms, life: SubscriptionTimeline, zone: ZoneInfo) -> BillingL
     fee: FeeRange | None = None
     if not terms.pay_in_advance and not in_trial(terms, life, on, zone):
         last = on - _DAY if life.upgraded else on
-        fee = _fee(terms, life, whole, first=whole.start, last=last, zone=zone, shown_until=end[0])
-    period = Span(min(_clamped(life, whole, zone).start, end[0]), end[0])
+        fee = fee_of(terms, life, whole, first=whole.start, last=last, zone=zone, shown_until=end[0])
+    period = Span(min(clamped(life, whole, zone).start, end[0]), end[0])
     used = open_period(charges_period_on, terms, life, on, zone)
-    charges = _usage(life, used, end[0], zone)
+    charges = usage_of(life, used, end[0], zone)
     fixed = fixed_period_on(terms, life, on, zone)
     same = charges if fixed == charges_period_on(terms, life, on, zone) else None
-    arrears = _days(life, fixed, last=on, zone=zone, shown=same, shown_until=end[0])
+    arrears = days_of(life, fixed, last=on, zone=zone, shown=same, shown_until=end[0])
     settled = None
     if not in_trial(terms, life, on, zone):
-        settled = _days(life, whole, last=on, zone=zone, shown_until=end[0], from_midnight=True)
+        settled = days_of(life, whole, last=on, zone=zone, shown_until=end[0], from_midnight=True)
     return BillingLine(
         TERMINATING,
         period,
@@ -144,7 +144,7 @@ def ending(terms: Terms, life: SubscriptionTimeline, zone: ZoneInfo) -> BillingL
         charges,
         bills_usage=True,
         exact_end=life.upgraded,
-        usage_days=_days(life, used, last=on, zone=zone, shown=charges),
+        usage_days=days_of(life, used, last=on, zone=zone, shown=charges),
         fixed=arrears.span,
         fixed_arrears=arrears,
         commitment=settled,
@@ -162,7 +162,7 @@ def ending_with_period(terms: Terms, life: SubscriptionTimeline, on: date, zone:
     row = periodic(terms, life, on, zone)
     if opens_period(terms, life, on, zone):
         fee = None if terms.pay_in_advance else row.fee
-        closed = _clamped(life, period_on(terms, life, on - _DAY, zone), zone)
+        closed = clamped(life, period_on(terms, life, on - _DAY, zone), zone)
         used = row.charges or Span(closed.end, closed.end)
         return replace(row, reason=TERMINATING, period=closed, fee=fee, fixed_advance=None, charges=used, renewed=None)
     last = ending(terms, life, zone)
@@ -176,27 +176,27 @@ def ending_with_period(terms: Terms, life: SubscriptionTimeline, on: date, zone:
 def renewed(terms: Terms, life: SubscriptionTimeline, on: date, zone: ZoneInfo) -> Days:
     """The days of the usage period that contains a billing day. Source: rules/usage 7.1."""
     opening = charges_period_on(terms, life, on, zone)
-    return _days(life, opening, last=opening.last, zone=zone)
+    return days_of(life, opening, last=opening.last, zone=zone)
 
 
 def charged_at_once(terms: Terms, life: SubscriptionTimeline, at: datetime, zone: ZoneInfo) -> BillingLine:
     """The row of an event that is paid in advance: the periods that contain it, and none of their usage."""
     on = periods.local_date(at, zone)
     days = renewed(terms, life, on, zone)
-    shown = _clamped(life, period_on(terms, life, on, zone), zone)
+    shown = clamped(life, period_on(terms, life, on, zone), zone)
     return BillingLine(IN_ADVANCE_CHARGE, shown, None, days.span, bills_usage=False, usage_days=days)
 
 
 def open_usage(terms: Terms, life: SubscriptionTimeline, now: datetime, zone: ZoneInfo) -> Span:
     """The range of usage not billed yet that contains `now`, up to the end of its period."""
     usage = open_period(charges_period_on, terms, life, periods.local_date(now, zone), zone)
-    return _usage(life, usage, periods.start_of_day(usage.end, zone), zone)
+    return usage_of(life, usage, periods.start_of_day(usage.end, zone), zone)
 
 
 def open_days(terms: Terms, life: SubscriptionTimeline, now: datetime, zone: ZoneInfo) -> Days:
     """The days of the range of usage that contains `now`, to the end of its period."""
     usage = open_period(charges_period_on, terms, life, periods.local_date(now, zone), zone)
-    return _days(life, usage, last=usage.last, zone=zone, shown=open_usage(terms, life, now, zone))
+    return days_of(life, usage, last=usage.last, zone=zone, shown=open_usage(terms, life, now, zone))
 
 
 def unused_days(terms: Terms, life: SubscriptionTimeline, period_end: date, zone: ZoneInfo) -> int:
@@ -226,7 +226,7 @@ def _closed_usage(terms: Terms, life: SubscriptionTimeline, on: date, zone: Zone
     if charges_period_on(terms, life, on, zone).start != on:
         return None
     closed = charges_period_on(terms, life, on - _DAY, zone)
-    return _usage(life, closed, periods.start_of_day(on, zone), zone)
+    return usage_of(life, closed, periods.start_of_day(on, zone), zone)
 
 
 def _closed_days(
@@ -235,7 +235,7 @@ def _closed_days(
     if charges is None:
         return None
     closed = charges_period_on(terms, life, on - _DAY, zone)
-    return _days(life, closed, last=closed.last, zone=zone, shown=charges)
+    return days_of(life, closed, last=closed.last, zone=zone, shown=charges)
 
 
 def _settled(
@@ -245,64 +245,5 @@ def _settled(
     12."""
     if not terms.pay_in_advance and (fee is None or fee.days == 0):
         return None
-    days = _days(life, closed, last=closed.last, zone=zone, from_midnight=True)
+    days = days_of(life, closed, last=closed.last, zone=zone, from_midnight=True)
     return days if days.number else None
-
-
-def _days(
-    life: SubscriptionTimeline,
-    period: Period,
-    *,
-    last: date,
-    zone: ZoneInfo,
-    whole: Period | None = None,
-    shown: Span | None = None,
-    shown_until: datetime | None = None,
-    from_midnight: bool = False,
-) -> Days:
-    """Days of a period up to `last`, never before the start; shown from the exact start, or from its day's midnight."""
-    first = max(period.start, periods.local_date(life.started_at, zone))
-    span = _clamped(life, period, zone)
-    if not from_midnight:
-        span = Span(max(span.start, life.started_at), max(span.end, life.started_at))
-    if shown_until is not None:
-        span = Span(min(span.start, shown_until), shown_until)
-    return Days(shown or span, first, last, whole or period)
-
-
-def _fee(
-    terms: Terms,
-    life: SubscriptionTimeline,
-    whole: Period,
-    *,
-    first: date,
-    last: date,
-    zone: ZoneInfo,
-    shown_until: datetime | None = None,
-) -> FeeRange:
-    """Days owed within `whole` from `first` to `last`, both included, but not before the start or the trial's end."""
-    owed_from = max(first, periods.local_date(life.started_at, zone))
-    end_of_trial = trial_end(terms, life)
-    if end_of_trial is not None:
-        owed_from = max(owed_from, periods.local_date(end_of_trial, zone))
-    days = max(0, (last - owed_from).days + 1)
-    shown = _clamped(life, whole, zone)
-    return FeeRange(Span(shown.start, max(shown.start, shown_until or shown.end)), days, whole.days, whole)
-
-
-def _clamped(life: SubscriptionTimeline, period: Period, zone: ZoneInfo) -> Span:
-    """A period as instants, never before the local midnight of the start's day."""
-    start_day = periods.start_of_day(periods.local_date(life.started_at, zone), zone)
-    start = max(periods.start_of_day(period.start, zone), start_day)
-    return Span(start, max(start, periods.start_of_day(period.end, zone)))
-
-
-def _usage(life: SubscriptionTimeline, period: Period, end: datetime, zone: ZoneInfo) -> Span:
-    """A range of usage: never before the exact start, and going on where the last invoice ended.
-
-    Source: rules/billing-periods 2 (changed time zones).
-    """
-    start = max(periods.start_of_day(period.start, zone), life.started_at)
-    if life.billed_until is not None and life.billed_until > start - ZONE_MOVE:
-        start = max(life.billed_until, life.started_at)
-    return Span(min(start, end), end)
