@@ -12,7 +12,7 @@ import pytest
 from chalicelib import wiring
 from chalicelib.api import fees
 from chalicelib.features.events import service as events
-from chalicelib.features.sandbox import service as sandbox
+from chalicelib.features.sandbox import running
 from chalicelib.platform.settings import settings
 
 _at_it = threading.Lock()
@@ -22,7 +22,7 @@ _at_it = threading.Lock()
 def waiting_works() -> Iterator[None]:
     """Waits for queues are turns of their workers."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sandbox._wait_for_events, "__defaults__", (_metered,))
+        patch.setattr(running.wait_for_events, "__defaults__", (_metered,))
         patch.setattr(events, "time", SimpleNamespace(monotonic=time.monotonic, sleep=_metered))
         patch.setattr(fees, "time", SimpleNamespace(monotonic=time.monotonic, sleep=_worked))
         yield

@@ -4,21 +4,20 @@ import contextlib
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
 from chalicelib import limits
 from chalicelib.domain.error_codes import ErrorCode
-from chalicelib.domain.errors import ChangedMeanwhile, Conflict, Forbidden, Invalid
+from chalicelib.domain.errors import Conflict, Forbidden, Invalid
 from chalicelib.features.events import service as events
 from chalicelib.features.plans import advance_codes
 from chalicelib.features.sandbox import ahead, store
-from chalicelib.platform import agenda, busy, clock, log
-from chalicelib.platform.agenda import Task, runner
-from chalicelib.platform.busy import is_busy
+from chalicelib.features.sandbox.running import Steps, failed_tasks, next_task, run_in_order, wait_for_events
+from chalicelib.platform import agenda, clock
+from chalicelib.platform.agenda import Task
 from chalicelib.platform.clock import OrganizationRef, TestClock
 from chalicelib.platform.dynamodb import Cancelled, ConditionFailed
 from chalicelib.platform.log import logger
@@ -26,15 +25,6 @@ from chalicelib.platform.timestamps import iso
 from chalicelib.platform.unit import Unit
 
 ADVANCE = agenda.kind("advance_clock", rank=0, real_time=True)
-
-# How often a failing task is tried again while the clock stands at its instant, before it is parked.
-_TRIES_AT_ONCE = 3
-# How often the same task may stand there again after it ran: parallel requests may write it anew, an endless instant
-# always.
-_REPEATS_MAX = 100
-_POLL_SECONDS = 0.05
-# Where AWS is busy the next task waits in its place, as no other may come before it (seconds).
-_BUSY_FIRST, _BUSY_MOST = 0.2, 5.0
 
 _moving_inline = threading.BoundedSemaphore(limits.CLOCK_INLINE_AT_ONCE)
 # A lock per organization: concurrent threads would do the same work, all but one of them in vain.
@@ -50,7 +40,7 @@ def show(organization: OrganizationRef) -> dict[str, Any]:
     state = clock.read(organization)
     now = state.now or clock.utc_now()
     shown: dict[str, Any] = {"now": iso(now), "status": "advancing" if state.advancing else "ready"}
-    failed = _failed(organization, now)
+    failed = failed_tasks(organization, now)
     if failed:
         shown["failed_tasks"] = [
             {"kind": t.kind.name, "subject": t.subject, "due_at": iso(t.due_at), "attempts": t.attempts} for t in failed
@@ -81,7 +71,7 @@ def begin_to_advance(organization: OrganizationRef, to: datetime) -> None:
     Raises: as `advance`.
     """
     state = _movable(organization, to)
-    if state.now != to or _next_task(organization, to) is not None:
+    if state.now != to or next_task(organization, to) is not None:
         _set_out(organization, state, to, wait=timedelta())
         run_until_arrived(organization, give_up_at=time.monotonic())
 
@@ -118,12 +108,12 @@ def run_due(organization: OrganizationRef, *, now: datetime, tasks: Sequence[Tas
     agenda.push([task for task in tasks if not task.in_clock])
     if organization.sandbox and not clock.read(organization).advancing:
         deadline = time.monotonic() + limits.CLOCK_INLINE_SECONDS
-        if _next_task(organization, now) is not None:
-            _wait_for_events(organization, None, deadline)
+        if next_task(organization, now) is not None:
+            wait_for_events(organization, None, deadline)
             turn = _turns[organization.id]
             if turn.acquire(timeout=max(0, deadline - time.monotonic())):
                 try:
-                    _run_due(organization, now, _Steps(deadline))
+                    run_in_order(organization, now, Steps(deadline))
                 finally:
                     turn.release()
 
@@ -142,100 +132,17 @@ def run_until_arrived(organization: OrganizationRef, *, give_up_at: float, tasks
 
     Two runners at once keep the order: each takes the first task only, and commits only if it is still there.
     """
-    steps = _Steps(give_up_at, tasks_max)
+    steps = Steps(give_up_at, tasks_max)
     while True:
         state = clock.read(organization)
         if state.target is None:
             return True
-        if not _wait_for_events(organization, state.set_out, give_up_at):
+        if not wait_for_events(organization, state.set_out, give_up_at):
             return False
-        if not _run_due(organization, state.target, steps, reach=partial(_reach, organization, state)):
+        if not run_in_order(organization, state.target, steps, reach=partial(_reach, organization, state)):
             return False
         if _arrive(organization, state):
             return True
-
-
-@dataclass(slots=True)
-class _Steps:
-    """The budget of a runner: time until `give_up_at` (monotonic seconds), and `left` tasks (None: any number)."""
-
-    give_up_at: float
-    left: int | None = None
-
-    def another(self) -> bool:
-        """Take one task off the budget; returns whether it may run."""
-        if self.left is not None:
-            self.left -= 1
-        return time.monotonic() <= self.give_up_at and (self.left is None or self.left >= 0)
-
-
-def _run_due(
-    organization: OrganizationRef,
-    until: datetime,
-    steps: _Steps,
-    *,
-    reach: Callable[[datetime], bool] = lambda at: True,
-) -> bool:
-    """Run the tasks due up to `until`; False when the budget was used up before. `reach`: brings the clock to an
-    instant and returns whether the leap still leads there; where it does not, later tasks are left alone."""
-    previous: Task | None = None
-    repeats = 0
-    waits = 0
-    while True:
-        task = _next_task(organization, until)
-        if task is None:
-            return True
-        if not steps.another():
-            return False
-        repeats = repeats + 1 if task == previous else 0
-        if repeats > _REPEATS_MAX:
-            raise AssertionError(f"task {task.kind.name} of {task.subject} did not finish")
-        if not reach(task.due_at):
-            return True
-        with log.about(organization=organization.id, kind=task.kind.name):
-            failure = runner.run(task, now=task.due_at)
-        if isinstance(failure, ChangedMeanwhile):
-            return False  # Parallel requests are in its way: the next runner goes on.
-        if failure is None:
-            previous, waits = task, 0
-        elif is_busy(failure):
-            time.sleep(busy.pause(waits, first=_BUSY_FIRST, most=_BUSY_MOST))
-            waits += 1
-        elif task.attempts + 1 >= _TRIES_AT_ONCE:
-            _park(task)
-
-
-def _next_task(organization: OrganizationRef, until: datetime) -> Task | None:
-    return next((t for t in agenda.tasks_of_clock(organization, until=until) if not t.parked), None)
-
-
-def _failed(organization: OrganizationRef, until: datetime) -> list[Task]:
-    """The tasks due up to an instant that failed too often."""
-    return [task for task in agenda.tasks_of_clock(organization, until=until) if task.parked]
-
-
-def _park(task: Task) -> None:
-    current = agenda.find(task.key)
-    while current is not None and not current.parked:
-        with contextlib.suppress(ConditionFailed):  # A parallel request does the same.
-            agenda.postpone(current, "did not succeed under the test clock", real_now=clock.utc_now())
-        current = agenda.find(task.key)
-
-
-def _wait_for_events(
-    organization: OrganizationRef,
-    set_out: datetime | None,
-    give_up_at: float,
-    sleep: Callable[[float], None] = time.sleep,
-) -> bool:
-    """Events accepted before the clock moves belong before it: wait until they are metered, but no longer than a minute
-    after it set out; False when the time was up before."""
-    end = (set_out or clock.utc_now()) + limits.CLOCK_EVENTS_WAIT
-    while events.in_flight(organization) and clock.utc_now() < end:
-        if time.monotonic() >= give_up_at:
-            return False
-        sleep(_POLL_SECONDS)
-    return True
 
 
 @contextlib.contextmanager
@@ -263,7 +170,7 @@ def _movable(organization: OrganizationRef, to: datetime) -> TestClock:
     if state.now is not None and to < state.now:
         raise Invalid.field("now", ErrorCode.VALUE_MUST_BE_LATER)
     far = to - _begin(state, to) > limits.CLOCK_LEAP_MAX
-    if far and (state.now is not None or _next_task(organization, to) is not None):
+    if far and (state.now is not None or next_task(organization, to) is not None):
         raise Invalid.field("now", ErrorCode.VALUE_MUST_BE_AT_MOST_3653_DAYS_LATER)
     return state
 
@@ -303,7 +210,7 @@ def _arrive(organization: OrganizationRef, state: TestClock) -> bool:
     """Set the clock to the target, unless it has another one by now."""
     assert state.target is not None, "it is on its way"
     job = agenda.task(ADVANCE, organization, organization.id, state.target)
-    failed = len(_failed(organization, state.target))
+    failed = len(failed_tasks(organization, state.target))
     try:
         Unit(store.arrive_action(organization, state, failed=failed), agenda.remove(job)).commit()
     except Cancelled:
