@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from chalicelib.features.customers import service
+from chalicelib.features.customers import drafts_follow, service
 from chalicelib.features.invoices import reading as invoices
 from chalicelib.features.invoices.records import Invoice
 from chalicelib.features.invoicing import following
@@ -20,7 +20,7 @@ def replan(task: Task, now: datetime) -> None:
     agenda.done(task).alone()
 
 
-@runner.handles(service.FOLLOW)
+@runner.handles(drafts_follow.FOLLOW)
 def follow_customer(task: Task, now: datetime) -> None:
     """Bring a customer's drafts in line with its settings."""
     for draft in invoices.drafts_of(task.organization.id, CustomerId(task.detail["customer_id"])):
@@ -28,7 +28,7 @@ def follow_customer(task: Task, now: datetime) -> None:
     agenda.done(task).alone()
 
 
-@runner.handles(service.FOLLOW_ALL)
+@runner.handles(drafts_follow.FOLLOW_ALL)
 def follow_organization(task: Task, now: datetime) -> None:
     """Bring all drafts in line with the settings of the organization."""
 

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from chalicelib.domain.error_codes import Resource
+from chalicelib.features.customers import drafts_follow
 from chalicelib.features.customers import service as customers
 from chalicelib.features.organizations import service
 from chalicelib.features.organizations.records import Organization
@@ -36,7 +37,7 @@ def update(
         old = service.get(organization_id)
         new = service.changed(old, request, now=now)
         tasks = [customers.replan_task(new, now=now)] if new.timezone != old.timezone else []
-        tasks += customers.follow_all_tasks(old, new, now=now)
+        tasks += drafts_follow.tasks_of_all(old, new, now=now)
         applied: list[Write] = []
         if tax_codes is not None:
             applied, taxed = taxes.applied_only(old.ref, tax_codes, now=now)

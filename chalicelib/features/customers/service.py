@@ -2,13 +2,12 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
-from decimal import Decimal
 from functools import cache, partial
 from typing import Any
 
 from chalicelib.domain.error_codes import ErrorCode, Resource
 from chalicelib.domain.errors import Invalid, existing
-from chalicelib.features.customers import schemas, serializer, store
+from chalicelib.features.customers import drafts_follow, eu_tax, schemas, serializer, store
 from chalicelib.features.customers.figures import CustomerHead
 from chalicelib.features.customers.items import CustomerItems
 from chalicelib.features.customers.records import BillingState, Customer
@@ -16,7 +15,6 @@ from chalicelib.features.customers.schemas import CustomerInput
 from chalicelib.features.customers.store import CUSTOMERS
 from chalicelib.features.organizations import service as organizations
 from chalicelib.features.organizations.records import Organization
-from chalicelib.features.taxes import eu_vat
 from chalicelib.features.taxes import service as taxes
 from chalicelib.features.webhooks import service as webhooks
 from chalicelib.platform import agenda, schema
@@ -33,9 +31,6 @@ BILL = agenda.kind("bill_customer", rank=10, reads_usage=True)
 REPLAN = agenda.kind("replan_customers", rank=5, real_time=True)
 # The end of a deleted customer's coupons and wallets, after its billing of the same instant. Source: rules/catalog 2.2.
 CLOSE = agenda.kind("close_customer", rank=15, reads_usage=True)
-# Drafts follow the settings of their customer (dates, term, taxes): those of one customer, or of all.
-FOLLOW = agenda.kind("drafts_follow_customer", rank=12)
-FOLLOW_ALL = agenda.kind("drafts_follow_organization", rank=12)
 
 
 def upsert(organization: OrganizationRef, values: Mapping[str, Any], *, now: datetime) -> tuple[Customer, list[Task]]:
@@ -57,7 +52,9 @@ def upsert(organization: OrganizationRef, values: Mapping[str, Any], *, now: dat
             customer, actions, tasks = creation(own, blank, number, now=now)
             Unit([*actions, *(agenda.put(task, now=now) for task in tasks)]).commit()
             return customer, tasks
-        return _change(own, old, _with_eu_tax(own, old, with_given(old, request, tax_ids, now=now), tax_ids), now=now)
+        return _change(
+            own, old, eu_tax.of_changed(own, old, with_given(old, request, tax_ids, now=now), tax_ids), now=now
+        )
 
     return retrying(attempt, Resource.CUSTOMER)
 
@@ -150,7 +147,7 @@ def creation(
     external id came into use meanwhile. Call it after all checks of the request, so that no number is drawn for
     nothing."""
     if organization.eu_tax_management:
-        blank = blank.model_copy(update={"tax_ids": _with_own(organization, blank, blank.tax_ids)})
+        blank = blank.model_copy(update={"tax_ids": eu_tax.added(organization, blank, blank.tax_ids)})
     customer = blank.model_copy(update={"sequential_id": number()})
     shown = serializer.show_all(organization, [customer])[0]
     subject = f"customer.created#{customer.id}"
@@ -247,58 +244,12 @@ def replan_task(organization: Organization, *, now: datetime) -> Task:
     return agenda.task(REPLAN, organization.ref, f"{organization.timezone}#{organization.version}", now)
 
 
-def follow_all_tasks(old: Organization, new: Organization, *, now: datetime) -> list[Task]:
-    """After a change of the organization's grace period, payment term or tax: the task that brings drafts in line (none, where
-    nothing of it changed). The caller writes it together with the change."""
-    before, after = old.billing_configuration, new.billing_configuration
-    dates = (before.invoice_grace_period, old.net_payment_term) != (after.invoice_grace_period, new.net_payment_term)
-    taxes = Decimal(before.vat_rate) != Decimal(after.vat_rate)
-    if not dates and not taxes:
-        return []
-    return [agenda.task(FOLLOW_ALL, new.ref, str(new.version), now, {"taxes": taxes})]
-
-
-def _with_eu_tax(organization: Organization, old: Customer, new: Customer, given: tuple[TaxId, ...] | None) -> Customer:
-    """The changed customer with its tax of European VAT, where a field changed that decides it, or where it had none.
-
-    The tax is added to those that the request gives; else it is alone. Source: rules/invoices 4.3.
-    """
-    if not organization.eu_tax_management:
-        return new
-    if _vat_facts(old) == _vat_facts(new) and eu_vat.has_one(organization.id, old.tax_ids):
-        return new
-    return new.model_copy(update={"tax_ids": _with_own(organization, new, given or ())})
-
-
-def _with_own(organization: Organization, customer: Customer, given: tuple[TaxId, ...]) -> tuple[TaxId, ...]:
-    own = eu_vat.id_of(organization.id, *_vat_facts(customer), ours=organization.country or "")
-    return given if own is None else tuple(dict.fromkeys((*given, own)))
-
-
-def _vat_facts(customer: Customer) -> tuple[str | None, str | None, str | None]:
-    return customer.country, customer.zipcode, customer.tax_identification_number
-
-
-def _follow_tasks(organization: Organization, old: Customer, new: Customer, *, now: datetime) -> list[Task]:
-    """Tasks that bring a customer's drafts in line after a change of its own grace period, payment term or taxes; none after
-    other changes."""
-    dates = _dates_of(old) != _dates_of(new)
-    if not dates and old.tax_ids == new.tax_ids:
-        return []
-    detail = {"customer_id": new.id, "taxes": old.tax_ids != new.tax_ids}
-    return [agenda.task(FOLLOW, organization.ref, f"{new.id}#{new.version}", now, detail)]
-
-
-def _dates_of(customer: Customer) -> tuple[int | None, int | None]:
-    return customer.billing_configuration.invoice_grace_period, customer.net_payment_term
-
-
 def _change(organization: Organization, old: Customer, new: Customer, *, now: datetime) -> tuple[Customer, list[Task]]:
     state = store.state_of(organization.id, old.id)
     if new.currency != old.currency and state.attached:
         raise Invalid.field("currency", ErrorCode.CURRENCIES_DOES_NOT_MATCH)
     extra: list[Write] = []
-    tasks = _follow_tasks(organization, old, new, now=now)
+    tasks = drafts_follow.tasks(organization, old, new, now=now)
     extra += [agenda.put(task, now=now) for task in tasks]
     if tasks or (new.timezone, new.currency) != (old.timezone, old.currency):
         # Taking the billing state's lock excludes what is being written with the settings before.
