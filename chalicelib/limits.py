@@ -22,13 +22,13 @@ KEY_LAST_USE_STEP = timedelta(hours=1)  # "Last used" is kept to the hour, so th
 
 # Members and their sessions.
 PASSWORD_CHARS_MIN, PASSWORD_CHARS_MAX = 12, 128
-PASSWORD_SCORE_MIN = 3  # Of zxcvbn's 0 to 4: safe from guesses without limit against a slow hash.
+PASSWORD_SCORE_MIN = 3  # On zxcvbn's scale of 0 to 4: safe from guesses without limit against a slow hash.
 ARGON2_KIB, ARGON2_PASSES, ARGON2_LANES = 19 * 1024, 2, 1  # About 70 ms; OWASP's least for argon2id.
 EMAIL_CHARS_MAX = 254  # RFC 5321: a path of 256 with its brackets.
 SESSION_UNUSED = timedelta(hours=24)  # After its last use, which is kept to the hour.
 SESSION_MAX = timedelta(days=14)
 SESSION_USE_STEP = timedelta(hours=1)  # Being signed in costs one write an hour.
-BROWSER_CHARS_MAX = 200  # Of what a browser calls itself.
+BROWSER_CHARS_MAX = 200  # The name that a browser gives itself.
 LOGIN_FAILURES_PER_EMAIL, LOGIN_FAILURES_PER_ADDRESS = 5, 30  # An office shares one address.
 LOGIN_FAILURES_WINDOW = timedelta(minutes=15)
 LOGIN_WAIT, LOGIN_WAIT_MAX = timedelta(minutes=1), timedelta(hours=1)  # It doubles with each further failure.
@@ -92,7 +92,7 @@ DUE_SHARDS = 16  # Index partitions of due tasks; the tick reads each once.
 USAGE_GRACE = timedelta(
     minutes=5
 )  # Events accepted before an instant may still be queued at it: billing waits so long.
-# What is accepted just before an instant and fails once must be counted in that time: these, and the meter's own time-out,
+# Events accepted just before an instant that fail once must be counted in that time: these, and the meter's own time-out,
 # are held against it by tests/infra/test_nights.py (decisions/0019).
 EVENTS_INVISIBLE = timedelta(seconds=150)  # A message whose worker died comes again.
 METERING_SECONDS = 30  # No transaction begins later in a batch: a function that is cut off gives back nothing.
@@ -141,12 +141,12 @@ IN_FLIGHT_KEPT = timedelta(hours=1)  # A message that died must not hold the clo
 # Issuing: shares of the last transaction's places, which are DynamoDB's own bound, as is its size of 4 MB.
 TRANSACTION_PLACES = 100
 ISSUE_PLACES = 15  # Invoice, totals, billing state and task, number, messages; a void's with its notes are no more.
-CREDIT_PLACES = 2  # Of a coupon that ends (also when a void gives it back), and of a note with its open balance.
+CREDIT_PLACES = 2  # A coupon that ends (also when a void gives it back), or a note with its open balance.
 WALLET_PLACES = 3  # Balance, entry and message; and one for all.
 UNUSED_NOTE_PLACES, NOTED_INVOICE_PLACES = 3, 5  # A note made with an invoice, and the invoice that it stands on.
 SUBSCRIPTIONS_PER_INVOICE_MAX = 40
 OUTCOME_PLACES_MAX = 50  # Changed subscriptions, their announcements and tasks, and the items that their ends free.
-CREDITED_ITEMS_MAX = 16_000  # Of all notes that an invoice takes of: under 3 of the 4 MB; the oldest note always fits.
+CREDITED_ITEMS_MAX = 16_000  # Items of all notes on one invoice: under 3 of the 4 MB; the oldest note always fits.
 WALLETS_PER_CUSTOMER_MAX = 6  # Active ones; an invoice may take from all.
 ONE_OFF_FEES_MAX = 2000  # Per request: its fees are written in batches, before the invoice names them.
 APPLIED_COUPON_INVOICES_SHOWN = 100  # The latest credits of one in lists; the invoices have all of them.

@@ -33,7 +33,7 @@ FUNCTIONS: dict[str, tuple[int, int, str | None, int | None]] = {
     # Few at once: what sandboxes do takes little of the account's concurrency, however many of them leap.
     "SandboxWorker": (900, 1024, "SandboxQueue", 5),
     "PrintDocuments": (120, 2048, "DocumentsQueue", 10),
-    # What somebody waits for never stands behind what the night made.
+    # Work that somebody waits for never stands behind that of the night.
     "PrintAsked": (120, 2048, "AskedQueue", 10),
     "Deliver": (60, 512, "WebhooksQueue", 20),
     "Tick": (60, 512, None, None),

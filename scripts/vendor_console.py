@@ -171,7 +171,7 @@ def _unpacked(package: Package, folder: Path) -> Path:
 
 
 def _picked(package: Package, unpacked: Path) -> bytes:
-    """What is wanted of a package."""
+    """The files that are wanted of a package."""
     source = unpacked / package.source
     if source.is_dir():
         return sprite({name: (source / f"{name}.svg").read_text() for name in ICONS}).encode()

@@ -90,7 +90,7 @@ def update_lifetime_usage(call: Call) -> dict[str, Any]:
 
 
 def _lifetime(call: Call, subscription: Subscription) -> dict[str, Any]:
-    from chalicelib.features.usage_views import lifetime  # What prices usage is a tenth of the app.
+    from chalicelib.features.usage_views import lifetime  # Pricing of usage is a tenth of the app.
 
     return {"lifetime_usage": lifetime.show(call.organization, subscription, now=call.now)}
 

@@ -1,4 +1,4 @@
-"""Who asks, and whether the request is theirs: cookies, sessions, and the two marks that other sites' forms lack.
+"""The user of a request, and whether it is theirs: cookies, sessions, and the two marks that other sites' forms lack.
 
 Source: decisions/0030
 """

@@ -217,7 +217,7 @@ def _labels(chart: Chart) -> Markup:
 
 
 def _hits(chart: Chart) -> Markup:
-    """What tells the values of a place under the pointer."""
+    """The element that tells the values of a place under the pointer."""
     found = []
     width = _x(chart, Decimal(1))
     for n, place in enumerate(chart.places):

@@ -1,4 +1,4 @@
-"""What people choose from: the words that the API takes, with their names in English."""
+"""Choices of forms: the words that the API takes, with their names in English."""
 
 from collections.abc import Sequence
 from functools import lru_cache

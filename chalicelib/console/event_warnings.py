@@ -10,7 +10,7 @@ LABELS: Mapping[str, str] = {
     "property_mismatch": "Property",
     "dimension_mismatch": "Dimension",
 }
-# What an aggregation does with the property.
+# Use of the property by each aggregation.
 _DOES: Mapping[str, str] = {
     "sum_agg": "adds up",
     "max_agg": "takes the maximum of",

@@ -17,7 +17,7 @@ from chalicelib.platform.http import answers
 
 T = TypeVar("T")
 
-# What a form carries beside the body.
+# Fields of a form beside the body.
 _OURS = {"csrf", "request_id", "_do"}
 
 

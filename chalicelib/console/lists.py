@@ -53,7 +53,7 @@ class Listed:
 
     @property
     def total(self) -> int:
-        """How many there are in all pages."""
+        """Number of rows in all pages."""
         return int(self.meta["total_count"])
 
     @property

@@ -40,7 +40,7 @@ class Bare:
 
 
 def environment(source: BaseLoader) -> Environment:
-    """What templates are compiled and drawn with."""
+    """The environment in which templates are compiled and drawn."""
     found = Environment(loader=source, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     found.filters |= {
         "money": format.money,
@@ -141,7 +141,7 @@ def forbidden(visit: Visit) -> Page:
 
 
 def refusal(visit: Visit, error: errors.BillingError) -> Page:
-    """What the API refuses, where no form can show it. Acts by script show it as a message above the page."""
+    """The answer to a refusal that no form can show. Acts by script show it as a message above the page."""
     if isinstance(error, errors.NotFound):
         return not_found(visit)
     status = answers.refusal(error).status_code

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import Any, Literal
 
-# Who may ask: anyone; a user who has logged in; a member of the address's organization.
+# Users who may ask: anyone; a user who has logged in; a member of the address's organization.
 Who = Literal["anyone", "user", "member"]
 
 
@@ -29,7 +29,7 @@ class Route:
 
     @property
     def segments(self) -> list[str]:
-        """Of its path."""
+        """Parts of its path."""
         return self.pattern.split("/") if self.pattern else []
 
 

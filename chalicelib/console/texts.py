@@ -15,7 +15,7 @@ class Refusal(NamedTuple):
 # Codes of forms alone: the API has no such fields.
 DOES_NOT_MATCH, CONFIRMATION_DOES_NOT_MATCH = "does_not_match", "confirmation_does_not_match"
 
-# What to do, by code. A test demands a text for each code that there is.
+# Advice by code. A test demands a text for each code that there is.
 _REFUSALS: Mapping[str, str] = {
     "value_is_mandatory": "This is needed.",
     "value_is_invalid": "This value is not allowed here.",
@@ -129,7 +129,7 @@ _REFUSALS: Mapping[str, str] = {
     CONFIRMATION_DOES_NOT_MATCH: "Type it exactly as it stands above.",
 }
 
-# Of states and enumerations, where the word is not merely the value with spaces.
+# Labels of states and enumerations, where the word is not merely the value with spaces.
 _LABELS: Mapping[str, str] = {
     "pay_in_advance": "In advance",
     "count_agg": "Count",

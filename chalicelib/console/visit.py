@@ -84,7 +84,7 @@ class Visit:
 
     @property
     def member(self) -> "SignedIn":
-        """Who asks."""
+        """The user who asks."""
         assert self.signed is not None
         return self.signed
 
@@ -127,7 +127,7 @@ def slug_of(name: str, organization_id: str) -> str:
 
 
 def prefix() -> str:
-    """What all paths begin with: empty, or the name of API Gateway's stage."""
+    """The prefix of all paths: empty, or the name of API Gateway's stage."""
     return urlsplit(settings().public_url).path.rstrip("/")
 
 

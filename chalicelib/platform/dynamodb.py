@@ -137,7 +137,7 @@ def remembering() -> Iterator[None]:
 
 
 def once(name: tuple[str, ...], read: Callable[[], T]) -> T:
-    """What a read gives; inside of `remembering` what it gave the first time, under a name that no other read has."""
+    """The answer of a read; inside of `remembering` its first answer, under a name that no other read has."""
     known = _remembered.get()
     if known is None:
         return read()

@@ -18,7 +18,7 @@ Refusal = Exception | Callable[[RawItem | None], Exception | None]
 
 @dataclass(frozen=True, slots=True)
 class Sums:
-    """What a write adds to the counters of an item, without a condition. `write`: the write of other sums there."""
+    """Additions of one write to an item's counters, without a condition. `write`: the write of other sums there."""
 
     key: Key
     added: Mapping[str, int]

@@ -14,7 +14,7 @@ for root in "${roots[@]}"; do
   path="$(ldconfig -p | awk -v name="$root" '$1 == name { print $NF; exit }')"
   [ -n "$path" ] || { echo "$root is not installed (libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0)" >&2; exit 1; }
   cp -L "$path" "$target/lib/"
-  # What it needs itself, but for the C library, which Lambda brings.
+  # Its own needs, but for the C library, which Lambda brings.
   ldd "$path" | awk '/=> \// { print $3 }' | grep -vE '/(libc|libm|libpthread|libdl|librt|ld-linux[^/]*)\.so' |
     while read -r needed; do cp -Ln "$needed" "$target/lib/"; done
 done

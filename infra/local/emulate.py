@@ -34,7 +34,7 @@ def main() -> int:
     # It counts all items of a table anew with every item that it writes: a quarter of the speed was left at 50,000 events.
     dynamodb._update_counts = lambda table: None
     dynamodb._txn_idempotency = Tokens()
-    # What is kept has no cycles: among millions of items looking for some takes a third of a second. `keeping` freezes them.
+    # Kept objects have no cycles: among millions of items looking for some takes a third of a second. `keeping` freezes them.
     gc.set_threshold(*_GARBAGE_THRESHOLDS)
     fair_queues.install()
     from ministack.app import main as serve

@@ -22,7 +22,7 @@ CREDENTIALS = {
 
 ROOT = Path(__file__).parents[2]
 
-# What ministack takes to answer when there is nothing to read.
+# Time that ministack takes to answer when there is nothing to read.
 _START_SECONDS = 60
 
 

@@ -22,7 +22,7 @@ def install() -> None:
     def collect(queue: dict[str, Any], most: int, visibility_seconds: int) -> list[Message]:
         if queue["is_fifo"]:
             return list(first_come(queue, most, visibility_seconds))
-        # Of a queue with nothing but these it hands out these.
+        # A queue with nothing but these hands out these.
         chosen = {**queue, "messages": choose(queue["messages"], most, time.time())}
         return list(first_come(chosen, most, visibility_seconds))
 

@@ -43,9 +43,7 @@ class Gate:
         # Whole, so that nothing of it is left to do when it counts as done.
         body = list(self._inner(environ, lambda *line: begun.append(line)))
         if self._given_up and begun[-1][0].startswith("500"):
-            return _refuse(
-                environ, start_response
-            )  # What it works with is gone: it is told to come again, as others are.
+            return _refuse(environ, start_response)  # Its target is gone: it is told to come again, as others are.
         start_response(*begun[-1])
         return body
 

@@ -20,7 +20,7 @@ from waitress.channel import HTTPChannel
 from waitress.parser import HTTPRequestParser, ParsingError
 from waitress.task import ErrorTask
 
-# How long a refused request is read on, and after which silence it is over.
+# A refused request is read on so long, and is over after such a silence.
 _READ_ON_SECONDS, _PAUSE_SECONDS = 2.0, 0.05
 
 _local = threading.local()

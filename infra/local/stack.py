@@ -18,7 +18,7 @@ from infra.local.workers import QueueWorker, Ticker
 
 # Above our own limit of a body, so that it is our 413 that answers.
 _SERVER_BODY_MAX = 64 * 1024 * 1024
-# What is under way at a stop may take so long (a test clock that leaps).
+# Work under way at a stop may take so long (a test clock that leaps).
 _FINISHED_WITHIN_SECONDS = 60
 
 

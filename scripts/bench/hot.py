@@ -30,7 +30,7 @@ _USERS = 2_000
 _SECONDS_MAX = (
     0.02  # Drawn between nothing and this: what passes before a request, and while a transaction is in flight.
 )
-_ROUNDS = 3  # Of metering, and of plain puts, in turn.
+_ROUNDS = 3  # Metering and plain puts take turns.
 
 Batch = list[dict[str, Any]]
 

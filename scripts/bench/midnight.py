@@ -38,7 +38,7 @@ ZONES = (
 # fmt: on
 _YEAR = 2030  # Any; far enough for no event to expire meanwhile.
 _MONTH_CENTS, _EVENT_CENTS, _EVENTS, _TAX_PERCENT = 3100, 25, 2, 20
-_SILENCE = timedelta(hours=6)  # How long the scheduler is out in a disturbed night.
+_SILENCE = timedelta(hours=6)  # The scheduler is out so long in a disturbed night.
 
 
 @dataclass
@@ -57,7 +57,7 @@ class Seller:
         key = {"X-Admin-API-Key": settings().admin_api_key}
         made = request("POST", "/admin/organizations", {"name": "Night", "email": "night@example.com"}, key)
         story = Story(made.body["api_key"])
-        # What becomes overdue does so on other days: after all nights here, so that each is the work of its own invoices.
+        # Invoices become overdue on other days: after all nights here, so that each is the work of its own invoices.
         story.organization(document_number_prefix="NIGHT", net_payment_term=180, **settings_of)
         tax = {"name": "VAT", "code": "vat", "rate": str(_TAX_PERCENT), "applied_to_organization": True}
         story.ok("POST", "/taxes", {"tax": tax})

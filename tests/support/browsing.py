@@ -1,4 +1,4 @@
-"""What tests in a browser share: organizations at a stack, sessions, and what a page must not do."""
+"""Common parts of tests in a browser: organizations at a stack, sessions, and faults that no page may have."""
 
 import contextlib
 import itertools
@@ -61,7 +61,7 @@ class Organization:
 
 @dataclass(frozen=True)
 class Member:
-    """Who is signed in: by this cookie."""
+    """A signed-in session: its cookie."""
 
     email: str
     password: str
@@ -71,7 +71,7 @@ class Member:
 
 @dataclass
 class Watch:
-    """What the pages of a test did that none may do."""
+    """Faults of the pages of a test that none may have."""
 
     seen: list[str] = field(default_factory=list)
     _allowed: list[re.Pattern[str]] = field(default_factory=list)
@@ -88,7 +88,7 @@ class Watch:
         self._allowed.append(re.compile(pattern))
 
     def told(self) -> list[str]:
-        """What was seen since the last call."""
+        """Faults seen since the last call."""
         told, self.seen = [line for line in self.seen if not self._passes(line)], []
         return told
 
@@ -173,7 +173,7 @@ def log_in(page: Page, member: Member) -> None:
 
 
 def violations(page: Page) -> list[str]:
-    """What axe finds on a page. It changes styles meanwhile, which the policy of our pages forbids: look away."""
+    """Findings of axe on a page. It changes styles meanwhile, which the policy of our pages forbids: look away."""
     page.evaluate(_AXE.read_text())
     options = {"runOnly": list(_AXE_RULES), "resultTypes": ["violations"], "preload": False}
     found = page.evaluate(f"axe.run(document, {json.dumps(options)}).then(result => result.violations)")

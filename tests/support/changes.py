@@ -170,7 +170,7 @@ def _filters(route: str, path: str) -> list[Change]:
     added = {"properties": {"amount": "3"}, "values": {"cloud": ["gcp"]}}
     one, single = {"filter": {"properties": {"amount": "4"}}}, f"{path}/{{filter}}"
     return [
-        # Of the same values there is one filter: the second request replaces what the first one made.
+        # The same values have one filter: the second request replaces the first one's.
         Change(f"POST {route}", path, {"filter": added}),
         Change(f"PUT {route}/{{filter_id}}", single, one),
         Change(f"DELETE {route}/{{filter_id}}", single, again=404),

@@ -31,7 +31,7 @@ class Shown:
 
     @property
     def words(self) -> str:
-        """What a person reads of it, with single blanks."""
+        """Its text as a person reads it, with single blanks."""
         reader = _Reader()
         reader.feed(self.text)
         return " ".join(" ".join(reader.words).split())
@@ -99,7 +99,7 @@ def member_of(story: Story, email: str = "marie@example.com") -> Visitor:
 
 
 def requests_of(visitor: Visitor, *segments: str, **query: Any) -> int:
-    """How many requests to AWS a page costs."""
+    """Number of requests to AWS that a page costs."""
     with capacity.counting() as meter:
         assert visitor.get(*segments, **query).status == 200
     return meter.total

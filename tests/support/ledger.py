@@ -95,7 +95,7 @@ class Ledger:
             self.unused_days[of.id] = outcome.unused_days
         self.subscriptions[of.id] = of
 
-    # What a person does.
+    # Acts of a person.
 
     def subscribe(
         self,

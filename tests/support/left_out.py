@@ -28,7 +28,7 @@ def _no_dynamodb_local() -> str | None:
 def _no_pdf() -> str | None:
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # Of a library that it will need one day.
+            warnings.simplefilter("ignore")  # A library that it will need one day warns.
             import weasyprint  # noqa: F401  only to see whether its native libraries are there
     except OSError:
         libraries = "libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0"

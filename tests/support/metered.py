@@ -48,7 +48,7 @@ class World:
         self.story.customer(timezone=of.zone.key)
         self.describe(each for each in of.meterings if not each.late)
 
-    # What is metered.
+    # Metered usage.
 
     def subscribe(self) -> None:
         """From the world's begin on."""
@@ -84,7 +84,7 @@ class World:
         self.story.ok("PUT", path, {"billable_metric": {"filters": _filters(listed)}})
         self.gauges[code] = replace(self.gauges[code], listed=listed)
 
-    # What is told of the truth.
+    # Accounts of the truth.
 
     def facts(self) -> dict[str, list[Fact]]:
         """By code, the events that are stored: each as it was sent."""
@@ -106,7 +106,7 @@ class World:
             for charge, (code, price) in self._prices.items()
         }
 
-    # What is read.
+    # Readings.
 
     def assert_equals_recount(self, of: Range, only: Mapping[str, str] | None = None) -> None:
         """Usage as bills read it says what the recount says, of each filter and group."""

@@ -25,7 +25,7 @@ from chalicelib.platform.settings import settings
 from chalicelib.tasks import pushing, worker
 from infra.local import provision
 
-# What a worker of the local stack, or a small Lambda batch, takes at once.
+# Messages that a worker of the local stack, or a small Lambda batch, takes at once.
 _BATCH = 10
 _TICK = timedelta(minutes=15)
 WRITES = ("put_item", "update_item", "delete_item", "transact_write_items", "batch_write_item")

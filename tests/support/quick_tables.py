@@ -104,7 +104,7 @@ def fill(table_name: str, items: Iterable[dict[str, Any]]) -> None:
         for name, value in item.items():
             dict.__setitem__(row.attrs, name, typed(value))  # It would add up all sizes at each attribute.
         table.items[row.hash_key][row.range_key] = row
-    gc.freeze()  # What stays is not looked at for garbage again and again.
+    gc.freeze()  # Lasting objects are not looked at for garbage again and again.
 
 
 def _backend() -> DynamoDBBackend:

@@ -8,7 +8,7 @@ from typing import Any
 
 from tests.support import recount, recount_prices
 
-# What an event adds to its charge, given all events of its period, filter and group in order of time.
+# Additions of an event to its charge, given all events of its period, filter and group in order of time.
 Places = Callable[[Sequence["Sent"]], list[Fraction]]
 
 

@@ -25,7 +25,7 @@ from chalicelib.platform.settings import settings
 from tests.support.capacity import Meter, counting
 
 _NO_CALLS = ("exceptions", "meta", "generate_presigned_url")
-# What a worker takes at once: as many messages as Lambda hands it.
+# Messages that a worker takes at once: as many as Lambda hands it.
 _BATCH = 10
 # The pause between two ticks, and how many more of them lost messages may need.
 QUARTER = limits.PUSH_AHEAD
@@ -170,7 +170,7 @@ class Simulation:
         finally:
             self._turns = None
 
-    # What the stand-in clients call.
+    # Calls of the stand-in clients.
 
     def pause(self) -> None:
         """Before each request: another worker may go on first."""

@@ -48,7 +48,7 @@ FIELDS = ("v", "a#b", "s:v", "n", "größe", "f" * 80)
 LISTED: dict[str, list[str]] = {"cloud": ["aws", "gcp", "7", "a#b"], "region": ["eu", "us"], "ключ": ["да", "true"]}
 KEYS = list(LISTED)
 
-# What is often there, so that much is counted, and what is odd.
+# Values that are often there, so that much is counted, and odd ones.
 USUAL_VALUES: list[Any] = [7, "7", 2, "0.5", "-3", Decimal("12.5"), 1, "4"]
 ODD_VALUES: list[Any] = [
     "7.0",
@@ -122,7 +122,7 @@ def local(midnight: datetime, zone: ZoneInfo) -> datetime:
     return midnight.replace(tzinfo=zone).astimezone(UTC)
 
 
-# What is metered.
+# Metered usage.
 
 
 def model_properties(gauge: Gauge) -> list[tuple[str, dict[str, Any]]]:
@@ -200,7 +200,7 @@ def _meterings(draw: st.DrawFn, code: str) -> Metering:
     return Metering(code, gauge, [plain, *prices], draw(st.sampled_from([False, False, True])))
 
 
-# What happens.
+# Steps of a story.
 
 
 @st.composite

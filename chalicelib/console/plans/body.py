@@ -1,4 +1,4 @@
-"""What the form of a plan posts, as the body that the API takes."""
+"""The fields of a plan's form as the body that the API takes."""
 
 import re
 from collections.abc import Mapping
@@ -24,7 +24,7 @@ _AMOUNTS = {
     ),
 }
 _NUMBERS = {"package": ("package_size", "free_units"), "percentage": ("free_units_per_events",)}
-# What the API refuses as an amount, in place of a text that is none in this currency.
+# A text that the API refuses as an amount, in place of one that is none in this currency.
 _NO_AMOUNT = 0
 
 

@@ -16,7 +16,7 @@ _OWN = ("units", "events_count")
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """What a calculator shows. `place`: of the charge, such as `charges.0`; `found`: None while prices are missing or
+    """Result of a calculator. `place`: of the charge, such as `charges.0`; `found`: None while prices are missing or
     wrong; `refusals`: of what was typed into the calculator itself."""
 
     place: str
@@ -28,7 +28,7 @@ class Shown:
 
 
 def of_part(form: Form, place: str, default_currency: str) -> Shown:
-    """What the usage in a part's calculator costs; for a fixed charge, what its units cost."""
+    """Cost of the usage in a part's calculator; for a fixed charge, the cost of its units."""
     model, currency = form.value(f"{place}.charge_model"), body.currency_of(form, default_currency)
     priced = form.value(f"{place}.calculator.part") or place
     if not priced.startswith(f"{place}.filters."):

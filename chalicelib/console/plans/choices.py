@@ -1,4 +1,4 @@
-"""What the form of a plan offers: billable metrics, add-ons and taxes, the newest first, each read by one request."""
+"""Choices of a plan's form: billable metrics, add-ons and taxes, the newest first, each read by one request."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from chalicelib.features.add_ons import service as add_ons
 from chalicelib.features.billable_metrics import service as billable_metrics
 from chalicelib.features.taxes import service as taxes
 
-# Of each kind; what a plan uses beside them is read by its id.
+# Choices of each kind; others that a plan uses are read by their ids.
 _MOST = 500
 _EVERY = "__ALL_FILTER_VALUES__"
 Options = list[tuple[str, str]]
@@ -59,7 +59,7 @@ class Choices:
 
 
 def gather(visit: Visit, form: Form, ready: Ready | None = None) -> Choices:
-    """What a form offers. `ready`: the ready plan that it began with."""
+    """Choices of a form. `ready`: the ready plan that it began with."""
     organization_id = visit.organization.id
     found = billable_metrics.CATALOG.newest(organization_id, _MOST)
     priced = _used(form, "charges", "billable_metric_id")

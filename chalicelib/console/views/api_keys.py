@@ -12,7 +12,7 @@ from chalicelib.features.organizations.api_keys import NewKey
 from chalicelib.platform.ids import ApiKeyId
 from chalicelib.platform.settings import settings
 
-# How long a rotated key goes on beside the new one, by the form's value.
+# Time for which a rotated key goes on beside the new one, by the form's value.
 _OVERLAPS = {
     "none": timedelta(),
     "hour": timedelta(hours=1),

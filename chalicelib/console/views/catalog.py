@@ -1,4 +1,4 @@
-"""What billable metrics, add-ons, coupons and taxes have in common: each is listed, made, changed and deleted by its code.
+"""The common pages of billable metrics, add-ons, coupons and taxes: each is listed, made, changed and deleted by its code.
 
 Addresses name an object by its id, the API by its code: an object is found by its id first.
 """
@@ -102,7 +102,7 @@ def edit(visit: Visit, kind: Kind) -> Page | Redirect:
 
 
 def delete(visit: Visit, kind: Kind, more: Callable[[Any], Mapping[str, Any]]) -> Page | Redirect:
-    """What a deletion does; posted, the deletion. `more`: what the page says about its consequence."""
+    """The page that names a deletion's consequences; posted, the deletion. `more`: further texts of the page."""
     done = Redirect(visit.link(kind.plural), said=f"{kind.said} deleted")
     record = kind.catalog.get(visit.organization.id, visit.path["id"])
     if visit.method == "POST" and record is not None and record.deleted_at is not None:
@@ -166,7 +166,7 @@ def _form_page(visit: Visit, kind: Kind, form: Form, record: Any) -> Page:
 
 
 def _send(kind: Kind, form: Form, act: Callable[[], Any]) -> dict[str, Any] | None:
-    """What the API made; None where it refuses. What the form refused itself keeps its own words."""
+    """The object that the API made; None where it refuses. Refusals of the form itself keep their own words."""
     own = {name: list(refusals) for name, refusals in form.errors.items()}
     answer = forms.submit(form, act, names=kind.names(form))
     if own:

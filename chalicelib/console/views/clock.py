@@ -84,7 +84,7 @@ def _chosen(visit: Visit, form: Form) -> Page:
 
 
 def _planned(visit: Visit, form: Form) -> dict[str, Any]:
-    """What is due until the instant in the form, and what its button says."""
+    """Tasks that are due until the instant in the form, and the label of its button."""
     to = _instant(visit, form)
     is_later = to is not None and (visit.clock is None or visit.clock.now is None or to >= visit.clock.now)
     found = ahead.until(visit.organization, to) if to is not None and is_later else None
@@ -110,7 +110,7 @@ def _instant(visit: Visit, form: Form) -> datetime | None:
 
 
 def _failures(visit: Visit) -> list[tuple[str, str]]:
-    """What failed too often, as text, with the page of what it is about."""
+    """Tasks that failed too often, as text, each with the page of its subject."""
     found: list[Mapping[str, Any]] = visit.api.get("/test_clock")["test_clock"].get("failed_tasks", [])
     told = []
     for task in found:

@@ -1,4 +1,4 @@
-"""What a coupon does, in a sentence: pure."""
+"""The terms of a coupon in a sentence: pure."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -24,7 +24,7 @@ def value(terms: Mapping[str, Any]) -> str:
 
 
 def frequency(terms: Mapping[str, Any]) -> str:
-    """How often: `Once`, `Recurring, 6 periods`, `Forever`."""
+    """The frequency in words: `Once`, `Recurring, 6 periods`, `Forever`."""
     if terms["frequency"] == "recurring":
         number = terms.get("frequency_duration")
         return f"Recurring, {number} {'period' if number == 1 else 'periods'}"

@@ -109,7 +109,7 @@ def _more(visit: Visit, form: Form, record: Coupon | None) -> dict[str, Any]:
 
 
 def _typed_sentence(visit: Visit, form: Form, names: list[str], what: str) -> str | None:
-    """What the form's coupon would do; None while its value is missing or wrong."""
+    """The terms of the form's coupon in words; None while its value is missing or wrong."""
     terms: dict[str, Any] = {"frequency": form.value("frequency")}
     if form.value("coupon_type") == "percentage":
         rate = form.value("percentage_rate").strip()
@@ -209,7 +209,7 @@ def delete(visit: Visit) -> Page | Redirect:
 
 
 def _active(visit: Visit, record: Coupon) -> int:
-    """How many active applications it has."""
+    """Number of its active applications."""
     query: dict[str, Any] = {"coupon_code": record.code, "status": "active", "per_page": 1}
     return int(visit.api.get("/applied_coupons", query)["meta"]["total_count"])
 

@@ -35,7 +35,7 @@ class _Line:
 
 @dataclass(frozen=True, slots=True)
 class _Estimate:
-    """What the note comes to, or why it cannot be. `parts`: how it is given, by the names of the API."""
+    """Amounts of the note, or the reasons why it cannot be. `parts`: how it is given, by the names of the API."""
 
     shown: Mapping[str, Any] | None
     parts: Mapping[str, int]
@@ -120,7 +120,7 @@ def _closed(source: CreditedInvoice) -> dict[str, str]:
 
 
 def _estimate(visit: Visit, source: CreditedInvoice, form: Form) -> _Estimate:
-    """What the form would issue as it stands."""
+    """The note that the form would issue as it stands."""
     trial = Form(values=form.values)
     body = _body(trial, source)
     if trial.errors:
@@ -154,7 +154,7 @@ def _body(form: Form, source: CreditedInvoice) -> dict[str, Any]:
 
 
 def _split(form: Form, source: CreditedInvoice, estimate: Mapping[str, Any]) -> dict[str, int]:
-    """How the note is given: as it is typed, and the rest as credit; of purchased credits all is refunded."""
+    """Parts in which the note is given: as it is typed, and the rest as credit; of purchased credits all is refunded."""
     given = {name: format.as_minor(form.value(name), source.invoice.currency) or 0 for name in _PARTS}
     rest = "credit_amount_cents" if source.wallet is None else "refund_amount_cents"
     if not form.value(rest):
@@ -167,7 +167,7 @@ def _total(estimate: Mapping[str, Any]) -> int:
 
 
 def _create(visit: Visit, form: Form, source: CreditedInvoice, body: Mapping[str, Any]) -> CreditNote:
-    """What `POST /credit_notes` does, under an id that a second click has as well."""
+    """The answer of `POST /credit_notes`, under an id that a second click has as well."""
     organization, mark = visit.organization.ref, forms.request_id(visit)
     note_id = CreditNoteId(derived_id("credit-note", organization.id, mark)) if mark else None
     made = service.get(organization.id, note_id) if note_id else None

@@ -112,7 +112,7 @@ def _page(visit: Visit, form: Form, head: CustomerHead | None) -> Page:
 
 
 def _offers(visit: Visit) -> dict[str, Any]:
-    """What the fields offer."""
+    """Choices of the fields."""
     taxes = visit.api.get("/taxes", {"per_page": 100})["taxes"]
     return {
         "own": visit.organization,

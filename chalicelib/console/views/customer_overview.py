@@ -24,7 +24,7 @@ from chalicelib.features.wallets import reading as wallet_reading
 from chalicelib.features.wallets import serializer as wallet_serializer
 from chalicelib.platform.ids import CustomerId
 
-# What is shown at most; the tabs and lists have the rest.
+# Rows shown at most; the tabs and lists have the rest.
 _SUBSCRIPTIONS, _INVOICES = 20, 5
 _ORDER = (Status.ACTIVE, Status.PENDING, Status.TERMINATED, Status.CANCELED)
 
@@ -66,7 +66,7 @@ def wallets(visit: Visit, customer: Customer) -> list[dict[str, Any]]:
 
 
 def consequences(visit: Visit, customer: Customer) -> dict[str, Any]:
-    """What ends with a customer."""
+    """Objects that end with a customer."""
     items = customers.items_of(visit.organization.id, customer.id)
     live = [each for each in subscriptions.among(items) if each.status in (Status.ACTIVE, Status.PENDING)]
     own = figures.among(items)

@@ -72,7 +72,7 @@ def head_of(visit: Visit) -> CustomerHead:
 
 
 def framed(visit: Visit, head: CustomerHead) -> dict[str, Any]:
-    """What every tab shows above its own contents."""
+    """The head that every tab shows above its own contents."""
     return {
         "customer": serializer.base(visit.organization, head.customer),
         "figures": head.figures,

@@ -160,7 +160,7 @@ def record_payment(visit: Visit) -> Page | Redirect:
 
 
 def _record(visit: Visit, body: Mapping[str, Any]) -> PaymentId:
-    """What `POST /payments` does, under an id that a second click has as well."""
+    """The answer of `POST /payments`, under an id that a second click has as well."""
     organization, mark = visit.api.organization, forms.request_id(visit)
     payment_id = PaymentId(derived_id("payment", organization.id, mark)) if mark else None
     visit.api.check_may_change()

@@ -219,7 +219,7 @@ def sums(invoice: Mapping[str, Any]) -> list[Total]:
 
 
 def _taken(invoice: Mapping[str, Any], kind: str, word: str, name: str, whole: str) -> list[Total]:
-    """What was taken off, each by its name; one line where the parts are not known."""
+    """Deductions, each by its name; one line where the parts are not known."""
     own = [credit for credit in invoice["credits"] if credit["item"]["type"] == kind and credit["amount_cents"]]
     if sum(credit["amount_cents"] for credit in own) != invoice[whole]:
         return [Total(f"{word}s", -invoice[whole])] if invoice[whole] else []

@@ -206,7 +206,7 @@ def pdf(visit: Visit) -> Page | Redirect:
 
 
 def fee(visit: Visit) -> Page:
-    """How a fee comes about: the formula with its numbers, and the events behind it."""
+    """The origin of a fee: the formula with its numbers, and the events behind it."""
     record = found(visit)
     fees = reading.fees_among(visit.organization.id, record, {visit.path["fee"]}, at_once=_FEES_PIECE)
     if not fees:

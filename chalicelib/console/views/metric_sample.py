@@ -62,7 +62,7 @@ def _sample(visit: Visit, metric: Mapping[str, Any], dimensions: Sequence[Mappin
 
 
 def _result(visit: Visit, sample: Mapping[str, Any]) -> str | None:
-    """What the formula makes of the event; None where it has no result yet."""
+    """Result of the formula for the event; None where it has none yet."""
     event = {name: sample["event"][name] for name in ("code", "timestamp", "properties")}
     try:
         answer = visit.api.post(

@@ -87,7 +87,7 @@ def _page(visit: Visit, form: Form, add_ons: list[dict[str, Any]]) -> Page:
 
 
 def _estimate(visit: Visit, form: Form, add_ons: list[dict[str, Any]]) -> dict[str, Any] | None:
-    """What the invoice would be; None while something is missing or wrong, which only the sent form says."""
+    """The invoice that the form would make; None while something is missing or wrong, which only the sent form says."""
     trial = Form(values=form.values)
     body = _body(visit, trial, add_ons)
     body["fees"] = [fee for fee in body["fees"] if fee["add_on_code"]]
@@ -100,7 +100,7 @@ def _estimate(visit: Visit, form: Form, add_ons: list[dict[str, Any]]) -> dict[s
 
 
 def _create(visit: Visit, form: Form, body: Mapping[str, Any]) -> str:
-    """What `POST /invoices` does, under an id that a second click has as well."""
+    """The answer of `POST /invoices`, under an id that a second click has as well."""
     visit.api.check_may_change()
     organization, mark = visit.api.organization, forms.request_id(visit)
     invoice_id = InvoiceId(derived_id("one-off", organization.id, mark)) if mark else None

@@ -20,7 +20,7 @@ from chalicelib.platform.http.inside import Query, path_of
 
 _MODELS = ("standard", "graduated", "package", "percentage", "volume", "graduated_percentage", "dynamic")
 _FIXED_MODELS = ("standard", "graduated", "volume")
-# How many subscriptions a deletion names.
+# Subscriptions that a deletion names.
 _NAMED = 10
 
 
@@ -94,7 +94,7 @@ def templates(visit: Visit) -> Page:
 
 
 def price(visit: Visit) -> Page:
-    """What the usage in a calculator costs, of a form that is not saved."""
+    """Cost of the usage in a calculator, by the prices of a form that is not saved."""
     form = forms.posted(visit)
     place = visit.query.one("part")
     if place not in {f"{group}.{n}" for group in ("charges", "fixed_charges") for n in form.rows(group)}:

@@ -77,7 +77,7 @@ def _organization_body(form: Form) -> dict[str, Any]:
 
 
 def _customers(visit: Visit) -> int:
-    """How many customers there are."""
+    """Number of customers."""
     return int(visit.api.get("/customers", {"per_page": 1})["meta"]["total_count"])
 
 
@@ -120,7 +120,7 @@ def invoicing_body(values: Mapping[str, list[str]]) -> dict[str, Any]:
 
 
 def _preview(visit: Visit, typed: str) -> dict[str, Any]:
-    """What another grace period would do at once to the drafts that there are."""
+    """Effects of another grace period on present drafts."""
     if not typed.isdecimal() or len(typed) > 4:
         return {"ending": None}
     return {"ending": following.ending_with(visit.organization, grace_days=int(typed), now=visit.now)}

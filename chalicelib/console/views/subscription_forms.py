@@ -119,7 +119,7 @@ def _instant(form: Form, name: str, zone: str) -> str | None:
 
 
 def _first(visit: Visit, form: Form, customer: Any, plan: Any, zone: str) -> dict[str, Any] | None:
-    """What the first invoice would be, by the API's own preview; None as long as that cannot be said."""
+    """The first invoice by the API's own preview; None as long as there can be none."""
     if customer is None or plan is None:
         return None
     body = {

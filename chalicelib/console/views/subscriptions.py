@@ -42,7 +42,7 @@ class Found:
 
     @property
     def name(self) -> str:
-        """What people call it."""
+        """The name by which people know it."""
         return str(self.shown["name"] or self.shown["plan"]["name"])
 
     @property

@@ -29,7 +29,7 @@ Shown = Mapping[str, Any]
 
 @dataclass(slots=True)
 class Panel:
-    """What the panel shows.
+    """Contents of the panel.
 
     `choices`: subscriptions to choose from; `shown`: usage in the API's form; `state`: why there is none; `number` and `of`:
     the place of a past period, the latest first; `without`: names of used charges that have no chart.
@@ -79,7 +79,7 @@ def of_customer(visit: Visit, customer: Shown) -> dict[str, Any]:
 
 
 def name_of(subscription: Shown) -> str:
-    """What people call a subscription."""
+    """The name by which people know a subscription."""
     plan = subscription.get("plan") or {}
     name = subscription["name"] or subscription["external_id"]
     return f"{name} · {plan.get('name') or subscription['plan_code']}"
@@ -196,12 +196,12 @@ def _part_name(shown: Shown, part: Part) -> str:
 
 
 def charge_name(shown: Shown) -> str:
-    """What a charge is called."""
+    """The name of a charge."""
     return str(shown["charge"]["invoice_display_name"] or shown["billable_metric"]["name"])
 
 
 def filter_name(shown: Shown) -> str:
-    """What a filter of a charge is called: by its values; usage that no filter takes is other usage."""
+    """The name of a charge's filter, made of its values; usage that no filter takes is other usage."""
     if shown["invoice_display_name"]:
         return str(shown["invoice_display_name"])
     values = shown["values"] or {}

@@ -41,7 +41,7 @@ _TEXTS = ("name", "code")
 _LIMITS = ("paid_top_up_min_amount_cents", "paid_top_up_max_amount_cents")
 _RULE_NUMBERS = ("threshold_credits", "paid_credits", "granted_credits", "target_ongoing_balance")
 _RULE_SWITCHES = ("grants_target_top_up", "invoice_requires_successful_payment", "ignore_paid_top_up_limits")
-# What the API calls otherwise than the field.
+# Fields for which the API has another name.
 _NAMES = {"customer": ""}
 # So many credits are an example of a rate.
 _EXAMPLE = 100
@@ -68,7 +68,7 @@ def named(visit: Visit, customer: Customer | None) -> dict[str, Any]:
 
 
 def worth(rate: str, currency: str) -> str:
-    """What credits are worth, in words; nothing while the rate is no price."""
+    """The worth of credits in words; nothing while the rate is no price."""
     cents = worth_of(rate, currency, _EXAMPLE) if currency in CURRENCIES else None
     if cents is None:
         return ""
@@ -163,7 +163,7 @@ _METHODS = {"fixed": "The same credits each time", "target": "Up to a target bal
 
 
 def _create(visit: Visit, form: Form, body: Mapping[str, Any]) -> Wallet:
-    """What `POST /wallets` does, under an id that a second click has as well."""
+    """The answer of `POST /wallets`, under an id that a second click has as well."""
     organization, mark = visit.organization.ref, forms.request_id(visit)
     visit.api.check_may_change()
     wallet_id = WalletId(derived_id("wallet", organization.id, mark)) if mark else None
@@ -173,7 +173,7 @@ def _create(visit: Visit, form: Form, body: Mapping[str, Any]) -> Wallet:
 
 
 def _first(form: Form, customer: Customer) -> dict[str, Any]:
-    """What only a new wallet has: its rate, currency and first credits."""
+    """Fields of a new wallet alone: its rate, currency and first credits."""
     return {
         "external_customer_id": customer.external_id,
         "rate_amount": form.value("rate_amount"),
@@ -188,7 +188,7 @@ def _first(form: Form, customer: Customer) -> dict[str, Any]:
 
 
 def _body(visit: Visit, form: Form, currency: str, before: Mapping[str, Any] | None) -> dict[str, Any]:
-    """What new and present wallets have. `before`: the wallet that is changed, whose instants stay where nobody touched
+    """Fields of new and present wallets. `before`: the wallet that is changed, whose instants stay where nobody touched
     them: the fields show minutes."""
     zone = visit.organization.timezone
     body: dict[str, Any] = {name: form.value(name) or None for name in _TEXTS}

@@ -52,7 +52,7 @@ def _group(value: Any) -> dict[str, Any] | None:
     try:
         filters = groups.filters_of(value)
         _filters([{"key": each.key, "values": list(each.values)} for each in filters])
-    except (Invalid, PydanticCustomError) as error:  # What is wrong as filters is wrong as a group.
+    except (Invalid, PydanticCustomError) as error:  # Wrong filters are a wrong group.
         raise schema.refuse(ErrorCode.VALUE_IS_INVALID) from error
     values = [
         v if isinstance(v, str) else {name: v[name] for name in ("name", "key", "values")} for v in value["values"]

@@ -27,7 +27,7 @@ from chalicelib.platform.unit import Write
 # The metrics, as other rooms read them: by id, by code, by pages.
 CATALOG: Catalog[Metric] = METRICS
 
-# What decides a metric's units: fixed once a live plan uses it. Source: rules/catalog 2.
+# Fields that decide a metric's units: fixed once a live plan uses it. Source: rules/catalog 2.
 FIXED_WHEN_USED = frozenset(
     {
         "code",

@@ -30,7 +30,7 @@ CATALOG: Catalog[Coupon] = COUPONS
 EXPIRE = agenda.kind("expire_coupon", rank=4)
 END_APPLICATIONS = agenda.kind("end_applied_coupons", rank=5)
 
-# What an application relies on: fixed once the coupon was applied. Source: rules/catalog 2.
+# Fields that an application relies on: fixed once the coupon was applied. Source: rules/catalog 2.
 FIXED_WHEN_APPLIED = frozenset(
     {
         "code",

@@ -45,7 +45,8 @@ class CustomerFigures:
 
 @dataclass(frozen=True, slots=True)
 class CustomerHead:
-    """What pages show of a customer wherever they name it. `figures`: None where they were not kept from the beginning."""
+    """Head of a customer, as pages show it wherever they name one. `figures`: None where they were not kept from the
+    beginning."""
 
     customer: Customer
     state: BillingState

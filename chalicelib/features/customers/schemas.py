@@ -77,7 +77,7 @@ class CustomerInput(AddressInput):
 
 
 def metadata_findings(entries: Sequence[Mapping[str, Any]]) -> dict[str, list[str]]:
-    """What is wrong with pairs that replace all others, by the number of the pair and its field: `metadata.2.key`."""
+    """Findings of pairs that replace all others, by the number of the pair and its field: `metadata.2.key`."""
     found: dict[str, list[str]] = {}
     for number, entry in enumerate(entries):
         taken = {str(each.get("key")) for each in entries[:number]}

@@ -88,7 +88,7 @@ def key_of(organization_id: OrganizationId, customer_id: CustomerId) -> Key:
 
 
 def heads(organization_id: OrganizationId, ids: Sequence[CustomerId]) -> dict[CustomerId, CustomerHead]:
-    """What pages show of each of these customers, deleted or not; of 25 in one request."""
+    """Heads of these customers, deleted or not, as pages show them; 25 in one request."""
     return store.heads(organization_id, ids)
 
 

@@ -32,7 +32,7 @@ class Fit:
 
 
 def table(shown: Table) -> Fit:
-    """How the columns of a table fit: as they are wanted, or as wide as their texts, or with smaller text."""
+    """Widths of a table's columns: as they are wanted, or as wide as their texts, or with smaller text."""
     needed = [_column(shown, place) for place in range(len(shown.widths))]
     room = _PAGE_WIDTH - _TITLE_LEAST
     wanted = [max(width, need) for width, need in zip(shown.widths, needed, strict=True)]
@@ -71,7 +71,7 @@ def _widest(texts: Iterable[str], size: float) -> float:
 
 
 def width(text: str, size: float) -> float:
-    """How wide a text is at the most."""
+    """Upper bound of the width of a text."""
     return sum(map(_letter, text)) * size
 
 

@@ -104,7 +104,7 @@ def _tables(invoice: Mapping[str, Any], look: Look, show: Formats, wallet: str |
 
 
 def _coupons(invoice: Mapping[str, Any], tables: Sequence[Sequence[Mapping[str, Any]]]) -> list[int]:
-    """What coupons take off each table's fees before tax, in minor units, which add up to all that they take off."""
+    """Discounts of coupons on each table's fees before tax, in minor units, which add up to all of their discount."""
     if not _is_before_taxes(invoice):
         return [0 for _ in tables]
     exact = [total(Decimal(fee["precise_coupons_amount_cents"]) for fee in fees) for fees in tables]

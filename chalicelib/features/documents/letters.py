@@ -35,9 +35,9 @@ SCRIPTS: Mapping[str, tuple[tuple[int, int], ...]] = {
     "tc": ((0x2E80, 0x312F), (0x31A0, 0x9FFF), (0xF900, 0xFAFF), (0xFE10, 0xFE4F), (0xFF00, 0xFFEF)),
     "kr": ((0x1100, 0x11FF), (0x3130, 0x318F), (0xA960, 0xA97F), (0xAC00, 0xD7FF)),
 }
-# Of these there is a second weight, for documents in their language.
+# Fonts with a second weight, for documents in their language.
 _BOLD = frozenset({"tc"})
-# What the system may have of all else; the last resort is a box.
+# Fonts that the system may have for all else; the last resort is a box.
 _SYSTEM = '"Droid Sans Fallback", "DejaVu Sans", sans-serif'
 
 _ISOLATE, _END = "\N{FIRST STRONG ISOLATE}", "\N{POP DIRECTIONAL ISOLATE}"

@@ -20,7 +20,7 @@ from chalicelib.platform.ids import FeeId, OrganizationId, SubscriptionId
 from chalicelib.platform.retry import retrying
 from chalicelib.platform.unit import Unit, Write
 
-# What is remembered of the last change to a status.
+# Instants of the last change to each status.
 _SINCE = {"succeeded": "succeeded_at", "failed": "failed_at", "refunded": "refunded_at"}
 # Number of latest invoices whose fees a read waits for: a client just made no older ones.
 _LATEST = 25

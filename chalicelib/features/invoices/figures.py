@@ -35,8 +35,8 @@ class Sum:
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """What is outstanding, overdue, drafted, and was paid in one month, by currency. `numbers`: of invoices by quick filter:
-    all, draft, outstanding, overdue, succeeded, failed, voided."""
+    """Sums that are outstanding, overdue, drafted, and were paid in one month, by currency. `numbers`: of invoices
+    by quick filter: all, draft, outstanding, overdue, succeeded, failed, voided."""
 
     outstanding: Mapping[str, Sum]
     overdue: Mapping[str, Sum]
@@ -85,7 +85,7 @@ def dated(new: Invoice, old: Invoice | None, timezone: str, *, now: datetime) ->
 
 
 def totals(invoice: Invoice) -> dict[str, int]:
-    """What an invoice adds to the figures of the list."""
+    """Additions of one invoice to the figures of the list."""
     if invoice.status == "draft":
         return _one("draft", invoice.currency, invoice.total_amount_cents)
     if invoice.status != "finalized":

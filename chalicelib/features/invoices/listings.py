@@ -14,7 +14,7 @@ from chalicelib.platform import counters, listing, parameters
 from chalicelib.platform.http import Call
 from chalicelib.platform.ids import CustomerId, OrganizationId, key
 
-# What an invoice was settled by, and the field that tells how much of it.
+# Means by which an invoice was settled, and the field that tells how much of it.
 _SETTLED_BY = {"payment": "total_paid_amount_cents", "credit_note": "offset_amount_cents"}
 
 

@@ -223,7 +223,7 @@ def _figures_moved(organization_id: OrganizationId, old: Invoice | None, new: In
 
 
 def _figures(invoice: Invoice) -> dict[str, int]:
-    """What a visible invoice adds to its customer's customer_figures."""
+    """Additions of a visible invoice to its customer's figures."""
     if not invoice.visible:
         return {}
     if invoice.status != "finalized":

@@ -113,7 +113,7 @@ def close(task: Task, now: datetime) -> None:
     organization_id, customer_id = task.organization.id, CustomerId(task.subject)
     tasks = finalize_all(task.organization, customer_id, now=now)
     if tasks or customers.items_of(organization_id, customer_id).state.due_at is not None:
-        # What is still to be billed may use them: look again.
+        # Open billing may use them: look again.
         Unit(agenda.move(task, now + limits.CLOSED_CUSTOMER_AGAIN, now=now)).commit()
         agenda.push([each for each in tasks if not each.in_clock])
         return

@@ -112,7 +112,7 @@ def carry_out(issue: Issue, *, now: datetime) -> None:
     """
     context, invoice = issue.context, issue.invoice
     ref = context.organization.ref
-    # What several changes call for alike is one task.
+    # Several changes that call for the same task make one.
     tasks = list({task.key: task for task in (*_announcements(issue, now=now), *issue.tasks)}.values())
     if invoice is not None:
         invoice_store.write_fees(ref.id, invoice.id, invoice.build, issue.fees)

@@ -35,7 +35,7 @@ from chalicelib.platform.retry import retrying
 
 
 def findings(fee: Mapping[str, Any]) -> Mapping[str, Any]:
-    """What is wrong with one fee of a request, by field. A request says of all its fees together what is wrong."""
+    """Findings of one fee of a request, by field. An answer names those of all its fees together."""
     try:
         schema.parse(FeeInput, fee)
     except Invalid as error:

@@ -20,7 +20,7 @@ def _bounded(email: str) -> str:
 
 
 class EmailInput(schema.Request):
-    """What names a user."""
+    """The e-mail that names a user."""
 
     email: Annotated[_EmailText, AfterValidator(_bounded), schema.FILLED]
 

@@ -1,4 +1,4 @@
-"""Who is signed in, who belongs to which organization, and removing a member."""
+"""Sessions and memberships of users, and removing a member."""
 
 import contextlib
 import re

@@ -91,7 +91,7 @@ class UserItems(NamedTuple):
 
 
 class SignedInItems(NamedTuple):
-    """What a request's session leads to, as far as it is there."""
+    """Items that a request's session leads to, as far as they are there."""
 
     account: Account | None
     session: Session | None

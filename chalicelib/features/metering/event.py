@@ -10,7 +10,7 @@ from chalicelib import limits
 from chalicelib.platform.ids import OrganizationId, derived_id
 from chalicelib.platform.json import to_json
 
-# What is known of a request besides its events, as short as a log can hold it.
+# Characters of the name of a client, as short as a log can hold it.
 _CLIENT_MAX = 150
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

@@ -84,7 +84,7 @@ def _timed(organization_id: OrganizationId, day: str, shard: str) -> Stream:
 
 # The items of a batch may lie on several days.
 BY_RECEPTION = Order("reception", 0, _received, lambda item, each: (_batch(item["sk"]), each.place, item["sk"]))
-# Of one instant the last received comes first.
+# The last received of one instant comes first.
 BY_TIME = Order("time", 1, _timed, lambda item, each: (each.timestamp_ms, _batch(item["sk"]), each.place, item["sk"]))
 
 

@@ -47,7 +47,7 @@ def read_all(records: Sequence[Mapping[str, Any]]) -> tuple[list[Message], list[
         except Exception:  # noqa: BLE001  an unreadable message goes back alone
             logger.exception("unreadable message", extra={"message_id": record.get("messageId")})
             unreadable.append(str(record["messageId"]))
-    messages.sort(key=lambda message: message.received_at)  # Of an event that was sent twice the first content stays.
+    messages.sort(key=lambda message: message.received_at)  # The first content of an event that was sent twice stays.
     return messages, unreadable
 
 

@@ -185,7 +185,7 @@ def _commit(
     them."""
     table = usage_once
     put = {"TableName": table.name, "ConditionExpression": "attribute_not_exists(pk)"}
-    is_old = False  # What was read of rows before writing.
+    is_old = False  # Whether rows changed after they were read: then they are read consistently.
     is_sent_twice = False
     unsure: list[PreparedEvent] = []  # Sent, and not answered.
     for attempt in range(_ATTEMPTS):

@@ -17,7 +17,7 @@ from chalicelib.platform.unit import Unit
 
 
 class NameInput(schema.Request):
-    """What a key is called."""
+    """The name of a key."""
 
     name: schema.Name
 

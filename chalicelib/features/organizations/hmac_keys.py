@@ -35,7 +35,7 @@ class HmacKeyRow(Row):
     encrypted = BinaryAttribute(legacy_encoding=False)
 
 
-# What this process has read: organization -> (the key, when). Decrypting asks KMS, which costs as much as a delivery.
+# Keys that this process has read: organization -> (the key, when). Decrypting asks KMS, which costs as much as a delivery.
 _known: dict[str, tuple[str, float]] = {}
 
 

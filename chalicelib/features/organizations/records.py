@@ -36,7 +36,7 @@ class Organization(BaseModel):
     sandbox: bool
     created_at: datetime
     updated_at: datetime
-    hmac_key: str | None = None  # Of earlier versions only: `hmac_keys` takes it out.
+    hmac_key: str | None = None  # Earlier versions only: `hmac_keys` takes it out.
     email: str | None = None
     country: str | None = None
     default_currency: str = "USD"

@@ -38,7 +38,7 @@ def replace(
     extra = usage_actions(organization.id, old, new)
     tasks += following(organization, written, now=now)
     if cascade:
-        # What is passed on must not depend on when that happens: the plan may change again before.
+        # The values passed on must not depend on when that happens: the plan may change again before.
         extra += store.step_actions(organization.id, old, written)
         detail = {"plan_id": old.id, "version": written.version}
         tasks.append(agenda.task(CASCADE, organization, f"{old.id}#{written.version}", now, detail))

@@ -22,7 +22,7 @@ from chalicelib.platform.unit import Write
 # The plans, children too, as other rooms read them: by id, by code, by pages.
 CATALOG: Catalog[Plan] = PLANS
 
-# What decides periods and the kind of amounts: fixed once a subscription has taken the plan. Source: rules/catalog 2.
+# Fields that decide periods and the kind of amounts: fixed once a subscription has taken the plan. Source: rules/catalog 2.
 FIXED_WHEN_TAKEN = frozenset(
     {
         "code",

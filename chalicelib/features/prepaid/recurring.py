@@ -41,7 +41,7 @@ def refresh(task: Task, now: datetime) -> None:
         for wallet in wallet_reading.usable(items, now):
             if wallet.id in usage and wallet.id not in seen and not is_new:
                 seen.add(wallet.id)
-                # What changes one wallet may change what others have to pay.
+                # A change of one wallet may change the share of the others.
                 is_new = _look(own, items, wallet, usage[wallet.id], now=now)
     agenda.done(task).alone()
 

@@ -45,7 +45,7 @@ def settle(task: Task, now: datetime) -> None:
     else:
         tasks = wallet_writing.tasks(organization, change, now=now)
         actions = wallet_writing.writes(organization, change, now=now)
-        # Who voids the invoice, or sets its status back, at this instant makes the task run again.
+        # A void of the invoice, or another status, at this instant makes the task run again.
         Unit(
             actions,
             invoices.check_action(organization.id, invoice),

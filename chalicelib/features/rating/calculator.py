@@ -18,7 +18,7 @@ from chalicelib.domain.errors import Invalid
 from chalicelib.domain.money import CONTEXT
 from chalicelib.platform import schema
 
-_EVENTS_MAX = 10_000  # Of which each is priced by itself, where their bounds say so.
+_EVENTS_MAX = 10_000  # Each is priced by itself, where their bounds say so.
 _PLACES = Decimal("1E-15")
 Kind = Literal["units", "tier", "free", "packages", "rate", "fixed", "bounds"]
 

@@ -77,7 +77,7 @@ def days_later(now: datetime, days: int, timezone: str) -> datetime:
 
 
 def invoices_made(organization: OrganizationRef, state: TestClock) -> dict[str, int]:
-    """How many more final invoices and drafts there are than when the clock began to move."""
+    """Number of final invoices and drafts made since the clock began to move."""
     if state.invoices_before is None:
         return {}
     before = state.invoices_before
@@ -85,7 +85,7 @@ def invoices_made(organization: OrganizationRef, state: TestClock) -> dict[str, 
 
 
 def invoices(organization: OrganizationRef) -> dict[str, int]:
-    """How many final invoices and drafts there are."""
+    """Numbers of final invoices and of drafts."""
     found = reading.totals(organization.id)
     return {status: found.get(f"status={status}", 0) for status in ("finalized", "draft")}
 

@@ -15,9 +15,9 @@ from chalicelib.platform.busy import is_busy
 from chalicelib.platform.clock import OrganizationRef
 from chalicelib.platform.dynamodb import ConditionFailed
 
-# How often a failing task is tried again while the clock stands at its instant, before it is parked.
+# Tries of a failing task while the clock stands at its instant, before it is parked.
 _TRIES_AT_ONCE = 3
-# How often the same task may stand there again after it ran: parallel requests may write it anew, an endless instant
+# Times that the same task may stand there again after it ran: parallel requests may write it anew, an endless instant
 # always.
 _REPEATS_MAX = 100
 _POLL_SECONDS = 0.05

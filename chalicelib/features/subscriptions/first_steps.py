@@ -1,4 +1,4 @@
-"""What an organization has of the first things that billing needs: for the list of first steps, at few requests."""
+"""Existence of the first things that billing needs: for an organization's list of first steps, at few requests."""
 
 from dataclasses import dataclass
 

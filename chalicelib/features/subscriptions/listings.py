@@ -39,7 +39,7 @@ def page(call: Call, external_customer_id: str | None = None) -> tuple[list[Subs
     if external_customer_id is not None:
         chosen.one_of("external_customer_id", [external_customer_id])
         customer = customers.find_live(organization_id, external_customer_id)
-        if customer is not None and external_id is None:  # Of one that was deleted, the whole list tells.
+        if customer is not None and external_id is None:  # The whole list tells of one that was deleted.
             pk = customer_pk(organization_id, customer.id)
             place = {"pk": pk, "index": None, "begins": SubscriptionRow.begins}
         plain = False

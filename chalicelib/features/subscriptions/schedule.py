@@ -123,7 +123,7 @@ def next_invoice_at(subscription: Subscription, plan: Plan, *, zone: ZoneInfo) -
     return min((at for at, step in steps if step in invoiced), default=None)
 
 
-# How many days ahead the end of a subscription is announced. Source: rules/billing-periods 5.
+# Days by which the end of a subscription is announced ahead. Source: rules/billing-periods 5.
 _ALERT_DAYS = (45, 15)
 
 
@@ -139,7 +139,7 @@ def last_day(subscription: Subscription, zone: ZoneInfo) -> date:
     """The last local day whose billing is done: that of the start, or of the last run."""
     assert subscription.started_at is not None
     started_on = periods.local_date(subscription.started_at, zone)
-    # What lies before the creation of a subscription that started in the past was never billed and never will be.
+    # Time before the creation of a subscription that started in the past was never billed and never will be.
     created_on = periods.local_date(max(subscription.created_at, subscription.started_at), zone)
     return max(day for day in (started_on, created_on, subscription.billed_on) if day is not None)
 

@@ -107,7 +107,7 @@ def blank(change: Change, request: schemas.SubscriptionInput, plan: Plan) -> Sub
     )
     if future:
         return subscription
-    # What an earlier one with this external id was invoiced for is not billed again. Source: rules/billing-periods 5.
+    # Usage on invoices of an earlier one with this external id is not billed again. Source: rules/billing-periods 5.
     ended_at = max((s.terminated_at for s in before if _was_billed_to_its_end(s) and s.terminated_at), default=None)
     started_at = subscription_at
     if ended_at is not None and ended_at >= subscription_at:

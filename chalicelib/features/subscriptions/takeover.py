@@ -26,7 +26,7 @@ def find(
     if ended_at is None:
         return None
     second = ended_at.replace(microsecond=0)
-    # What the customer has had since then goes on.
+    # The stream that the customer has had since then goes on.
     known = (each.takeover for each in own if each.takeover is not None and each.takeover.ended_at == second)
     return next(known, None) or Takeover(ended_at=second, taken_at=stamp(real_now))
 

@@ -115,6 +115,6 @@ def _moved_start(change: Change, pending: Subscription, plan: Plan, subscription
     on, today = (periods.local_date(instant, change.zone) for instant in (at, change.now))
     if on > today:
         return moved
-    # What lies before today was never billed and never will be, as if it had been created today.
+    # Time before today was never billed and never will be, as if it had been created today.
     moved = moved.model_copy(update={"billed_on": today if on < today else None})
     return started(moved, plan, started_at=at, now=change.now, zone=change.zone)

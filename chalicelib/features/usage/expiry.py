@@ -57,7 +57,7 @@ def settle(organization_id: OrganizationId, subscription: str, end: datetime) ->
     for day, row in day_rows.read(pk, first, last).current().items():
         if day not in hours:
             continue
-        # Of a day that was settled before, most hours have an expiry by now.
+        # Most hours of a day that was settled before have an expiry by now.
         own = reading.rows(pk, f"h#{day}T00", layout.after(f"h#{day}T23")) if "hours_until" in row else hours[day]
         if _holds(row, own) and _seal(row, day):
             usage.write(usage.put({"pk": pk, "sk": layout.SETTLED}))

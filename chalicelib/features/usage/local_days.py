@@ -115,7 +115,7 @@ class _Days:
         return days.markers, {day: codes for day, codes in current.items() if self._covers(codes)}
 
     def _kept(self, markers: Mapping[str, Mapping[str, int]]) -> tuple[dict[str, Codes], set[str]]:
-        """What readers kept of days, by sort key; and the keys of what is right but does not cover what is asked for."""
+        """Day rows that readers kept, by sort key; and the keys of those that are right but do not cover the question."""
         own = [span for span in self._spans if not _is_utc_day(span)]
         if not own:
             return {}, set()

@@ -27,7 +27,7 @@ _HOUR, _DAY = timedelta(hours=1), timedelta(days=1)
 COMPACT_AFTER = timedelta(hours=1)
 # A day row stays below DynamoDB's 400 KB; a day with more than this is read by its hours.
 _TEXT_BYTES_MAX = 350_000
-# Of an hour with more codes, each up to 200 bytes, no part is kept: the markers read stand beside the text.
+# An hour with more codes, each up to 200 bytes, keeps no part: the markers read stand beside the text.
 _CODES_SEEN_MAX = 200
 
 # By hour and code, as they stand in keys.

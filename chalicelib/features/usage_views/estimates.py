@@ -72,7 +72,7 @@ def _check(metric: Metric, event: Event) -> None:
 def _shown(context: EventContext, charge: Charge, event: Reading, *, now: datetime) -> dict[str, Any]:
     metric = next(metric for one, metric in context.charges if one.id == charge.id)
     part = event_usage.target_of(context.period, charge, metric, event)
-    if part is None:  # What the charge does not see costs nothing.
+    if part is None:  # An event that the charge does not see costs nothing.
         nothing = Priced(Decimal(0), Decimal(0), {})
         used = Used(charge, metric, None, (), Decimal(0), Decimal(0), 1, nothing)
     else:

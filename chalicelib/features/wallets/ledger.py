@@ -47,7 +47,7 @@ class EntryInput:
     metadata: tuple[Pair, ...] = ()
     invoice_requires_successful_payment: bool = False
     source: Source = "manual"
-    # Of a request that may come twice: the ids of its transactions are derived from it.
+    # A request may come twice: the ids of its transactions are derived from it.
     mark: str = ""
 
 

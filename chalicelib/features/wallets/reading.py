@@ -45,7 +45,7 @@ def usable(items: CustomerItems, now: datetime) -> list[Wallet]:
 
 
 def total_balance(items: CustomerItems, currency: str, now: datetime) -> Balance:
-    """What a customer's usable wallets of a currency have together."""
+    """Balance of a customer's usable wallets of a currency together."""
     held = [wallet for wallet in usable(items, now) if wallet.currency == currency]
     return Balance(
         sum(wallet.balance_cents for wallet in held), sum((wallet.balance_credits for wallet in held), Decimal(0))

@@ -32,7 +32,7 @@ class Outcome(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far a work is. `done`: the number of objects that have an outcome, failures among them."""
+    """Progress of a work. `done`: the number of objects that have an outcome, failures among them."""
 
     work: Work
     done: int

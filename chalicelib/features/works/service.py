@@ -25,5 +25,5 @@ def note(organization_id: OrganizationId, work: Work, outcome: Outcome) -> None:
 
 
 def find(organization_id: OrganizationId, work_id: str) -> Progress | None:
-    """How far a work is; None where there is none, or none any more."""
+    """Progress of a work; None where there is none, or none any more."""
     return store.progress(organization_id, work_id)

@@ -21,7 +21,7 @@ import orjson
 from infra.local.keeping.errors import Unreadable
 
 FORMAT = 1
-# What a power failure may cost at most, where answers do not wait for the medium.
+# Seconds of writes that a power failure may cost at most, where answers do not wait for the medium.
 SYNC_SECONDS = 1.0
 
 _SCHEMA = """
@@ -142,7 +142,7 @@ class Disk:
         try:
             self.write()
         except sqlite3.Error as error:
-            # What could not be written stays remembered and is tried again with the next change: until then nobody is answered.
+            # A failed write stays remembered and is tried again with the next change: until then nobody is answered.
             turn.set_exception(error)
             turn.exception()
         else:
@@ -244,7 +244,7 @@ def _to_medium(file: int) -> None:
     try:
         getattr(os, "fdatasync", os.fsync)(file)
     except OSError as error:
-        # What the medium has is not known any more, and asking again might say that all is well.
+        # The state of the medium is not known any more, and asking again might say that all is well.
         print(f"The medium takes nothing: {error}", file=sys.stderr, flush=True)
         os._exit(5)
 

@@ -16,7 +16,7 @@ from infra.local.keeping.state import State
 
 NAME = "sqs"
 
-# What changes of a message after it was sent; the rest, which may be large, is written once.
+# Fields of a message that change after it was sent; the rest, which may be large, is written once.
 _DELIVERY = ("receive_count", "first_receive_at", "visible_at")
 
 Action = Callable[[dict[str, Any], str], Any]

@@ -9,7 +9,7 @@ from infra.local.keeping.state import State
 
 NAME = "s3"
 
-# What ministack keeps of an object beside its content.
+# Fields that ministack keeps of an object beside its content.
 _DESCRIBED = [
     "content_type",
     "content_encoding",

@@ -148,7 +148,7 @@ class FilterBuilder:
         properties, wrong = checked_usage_properties(self._model, request.properties)
         if not request.properties and self._model != ChargeModel.DYNAMIC:
             wrong = {"properties": [ErrorCode.VALUE_IS_MANDATORY]}
-        # What the metric does not list any more may stay, but not come.
+        # Values that the metric does not list any more may stay, but not come.
         same = old is not None and canonical(old.values) == canonical(request.values)
         if not (same and self._same_metric) and not self._dimensions.allow(request.values):
             wrong = merge(wrong, {"values": [ErrorCode.VALUE_IS_INVALID]})

@@ -19,7 +19,7 @@ from chalicelib.features.plans.schemas import ChargeInput
 from chalicelib.platform import schema
 from chalicelib.platform.ids import OrganizationId
 
-# What decides how a charge is computed: fixed once a subscription has taken the plan. Source: rules/catalog 2.
+# Fields that decide how a charge is computed: fixed once a subscription has taken the plan. Source: rules/catalog 2.
 FIXED_WHEN_TAKEN = (
     "charge_model",
     "pay_in_advance",

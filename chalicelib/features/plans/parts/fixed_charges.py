@@ -16,7 +16,7 @@ from chalicelib.features.plans.schemas import FixedChargeInput
 from chalicelib.platform import schema
 from chalicelib.platform.ids import OrganizationId
 
-# What decides how a fixed charge is computed: fixed once a subscription has taken the plan.
+# Fields that decide how a fixed charge is computed: fixed once a subscription has taken the plan.
 FIXED_WHEN_TAKEN = ("charge_model", "pay_in_advance", "prorated", "code", "add_on_id", "add_on_code")
 
 
