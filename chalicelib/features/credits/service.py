@@ -4,7 +4,7 @@ A further kind is one entry in each of these functions, and touches nothing of `
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from itertools import accumulate
 
@@ -12,17 +12,20 @@ from chalicelib import limits
 from chalicelib.domain.invoicing.coupons import Coupon
 from chalicelib.domain.invoicing.steps import Credits, Totals
 from chalicelib.domain.invoicing.wallets import Bucket
+from chalicelib.features.coupons import applying
 from chalicelib.features.credits import applied_coupons, open_notes, wallets
 from chalicelib.features.credits.applied_coupons import TakenCoupon, UsableCoupon
 from chalicelib.features.credits.credit import Credit, Taken
 from chalicelib.features.credits.open_notes import NoteChange, OpenNote, TakenNote
 from chalicelib.features.credits.wallets import TakenBalance, WalletBalance
 from chalicelib.features.customers.items import CustomerItems
-from chalicelib.features.invoices.parts import WalletPart
+from chalicelib.features.invoices.parts import CouponPart, CreditPart, WalletPart
 from chalicelib.features.invoices.records import Fee, Invoice
+from chalicelib.features.wallets import writing as wallet_writing
+from chalicelib.platform import agenda
 from chalicelib.platform.agenda import Task
 from chalicelib.platform.clock import OrganizationRef
-from chalicelib.platform.ids import OrganizationId
+from chalicelib.platform.ids import CustomerId, OrganizationId
 from chalicelib.platform.unit import Write
 
 # The places of an issue transaction whose maker adds nothing of its own.
@@ -104,9 +107,33 @@ def _written(coupons: Sequence[tuple[UsableCoupon, Coupon]], places: int) -> Ite
         yield replace(coupon, written=not coupon.for_ever or places >= 0), offer
 
 
-def payments(taken: Sequence[Taken]) -> tuple[WalletPart, ...]:
-    """The parts of an invoice that wallets pay, as the invoice keeps them."""
-    return tuple(each.payment for each in taken if isinstance(each, TakenBalance))
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """The parts of an invoice that its credits lower, by kind."""
+
+    credits: tuple[CreditPart, ...]
+    coupons: tuple[CouponPart, ...]
+    wallet_payments: tuple[WalletPart, ...]
+
+    @property
+    def fields(self) -> dict[str, object]:
+        """The parts as an invoice keeps them."""
+        return {each.name: getattr(self, each.name) for each in fields(self)}
+
+
+def parts(taken: Sequence[Taken]) -> Parts:
+    """The parts of an invoice that took these credits."""
+    return Parts(
+        credits=tuple(each.part for each in taken if isinstance(each.part, CreditPart)),
+        coupons=tuple(each.part for each in taken if isinstance(each.part, CouponPart)),
+        wallet_payments=tuple(each.payment for each in taken if isinstance(each, TakenBalance)),
+    )
+
+
+def end_all(organization: OrganizationRef, customer_id: CustomerId, *, now: datetime) -> list[Task]:
+    """End the credits of a deleted customer; the tasks that end what cannot end at once. Idempotent."""
+    applying.end_all_of(organization.id, customer_id, now=now)
+    return [agenda.task(wallet_writing.CLOSE, organization, customer_id, now)]
 
 
 def actions(organization_id: OrganizationId, taken: Sequence[Taken], notes: Sequence[NoteChange]) -> list[Write]:

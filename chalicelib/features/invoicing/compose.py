@@ -23,13 +23,14 @@ from chalicelib.domain.invoicing.taxes import fee_taxes
 from chalicelib.domain.money import to_decimal
 from chalicelib.features.credits.wallets import bucket_of
 from chalicelib.features.customers.store import CUSTOMERS
+from chalicelib.features.invoices import amounts
 from chalicelib.features.invoices.parts import AppliedTaxPart, DaysPart, PeriodPart
 from chalicelib.features.invoices.records import Fee, Invoice, InvoiceType
 from chalicelib.features.rating.billing_context import BillingContext
 from chalicelib.features.rating.line_items import InvoicedSubscription
 from chalicelib.features.subscriptions.lifecycle import Outcome
 from chalicelib.features.subscriptions.records import FixedPaid
-from chalicelib.platform.ids import InvoiceId, derived_id, new_id
+from chalicelib.platform.ids import InvoiceId, new_id
 
 
 def period_part(outcome: Outcome, line: BillingLine, *, kept_metric_ids: Sequence[str] = ()) -> PeriodPart:
@@ -175,7 +176,7 @@ def _unissued(
         periods=(),
         build=new_id(),
         customer_search=CUSTOMERS.search(context.customer),
-        **amounts(sums_of(fees), invoice_id),
+        **amounts.of(sums_of(fees), invoice_id),
     )
 
 
@@ -215,22 +216,3 @@ def _with_share(fee: Fee, share_cents: Fraction) -> Fee:
 def taxed(fee: Fee) -> TaxedFee:
     """A fee as the computation of totals sees it."""
     return TaxedFee(fee.amount_cents, tuple(part.tax for part in fee.applied_taxes), bucket_of(fee))
-
-
-def amounts(sums: Totals, invoice_id: InvoiceId) -> dict[str, object]:
-    """Totals as an invoice keeps them."""
-    return {
-        "fees_amount_cents": sums.fees_amount_cents,
-        "coupons_amount_cents": sums.coupons_amount_cents,
-        "taxes_amount_cents": sums.taxes.amount_cents,
-        "taxes_rate": format(sums.taxes.rate.normalize(), "f"),
-        "sub_total_excluding_taxes_amount_cents": sums.sub_total_excluding_taxes_amount_cents,
-        "sub_total_including_taxes_amount_cents": sums.sub_total_including_taxes_amount_cents,
-        "credit_notes_amount_cents": sums.credit_notes_amount_cents,
-        "prepaid_credit_amount_cents": sums.prepaid_credit_amount_cents,
-        "total_amount_cents": sums.total_amount_cents,
-        "applied_taxes": tuple(
-            AppliedTaxPart.of(each, derived_id(invoice_id, "tax", each.tax.id or each.tax.code))
-            for each in sums.taxes.applied
-        ),
-    }

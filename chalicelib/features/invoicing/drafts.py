@@ -7,8 +7,8 @@ from chalicelib.domain import periods
 from chalicelib.domain.error_codes import ErrorCode, Resource
 from chalicelib.domain.errors import NotAllowed
 from chalicelib.features.customers import store as customer_store
+from chalicelib.features.invoices import amounts, store
 from chalicelib.features.invoices import service as invoices
-from chalicelib.features.invoices import store
 from chalicelib.features.invoices.records import Fee, Invoice
 from chalicelib.features.invoicing import compose
 from chalicelib.features.organizations import service as organizations
@@ -38,8 +38,8 @@ def recomputed(
     known = plans.by_ids(organization_id, [period.plan_id for period in old.periods])
     lines = [InvoicedSubscription(by_id[p.subscription_id], known[p.plan_id], p) for p in old.periods]
     found = line_items.fees_of(context, lines, invoice_id=old.id, now=old.created_at)
-    amounts = compose.amounts(compose.sums_of(found), old.id)
-    return context, old.model_copy(update={**amounts, "build": new_id(), "updated_at": now}), found
+    sums = compose.sums_of(found)
+    return context, old.model_copy(update={**amounts.of(sums, old.id), "build": new_id(), "updated_at": now}), found
 
 
 def refresh(organization_id: OrganizationId, draft: Invoice, *, now: datetime) -> Invoice:

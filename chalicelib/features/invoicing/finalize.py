@@ -9,7 +9,7 @@ from chalicelib.domain.error_codes import Resource
 from chalicelib.domain.errors import ChangedMeanwhile, NotFound
 from chalicelib.domain.invoicing import dates
 from chalicelib.domain.invoicing.steps import VERSION_NUMBERS
-from chalicelib.features.coupons import applying
+from chalicelib.features.credits import service as credits
 from chalicelib.features.customers import service as customers
 from chalicelib.features.invoices import service as invoices
 from chalicelib.features.invoices import store
@@ -17,7 +17,6 @@ from chalicelib.features.invoices.records import Invoice
 from chalicelib.features.invoicing import drafts, issue_transaction
 from chalicelib.features.invoicing.drafts import FINALIZE
 from chalicelib.features.rating.billing_context import BillingContext
-from chalicelib.features.wallets import writing as wallet_writing
 from chalicelib.platform import agenda
 from chalicelib.platform.agenda import Task
 from chalicelib.platform.clock import OrganizationRef
@@ -106,7 +105,7 @@ def finalize_all(
 
 
 def close(task: Task, now: datetime) -> None:
-    """End the coupons and wallets of a deleted customer, once it is billed; drafts that are left become final before.
+    """End the credits of a deleted customer, once it is billed; drafts that are left become final before.
 
     Source: rules/money 5, row 33.
     """
@@ -117,10 +116,9 @@ def close(task: Task, now: datetime) -> None:
         Unit(agenda.move(task, now + limits.CLOSED_CUSTOMER_AGAIN, now=now)).commit()
         agenda.push([each for each in tasks if not each.in_clock])
         return
-    applying.end_all_of(organization_id, customer_id, now=now)
-    end = agenda.task(wallet_writing.CLOSE, task.organization, task.subject, now)
-    Unit(agenda.done(task), agenda.put(end, now=now)).commit()
-    agenda.push([] if end.in_clock else [end])
+    ends = credits.end_all(task.organization, customer_id, now=now)
+    Unit(agenda.done(task), *(agenda.put(each, now=now) for each in ends)).commit()
+    agenda.push([each for each in ends if not each.in_clock])
 
 
 def _dates(context: BillingContext, draft: Invoice, on: date) -> dict[str, object]:

@@ -22,10 +22,9 @@ from chalicelib.features.credits.credit import Taken
 from chalicelib.features.credits.open_notes import NoteChange
 from chalicelib.features.customers import service as customers
 from chalicelib.features.customers.records import BillingState
-from chalicelib.features.invoices import figures, overdue
+from chalicelib.features.invoices import amounts, figures, overdue
 from chalicelib.features.invoices import service as invoices
 from chalicelib.features.invoices import store as invoice_store
-from chalicelib.features.invoices.parts import CouponPart, CreditPart
 from chalicelib.features.invoices.records import Fee, Invoice
 from chalicelib.features.invoicing import compose
 from chalicelib.features.invoicing.drafts import FINALIZE
@@ -86,10 +85,8 @@ def finalized(
             "status": "finalized",
             "number": number,
             "sequential_id": context.state.invoices + 1,
-            **compose.amounts(sums, draft.id),
-            "credits": tuple(each.part for each in taken if isinstance(each.part, CreditPart)),
-            "coupons": tuple(each.part for each in taken if isinstance(each.part, CouponPart)),
-            "wallet_payments": credits.payments(taken),
+            **amounts.of(sums, draft.id),
+            **credits.parts(taken).fields,
             "payment_status": "succeeded" if sums.total_amount_cents == 0 else "pending",
             "finalized_at": now,
             "updated_at": now,

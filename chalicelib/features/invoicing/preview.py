@@ -20,8 +20,8 @@ from chalicelib.features.credit_notes.records import CreditNote
 from chalicelib.features.credits import service as credits
 from chalicelib.features.customers import serializer as customer_serializer
 from chalicelib.features.events import service as events
-from chalicelib.features.invoices import serializer
-from chalicelib.features.invoices.parts import CouponPart, CreditPart
+from chalicelib.features.invoices import amounts, serializer
+from chalicelib.features.invoices.parts import CouponPart
 from chalicelib.features.invoices.records import Fee, Invoice
 from chalicelib.features.invoicing import compose, issue_transaction, run
 from chalicelib.features.invoicing.preview_account import Account, account_of, changed, chosen, with_new
@@ -141,7 +141,7 @@ def _with_coupons(found: _Found, tried: Sequence[CouponInput]) -> _Found:
     sums = compose.sums_of(found.plain_fees, replace(offered, coupons=(*offered.coupons, *extra)), mode)
     known = {coupon.id for coupon in offered.coupons}
     own = replace(sums, discounts=tuple(each for each in sums.discounts if each.coupon_id in known))
-    taken = offer.taken(invoice, own, now=found.at)
+    given = credits.parts(offer.taken(invoice, own, now=found.at))
     names = {each.code: each.name or each.code for each in tried}
     parts = [
         CouponPart(
@@ -157,10 +157,8 @@ def _with_coupons(found: _Found, tried: Sequence[CouponInput]) -> _Found:
         if each.coupon_id not in known
     ]
     update = {
-        **compose.amounts(sums, invoice.id),
-        "credits": tuple(each.part for each in taken if isinstance(each.part, CreditPart)),
-        "coupons": (*(each.part for each in taken if isinstance(each.part, CouponPart)), *parts),
-        "wallet_payments": credits.payments(taken),
+        **amounts.of(sums, invoice.id),
+        **replace(given, coupons=(*given.coupons, *parts)).fields,
     }
     fees = compose.discounted(found.plain_fees, sums, mode)
     return replace(found, invoice=invoice.model_copy(update=update), fees=fees)
