@@ -22,6 +22,7 @@ from tests.support.ledger import Ledger
 
 LONG = (Interval.SEMIANNUAL, Interval.YEARLY)
 PLANS = [(interval, monthly) for interval in Interval for monthly in (False, True) if interval in LONG or not monthly]
+WAYS = list(product(PLANS, BillingTime))
 # Years in which a zone left out a day, set its clocks back over midnight or moved by an odd step.
 ODD_YEARS = (
     ("Pacific/Apia", 2011),
@@ -54,7 +55,7 @@ def one_of_each(year: int) -> list[str]:
     """The zones whose clocks differ at any half-day from 31 August on for a year and a half; the first of those alike."""
     begin = datetime(year, 8, 30, tzinfo=UTC)
     found: dict[tuple[object, ...], str] = {}
-    for name in ZONES:
+    for name in share(ZONES):
         zone = ZoneInfo(name)
         found.setdefault(tuple((begin + n * DAY / 2).astimezone(zone).utcoffset() for n in range(2 * 400)), name)
     return list(found.values())
@@ -115,5 +116,7 @@ CASES = [*((name, 2023) for name in share(one_of_each(2023))), *ODD_YEARS]
 
 @pytest.mark.parametrize(("name", "year"), CASES, ids=[f"{name} {year}" for name, year in CASES])
 def test_open_usage_is_the_range_that_is_billed_later(name, year):
-    for (interval, monthly), billing_time in product(PLANS, BillingTime):
+    # Fewer examples are other ones in each case.
+    turn = CASES.index((name, year)) % len(WAYS)
+    for (interval, monthly), billing_time in share([*WAYS[turn:], *WAYS[:turn]]):
         assert_shown_as_billed(ZoneInfo(name), year, interval, billing_time.value, monthly)
