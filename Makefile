@@ -47,6 +47,9 @@ fmt: setup ## Format
 rooms: setup ## Draw the picture of the rooms in docs/architecture.md anew
 	$(PY) -m scripts.rooms
 
+routes: setup ## Write the table of the API's routes, chalicelib/api/routes.py, anew
+	$(PY) -m scripts.routes
+
 pictures: ## Draw the pictures of documents and of the console in docs/ anew
 	@infra/setup.sh pictures
 	@infra/setup.sh test
@@ -81,4 +84,4 @@ export-events: setup ## Raw events of days as files in the bucket (ORGANIZATION=
 	$(PY) -m scripts.export_events
 
 .PHONY: help setup setup-test run reset demo test test-domain lint types check fmt bench package deploy tasks dead-letters
-.PHONY: setup-bench rooms pictures audit rebuild export-events reset-link
+.PHONY: setup-bench rooms routes pictures audit rebuild export-events reset-link

@@ -1,8 +1,11 @@
-"""`/events`."""
+"""`/events`.
+
+Nearly all requests bring events: what reads them back is imported at the first request that asks.
+"""
 
 from typing import Any
 
-from chalicelib.features.events import debugger, listings, schemas, service
+from chalicelib.features.events import schemas, service
 from chalicelib.features.metering.event import Source
 from chalicelib.platform.http import Call, Routes
 
@@ -27,6 +30,8 @@ def create_batch(call: Call) -> dict[str, Any]:
 @routes.get("/events")
 def index(call: Call) -> dict[str, Any]:
     """One page, newest first."""
+    from chalicelib.features.events import listings
+
     shown, meta = listings.page(call)
     return {"events": shown, "meta": meta}
 
@@ -34,13 +39,17 @@ def index(call: Call) -> dict[str, Any]:
 @routes.get("/events/{transaction_id}")
 def show(call: Call) -> dict[str, Any]:
     """One event by its transaction id."""
-    item = service.find(call.organization, call.path["transaction_id"], call.one("external_subscription_id"))
-    return {"event": service.show_items(call.organization.id, [item])[0]}
+    from chalicelib.features.events import lookup
+
+    item = lookup.find(call.organization, call.path["transaction_id"], call.one("external_subscription_id"))
+    return {"event": lookup.show_items(call.organization.id, [item])[0]}
 
 
 @routes.get("/event_logs")
 def logs(call: Call) -> dict[str, Any]:
     """Page of the events received lately, the newest first, with their faults."""
+    from chalicelib.features.events import debugger
+
     shown, meta = debugger.page(call)
     return {"event_logs": shown, "meta": meta}
 

@@ -12,7 +12,7 @@ from chalicelib.platform.http import Answer, Call, Routes
 from chalicelib.platform.schema import parse
 
 routes = Routes(__name__)
-admin = Routes(f"{__name__}.admin", prefix="/admin")
+admin = Routes(__name__, prefix="/admin")
 
 
 @admin.post("/organizations", key="admin")

@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import subprocess
 import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -25,9 +24,9 @@ def main() -> int:
         print(compared.section)
         return 0 if all(row.kept for row in compared.rows) else 1
     with _emulator():
-        from scripts.bench import billing, documents, metering, money, tables
+        from scripts.bench import billing, documents, metering, money, start, tables
 
-        counted = [*billing.requests(), *money.rows(), *metering.costs(), *billing.reading(), _import_ratio()]
+        counted = [*billing.requests(), *money.rows(), *metering.costs(), *billing.reading(), *start.rows()]
         counted += [*documents.rows(), money.numbers(_DRAFTS)]
         timed, profile = metering.speed()
     with _emulator():
@@ -81,24 +80,6 @@ def _emulator() -> Iterator[None]:
         yield
     finally:
         emulator.stop()
-
-
-def _import_ratio() -> object:
-    """The cold import of app.py against that of the libraries alone, several of each, in turn."""
-    from scripts.bench.tables import Row
-
-    # `import pydantic` by itself loads nothing: its parts come when they are named.
-    libraries = "import boto3, chalice; from pydantic import BaseModel; from aws_lambda_powertools import Logger"
-    code = "import time; t = time.process_time(); {}; print(time.process_time() - t)"
-    # As in the package, which ships compiled files.
-    subprocess.run([sys.executable, "-m", "compileall", "-q", "chalicelib", "app.py"], check=True)
-    times: dict[str, list[float]] = {"import app": [], libraries: []}
-    for _ in range(7):
-        for what, found in times.items():
-            out = subprocess.run([sys.executable, "-c", code.format(what)], capture_output=True, text=True, check=True)
-            found.append(float(out.stdout))
-    ratio = min(times["import app"]) / min(times[libraries])
-    return Row("cold import of app.py against boto3, chalice, pydantic and powertools alone", "times", ratio, 1.25)
 
 
 def _page(counted: str, midnight: str) -> str:

@@ -9,8 +9,7 @@ import time
 from collections.abc import Callable
 from datetime import timedelta
 
-from chalicelib import wiring
-from chalicelib.features.metering import rows
+from chalicelib.features.metering import messages, rows
 from chalicelib.platform import clock
 from scripts.bench.tables import Row
 from tests.support.capacity import counting
@@ -22,20 +21,20 @@ def costs() -> list[Row]:
     hour = clock.utc_now().replace(minute=0, second=0, microsecond=0)
     one = [event(f"one-{n}", hour + timedelta(seconds=n), sub="one", value=n) for n in range(100)]
     with counting() as first:
-        assert wiring.metering.handle([message(one)]) == []
+        assert messages.handle([message(one)]) == []
     mixed = [
         event(f"mixed-{n}", hour + timedelta(milliseconds=5 * n), sub="half" if n % 2 else f"s{n % 1998}", value=n)
         for n in range(1000)
     ]
     records = [message(mixed[n : n + 10]) for n in range(0, 1000, 10)]
     with counting() as second:
-        assert wiring.metering.handle(records) == []
+        assert messages.handle(records) == []
     late = [event(f"late-{n}", hour - timedelta(days=40), sub="late", value=n) for n in range(97)]
     open_day = [event(f"open-{n}", hour, sub="open", value=n) for n in range(97)]
     with counting() as today:
-        assert wiring.metering.handle([message(open_day)]) == []
+        assert messages.handle([message(open_day)]) == []
     with counting() as third:
-        assert wiring.metering.handle([message(late)]) == []
+        assert messages.handle([message(late)]) == []
     return [
         Row(
             "metering 100 events of one subscription, metric and hour",
@@ -65,7 +64,7 @@ def speed() -> tuple[list[Row], str]:
     ]
     started = time.perf_counter()
     for records in batches[:3]:
-        assert wiring.metering.handle(records) == []
+        assert messages.handle(records) == []
     rate = 3000 / (time.perf_counter() - started)
     # In a process of its own, as on Lambda: the benchmark's own objects would be counted with every garbage collection.
     alone = subprocess.run([sys.executable, "-m", "scripts.bench.metering"], capture_output=True, text=True, check=True)
@@ -73,7 +72,7 @@ def speed() -> tuple[list[Row], str]:
     profile = cProfile.Profile()
     profile.enable()
     for records in batches[4:]:
-        assert wiring.metering.handle(records) == []
+        assert messages.handle(records) == []
     profile.disable()
     text = io.StringIO()
     pstats.Stats(profile, stream=text).strip_dirs().sort_stats("tottime").print_stats(14)
@@ -98,10 +97,10 @@ def _own_python(records: list[dict[str, object]]) -> float:
     aws.client = lambda name, use="standard": Answering()  # type: ignore[assignment]
     try:
         rows.forget()
-        wiring.metering.handle(records)
+        messages.handle(records)
         started = time.process_time()
         for _ in range(5):
-            wiring.metering.handle(records)
+            messages.handle(records)
         return (time.process_time() - started) / 5 / 1000 * 1e6
     finally:
         aws.client = real

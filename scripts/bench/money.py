@@ -5,11 +5,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from unittest import mock
 
-from chalicelib import wiring
 from chalicelib.features.customers import service as customers
 from chalicelib.features.invoices import store as invoices
 from chalicelib.features.invoicing import finalize
-from chalicelib.features.metering import progress
+from chalicelib.features.metering import messages, progress
 from chalicelib.platform import agenda, clock
 from chalicelib.platform.agenda import Task, runner
 from chalicelib.tasks import billing
@@ -144,5 +143,5 @@ def _metered(story: Story, name: str, *, with_wallet: bool = False) -> int:
     hour = clock.utc_now().replace(minute=0, second=0, microsecond=0)
     sent = [event(f"{name}-{n}", hour + timedelta(seconds=n), sub=name) for n in range(100)]
     with mock.patch.object(progress, "note"), counting() as meter:  # Its note is once in half a minute, whoever meters.
-        assert wiring.metering.handle([message(sent, story.ref)]) == []
+        assert messages.handle([message(sent, story.ref)]) == []
     return meter.write_units

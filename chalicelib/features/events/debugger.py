@@ -11,7 +11,7 @@ from chalicelib.features.billable_metrics import service as metrics
 from chalicelib.features.billable_metrics.records import Metric
 from chalicelib.features.customers import service as customer_service
 from chalicelib.features.customers.records import Customer
-from chalicelib.features.events import log_pages, service
+from chalicelib.features.events import log_pages, lookup, service
 from chalicelib.features.metering import log_reader, reading
 from chalicelib.features.metering.event import event_id, payload_of
 from chalicelib.features.metering.log_items import Reference
@@ -75,7 +75,7 @@ class _Filter:
 
 def _show_all(organization_id: OrganizationId, references: Sequence[Reference]) -> list[dict[str, Any]]:
     stored = log_reader.stored(organization_id, references)
-    owners = service.owners(organization_id, [item for _, item in stored])
+    owners = lookup.owners(organization_id, [item for _, item in stored])
     known = metrics.by_codes(organization_id, list(dict.fromkeys(item["code"] for _, item in stored)))
     customers = customer_service.get_many(
         organization_id, sorted({owner.customer_id for owner in owners.values() if owner})

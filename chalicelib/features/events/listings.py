@@ -8,7 +8,7 @@ from typing import Any
 from chalicelib import limits
 from chalicelib.domain.error_codes import ErrorCode
 from chalicelib.domain.errors import Invalid
-from chalicelib.features.events import log_pages, service
+from chalicelib.features.events import log_pages, lookup, service
 from chalicelib.features.events.subscription_pages import Events
 from chalicelib.features.metering import layout, log_reader
 from chalicelib.features.metering.event import milliseconds_of
@@ -66,7 +66,7 @@ def page(call: Call) -> tuple[list[dict[str, Any]], dict[str, int | None]]:
     else:
         events = Events(organization.id, subscription, filter_.code, filter_.low_ms, filter_.high_ms)
         items, meta = events.page(wanted, real_now=real_now)
-    return service.show_items(organization.id, items), meta
+    return lookup.show_items(organization.id, items), meta
 
 
 def _filter(call: Call, subscription: str | None, real_now: datetime) -> Filter:

@@ -1,4 +1,4 @@
-"""Taking events in, and reading single ones back."""
+"""Taking events in. Most requests are about events: what few of them need is imported when one does."""
 
 import time
 from collections.abc import Mapping, Sequence
@@ -9,23 +9,20 @@ from typing import Any
 import simplejson
 
 from chalicelib import limits
-from chalicelib.domain.error_codes import ErrorCode, Resource
-from chalicelib.domain.errors import Invalid, NotFound
+from chalicelib.domain.aggregation.resources import Naming
+from chalicelib.domain.error_codes import ErrorCode
+from chalicelib.domain.errors import Invalid
 from chalicelib.features.billable_metrics import formulas
-from chalicelib.features.events import resources, schemas
-from chalicelib.features.metering import erase, layout, reading
+from chalicelib.features.events import schemas
+from chalicelib.features.metering import layout
 from chalicelib.features.metering.event import Event, Source, event_id, to_message, with_sent
-from chalicelib.features.subscriptions import reading as subscription_reading
-from chalicelib.features.subscriptions import service as subscriptions
-from chalicelib.features.subscriptions.records import Live
 from chalicelib.platform import clock, queues
 from chalicelib.platform.clock import OrganizationRef
 from chalicelib.platform.ids import OrganizationId, new_id
 from chalicelib.platform.json import to_json
 from chalicelib.platform.settings import settings
-from chalicelib.platform.timestamps import stamp, unstamp
+from chalicelib.platform.timestamps import stamp
 from chalicelib.platform.usage_table import usage
-from chalicelib.platform.values import Item
 
 # Reads in a sandbox wait this long for events in flight, so that a test sees what it has just sent.
 _SANDBOX_READ_WAIT_SECONDS = 5.0
@@ -54,8 +51,10 @@ def accept(
             event = evaluated(_resolved(organization, read), asked.formulas)
             events[index] = with_sent(event, entry)
         except Invalid as error:
-            findings[index] = error.details | resources.findings_of_entry(entry, asked.resources)
+            findings[index] = error.details | _of_entry(entry, asked.resources)
     if asked.resources:
+        from chalicelib.features.events import resources
+
         findings |= resources.findings(organization, events, asked.resources, wait=wait_for_events)
     if findings:
         raise Invalid({str(index): findings[index] for index in sorted(findings)} if indexed else findings[0])
@@ -76,45 +75,6 @@ def evaluated(event: Event, known: Mapping[str, formulas.Formula]) -> Event:
     if formula is None:
         return event
     return replace(event, properties=formula.applied(event.code, event.timestamp_ms, event.properties))
-
-
-def find(organization: OrganizationRef, transaction_id: str, external_subscription_id: str | None = None) -> Item:
-    """The stored event of a transaction id (the first received, where several subscriptions share it).
-
-    Raises: NotFound.
-    """
-    wait_for_events(organization)
-    found = reading.by_transaction(organization.id, transaction_id)
-    if external_subscription_id is not None:
-        found = [item for item in found if item["subscription"] == external_subscription_id]
-    found = [item for item in found if not erase.is_erased(item)]
-    if not found:
-        raise NotFound(Resource.EVENT)
-    return min(found, key=reading.reception_of)
-
-
-def owners(organization_id: OrganizationId, items: Sequence[Item]) -> dict[str, Live | None]:
-    """The live subscription of each external id that stored events name; None where there is none."""
-    external_ids = dict.fromkeys(item["subscription"] for item in items)
-    return {each: subscription_reading.find_live(organization_id, each) for each in external_ids}
-
-
-def show_items(organization_id: OrganizationId, items: Sequence[Item]) -> list[dict[str, Any]]:
-    """Stored events as the API shows them, each with the live subscription of its external id."""
-    known = owners(organization_id, items)
-    shown = []
-    for item in items:
-        owner = known[item["subscription"]]
-        shown.append(
-            schemas.show(
-                reading.read(item),
-                lago_id=event_id(organization_id, reading.read(item)),
-                created_at=unstamp(item["received"]),
-                customer_id=owner.customer_id if owner else None,
-                subscription_id=owner.subscription_id if owner else None,
-            )
-        )
-    return shown
 
 
 def show_accepted(organization_id: OrganizationId, events: Sequence[Event], *, now: datetime) -> list[dict[str, Any]]:
@@ -145,10 +105,21 @@ def wait_for_events(organization: OrganizationRef) -> None:
         pause = min(2 * pause, _POLL_SECONDS_MAX)
 
 
+def _of_entry(entry: Mapping[str, Any], namings: Mapping[str, Naming]) -> dict[str, list[str]]:
+    """Further faults of an entry that is refused anyway."""
+    if not namings:
+        return {}
+    from chalicelib.features.events import resources
+
+    return resources.findings_of_entry(entry, namings)
+
+
 def _resolved(organization: OrganizationRef, read: Event | schemas.Unresolved) -> Event:
     """The event with its subscription; one that names its customer only belongs to that customer's one active one."""
     if isinstance(read, Event):
         return read
+    from chalicelib.features.subscriptions import service as subscriptions
+
     only = subscriptions.only_active_of(organization.id, read.external_customer_id)
     if only is None:
         raise Invalid.field("external_subscription_id", ErrorCode.VALUE_IS_MANDATORY)

@@ -27,7 +27,7 @@ from chalicelib.platform.agenda.store import (
     unindex,
     wait,
 )
-from chalicelib.platform.agenda.tasks import KINDS, Kind, Task, declare_all, declared_by, jobs_queue, kind, task
+from chalicelib.platform.agenda.tasks import KINDS, Kind, Task, jobs_queue, kind, task
 from chalicelib.platform.rows import Position
 
 __all__ = [
@@ -39,8 +39,6 @@ __all__ = [
     "any_due",
     "any_of",
     "create",
-    "declare_all",
-    "declared_by",
     "done",
     "due",
     "due_page",

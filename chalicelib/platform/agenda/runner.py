@@ -10,7 +10,7 @@ from datetime import datetime
 
 from chalicelib import limits
 from chalicelib.domain.errors import ChangedMeanwhile
-from chalicelib.platform import agenda, clock, metrics
+from chalicelib.platform import agenda, clock, declaring, metrics
 from chalicelib.platform.agenda import Kind, Task
 from chalicelib.platform.busy import is_busy
 from chalicelib.platform.dynamodb import ConditionFailed
@@ -85,5 +85,5 @@ def _put_off(task: Task, failure: Exception, real_now: datetime) -> Task:
 
 def _handler(kind: Kind) -> Handler:
     if kind.name not in _handlers:
-        agenda.declare_all()
+        declaring.declare_all()
     return _handlers[kind.name]

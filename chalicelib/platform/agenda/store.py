@@ -23,8 +23,8 @@ from pynamodb.attributes import BooleanAttribute, UnicodeAttribute
 from pynamodb.expressions.operand import Path
 
 from chalicelib import limits
-from chalicelib.platform import clock, rows
-from chalicelib.platform.agenda.tasks import KINDS, Kind, Task, declare_all, task
+from chalicelib.platform import clock, declaring, rows
+from chalicelib.platform.agenda.tasks import KINDS, Kind, Task, task
 from chalicelib.platform.attributes import InstantAttribute, ValuesAttribute, WholeAttribute
 from chalicelib.platform.clock import OrganizationRef
 from chalicelib.platform.dynamodb import Key
@@ -57,7 +57,7 @@ class TaskRow(Row):
     def value(self) -> Task:
         """The task in the row."""
         if self.kind not in KINDS:
-            declare_all()
+            declaring.declare_all()
         return Task(
             kind=KINDS[self.kind],
             organization=OrganizationRef(OrganizationId(self.organization_id), self.sandbox),

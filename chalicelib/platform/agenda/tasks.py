@@ -1,6 +1,6 @@
 """Tasks and their kinds, as values."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -77,25 +77,12 @@ def jobs_queue(organization: OrganizationRef) -> str:
 
 
 KINDS: dict[str, Kind] = {}
-_declaring: list[Callable[[], object]] = []
 
 
 def kind(name: str, **how: Any) -> Kind:
     """Declare a kind of task (once, by the feature that owns it)."""
     declared = KINDS[name] = Kind(name, **how)
     return declared
-
-
-def declared_by(declare: Callable[[], object]) -> None:
-    """Say what declares all kinds and their handlers, by importing the features that own them. It is called when a task
-    comes up that is not known yet: most requests meet none, and processes start without what only tasks need."""
-    _declaring.append(declare)
-
-
-def declare_all() -> None:
-    """Know all kinds and their handlers from now on."""
-    for declare in _declaring:
-        declare()
 
 
 def task(

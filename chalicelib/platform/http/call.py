@@ -22,6 +22,7 @@ from chalicelib.platform.clock import OrganizationRef
 from chalicelib.platform.dynamodb import Cancelled, ConditionFailed
 from chalicelib.platform.http import answers, endpoints
 from chalicelib.platform.http.answers import Answer
+from chalicelib.platform.http.endpoints import Declared, Endpoint
 from chalicelib.platform.http.json import read_json
 from chalicelib.platform.ids import OrganizationId
 
@@ -74,10 +75,10 @@ class Call:
 
 
 class Routes:
-    """The routes of one resource: a Chalice blueprint whose views take a `Call`."""
+    """The routes of one resource, declared by the module of this name; their views take a `Call`."""
 
-    def __init__(self, name: str, prefix: str = "/api/v1") -> None:
-        self.blueprint = Blueprint(name)
+    def __init__(self, module: str, prefix: str = endpoints.PREFIX) -> None:
+        self._module = module
         self._prefix = prefix
 
     def get(self, path: str, **how: Any) -> Callable[[View], View]:
@@ -107,25 +108,36 @@ class Routes:
         route also answers while the organization's test clock moves; others refuse anything but GET then."""
 
         def register(view: View) -> View:
-            def handle(**path_values: str) -> Response:
-                request = self.blueprint.current_request
-                with log.about(request_id=id_of(request)):
-                    return _answered(request, view, path_values, key, while_advancing=while_advancing)
-
-            handle.__name__ = f"{method.lower()}_{view.__module__}_{view.__name__}".replace(".", "_")
-            self.blueprint.route(self._prefix + path, methods=[method], content_types=["*/*"])(handle)
-            if key == "organization":
-                endpoints.register(method, path, view, while_advancing=while_advancing)
+            endpoints.declare(method, self._prefix + path, Declared(self._module, view, key, while_advancing))
             return view
 
         return register
 
 
-def _answered(request: Any, view: View, path: dict[str, str], key: str, *, while_advancing: bool) -> Response:
+def blueprint(routes: Sequence[Endpoint]) -> Blueprint:
+    """The routes as Chalice takes them: each finds its view, and imports its module, at its first request."""
+    made = Blueprint(__name__)
+    for route in routes:
+        name = f"{route.method} {route.path}"
+        made.route(route.path, methods=[route.method], content_types=["*/*"], name=name)(_handler(made, route))
+    return made
+
+
+def _handler(made: Blueprint, route: Endpoint) -> Callable[..., Response]:
+    def handle(**path_values: str) -> Response:
+        request = made.current_request
+        with log.about(request_id=id_of(request)):
+            return _answered(request, route, path_values)
+
+    return handle
+
+
+def _answered(request: Any, route: Endpoint, path: dict[str, str]) -> Response:
     try:
         if len(request.raw_body) > limits.BODY_BYTES_MAX:
             raise errors.TooLarge
-        result = view(_call(request, path, key, while_advancing=while_advancing))
+        declared = route.load()
+        result = declared.view(_call(request, path, declared.key, while_advancing=declared.while_advancing))
     except errors.BillingError as error:
         return answers.refusal(error)
     except (Cancelled, ConditionFailed) as error:

@@ -66,7 +66,8 @@ class Client:
         """The body of the answer to a request."""
         segments = [unquote(segment) for segment in path.strip("/").split("/")]
         endpoint = endpoints.find(method, segments)
-        if method != "GET" and not endpoint.while_advancing:
+        declared = endpoint.load()
+        if method != "GET" and not declared.while_advancing:
             self.check_may_change()
         call = Call(
             organization=self.organization,
@@ -77,7 +78,7 @@ class Client:
             raw_body=b"" if body is None else to_json(body).encode(),
             source_ip=self.source_ip,
         )
-        result = endpoint.view(call)
+        result = declared.view(call)
         return result.body if isinstance(result, Answer) else result
 
     def asking(self, query: Query) -> Call:
