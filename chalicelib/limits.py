@@ -150,6 +150,7 @@ CREDITED_ITEMS_MAX = 16_000  # Of all notes that an invoice takes of: under 3 of
 WALLETS_PER_CUSTOMER_MAX = 6  # Active ones; an invoice may take from all.
 ONE_OFF_FEES_MAX = 2000  # Per request: its fees are written in batches, before the invoice names them.
 APPLIED_COUPON_INVOICES_SHOWN = 100  # The latest credits of one in lists; the invoices have all of them.
+PLAN_FIGURES_SPREAD = 4  # Of a page of 20 plans one request reads all parts.
 COUNTER_SPREAD = 16  # One counter in every transaction would make them all conflict.
 
 # Wallets.

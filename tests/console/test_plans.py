@@ -477,3 +477,15 @@ def test_names_and_codes_are_text(visitor: Visitor):
 )
 def test_a_range_begins_where_the_one_above_ends(above: str, present: str, begin: str):
     assert plan_form.begin_after(above, present) == begin
+
+
+def test_the_list_says_how_many_subscriptions_a_plan_has(visitor: Visitor):
+    story = visitor.story
+    story.plan("growth", name="Growth", amount_cents=1000)
+    story.customer(currency="EUR")
+    story.subscribe("growth", "one")
+    story.subscribe("growth", "two", plan_overrides={"amount_cents": 5})
+    assert 'aria-label="2 active subscriptions of Growth"' in visitor.get("plans").text
+    with capacity.counting() as meter_:
+        visitor.get("plans")
+    assert sum(meter_.requests.values()) <= 8

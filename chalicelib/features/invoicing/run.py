@@ -94,7 +94,8 @@ def _bill_once(task: Task, now: datetime, *, drafts_final: bool = False) -> bool
 def _places(outcome: Outcome) -> int:
     """Upper bound of the items that an outcome takes of the 100 of a transaction."""
     ends = outcome.before.live and not outcome.after.live
-    return 1 + len(outcome.events) + 2 * ends
+    counts = outcome.before.status != outcome.after.status
+    return 1 + len(outcome.events) + 2 * ends + counts
 
 
 def prepared(
