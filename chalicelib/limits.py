@@ -140,7 +140,7 @@ IN_FLIGHT_KEPT = timedelta(hours=1)  # A message that died must not hold the clo
 
 # Issuing: shares of the last transaction's places, which are DynamoDB's own bound, as is its size of 4 MB.
 TRANSACTION_PLACES = 100
-ISSUE_PLACES = 15  # Invoice, totals, billing state and task, number, messages; a void's with its notes are no more.
+ISSUE_PLACES = 16  # Invoice, totals, billing state and task, number, messages; a void's with its notes are no more.
 CREDIT_PLACES = 2  # A coupon that ends (also when a void gives it back), or a note with its open balance.
 WALLET_PLACES = 3  # Balance, entry and message; and one for all.
 UNUSED_NOTE_PLACES, NOTED_INVOICE_PLACES = 3, 5  # A note made with an invoice, and the invoice that it stands on.
@@ -150,6 +150,7 @@ CREDITED_ITEMS_MAX = 16_000  # Items of all notes on one invoice: under 3 of the
 WALLETS_PER_CUSTOMER_MAX = 6  # Active ones; an invoice may take from all.
 ONE_OFF_FEES_MAX = 2000  # Per request: its fees are written in batches, before the invoice names them.
 APPLIED_COUPON_INVOICES_SHOWN = 100  # The latest credits of one in lists; the invoices have all of them.
+PLAN_FIGURES_SPREAD = 4  # Of a page of 20 plans one request reads all parts.
 COUNTER_SPREAD = 16  # One counter in every transaction would make them all conflict.
 
 # Wallets.

@@ -43,7 +43,7 @@ class Place:
 @dataclass(frozen=True, slots=True)
 class Chart:
     """A chart. `kind`: bars, the series one upon the other, or a line for each; `summary`: what it says in one sentence;
-    `left_out`: series of lines that are not drawn."""
+    `left_out`: series of lines that are not drawn; `head`: what a place is; `told`: a number as people read it."""
 
     title: str
     kind: Literal["bars", "lines"]
@@ -51,6 +51,8 @@ class Chart:
     series: Sequence[Series]
     summary: str = ""
     left_out: int = 0
+    head: str = "Day"
+    told: Callable[[Decimal], str] = format.units
 
     @property
     def table(self) -> list[tuple[str, list[Decimal]]]:
@@ -81,6 +83,13 @@ def bars(title: str, places: Sequence[Place], series: Sequence[Series], summary:
         rest = [sum((each.values[n] for each in others), Decimal(0)) for n in range(len(places))]
         series = [*(each for each in series if each in kept), Series(f"{len(others)} others", rest)]
     return Chart(title, "bars", places, series, summary)
+
+
+def months(title: str, places: Sequence[Place], series: Series, currency: str, summary: str = "") -> Chart:
+    """Bars of amounts in units of a currency, one a month."""
+    return Chart(
+        title, "bars", places, [series], summary, head="Month", told=lambda value: format.price(value, currency)
+    )
 
 
 def lines(title: str, places: Sequence[Place], series: Sequence[Series], summary: str = "") -> Chart:
@@ -202,7 +211,7 @@ def _lines(chart: Chart, y: Scale, low: Decimal, high: Decimal) -> Markup:
 
 def _labels(chart: Chart) -> Markup:
     """Some labels below; on phones fewer."""
-    step = max(1, -(-len(chart.places) // 11))
+    step = max(1, -(-len(chart.places) // 12))
     found = []
     for at, n in enumerate(range(0, len(chart.places), step)):
         found.append(
@@ -224,7 +233,7 @@ def _hits(chart: Chart) -> Markup:
         values = [(each.name, each.values[n]) for each in chart.series]
         if not chart.has_values(n):
             continue
-        told = [f"{_flat(name)}|{format.units(value)}" for name, value in values if value or len(values) < 3]
+        told = [f"{_flat(name)}|{chart.told(value)}" for name, value in values if value or len(values) < 3]
         tip = "\n".join([f"{_flat(place.head)}|", *told])
         found.append(
             Markup('<rect class="hit" x="{}" width="{}" y="0" height="{}" data-tip="{}"/>').format(

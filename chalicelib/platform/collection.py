@@ -14,6 +14,7 @@ Access patterns
     6 find_many(org, codes)                     BatchGet  uniqueness items, then 5
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -76,7 +77,7 @@ class CodeRow(Row):
 @dataclass(frozen=True, slots=True)
 class Catalog(Generic[R]):
     """The records of one resource, to be read. `code` tells a record's unique code (None: it has none); `listed` whether
-    it belongs to the list, and counts there, while it lives."""
+    it belongs to the list, and counts there, while it lives; `parts`: totals of the list that it counts in besides."""
 
     name: str
     record: type[R]
@@ -85,6 +86,7 @@ class Catalog(Generic[R]):
     search: Callable[[R], str] = lambda record: ""
     code_field: str = "code"
     listed: Callable[[R], bool] = lambda record: True
+    parts: Callable[[R], Sequence[str]] = lambda record: ()
 
     def get(self, organization_id: OrganizationId, record_id: str) -> R | None:
         """The record under an id, deleted or not."""
@@ -153,7 +155,7 @@ class Collection(Catalog[R]):
         return record
 
     def replace_action(self, organization_id: OrganizationId, old: R, new: R) -> Write:
-        """Replace `old` by `new`, under its optimistic lock."""
+        """Replace `old` by `new`, of the same code and parts of the list, under its optimistic lock."""
         return self.row_of(organization_id, new).replace(old.version)
 
     def replace(self, organization_id: OrganizationId, old: R, new: R, extra: Sequence[Write] = ()) -> R:
@@ -164,7 +166,8 @@ class Collection(Catalog[R]):
         moved: list[Write] = []
         if self.code(old) != self.code(new):
             moved = [*self._take(organization_id, new), *self._release(organization_id, old)]
-        self._commit(Unit(moved, self.replace_action(organization_id, old, new), extra))
+        total = self._counted(organization_id, old, new)
+        self._commit(Unit(moved, self.replace_action(organization_id, old, new), total, extra))
         return new.model_copy(update={"version": old.version + 1})
 
     def remove(self, organization_id: OrganizationId, old: R, *, now: datetime, extra: Sequence[Write] = ()) -> R:
@@ -173,7 +176,7 @@ class Collection(Catalog[R]):
         Raises: ChangedMeanwhile, when somebody else wrote in between.
         """
         gone = old.model_copy(update={"deleted_at": now})
-        total = self._counted(organization_id, old, -1)
+        total = self._counted(organization_id, old, None)
         replaced = self.replace_action(organization_id, old, gone)
         self._commit(Unit(replaced, self._release(organization_id, old), total, extra))
         return gone
@@ -194,12 +197,17 @@ class Collection(Catalog[R]):
         except Cancelled as error:
             raise ChangedMeanwhile(self.name) if error.is_race else error from error
 
-    def _counted(self, organization_id: OrganizationId, record: R, change: int) -> list[Write]:
-        changes = {"all": change if self.listed(record) else 0}
-        return counters.moved(organization_id, self.name, record.id, changes)
+    def _counted(self, organization_id: OrganizationId, old: R | None, new: R | None) -> list[Write]:
+        changes = Counter[str]()
+        for record, sign in ((old, -1), (new, 1)):
+            if record is not None and self.listed(record):
+                for name in ("all", *self.parts(record)):
+                    changes[name] += sign
+        record = new or old
+        return [] if record is None else counters.moved(organization_id, self.name, record.id, changes)
 
     def _creation(self, organization_id: OrganizationId, record: R, taken: list[Write]) -> list[Write]:
-        total = self._counted(organization_id, record, 1)
+        total = self._counted(organization_id, None, record)
         return [*taken, self.row_of(organization_id, record).create(), *total]
 
     def _take(self, organization_id: OrganizationId, record: R, *, refused: bool = True) -> list[Write]:

@@ -57,12 +57,30 @@ def totals(organization_id: OrganizationId, list_name: str, *, month: str = "") 
     return found
 
 
+def since(organization_id: OrganizationId, list_name: str, month: str) -> Mapping[str, Mapping[str, int]]:
+    """The totals of each month from one on, by month, and under "" those of the list; one request reads them all."""
+    pk = key(organization_id, "count", list_name)
+    found = dynamodb.once(("count", pk, "since", month), lambda: _by_month(pk, month))
+    dynamodb.once(("count", pk), lambda: found.get("", {}))
+    return found
+
+
 def _sums(pk: str, month: str) -> dict[str, int]:
     sums: defaultdict[str, int] = defaultdict(int)
+    found = _by_month(pk, month)
+    for place in {"", month}:
+        for name, number in found.get(place, {}).items():
+            sums[name] += number
+    return dict(sums)
+
+
+def _by_month(pk: str, month: str) -> dict[str, dict[str, int]]:
+    sums: defaultdict[str, defaultdict[str, int]] = defaultdict(lambda: defaultdict(int))
     within = Row.sk.between(f"!{month}#" if month else "0", "~")
     for item in rows.page(pk, within=within).items:  # All fit in one request by far.
         sk = item["sk"]["S"]
-        for name, value in item.items() if sk[0] != "!" or sk.startswith(f"!{month}#") else ():
+        of = sk[1:].partition("#")[0] if sk[0] == "!" else ""
+        for name, value in item.items():
             if "N" in value:
-                sums[name] += int(value["N"])
-    return dict(sums)
+                sums[of][name] += int(value["N"])
+    return {of: dict(own) for of, own in sums.items()}

@@ -71,3 +71,19 @@ def test_live_shows_what_comes_in(organization: Organization, story: HttpStory, 
     expect(page.get_by_text("1–2 of 2")).to_be_visible()
     live.click()
     expect(live).to_have_attribute("aria-checked", "false")
+
+
+def test_a_hidden_tab_asks_for_nothing(organization: Organization, story: HttpStory, page: Page):
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url) if "/events" in request.url else None)
+    page.goto(organization.address("events"))
+    live = page.get_by_role("switch", name="Live")
+    live.click()
+    expect(live).to_have_attribute("aria-checked", "true")
+    page.evaluate("Object.defineProperty(document, 'hidden', {configurable: true, get: () => true})")
+    seen = len(asked)
+    transaction = story.use("compute", at=AT, gb_seconds=3)
+    page.wait_for_timeout(7_000)  # Longer than from one question to the next: that nothing happens cannot be awaited.
+    assert len(asked) == seen
+    page.evaluate("delete document.hidden")
+    expect(page.get_by_role("row").filter(has_text=transaction)).to_be_visible()

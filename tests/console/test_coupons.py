@@ -44,7 +44,7 @@ def test_a_fixed_amount_is_made_and_shown(visitor: Visitor):
     shown = visitor.at(answer.location)
     for words in ("€500.50 off the next invoices until it is used up, deducted after tax", "Once", "Active"):
         assert words in shown.words, words
-    assert "LAUNCH €500.50 Once – Never Active" in visitor.get("coupons").words
+    assert "LAUNCH €500.50 Once – Never Nobody Active" in visitor.get("coupons").words
 
 
 @pytest.mark.parametrize(("limited", "field"), [("plans", PLANS), ("metrics", METRICS)])
@@ -339,3 +339,19 @@ def test_the_pages_cost_few_requests(visitor: Visitor):
     with capacity.counting() as meter:
         assert visitor.get(*its, part="applied").status == 200
     assert sum(meter.requests.values()) <= 8
+
+
+def test_the_list_says_how_often_a_coupon_was_applied(visitor: Visitor):
+    story = visitor.story
+    coupon(story, "once", reusable=False)
+    coupon(story, "again", percentage_rate="5")
+    coupon(story, "unused")
+    story.customer(currency="EUR")
+    for code in ("once", "again"):
+        apply(story, code)
+    words = visitor.get("coupons").words
+    for said in ("1 customer", "Applied once", "Nobody"):
+        assert said in words
+    with capacity.counting() as meter_:
+        visitor.get("coupons")
+    assert sum(meter_.requests.values()) <= 8

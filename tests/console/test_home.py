@@ -1,5 +1,7 @@
 """Home: first steps, and figures that ask for attention."""
 
+from chalicelib.features.invoices import figures
+from chalicelib.platform import counters
 from tests.support import capacity
 from tests.support.console import Visitor, member_of
 from tests.support.story import Story, meter
@@ -104,3 +106,38 @@ def test_an_organization_with_one_off_invoices_only_costs_no_more(visitor: Visit
     with capacity.counting() as meter_:
         visitor.get()
     assert sum(meter_.requests.values()) <= 8
+
+
+def test_what_was_invoiced_is_shown_by_month_and_currency(visitor: Visitor):
+    visitor.story.organization(default_currency="EUR")
+    for code, currency, cents in (("eur", "EUR", 1250), ("jpy", "JPY", 700)):
+        visitor.story.plan(code, amount_cents=cents, amount_currency=currency)
+        visitor.story.customer(code, currency=currency)
+        visitor.story.subscribe(code, code, code)
+    assert "Invoiced by month" not in visitor.get().words
+    visitor.story.travel("2024-03-01T00:00:00Z")
+    shown = visitor.get()
+    assert 'aria-label="Invoiced by month, EUR, April 2023 to March 2024: €25.00 on 2 invoices"' in shown.text
+    assert "Month Invoiced April 2023 €0.00" in shown.words
+    assert "February 2024 €12.50 March 2024 €12.50" in shown.words
+    assert "February 2024 ¥700 March 2024 ¥700" in shown.words
+    assert shown.words.index("Invoiced by month, EUR") < shown.words.index("Invoiced by month, JPY")
+    assert "older invoice" not in shown.words
+
+
+def test_older_invoices_are_said_to_be_missing(visitor: Visitor):
+    changes = {"all": 2, "status=finalized": 2, "final=pending": 2}
+    for write in counters.moved(visitor.story.ref.id, figures.LIST, "old", changes):
+        write.alone()
+    assert "2 older invoices are not in it" in visitor.get().words
+
+
+def test_events_with_warnings_are_counted(visitor: Visitor):
+    visitor.post("example")
+    visitor.story.travel("2024-02-01T00:00:00Z")
+    assert "Events with warnings 0 since" in visitor.get().words
+    for number in range(3):
+        visitor.story.use("unknown", at=1706745600 + number, subscription="example-main")
+    meter()
+    assert "Events with warnings 3 since" in visitor.get().words
+    assert len(visitor.story.ok("GET", "/event_logs?warnings[]=any")["event_logs"]) == 3

@@ -140,3 +140,15 @@ def test_names_and_codes_are_text(visitor: Visitor):
         assert "<script>alert" not in shown.text
     edit = visitor.get("plans", plan["lago_id"], "edit")
     assert visitor.post("plans", plan["lago_id"], "edit", form=edit.fields).status == 303
+
+
+def test_the_list_says_how_many_subscriptions_a_plan_has(visitor: Visitor):
+    story = visitor.story
+    story.plan("growth", name="Growth", amount_cents=1000)
+    story.customer(currency="EUR")
+    story.subscribe("growth", "one")
+    story.subscribe("growth", "two", plan_overrides={"amount_cents": 5})
+    assert 'aria-label="2 active subscriptions of Growth"' in visitor.get("plans").text
+    with capacity.counting() as meter_:
+        visitor.get("plans")
+    assert sum(meter_.requests.values()) <= 8

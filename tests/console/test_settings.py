@@ -8,6 +8,7 @@ from PIL import Image
 
 from chalicelib.features.organizations.billing_entities import BillingEntityUpdate
 from chalicelib.features.organizations.schemas import BillingConfigurationInput, OrganizationUpdate
+from chalicelib.platform import counters
 from tests.support import capacity
 from tests.support.console import Visitor
 
@@ -151,3 +152,26 @@ def test_settings_cost_few_requests(visitor: Visitor, tab):
     with capacity.counting() as meter:
         assert visitor.get("settings", *tab).status == 200
     assert meter.total <= 8, meter.requests
+
+
+def test_customers_without_a_zone_of_their_own_are_counted(visitor: Visitor):
+    said = "The customers without a zone of their own: {}."
+    story = visitor.story
+    assert said.format(0) in visitor.get("settings").words
+    for number, zone in enumerate([None, "Asia/Tokyo", None]):
+        story.customer(f"c{number}", timezone=zone)
+    assert said.format(2) in visitor.get("settings").words
+    for _ in range(2):
+        story.customer("c0", timezone="Asia/Tokyo", name="Moved")
+        assert said.format(1) in visitor.get("settings").words
+    story.customer("c1", timezone=None)
+    assert said.format(2) in visitor.get("settings").words
+    story.ok("DELETE", "/customers/c2")
+    assert said.format(1) in visitor.get("settings").words
+
+
+def test_nothing_is_said_of_customers_from_before_they_were_counted(visitor: Visitor):
+    for write in counters.moved(visitor.story.ref.id, "customer", "old", {"all": 1}):
+        write.alone()
+    visitor.story.customer("new")
+    assert "for all customers without a zone of their own." in visitor.get("settings").words

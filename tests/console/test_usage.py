@@ -195,3 +195,25 @@ def test_it_costs_what_usage_itself_asks_for_and_a_few_rows(visitor: Visitor, zo
         page(visitor, subscription)
     # The subscription page asks 8 times, current usage in a sandbox 3 or 4 times more, the days 2 or 3 times.
     assert (counted.total, counted.write_units) == (requests, 0), counted.requests
+
+
+def test_what_has_no_chart_says_why(sold: Visitor, monkeypatch):
+    story = sold.story
+    subscription = story.subscribe("scale", "main", "cobalt")
+    use(story)
+    told = "what single days add can only be told event by event."
+    assert f"No chart by day of Users: {told}" in page(sold, subscription).words
+    monkeypatch.setattr(view, "_CHARTS_MAX", 2)
+    assert "No chart by day of Seats, Peak: 2 charts are shown at most." in page(sold, subscription).words
+    monkeypatch.setattr(view.by_day, "DAYS_MAX", 10)
+    assert "No charts by day: this period has more than 10 days." in page(sold, subscription).words
+
+
+def test_days_that_begin_within_an_hour_have_no_charts(sold: Visitor):
+    story = sold.story
+    story.customer("cobalt", timezone="Asia/Kolkata")
+    subscription = story.subscribe("scale", "main", "cobalt")
+    use(story)
+    words = page(sold, subscription).words
+    assert "Compute, API calls, Seats, Peak: days in Asia/Kolkata begin within an hour of UTC" in words
+    assert "No chart by day of Users: what single days add" in words

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from chalicelib.features.invoices import figures, reading
-from chalicelib.features.invoices.figures import Figures, Sum
+from chalicelib.features.invoices.figures import Figures, Invoiced, Sum
 from chalicelib.platform import counters
 from chalicelib.platform.clock import utc_now
 from tests.support.story import Story
@@ -50,6 +50,21 @@ def _recounted(story: Story, month: date) -> Figures:
         for name, by in sums.items()
     }
     return Figures(**found, numbers=numbers)
+
+
+def _invoiced(story: Story, until: date) -> Invoiced:
+    """What was invoiced by month, from all invoices."""
+    shown = story.ok("GET", "/invoices?per_page=1000&status=finalized")["invoices"]
+    cents: dict[str, dict[str, list[int]]] = defaultdict(lambda: defaultdict(list))
+    for each in shown:
+        if each["total_amount_cents"]:
+            cents[each["currency"]][each["issuing_date"][:7]].append(each["total_amount_cents"])
+    months = [month for month in _MONTHS if month <= until]
+    sums = {
+        currency: [Sum(len(own[f"{month:%Y-%m}"]), sum(own[f"{month:%Y-%m}"])) for month in months]
+        for currency, own in sorted(cents.items())
+    }
+    return Invoiced(months, sums, 0)
 
 
 def _month(day: date | None) -> date | None:
@@ -105,6 +120,9 @@ def test_figures_equal_a_recount_after_any_story(story: Story, seed: int):
         assert read == _recounted(story, month)
         seen.append(read)
     assert any(each.paid for each in seen if each)
+    found, invoiced = figures.by_month(story.ref.id, _MONTHS[-1], len(_MONTHS))
+    assert (found, invoiced) == (seen[-1], _invoiced(story, _MONTHS[-1]))
+    assert len(invoiced.by_currency) == 2
     assert seen[0]
     assert seen[0].outstanding
 
@@ -131,3 +149,33 @@ def test_invoices_from_before_the_figures_leave_them_unknown(story: Story):
     for write in counters.moved(story.ref.id, figures.LIST, "old", {"all": 1, "status=finalized": 1}):
         write.alone()
     assert figures.read(story.ref.id, utc_now().date()) is None
+
+
+def test_what_was_invoiced_stands_in_the_month_of_the_issuing_date(story: Story):
+    story.organization(timezone="Europe/Paris")
+    story.ok("POST", "/add_ons", {"add_on": {"name": "a", "code": "a", "amount_cents": 100, "amount_currency": "EUR"}})
+    story.customer(currency="EUR", timezone="Asia/Tokyo")
+    story.travel("2024-01-31T16:00:00Z")  # It is February where the customer is.
+    body = {"external_customer_id": "cust", "fees": [{"add_on_code": "a"}]}
+    invoice = story.ok("POST", "/invoices", {"invoice": body})["invoice"]
+    assert invoice["issuing_date"] == "2024-02-01"
+    _, invoiced = figures.by_month(story.ref.id, _MONTHS[1], 2)
+    assert invoiced == Invoiced(_MONTHS[:2], {"EUR": [Sum(), Sum(1, 100)]}, 0)
+    story.ok("POST", f"/invoices/{invoice['lago_id']}/void")
+    assert story.call("POST", f"/invoices/{invoice['lago_id']}/void").status == 405
+    _, invoiced = figures.by_month(story.ref.id, _MONTHS[1], 2)
+    assert invoiced == Invoiced(_MONTHS[:2], {}, 0)
+
+
+def test_an_invoice_from_before_the_months_were_counted_is_in_none_whatever_becomes_of_it(story: Story):
+    story.ok("POST", "/add_ons", {"add_on": {"name": "a", "code": "a", "amount_cents": 100, "amount_currency": "EUR"}})
+    story.customer(currency="EUR")
+    body = {"external_customer_id": "cust", "fees": [{"add_on_code": "a"}]}
+    with pytest.MonkeyPatch.context() as patched:  # As that version wrote it.
+        patched.setattr(figures, "dated", lambda new, old, timezone, *, now: new)
+        invoice = story.ok("POST", "/invoices", {"invoice": body})["invoice"]
+    for act in (("PUT", "", {"invoice": {"payment_status": "failed"}}), ("POST", "/void", None)):
+        _, invoiced = figures.by_month(story.ref.id, _MONTHS[0], 1)
+        assert invoiced == Invoiced(_MONTHS[:1], {}, 1)
+        story.ok(act[0], f"/invoices/{invoice['lago_id']}{act[1]}", act[2])
+    assert figures.by_month(story.ref.id, _MONTHS[0], 1)[1] == Invoiced(_MONTHS[:1], {}, 0)

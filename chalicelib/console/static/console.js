@@ -58,6 +58,9 @@
     if (target.closest(".menu") && !target.closest("form.stay")) target.closest("[popover]").hidePopover();
   });
 
+  // What asks anew by itself waits while nobody looks.
+  document.addEventListener("every", (event) => document.hidden && event.stopPropagation(), true);
+
   // Forms: a changed one asks before it is left; a sent one is not sent twice.
   let changed = false;
   const ask = (event) => event.preventDefault();
@@ -118,10 +121,18 @@
     ($("a", next) || next).focus();
     next.scrollIntoView({ block: "nearest" });
   };
+  // Arrows lead from the box through the results, and back.
+  const arrow = (event, by) => {
+    if (!by || !$(".results") || (typing(event.target) && event.target.id !== "find") || $("#dialog").open) return;
+    event.preventDefault();
+    if (by < 0 && $(".results tr.is-at") === $(".results tbody tr")) { $(".is-at").classList.remove("is-at"); $("#find").focus(); } else step(by);
+  };
   document.addEventListener("keydown", (event) => {
     if (event.key === "Escape") tip({ target: document.body });
     if ((event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "k") { event.preventDefault(); $("#find")?.focus(); return; }
-    if (event.ctrlKey || event.metaKey || event.altKey || typing(event.target) || $("#dialog").open) return;
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    arrow(event, { ArrowDown: 1, ArrowUp: -1 }[event.key]);
+    if (typing(event.target) || $("#dialog").open) return;
     const key = event.key;
     const go = before === "g" && $(`[data-key="g ${key}"]`);
     before = key;

@@ -98,7 +98,7 @@ _METRIC = Kind(
     service.CATALOG,
     body=_body,
     fill=_fill,
-    blank=lambda visit: {"aggregation_type": "count_agg", "code": visit.query.one("code")},
+    blank=lambda visit: {"aggregation_type": "count_agg", **{name: visit.query.one(name) for name in ("name", "code")}},
     more=_more,
     rows={"filters": {"key": "", "values": ""}},
     names=_names,
@@ -111,7 +111,7 @@ def index(visit: Visit) -> Page:
 
 
 def new(visit: Visit) -> Page | Redirect:
-    """A new billable metric; `code` of the query: what it begins with."""
+    """A new billable metric; `name` and `code` of the query: what it begins with."""
     return catalog.new(visit, _METRIC)
 
 

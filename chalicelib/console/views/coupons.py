@@ -5,7 +5,7 @@ from datetime import datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from chalicelib.console import forms
+from chalicelib.console import forms, lists
 from chalicelib.console.format import as_minor, as_typed, day_of, instant_of
 from chalicelib.console.forms import Form, blank_to_none, filled
 from chalicelib.console.views import catalog, coupon_terms
@@ -152,7 +152,9 @@ _COUPON = Kind(
 
 def index(visit: Visit) -> Page:
     """All coupons, newest first."""
-    return catalog.index(visit, _COUPON, terms=coupon_terms)
+    listed = lists.gather(visit, "/coupons", "coupons")
+    applied = service.applications(visit.organization.ref.id, [each["lago_id"] for each in listed.rows])
+    return Page("coupons/index.html", {"listed": listed, "applied": applied, "terms": coupon_terms})
 
 
 def new(visit: Visit) -> Page | Redirect:

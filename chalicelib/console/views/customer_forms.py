@@ -22,8 +22,9 @@ _CONFIGURATION_FLAGS = ("sync", "sync_with_provider")
 
 
 def new(visit: Visit) -> Page | Redirect:
-    """Add a customer."""
-    form = Form() if visit.method == "GET" else forms.posted(visit)
+    """Add a customer; `external_id` and `name` of the query: what the form begins with."""
+    begun = {name: [visit.query.one(name)] for name in ("external_id", "name") if name in visit.query}
+    form = Form(values=begun) if visit.method == "GET" else forms.posted(visit)
     if visit.method == "GET" or forms.asked_rows(visit, form, _ROWS):
         return _page(visit, form, None)
     chosen = CustomerId(derived_id(visit.organization.id, "customer-form", forms.request_id(visit) or visit.request_id))

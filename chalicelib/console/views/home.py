@@ -1,23 +1,29 @@
 """Home: first steps, and what asks for attention."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from chalicelib.console import access, format
+from chalicelib.console import access, charts, format
+from chalicelib.console.charts import Chart, Place, Series
 from chalicelib.console.pages import Bare
 from chalicelib.console.visit import SLUG_DIGITS, Page, Redirect, Visit, slug
 from chalicelib.domain import periods
 from chalicelib.domain.error_codes import ErrorCode
 from chalicelib.domain.errors import Invalid
+from chalicelib.domain.money import exponent
+from chalicelib.features.events import debugger
 from chalicelib.features.invoices import figures, reading
-from chalicelib.features.invoices.figures import Figures, Sum
+from chalicelib.features.invoices.figures import Figures, Invoiced, Sum
 from chalicelib.features.subscriptions import first_steps
 from chalicelib.platform.settings import settings
 
 # What the example makes.
 _METRIC, _PLAN, _CUSTOMER, _SUBSCRIPTION = "example_api_calls", "example_growth", "example-customer", "example-main"
 _EVENTS = 20
+# Shown of what was invoiced, with the present month.
+_MONTHS = 12
 
 
 def show(visit: Visit) -> Page | Bare:
@@ -25,6 +31,8 @@ def show(visit: Visit) -> Page | Bare:
     organization_id = visit.organization.ref.id
     if visit.is_htmx and visit.query.one("step") == "event":
         return _event(visit)
+    today = periods.local_date(visit.now, ZoneInfo(visit.organization.timezone))
+    found, invoiced = figures.by_month(organization_id, today, _MONTHS)
     totals = reading.totals(organization_id)
     has_invoices = totals.get("all", 0) > 0
     steps = None
@@ -34,7 +42,9 @@ def show(visit: Visit) -> Page | Bare:
         "steps": steps,
         "has_invoices": has_invoices,
         "is_billed": totals.get("status=finalized", 0) > 0,
-        "figures": _figures(visit) if has_invoices else None,
+        "figures": _figures(visit, found) if has_invoices and found is not None else None,
+        "invoiced": _charts(visit, invoiced),
+        "not_counted": invoiced.before if has_invoices else 0,
         **_curl(visit, steps),
     }
     return Page("home/show.html", values)
@@ -108,29 +118,51 @@ def _made(visit: Visit, path: str, body: Mapping[str, Any]) -> None:
 # What asks for attention.
 
 
-def _figures(visit: Visit) -> list[tuple[str, str, str, str]] | None:
-    """Label, amount, note and address of each figure; None where the counters cannot tell."""
-    today = periods.local_date(visit.now, ZoneInfo(visit.organization.timezone))
-    found = figures.read(visit.organization.ref.id, today)
-    if found is None:
-        return None
+def _figures(visit: Visit, found: Figures) -> list[tuple[str, str, str, str]]:
+    """Label, amount, note and address of each figure."""
     unpaid = {"status": "finalized", "payment_status": ["pending", "failed"]}
     return [
         ("Outstanding", *_sums(visit, found.outstanding), visit.link("invoices", **unpaid)),
         ("Overdue", *_sums(visit, found.overdue), visit.link("invoices", payment_overdue="true")),
         ("Drafts to finalize", *_sums(visit, found.draft), visit.link("invoices", status="draft")),
         ("Failed payments", *_failed(found), visit.link("invoices", status="finalized", payment_status="failed")),
+        ("Events with warnings", *_warned(visit), visit.link("events", warnings="any")),
     ]
+
+
+def _warned(visit: Visit) -> tuple[str, str]:
+    number, since = debugger.warned_lately(visit.organization.ref.id, real_now=visit.real_now)
+    return format.count(number), f"since {format.moment(since, visit.organization.timezone, time=True)}"
+
+
+def _charts(visit: Visit, invoiced: Invoiced) -> list[Chart]:
+    """A chart for each currency, the organization's own first: amounts of several are never added up."""
+    places = [Place(f"{month:%b}", f"{month:%B} {month.year}") for month in invoiced.months]
+    of = invoiced.by_currency
+    return [_chart(currency, places, of[currency], alone=len(of) == 1) for currency in _in_order(visit, of)]
+
+
+def _chart(currency: str, places: Sequence[Place], sums: Sequence[Sum], *, alone: bool) -> Chart:
+    title = "Invoiced by month" if alone else f"Invoiced by month, {currency}"
+    amounts = [Decimal(each.cents).scaleb(-exponent(currency)) for each in sums]
+    number = sum(each.number for each in sums)
+    whole = format.money(sum(each.cents for each in sums), currency)
+    told = f"{title}, {places[0].head} to {places[-1].head}: {whole} on {_invoices(number)}"
+    return charts.months(title, places, Series("Invoiced", amounts), currency, told)
 
 
 def _sums(visit: Visit, sums: Mapping[str, Sum]) -> tuple[str, str]:
     """The organization's own currency first; amounts of several are never added up."""
-    own = visit.organization.default_currency
-    order: Sequence[str] = sorted(sums, key=lambda currency: (currency != own, currency)) or [own]
+    order = _in_order(visit, sums) or [visit.organization.default_currency]
     number = sum(each.number for each in sums.values())
     others = [format.money(sums[currency].cents, currency) for currency in order[1:]]
     first = sums.get(order[0], Sum())
     return format.money(first.cents, order[0]), " · ".join([*others, _invoices(number)])
+
+
+def _in_order(visit: Visit, currencies: Iterable[str]) -> list[str]:
+    own = visit.organization.default_currency
+    return sorted(currencies, key=lambda currency: (currency != own, currency))
 
 
 def _failed(found: Figures) -> tuple[str, str]:

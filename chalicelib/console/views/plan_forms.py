@@ -25,10 +25,11 @@ _NAMED = 10
 
 
 def new(visit: Visit) -> Page | Redirect:
-    """A new plan, empty or from a ready one."""
+    """A new plan, empty or from a ready one; `name` and `amount_cents` of the query: what an empty one begins with."""
     started = ready.find(visit.form.one("template") or visit.query.one("template"))
     if visit.method == "GET":
         form = ready.form_of(visit, started) if started else plan_form.new(visit.organization.default_currency)
+        form.values |= {name: [visit.query.one(name)] for name in ("name", "amount_cents") if name in visit.query}
         return _drawn(visit, form, "New plan", "Create plan", started=started)
     return _created(visit, "New plan", started=started)
 

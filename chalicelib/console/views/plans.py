@@ -10,7 +10,9 @@ from chalicelib.features.plans.records import Plan
 
 def index(visit: Visit) -> Page:
     """All plans, newest first."""
-    return Page("plans/index.html", {"listed": lists.gather(visit, "/plans", "plans")})
+    listed = lists.gather(visit, "/plans", "plans")
+    active = service.active_subscriptions(visit.organization.ref.id, [each["lago_id"] for each in listed.rows])
+    return Page("plans/index.html", {"listed": listed, "active": active})
 
 
 def show(visit: Visit) -> Page:

@@ -3,10 +3,11 @@
 from collections.abc import Mapping
 from typing import Any
 
-from chalicelib.console import forms, pages
+from chalicelib.console import format, forms, pages
 from chalicelib.console.forms import Form
 from chalicelib.console.visit import Page, Redirect, Visit
 from chalicelib.domain.money import CURRENCIES
+from chalicelib.features.customers import organization_settings
 from chalicelib.features.invoicing import following
 from chalicelib.features.organizations import logos, schemas
 from chalicelib.platform import schema
@@ -61,7 +62,7 @@ def _organization(visit: Visit) -> Page | Redirect:
         "logo": logos.data_address(visit.organization),
         "currencies": [(each, each) for each in sorted(CURRENCIES)],
         "countries": [("", "–"), *country_options()],
-        "customers": _customers(visit),
+        "zone_hint": _zone_hint(visit),
     }
     return Page("settings/organization.html", values, form.status)
 
@@ -76,9 +77,13 @@ def _organization_body(form: Form) -> dict[str, Any]:
     return body | ({"logo": None} if removed else {})
 
 
-def _customers(visit: Visit) -> int:
-    """Number of customers."""
-    return int(visit.api.get("/customers", {"per_page": 1})["meta"]["total_count"])
+def _zone_hint(visit: Visit) -> str:
+    """Whom another time zone concerns."""
+    text = "Periods that begin after now follow it"
+    number = organization_settings.customers_without_zone(visit.organization.ref.id)
+    if number is None:
+        return f"{text}, for all customers without a zone of their own."
+    return f"{text}. The customers without a zone of their own: {format.count(number)}."
 
 
 def _invoicing(visit: Visit) -> Page | Redirect:

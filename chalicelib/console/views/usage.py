@@ -23,6 +23,7 @@ _SECOND = timedelta(seconds=1)
 # More pictures are no overview; the table below has every charge.
 _CHARTS_MAX = 8
 _COUNTS = ("count_agg", "recurring_count_agg")
+_DISTINCT = ("unique_count_agg", "recurring_count_agg")
 
 Shown = Mapping[str, Any]
 
@@ -32,7 +33,7 @@ class Panel:
     """Contents of the panel.
 
     `choices`: subscriptions to choose from; `shown`: usage in the API's form; `state`: why there is none; `number` and `of`:
-    the place of a past period, the latest first; `without`: names of used charges that have no chart.
+    the place of a past period, the latest first; `notes`: which used charges have no chart, and why.
     """
 
     customer: Shown
@@ -44,7 +45,7 @@ class Panel:
     number: int = 0
     of: int = 0
     charts: Sequence[Chart] = ()
-    without: Sequence[str] = ()
+    notes: Sequence[str] = ()
     sample: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -146,18 +147,32 @@ def _record(visit: Visit, customer: Shown, subscription: Shown) -> Any:
 
 
 def _draw(found: Panel, daily: DailyUsage | None) -> None:
-    """The charts of the charges that were used, and the names of those that have none."""
+    """The charts of the charges that were used, and why others have none."""
     assert found.shown is not None
     used = [each for each in found.shown["charges_usage"] if each["events_count"] or each["units"] != "0.0"]
-    drawn: list[Chart] = []
-    without: list[str] = []
-    for each in used:
-        own = None if daily is None else daily.charges.get(ChargeId(each["charge"]["lago_id"]))
-        if own is None or daily is None or len(drawn) == _CHARTS_MAX:
-            without.append(charge_name(each))
-        else:
-            drawn.append(_chart(each, own, daily))
-    found.charts, found.without = drawn, list(dict.fromkeys(without))
+    if daily is None:
+        found.notes = [f"No charts by day: this period has more than {by_day.DAYS_MAX} days."] if used else []
+        return
+    told = [(each, daily.charges.get(ChargeId(each["charge"]["lago_id"]))) for each in used]
+    drawn = [(each, own) for each, own in told if own is not None]
+    found.charts = [_chart(each, own, daily) for each, own in drawn[:_CHARTS_MAX]]
+    zone = found.customer["applicable_timezone"]
+    cut = [each for each, own in told if own is None and daily.cuts_hours and not _is_distinct(each)]
+    by_event = [each for each, own in told if own is None and each not in cut]
+    reasons = (
+        (cut, f"days in {zone} begin within an hour of UTC, and usage is kept by these hours."),
+        (by_event, "what single days add can only be told event by event."),
+        ([each for each, _ in drawn[_CHARTS_MAX:]], f"{_CHARTS_MAX} charts are shown at most."),
+    )
+    found.notes = [f"No chart by day of {_names(some)}: {reason}" for some, reason in reasons if some]
+
+
+def _is_distinct(shown: Shown) -> bool:
+    return shown["billable_metric"]["aggregation_type"] in _DISTINCT
+
+
+def _names(shown: Sequence[Shown]) -> str:
+    return ", ".join(dict.fromkeys(map(charge_name, shown)))
 
 
 def _chart(shown: Shown, own: DailyCharge, daily: DailyUsage) -> Chart:

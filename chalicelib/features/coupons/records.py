@@ -16,7 +16,8 @@ Ending = Literal["used", "removed"]
 
 class Coupon(Record):
     """A coupon of the catalog. `expiration_at`: the first instant at which it cannot be applied to a customer any more;
-    `applied`: it was applied to a customer at some time, which fixes its terms."""
+    `applied`: it was applied to a customer at some time, which fixes its terms; `counted`: its applications were counted from
+    the beginning."""
 
     id: CouponId
     name: str
@@ -34,6 +35,7 @@ class Coupon(Record):
     plan_ids: tuple[PlanId, ...] = ()
     metric_ids: tuple[BillableMetricId, ...] = ()
     applied: bool = False
+    counted: bool = False
     terminated_at: datetime | None = None
 
     @property

@@ -9,7 +9,7 @@ from chalicelib.domain.error_codes import ErrorCode, Resource
 from chalicelib.domain.errors import Invalid, NotAllowed, NotFound
 from chalicelib.domain.money import decimal_string
 from chalicelib.features.billable_metrics import service as metrics
-from chalicelib.features.coupons import schemas
+from chalicelib.features.coupons import schemas, store
 from chalicelib.features.coupons.records import Coupon
 from chalicelib.features.coupons.store import COUPONS
 from chalicelib.features.plans import service as plans
@@ -58,6 +58,7 @@ def create(call: Call, values: dict[str, Any]) -> tuple[Coupon, list[Task]]:
         id=CouponId(new_id()),
         created_at=call.now,
         updated_at=call.now,
+        counted=True,
         **_terms(request),
         **_limitations(call.organization.id, request.limitations),
     )
@@ -121,6 +122,11 @@ def expire(task: Task, now: datetime) -> None:
 def by_ids(organization_id: OrganizationId, ids: Sequence[str]) -> dict[str, Coupon]:
     """Coupons by id, deleted ones too."""
     return COUPONS.get_many(organization_id, list(dict.fromkeys(ids)))
+
+
+def applications(organization_id: OrganizationId, ids: Sequence[str]) -> dict[str, int]:
+    """How often each of these coupons was applied to a customer, of which that was counted from the beginning."""
+    return store.applied(organization_id, by_ids(organization_id, ids).values())
 
 
 def show_all(organization_id: OrganizationId, coupons: Sequence[Coupon]) -> list[dict[str, Any]]:

@@ -9,6 +9,7 @@ Items
         index owner: <org>#applied_coupon-of#<customer>     the same
     <org>#coupon-applications#<coupon>  <customer>#<id>     the coupon was applied to a customer
     <org>#coupon-applications#<coupon>  <customer>#once     the same for a coupon that is not reusable
+    <org>#coupon-figures#<coupon>       -                   `applied`: how many such items there are, for showing only
 
 Access patterns
     1 COUPONS.*                         platform/collection.py
@@ -19,9 +20,10 @@ Access patterns
     6 create_actions, replace_actions   part of the application's, the removal's or the issue transaction
     7 applicable_action(coupon)         Update or check; part of the application's transaction
     8 listings.page(call)               Query       index list or owner
+    9 applied(org, coupons)             BatchGet    consistent
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from pynamodb.attributes import UnicodeAttribute
 
@@ -108,7 +110,20 @@ def create_actions(organization_id: OrganizationId, applied: AppliedCoupon, coup
         _row(organization_id, applied).create(),
         application.create(Invalid.field("coupon", ErrorCode.COUPON_IS_NOT_REUSABLE)),
         *counters.moved(organization_id, LIST, applied.id, {"all": 1}),
+        # The coupon itself is in each such transaction: to spread its counter would make none of them meet less.
+        *(counters.moved_at(_figures_key(organization_id, coupon.id), {"applied": 1}) if coupon.counted else ()),
     ]
+
+
+def applied(organization_id: OrganizationId, coupons: Iterable[Coupon]) -> dict[str, int]:
+    """How often each of these coupons was applied, of which that was counted from the beginning."""
+    keys = {each.id: _figures_key(organization_id, each.id) for each in coupons if each.counted}
+    found = rows.find_many_values(list(keys.values()))
+    return {coupon_id: int(found.get(place, {}).get("applied", 0)) for coupon_id, place in keys.items()}
+
+
+def _figures_key(organization_id: OrganizationId, coupon_id: CouponId) -> Key:
+    return key(organization_id, "coupon-figures", coupon_id), "-"
 
 
 def replace_actions(organization_id: OrganizationId, old: AppliedCoupon, new: AppliedCoupon) -> list[Write]:

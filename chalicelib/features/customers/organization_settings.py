@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from chalicelib.domain.error_codes import Resource
-from chalicelib.features.customers import drafts_follow
+from chalicelib.features.customers import drafts_follow, store
 from chalicelib.features.customers import service as customers
 from chalicelib.features.organizations import service
 from chalicelib.features.organizations.records import Organization
@@ -16,6 +16,11 @@ from chalicelib.platform.agenda import Task
 from chalicelib.platform.ids import OrganizationId
 from chalicelib.platform.retry import retrying
 from chalicelib.platform.unit import Unit, Write
+
+
+def customers_without_zone(organization_id: OrganizationId) -> int | None:
+    """How many customers a change of the organization's time zone concerns; None where that is not known."""
+    return store.without_zone(organization_id)
 
 
 def update(

@@ -17,6 +17,7 @@ Access patterns
     4 billing_action(...)         Put       conditional on the version read; part of a decision's transaction
     5 listed(org)                 Query     index list: all live ones
     6 heads(org, ids)             BatchGet  consistent: customers, their billing states and figures
+    7 without_zone(org)           Query     the list's counters
 """
 
 from collections.abc import Iterator, Sequence
@@ -25,7 +26,7 @@ from chalicelib.features.customers import figures
 from chalicelib.features.customers.figures import CustomerHead
 from chalicelib.features.customers.items import CustomerItem, CustomerItems, customer_pk, rows_of
 from chalicelib.features.customers.records import NOT_WRITTEN, BillingState, Customer
-from chalicelib.platform import dynamodb, rows
+from chalicelib.platform import counters, dynamodb, rows
 from chalicelib.platform.attributes import RecordAttribute
 from chalicelib.platform.collection import CatalogRow, Collection, RecordRow
 from chalicelib.platform.dynamodb import RawItem
@@ -56,7 +57,16 @@ CUSTOMERS = Collection(
         part or "" for part in (c.name, c.firstname, c.lastname, c.legal_name, c.external_id, c.email)
     ),
     code_field="external_id",
+    parts=lambda customer: ("zone=own" if customer.timezone else "zone=organization",),
 )
+
+
+def without_zone(organization_id: OrganizationId) -> int | None:
+    """Customers without a time zone of their own; None where some are from before these were counted."""
+    found = counters.totals(organization_id, CUSTOMERS.name)
+    number = found.get("zone=organization", 0)
+    # A customer from before is in the list's own total alone, and stays missing here whatever becomes of it.
+    return number if number + found.get("zone=own", 0) == found.get("all", 0) else None
 
 
 def everything_of(organization_id: OrganizationId, customer_id: CustomerId) -> CustomerItems:

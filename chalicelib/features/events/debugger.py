@@ -4,6 +4,7 @@ Events that were refused never appear. Source: rules/usage 1.5; decisions/0010.
 """
 
 from collections.abc import Sequence
+from datetime import datetime, timedelta
 from typing import Any
 
 from chalicelib.domain.aggregation import faults
@@ -12,7 +13,7 @@ from chalicelib.features.billable_metrics.records import Metric
 from chalicelib.features.customers import service as customer_service
 from chalicelib.features.customers.records import Customer
 from chalicelib.features.events import log_pages, lookup, service
-from chalicelib.features.metering import log_reader, reading
+from chalicelib.features.metering import log_numbers, log_reader, reading
 from chalicelib.features.metering.event import event_id, payload_of
 from chalicelib.features.metering.log_items import Reference
 from chalicelib.features.subscriptions.records import Live
@@ -23,6 +24,7 @@ from chalicelib.platform.timestamps import iso_millis, unstamp
 from chalicelib.platform.values import Item
 
 _ANY = "any"
+_LATELY = timedelta(hours=24)
 
 
 def page(call: Call) -> tuple[list[dict[str, Any]], dict[str, int | None]]:
@@ -41,6 +43,13 @@ def page(call: Call) -> tuple[list[dict[str, Any]], dict[str, int | None]]:
         chosen = kept[(wanted.number - 1) * wanted.size : wanted.number * wanted.size]
         meta = listing.meta(wanted, len(kept))
     return _show_all(organization.id, chosen), meta
+
+
+def warned_lately(organization_id: OrganizationId, *, real_now: datetime) -> tuple[int, datetime]:
+    """How many events with warnings were received in the last 24 hours, and the beginning of the hour from which on they are
+    counted: numbers are kept by hours."""
+    since = (real_now - _LATELY).replace(minute=0, second=0, microsecond=0)
+    return log_numbers.warned_since(organization_id, since, real_now), since
 
 
 class _Filter:

@@ -6,12 +6,15 @@ Names of counters under the list of invoices, beside those of its own totals:
     draft=<currency>, draft_cents=<currency>        drafts, and their totals
     outstanding=…, outstanding_cents=…              final ones that are not paid, and what is due of them
     overdue=…, overdue_cents=…                      those of them that are overdue
+    in_months                                       final ones that the counters of their months know
 
-and by month: `paid=<currency>`, `paid_cents=<currency>`: final ones above 0 that were paid in it. A month's counters change
-only with payments, so that an issue writes no more than before.
+and by month: `paid=<currency>`, `paid_cents=<currency>`: final ones above 0 that were paid in it; `invoiced=<currency>`,
+`invoiced_cents=<currency>`: final ones above 0 that were issued in it. The month of an issue is that of the issuing date, as it
+stands on the document and in the list: one item more in the transaction that makes an invoice final. An invoice from before
+there were such sums is in none of them, whatever becomes of it (`Invoice.in_months`).
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import get_args
@@ -45,9 +48,39 @@ class Figures:
     numbers: Mapping[str, int]
 
 
+@dataclass(frozen=True, slots=True)
+class Invoiced:
+    """What was invoiced by month, the oldest first. `by_currency`: a sum for each of the months; `before`: so many final
+    invoices are from before such sums were kept, and in none of them."""
+
+    months: Sequence[date]
+    by_currency: Mapping[str, Sequence[Sum]]
+    before: int
+
+
 def read(organization_id: OrganizationId, today: date) -> Figures | None:
     """The figures, with what was paid in the month of a day; None where some invoices are from before figures were kept."""
-    found = counters.totals(organization_id, LIST, month=month_of(today))
+    return _figures(counters.totals(organization_id, LIST, month=month_of(today)))
+
+
+def by_month(organization_id: OrganizationId, today: date, number: int) -> tuple[Figures | None, Invoiced]:
+    """The same figures, and what was invoiced in so many months up to that of a day: all in one request."""
+    months = _months(today, number)
+    found = counters.since(organization_id, LIST, month_of(months[0]))
+    own = found.get("", {})
+    sums = [_sums(found.get(month_of(month), {}), "invoiced") for month in months]
+    currencies = sorted({currency for each in sums for currency in each})
+    by_currency = {currency: [each.get(currency, Sum()) for each in sums] for currency in currencies}
+    before = own.get("status=finalized", 0) - own.get("in_months", 0)
+    return _figures({**found.get(month_of(today), {}), **own}), Invoiced(months, by_currency, before)
+
+
+def _months(today: date, number: int) -> list[date]:
+    last = today.year * 12 + today.month - 1
+    return [date(each // 12, each % 12 + 1, 1) for each in range(last - number + 1, last + 1)]
+
+
+def _figures(found: Mapping[str, int]) -> Figures | None:
     finals, drafts = _finals(found), _sums(found, "draft")
     if finals is None or sum(each.number for each in drafts.values()) != found.get("status=draft", 0):
         return None
@@ -76,7 +109,10 @@ def _finals(found: Mapping[str, int]) -> Mapping[str, int] | None:
 
 
 def dated(new: Invoice, old: Invoice | None, timezone: str, *, now: datetime) -> Invoice:
-    """An invoice with the day on which it was paid in line with its payment status: the organization's day."""
+    """An invoice with what its figures rest on: that its month counts it from the moment that makes it final, and the day on
+    which it was paid, in line with its payment status: the organization's day."""
+    if new.status == "finalized" and (old is None or old.status != "finalized"):
+        new = new.model_copy(update={"in_months": True})
     if new.payment_status != "succeeded":
         return new if new.paid_on is None else new.model_copy(update={"paid_on": None})
     if old is not None and old.payment_status == "succeeded":
@@ -90,7 +126,7 @@ def totals(invoice: Invoice) -> dict[str, int]:
         return _one("draft", invoice.currency, invoice.total_amount_cents)
     if invoice.status != "finalized":
         return {}
-    found = {f"final={invoice.payment_status}": 1}
+    found = {f"final={invoice.payment_status}": 1, "in_months": int(invoice.in_months)}
     if invoice.payment_status != "succeeded":
         found |= _one("outstanding", invoice.currency, invoice.due_amount_cents)
         if invoice.payment_overdue:
@@ -104,6 +140,13 @@ def paid(invoice: Invoice) -> tuple[str, dict[str, int]] | None:
     if not is_paid or invoice.paid_on is None:
         return None
     return month_of(invoice.paid_on), _one("paid", invoice.currency, invoice.total_amount_cents)
+
+
+def invoiced(invoice: Invoice) -> tuple[str, dict[str, int]] | None:
+    """The month in which a final invoice was issued, and what it adds to its figures; None where it is in none."""
+    if invoice.status != "finalized" or not invoice.in_months or invoice.total_amount_cents <= 0:
+        return None
+    return month_of(invoice.issuing_date), _one("invoiced", invoice.currency, invoice.total_amount_cents)
 
 
 def month_of(day: date) -> str:

@@ -115,7 +115,8 @@ class Invoice(Record):
     `customer_search`: the customer's names, by which lists find it; `note_ids`: the credit notes on it, in their order;
     `credited`: exact cents given back so far by fee; `noted`: the sums of these notes; `credits`: the parts taken of other
     invoices' notes; `coupons`: of applied coupons; `payments`: how many payments were recorded; `paid_on`: the organization's
-    day on which its payment succeeded; `purchase_id`: the purchase of credits that a credit invoice bills."""
+    day on which its payment succeeded; `in_months`: the figures of its month count it (`figures.py`); `purchase_id`: the
+    purchase of credits that a credit invoice bills."""
 
     id: InvoiceId
     customer_id: CustomerId
@@ -148,6 +149,7 @@ class Invoice(Record):
     finalized_at: datetime | None = None
     voided_at: datetime | None = None
     paid_on: date | None = None
+    in_months: bool = False
     payment_overdue: bool = False
     payment_dispute_lost_at: datetime | None = None
     metadata: tuple[MetadataPair, ...] = ()

@@ -205,14 +205,13 @@ def _counted(organization_id: OrganizationId, old: Invoice | None, new: Invoice)
 
 
 def _totals(invoice: Invoice) -> Iterator[tuple[str, dict[str, int]]]:
-    """The totals that a visible invoice belongs to: those of the list (""), and of the month in which it was paid."""
+    """The totals that a visible invoice belongs to: those of the list (""), and of the months in which it was issued and
+    paid."""
     if not invoice.visible:
         return
     names = ("all", f"status={invoice.status}", f"payment_status={invoice.payment_status}")
     yield "", dict.fromkeys(names, 1) | figures.totals(invoice)
-    paid = figures.paid(invoice)
-    if paid is not None:
-        yield paid
+    yield from filter(None, (figures.invoiced(invoice), figures.paid(invoice)))
 
 
 def _figures_moved(organization_id: OrganizationId, old: Invoice | None, new: Invoice) -> list[Write]:

@@ -96,7 +96,8 @@ def _places(outcome: Outcome) -> int:
     its end frees, and its tasks of standalone fees."""
     ends = outcome.before.live and not outcome.after.live
     tasks = sum(renewals.tasks_at_most(outcome.plan, row) for row in outcome.rows)
-    return 1 + len(outcome.events) + 2 * ends + tasks
+    counts = outcome.before.status != outcome.after.status
+    return 1 + len(outcome.events) + 2 * ends + tasks + counts
 
 
 def prepared(

@@ -203,6 +203,8 @@ def take_out(organization_id: OrganizationId, events: Sequence[Mapping[str, Any]
 def _shorten(organization_id: OrganizationId, item: Item, kept: Sequence[Reference]) -> None:
     seen: dict[str, Any] = {"condition": "refs = :seen", "values": {":seen": item["refs"]}}
     place = item["pk"], item["sk"]
-    change = usage.put(log_items.left_of(item, kept), **seen) if kept else usage.delete(place, **seen)
+    left = log_items.left_of(item, kept) if kept else None
+    change = usage.delete(place, **seen) if left is None else usage.put(left, **seen)
     gone = item["n"] - len(kept)
-    Unit(change, log_numbers.moved(log_items.row_key(organization_id, item), -gone, gone)).commit()
+    warned = {name: (left or {}).get("warned", 0) - number for name, number in log_numbers.warned_of(item).items()}
+    Unit(change, log_numbers.moved(log_items.row_key(organization_id, item), -gone, gone, warned=warned)).commit()

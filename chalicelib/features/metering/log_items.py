@@ -97,6 +97,8 @@ def _item(organization_id: OrganizationId, name: str, sk: str, references: Seque
         "faults": faults,
         "refs": packed,
     }
+    if faults:
+        item["warned"] = _warned(references)
     if len(references) > _DIRECT_MAX or day != name[:10] or latest > instant_ms_of(name):
         item |= {"time_pk": time_pk(organization_id, day, shard_of(name)), "time_sk": f"{latest:015d}#{sk}"}
     return item
@@ -111,7 +113,12 @@ def mark_of(organization_id: OrganizationId, hour: str, item: Item) -> Item:
 def left_of(item: Item, references: Sequence[Reference]) -> Item:
     """The item with these of its references only. Its place stays: its latest event may have gone."""
     ((_, packed),) = _packed(references)
-    return {**item, "n": len(references), "refs": packed}
+    left = {**item, "n": len(references), "refs": packed}
+    return left | {"warned": _warned(references)} if "warned" in item else left
+
+
+def _warned(references: Sequence[Reference]) -> int:
+    return sum(reference.faults != 0 for reference in references)
 
 
 def _packed(references: Sequence[Reference]) -> Iterator[tuple[Sequence[Reference], bytes]]:

@@ -3,15 +3,18 @@
 Items
     pk          sk                                  what it is
     <org>#log   <day>#<day of the events>#<part>    `n`: how many; `e`: how many were taken out again; `doubt`: items were
-                                                    written that may be missing in `n`
+                                                    written that may be missing in `n`; `w<hour>`: how many have
+                                                    warnings, by hour of reception, where any have
 
 A number is added once, by a request that is sent once. Where its answer is lost, or a worker died before, the row is
 marked. Readers of a marked row count the items themselves, and write down the result once the day is over.
 """
 
 import time
-from collections.abc import Iterable, Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
+from types import MappingProxyType
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -34,13 +37,24 @@ def add(organization_id: OrganizationId, items: Iterable[Item]) -> None:
     """Add the numbers of events that these items name to their rows; a row is marked as doubtful where the write may have
     failed."""
     numbers: dict[Key, tuple[int, int]] = {}
+    warned: dict[Key, Counter[str]] = {}
     for item in items:
         row = log_items.row_key(organization_id, item)
         number, expires = numbers.get(row, (0, 0))
         numbers[row] = number + item["n"], max(expires, item.get("expires_at", 0))
+        warned.setdefault(row, Counter()).update(warned_of(item))
     for row, (number, expires) in numbers.items():
-        if not _added(moved(row, number, 0, expires)):
+        if not _added(moved(row, number, 0, expires, warned=warned[row])):
             doubt([row])
+
+
+def warned_of(item: Item) -> Mapping[str, int]:
+    """So many of an item's events have warnings, under the name of their hour's counter."""
+    return {_counter(item["sk"][11:13]): int(item["warned"])} if item.get("warned") else {}
+
+
+def _counter(hour: str) -> str:
+    return f"w{hour}"
 
 
 def _added(action: Write) -> bool:
@@ -56,9 +70,13 @@ def _added(action: Write) -> bool:
     return False
 
 
-def moved(row: Key, number: int, erased: int, expires_at: int = 0) -> Write:
+def moved(
+    row: Key, number: int, erased: int, expires_at: int = 0, *, warned: Mapping[str, int] = MappingProxyType({})
+) -> Write:
     """The change of a row."""
     expression, values = "ADD #n :n, e :e", {":n": number, ":e": erased}
+    for name, each in warned.items():
+        expression, values = f"{expression}, {name} :{name}", {**values, f":{name}": each}
     if expires_at:
         expression, values = f"{expression} SET expires_at = :x", {**values, ":x": expires_at}
     return usage.update(row, expression, names={"#n": "n"}, values=values)
@@ -80,21 +98,36 @@ def rows(organization_id: OrganizationId, between: tuple[str, str], real_now: da
         yield _recounted(organization_id, row, real_now) if row.get("doubt") else row
 
 
+def warned_since(organization_id: OrganizationId, since: datetime, real_now: datetime) -> int:
+    """How many events with warnings were received from the beginning of an hour on, at most a day ago."""
+    first = f"{since:%Y-%m-%d}"
+    found = 0
+    for row in rows(organization_id, (f"{first}#", f"{real_now:%Y-%m-%d}#~"), real_now):
+        day = row["sk"][:10]
+        hours = range(since.hour if day == first else 0, 24)
+        found += sum(int(row.get(_counter(f"{hour:02d}"), 0)) for hour in hours)
+    return found
+
+
 def _recounted(organization_id: OrganizationId, row: Item, real_now: datetime) -> Item:
     day, _, shard = row["sk"].split("#")
-    items = usage.query(log_items.log_pk(organization_id, day, shard[0]))
-    number = sum(item["n"] for item in items if log_items.row_key(organization_id, item)[1] == row["sk"])
+    number, warned = 0, Counter[str]()
+    for item in usage.query(log_items.log_pk(organization_id, day, shard[0])):
+        if log_items.row_key(organization_id, item)[1] == row["sk"]:
+            number += int(item["n"])
+            warned.update(warned_of(item))
     if day < f"{real_now - _OVER_AFTER:%Y-%m-%d}":
-        _write_down(row, number)
-    return {**row, "n": number}
+        _write_down(row, number, warned)
+    return {**row, "n": number, **warned}
 
 
-def _write_down(row: Item, number: int) -> None:
+def _write_down(row: Item, number: int, warned: Mapping[str, int]) -> None:
+    hours = "".join(f", {name} = :{name}" for name in warned)
     change = usage.update(
         (row["pk"], row["sk"]),
-        "SET #n = :n REMOVE doubt",
+        f"SET #n = :n{hours} REMOVE doubt",
         names={"#n": "n"},
-        values={":n": number, ":seen": row["n"]},
+        values={":n": number, ":seen": row["n"], **{f":{name}": each for name, each in warned.items()}},
         condition="#n = :seen",
     )
     try:

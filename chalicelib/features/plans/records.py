@@ -127,7 +127,8 @@ class Plan(Record):
     """A plan. `trial_period` in days, exact text; `taken`: a subscription of any status has or had it.
 
     `parent_id`: it is a child, made for one subscription, and overrides that plan; `parent_version`: what its parent
-    passed on to its children up to this version is in it.
+    passed on to its children up to this version is in it. `counted`: its subscriptions were counted from the beginning
+    (`subscribers.py`), with those of its children.
     """
 
     id: PlanId
@@ -150,6 +151,12 @@ class Plan(Record):
     parent_id: str | None = None
     parent_version: int = 0
     taken: bool = False
+    counted: bool = False
+
+    @property
+    def counted_id(self) -> PlanId | None:
+        """The plan among whose subscriptions its own count; None where they are from before that was counted."""
+        return PlanId(self.parent_id or self.id) if self.counted else None
 
     @property
     def charges_in_advance(self) -> tuple[Charge, ...]:

@@ -7,7 +7,7 @@ from typing import Any
 from chalicelib.domain.error_codes import Resource
 from chalicelib.domain.errors import Invalid, NotFound, existing, merge
 from chalicelib.features.billable_metrics import service as metrics
-from chalicelib.features.plans import changes, schemas, store
+from chalicelib.features.plans import changes, schemas, store, subscribers
 from chalicelib.features.plans.parts import charges, commitments, fixed_charges
 from chalicelib.features.plans.records import Plan
 from chalicelib.features.plans.store import PLANS
@@ -16,7 +16,7 @@ from chalicelib.platform import agenda, schema
 from chalicelib.platform.agenda import Task
 from chalicelib.platform.collection import Catalog
 from chalicelib.platform.http import Call
-from chalicelib.platform.ids import BillableMetricId, OrganizationId, new_id
+from chalicelib.platform.ids import BillableMetricId, OrganizationId, PlanId, new_id
 from chalicelib.platform.unit import Write
 
 # The plans, children too, as other rooms read them: by id, by code, by pages.
@@ -49,6 +49,7 @@ def create(call: Call, values: dict[str, Any]) -> tuple[Plan, list[Task]]:
         created_at=call.now,
         updated_at=call.now,
         tax_ids=tuple(taxes.ids_of(call.organization.id, request.tax_codes)),
+        counted=True,
         **parts,
         **_own_fields(request),
     )
@@ -107,6 +108,11 @@ def get(organization_id: OrganizationId, plan_id: str) -> Plan:
 def by_ids(organization_id: OrganizationId, ids: Sequence[str]) -> dict[str, Plan]:
     """Plans by id, deleted ones and children too."""
     return PLANS.get_many(organization_id, list(dict.fromkeys(ids)))
+
+
+def active_subscriptions(organization_id: OrganizationId, ids: Sequence[str]) -> dict[PlanId, int]:
+    """Active subscriptions of each of these plans and its children, of which they were counted from the beginning."""
+    return subscribers.active(organization_id, by_ids(organization_id, ids).values())
 
 
 def using_metric(organization_id: OrganizationId, metric_id: BillableMetricId, *, most: int) -> list[Plan]:

@@ -50,6 +50,7 @@ def change_plan(
     if current.status == Status.PENDING:
         fields = {
             "plan_id": plan.id,
+            "counted_plan_id": plan.counted_id,
             "plan_code": plan.code,
             "currency": plan.amount_currency,
             "updated_at": change.now,
@@ -90,6 +91,7 @@ def successor(
         customer_id=current.customer_id,
         external_customer_id=current.external_customer_id,
         plan_id=plan.id,
+        counted_plan_id=plan.counted_id,
         plan_code=plan.code,
         currency=plan.amount_currency,
         status=Status.PENDING,

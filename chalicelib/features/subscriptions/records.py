@@ -85,7 +85,8 @@ class Subscription(Record):
     advance changed and are still to be billed (`units_seen_at`: the latest such change); `fixed_paid`: what was paid in
     advance for the running period, by its predecessor too (`fixed_carried`); `period_invoices`: the invoices with fees of
     the running period; `trial_ends_at`: where the end of its trial was moved to; `takeover`: how its external id came from
-    another customer, where it did; `external_historical_usage_cents`: what it used before it was kept here."""
+    another customer, where it did; `external_historical_usage_cents`: what it used before it was kept here;
+    `counted_plan_id`: the plan among whose subscriptions it counts while it is active."""
 
     id: SubscriptionId
     external_id: str
@@ -127,6 +128,7 @@ class Subscription(Record):
     zone: str | None = None
     takeover: Takeover | None = None
     external_historical_usage_cents: int = 0
+    counted_plan_id: PlanId | None = None
 
     @property
     def live(self) -> bool:

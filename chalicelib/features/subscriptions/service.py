@@ -91,6 +91,7 @@ def blank(change: Change, request: schemas.SubscriptionInput, plan: Plan) -> Sub
         customer_id=change.customer.id,
         external_customer_id=change.customer.external_id,
         plan_id=plan.id,
+        counted_plan_id=plan.counted_id,
         plan_code=plan.code,
         currency=plan.amount_currency,
         status=Status.PENDING,

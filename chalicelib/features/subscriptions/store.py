@@ -22,18 +22,19 @@ Access patterns
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from pynamodb.attributes import UnicodeAttribute
 
 from chalicelib.features.customers import figures
 from chalicelib.features.customers.items import CustomerItem, CustomerItems, customer_pk
+from chalicelib.features.plans import subscribers
 from chalicelib.features.subscriptions.records import Live, Status, Subscription
 from chalicelib.platform import counters, rows
 from chalicelib.platform.attributes import RecordAttribute
 from chalicelib.platform.collection import RecordRow
 from chalicelib.platform.dynamodb import Key
-from chalicelib.platform.ids import CustomerId, OrganizationId, SubscriptionId, key
+from chalicelib.platform.ids import CustomerId, OrganizationId, PlanId, SubscriptionId, key
 from chalicelib.platform.rows import Listed, Owned, Row, Searched
 from chalicelib.platform.timestamps import stamp
 from chalicelib.platform.unit import Write
@@ -128,7 +129,17 @@ def write_subscriptions(
         return []
     active = {"active": changes[f"status={Status.ACTIVE}"]}
     shown = figures.moved(organization_id, first.customer_id, "subscriptions", active)
+    by_plan = Counter(_counts_in([*created, *(new for _, new in replaced)]))
+    by_plan.subtract(_counts_in([old for old, _ in replaced]))
+    shown += subscribers.counted_actions(organization_id, first.id, by_plan)
     return [*writes, *counters.moved(organization_id, "subscription", first.id, changes), *shown]
+
+
+def _counts_in(subscriptions: Iterable[Subscription]) -> Iterator[PlanId]:
+    """The plans among whose active subscriptions these count."""
+    for each in subscriptions:
+        if each.status == Status.ACTIVE and each.counted_plan_id is not None:
+            yield each.counted_plan_id
 
 
 def take_action(organization_id: OrganizationId, subscription: Subscription) -> Write:

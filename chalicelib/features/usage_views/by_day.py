@@ -47,12 +47,13 @@ class DailyCharge:
 
 @dataclass(frozen=True, slots=True)
 class DailyUsage:
-    """Usage in a range by `days`. `charges`: those that rollups tell; `today`: the last day that has begun, None where none
-    has."""
+    """Usage in a range by `days`. `today`: the present day there; `charges`: those that rollups tell; `cuts_hours`: days
+    begin within hours of UTC, by which rollups are kept, so that they tell none."""
 
     days: Sequence[date]
     today: date
     charges: Mapping[ChargeId, DailyCharge]
+    cuts_hours: bool = False
 
 
 def open_period(
@@ -86,7 +87,8 @@ def of_range(
         if own is not None:
             charges[ChargeId(each.charge.id)] = own
     days = [periods.local_date(each.start, zone) for each in ranges]
-    return DailyUsage(days, periods.local_date(now, zone), charges)
+    cuts_hours = asked != [] and found is None and any(each.start.minute for each in ranges[1:])
+    return DailyUsage(days, periods.local_date(now, zone), charges, cuts_hours)
 
 
 def _is_told(asked: Buckets) -> bool:

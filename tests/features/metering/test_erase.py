@@ -10,7 +10,7 @@ from chalicelib import limits
 from chalicelib.domain.periods import Span
 from chalicelib.features.audit.audit import audit
 from chalicelib.features.metering import erase as erasing
-from chalicelib.features.metering import layout, messages, reading, rows
+from chalicelib.features.metering import layout, log_numbers, messages, reading, rows
 from chalicelib.features.metering.distinct_counters import Spec
 from chalicelib.features.metering.erase import NotErased, erase, is_erased
 from chalicelib.features.metering.event import milliseconds_of
@@ -47,6 +47,8 @@ def test_more_events_of_an_hour_than_a_transaction_holds(aws):
     assert usage.get(layout.usage_pk(ORG.id, "sub"), layout.hour_sk("2024-03-10T12", "calls")) is None
     assert erased(since=NOON) == 0
     assert differences() == []
+    now = clock.utc_now()  # No metric has their codes.
+    assert log_numbers.warned_since(ORG.id, (now - timedelta(hours=1)).replace(minute=0), now) == 2
 
 
 @pytest.mark.parametrize("parts", [1, 4])

@@ -305,8 +305,11 @@ def test_totals_are_true_though_nobody_knows_whether_a_number_was_added(aws, mon
     assert messages.handle([message([event(f"v{n}", NOON) for n in range(5)])]) == []
     now = clock.utc_now()
     for days in (0, 0, 2, 2):  # The last finds what the one before has written down.
-        (day,) = log_reader.days(ORG, log_reader.BY_TIME, now + timedelta(days=days))
+        later = now + timedelta(days=days)
+        (day,) = log_reader.days(ORG, log_reader.BY_TIME, later)
         assert day.number == 12
+        # No metric has their code.
+        assert log_numbers.warned_since(ORG.id, now.replace(minute=0), later) == 12
     (row,) = usage_table.usage.query(layout.log_pk(ORG.id))
     assert (row["n"], "doubt" in row) == (12, False)
 
