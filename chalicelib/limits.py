@@ -128,7 +128,11 @@ CLOCK_INLINE_SECONDS = (
 )
 CLOCK_INLINE_AT_ONCE = 4  # Calls of one process that do so: the others leave it all to the job, and answer at once.
 CLOCK_EVENTS_WAIT = timedelta(seconds=60)  # The longest wait for events in flight.
-WORKS_KEPT = timedelta(days=14)  # Long acts of members, with what became of each object.
+WORKS_KEPT = timedelta(days=14)  # Long acts of members, with what became of each object, and their files.
+WORK_FAILURES_SHOWN = 100  # With the work itself one request.
+WORK_WAITS = timedelta(seconds=10)  # While the clock of its sandbox moves.
+EXPORT_AT_ONCE = 100  # Rows of a file that one request makes; a longer one is a work.
+EXPORT_ROWS_MAX = 100_000  # A worker holds the whole file: about 30 MB.
 DRAFTS_PREVIEWED_MAX = 200  # Looked at before a grace period changes: with their customers three requests.
 CLOCK_AHEAD_TASKS_MAX, CLOCK_AHEAD_LINES_MAX = 300, 50  # Shown before a leap: four requests, and one screen.
 CLOCK_LEAP_MAX = timedelta(days=3653)  # Ten years at once; a weekly plan is billed 522 times on the way.

@@ -1,13 +1,20 @@
-"""Acts that the API has no route for: a use case of a service, carried out as the API carries out its own."""
+"""Acts that the API has no route for: a use case of a service, carried out as the API carries out its own; and long ones,
+which are carried out in the background."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 
-from chalicelib.console.visit import Visit
+from chalicelib.console import forms
+from chalicelib.console.visit import Redirect, Visit
 from chalicelib.domain.error_codes import ErrorCode
 from chalicelib.domain.errors import Conflict
 from chalicelib.features.sandbox import service as test_clock
+from chalicelib.features.works import service as works
+from chalicelib.features.works.records import Act, Work
+from chalicelib.platform import agenda
 from chalicelib.platform.agenda import Task
+from chalicelib.platform.ids import derived_id
+from chalicelib.platform.json import to_json
 
 T = TypeVar("T")
 
@@ -22,3 +29,22 @@ def carry_out(visit: Visit, act: Callable[[], tuple[T, Sequence[Task]]]) -> T:
     result, tasks = act()
     test_clock.run_due(visit.organization.ref, now=visit.now, tasks=tasks)
     return result
+
+
+def begin(
+    visit: Visit,
+    act: Act,
+    title: str,
+    place: str,
+    *,
+    number: int,
+    query: Mapping[str, Sequence[str]] | None = None,
+    ids: Sequence[str] = (),
+) -> Redirect:
+    """Begin a long act, and lead to its page. A second click of the same form leads to the same work."""
+    organization, mark = visit.organization.ref, forms.request_id(visit) or visit.request_id
+    of = to_json({"act": act, "place": place, "query": query or {}, "ids": list(ids)})
+    work_id = derived_id("work", organization.id, mark, of)
+    work = Work(id=work_id, act=act, title=title, place=place, query=query or {}, ids=ids, begun_at=visit.real_now)
+    agenda.push(works.begin(organization, work, number=number, real_now=visit.real_now))
+    return Redirect(visit.link("work", work_id))

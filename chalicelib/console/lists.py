@@ -69,9 +69,7 @@ class Listed:
     @property
     def is_asked(self) -> bool:
         """Whether something narrows the list."""
-        names = {name for each in self.filters for name in each.names} | {"search_term"}
-        names |= {name for tab in self.tabs for name in tab.query}
-        return any(self.visit.query.one(name) for name in names)
+        return any(self.visit.query.one(name) for name in names_of(self.filters, self.tabs))
 
     def is_open(self, tab: Tab) -> bool:
         """Whether a tab is the one that is shown."""
@@ -98,6 +96,20 @@ class Listed:
         return [(n, v) for n, values in self.visit.query.items() if n not in (*but, "page") for v in values if v != ""]
 
 
+def names_of(filters: Sequence[Filter], tabs: Sequence[Tab] = ()) -> set[str]:
+    """The parameters that filters, tabs and the search of a list set."""
+    by_filter = {name for each in filters for name in each.names}
+    return by_filter | {name for tab in tabs for name in tab.query} | {"search_term"}
+
+
+def asked(
+    visit: Visit, filters: Sequence[Filter], tabs: Sequence[Tab] = (), names: Mapping[str, str] | None = None
+) -> dict[str, Any]:
+    """What a visit asks of a list, without the page. `names`: parameters that the API calls otherwise."""
+    known = names_of(filters, tabs)
+    return {(names or {}).get(name, name): list(values) for name, values in visit.query.items() if name in known}
+
+
 def gather(
     visit: Visit,
     path: str,
@@ -111,15 +123,11 @@ def gather(
 ) -> Listed:
     """The page of a list that the visit's query asks for. `fixed`: further parameters of the API; `names`: those that the API
     calls otherwise; `fetch`: how to read it, where it is not simply the API's list at `path`."""
-    asked = (
-        {name for each in filters for name in each.names}
-        | {name for tab in tabs for name in tab.query}
-        | {"search_term"}
-    )
-    query: dict[str, Any] = {
-        (names or {}).get(name, name): list(values) for name, values in visit.query.items() if name in asked
+    query = asked(visit, filters, tabs, names) | {
+        "page": visit.query.one("page") or None,
+        "per_page": str(_size(visit)),
+        **(fixed or {}),
     }
-    query |= {"page": visit.query.one("page") or None, "per_page": str(_size(visit)), **(fixed or {})}
     form = Form()
     try:
         answer = visit.api.get(path, query) if fetch is None else fetch(query)

@@ -98,7 +98,7 @@ ROUTES: Sequence[Route] = [
 
         GET       /invoices                         invoices.index
         GET,POST  /invoices/new                     one_off.new
-        POST      /invoices/bulk                    invoice_acts.bulk
+        GET,POST  /invoices/bulk                    invoice_bulk.show
         GET       /invoices/{id}                    invoices.show
         GET       /invoices/{id}/pdf                invoices.pdf
         GET,POST  /invoices/{id}/finalize           invoice_acts.finalize
@@ -184,6 +184,9 @@ ROUTES: Sequence[Route] = [
         GET,POST  /clock                            clock.show
         GET       /clock/state                      clock.state
         GET       /work/{id}                        work.show
+        GET       /work/{id}/file                   work.file
+        GET,POST  /export/{list}                    exports.show
+        GET       /export/{list}/file               exports.file
         """,
     ),
 ]

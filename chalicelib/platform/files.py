@@ -33,20 +33,20 @@ def exists(name: str) -> bool:
     return True
 
 
-def disposition(filename: str) -> str:
-    """The Content-Disposition header for a file name of any characters. A name that is not plain ASCII is sent
-    encoded, beside a plain fallback. Source: RFC 6266, RFC 8187."""
+def disposition(filename: str, how: str = "inline") -> str:
+    """The Content-Disposition header for a file name of any characters: shown `inline`, or saved as `attachment`. A name
+    that is not plain ASCII is sent encoded, beside a plain fallback. Source: RFC 6266, RFC 8187."""
     plain = re.sub("[^A-Za-z0-9 ._-]", "_", filename)
     encoded = "" if plain == filename else f"; filename*=UTF-8''{quote(filename, safe='')}"
-    return f'inline; filename="{plain}"{encoded}'
+    return f'{how}; filename="{plain}"{encoded}'
 
 
-def link(name: str, filename: str) -> str:
-    """A presigned URL of a file, at the public host, which expires after a quarter of an hour."""
+def link(name: str, filename: str, how: str = "inline") -> str:
+    """A presigned URL of a file, at the public host, which expires after a quarter of an hour. `how`: see `disposition`."""
     parameters = {
         "Bucket": settings().files_bucket,
         "Key": name,
-        "ResponseContentDisposition": disposition(filename),
+        "ResponseContentDisposition": disposition(filename, how),
     }
     url = _linker().generate_presigned_url("get_object", Params=parameters, ExpiresIn=limits.LINK_SECONDS)
     return str(url)

@@ -15,6 +15,7 @@ from chalicelib.tasks import test_clock as clock_jobs
 from chalicelib.tasks import usage as usage_jobs
 from chalicelib.tasks import wallets as wallet_jobs
 from chalicelib.tasks import webhooks as webhook_jobs
+from chalicelib.tasks import works as work_jobs
 
 ALL = (
     billable_metric_jobs,
@@ -32,4 +33,5 @@ ALL = (
     usage_jobs,
     wallet_jobs,
     webhook_jobs,
+    work_jobs,
 )

@@ -1,6 +1,6 @@
 """Acts on invoices: what their forms send is the API's, and what it refuses is said."""
 
-from chalicelib.console.views import invoice_acts
+from chalicelib.console.views import invoice_bulk
 from chalicelib.platform import clock
 from tests.support.billed import draft, final
 from tests.support.console import Shown, Visitor, member_of, sent
@@ -157,7 +157,7 @@ def test_acts_on_several_say_what_was_refused(billed):
     assert billed.address("invoices", one["lago_id"], "pdf") in links.text
     assert billed.post("invoices", "bulk", form={"act": "finalize", "ids": both[1:]}).status == 303
     assert billed.story.ok("GET", f"/invoices/{both[1]}")["invoice"]["status"] == "finalized"
-    for ids in ([], [str(n) for n in range(invoice_acts.SELECTED_MAX + 1)]):
+    for ids in ([], [str(n) for n in range(invoice_bulk.SELECTED_MAX + 1)]):
         assert billed.post("invoices", "bulk", form={"act": "finalize", "ids": ids}).status == 422
     assert billed.post("invoices", "bulk", form={"act": "delete", "ids": both}).status == 404
 

@@ -86,7 +86,7 @@ def addresses(visitor: Visitor, ids: dict[str, str]) -> Iterator[tuple[Route, st
 
 def places(known: dict[str, Any]) -> Iterator[tuple[Route, Sequence[str], dict[str, str]]]:
     """Segments and query of every page of a member. Pages that only begin something else are left out: what a link of their own
-    leads to (PDFs), and what a work in progress has."""
+    leads to (documents and files), and what a work in progress has."""
     for route in router.ROUTES:
         if route.who != "member" or "GET" not in route.methods or _is_left_out(route):
             continue
@@ -98,7 +98,8 @@ def places(known: dict[str, Any]) -> Iterator[tuple[Route, Sequence[str], dict[s
 def _is_left_out(route: Route) -> bool:
     last = route.segments[-1]
     return (
-        last in ("pdf", "retry")
+        last in ("pdf", "retry", "file")
+        or route.pattern.endswith("invoices/bulk")
         or "work" in route.segments
         or "invitations" in route.segments
         or "api_keys/{" in route.pattern
@@ -118,6 +119,8 @@ def _value(name: str, segments: Sequence[str], known: dict[str, Any]) -> str:
     if name[0] != "{":
         return name
     kind = name[1:-1]
+    if kind == "list":
+        return "invoices"
     if kind == "id":
         kind = "members" if "members" in segments else segments[0]
     return str(known.get(kind, "none"))

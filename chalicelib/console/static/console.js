@@ -72,6 +72,7 @@
     if (event.target.closest("form[data-guarded]") && !event.target.closest("dialog")) guard(true);
   });
   document.addEventListener("change", (event) => {
+    if ("all" in event.target.dataset) for (const box of event.target.closest("table").querySelectorAll("td.tick-cell input")) box.checked = event.target.checked;
     if ("redraw" in event.target.dataset) event.target.form.requestSubmit($("button[value=draw]", event.target.form));
     const files = event.target.type === "file" && event.target.files;
     if (files && files.length && event.target.dataset.into) {

@@ -35,6 +35,11 @@ _FILTERS = (
 )
 
 
+def asked(visit: Visit) -> dict[str, Any]:
+    """What a visit asks of the API's list of credit notes."""
+    return _asked(visit, lists.asked(visit, _FILTERS, _TABS))
+
+
 def index(visit: Visit) -> Page:
     """All credit notes, newest first."""
 

@@ -28,22 +28,34 @@ _INVOICE_FILTERS = (
 )
 
 
-def index(visit: Visit) -> Page:
-    """All customers, newest first."""
-    filters = (
+def asked(visit: Visit) -> dict[str, Any]:
+    """What a visit asks of the API's list of customers."""
+    return _asked(visit, lists.asked(visit, _filters()))
+
+
+def _filters() -> tuple[Filter, ...]:
+    return (
         Filter("Currency", ("currencies",), "select", choices.currencies()),
         Filter("Country", ("countries",), "select", choices.countries()),
         Filter("Metadata", ("metadata_key", "metadata_value"), "pair"),
     )
 
+
+def _asked(visit: Visit, query: Mapping[str, Any]) -> dict[str, Any]:
+    """The query as the API takes it: metadata by key."""
+    rest = {name: value for name, value in query.items() if name not in ("metadata_key", "metadata_value")}
+    name = visit.query.one("metadata_key")
+    return rest | ({f"metadata[{name}]": visit.query.one("metadata_value")} if name else {})
+
+
+def index(visit: Visit) -> Page:
+    """All customers, newest first."""
+
     def fetch(query: Mapping[str, Any]) -> Mapping[str, Any]:
-        asked = {name: value for name, value in query.items() if name not in ("metadata_key", "metadata_value")}
-        name = visit.query.one("metadata_key")
-        asked |= {f"metadata[{name}]": visit.query.one("metadata_value")} if name else {}
-        found: Mapping[str, Any] = visit.api.get("/customers", asked)
+        found: Mapping[str, Any] = visit.api.get("/customers", _asked(visit, query))
         return found
 
-    listed = lists.gather(visit, "/customers", "customers", filters=filters, fetch=fetch)
+    listed = lists.gather(visit, "/customers", "customers", filters=_filters(), fetch=fetch)
     heads = customers.heads(visit.organization.id, [CustomerId(row["lago_id"]) for row in listed.rows])
     return Page("customers/index.html", {"listed": listed, "figures": {i: head.figures for i, head in heads.items()}})
 

@@ -8,17 +8,12 @@ from chalicelib.console import format, forms, texts
 from chalicelib.console.forms import Form
 from chalicelib.console.views import invoices
 from chalicelib.console.visit import Page, Redirect, Visit
-from chalicelib.domain import errors
-from chalicelib.domain.error_codes import ErrorCode, Resource
-from chalicelib.domain.errors import Invalid, NotFound
+from chalicelib.domain.error_codes import ErrorCode
 from chalicelib.features.invoices import reading
 from chalicelib.features.payments import service as payments
 from chalicelib.features.sandbox import service as sandbox
 from chalicelib.platform.http.inside import path_of
-from chalicelib.platform.ids import InvoiceId, PaymentId, derived_id
-
-# More would not be done within one request.
-SELECTED_MAX = 20
+from chalicelib.platform.ids import PaymentId, derived_id
 
 _Shown = Mapping[str, Any]
 
@@ -183,39 +178,6 @@ def metadata(visit: Visit) -> Page | Redirect:
         if forms.submit(form, lambda: visit.api.put(_path(visit), body)) is not None:
             return Redirect(_back(visit), said="Saved")
     return Page("invoices/metadata.html", {"invoice": shown, "form": form}, form.status)
-
-
-def bulk(visit: Visit) -> Page | Redirect:
-    """An act on the invoices that are ticked, one after the other; what was refused is shown by invoice."""
-    ids = list(dict.fromkeys(InvoiceId(each) for each in visit.form.get("ids", [])))
-    act = visit.form.one("act")
-    if act not in _ACTS:
-        raise NotFound(Resource.INVOICE)
-    known = reading.get_many(visit.organization.id, ids[:SELECTED_MAX])
-    names = {each: known[each].number for each in ids if each in known}
-    values: dict[str, Any] = {"act": act, "names": names, "refused": {}, "most": SELECTED_MAX}
-    if not names or len(ids) > SELECTED_MAX:
-        return Page("invoices/bulk.html", values | {"is_count_wrong": True}, 422)
-    if act == "pdf":
-        return Page("invoices/bulk.html", values | {"is_count_wrong": False})
-    refused: dict[str, list[texts.Refusal]] = {}
-    for each in names:
-        try:
-            _ACTS[act](visit, each)
-        except errors.BillingError as error:
-            refused[each] = texts.all_refusals(error.details if isinstance(error, Invalid) else {"base": [error.code]})
-    if refused:
-        return Page("invoices/bulk.html", values | {"refused": refused, "is_count_wrong": False}, 422)
-    done = len(names)
-    said = {"retry_payment": f"Resent {done} for collection", "finalize": f"Finalized {done}"}[act]
-    return Redirect(visit.link("invoices"), said=said)
-
-
-_ACTS: Mapping[str, Callable[[Visit, InvoiceId], Any]] = {
-    "retry_payment": lambda visit, each: visit.api.post(path_of("invoices", each, "retry_payment")),
-    "finalize": lambda visit, each: visit.api.put(path_of("invoices", each, "finalize")),
-    "pdf": lambda visit, each: None,
-}
 
 
 def _confirmed(

@@ -59,6 +59,19 @@ _OTHERS = (
 )
 
 
+_QUERIES = [Tab(name, query) for name, _, query in _TABS]
+# The parameters of all filters and tabs.
+NAMES = lists.names_of((*_STATES, _OVERDUE, *_OTHERS), _QUERIES)
+
+
+def asked(visit: Visit) -> dict[str, Any]:
+    """What a visit asks of the API's list of invoices.
+
+    Raises: Invalid.
+    """
+    return _asked(visit, lists.asked(visit, (*_STATES, _OVERDUE, *_OTHERS), _QUERIES))
+
+
 def index(visit: Visit) -> Page:
     """All invoices, newest issuing date first, with the figures above them."""
     found = figures.read(visit.organization.id, periods.local_date(visit.now, ZoneInfo(visit.organization.timezone)))

@@ -1,5 +1,7 @@
 """Payments: the list, and one payment with its receipt."""
 
+from typing import Any
+
 from chalicelib.console import lists
 from chalicelib.console.lists import Filter
 from chalicelib.console.visit import Page, Visit
@@ -12,6 +14,11 @@ _FILTERS = (
     Filter("Customer", ("external_customer_id",), placeholder="External ID"),
     Filter("Invoice", ("invoice_id",), placeholder="Invoice ID"),
 )
+
+
+def asked(visit: Visit) -> dict[str, Any]:
+    """What a visit asks of the API's list of payments."""
+    return lists.asked(visit, _FILTERS)
 
 
 def index(visit: Visit) -> Page:

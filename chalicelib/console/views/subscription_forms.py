@@ -7,7 +7,7 @@ from typing import Any
 from chalicelib.console import format, forms
 from chalicelib.console.forms import Form
 from chalicelib.console.views import overrides
-from chalicelib.console.views.subscriptions import PLAN_FIELDS, Found, of_address
+from chalicelib.console.views.subscriptions import PLAN_FIELDS, Found, of_address, plans_beside
 from chalicelib.console.visit import Page, Redirect, Visit
 from chalicelib.domain.error_codes import Resource
 from chalicelib.domain.errors import BillingError, NotFound
@@ -251,7 +251,8 @@ def cancel(visit: Visit) -> Page | Redirect:
         if forms.submit(form, act) is not None:
             said = "Plan change canceled" if waits else "Subscription canceled"
             return Redirect(_address(visit, found), said=said)
-    return Page("subscriptions/cancel.html", {"form": form, "found": found, "waits": waits}, form.status)
+    values = {"form": form, "found": found, "waits": waits, **plans_beside(visit, found)}
+    return Page("subscriptions/cancel.html", values, form.status)
 
 
 def _wants_follows(visit: Visit) -> bool:

@@ -24,6 +24,7 @@ from chalicelib.platform.ids import CustomerId, SubscriptionId
 
 # Fields of plans that every page of a subscription shows; the API calls them so too.
 PLAN_FIELDS = {"name", "code", "interval", "amount_cents", "amount_currency", "pay_in_advance"}
+_FILTERS = (Filter("Plan", ("plan_code",), placeholder="Code"), Filter("Currency", ("currency",), placeholder="EUR"))
 _STATES = ("active", "pending", "terminated", "canceled")
 
 
@@ -51,23 +52,30 @@ class Found:
         return path_of("subscriptions", self.record.external_id)
 
 
+def asked(visit: Visit) -> dict[str, Any]:
+    """What a visit asks of the API's list of subscriptions."""
+    return _asked(lists.asked(visit, _FILTERS, [Tab("", {"state": "all"})]))
+
+
+def _asked(query: Mapping[str, Any]) -> dict[str, Any]:
+    """The query as the API takes it: its list has the states that it is asked for."""
+    state = (query.get("state") or ["active"])[-1]
+    rest = {name: value for name, value in query.items() if name != "state"}
+    return rest | {"status": list(_STATES) if state == "all" else [state]}
+
+
 def index(visit: Visit) -> Page:
     """All subscriptions, newest first; active ones where nothing else is asked for."""
     numbers = listings.totals(visit.organization.id)
     tabs = [Tab("Active", {}, numbers["active"])]
     tabs += [Tab(state.capitalize(), {"state": state}, numbers[state]) for state in _STATES[1:]]
     tabs.append(Tab("All", {"state": "all"}, sum(numbers.values())))
-    filters = (Filter("Plan", ("plan_code",), placeholder="Code"), Filter("Currency", ("currency",), placeholder="EUR"))
 
     def fetch(query: Mapping[str, Any]) -> Mapping[str, Any]:
-        (state,) = query.get("state") or ["active"]
-        asked = {name: value for name, value in query.items() if name != "state"}
-        found: Mapping[str, Any] = visit.api.get(
-            "/subscriptions", asked | {"status": _STATES if state == "all" else [state]}
-        )
+        found: Mapping[str, Any] = visit.api.get("/subscriptions", _asked(query))
         return found
 
-    listed = lists.gather(visit, "/subscriptions", "subscriptions", tabs=tabs, filters=filters, fetch=fetch)
+    listed = lists.gather(visit, "/subscriptions", "subscriptions", tabs=tabs, filters=_FILTERS, fetch=fetch)
     return Page("subscriptions/index.html", {"listed": listed, "owners": owners_of(visit, listed.rows)})
 
 
@@ -116,7 +124,20 @@ def _shown(visit: Visit, customer: Customer) -> Mapping[str, Any]:
 
 def _overview(visit: Visit, found: Found) -> dict[str, Any]:
     ends = found.shown["current_billing_period_ending_at"]
-    return {"next_billing": None if ends is None else format.after(ends)}
+    return {"next_billing": None if ends is None else format.after(ends), **plans_beside(visit, found)}
+
+
+def plans_beside(visit: Visit, found: Found) -> dict[str, str | None]:
+    """The names of the plan before and of the one that follows, or the code of one that is gone."""
+    record = found.record
+    ids = [each for each in (record.previous_id, record.next_id) if each is not None]
+    beside = reading.get_many(visit.organization.id, record.customer_id, ids) if ids else []
+    known = plans.by_ids(visit.organization.id, [each.plan_id for each in beside]) if beside else {}
+    names = {each.id: known[each.plan_id].name for each in beside if each.plan_id in known}
+    return {
+        "plan_before": names.get(record.previous_id or record.id, record.previous_plan_code),
+        "plan_after": names.get(record.next_id or record.id, record.next_plan_code),
+    }
 
 
 def _plan(visit: Visit, found: Found) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """Asking for an invoice's money again, and disputes. Source: rules/invoices 1, 13; rules/catalog 7.3."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -16,7 +17,7 @@ from chalicelib.platform.agenda import Task
 from chalicelib.platform.clock import OrganizationRef
 from chalicelib.platform.ids import InvoiceId, OrganizationId, new_id
 from chalicelib.platform.retry import retrying
-from chalicelib.platform.unit import Unit
+from chalicelib.platform.unit import Unit, Write
 
 _NO_PROVIDER = {
     "message": "The customer has no payment provider",
@@ -24,9 +25,11 @@ _NO_PROVIDER = {
 }
 
 
-def retry_payment(organization: OrganizationRef, invoice_id: InvoiceId, *, now: datetime) -> list[Task]:
+def retry_payment(
+    organization: OrganizationRef, invoice_id: InvoiceId, *, now: datetime, done: Sequence[Write] = ()
+) -> list[Task]:
     """Send the message of an unpaid invoice's issue again. Without a provider that of a failed payment goes with it: clients
-    without one collect from the message. Returns the tasks to push.
+    without one collect from the message. `done`: written with it, by whom it is part of a work. Returns the tasks to push.
 
     Raises: NotFound; NotAllowed, `invalid_status`.
     """
@@ -39,7 +42,7 @@ def retry_payment(organization: OrganizationRef, invoice_id: InvoiceId, *, now: 
     tasks = [service.announced(own, invoice, service.message_of(invoice, invoice.status), subject=again, now=now)]
     if customer.billing_configuration.payment_provider is None:
         tasks.append(_payment_failure(organization, invoice, customer, again, now=now))
-    Unit([agenda.put(task, now=now) for task in tasks]).commit()
+    Unit([agenda.put(task, now=now) for task in tasks], done).commit()
     return tasks
 
 
