@@ -24,6 +24,7 @@ from chalicelib.api import (
     test_clock,
     wallet_transactions,
     wallets,
+    webhook_messages,
     webhooks,
 )
 from chalicelib.console import routes as console
@@ -58,6 +59,7 @@ BLUEPRINTS = [
         wallets.routes,
         wallet_transactions.routes,
         webhooks.routes,
+        webhook_messages.routes,
     )
 ] + [console.blueprint]
 

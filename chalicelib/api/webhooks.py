@@ -14,21 +14,21 @@ routes = Routes(__name__)
 def create(call: Call) -> dict[str, Any]:
     """A new endpoint."""
     endpoint = service.create(call.organization, call.root("webhook_endpoint"), now=call.now)
-    return {"webhook_endpoint": service.show(call.organization.id, endpoint)}
+    return {"webhook_endpoint": service.show_all(call.organization, [endpoint])[0]}
 
 
 @routes.get("/webhook_endpoints")
 def index(call: Call) -> dict[str, Any]:
     """All of them, a page at a time."""
     endpoints, meta = service.CATALOG.page(call.organization.id, listing.wanted(call))
-    return {"webhook_endpoints": [service.show(call.organization.id, e) for e in endpoints], "meta": meta}
+    return {"webhook_endpoints": service.show_all(call.organization, endpoints), "meta": meta}
 
 
 @routes.get("/webhook_endpoints/{lago_id}")
 def show(call: Call) -> dict[str, Any]:
     """One."""
     endpoint = service.find(call.organization.id, WebhookEndpointId(call.path["lago_id"]))
-    return {"webhook_endpoint": service.show(call.organization.id, endpoint)}
+    return {"webhook_endpoint": service.show_all(call.organization, [endpoint])[0]}
 
 
 @routes.put("/webhook_endpoints/{lago_id}")
@@ -36,14 +36,14 @@ def update(call: Call) -> dict[str, Any]:
     """Change the endpoint's given fields."""
     values = call.root("webhook_endpoint")
     endpoint = service.update(call.organization, WebhookEndpointId(call.path["lago_id"]), values, now=call.now)
-    return {"webhook_endpoint": service.show(call.organization.id, endpoint)}
+    return {"webhook_endpoint": service.show_all(call.organization, [endpoint])[0]}
 
 
 @routes.delete("/webhook_endpoints/{lago_id}")
 def destroy(call: Call) -> dict[str, Any]:
     """Remove the endpoint; messages on their way are given up."""
     endpoint = service.remove(call.organization, WebhookEndpointId(call.path["lago_id"]), now=call.now)
-    return {"webhook_endpoint": service.show(call.organization.id, endpoint)}
+    return {"webhook_endpoint": service.show_all(call.organization, [endpoint])[0]}
 
 
 @routes.get("/webhooks/json_public_key")

@@ -3,7 +3,7 @@
 import os
 from functools import lru_cache
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from chalicelib import limits
 
@@ -31,6 +31,9 @@ class Settings(BaseModel):
     files_url: str = ""
     admin_api_key: str = ""
     events_per_batch_max: int = limits.EVENTS_PER_BATCH_MAX
+    webhook_pause_failures: int = Field(default=10, ge=1, le=100)
+    webhook_pause_minutes: float = Field(default=10, gt=0)
+    webhook_probe_minutes: float = Field(default=5, gt=0)
     local: bool = False
     log_level: str = "INFO"
 
