@@ -83,12 +83,11 @@ def told(task: Task, now: datetime) -> None:
         messages.insert(0, (task.detail["message"], "wallet", wallet.id, shown))
     actions, tasks = [], []
     for name, kind, about, body in messages:
-        event = webhooks.announcement(
-            task.organization, name, kind, body, subject=f"{name}#{about}#{task.subject}", now=at
-        )
-        made = webhooks.messages_for(event)
-        actions += made[0]
-        tasks += made[1]
+        subject = f"{name}#{about}#{task.subject}"
+        for event in webhooks.announcement(task.organization, name, kind, body, subject=subject, now=at):
+            made = webhooks.messages_for(event)
+            actions += made[0]
+            tasks += made[1]
     Unit(actions, agenda.done(task)).commit()
     agenda.push(tasks)
 

@@ -1,7 +1,7 @@
 """Endpoints, announcements, and the messages that they become."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -14,7 +14,7 @@ from chalicelib.features.webhooks import address, store
 from chalicelib.features.webhooks.records import Endpoint, Message, SignatureAlgorithm
 from chalicelib.features.webhooks.store import ENDPOINTS, EndpointSet
 from chalicelib.features.webhooks.types import TYPES, subscribed
-from chalicelib.platform import agenda, clock, files, schema
+from chalicelib.platform import agenda, clock, files, schema, spans
 from chalicelib.platform.agenda import Task
 from chalicelib.platform.clock import OrganizationRef
 from chalicelib.platform.collection import Catalog
@@ -94,6 +94,7 @@ def _create(known: EndpointSet, request: EndpointInput, *, now: datetime, extra:
         name=request.name,
         event_types=request.event_types,
     )
+    spans.forget(_set_name(known.organization_id))
     return ENDPOINTS.create(known.organization_id, endpoint, [*known.enter_actions(endpoint.id), *extra])
 
 
@@ -122,6 +123,7 @@ def update(
         fields = {name: value for name, value in request.given().items() if name in values}
         if "signature_algo" in fields:
             fields["signature_algo"] = fields["signature_algo"] or "jwt"
+        spans.forget(_set_name(organization.id))
         return ENDPOINTS.replace(organization.id, old, old.changed(now=now, **fields))
 
     return retrying(attempt, Resource.WEBHOOK_ENDPOINT)
@@ -141,6 +143,7 @@ def remove(organization: OrganizationRef, endpoint_id: WebhookEndpointId, *, now
 
 
 def _remove(known: EndpointSet, old: Endpoint, *, now: datetime, extra: Sequence[Write] = ()) -> Endpoint:
+    spans.forget(_set_name(known.organization_id))
     return ENDPOINTS.remove(known.organization_id, old, now=now, extra=[*known.leave_actions(old.id), *extra])
 
 
@@ -185,8 +188,46 @@ def show(organization_id: OrganizationId, endpoint: Endpoint) -> dict[str, Any]:
 
 # Announcing.
 
+# The API's representation of an object, or what makes it.
+Payload = Mapping[str, Any] | Callable[[], Mapping[str, Any]]
+
+
+def listening(organization_id: OrganizationId, *webhook_types: str) -> bool:
+    """Whether an endpoint wants any of these types. The endpoints are read once in a request or a run of a task."""
+    return any(wanting(organization_id, each) for each in webhook_types)
+
+
+def wanting(organization_id: OrganizationId, webhook_type: str) -> list[Endpoint]:
+    """The endpoints that want a type, the oldest first; read once in a request or a run of a task."""
+    endpoints = spans.once(_set_name(organization_id), lambda: store.live(organization_id))
+    return [endpoint for endpoint in endpoints if subscribed(endpoint.event_types, webhook_type)]
+
 
 def announcement(
+    organization: OrganizationRef,
+    webhook_type: str,
+    object_type: str,
+    payload: Payload,
+    *,
+    subject: str,
+    now: datetime,
+) -> list[Task]:
+    """The task that announces an event; none where no endpoint wants its type. The caller writes it in the transaction of
+    the change, and pushes it afterwards.
+
+    `subject` names the event, so that announcing it twice makes one message. `payload` is made only where it is wanted.
+    """
+    if not listening(organization.id, webhook_type):
+        return []
+    shown = payload() if callable(payload) else payload
+    return [_announcement(organization, webhook_type, object_type, shown, subject=subject, now=now)]
+
+
+def _set_name(organization_id: OrganizationId) -> tuple[str, ...]:
+    return "webhook endpoints", organization_id
+
+
+def _announcement(
     organization: OrganizationRef,
     webhook_type: str,
     object_type: str,
@@ -195,10 +236,6 @@ def announcement(
     subject: str,
     now: datetime,
 ) -> Task:
-    """Task that announces an event. The caller writes it in the transaction of the change, and pushes it afterwards.
-
-    `subject` names the event, so that announcing it twice makes one message. `payload` is the API's representation.
-    """
     body = to_json(payload)
     detail = {"webhook_type": webhook_type, "object_type": object_type, "created_at": iso(now)}
     detail["object_id"] = str(payload.get("lago_id") or "")
@@ -216,7 +253,7 @@ def announcement(
 def messages_for(task: Task) -> tuple[list[Write], list[Task]]:
     """The messages that an announcement becomes: one per endpoint that wants its type, each with its delivery."""
     detail = task.detail
-    endpoints = [e for e in store.live(task.organization.id) if subscribed(e.event_types, detail["webhook_type"])]
+    endpoints = wanting(task.organization.id, detail["webhook_type"])
     if not endpoints:
         return [], []
     payload = detail.get("payload") or files.get(detail["payload_key"]).decode()
