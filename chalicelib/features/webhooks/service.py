@@ -1,6 +1,6 @@
 """Endpoints, and the announcements that reach them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -12,8 +12,8 @@ from chalicelib.domain.errors import Invalid, NotFound
 from chalicelib.features.webhooks import address, log_store, store, streams
 from chalicelib.features.webhooks.records import Endpoint, News, SignatureAlgorithm, Stream
 from chalicelib.features.webhooks.store import ENDPOINTS
-from chalicelib.features.webhooks.types import TYPES
-from chalicelib.platform import agenda, clock, schema
+from chalicelib.features.webhooks.types import TYPES, subscribed
+from chalicelib.platform import agenda, clock, schema, spans
 from chalicelib.platform.agenda import Task
 from chalicelib.platform.clock import OrganizationRef
 from chalicelib.platform.collection import Catalog
@@ -91,6 +91,7 @@ def _create(
         event_types=request.event_types,
     )
     writes = [*known.enter_actions(endpoint.id), *streams.begin(organization, endpoint.id), *extra]
+    spans.forget(_set_name(organization.id))
     return ENDPOINTS.create(organization.id, endpoint, writes)
 
 
@@ -119,6 +120,7 @@ def update(
         fields = {name: value for name, value in request.given().items() if name in values}
         if "signature_algo" in fields:
             fields["signature_algo"] = fields["signature_algo"] or "jwt"
+        spans.forget(_set_name(organization.id))
         return ENDPOINTS.replace(organization.id, old, old.changed(now=now, **fields))
 
     return retrying(attempt, Resource.WEBHOOK_ENDPOINT)
@@ -139,6 +141,7 @@ def remove(organization: OrganizationRef, endpoint_id: WebhookEndpointId, *, now
 def _remove(organization: OrganizationRef, old: Endpoint, *, now: datetime, extra: Sequence[Write] = ()) -> Endpoint:
     known = store.endpoint_set(organization.id)
     given_up, task = streams.end(organization, old.id, real_now=clock.utc_now())
+    spans.forget(_set_name(organization.id))
     removed = ENDPOINTS.remove(organization.id, old, now=now, extra=[*known.leave_actions(old.id), *given_up, *extra])
     agenda.push([task])
     return removed
@@ -196,8 +199,46 @@ def show_all(organization: OrganizationRef, endpoints: Sequence[Endpoint]) -> li
 
 # Announcing.
 
+# The API's representation of an object, or what makes it.
+Payload = Mapping[str, Any] | Callable[[], Mapping[str, Any]]
+
+
+def listening(organization_id: OrganizationId, *webhook_types: str) -> bool:
+    """Whether an endpoint wants any of these types. The endpoints are read once in a request or a run of a task."""
+    return any(wanting(organization_id, each) for each in webhook_types)
+
+
+def wanting(organization_id: OrganizationId, webhook_type: str) -> list[Endpoint]:
+    """The endpoints that want a type, the oldest first; read once in a request or a run of a task."""
+    endpoints = spans.once(_set_name(organization_id), lambda: store.live(organization_id))
+    return [endpoint for endpoint in endpoints if subscribed(endpoint.event_types, webhook_type)]
+
 
 def announcement(
+    organization: OrganizationRef,
+    webhook_type: str,
+    object_type: str,
+    payload: Payload,
+    *,
+    subject: str,
+    now: datetime,
+) -> list[Task]:
+    """The task that announces an event; none where no endpoint wants its type. The caller writes it in the transaction of
+    the change, and pushes it afterwards.
+
+    `subject` names the event, so that announcing it twice makes one message. `payload` is made only where it is wanted.
+    """
+    if not listening(organization.id, webhook_type):
+        return []
+    shown = payload() if callable(payload) else payload
+    return [_announcement(organization, webhook_type, object_type, shown, subject=subject, now=now)]
+
+
+def _set_name(organization_id: OrganizationId) -> tuple[str, ...]:
+    return "webhook endpoints", organization_id
+
+
+def _announcement(
     organization: OrganizationRef,
     webhook_type: str,
     object_type: str,

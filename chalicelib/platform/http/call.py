@@ -16,7 +16,7 @@ from chalice.app import Blueprint, Response
 from chalicelib import limits
 from chalicelib.domain import errors
 from chalicelib.domain.error_codes import ErrorCode
-from chalicelib.platform import auth, clock, log
+from chalicelib.platform import auth, clock, log, spans
 from chalicelib.platform.busy import is_busy
 from chalicelib.platform.clock import OrganizationRef
 from chalicelib.platform.dynamodb import Cancelled, ConditionFailed
@@ -109,7 +109,7 @@ class Routes:
         def register(view: View) -> View:
             def handle(**path_values: str) -> Response:
                 request = self.blueprint.current_request
-                with log.about(request_id=id_of(request)):
+                with log.about(request_id=id_of(request)), spans.span():
                     return _answered(request, view, path_values, key, while_advancing=while_advancing)
 
             handle.__name__ = f"{method.lower()}_{view.__module__}_{view.__name__}".replace(".", "_")

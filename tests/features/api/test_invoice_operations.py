@@ -23,6 +23,8 @@ def billed(story: Story) -> Story:
     story.subscribe()
     story.customer("late", billing_configuration={"invoice_grace_period": 3})
     story.subscribe("plan", "late", "late")
+    # Of what nobody wants to hear nothing is announced.
+    story.ok("POST", "/webhook_endpoints", {"webhook_endpoint": {"webhook_url": "http://127.0.0.1:9/hook"}})
     return story
 
 
