@@ -79,8 +79,7 @@ def _create(
     organization: OrganizationRef, request: EndpointInput, *, now: datetime, extra: Sequence[Write] = ()
 ) -> Endpoint:
     known = store.endpoint_set(organization.id)
-    if len(known.endpoints) >= limits.WEBHOOK_ENDPOINTS_MAX:
-        raise Invalid.field("base", ErrorCode.EXCEEDED_LIMIT)
+    _check_number(known.endpoints)
     endpoint = Endpoint(
         id=new_id(),
         created_at=now,
@@ -93,6 +92,11 @@ def _create(
     writes = [*known.enter_actions(endpoint.id), *streams.begin(organization, endpoint.id), *extra]
     spans.forget(_set_name(organization.id))
     return ENDPOINTS.create(organization.id, endpoint, writes)
+
+
+def _check_number(endpoints: Sequence[Endpoint]) -> None:
+    if len(endpoints) >= limits.WEBHOOK_ENDPOINTS_MAX:
+        raise Invalid.field("base", ErrorCode.EXCEEDED_LIMIT)
 
 
 def find(organization_id: OrganizationId, endpoint_id: WebhookEndpointId) -> Endpoint:
