@@ -5,7 +5,7 @@ from typing import Any, get_args
 from chalicelib import limits
 from chalicelib.domain.error_codes import ErrorCode
 from chalicelib.domain.errors import Invalid
-from chalicelib.features.webhooks import asking, log, reading, serializer, service
+from chalicelib.features.webhooks import asking, log, reading, serializer
 from chalicelib.features.webhooks.records import MessageStatus
 from chalicelib.features.webhooks.types import TYPES
 from chalicelib.platform import listing, parameters
@@ -53,7 +53,11 @@ def pull(call: Call) -> dict[str, Any]:
 def replay(call: Call) -> dict[str, Any]:
     """Send a range of messages again."""
     endpoint_id = WebhookEndpointId(call.path["lago_id"])
-    return {"replay": serializer.replay(asking.replay(call.organization, endpoint_id, call.root("replay")))}
+    return {
+        "replay": serializer.replay(
+            asking.replay(call.organization, endpoint_id, call.root("replay", may_be_empty=True))
+        )
+    }
 
 
 @routes.get("/webhook_endpoints/{lago_id}/replays/{replay_id}")
@@ -66,15 +70,15 @@ def show_replay(call: Call) -> dict[str, Any]:
 @routes.post("/webhook_endpoints/{lago_id}/pause")
 def pause(call: Call) -> dict[str, Any]:
     """Send an endpoint nothing for now."""
-    endpoint, stream = asking.pause(call.organization, WebhookEndpointId(call.path["lago_id"]))
-    return {"webhook_endpoint": service.show(call.organization.id, endpoint, stream)}
+    endpoint = asking.pause(call.organization, WebhookEndpointId(call.path["lago_id"]))
+    return {"webhook_endpoint": serializer.endpoint(call.organization, endpoint)}
 
 
 @routes.post("/webhook_endpoints/{lago_id}/resume")
 def resume(call: Call) -> dict[str, Any]:
     """Let an endpoint catch up and go on."""
-    endpoint, stream = asking.resume(call.organization, WebhookEndpointId(call.path["lago_id"]))
-    return {"webhook_endpoint": service.show(call.organization.id, endpoint, stream)}
+    endpoint = asking.resume(call.organization, WebhookEndpointId(call.path["lago_id"]))
+    return {"webhook_endpoint": serializer.endpoint(call.organization, endpoint)}
 
 
 def _filters(call: Call) -> log.Filters:
@@ -84,8 +88,8 @@ def _filters(call: Call) -> log.Filters:
     endpoint = call.one("webhook_endpoint_id")
     return log.Filters(
         endpoint_id=None if endpoint is None else WebhookEndpointId(endpoint),
-        types=parameters.words(call, ("webhook_type", "webhook_type[]", "webhook_types[]"), TYPES),
-        statuses=parameters.words(call, ("status", "status[]"), _STATUSES),
+        types=parameters.words(call, ("webhook_type",), TYPES),
+        statuses=parameters.words(call, ("status",), _STATUSES),
         http_statuses=_http_statuses(call),
         since=since,
         until=until,
@@ -93,7 +97,7 @@ def _filters(call: Call) -> log.Filters:
 
 
 def _http_statuses(call: Call) -> list[int]:
-    found = parameters.texts(call, "http_status", "http_status[]")
+    found = parameters.texts(call, "http_status")
     if any(len(text) != 3 or not text.isascii() or not text.isdigit() for text in found):
         raise Invalid.field("http_status", ErrorCode.VALUE_IS_INVALID)
     return [int(text) for text in found]

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from chalicelib.features.webhooks import lane, log, log_store, numbering
+from chalicelib.features.webhooks import log, log_store, numbering, serializer
 from chalicelib.features.webhooks.records import Message
 from chalicelib.platform.clock import OrganizationRef
 from chalicelib.platform.ids import OrganizationId
@@ -63,5 +63,5 @@ def messages(organization_id: OrganizationId, status: str | None = None) -> list
             break
         page += 1
     texts = log_store.payloads(organization_id, {message.payload_key for message in found})
-    told = [Told(message, lane.body_of(message, texts[message.payload_key])) for message in found]
+    told = [Told(message, serializer.body_of(message, texts[message.payload_key])) for message in found]
     return [each for each in told if status is None or each.status == status]

@@ -9,7 +9,7 @@ from pydantic import Field
 from chalicelib.domain.error_codes import ErrorCode, Resource
 from chalicelib.domain.errors import Invalid, NotFound
 from chalicelib.features.webhooks import log, log_store, service, streams
-from chalicelib.features.webhooks.records import Endpoint, Message, Replay, Stream
+from chalicelib.features.webhooks.records import Endpoint, Message, Replay
 from chalicelib.features.webhooks.types import TYPES
 from chalicelib.platform import agenda, clock, schema
 from chalicelib.platform.agenda import Task, standing
@@ -30,9 +30,14 @@ def retry(organization: OrganizationRef, message_id: str) -> Message:
         message = log.find(organization.id, message_id)
         service.find(organization.id, message.endpoint_id)
         task = streams.find(organization, message.endpoint_id)
-        now = max(clock.utc_now(), message.updated_at + timedelta(microseconds=1))
+        now = clock.utc_now()
         asked = message.model_copy(
-            update={"status": "retrying", "failures": 0, "next_attempt_at": now, "updated_at": now}
+            update={
+                "status": "retrying",
+                "failures": 0,
+                "next_attempt_at": now,
+                "updated_at": max(now, message.updated_at + timedelta(microseconds=1)),
+            }
         )
         Unit(
             log_store.replace(message, asked),
@@ -111,7 +116,7 @@ def find_replay(organization: OrganizationRef, endpoint_id: WebhookEndpointId, r
     return found
 
 
-def pause(organization: OrganizationRef, endpoint_id: WebhookEndpointId) -> tuple[Endpoint, Stream]:
+def pause(organization: OrganizationRef, endpoint_id: WebhookEndpointId) -> Endpoint:
     """Send an endpoint nothing until it is resumed. Its messages get their numbers meanwhile. Idempotent.
 
     Raises: NotFound.
@@ -119,7 +124,7 @@ def pause(organization: OrganizationRef, endpoint_id: WebhookEndpointId) -> tupl
     return _set(organization, endpoint_id, paused_at=clock.utc_now(), pause_reason="manual")
 
 
-def resume(organization: OrganizationRef, endpoint_id: WebhookEndpointId) -> tuple[Endpoint, Stream]:
+def resume(organization: OrganizationRef, endpoint_id: WebhookEndpointId) -> Endpoint:
     """Let an endpoint catch up, in order, and go on. Idempotent.
 
     Raises: NotFound.
@@ -133,16 +138,16 @@ def _set(
     *,
     paused_at: datetime | None,
     pause_reason: str | None,
-) -> tuple[Endpoint, Stream]:
+) -> Endpoint:
     endpoint = service.find(organization.id, endpoint_id)
     task = streams.find(organization, endpoint_id)
     stream = streams.of(task)
     if (stream.pause_reason == "manual") if paused_at is not None else (stream.paused_at is None):
-        return endpoint, stream
+        return endpoint
     values: dict[str, Any] = {"paused_at": paused_at, "pause_reason": pause_reason}
     if paused_at is None:
         values |= {"catching_up": True, "failed_at": (), "held_until": None}
     now = clock.utc_now()
     standing.wake(task, at=now, changes=streams.changes(**values)).alone()
     agenda.push([streams.task_at(task, now)])
-    return endpoint, stream.model_copy(update=values)
+    return endpoint

@@ -12,25 +12,14 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from chalicelib import limits
-from chalicelib.features.webhooks import delivery, log_store, outcomes, signing, store, streams
+from chalicelib.features.webhooks import delivery, log_store, outcomes, serializer, signing, store, streams
 from chalicelib.features.webhooks.picking import Round, first_planned, next_round
 from chalicelib.features.webhooks.records import Endpoint, Message, Stream
 from chalicelib.platform import agenda, clock, metrics, rows
 from chalicelib.platform.agenda import Task, standing
 from chalicelib.platform.dynamodb import ConditionFailed
-from chalicelib.platform.json import to_json
 from chalicelib.platform.log import logger
 from chalicelib.platform.settings import settings
-
-_UNFINISHED = delivery.Verdict(
-    delivered=False,
-    http_status=None,
-    error="the attempt was not finished",
-    response="",
-    retry_after=None,
-    gone=False,
-    duration_ms=0,
-)
 
 
 def run(task: Task) -> None:
@@ -107,7 +96,7 @@ class _Lane:
         failed = []
         for number, message in sorted(found.items()):
             if message.attempts == numbers[number]:
-                outcomes.note(message, _UNFINISHED, at=clock.utc_now())
+                outcomes.note(message, delivery.UNFINISHED, at=clock.utc_now())
                 failed.append(clock.utc_now())
         self._changed(
             in_flight=(),
@@ -173,7 +162,7 @@ class _Lane:
         return values
 
     def _warned(self, payloads: dict[str, str]) -> dict[str, Any]:
-        if not any(signing.jwt_too_large(text) for text in payloads.values()):
+        if not any(signing.jwt_too_large(text.encode()) for text in payloads.values()):
             return {}
         logger.warning("JWT signatures are larger than common servers take", extra={"endpoint": self.task.subject})
         return {"warned": True}
@@ -274,26 +263,13 @@ def _prepared(endpoint: Endpoint, message: Message, payloads: dict[str, str]) ->
         attempt=message.attempts + 1,
         at=clock.utc_now(),
     )
-    return delivery.prepare(envelope, endpoint, body_of(message, text).encode())
+    return delivery.prepare(envelope, endpoint, serializer.body_of(message, text).encode())
 
 
 def _attempt(request: delivery.Request | None) -> delivery.Verdict:
     if request is None:
-        return replace(_UNFINISHED, error="the payload has expired")
+        return replace(delivery.UNFINISHED, error="the payload has expired")
     return delivery.attempt(request)
-
-
-def body_of(message: Message, payload: str) -> str:
-    """The body of a message: the same bytes at each attempt."""
-    head = to_json(
-        {
-            "webhook_type": message.webhook_type,
-            "object_type": message.object_type,
-            "organization_id": message.organization_id,
-            "sequence": message.sequence,
-        }
-    )
-    return f"{head[:-1]},{to_json(message.object_type)}:{payload}}}"
 
 
 def _give_up(message: Message) -> None:

@@ -90,9 +90,11 @@ def page(
     else:
         total = before + len(found) + sum(1 for _ in walk)
     if is_more:
-        total = max(total, before + len(found) + 1)
         positions.keep(organization.id, name, str(wanted.number + 1), {"position": position, "total": total})
-    return found, meta(wanted, total)
+    shown = meta(wanted, total)
+    if is_more and shown["next_page"] is None:
+        shown |= {"current_page": wanted.number, "next_page": wanted.number + 1}
+    return found, shown
 
 
 def after(

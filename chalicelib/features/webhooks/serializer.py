@@ -4,9 +4,74 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from chalicelib.features.webhooks.lane import body_of
-from chalicelib.features.webhooks.records import Attempt, Message, Replay
-from chalicelib.platform.timestamps import iso_millis
+from chalicelib.features.webhooks import secrets, streams
+from chalicelib.features.webhooks.records import Attempt, Endpoint, Message, Replay, Stream
+from chalicelib.platform.clock import OrganizationRef
+from chalicelib.platform.json import to_json
+from chalicelib.platform.timestamps import iso, iso_millis
+
+_JWT_MAY_BE_TOO_LARGE = {
+    "code": "jwt_may_be_too_large",
+    "message": (
+        "The JWT repeats the whole body in a header: bodies over 4.8 KB exceed the 8 KB that common servers take for headers. "
+        "Use signature_algo hmac, or verify webhook-signature with the secret and raise your server's limit."
+    ),
+}
+_JWT_WAS_TOO_LARGE = {
+    "code": "jwt_was_too_large",
+    "message": "A message's JWT has exceeded the 8 KB that common servers take for headers (431). Use signature_algo hmac.",
+}
+
+
+def endpoint(organization: OrganizationRef, shown: Endpoint, *, with_secret: bool = False) -> dict[str, Any]:
+    """An endpoint with the state of its stream. `with_secret`: where the secret was just made; it is masked elsewhere."""
+    found = streams.find_many(organization, [shown.id]).get(shown.id)
+    return _endpoint(organization, shown, Stream() if found is None else streams.of(found), with_secret=with_secret)
+
+
+def endpoints(organization: OrganizationRef, shown: Sequence[Endpoint]) -> list[dict[str, Any]]:
+    """Endpoints with the states of their streams."""
+    found = streams.find_many(organization, [each.id for each in shown])
+    known = {endpoint_id: streams.of(task) for endpoint_id, task in found.items()}
+    return [_endpoint(organization, each, known.get(each.id) or Stream(), with_secret=False) for each in shown]
+
+
+def _endpoint(organization: OrganizationRef, shown: Endpoint, stream: Stream, *, with_secret: bool) -> dict[str, Any]:
+    return {
+        "lago_id": shown.id,
+        "lago_organization_id": organization.id,
+        "webhook_url": shown.webhook_url,
+        "signature_algo": shown.signature_algo,
+        "name": shown.name,
+        "event_types": None if shown.event_types is None else list(shown.event_types),
+        "status": "active" if stream.paused_at is None else "paused",
+        "paused_at": None if stream.paused_at is None else iso(stream.paused_at),
+        "pause_reason": stream.pause_reason,
+        "last_sequence": stream.sequence,
+        "secret": secrets.plain(organization.id, shown) if with_secret else secrets.masked(shown),
+        "warnings": _warnings(shown, stream),
+        "created_at": iso(shown.created_at),
+    }
+
+
+def _warnings(shown: Endpoint, stream: Stream) -> list[dict[str, str]]:
+    """What an endpoint's owner should know. Source: rules/webhooks 3."""
+    if shown.signature_algo != "jwt":
+        return []
+    return [dict(_JWT_WAS_TOO_LARGE if stream.warned else _JWT_MAY_BE_TOO_LARGE)]
+
+
+def body_of(message: Message, payload: str) -> str:
+    """The body of a message as it is sent: the same bytes at each attempt."""
+    head = to_json(
+        {
+            "webhook_type": message.webhook_type,
+            "object_type": message.object_type,
+            "organization_id": message.organization_id,
+            "sequence": message.sequence,
+        }
+    )
+    return f"{head[:-1]},{to_json(message.object_type)}:{payload}}}"
 
 
 def message(shown: Message) -> dict[str, Any]:

@@ -9,8 +9,8 @@ from pydantic import BeforeValidator, Field
 from chalicelib import limits
 from chalicelib.domain.error_codes import ErrorCode, Resource
 from chalicelib.domain.errors import Invalid, NotFound
-from chalicelib.features.webhooks import address, log_store, store, streams
-from chalicelib.features.webhooks.records import Endpoint, News, SignatureAlgorithm, Stream
+from chalicelib.features.webhooks import address, log_store, secrets, store, streams
+from chalicelib.features.webhooks.records import Endpoint, News, SignatureAlgorithm
 from chalicelib.features.webhooks.store import ENDPOINTS
 from chalicelib.features.webhooks.types import TYPES, subscribed
 from chalicelib.platform import agenda, clock, schema, spans
@@ -20,7 +20,6 @@ from chalicelib.platform.collection import Catalog
 from chalicelib.platform.ids import OrganizationId, WebhookEndpointId, new_id
 from chalicelib.platform.json import to_json
 from chalicelib.platform.retry import retrying
-from chalicelib.platform.timestamps import iso
 from chalicelib.platform.unit import Unit, Write
 
 # The endpoints, as the routes and deliveries read them: by id, by pages.
@@ -34,8 +33,8 @@ def _url(value: Any) -> str:
     if value is None or value == "":
         raise schema.refuse(ErrorCode.VALUE_IS_MANDATORY)
     try:
-        address.read(schema.url_checked(value))
-    except (ValueError, TypeError, AttributeError) as error:
+        address.check_port(address.read(schema.url_checked(value)).port)
+    except (ValueError, TypeError, AttributeError, address.RefusedAddress) as error:
         raise schema.refuse(ErrorCode.URL_IS_INVALID) from error
     return str(value)
 
@@ -80,14 +79,16 @@ def _create(
 ) -> Endpoint:
     known = store.endpoint_set(organization.id)
     _check_number(known.endpoints)
+    endpoint_id = WebhookEndpointId(new_id())
     endpoint = Endpoint(
-        id=new_id(),
+        id=endpoint_id,
         created_at=now,
         updated_at=now,
         webhook_url=request.webhook_url,
         signature_algo=request.signature_algo or "jwt",
         name=request.name,
         event_types=request.event_types,
+        **secrets.made(organization.id, endpoint_id),
     )
     writes = [*known.enter_actions(endpoint.id), *streams.begin(organization, endpoint.id), *extra]
     spans.forget(_set_name(organization.id))
@@ -175,30 +176,6 @@ def set_first_url(organization: OrganizationRef, url: str | None, extra: Sequenc
         ENDPOINTS.replace(organization.id, first, first.changed(now=now, webhook_url=url), extra)
     else:
         Unit(extra).commit()
-
-
-def show(organization_id: OrganizationId, endpoint: Endpoint, stream: Stream) -> dict[str, Any]:
-    """An endpoint as the API shows it, with the state of its stream."""
-    return {
-        "lago_id": endpoint.id,
-        "lago_organization_id": organization_id,
-        "webhook_url": endpoint.webhook_url,
-        "signature_algo": endpoint.signature_algo,
-        "name": endpoint.name,
-        "event_types": None if endpoint.event_types is None else list(endpoint.event_types),
-        "status": "active" if stream.paused_at is None else "paused",
-        "paused_at": None if stream.paused_at is None else iso(stream.paused_at),
-        "pause_reason": stream.pause_reason,
-        "last_sequence": stream.sequence,
-        "created_at": iso(endpoint.created_at),
-    }
-
-
-def show_all(organization: OrganizationRef, endpoints: Sequence[Endpoint]) -> list[dict[str, Any]]:
-    """Endpoints as the API shows them."""
-    found = streams.find_many(organization, [endpoint.id for endpoint in endpoints])
-    known = {endpoint_id: streams.of(task) for endpoint_id, task in found.items()}
-    return [show(organization.id, endpoint, known.get(endpoint.id) or Stream()) for endpoint in endpoints]
 
 
 # Announcing.

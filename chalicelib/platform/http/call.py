@@ -47,14 +47,14 @@ class Call:
         """
         return read_json(self.raw_body)
 
-    def root(self, name: str) -> dict[str, Any]:
-        """The object under the body's root key.
+    def root(self, name: str, *, may_be_empty: bool = False) -> dict[str, Any]:
+        """The object under the body's root key. `may_be_empty`: for a request that says itself what it lacks.
 
         Raises: BadRequest, when the key is missing, empty or no object.
         """
         body = self.json()
-        value = body.get(name) if isinstance(body, dict) else None
-        if not isinstance(value, dict) or not value:
+        value = body.get(name, {} if may_be_empty else None) if isinstance(body, dict) else None
+        if not isinstance(value, dict) or not (value or may_be_empty):
             raise errors.BadRequest(f"param is missing or the value is empty or invalid: {name}")
         return value
 
