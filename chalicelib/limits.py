@@ -167,6 +167,14 @@ WALLET_WATCH_KEPT = timedelta(minutes=1)  # So long a worker remembers which sub
 # Webhooks.
 WEBHOOK_ATTEMPTS_MAX = 17  # Over about three days; then failed, and kept.
 WEBHOOK_TIMEOUT_SECONDS = 30  # One attempt from the name's look-up to the answer's last byte, however slowly it comes.
+WEBHOOK_AFTER_STATUS_SECONDS = 5  # Within it, for the rest of an answer whose status has decided already.
+WEBHOOK_HEAD_BYTES = 65_536  # Of an answer, its interim ones included.
+WEBHOOK_RETRY_AFTER_MAX = timedelta(hours=1)  # An endpoint that asks for a longer wait gets this one.
+WEBHOOK_PORTS = frozenset({80, 443, 8080, 8443})  # Others by the setting WEBHOOK_PORTS.
+WEBHOOK_SECRET_BYTES = 24  # 192 bits, and base64 without padding.
+WEBHOOK_SECRET_OVERLAP = timedelta(hours=24)  # So long the secret before the last rotation signs too.
+WEBHOOK_SECRETS_REMEMBERED = 2_000  # By a process: a secret is 40 characters.
+WEBHOOK_JWT_HEADER_BYTES_MAX = 8190  # Of a header's line, as common servers take it.
 WEBHOOK_RESPONSE_BYTES = 4096  # Bytes of an answer's body for the log; the rest is not read.
 WEBHOOK_URL_CHARS_MAX = 2048
 WEBHOOK_LOG_KEPT = timedelta(days=90)

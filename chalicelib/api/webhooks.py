@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from chalicelib.features.webhooks import service, signing
-from chalicelib.platform import listing
+from chalicelib.features.webhooks import secrets, service, signing
+from chalicelib.platform import clock, listing
 from chalicelib.platform.http import Answer, Call, Routes
 from chalicelib.platform.ids import WebhookEndpointId
 
@@ -12,9 +12,9 @@ routes = Routes(__name__)
 
 @routes.post("/webhook_endpoints")
 def create(call: Call) -> dict[str, Any]:
-    """A new endpoint."""
+    """A new endpoint, with its secret, which is shown only here."""
     endpoint = service.create(call.organization, call.root("webhook_endpoint"), now=call.now)
-    return {"webhook_endpoint": service.show(call.organization.id, endpoint)}
+    return {"webhook_endpoint": service.show(call.organization.id, endpoint, with_secret=True)}
 
 
 @routes.get("/webhook_endpoints")
@@ -44,6 +44,14 @@ def destroy(call: Call) -> dict[str, Any]:
     """Remove the endpoint; messages on their way are given up."""
     endpoint = service.remove(call.organization, WebhookEndpointId(call.path["lago_id"]), now=call.now)
     return {"webhook_endpoint": service.show(call.organization.id, endpoint)}
+
+
+@routes.post("/webhook_endpoints/{lago_id}/rotate_secret")
+def rotate_secret(call: Call) -> dict[str, Any]:
+    """A new secret, which is shown only here; the one before signs too for a day."""
+    endpoint_id = WebhookEndpointId(call.path["lago_id"])
+    endpoint = secrets.rotate(call.organization, endpoint_id, now=call.now, real_now=clock.utc_now())
+    return {"webhook_endpoint": service.show(call.organization.id, endpoint, with_secret=True)}
 
 
 @routes.get("/webhooks/json_public_key")

@@ -275,5 +275,7 @@ CHANGES: list[Change] = [
     Change(f"POST {_ENDPOINTS}", body={"webhook_endpoint": {"webhook_url": "https://example.com/new"}}, again=422),
     Change(f"PUT {_ENDPOINTS}/{{lago_id}}", "/webhook_endpoints/{endpoint}", {"webhook_endpoint": {
         "webhook_url": "https://example.com/moved", "name": "Renamed"}}),
+    Change(f"POST {_ENDPOINTS}/{{lago_id}}/rotate_secret", "/webhook_endpoints/{endpoint}/rotate_secret"),
+    Change("POST /api/v1/organizations/rotate_hmac_key"),
     Change(f"DELETE {_ENDPOINTS}/{{lago_id}}", "/webhook_endpoints/{endpoint}", again=404),
 ]  # fmt: skip

@@ -65,6 +65,8 @@ WITHOUT_BODY: frozenset[Route] = frozenset(
         ("DELETE", f"{API}/subscriptions/{{external_id}}/charges/{{charge_code}}/filters/{{filter_id}}"),
         ("DELETE", f"{API}/fees/{{lago_id}}"),
         ("DELETE", f"{API}/webhook_endpoints/{{lago_id}}"),
+        ("POST", f"{API}/webhook_endpoints/{{lago_id}}/rotate_secret"),
+        ("POST", f"{API}/organizations/rotate_hmac_key"),
         ("DELETE", f"{API}/invoices/{{lago_id}}"),
         ("POST", f"{API}/invoices/{{lago_id}}/lose_dispute"),
         ("PUT", f"{API}/invoices/{{lago_id}}/lose_dispute"),

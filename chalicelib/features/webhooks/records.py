@@ -15,13 +15,22 @@ MessageStatus = Literal["pending", "succeeded", "retrying", "failed"]
 
 
 class Endpoint(Record):
-    """The destination of messages. `event_types` None means all."""
+    """The destination of messages. `event_types` None means all.
+
+    `sealed_secret`, `previous_sealed_secret`: base64 of what KMS encrypted (`secrets`); `secret_end`: its last characters,
+    to be shown; `previous_until`, `hmac_rotated_at`: real instants.
+    """
 
     id: WebhookEndpointId
     webhook_url: str
     signature_algo: SignatureAlgorithm = "jwt"
     name: str | None = None
     event_types: tuple[str, ...] | None = None
+    sealed_secret: str | None = None
+    secret_end: str | None = None
+    previous_sealed_secret: str | None = None
+    previous_until: datetime | None = None
+    hmac_rotated_at: datetime | None = None
 
 
 class Message(BaseModel):

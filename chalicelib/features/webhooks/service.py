@@ -10,7 +10,7 @@ from pydantic import BeforeValidator, Field
 from chalicelib import limits
 from chalicelib.domain.error_codes import ErrorCode, Resource
 from chalicelib.domain.errors import Invalid, NotFound
-from chalicelib.features.webhooks import address, store
+from chalicelib.features.webhooks import address, secrets, store
 from chalicelib.features.webhooks.records import Endpoint, Message, SignatureAlgorithm
 from chalicelib.features.webhooks.store import ENDPOINTS, EndpointSet
 from chalicelib.features.webhooks.types import TYPES, subscribed
@@ -33,6 +33,14 @@ DELIVER = agenda.kind(
 )
 
 
+_JWT_MAY_BE_TOO_LARGE = {
+    "code": "jwt_may_be_too_large",
+    "message": (
+        "The JWT repeats the whole body in a header: bodies over 4.8 KB exceed the 8 KB that common servers take for headers. "
+        "Use signature_algo hmac, or verify webhook-signature with the secret and raise your server's limit."
+    ),
+}
+
 # Of wrong types these many are named, with so many characters each.
 _NAMED_MAX, _SHOWN_MAX = 20, 60
 
@@ -41,8 +49,8 @@ def _url(value: Any) -> str:
     if value is None or value == "":
         raise schema.refuse(ErrorCode.VALUE_IS_MANDATORY)
     try:
-        address.read(schema.url_checked(value))
-    except (ValueError, TypeError, AttributeError) as error:
+        address.check_port(address.read(schema.url_checked(value)).port)
+    except (ValueError, TypeError, AttributeError, address.RefusedAddress) as error:
         raise schema.refuse(ErrorCode.URL_IS_INVALID) from error
     return str(value)
 
@@ -85,14 +93,16 @@ def create(organization: OrganizationRef, values: Mapping[str, Any], *, now: dat
 def _create(known: EndpointSet, request: EndpointInput, *, now: datetime, extra: Sequence[Write] = ()) -> Endpoint:
     if len(known.endpoints) >= limits.WEBHOOK_ENDPOINTS_MAX:
         raise Invalid.field("base", ErrorCode.EXCEEDED_LIMIT)
+    endpoint_id = WebhookEndpointId(new_id())
     endpoint = Endpoint(
-        id=new_id(),
+        id=endpoint_id,
         created_at=now,
         updated_at=now,
         webhook_url=request.webhook_url,
         signature_algo=request.signature_algo or "jwt",
         name=request.name,
         event_types=request.event_types,
+        **secrets.made(known.organization_id, endpoint_id),
     )
     return ENDPOINTS.create(known.organization_id, endpoint, [*known.enter_actions(endpoint.id), *extra])
 
@@ -170,8 +180,8 @@ def set_first_url(organization_id: OrganizationId, url: str | None, extra: Seque
         Unit(extra).commit()
 
 
-def show(organization_id: OrganizationId, endpoint: Endpoint) -> dict[str, Any]:
-    """An endpoint as the API shows it."""
+def show(organization_id: OrganizationId, endpoint: Endpoint, *, with_secret: bool = False) -> dict[str, Any]:
+    """An endpoint as the API shows it. `with_secret`: where the secret was just made; it is masked elsewhere."""
     return {
         "lago_id": endpoint.id,
         "lago_organization_id": organization_id,
@@ -179,8 +189,15 @@ def show(organization_id: OrganizationId, endpoint: Endpoint) -> dict[str, Any]:
         "signature_algo": endpoint.signature_algo,
         "name": endpoint.name,
         "event_types": None if endpoint.event_types is None else list(endpoint.event_types),
+        "secret": secrets.plain(organization_id, endpoint) if with_secret else secrets.masked(endpoint),
+        "warnings": warnings(endpoint),
         "created_at": iso(endpoint.created_at),
     }
+
+
+def warnings(endpoint: Endpoint) -> list[dict[str, str]]:
+    """What an endpoint's owner should know. Source: rules/webhooks 3."""
+    return [dict(_JWT_MAY_BE_TOO_LARGE)] if endpoint.signature_algo == "jwt" else []
 
 
 # Announcing.
