@@ -54,7 +54,11 @@ def wait_after(failures: int, draw: Callable[[], float] = random.random) -> time
 
 
 def _prepared(message: Message, endpoint: Endpoint) -> Callable[[], delivery.Verdict]:
-    request = delivery.prepare(message, endpoint, service.body_of(message))
+    # The number comes with the log.
+    envelope = delivery.Envelope(
+        message.organization_id, message.id, sequence=0, attempt=message.retries + 1, at=clock.utc_now()
+    )
+    request = delivery.prepare(envelope, endpoint, service.body_of(message).encode())
     return lambda: delivery.attempt(request)
 
 
@@ -68,7 +72,7 @@ def _note(task: Task, message: Message, verdict: delivery.Verdict) -> None:
     real_now = clock.utc_now()
     seen = {
         "http_status": verdict.http_status,
-        "response": verdict.response,
+        "response": verdict.error or verdict.response,
         "leased_until": None,
         "updated_at": _later(message),
     }

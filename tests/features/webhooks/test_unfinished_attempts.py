@@ -83,7 +83,7 @@ def test_an_attempt_whose_worker_died_is_counted_and_the_next_one_waits_its_time
         assert running.run(task, now=task.due_at) is None
         (counted,) = messages(announced)
         assert (counted.status, counted.retries, counted.last_retried_at) == ("retrying", 1, now)
-        assert (counted.http_status, counted.response) == (None, delivery.UNFINISHED.response)
+        assert (counted.http_status, counted.response) == (None, delivery.UNFINISHED.error)
         assert receiver.calls == []
         (task,) = due()
         assert timedelta(seconds=3) <= task.run_at - now < timedelta(seconds=4)
@@ -145,7 +145,7 @@ def test_an_endpoint_that_hangs_holds_up_nobody_elses_messages_of_its_batch(tmp_
 
     with (
         ministack.running(tmp_path / "log", monkeypatch),
-        serving(dripping(b"HTTP/1.1 200 OK\r\n\r\n")) as hanging,
+        serving(dripping(b"HTTP/1.1 ")) as hanging,
         serving(noting) as sound,
     ):
         noisy, quiet = Story.begin(sandbox=False), Story.begin(sandbox=False)

@@ -182,7 +182,7 @@ def test_private_addresses_are_refused_outside_the_local_stack(monkeypatch, host
     settings.cache_clear()
     monkeypatch.setenv("LOCAL", "0")
     with pytest.raises(delivery.RefusedAddress):
-        delivery.checked_address(host, 80)
+        delivery.checked_addresses(host, 80)
     settings.cache_clear()
 
 
