@@ -111,8 +111,8 @@ def take(organization_id: OrganizationId) -> tuple[Keys, bool]:
 
 
 def rotated(organization_id: OrganizationId, *, real_now: datetime) -> tuple[Keys, list[Write]]:
-    """The keys after a rotation, and the writes that carry it out; refused if somebody else rotated meanwhile. A key that nobody
-    used yet has no overlap."""
+    """The keys after a rotation, and the writes that carry it out; refused if somebody else rotated meanwhile. A key that
+    nobody used yet has no overlap."""
     row = HmacKeyRow.find(*_key(organization_id))
     organization = store.get(organization_id) if row is None else None
     of_record = organization and organization.hmac_key
