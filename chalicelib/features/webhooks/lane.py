@@ -111,15 +111,18 @@ class _Lane:
         if not found.messages:
             self._changed(**values)
             return
-        self._changed(**values, in_flight=tuple((each.sequence, each.attempts) for each in found.messages))
         endpoint, payloads = self._read(found.messages)
         if endpoint is None or endpoint.deleted_at is not None:
+            self._changed(**values)
             for message in found.messages:
                 _give_up(message)
-            self.pending = {"in_flight": (), "sent_through": found.sent_through or self.stream.sent_through}
+            self.pending = {"sent_through": found.sent_through or self.stream.sent_through}
             return
+        # What fails here is ours, and no attempt.
+        ready = [(each, _prepared(endpoint, each, payloads)) for each in found.messages]
+        self._changed(**values, in_flight=tuple((each.sequence, each.attempts) for each in found.messages))
         outcome = _Outcome(failed_at=self.stream.failed_at, retry_at=self.stream.retry_at)
-        _attempt_all(endpoint, found, payloads, outcome)
+        _attempt_all(ready, outcome, counts=not found.is_probe)
         if found.replay is not None:
             log_store.put_replay(self.task.organization.id, found.replay).alone()
         self.pending = {"in_flight": (), **self._afterwards(found, outcome, endpoint, payloads)}
@@ -240,15 +243,14 @@ class _Outcome:
         return "failures" if self.failed_at[-1] - self.failed_at[-number] <= within else None
 
 
-def _attempt_all(endpoint: Endpoint, found: Round, payloads: dict[str, str], outcome: _Outcome) -> None:
+def _attempt_all(ready: list[tuple[Message, delivery.Request | None]], outcome: _Outcome, *, counts: bool) -> None:
     """Make the attempts of a round at the same time, and write each result as it comes."""
-    ready = [(each, _prepared(endpoint, each, payloads)) for each in found.messages]
     with ThreadPoolExecutor(len(ready)) as threads:
         began = clock.utc_now()
         under_way = {threads.submit(_attempt, request): message for message, request in ready}
         for each in as_completed(under_way):
             verdict = each.result()
-            noted = outcomes.note(under_way[each], verdict, at=began, counts=not found.is_probe)
+            noted = outcomes.note(under_way[each], verdict, at=began, counts=counts)
             outcome.add(noted, verdict)
 
 

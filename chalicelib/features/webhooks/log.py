@@ -260,4 +260,5 @@ class _Walk:
                 where=self._condition,
                 descending=True,
             )
-            last = first - 1
+            # Whoever asks on has had all of this block.
+            self._below[within.endpoint_id] = last = first - 1

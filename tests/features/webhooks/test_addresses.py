@@ -13,8 +13,8 @@ from chalicelib.features.webhooks.delivery import Request
 from chalicelib.features.webhooks.store import ENDPOINTS
 from chalicelib.platform import agenda, clock
 from chalicelib.platform.settings import settings
-from tests.features.webhooks.test_webhooks import messages
-from tests.support.story import work
+from tests.support.messages import messages
+from tests.support.receiving import deliver
 
 LONGEST = ".".join(["a" * 63] * 3 + ["b" * 61])
 
@@ -238,12 +238,11 @@ def test_one_that_stands_in_the_table_already_fails_and_is_tried_again_as_any_ot
     old = ENDPOINTS.get(organization.id, made["webhook_endpoint"]["lago_id"])
     ENDPOINTS.replace(organization.id, old, old.model_copy(update={"webhook_url": "http://a..b/"}))
     story.customer("c")
-    work("jobs")
-    work("webhooks")
-    (message,) = messages(story)
-    assert (message.status, message.retries, message.http_status) == ("retrying", 1, None)
-    assert message.response.startswith("ValueError")
+    deliver()
+    (message,) = messages(story.ref.id)
+    assert (message.status, message.attempts, message.http_status) == ("retrying", 1, None)
+    assert message.error.startswith("ValueError")
     assert list(agenda.parked()) == []
     soon = clock.utc_now() + timedelta(seconds=10)
     (task,) = [each for n in range(limits.DUE_SHARDS) for each in agenda.due(n, until=soon)]
-    assert (task.kind.name, task.attempts) == ("deliver_webhook", 0)
+    assert (task.kind.name, task.attempts) == ("webhook_stream", 0)

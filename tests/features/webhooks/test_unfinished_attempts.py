@@ -159,7 +159,7 @@ def test_what_fails_before_the_call_is_no_attempt(announced, receiver, monkeypat
 
 def test_a_lease_outlives_any_attempt_and_a_message_of_the_queue_outlives_the_lease():
     assert timedelta(seconds=limits.WEBHOOK_TIMEOUT_SECONDS + 10) < limits.WEBHOOK_LANE_LEASE
-    queue = json.loads((ROOT / "infra" / "resources.json").read_text())["WebhooksQueue"]["Properties"]
+    queue = json.loads((ROOT / "infra" / "resources.json").read_text())["Resources"]["WebhooksQueue"]["Properties"]
     assert timedelta(seconds=queue["VisibilityTimeout"]) > limits.WEBHOOK_LANE_LEASE
 
 
