@@ -89,6 +89,9 @@ UNITS_DIGITS_BEFORE = 15  # Units of fixed charges are below 10^15.
 
 # The agenda.
 DUE_SHARDS = 16  # Index partitions of due tasks; the tick reads each once.
+ORDERED_SHARDS = (
+    4  # Partitions of an organization's ordered tasks: 200 of them a second write and delete 200 units on each.
+)
 USAGE_GRACE = timedelta(
     minutes=5
 )  # Events accepted before an instant may still be queued at it: billing waits so long.
@@ -172,10 +175,33 @@ WALLET_WATCH_KEPT = timedelta(minutes=1)  # So long a worker remembers which sub
 # Webhooks.
 WEBHOOK_ATTEMPTS_MAX = 17  # Over about three days; then failed, and kept.
 WEBHOOK_TIMEOUT_SECONDS = 30  # One attempt from the name's look-up to the answer's last byte, however slowly it comes.
+WEBHOOK_AFTER_STATUS_SECONDS = 5  # Within it, for the rest of an answer whose status has decided already.
+WEBHOOK_HEAD_BYTES = 65_536  # Of an answer, its interim ones included.
+WEBHOOK_RETRY_AFTER_MAX = timedelta(hours=1)  # An endpoint that asks for a longer wait gets this one.
+WEBHOOK_PORTS = frozenset({80, 443, 8080, 8443})  # Others by the setting WEBHOOK_PORTS.
+WEBHOOK_SECRET_BYTES = 24  # 192 bits, and base64 without padding.
+WEBHOOK_SECRET_OVERLAP = timedelta(hours=24)  # So long the secret before the last rotation signs too.
+WEBHOOK_SECRETS_REMEMBERED = 2_000  # By a process: a secret is 40 characters.
+WEBHOOK_JWT_HEADER_BYTES_MAX = 8190  # Of a header's line, as common servers take it.
 WEBHOOK_RESPONSE_BYTES = 4096  # Bytes of an answer's body for the log; the rest is not read.
 WEBHOOK_URL_CHARS_MAX = 2048
 WEBHOOK_LOG_KEPT = timedelta(days=90)
-WEBHOOK_PAYLOAD_INLINE_BYTES = 200_000  # Larger payloads lie in S3: neither a message nor an item holds them.
+WEBHOOK_PAYLOAD_KEPT = timedelta(days=91)  # From the announcement on: longer than any message that is made of it.
+WEBHOOK_PAYLOAD_BYTES_MAX = 300_000  # Compressed. Larger payloads lie in S3: no item holds them.
+WEBHOOK_RETRY_AFTER_MAX = timedelta(hours=1)
+WEBHOOK_BLOCK = 128  # Messages of one endpoint that share a key: together they never write 500 units a second.
+WEBHOOK_ACTIONS_MAX = 100  # DynamoDB's most in one transaction.
+WEBHOOK_NUMBERING_SECONDS = 20  # So long one worker numbers an organization's messages before others get a turn.
+WEBHOOK_NUMBERING_LEASE = timedelta(seconds=45)
+WEBHOOK_LANE_SECONDS = 20  # So long a lane begins new attempts, each of which may take 30 s more.
+WEBHOOK_LANE_LEASE = timedelta(seconds=55)  # An attempt's deadline and what is written before and after it.
+WEBHOOK_LANE_WIDTH_MAX = 16  # Attempts of one endpoint at the same time.
+WEBHOOK_LANE_WAITING = 50  # For each so many messages that wait one attempt more at the same time.
+WEBHOOK_RETRIES_READ = 200  # Planned attempts that one look at a lane reads.
+WEBHOOK_PAGE_MAX = 1_000  # Messages of one pull.
+WEBHOOK_PULL_BYTES_MAX = 4_000_000  # Payloads of one pull: an answer of Lambda has 6 MB at most.
+WEBHOOK_BLOCKS_READ = 80  # Blocks of the log that one page of it reads, where few messages fit its filters.
+WEBHOOK_ATTEMPTS_SHOWN = 100
 
 # Files.
 LINK_SECONDS = 15 * 60

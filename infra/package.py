@@ -40,7 +40,7 @@ FUNCTIONS: dict[str, tuple[int, int, str | None, int | None]] = {
 }
 _ROLES = {"APIHandler": "ApiHandlerRole"}
 # Settings that who deploys may change.
-_PASSED_ON = ("EVENTS_PER_BATCH_MAX",)
+_PASSED_ON = ("EVENTS_PER_BATCH_MAX", "WEBHOOK_PORTS")
 # botocore describes every service of AWS; only these are called.
 _SERVICES = ("dynamodb", "sqs", "s3", "kms", "sts")
 

@@ -90,6 +90,8 @@ POST    invoices               /api/v1/invoices/{lago_id}/retry_payment
 POST    invoices               /api/v1/invoices/{lago_id}/void
 GET     organizations          /api/v1/organizations
 PUT     organizations          /api/v1/organizations
+GET     organizations          /api/v1/organizations/hmac_key
+POST    organizations          /api/v1/organizations/rotate_hmac_key
 GET     payments               /api/v1/payment_receipts
 GET     payments               /api/v1/payment_receipts/{lago_id}
 GET     payments               /api/v1/payments
@@ -165,7 +167,16 @@ POST    webhooks               /api/v1/webhook_endpoints
 DELETE  webhooks               /api/v1/webhook_endpoints/{lago_id}
 GET     webhooks               /api/v1/webhook_endpoints/{lago_id}
 PUT     webhooks               /api/v1/webhook_endpoints/{lago_id}
+GET     webhook_messages       /api/v1/webhook_endpoints/{lago_id}/messages
+POST    webhook_messages       /api/v1/webhook_endpoints/{lago_id}/pause
+POST    webhook_messages       /api/v1/webhook_endpoints/{lago_id}/replay
+GET     webhook_messages       /api/v1/webhook_endpoints/{lago_id}/replays/{replay_id}
+POST    webhook_messages       /api/v1/webhook_endpoints/{lago_id}/resume
+POST    webhooks               /api/v1/webhook_endpoints/{lago_id}/rotate_secret
+GET     webhook_messages       /api/v1/webhooks
 GET     webhooks               /api/v1/webhooks/json_public_key
 GET     webhooks               /api/v1/webhooks/public_key
+GET     webhook_messages       /api/v1/webhooks/{lago_id}
+POST    webhook_messages       /api/v1/webhooks/{lago_id}/retry
 GET     health                 /health
 """

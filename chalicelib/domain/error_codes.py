@@ -232,4 +232,6 @@ class Resource(StrEnum):
     USER = "user"
     WALLET = "wallet"
     WALLET_TRANSACTION = "wallet_transaction"
+    WEBHOOK = "webhook"
     WEBHOOK_ENDPOINT = "webhook_endpoint"
+    WEBHOOK_REPLAY = "webhook_replay"

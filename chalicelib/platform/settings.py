@@ -3,7 +3,7 @@
 import os
 from functools import lru_cache
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from chalicelib import limits
 
@@ -31,7 +31,14 @@ class Settings(BaseModel):
     files_url: str = ""
     admin_api_key: str = ""
     events_per_batch_max: int = limits.EVENTS_PER_BATCH_MAX
+    webhook_pause_failures: int = Field(default=10, ge=1, le=100)
+    webhook_pause_minutes: float = Field(default=10, gt=0)
+    webhook_probe_minutes: float = Field(default=5, gt=0)
     local: bool = False
+    # None: as the local stack, which allows them. Without them the ports are bounded too.
+    webhook_private_addresses: bool | None = None
+    # "*" for all, or numbers with commas between them; empty for those of `limits`, or all with private addresses.
+    webhook_ports: str = ""
     log_level: str = "INFO"
 
     def model_post_init(self, context: object) -> None:
@@ -39,6 +46,9 @@ class Settings(BaseModel):
         organizations."""
         if not self.local and 0 < len(self.admin_api_key) < limits.ADMIN_KEY_LENGTH_MIN:
             raise ValueError(f"ADMIN_API_KEY needs at least {limits.ADMIN_KEY_LENGTH_MIN} characters")
+        # A list that cannot be read fails here, at the start, instead of in each delivery.
+        if any(not 0 < port < 65536 for port in self.webhook_ports_allowed or ()):
+            raise ValueError("WEBHOOK_PORTS are numbers of ports with commas between them, or *")
         prefix = f"tollgate-{self.stage}"
         for name, default in {
             "core_table": f"{prefix}-core",
@@ -54,6 +64,20 @@ class Settings(BaseModel):
         }.items():
             if not getattr(self, name):
                 object.__setattr__(self, name, default)
+
+    @property
+    def webhook_private_allowed(self) -> bool:
+        """Whether endpoints of webhooks may lie in private networks."""
+        return self.local if self.webhook_private_addresses is None else self.webhook_private_addresses
+
+    @property
+    def webhook_ports_allowed(self) -> frozenset[int] | None:
+        """The ports at which endpoints of webhooks may listen; None for all."""
+        if self.webhook_ports == "*" or (not self.webhook_ports and self.webhook_private_allowed):
+            return None
+        if not self.webhook_ports:
+            return limits.WEBHOOK_PORTS
+        return frozenset(int(port) for port in self.webhook_ports.split(","))
 
 
 @lru_cache(maxsize=1)

@@ -21,15 +21,14 @@ def issued(task: Task, now: datetime) -> None:
     if note is None or not note.visible:
         agenda.done(task).alone()
         return
-    event = webhooks.announcement(
+    told = webhooks.announcement(
         task.organization,
         _MESSAGE,
         "credit_note",
-        service.show(organization_id, note),
+        lambda: service.show(organization_id, note),
         subject=f"{_MESSAGE}#{note.id}",
         now=unstamp(task.detail["issued_at"]),
     )
-    actions, tasks = webhooks.messages_for(event)
-    order = agenda.task(service.PRINT, task.organization, note.id, now)
-    Unit([*actions, agenda.put(order, now=now), agenda.done(task)]).commit()
-    agenda.push([*tasks, order])
+    tasks = [*told, agenda.task(service.PRINT, task.organization, note.id, now)]
+    Unit([agenda.put(each, now=now) for each in tasks], agenda.done(task)).commit()
+    agenda.push(tasks)

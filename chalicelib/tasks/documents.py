@@ -47,12 +47,12 @@ def print_invoice(task: Task, now: datetime) -> None:
         agenda.done(task).alone()
         return
     payload = shown | {"file_url": files.link(name, f"{invoice.number}.pdf")}
-    generated = webhooks.announcement(
+    told = webhooks.announcement(
         task.organization, "invoice.generated", "invoice", payload, subject=f"invoice.generated#{invoice.id}", now=now
     )
     actions = invoices.printed_actions(organization_id, invoice, name)
-    Unit([*actions, agenda.put(generated, now=now), agenda.done(task)]).commit()
-    agenda.push([generated])
+    Unit(actions, (agenda.put(each, now=now) for each in told), agenda.done(task)).commit()
+    agenda.push(told)
 
 
 @runner.handles(credit_notes.PRINT)
@@ -73,12 +73,12 @@ def print_credit_note(task: Task, now: datetime) -> None:
         return
     payload = shown | {"file_url": files.link(name, f"{note.number}.pdf")}
     subject = f"credit_note.generated#{note.id}"
-    generated = webhooks.announcement(
+    told = webhooks.announcement(
         task.organization, "credit_note.generated", "credit_note", payload, subject=subject, now=now
     )
     actions = credit_notes.printed_actions(organization_id, note, name)
-    Unit([*actions, agenda.put(generated, now=now), agenda.done(task)]).commit()
-    agenda.push([generated])
+    Unit(actions, (agenda.put(each, now=now) for each in told), agenda.done(task)).commit()
+    agenda.push(told)
 
 
 @runner.handles(payments.PRINT)
@@ -99,12 +99,12 @@ def print_payment_receipt(task: Task, now: datetime) -> None:
     name = _stored(task, "payment_receipts", receipts.page(shown, paid, look, paid_on=paid_on))
     payload = shown | {"file_url": files.link(name, f"{receipt.number}.pdf")}
     subject = f"payment_receipt.generated#{receipt.id}"
-    generated = webhooks.announcement(
+    told = webhooks.announcement(
         task.organization, "payment_receipt.generated", "payment_receipt", payload, subject=subject, now=now
     )
     named = payments.printed_action(organization_id, receipt, name)
-    Unit([named, agenda.put(generated, now=now), agenda.done(task)]).commit()
-    agenda.push([generated])
+    Unit(named, (agenda.put(each, now=now) for each in told), agenda.done(task)).commit()
+    agenda.push(told)
 
 
 def _wallet_name(organization_id: OrganizationId, invoice: Invoice) -> str | None:

@@ -30,10 +30,8 @@ def tell(task: Task, now: datetime) -> None:
     if any(payload.values()):
         # A message that came very late marks its hour anew, and that is another announcement.
         subject = f"events.errors#{task.subject}#{derived_id(*(sk for _, sk in marks))}"
-        announced.append(
-            webhooks.announcement(
-                task.organization, "events.errors", "events_errors", payload, subject=subject, now=now
-            )
+        announced = webhooks.announcement(
+            task.organization, "events.errors", "events_errors", payload, subject=subject, now=now
         )
     Unit(actions, (agenda.put(each, now=now) for each in announced)).commit()
     agenda.push(announced)

@@ -24,19 +24,22 @@ def issued(task: Task, now: datetime) -> None:
     if invoice is None:
         agenda.done(task).alone()
         return
-    whole = invoice_whole.read_whole(organization_id, invoice)
-    own = whole.organization
-    payload = invoice_whole.show_whole(whole, now=clock.now(task.organization))
     name = service.message_of(invoice, status)
-    event = webhooks.announcement(
-        own.ref, name, "invoice", payload, subject=f"{name}#{invoice_id}", now=invoice.created_at
-    )
-    actions, tasks = webhooks.messages_for(event)
+    told: list[Task] = []
+    if webhooks.listening(organization_id, name):
+        whole = invoice_whole.read_whole(organization_id, invoice)
+        shown = invoice_whole.show_whole(whole, now=clock.now(task.organization))
+        subject = f"{name}#{invoice_id}"
+        told = webhooks.announcement(task.organization, name, "invoice", shown, subject=subject, now=invoice.created_at)
+        entered = whole.fees
+    else:
+        entered = reading.fees_of(organization_id, invoice) if status == "finalized" else []
+    actions, tasks = [agenda.put(each, now=now) for each in told], [*told]
     if status == "finalized":
         # Charges in advance are entered by the transactions that make them.
-        fees = [f for f in whole.fees if not (f.type == "charge" and f.pay_in_advance)]
+        fees = [f for f in entered if not (f.type == "charge" and f.pay_in_advance)]
         actions += fees_room.enter(organization_id, fees)
-        order = agenda.task(service.PRINT, own.ref, invoice_id, now)
+        order = agenda.task(service.PRINT, task.organization, invoice_id, now)
         actions.append(agenda.put(order, now=now))
         tasks.append(order)
     Unit(actions, agenda.done(task)).commit()

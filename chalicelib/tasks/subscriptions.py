@@ -21,7 +21,6 @@ from chalicelib.platform.agenda import Task, runner
 from chalicelib.platform.agenda.walk import place_of, walk
 from chalicelib.platform.ids import CustomerId, PlanId, SubscriptionId
 from chalicelib.platform.retry import retrying
-from chalicelib.platform.unit import Unit
 
 
 @runner.handles(changes.FOLLOW)
@@ -87,7 +86,7 @@ def _waiting_again(change: Change, subscription: Subscription, plan: Plan) -> li
         return plan_changes.upgrade(change, current, current_plan, new, waiting_plan, dropped, ())[1]
     kept = current.model_copy(update={"next_id": None, "next_plan_code": None, "updated_at": change.now})
     updated = change.announcement(kept, current_plan, "subscription.updated")
-    return change.commit(replaced=[(current, kept, current_plan), *dropped], tasks=[updated])
+    return change.commit(replaced=[(current, kept, current_plan), *dropped], tasks=updated)
 
 
 def _bills_units(plan: Plan, subscription: Subscription, now: datetime) -> bool:
@@ -128,9 +127,7 @@ def delete(task: Task, now: datetime) -> None:
             agenda.push([each for each in pushed if not each.in_clock])
     if not _each_subscriber(task, plan.id, one_of(plan.id), now):
         return
-    announced = changes.announcement(task.organization, plan, "plan.deleted", now=now)
-    Unit([agenda.put(announced, now=now), agenda.done(task)]).commit()
-    agenda.push([announced])
+    agenda.done(task).alone()
 
 
 def _end(change: Change, subscription_id: SubscriptionId) -> list[Task]:

@@ -81,15 +81,11 @@ def told(task: Task, now: datetime) -> None:
         messages.append((name, kind, entry.id, body))
     if task.detail["message"] is not None:
         messages.insert(0, (task.detail["message"], "wallet", wallet.id, shown))
-    actions, tasks = [], []
+    tasks: list[Task] = []
     for name, kind, about, body in messages:
-        event = webhooks.announcement(
-            task.organization, name, kind, body, subject=f"{name}#{about}#{task.subject}", now=at
-        )
-        made = webhooks.messages_for(event)
-        actions += made[0]
-        tasks += made[1]
-    Unit(actions, agenda.done(task)).commit()
+        subject = f"{name}#{about}#{task.subject}"
+        tasks += webhooks.announcement(task.organization, name, kind, body, subject=subject, now=at)
+    Unit([agenda.put(each, now=at) for each in tasks], agenda.done(task)).commit()
     agenda.push(tasks)
 
 

@@ -17,6 +17,7 @@ from chalicelib.platform.busy import is_busy
 from chalicelib.platform.dynamodb import ConditionFailed
 from chalicelib.platform.fairness import in_turns
 from chalicelib.platform.log import logger
+from chalicelib.platform.queues import Record
 from chalicelib.tasks import pushing
 from chalicelib.tasks.held import Holder
 
@@ -43,14 +44,29 @@ def handle(records: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 def handle_at_once(records: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Carry out messages with a thread for each, so that none waits for another; the ids of those to deliver again."""
-    with ThreadPoolExecutor(max(1, len(records))) as threads:
+    """Carry out messages with a thread for each, so that none waits for another; the ids of those to deliver again. Messages of
+    tasks that stand in one order are one piece of work, as one worker does all of those."""
+    pieces: dict[str, list[Record]] = {}
+    for record in records:
+        pieces.setdefault(_order(record), []).append(record)
+    with ThreadPoolExecutor(max(1, len(pieces))) as threads:
         carry_out = partial(_handle_one, holder=Holder())  # Deliveries read no usage: none is held.
-        done = list(threads.map(partial(_handled, carry_out=carry_out), records))
-    return [str(record["messageId"]) for record, well in zip(records, done, strict=True) if not well]
+        done = threads.map(partial(_piece_handled, carry_out=carry_out), pieces.values())
+    return [str(record["messageId"]) for failed in done for record in failed]
 
 
-def _handled(record: Mapping[str, Any], carry_out: Callable[[Mapping[str, Any]], None]) -> bool:
+def _piece_handled(piece: Sequence[Record], carry_out: Callable[[Mapping[str, Any]], bool]) -> Sequence[Record]:
+    """Carry out messages until one finds its task, which stands for all of them; those to deliver again."""
+    found: list[bool] = []
+    for record in piece:
+        if not _handled(record, lambda message: found.append(carry_out(message))):
+            return piece
+        if found and found[-1]:
+            break
+    return []
+
+
+def _handled(record: Mapping[str, Any], carry_out: Callable[[Mapping[str, Any]], object]) -> bool:
     with log.about(message_id=str(record["messageId"])):
         try:
             message = json.loads(record["body"])
@@ -95,19 +111,29 @@ def _put_back(message: Mapping[str, Any]) -> None:
         agenda.push([task])
 
 
-def _handle_one(message: Mapping[str, Any], holder: Holder) -> None:
+def _order(record: Mapping[str, Any]) -> str:
+    """The order that the task of a message stands in; of any other message its own id."""
+    try:
+        return agenda.order_of(json.loads(record["body"])["pk"]) or str(record["messageId"])
+    except (ValueError, TypeError, KeyError):
+        return str(record["messageId"])
+
+
+def _handle_one(message: Mapping[str, Any], holder: Holder) -> bool:
+    """Carry out a message; whether it found a task to do."""
     if "shard" in message:
         pushing.carry_out(message)
-        return
+        return True
     task = agenda.find((message["pk"], message["sk"]))
     if task is None or task.parked:
-        return
+        return False
     log.note(kind=task.kind.name)
     real_now = clock.utc_now()
     if task.in_clock:
         _handle_sandbox(task)
     elif task.run_at <= real_now + _EARLY and not holder.hold(task, real_now=real_now):
         runner.run(task, now=task.due_at)
+    return True
 
 
 def _handle_sandbox(task: Task) -> None:

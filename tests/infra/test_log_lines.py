@@ -16,7 +16,7 @@ from chalicelib import wiring
 from chalicelib.features.metering import definitions, messages, write
 from chalicelib.features.metering import log as log_of_events
 from chalicelib.features.organizations import service as organizations
-from chalicelib.features.webhooks import service as webhooks
+from chalicelib.features.webhooks import streams as webhooks
 from chalicelib.platform import agenda, log
 from chalicelib.platform.agenda import runner
 from chalicelib.platform.clock import OrganizationRef

@@ -117,4 +117,4 @@ def test_a_task_that_comes_up_brings_all_kinds_and_a_handler_for_each(meets):
     )
     assert said["before"] == [False, True, 0]
     assert said["kinds"] == said["handlers"]
-    assert {"finalize_invoice", "bill_customer", "deliver_webhook", "charge_event"} <= set(said["kinds"])
+    assert {"finalize_invoice", "bill_customer", "webhook_stream", "charge_event"} <= set(said["kinds"])

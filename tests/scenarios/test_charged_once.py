@@ -46,7 +46,7 @@ def tasks(organization: OrganizationRef) -> list[Task]:
 
 def outcome(story: Story) -> tuple[list[int], list[str], list[int], int]:
     """Cents of all fees, numbers and totals of all invoices, and how many messages tell of fees."""
-    from tests.features.webhooks.test_webhooks import messages
+    from tests.support.messages import messages
 
     meter()
     work()
@@ -57,7 +57,7 @@ def outcome(story: Story) -> tuple[list[int], list[str], list[int], int]:
     fees = story.ok("GET", "/fees")
     assert fees["meta"]["total_count"] == len(fees["fees"])
     assert story.ok("GET", "/invoices")["meta"]["total_count"] == len(invoices)
-    told = [message for message in messages(story) if message.webhook_type == "fee.created"]
+    told = [message for message in messages(story.ref.id) if message.webhook_type == "fee.created"]
     return (
         sorted(fee["amount_cents"] for fee in fees["fees"]),
         [invoice["number"][-3:] for invoice in invoices],

@@ -247,7 +247,7 @@ def test_a_late_event_is_charged_in_its_own_period_and_by_the_plan_of_its_time(s
 
 
 def test_webhooks_tell_of_each_fee(story):
-    from tests.features.webhooks.test_webhooks import messages
+    from tests.support.messages import messages
 
     story.ok("POST", "/webhook_endpoints", {"webhook_endpoint": {"webhook_url": "http://127.0.0.1:9/hook"}})
     calls = story.metric()
@@ -256,5 +256,5 @@ def test_webhooks_tell_of_each_fee(story):
     story.use(at=ts("2024-01-02T00:00:00"))
     assert len(event_fees(story)) == 2
     work()
-    told = [message.webhook_type for message in messages(story)]
+    told = [message.webhook_type for message in messages(story.ref.id)]
     assert (told.count("fee.created"), told.count("invoice.created")) == (2, 1)

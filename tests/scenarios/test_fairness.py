@@ -341,7 +341,7 @@ def test_deliveries_to_an_endpoint_that_hangs_hold_up_none_of_another(simulation
     crowd.work(lambda: lane.running > 0, at_most=MINUTE)
     # A hundred thousand more of it: nobody comes to their tasks, but for the first ones.
     for n in range(MANY):
-        body = f'{{"pk":"{owner.id}#task#deliver_webhook#{n}","sk":"-"}}'
+        body = f'{{"pk":"{owner.id}#task#webhook_stream#{n}","sk":"-"}}'
         simulation.take(body, timedelta(0), queue=lane.url, group=owner.id)
     crowd.work(lambda: lane.running == lane.at_once, at_most=MINUTE)
     quiet.customer("c")

@@ -4,9 +4,9 @@ import json
 
 import pytest
 
-from chalicelib.features.webhooks import store as webhook_store
 from tests.support.charging import Case, assert_agrees, bills, moves, priced, tiers, ts, use_many, values
 from tests.support.in_advance import advance, paid
+from tests.support.messages import messages
 from tests.support.story import Story, work
 
 PETABYTE, LARGEST = 10**15, f"{'9' * 23}.{'9' * 15}"
@@ -194,5 +194,5 @@ def assert_told(story: Story, properties: dict[str, object]) -> None:
         assert warnings == {odd: ["property_mismatch"], counted: [], zero: []}
     assert warnings[odd] == ["property_mismatch"]
     work()
-    (message,) = webhook_store.messages(story.ref.id)
+    (message,) = messages(story.ref.id)
     assert odd in json.loads(message.payload)["events_errors"]["missing_aggregation_property"]

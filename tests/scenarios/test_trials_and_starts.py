@@ -4,8 +4,8 @@ from datetime import datetime
 
 import pytest
 
-from chalicelib.features.webhooks import store as webhooks
 from tests.support.books import Books, range_of, ranges
+from tests.support.messages import messages
 from tests.support.story import Story, work
 
 
@@ -239,7 +239,7 @@ def test_a_trial_takes_its_days_off_in_arrears_and_its_end_is_told(aws):
     }
     work()
     organization = story.ref
-    told = [m.object_id for m in webhooks.messages(organization.id) if m.webhook_type == "subscription.trial_ended"]
+    told = [m.object_id for m in messages(organization.id) if m.webhook_type == "subscription.trial_ended"]
     assert len(told) == len(set(told)) == 3
 
 

@@ -65,6 +65,11 @@ WITHOUT_BODY: frozenset[Route] = frozenset(
         ("DELETE", f"{API}/subscriptions/{{external_id}}/charges/{{charge_code}}/filters/{{filter_id}}"),
         ("DELETE", f"{API}/fees/{{lago_id}}"),
         ("DELETE", f"{API}/webhook_endpoints/{{lago_id}}"),
+        ("POST", f"{API}/webhook_endpoints/{{lago_id}}/rotate_secret"),
+        ("POST", f"{API}/organizations/rotate_hmac_key"),
+        ("POST", f"{API}/webhook_endpoints/{{lago_id}}/pause"),
+        ("POST", f"{API}/webhook_endpoints/{{lago_id}}/resume"),
+        ("POST", f"{API}/webhooks/{{lago_id}}/retry"),
         ("DELETE", f"{API}/invoices/{{lago_id}}"),
         ("POST", f"{API}/invoices/{{lago_id}}/lose_dispute"),
         ("PUT", f"{API}/invoices/{{lago_id}}/lose_dispute"),
@@ -334,5 +339,8 @@ REQUESTS: dict[Route, Valid] = {
     ("POST", f"{API}/webhook_endpoints"): _of("webhook_endpoint", _ENDPOINT, back="/webhook_endpoints/{lago_id}"),
     ("PUT", f"{API}/webhook_endpoints/{{lago_id}}"): _of(
         "webhook_endpoint", _ENDPOINT, {"lago_id": "@endpoint"}, "/webhook_endpoints/{lago_id}"
+    ),
+    ("POST", f"{API}/webhook_endpoints/{{lago_id}}/replay"): _of(
+        "replay", {"from_sequence": 1, "to_sequence": 2, "webhook_types": ["plan.created"]}, {"lago_id": "@endpoint"}
     ),
 }

@@ -22,7 +22,7 @@ ERASE = agenda.kind("erase_metric_events", rank=6, reads_usage=True)
 REFRESH = agenda.kind("refresh_drafts_of_metric", rank=7)
 
 
-def announcement(organization: OrganizationRef, metric: Metric, name: str, *, now: datetime) -> Task:
+def announcement(organization: OrganizationRef, metric: Metric, name: str, *, now: datetime) -> list[Task]:
     """Announcement of a metric in its written state."""
     subject = f"{name}#{metric.id}#{metric.version}"
     return webhooks.announcement(organization, name, "billable_metric", schemas.show(metric), subject=subject, now=now)
@@ -36,7 +36,7 @@ def end(organization: OrganizationRef, old: Metric, *, now: datetime) -> tuple[l
         agenda.task(DETACH, organization, old.id, now),
         agenda.task(ERASE, organization, old.id, now, detail),
         agenda.task(REFRESH, organization, old.id, now),
-        announcement(organization, old, "billable_metric.deleted", now=now),
+        *announcement(organization, old, "billable_metric.deleted", now=now),
     ]
     remembered = store.deleted_action(organization.id, old.code, until=until)
     return [remembered, *(agenda.put(task, now=now) for task in tasks)], tasks

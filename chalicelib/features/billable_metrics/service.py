@@ -52,7 +52,7 @@ def create(call: Call, values: dict[str, Any]) -> tuple[Metric, list[Task]]:
     _check_size(metric)
     tasks = [
         *changes.beginning(call.organization, None, metric, now=call.now),
-        changes.announcement(call.organization, metric, "billable_metric.created", now=call.now),
+        *changes.announcement(call.organization, metric, "billable_metric.created", now=call.now),
     ]
     asked = store.formula_actions(call.organization.id, None, metric)
     METRICS.create(call.organization.id, metric, [*asked, *(agenda.put(task, now=call.now) for task in tasks)])
@@ -75,7 +75,7 @@ def update(call: Call, old: Metric, values: dict[str, Any]) -> tuple[Metric, lis
     _check_size(new)
     tasks = [
         *changes.beginning(call.organization, old, new, now=call.now),
-        changes.announcement(call.organization, new, "billable_metric.updated", now=call.now),
+        *changes.announcement(call.organization, new, "billable_metric.updated", now=call.now),
     ]
     asked = store.formula_actions(call.organization.id, old, new)
     METRICS.replace(call.organization.id, old, new, [*asked, *(agenda.put(task, now=call.now) for task in tasks)])

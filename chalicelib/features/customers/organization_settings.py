@@ -50,7 +50,7 @@ def update(
         prepare()
         actions = [service.replace_action(old, new), *applied, *(agenda.put(task, now=now) for task in tasks)]
         if "webhook_url" in request.model_fields_set:
-            webhooks.set_first_url(organization_id, request.webhook_url, actions, now=now)
+            webhooks.set_first_url(new.ref, request.webhook_url, actions, now=now)
         else:
             Unit(actions).commit()
         return new, tasks

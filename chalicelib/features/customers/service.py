@@ -149,10 +149,8 @@ def creation(
     if organization.eu_tax_management:
         blank = blank.model_copy(update={"tax_ids": eu_tax.added(organization, blank, blank.tax_ids)})
     customer = blank.model_copy(update={"sequential_id": number()})
-    shown = serializer.show_all(organization, [customer])[0]
-    subject = f"customer.created#{customer.id}"
-    task = webhooks.announcement(organization.ref, "customer.created", "customer", shown, subject=subject, now=now)
-    return customer, CUSTOMERS.create_actions(organization.id, customer), [task]
+    told = _told(organization, customer, "customer.created", subject=customer.id, now=now)
+    return customer, CUSTOMERS.create_actions(organization.id, customer), told
 
 
 def remove(organization: OrganizationRef, external_id: str, *, now: datetime) -> tuple[Customer, list[Task]]:
@@ -259,8 +257,18 @@ def _change(organization: Organization, old: Customer, new: Customer, *, now: da
             earlier = state.model_copy(update={"due_at": min(now, state.due_at)})
             tasks.append(agenda.task(BILL, organization.ref, old.id, now))
         extra += billing_actions(organization.ref, state, earlier, now=now)
-    shown = serializer.show_all(organization, [new])[0]
-    subject = f"customer.updated#{old.id}#{old.version + 1}"
-    announced = webhooks.announcement(organization.ref, "customer.updated", "customer", shown, subject=subject, now=now)
-    written = CUSTOMERS.replace(organization.id, old, new, [*extra, agenda.put(announced, now=now)])
-    return written, [*tasks, announced]
+    told = _told(organization, new, "customer.updated", subject=f"{old.id}#{old.version + 1}", now=now)
+    written = CUSTOMERS.replace(organization.id, old, new, [*extra, *(agenda.put(each, now=now) for each in told)])
+    return written, [*tasks, *told]
+
+
+def _told(organization: Organization, customer: Customer, name: str, *, subject: str, now: datetime) -> list[Task]:
+    """The announcement of a change of a customer."""
+    return webhooks.announcement(
+        organization.ref,
+        name,
+        "customer",
+        lambda: serializer.show_all(organization, [customer])[0],
+        subject=f"{name}#{subject}",
+        now=now,
+    )

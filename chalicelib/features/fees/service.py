@@ -70,11 +70,12 @@ def behind(organization: OrganizationRef) -> bool:
     return agenda.any_of([agenda.task(invoices.ISSUED, organization, subject, now).key for subject in subjects])
 
 
-def created(organization: OrganizationRef, fee: Fee, payment_status: str, *, now: datetime) -> Task:
+def created(organization: OrganizationRef, fee: Fee, payment_status: str, *, now: datetime) -> list[Task]:
     """The announcement of a fee in advance."""
-    payload = serializer.fee(fee, payment_status)
     subject = f"fee.created#{fee.id}"
-    return webhooks.announcement(organization, "fee.created", "fee", payload, subject=subject, now=now)
+    return webhooks.announcement(
+        organization, "fee.created", "fee", lambda: serializer.fee(fee, payment_status), subject=subject, now=now
+    )
 
 
 def update(organization_id: OrganizationId, fee_id: FeeId, values: Mapping[str, Any], *, now: datetime) -> Fee:

@@ -39,9 +39,9 @@ def retry_payment(
     own = organizations.get(organization.id)
     customer = _customer_of(organization.id, invoice)
     again = f"{invoice.id}#{new_id()}"
-    tasks = [service.announced(own, invoice, service.message_of(invoice, invoice.status), subject=again, now=now)]
+    tasks = service.announced(own, invoice, service.message_of(invoice, invoice.status), subject=again, now=now)
     if customer.billing_configuration.payment_provider is None:
-        tasks.append(_payment_failure(organization, invoice, customer, again, now=now))
+        tasks += _payment_failure(organization, invoice, customer, again, now=now)
     Unit([agenda.put(task, now=now) for task in tasks], done).commit()
     return tasks
 
@@ -81,12 +81,17 @@ def lose_dispute(organization: OrganizationRef, invoice_id: InvoiceId, *, now: d
             return old, []
         lost = old.changed(now=now, payment_dispute_lost_at=now)
         new, followed = overdue.followed(organization, old, lost, now=now)
-        payload = {"invoice": whole.show(organization.id, new, now=now), "provider_error": None}
-        name = "invoice.payment_dispute_lost"
-        subject = f"{name}#{old.id}"
-        task = webhooks.announcement(organization, name, "payment_dispute_lost", payload, subject=subject, now=now)
-        Unit(store.replace_actions(organization.id, old, new), followed, agenda.put(task, now=now)).commit()
-        return new, [task]
+        told = webhooks.announcement(
+            organization,
+            "invoice.payment_dispute_lost",
+            "payment_dispute_lost",
+            lambda: {"invoice": whole.show(organization.id, new, now=now), "provider_error": None},
+            subject=f"invoice.payment_dispute_lost#{old.id}",
+            now=now,
+        )
+        replaced = store.replace_actions(organization.id, old, new)
+        Unit(replaced, followed, (agenda.put(each, now=now) for each in told)).commit()
+        return new, told
 
     return retrying(attempt, Resource.INVOICE)
 
@@ -101,8 +106,9 @@ def become_overdue(task: Task, *, now: datetime) -> list[Task]:
     own = organizations.get(task.organization.id)
     subject = f"{old.id}#{old.version}"
     told = service.announced(own, new, "invoice.payment_overdue", subject=subject, now=now)
-    Unit(store.replace_actions(own.id, old, new), agenda.done(task), agenda.put(told, now=now)).commit()
-    return [told]
+    replaced = store.replace_actions(own.id, old, new)
+    Unit(replaced, agenda.done(task), (agenda.put(each, now=now) for each in told)).commit()
+    return told
 
 
 def _customer_of(organization_id: OrganizationId, invoice: Invoice) -> Customer:
@@ -113,7 +119,7 @@ def _customer_of(organization_id: OrganizationId, invoice: Invoice) -> Customer:
 
 def _payment_failure(
     organization: OrganizationRef, invoice: Invoice, customer: Customer, again: str, *, now: datetime
-) -> Task:
+) -> list[Task]:
     configuration = customer.billing_configuration
     payload: dict[str, Any] = {
         "lago_invoice_id": invoice.id,

@@ -42,9 +42,12 @@ def find(organization_id: OrganizationId, invoice_id: InvoiceId) -> Invoice:
     return invoice
 
 
-def issued_task(organization: OrganizationRef, invoice: Invoice) -> Task:
-    """The one announcement of a visible invoice, which fans out after the commit; the issue transaction writes it."""
-    return agenda.task(ISSUED, organization, f"{invoice.id}#{invoice.status}", clock.utc_now())
+def issued_tasks(organization: OrganizationRef, invoice: Invoice) -> list[Task]:
+    """The one task of a visible invoice's issue, which fans out after the commit; the issue transaction writes it. A draft
+    is only told of, so where nobody listens it has none."""
+    if invoice.status == "draft" and not webhooks.listening(organization.id, message_of(invoice, invoice.status)):
+        return []
+    return [agenda.task(ISSUED, organization, f"{invoice.id}#{invoice.status}", clock.utc_now())]
 
 
 def message_of(invoice: Invoice, status: str) -> str:
@@ -52,10 +55,16 @@ def message_of(invoice: Invoice, status: str) -> str:
     return "invoice.drafted" if status == "draft" else _CREATED.get(invoice.invoice_type, "invoice.created")
 
 
-def announced(organization: Organization, invoice: Invoice, name: str, *, subject: str, now: datetime) -> Task:
+def announced(organization: Organization, invoice: Invoice, name: str, *, subject: str, now: datetime) -> list[Task]:
     """The announcement of what became of an invoice, which is shown whole."""
-    shown = whole.show(organization.id, invoice, now=now)
-    return webhooks.announcement(organization.ref, name, "invoice", shown, subject=f"{name}#{subject}", now=now)
+    return webhooks.announcement(
+        organization.ref,
+        name,
+        "invoice",
+        lambda: whole.show(organization.id, invoice, now=now),
+        subject=f"{name}#{subject}",
+        now=now,
+    )
 
 
 def update(
@@ -99,7 +108,7 @@ def changed(organization_id: OrganizationId, old: Invoice, new: Invoice, *, now:
     new, followed = overdue.followed(organization, old, figures.dated(new, old, own.timezone, now=now), now=now)
     tasks: list[Task] = []
     if new.payment_status != old.payment_status:
-        tasks = [_status_message(organization, old, new, now=now), *settle_tasks(organization, new, now=now)]
+        tasks = [*_status_message(organization, old, new, now=now), *settle_tasks(organization, new, now=now)]
     actions = [*store.replace_actions(organization_id, old, new), *followed]
     return InvoiceChange(new.model_copy(update={"version": old.version + 1}), actions, tasks)
 
@@ -147,12 +156,12 @@ def printed_actions(organization_id: OrganizationId, invoice: Invoice, file_key:
     return store.replace_actions(organization_id, invoice, invoice.model_copy(update={"file_key": file_key}))
 
 
-def _status_message(organization: OrganizationRef, old: Invoice, new: Invoice, *, now: datetime) -> Task:
+def _status_message(organization: OrganizationRef, old: Invoice, new: Invoice, *, now: datetime) -> list[Task]:
     return webhooks.announcement(
         organization,
         "invoice.payment_status_updated",
         "invoice",
-        whole.show(organization.id, new, now=now),
+        lambda: whole.show(organization.id, new, now=now),
         subject=f"invoice.payment_status_updated#{old.id}#{old.version}",
         now=now,
     )

@@ -108,8 +108,8 @@ def remove(organization: OrganizationRef, invoice_id: InvoiceId, *, now: datetim
         Unit(
             store.replace_actions(organization.id, old, new),
             [agenda.remove(task)] if task else [],
-            agenda.put(told, now=now),
+            (agenda.put(each, now=now) for each in told),
         ).commit()
-        return new, [told]
+        return new, told
 
     return retrying(attempt, Resource.INVOICE)

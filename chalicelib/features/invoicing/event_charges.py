@@ -208,8 +208,12 @@ def _make(context: EventContext, owed: Owed, transaction_id: str, done: Sequence
     organization = context.billing.organization.ref
     standalone = fee.model_copy(update={"id": base_id, "invoice_id": None})
     created = fees.created(organization, standalone, standalone.payment_status, now=now)
-    Unit(fee_store.create_actions(organization.id, [standalone]), agenda.put(created, now=now), done).commit()
-    agenda.push([created])
+    Unit(
+        fee_store.create_actions(organization.id, [standalone]),
+        (agenda.put(each, now=now) for each in created),
+        done,
+    ).commit()
+    agenda.push(created)
 
 
 def _invoice(context: EventContext, fee: Fee, invoice_id: InvoiceId, done: Sequence[Write], *, now: datetime) -> None:
@@ -222,4 +226,4 @@ def _invoice(context: EventContext, fee: Fee, invoice_id: InvoiceId, done: Seque
     (billed,) = issue.fees
     copies = fee_store.copy_actions(organization.id, billed) if issue.invoice.visible else []
     created = fees.created(organization.ref, billed, issue.invoice.payment_status, now=now)
-    issue_transaction.carry_out(replace(issue, actions=[*copies, *done], tasks=[created]), now=now)
+    issue_transaction.carry_out(replace(issue, actions=[*copies, *done], tasks=created), now=now)

@@ -180,7 +180,7 @@ def _announcements(issue: Issue, *, now: datetime) -> list[Task]:
     tasks = [credit_notes.issued_task(ref, each.after, now) for each in issue.notes if each.shows]
     tasks += [task for each in issue.taken for task in each.emits]
     if invoice is not None and invoice.visible:
-        tasks.append(invoices.issued_task(ref, invoice))
+        tasks += invoices.issued_tasks(ref, invoice)
     if invoice is not None and overdue.is_awaited(invoice):
         tasks.append(overdue.task_of(ref, invoice))
     if invoice is not None and invoice.status == "draft":

@@ -202,9 +202,12 @@ def _of_standalone_fees(context: BillingContext, decisions: Sequence[Decision], 
 
 def _announcements(context: BillingContext, outcomes: Sequence[Outcome], *, now: datetime) -> list[Task]:
     return [
-        announcements.task(context.organization, context.customer, outcome.after, outcome.plan, name, now=now)
+        task
         for outcome in outcomes
         for name in outcome.events
+        for task in announcements.tasks(
+            context.organization, context.customer, outcome.after, outcome.plan, name, now=now
+        )
     ]
 
 

@@ -46,7 +46,7 @@ def renew(task: Task, now: datetime) -> None:
     left = [fee for fee in made if fee.id not in known]
     for start in range(0, len(left), _FEES_AT_ONCE):
         some = left[start : start + _FEES_AT_ONCE]
-        created = [fees.created(own.ref, fee, fee.payment_status, now=now) for fee in some]
+        created = [task for fee in some for task in fees.created(own.ref, fee, fee.payment_status, now=now)]
         Unit([*fee_store.create_actions(own.id, some), *(agenda.put(each, now=now) for each in created)]).commit()
         agenda.push(created)
     agenda.done(task).alone()

@@ -87,7 +87,7 @@ def _carry_out(
     items = customer_store.everything_of(own.id, old.customer_id)
     restored = credits.restore(own.ref, items, old, credited=bool(request.generate_credit_note), now=now)
     new, followed = overdue.followed(own.ref, old, new, now=now)
-    tasks = [invoices.announced(own, new, "invoice.voided", subject=old.id, now=now), *restored.tasks]
+    tasks = [*invoices.announced(own, new, "invoice.voided", subject=old.id, now=now), *restored.tasks]
     tasks.append(invoices.print_again_task(own.ref, new, now))
     tasks += invoices.settle_tasks(own.ref, new, now=now)
     tasks += [credit_notes.issued_task(own.ref, each.after, now) for each in made if each.shows]

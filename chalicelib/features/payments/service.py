@@ -155,16 +155,16 @@ def _written(
         customer_id=invoice.customer_id,
         number=numbers.receipt(invoice.number, after.payments),
     )
-    message = webhooks.announcement(
+    told = webhooks.announcement(
         organization,
         "payment_receipt.created",
         "payment_receipt",
-        serializer.receipt(receipt, payment),
+        lambda: serializer.receipt(receipt, payment),
         subject=f"payment_receipt.created#{receipt.id}",
         now=now,
     )
     order = agenda.task(PRINT, organization, receipt.id, clock.utc_now())
-    tasks = [message, *change.tasks, order]
+    tasks = [*told, *change.tasks, order]
     entered = store.create_actions(organization.id, payment, receipt)
     Unit(change.actions, entered, held, [agenda.put(task, now=now) for task in tasks]).commit()
     return tasks

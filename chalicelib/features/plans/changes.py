@@ -34,7 +34,7 @@ def replace(
     """
     check_size(new)
     written = new.model_copy(update={"version": old.version + 1})
-    tasks = [announcement(organization, written, "plan.updated", now=now)]
+    tasks = announcement(organization, written, "plan.updated", now=now)
     extra = usage_actions(organization.id, old, new)
     tasks += following(organization, written, now=now)
     if cascade:
@@ -66,11 +66,12 @@ def following(organization: OrganizationRef, plan: Plan, *, now: datetime) -> li
     return [agenda.task(FOLLOW, organization, f"{plan.id}#{plan.version}", now, {"plan_id": plan.id})]
 
 
-def announcement(organization: OrganizationRef, plan: Plan, name: str, *, now: datetime) -> Task:
+def announcement(organization: OrganizationRef, plan: Plan, name: str, *, now: datetime) -> list[Task]:
     """Announcement of a change of a plan."""
-    payload = serializer.show_all(organization.id, [plan])[0]
     subject = f"{name}#{plan.id}#{plan.version}"
-    return webhooks.announcement(organization, name, "plan", payload, subject=subject, now=now)
+    return webhooks.announcement(
+        organization, name, "plan", lambda: serializer.show_all(organization.id, [plan])[0], subject=subject, now=now
+    )
 
 
 def usage_actions(organization_id: OrganizationId, old: Plan | None, new: Plan | None) -> list[Write]:

@@ -54,9 +54,12 @@ def create(call: Call, values: dict[str, Any]) -> tuple[Plan, list[Task]]:
         **_own_fields(request),
     )
     changes.check_size(plan)
-    task = changes.announcement(call.organization, plan, "plan.created", now=call.now)
-    extra = [*changes.usage_actions(call.organization.id, None, plan), agenda.put(task, now=call.now)]
-    return PLANS.create(call.organization.id, plan, extra), [task]
+    told = changes.announcement(call.organization, plan, "plan.created", now=call.now)
+    extra = [
+        *changes.usage_actions(call.organization.id, None, plan),
+        *(agenda.put(each, now=call.now) for each in told),
+    ]
+    return PLANS.create(call.organization.id, plan, extra), told
 
 
 def update(call: Call, old: Plan, values: dict[str, Any]) -> tuple[Plan, list[Task]]:
@@ -81,9 +84,12 @@ def update(call: Call, old: Plan, values: dict[str, Any]) -> tuple[Plan, list[Ta
 def remove(call: Call, old: Plan) -> tuple[Plan, list[Task]]:
     """Delete a plan: its code is free at once; its subscriptions end in the background."""
     used = changes.usage_actions(call.organization.id, old, None)
-    task = agenda.task(changes.DELETE, call.organization, old.id, call.now)
-    gone = PLANS.remove(call.organization.id, old, now=call.now, extra=[*used, agenda.put(task, now=call.now)])
-    return gone, [task]
+    tasks = [
+        agenda.task(changes.DELETE, call.organization, old.id, call.now),
+        *changes.announcement(call.organization, old, "plan.deleted", now=call.now),
+    ]
+    extra = [*used, *(agenda.put(each, now=call.now) for each in tasks)]
+    return PLANS.remove(call.organization.id, old, now=call.now, extra=extra), tasks
 
 
 def find(organization_id: OrganizationId, code: str) -> Plan:

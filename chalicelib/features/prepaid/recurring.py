@@ -53,7 +53,7 @@ def _look(own: Organization, items: CustomerItems, wallet: Wallet, usage_cents: 
     messages: list[Task] = []
     if (left <= 0) != wallet.depleted:
         changes["depleted"] = left <= 0
-        messages = [wallet_writing.depleted_task(own.ref, wallet, usage_cents, now=now)] if left <= 0 else []
+        messages = wallet_writing.depleted_tasks(own.ref, wallet, usage_cents, now=now) if left <= 0 else []
     rule = wallet.rule("threshold", now)
     refill = NOTHING if rule is None else _threshold_refill(wallet, rule, usage_cents, now=now)
     if rule is not None and refill != NOTHING:

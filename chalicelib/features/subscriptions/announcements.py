@@ -1,6 +1,7 @@
 """Announcements of changes of subscriptions."""
 
 from datetime import datetime
+from typing import Any
 
 from chalicelib.features.customers import serializer as customer_serializer
 from chalicelib.features.customers.records import Customer
@@ -13,13 +14,16 @@ from chalicelib.features.webhooks import service as webhooks
 from chalicelib.platform.agenda import Task
 
 
-def task(
+def tasks(
     organization: Organization, customer: Customer, subscription: Subscription, plan: Plan, name: str, *, now: datetime
-) -> Task:
+) -> list[Task]:
     """Announcement of a change of a subscription, with its plan and customer."""
-    payload = serializer.show(subscription, plan, zone=customer.zone(organization.timezone), now=now) | {
-        "plan": plan_serializer.show_all(organization.id, [plan])[0],
-        "customer": customer_serializer.base(organization, customer),
-    }
+
+    def payload() -> dict[str, Any]:
+        return serializer.show(subscription, plan, zone=customer.zone(organization.timezone), now=now) | {
+            "plan": plan_serializer.show_all(organization.id, [plan])[0],
+            "customer": customer_serializer.base(organization, customer),
+        }
+
     subject = f"{name}#{subscription.id}#{subscription.version}"
     return webhooks.announcement(organization.ref, name, "subscription", payload, subject=subject, now=now)

@@ -43,9 +43,9 @@ class Change:
         """One of the customer's subscriptions."""
         return next((s for s in self.known if s.id == subscription_id), None)
 
-    def announcement(self, subscription: Subscription, plan: Plan, name: str) -> Task:
+    def announcement(self, subscription: Subscription, plan: Plan, name: str) -> list[Task]:
         """Announcement of a change of a subscription."""
-        return announcements.task(self.organization, self.customer, subscription, plan, name, now=self.now)
+        return announcements.tasks(self.organization, self.customer, subscription, plan, name, now=self.now)
 
     def check_dates(self, subscription_at: datetime | None, ending_at: datetime | None) -> None:
         """`ending_at` is later than today and later than the start, by local dates.

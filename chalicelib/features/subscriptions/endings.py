@@ -57,7 +57,7 @@ def end(change: Change, old: Subscription, request: schemas.Termination) -> tupl
         kept = before.model_copy(update={"next_id": None, "next_plan_code": None, "updated_at": change.now})
         kept_plan = known[before.plan_id]
         announced = change.announcement(kept, kept_plan, "subscription.updated")
-        return new, change.commit(replaced=[(old, new, plan), (before, kept, kept_plan)], tasks=[announced])
+        return new, change.commit(replaced=[(old, new, plan), (before, kept, kept_plan)], tasks=announced)
     dropped = plan_changes.dropped(change, waiting, known[waiting.plan_id] if waiting else None)
     if dropped:
         new = new.model_copy(update={"next_id": None, "next_plan_code": None})
@@ -65,7 +65,7 @@ def end(change: Change, old: Subscription, request: schemas.Termination) -> tupl
         new, plan, "subscription.terminated" if new.status == Status.TERMINATED else "subscription.updated"
     )
     release = store.release_action(organization_id, old)
-    return new, change.commit(replaced=[(old, new, plan), *dropped], extra=[release], tasks=[announced])
+    return new, change.commit(replaced=[(old, new, plan), *dropped], extra=[release], tasks=announced)
 
 
 def ended(old: Subscription, plan: Plan, request: schemas.Termination, *, at: datetime) -> Subscription:

@@ -59,7 +59,7 @@ def change_plan(
         fields["on_termination_credit_note"] = "credit" if plan.pay_in_advance else None
         other = current.model_copy(update=fields)
         announced = change.announcement(other, plan, "subscription.updated")
-        return other, change.commit(replaced=[(current, other, plan)], extra=extra, tasks=[announced])
+        return other, change.commit(replaced=[(current, other, plan)], extra=extra, tasks=announced)
     carry_out = upgrade if is_dearer(plan, current_plan) else downgrade
     new = successor(current, plan, request, now=change.now)
     canceled = dropped(change, waiting, known[waiting.plan_id] if waiting else None)
@@ -121,8 +121,8 @@ def upgrade(
     was paid in advance, and one invoice for both."""
     old, new = upgraded(change, current, current_plan, new, plan)
     tasks = [
-        change.announcement(old, current_plan, "subscription.terminated"),
-        change.announcement(new, plan, "subscription.started"),
+        *change.announcement(old, current_plan, "subscription.terminated"),
+        *change.announcement(new, plan, "subscription.started"),
     ]
     pushed = change.commit(
         created=[(new, plan)],
@@ -148,7 +148,7 @@ def downgrade(
         created=[(new, plan)],
         replaced=[(current, announced, current_plan), *waiting],
         extra=extra,
-        tasks=[change.announcement(announced, current_plan, "subscription.updated")],
+        tasks=change.announcement(announced, current_plan, "subscription.updated"),
     )
     return announced, pushed
 

@@ -67,7 +67,7 @@ def _create(
         change = replace(change, customer=fresh)
     subscription = blank(change, request, plan)
     if subscription.status == Status.ACTIVE:
-        tasks += [change.announcement(subscription, plan, "subscription.started")]
+        tasks += change.announcement(subscription, plan, "subscription.started")
     pushed = change.commit(
         created=[(subscription, plan)],
         extra=[*extra, *adopted, store.take_action(organization.id, subscription)],

@@ -50,7 +50,7 @@ def update(
             new = trials.moved(new, plan, now=now)
         began = new.status == Status.ACTIVE and old.status == Status.PENDING
         announced = change.announcement(new, plan, "subscription.started" if began else "subscription.updated")
-        tasks = [announced, *(following(organization, plan, now=now) if request.plan_overrides else ())]
+        tasks = [*announced, *(following(organization, plan, now=now) if request.plan_overrides else ())]
         pushed = change.commit(replaced=[(old, new, plan)], extra=extra, tasks=tasks)
         return new.model_copy(update={"version": old.version + 1}), pushed
 

@@ -7,6 +7,7 @@ from chalicelib.features.customers import usage_watch
 from chalicelib.features.wallets import store
 from chalicelib.features.wallets.ledger import WalletChange
 from chalicelib.features.wallets.records import Wallet, WalletTransaction
+from chalicelib.features.webhooks import service as webhooks
 from chalicelib.platform import agenda, clock
 from chalicelib.platform.agenda import Kind, Task
 from chalicelib.platform.clock import OrganizationRef
@@ -62,25 +63,34 @@ def tasks(
 ) -> list[Task]:
     """The tasks that follow a change: its messages, and a look at what depends on the balance or, at the wallet's end, at its
     purchases. `occasion`: what changes several wallets of a customer, for which one look suffices."""
-    wallet, entries = change.after, [each.after for each in change.entries]
-    shown = {each.id for each in entries}
-    kept = wallet.model_copy(update={"lots": tuple(lot for lot in wallet.lots if lot.transaction_id in shown)})
-    version = 0 if change.before is None else change.before.version + 1
+    wallet, version = change.after, 0 if change.before is None else change.before.version + 1
+    told = _told(organization, change, f"{wallet.id}#{version}", now=now)
+    if change.message == "wallet.terminated":
+        return [*told, agenda.task(CANCEL, organization, wallet.id, now)]
+    cause = occasion or f"{wallet.id}#{version}"
+    refresh = usage_watch.refresh_task(organization, wallet.customer_id, cause, now)
+    return [*told, refresh] if wallet.status == "active" else told
+
+
+def _told(organization: OrganizationRef, change: WalletChange, subject: str, *, now: datetime) -> list[Task]:
+    """The task that sends the messages of a change; none where nobody wants any of them."""
+    names = [_message_of(each.before is None, each.after) for each in change.entries]
+    # A purchase that failed is also one that was updated.
+    failed = ["wallet_transaction.updated"] if any(each.after.status == "failed" for each in change.entries) else []
+    if not webhooks.listening(organization.id, *names, *failed, *([change.message] if change.message else [])):
+        return []
+    shown = {each.after.id for each in change.entries}
+    lots = tuple(lot for lot in change.after.lots if lot.transaction_id in shown)
     detail: dict[str, Any] = {
         "message": change.message,
-        "wallet": kept.model_dump(mode="json"),
+        "wallet": change.after.model_copy(update={"lots": lots}).model_dump(mode="json"),
         "entries": [
-            {"message": _message_of(each.before is None, each.after), "entry": each.after.model_dump(mode="json")}
-            for each in change.entries
+            {"message": name, "entry": each.after.model_dump(mode="json")}
+            for name, each in zip(names, change.entries, strict=True)
         ],
         "at": stamp(now),
     }
-    told = agenda.task(TOLD, organization, f"{wallet.id}#{version}", clock.utc_now(), detail)
-    if change.message == "wallet.terminated":
-        return [told, agenda.task(CANCEL, organization, wallet.id, now)]
-    cause = occasion or f"{wallet.id}#{version}"
-    refresh = usage_watch.refresh_task(organization, wallet.customer_id, cause, now)
-    return [told, refresh] if wallet.status == "active" else [told]
+    return [agenda.task(TOLD, organization, subject, clock.utc_now(), detail)]
 
 
 def _message_of(is_new: bool, entry: WalletTransaction) -> str:  # noqa: FBT001
@@ -89,8 +99,10 @@ def _message_of(is_new: bool, entry: WalletTransaction) -> str:  # noqa: FBT001
     return "wallet_transaction.created" if is_new else "wallet_transaction.updated"
 
 
-def depleted_task(organization: OrganizationRef, wallet: Wallet, usage_cents: int, *, now: datetime) -> Task:
-    """The message that the ongoing balance is used up, by this usage."""
+def depleted_tasks(organization: OrganizationRef, wallet: Wallet, usage_cents: int, *, now: datetime) -> list[Task]:
+    """The message that the ongoing balance is used up, by this usage; none where nobody wants it."""
+    if not webhooks.listening(organization.id, "wallet.depleted_ongoing_balance"):
+        return []
     detail = {
         "usage_cents": usage_cents,
         "message": "wallet.depleted_ongoing_balance",
@@ -98,7 +110,7 @@ def depleted_task(organization: OrganizationRef, wallet: Wallet, usage_cents: in
         "entries": [],
         "at": stamp(now),
     }
-    return agenda.task(TOLD, organization, f"{wallet.id}#{wallet.version + 1}#depleted", clock.utc_now(), detail)
+    return [agenda.task(TOLD, organization, f"{wallet.id}#{wallet.version + 1}#depleted", clock.utc_now(), detail)]
 
 
 def check_wallet(organization_id: OrganizationId, seen: Wallet) -> Write:

@@ -1,7 +1,6 @@
-"""Endpoints, announcements, and the messages that they become."""
+"""Endpoints, and the announcements that reach them."""
 
-import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -10,28 +9,21 @@ from pydantic import BeforeValidator, Field
 from chalicelib import limits
 from chalicelib.domain.error_codes import ErrorCode, Resource
 from chalicelib.domain.errors import Invalid, NotFound
-from chalicelib.features.webhooks import address, store
-from chalicelib.features.webhooks.records import Endpoint, Message, SignatureAlgorithm
-from chalicelib.features.webhooks.store import ENDPOINTS, EndpointSet
+from chalicelib.features.webhooks import address, log_store, secrets, store, streams
+from chalicelib.features.webhooks.records import Endpoint, News, SignatureAlgorithm
+from chalicelib.features.webhooks.store import ENDPOINTS
 from chalicelib.features.webhooks.types import TYPES, subscribed
-from chalicelib.platform import agenda, clock, files, schema
+from chalicelib.platform import agenda, clock, schema, spans
 from chalicelib.platform.agenda import Task
 from chalicelib.platform.clock import OrganizationRef
 from chalicelib.platform.collection import Catalog
-from chalicelib.platform.ids import OrganizationId, WebhookEndpointId, derived_id, new_id
+from chalicelib.platform.ids import OrganizationId, WebhookEndpointId, new_id
 from chalicelib.platform.json import to_json
 from chalicelib.platform.retry import retrying
-from chalicelib.platform.timestamps import iso
 from chalicelib.platform.unit import Unit, Write
 
 # The endpoints, as the routes and deliveries read them: by id, by pages.
 CATALOG: Catalog[Endpoint] = ENDPOINTS
-
-ANNOUNCE = agenda.kind("announce", rank=80, real_time=True)
-DELIVER = agenda.kind(
-    "deliver_webhook", rank=90, real_time=True, queue="webhooks", attempts_max=limits.WEBHOOK_ATTEMPTS_MAX + 3
-)
-
 
 # Of wrong types these many are named, with so many characters each.
 _NAMED_MAX, _SHOWN_MAX = 20, 60
@@ -41,8 +33,8 @@ def _url(value: Any) -> str:
     if value is None or value == "":
         raise schema.refuse(ErrorCode.VALUE_IS_MANDATORY)
     try:
-        address.read(schema.url_checked(value))
-    except (ValueError, TypeError, AttributeError) as error:
+        address.check_port(address.read(schema.url_checked(value)).port)
+    except (ValueError, TypeError, AttributeError, address.RefusedAddress) as error:
         raise schema.refuse(ErrorCode.URL_IS_INVALID) from error
     return str(value)
 
@@ -79,22 +71,33 @@ def create(organization: OrganizationRef, values: Mapping[str, Any], *, now: dat
     Raises: Invalid, also where there are as many as there may be; ChangedMeanwhile.
     """
     request = schema.parse(EndpointInput, values)
-    return retrying(lambda: _create(store.endpoint_set(organization.id), request, now=now), Resource.WEBHOOK_ENDPOINT)
+    return retrying(lambda: _create(organization, request, now=now), Resource.WEBHOOK_ENDPOINT)
 
 
-def _create(known: EndpointSet, request: EndpointInput, *, now: datetime, extra: Sequence[Write] = ()) -> Endpoint:
-    if len(known.endpoints) >= limits.WEBHOOK_ENDPOINTS_MAX:
-        raise Invalid.field("base", ErrorCode.EXCEEDED_LIMIT)
+def _create(
+    organization: OrganizationRef, request: EndpointInput, *, now: datetime, extra: Sequence[Write] = ()
+) -> Endpoint:
+    known = store.endpoint_set(organization.id)
+    _check_number(known.endpoints)
+    endpoint_id = WebhookEndpointId(new_id())
     endpoint = Endpoint(
-        id=new_id(),
+        id=endpoint_id,
         created_at=now,
         updated_at=now,
         webhook_url=request.webhook_url,
         signature_algo=request.signature_algo or "jwt",
         name=request.name,
         event_types=request.event_types,
+        **secrets.made(organization.id, endpoint_id),
     )
-    return ENDPOINTS.create(known.organization_id, endpoint, [*known.enter_actions(endpoint.id), *extra])
+    writes = [*known.enter_actions(endpoint.id), *streams.begin(organization, endpoint.id), *extra]
+    spans.forget(_set_name(organization.id))
+    return ENDPOINTS.create(organization.id, endpoint, writes)
+
+
+def _check_number(endpoints: Sequence[Endpoint]) -> None:
+    if len(endpoints) >= limits.WEBHOOK_ENDPOINTS_MAX:
+        raise Invalid.field("base", ErrorCode.EXCEEDED_LIMIT)
 
 
 def find(organization_id: OrganizationId, endpoint_id: WebhookEndpointId) -> Endpoint:
@@ -122,6 +125,7 @@ def update(
         fields = {name: value for name, value in request.given().items() if name in values}
         if "signature_algo" in fields:
             fields["signature_algo"] = fields["signature_algo"] or "jwt"
+        spans.forget(_set_name(organization.id))
         return ENDPOINTS.replace(organization.id, old, old.changed(now=now, **fields))
 
     return retrying(attempt, Resource.WEBHOOK_ENDPOINT)
@@ -134,14 +138,18 @@ def remove(organization: OrganizationRef, endpoint_id: WebhookEndpointId, *, now
     """
 
     def attempt() -> Endpoint:
-        known = store.endpoint_set(organization.id)
-        return _remove(known, find(organization.id, endpoint_id), now=now)
+        return _remove(organization, find(organization.id, endpoint_id), now=now)
 
     return retrying(attempt, Resource.WEBHOOK_ENDPOINT)
 
 
-def _remove(known: EndpointSet, old: Endpoint, *, now: datetime, extra: Sequence[Write] = ()) -> Endpoint:
-    return ENDPOINTS.remove(known.organization_id, old, now=now, extra=[*known.leave_actions(old.id), *extra])
+def _remove(organization: OrganizationRef, old: Endpoint, *, now: datetime, extra: Sequence[Write] = ()) -> Endpoint:
+    known = store.endpoint_set(organization.id)
+    given_up, task = streams.end(organization, old.id, real_now=clock.utc_now())
+    spans.forget(_set_name(organization.id))
+    removed = ENDPOINTS.remove(organization.id, old, now=now, extra=[*known.leave_actions(old.id), *given_up, *extra])
+    agenda.push([task])
+    return removed
 
 
 def urls(organization_id: OrganizationId) -> list[str]:
@@ -149,7 +157,7 @@ def urls(organization_id: OrganizationId) -> list[str]:
     return [endpoint.webhook_url for endpoint in store.live(organization_id)]
 
 
-def set_first_url(organization_id: OrganizationId, url: str | None, extra: Sequence[Write], *, now: datetime) -> None:
+def set_first_url(organization: OrganizationRef, url: str | None, extra: Sequence[Write], *, now: datetime) -> None:
     """The organization's `webhook_url` shortcut: make or replace the first endpoint; null removes it. All in one
     transaction with `extra`, as one attempt of its caller's change.
 
@@ -158,35 +166,60 @@ def set_first_url(organization_id: OrganizationId, url: str | None, extra: Seque
     """
     # Read like the body of an endpoint, so that both refuse the same URLs.
     request = None if url is None else schema.parse(EndpointInput, {"webhook_url": url})
-    known = store.endpoint_set(organization_id)
+    known = store.endpoint_set(organization.id)
     first = known.endpoints[0] if known.endpoints else None
     if request is None and first is not None:
-        _remove(known, first, now=now, extra=extra)
+        _remove(organization, first, now=now, extra=extra)
     elif request is not None and first is None:
-        _create(known, request, now=now, extra=extra)
+        _create(organization, request, now=now, extra=extra)
     elif url is not None and first is not None and first.webhook_url != url:
-        ENDPOINTS.replace(organization_id, first, first.changed(now=now, webhook_url=url), extra)
+        ENDPOINTS.replace(organization.id, first, first.changed(now=now, webhook_url=url), extra)
     else:
         Unit(extra).commit()
 
 
-def show(organization_id: OrganizationId, endpoint: Endpoint) -> dict[str, Any]:
-    """An endpoint as the API shows it."""
-    return {
-        "lago_id": endpoint.id,
-        "lago_organization_id": organization_id,
-        "webhook_url": endpoint.webhook_url,
-        "signature_algo": endpoint.signature_algo,
-        "name": endpoint.name,
-        "event_types": None if endpoint.event_types is None else list(endpoint.event_types),
-        "created_at": iso(endpoint.created_at),
-    }
-
-
 # Announcing.
+
+# The API's representation of an object, or what makes it.
+Payload = Mapping[str, Any] | Callable[[], Mapping[str, Any]]
+
+
+def listening(organization_id: OrganizationId, *webhook_types: str) -> bool:
+    """Whether an endpoint wants any of these types. The endpoints are read once in a request or a run of a task."""
+    return any(wanting(organization_id, each) for each in webhook_types)
+
+
+def wanting(organization_id: OrganizationId, webhook_type: str) -> list[Endpoint]:
+    """The endpoints that want a type, the oldest first; read once in a request or a run of a task."""
+    endpoints = spans.once(_set_name(organization_id), lambda: store.live(organization_id))
+    return [endpoint for endpoint in endpoints if subscribed(endpoint.event_types, webhook_type)]
 
 
 def announcement(
+    organization: OrganizationRef,
+    webhook_type: str,
+    object_type: str,
+    payload: Payload,
+    *,
+    subject: str,
+    now: datetime,
+) -> list[Task]:
+    """The task that announces an event; none where no endpoint wants its type. The caller writes it in the transaction of
+    the change, and pushes it afterwards.
+
+    `subject` names the event, so that announcing it twice makes one message. `payload` is made only where it is wanted.
+    """
+    if not listening(organization.id, webhook_type):
+        return []
+    shown = payload() if callable(payload) else payload
+    return [_announcement(organization, webhook_type, object_type, shown, subject=subject, now=now)]
+
+
+def _set_name(organization_id: OrganizationId) -> tuple[str, ...]:
+    return "webhook endpoints", organization_id
+
+
+def _announcement(
     organization: OrganizationRef,
     webhook_type: str,
     object_type: str,
@@ -199,80 +232,9 @@ def announcement(
 
     `subject` names the event, so that announcing it twice makes one message. `payload` is the API's representation.
     """
-    body = to_json(payload)
-    detail = {"webhook_type": webhook_type, "object_type": object_type, "created_at": iso(now)}
-    detail["object_id"] = str(payload.get("lago_id") or "")
-    if len(body.encode()) > limits.WEBHOOK_PAYLOAD_INLINE_BYTES:
-        # An attempt that loses its race must not change what the winner announces: each content has a place of its own.
-        content = hashlib.sha256(body.encode()).hexdigest()
-        detail["payload_key"] = f"{organization.id}/announcements/{derived_id(organization.id, subject, content)}.json"
-        files.put(detail["payload_key"], body.encode(), "application/json")
-    else:
-        detail["payload"] = body
-    # In real time, also for organizations with a test clock: the outside world has no other time.
-    return agenda.task(ANNOUNCE, organization, subject, clock.utc_now(), detail)
-
-
-def messages_for(task: Task) -> tuple[list[Write], list[Task]]:
-    """The messages that an announcement becomes: one per endpoint that wants its type, each with its delivery."""
-    detail = task.detail
-    endpoints = [e for e in store.live(task.organization.id) if subscribed(e.event_types, detail["webhook_type"])]
-    if not endpoints:
-        return [], []
-    payload = detail.get("payload") or files.get(detail["payload_key"]).decode()
-    body = _body(task.organization.id, detail["webhook_type"], detail["object_type"], payload)
     now = clock.utc_now()
-    actions: list[Write] = []
-    tasks: list[Task] = []
-    for endpoint in endpoints:
-        message_id = derived_id(task.organization.id, task.subject, endpoint.id)
-        inline, payload_key = _stored(task.organization.id, message_id, body)
-        message = Message(
-            id=message_id,
-            organization_id=task.organization.id,
-            endpoint_id=endpoint.id,
-            webhook_type=detail["webhook_type"],
-            object_type=detail["object_type"],
-            object_id=detail["object_id"] or None,
-            payload=inline,
-            payload_key=payload_key,
-            status="pending",
-            created_at=now,
-            updated_at=now,
-        )
-        delivery = agenda.task(DELIVER, task.organization, message_id, now)
-        actions += [store.create_action(message), agenda.put(delivery, now=now)]
-        tasks.append(delivery)
-    return actions, tasks
-
-
-def get_message(organization_id: OrganizationId, message_id: str) -> Message | None:
-    """The message under an id, read consistently."""
-    return store.get(organization_id, message_id)
-
-
-def replace_action(old: Message, new: Message) -> Write:
-    """Write a message's next state; refused if another delivery of it wrote meanwhile."""
-    return store.replace_action(old, new)
-
-
-def body_of(message: Message) -> str:
-    """The exact body of a message."""
-    if message.payload is not None:
-        return message.payload
-    assert message.payload_key is not None, "a body lies here or there"
-    return files.get(message.payload_key).decode()
-
-
-def _body(organization_id: OrganizationId, webhook_type: str, object_type: str, payload: str) -> str:
-    """Serialized once: these bytes are signed, and these are sent."""
-    head = to_json({"webhook_type": webhook_type, "object_type": object_type, "organization_id": organization_id})
-    return f"{head[:-1]},{to_json(object_type)}:{payload}}}"
-
-
-def _stored(organization_id: OrganizationId, message_id: str, body: str) -> tuple[str | None, str | None]:
-    if len(body.encode()) <= limits.WEBHOOK_PAYLOAD_INLINE_BYTES:
-        return body, None
-    name = f"{organization_id}/webhooks/{message_id}.json"
-    files.put(name, body.encode(), "application/json")
-    return None, name
+    name = log_store.put_payload(organization.id, to_json(payload), now=now)
+    object_id = str(payload.get("lago_id") or "") or None
+    news = News(webhook_type=webhook_type, object_type=object_type, object_id=object_id, payload_key=name)
+    # In real time, also for organizations with a test clock: the outside world has no other time.
+    return agenda.task(streams.ANNOUNCE, organization, subject, now, news.model_dump(mode="json"))

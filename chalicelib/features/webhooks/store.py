@@ -1,4 +1,4 @@
-"""Storage of endpoints and messages.
+"""Storage of endpoints.
 
 Items
     pk                                  sk      what it is
@@ -6,30 +6,21 @@ Items
     <org>#webhook-endpoints             -       {version}: the optimistic lock of the set of endpoints; absent before the
                                                 first change
     <org>#webhook-endpoints             <id>    a live endpoint of the set
-    <org>#webhook#<id>                  -       a message to one endpoint; expires after 90 days
-        index list: <org>#webhook       <created_at>#<id>
 
 Access patterns
     1 ENDPOINTS.*                   platform/collection.py
     2 endpoint_set(org), live(org)  Query     consistent: all endpoints, at most ten, and the version of their set
     3 EndpointSet.enter_actions, EndpointSet.leave_actions
                                     part of an endpoint's transaction: what was decided on the whole set still holds
-    4 get(org, id)                  GetItem   consistent
-    5 messages(org)                 Query     index list
-    6 create_action(message)        Put       refused where the message exists; part of the announcement's transaction
-    7 replace_action(old, new)      Put       optimistic lock on the stamp of the last change
 """
 
 from dataclasses import dataclass
 
-from chalicelib import limits
-from chalicelib.features.webhooks.records import Endpoint, Message
-from chalicelib.platform import rows
-from chalicelib.platform.attributes import InstantAttribute, RecordAttribute, WholeAttribute
+from chalicelib.features.webhooks.records import Endpoint
+from chalicelib.platform.attributes import RecordAttribute, WholeAttribute
 from chalicelib.platform.collection import CatalogRow, Collection
 from chalicelib.platform.ids import OrganizationId, WebhookEndpointId, key
-from chalicelib.platform.rows import Listed, Row, Searched
-from chalicelib.platform.timestamps import stamp
+from chalicelib.platform.rows import Row
 from chalicelib.platform.unit import Write
 
 
@@ -43,14 +34,6 @@ class SetRow(Row):
     """An item of the set of endpoints: its lock, which alone has a version, or a live endpoint."""
 
     version = WholeAttribute(null=True)
-
-
-class MessageRow(Listed, Searched):
-    """A message. `updated`: its optimistic lock."""
-
-    record = RecordAttribute(Message)
-    updated = InstantAttribute()
-    expires_at = WholeAttribute()
 
 
 # The sort key of a set's lock.
@@ -96,42 +79,6 @@ def endpoint_set(organization_id: OrganizationId) -> EndpointSet:
 def live(organization_id: OrganizationId) -> list[Endpoint]:
     """All endpoints of an organization, oldest first."""
     return list(endpoint_set(organization_id).endpoints)
-
-
-def get(organization_id: OrganizationId, message_id: str) -> Message | None:
-    """A message, read consistently."""
-    row = MessageRow.find(key(organization_id, "webhook", message_id))
-    return None if row is None else row.record
-
-
-def messages(organization_id: OrganizationId, status: str | None = None) -> list[Message]:
-    """Messages of the last 90 days, newest first."""
-    found = MessageRow.select(key(organization_id, "webhook"), index="list", descending=True)
-    return [row.record for row in found if status is None or row.record.status == status]
-
-
-def create_action(message: Message) -> Write:
-    """Store a new message; refused if it was made before."""
-    return _row(message).create()
-
-
-def replace_action(old: Message, new: Message) -> Write:
-    """Write a message's next state; refused if another delivery of it wrote meanwhile."""
-    return _row(new).put(MessageRow.updated == old.updated_at)
-
-
-def _row(message: Message) -> MessageRow:
-    expires = message.created_at + limits.WEBHOOK_LOG_KEPT
-    return MessageRow(
-        pk=key(message.organization_id, "webhook", message.id),
-        sk="-",
-        record=message,
-        updated=message.updated_at,
-        list_pk=key(message.organization_id, "webhook"),
-        list_sk=f"{stamp(message.created_at)}#{message.id}",
-        words=rows.words_of(message.id, message.object_id),
-        expires_at=int(expires.timestamp()),
-    )
 
 
 def _set_pk(organization_id: OrganizationId) -> str:

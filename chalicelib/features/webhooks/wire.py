@@ -4,21 +4,22 @@ A socket's own time-out begins anew with each byte that comes. Here every step (
 sent, each piece read) gets only what is left of one deadline.
 """
 
-import http.client
-import io
 import queue
 import socket
 import ssl
 import threading
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
-from typing import Any
 
+from chalicelib import limits
+from chalicelib.features.webhooks import answer
 from chalicelib.features.webhooks.address import Address
+from chalicelib.features.webhooks.answer import Reply
 
 _SENT_AT_ONCE = 16 * 1024
+# Of the time that is left, for sending: who takes no more of a message may have answered it already.
+_SENDING = 0.9
 
 
 class Deadline:
@@ -37,13 +38,15 @@ class Deadline:
             raise TimeoutError(f"not over within {self._seconds:g} s")
         return left
 
+    def part(self, share: float) -> "Deadline":
+        """The deadline at the end of a share of what is left."""
+        found = Deadline(self.left() * share)
+        found._seconds = self._seconds
+        return found
 
-@dataclass(frozen=True, slots=True)
-class Reply:
-    """Reply of an endpoint: the status, and the beginning of the body."""
-
-    status: int
-    text: str
+    def shorten(self, seconds: float) -> None:
+        """Let it end in so many seconds, if it ends later."""
+        self._end = min(self._end, time.monotonic() + seconds)
 
 
 def post(
@@ -51,44 +54,61 @@ def post(
     body: bytes,
     headers: Mapping[str, str],
     *,
-    resolve: Callable[[str, int], str],
+    resolve: Callable[[str, int], Sequence[str]],
     deadline: Deadline,
     read_max: int,
 ) -> Reply:
-    """Send `body` and read at most `read_max` bytes of the answer's. `resolve`: the IP address of a host.
+    """Send `body` and read at most `read_max` bytes of the answer's. `resolve`: the IP addresses of a host.
 
     Raises: OSError (a deadline that is over is one), http.client.HTTPException, ValueError, and what `resolve` raises.
     """
-    ip = _within(deadline, lambda: resolve(address.host, address.port))
-    with socket.create_connection((ip, address.port), timeout=deadline.left()) as plain:
+    ips = _within(deadline, lambda: resolve(address.host, address.port))
+    with _connected(ips, address.port, deadline) as plain:
         sock = _secured(plain, address.host, deadline) if address.secure else plain
         with sock:
-            _send(sock, _head(address, len(body), headers) + body, deadline)
-            answer = http.client.HTTPResponse(_Answering(sock, deadline), method="POST")  # type: ignore[arg-type]
-            with answer:
-                answer.begin()
-                return Reply(answer.status, answer.read(read_max).decode("utf-8", "replace"))
+            unsent = _send(sock, _head(address, len(body), headers) + body, deadline.part(_SENDING))
+            try:
+                return answer.read(
+                    lambda most: _receive(sock, most, deadline),
+                    decided=lambda: deadline.shorten(limits.WEBHOOK_AFTER_STATUS_SECONDS),
+                    read_max=read_max,
+                )
+            except Exception as error:
+                raise (unsent or error) from error
 
 
-def _within(deadline: Deadline, work: Callable[[], str]) -> str:
+def _within(deadline: Deadline, work: Callable[[], Sequence[str]]) -> Sequence[str]:
     """Result of `work`, or its exception, before the deadline. A name lookup accepts no timeout: one that hangs is left
     behind in its thread."""
-    outcome: queue.Queue[tuple[str, BaseException | None]] = queue.Queue(1)
+    outcome: queue.Queue[Sequence[str] | BaseException] = queue.Queue(1)
 
     def carry_out() -> None:
         try:
-            outcome.put((work(), None))
+            outcome.put(work())
         except BaseException as error:  # noqa: BLE001  raised again below, in the thread that waits
-            outcome.put(("", error))
+            outcome.put(error)
 
     threading.Thread(target=carry_out, daemon=True).start()
     try:
-        found, failure = outcome.get(timeout=deadline.left())
+        found = outcome.get(timeout=deadline.left())
     except queue.Empty:
         raise TimeoutError("the name was not found in time") from None
-    if failure is not None:
-        raise failure
+    if isinstance(found, BaseException):
+        raise found
     return found
+
+
+def _connected(ips: Sequence[str], port: int, deadline: Deadline) -> socket.socket:
+    """A connection to the first address that takes one. Each has a fair share of the time, so that one that says nothing
+    leaves some for the others."""
+    last: OSError = OSError("the name has no address")
+    for number, ip in enumerate(ips):
+        try:
+            return socket.create_connection((ip, port), timeout=deadline.left() / (len(ips) - number))
+        except OSError as error:
+            last = error
+    deadline.left()
+    raise last
 
 
 def _head(address: Address, length: int, headers: Mapping[str, str]) -> bytes:
@@ -104,36 +124,23 @@ def _trusted() -> ssl.SSLContext:
 
 
 def _secured(plain: socket.socket, host: str, deadline: Deadline) -> socket.socket:
+    """The connection after the handshake, whose time-out is one for all of it: Python's `ssl` counts so."""
     plain.settimeout(deadline.left())
     return _trusted().wrap_socket(plain, server_hostname=host)
 
 
-def _send(sock: socket.socket, data: bytes, deadline: Deadline) -> None:
+def _send(sock: socket.socket, data: bytes, deadline: Deadline) -> OSError | None:
+    """Send all, or return what prevented it: the answer may be there although not all was taken."""
     view = memoryview(data)
-    while view:
-        sock.settimeout(deadline.left())
-        view = view[sock.send(view[:_SENT_AT_ONCE]) :]
+    try:
+        while view:
+            sock.settimeout(deadline.left())
+            view = view[sock.send(view[:_SENT_AT_ONCE]) :]
+    except OSError as error:
+        return error
+    return None
 
 
-class _Answering:
-    """Source of an answer, in the form of a socket that `http.client` reads."""
-
-    def __init__(self, sock: socket.socket, deadline: Deadline) -> None:
-        self._sock, self._deadline = sock, deadline
-
-    def makefile(self, *_: Any) -> io.BufferedReader:
-        """The answer's bytes as a file."""
-        return io.BufferedReader(_Incoming(self._sock, self._deadline))
-
-
-class _Incoming(io.RawIOBase):
-    def __init__(self, sock: socket.socket, deadline: Deadline) -> None:
-        super().__init__()
-        self._sock, self._deadline = sock, deadline
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int:
-        self._sock.settimeout(self._deadline.left())
-        return self._sock.recv_into(buffer)
+def _receive(sock: socket.socket, most: int, deadline: Deadline) -> bytes:
+    sock.settimeout(deadline.left())
+    return sock.recv(most)

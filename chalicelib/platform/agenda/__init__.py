@@ -15,6 +15,8 @@ from chalicelib.platform.agenda.store import (
     due,
     due_page,
     find,
+    find_many,
+    in_order,
     move,
     parked,
     position_of,
@@ -27,7 +29,7 @@ from chalicelib.platform.agenda.store import (
     unindex,
     wait,
 )
-from chalicelib.platform.agenda.tasks import KINDS, Kind, Task, jobs_queue, kind, task
+from chalicelib.platform.agenda.tasks import KINDS, Kind, Task, jobs_queue, kind, order_of, task
 from chalicelib.platform.rows import Position
 
 __all__ = [
@@ -43,10 +45,13 @@ __all__ = [
     "due",
     "due_page",
     "find",
+    "find_many",
+    "in_order",
     "jobs_queue",
     "kind",
     "message",
     "move",
+    "order_of",
     "parked",
     "position_of",
     "postpone",

@@ -10,7 +10,7 @@ from datetime import datetime
 
 from chalicelib import limits
 from chalicelib.domain.errors import ChangedMeanwhile
-from chalicelib.platform import agenda, clock, declaring, metrics
+from chalicelib.platform import agenda, clock, declaring, metrics, spans
 from chalicelib.platform.agenda import Kind, Task
 from chalicelib.platform.busy import is_busy
 from chalicelib.platform.dynamodb import ConditionFailed
@@ -60,7 +60,8 @@ def _carry_out(task: Task, now: datetime) -> Exception | None:
     def attempt() -> None:
         current = read_before.pop() if read_before else agenda.find(task.key)
         if current is not None and current.due_at == task.due_at:
-            _handler(task.kind)(current, now)
+            with spans.span():
+                _handler(task.kind)(current, now)
 
     try:
         retrying(attempt, task.kind.name)

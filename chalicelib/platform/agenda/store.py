@@ -4,14 +4,16 @@ Items
     pk                              sk                                  what it is
     <org>#task#<kind>#<subject>     -                                   a task in real time
     <org>#clock                     task#<due>#<rank>#<kind>#<subject>  a task of a sandbox's test clock, in due order
+    <org>#order#<kind>#<0..3>       <due>#<subject>                     a task of an ordered kind
     index due: DUE#<00..15>         <run_at>                            tasks that the tick finds (sparse)
     index due: PARKED               <run_at>                            tasks that failed too often: alarmed, never pushed
 
 Access patterns
-    1 find(key)                 GetItem   consistent; the index only proposes
+    1 find(key), find_many(keys)    GetItem, BatchGetItem   consistent; the index only proposes
     2 tasks_of_clock(org, ...)  Query     consistent: the sandbox's tasks in due order
     3 due(shard, until), due_page(shard, ...)   Query   index due
     4 parked()                  Query     index due
+    5 in_order(kind, org)       Query     consistent, one for each write shard
 """
 
 from collections.abc import Iterator, Sequence
@@ -24,7 +26,7 @@ from pynamodb.expressions.operand import Path
 
 from chalicelib import limits
 from chalicelib.platform import clock, declaring, rows
-from chalicelib.platform.agenda.tasks import KINDS, Kind, Task, task
+from chalicelib.platform.agenda.tasks import KINDS, Kind, Task, order_pk, task
 from chalicelib.platform.attributes import InstantAttribute, ValuesAttribute, WholeAttribute
 from chalicelib.platform.clock import OrganizationRef
 from chalicelib.platform.dynamodb import Key
@@ -133,6 +135,11 @@ def find(task_key: Key) -> Task | None:
     return None if found is None else found.value
 
 
+def find_many(keys: Sequence[Key]) -> list[Task]:
+    """The tasks under these keys, those that there are, read consistently."""
+    return [row.value for row in TaskRow.find_many(keys).values()]
+
+
 def any_of(keys: Sequence[Key]) -> bool:
     """Whether there is a task under any of these keys, read consistently."""
     return bool(TaskRow.find_many(keys))
@@ -144,6 +151,15 @@ def tasks_of_clock(organization: OrganizationRef, *, until: datetime, at_once: i
     within = TaskRow.sk.between("task#", f"task#{stamp(until)}$")
     for row in TaskRow.select(clock.clock_key(organization.id)[0], within=within, limit=at_once):
         yield row.value
+
+
+def in_order(kind: Kind, organization_id: OrganizationId, *, at_most: int) -> list[Task]:
+    """An organization's tasks of an ordered kind, the earliest due first; parked ones stand aside."""
+    found: list[Task] = []
+    for part in range(limits.ORDERED_SHARDS):
+        page = rows.page(order_pk(kind, organization_id, part), limit=at_most)
+        found += [task for item in page.items if not (task := TaskRow.read(item).value).parked]
+    return sorted(found, key=lambda task: (task.due_at, task.subject))[:at_most]
 
 
 def due(shard_number: int, *, until: datetime) -> Iterator[Task]:

@@ -9,14 +9,18 @@ from chalicelib import limits
 from chalicelib.platform import clock
 from chalicelib.platform.clock import OrganizationRef
 from chalicelib.platform.dynamodb import Key
-from chalicelib.platform.ids import key
+from chalicelib.platform.ids import OrganizationId, key, shard
 from chalicelib.platform.settings import settings
 from chalicelib.platform.timestamps import stamp
 
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """A kind of task. `rank` orders tasks of one instant under a test clock. A kind in real time never holds the clock up."""
+    """A kind of task. `rank` orders tasks of one instant under a test clock. A kind in real time never holds the clock up.
+
+    `in_order`: an organization's tasks of this kind stand together, in the order of their due times, so that one worker
+    can do all of them at once (`agenda.store.in_order`).
+    """
 
     name: str
     rank: int
@@ -24,6 +28,7 @@ class Kind:
     reads_usage: bool = False
     queue: str = "jobs"
     attempts_max: int = limits.TASK_ATTEMPTS_MAX
+    in_order: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,10 +70,24 @@ class Task:
     @property
     def key(self) -> Key:
         """Key of the task in the core table."""
+        if self.kind.in_order:
+            part = shard(self.subject, limits.ORDERED_SHARDS)
+            return order_pk(self.kind, self.organization.id, part), f"{stamp(self.due_at)}#{key(self.subject)}"
         if not self.in_clock:
             return key(self.organization.id, "task", self.kind.name, self.subject), "-"
         order = f"{stamp(self.due_at)}#{self.kind.rank:02d}#{self.kind.name}"
         return clock.clock_key(self.organization.id)[0], f"task#{order}#{key(self.subject)}"
+
+
+def order_pk(kind: Kind, organization_id: OrganizationId, part: int) -> str:
+    """The partition of one write shard of an organization's ordered tasks."""
+    return key(organization_id, "order", kind.name, str(part))
+
+
+def order_of(pk: str) -> str | None:
+    """The order, over all its write shards, that a task under this key stands in; None for a task of no order."""
+    owner, _, rest = pk.partition("#order#")
+    return f"{owner}#{rest.rpartition('#')[0]}" if rest else None
 
 
 def jobs_queue(organization: OrganizationRef) -> str:

@@ -16,7 +16,7 @@ from chalice.app import Blueprint, Response
 from chalicelib import limits
 from chalicelib.domain import errors
 from chalicelib.domain.error_codes import ErrorCode
-from chalicelib.platform import auth, clock, log
+from chalicelib.platform import auth, clock, log, spans
 from chalicelib.platform.busy import is_busy
 from chalicelib.platform.clock import OrganizationRef
 from chalicelib.platform.dynamodb import Cancelled, ConditionFailed
@@ -48,14 +48,14 @@ class Call:
         """
         return read_json(self.raw_body)
 
-    def root(self, name: str) -> dict[str, Any]:
-        """The object under the body's root key.
+    def root(self, name: str, *, may_be_empty: bool = False) -> dict[str, Any]:
+        """The object under the body's root key. `may_be_empty`: for a request that says itself what it lacks.
 
         Raises: BadRequest, when the key is missing, empty or no object.
         """
         body = self.json()
-        value = body.get(name) if isinstance(body, dict) else None
-        if not isinstance(value, dict) or not value:
+        value = body.get(name, {} if may_be_empty else None) if isinstance(body, dict) else None
+        if not isinstance(value, dict) or not (value or may_be_empty):
             raise errors.BadRequest(f"param is missing or the value is empty or invalid: {name}")
         return value
 
@@ -126,7 +126,7 @@ def blueprint(routes: Sequence[Endpoint]) -> Blueprint:
 def _handler(made: Blueprint, route: Endpoint) -> Callable[..., Response]:
     def handle(**path_values: str) -> Response:
         request = made.current_request
-        with log.about(request_id=id_of(request)):
+        with log.about(request_id=id_of(request)), spans.span():
             return _answered(request, route, path_values)
 
     return handle

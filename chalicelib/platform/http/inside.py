@@ -12,6 +12,7 @@ from urllib.parse import quote, unquote
 
 from chalicelib.domain.error_codes import ErrorCode
 from chalicelib.domain.errors import Conflict
+from chalicelib.platform import spans
 from chalicelib.platform.clock import OrganizationRef
 from chalicelib.platform.http import endpoints
 from chalicelib.platform.http.answers import Answer
@@ -78,7 +79,8 @@ class Client:
             raw_body=b"" if body is None else to_json(body).encode(),
             source_ip=self.source_ip,
         )
-        result = declared.view(call)
+        with spans.span():
+            result = declared.view(call)
         return result.body if isinstance(result, Answer) else result
 
     def asking(self, query: Query) -> Call:

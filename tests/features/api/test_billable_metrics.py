@@ -9,7 +9,7 @@ from typing import Any
 from chalicelib.features.billable_metrics.records import Metric
 from chalicelib.features.billable_metrics.store import METRICS
 from chalicelib.features.plans import service as plans
-from chalicelib.features.webhooks import store as webhook_store
+from tests.support.messages import messages
 from tests.support.story import work
 
 ALL_TYPES = frozenset(
@@ -321,7 +321,7 @@ def test_webhooks_tell_of_each_change_once(story):
     changed = change(story, name="Meter")
     story.ok("DELETE", "/billable_metrics/m")
     work()
-    told = [json.loads(message.payload) for message in webhook_store.messages(story.ref.id)]
+    told = [json.loads(message.payload) for message in messages(story.ref.id)]
     expected = [("created", made), ("updated", changed), ("deleted", changed)]
     assert sorted(
         [

@@ -14,7 +14,6 @@ from chalicelib.features.invoicing import drafts
 from chalicelib.features.plans import changes
 from chalicelib.features.sandbox import service as test_clock
 from chalicelib.features.subscriptions import store as subscriptions
-from chalicelib.features.webhooks import service
 from chalicelib.features.webhooks import store as webhooks
 from chalicelib.platform import agenda
 from chalicelib.platform.agenda import runner
@@ -22,6 +21,7 @@ from chalicelib.platform.agenda.store import TaskRow
 from chalicelib.platform.unit import Unit
 from tests.support.faults import overtaken, recorded
 from tests.support.items import core
+from tests.support.messages import messages
 from tests.support.story import Story, work
 
 
@@ -343,13 +343,13 @@ def _follow_tasks(story: Story) -> list[agenda.Task]:
 
 
 def test_large_announcements_of_two_changes_at_once_each_tell_their_own(real, monkeypatch):
-    monkeypatch.setattr(limits, "WEBHOOK_PAYLOAD_INLINE_BYTES", 200)
+    monkeypatch.setattr(limits, "WEBHOOK_PAYLOAD_BYTES_MAX", 200)
     endpoint(real, "a")
     real.plan()
     work()
     with overtaken(lambda: real.ok("PUT", "/plans/plan", {"plan": {"name": "first"}})):
         real.ok("PUT", "/plans/plan", {"plan": {"name": "second"}})
     work()
-    bodies = [json.loads(service.body_of(message)) for message in webhooks.messages(real.ref.id)]
+    bodies = [json.loads(message.payload) for message in messages(real.ref.id)]
     told = [body["plan"]["name"] for body in bodies if body["webhook_type"] == "plan.updated"]
     assert sorted(told) == ["first", "second"]

@@ -8,14 +8,13 @@ import pytest
 
 from chalicelib.features.credit_notes import service, store, values
 from chalicelib.features.credit_notes.records import CreditNote, OpenNote
-from chalicelib.features.webhooks import service as telling
-from chalicelib.features.webhooks import store as webhooks
 from chalicelib.platform import agenda
 from chalicelib.platform.dynamodb import Cancelled
 from chalicelib.platform.unit import Unit
 from chalicelib.tasks import credit_notes as jobs
 from tests.support import credit_notes
 from tests.support.credit_notes import NOW, a_note, an_invoice, changed, listed, open_notes, stored
+from tests.support.messages import messages
 from tests.support.story import Story, work
 
 
@@ -180,14 +179,14 @@ def test_an_issue_is_told_once_even_if_the_job_runs_twice(billed):
     # Its push comes too late as well.
     agenda.push([task])
     work()
-    (message,) = webhooks.messages(billed.ref.id)
+    (message,) = messages(billed.ref.id)
     assert (message.webhook_type, message.object_type, message.object_id) == (
         "credit_note.created",
         "credit_note",
         note.id,
     )
     assert agenda.find(task.key) is None
-    body = json.loads(telling.body_of(message))
+    body = json.loads(message.payload)
     assert body["credit_note"] == billed.ok("GET", f"/credit_notes/{note.id}")["credit_note"]
 
 
@@ -204,11 +203,11 @@ def test_the_task_runs_in_real_time_and_ends_without_endpoints(billed):
 def test_nobody_is_told_of_a_draft(billed):
     billed.ok("POST", "/webhook_endpoints", {"webhook_endpoint": {"webhook_url": "http://127.0.0.1:9/hook"}})
     work()
-    told = len(webhooks.messages(billed.ref.id))
+    told = len(messages(billed.ref.id))
     task = issue(billed, a_note(billed, status="draft"))
     jobs.issued(task, NOW)
     assert agenda.find(task.key) is None
     gone = replace(task, subject="none")
     Unit(agenda.put(gone, now=NOW)).commit()
     jobs.issued(gone, NOW)
-    assert len(webhooks.messages(billed.ref.id)) == told
+    assert len(messages(billed.ref.id)) == told

@@ -13,13 +13,13 @@ from chalicelib.features.documents import orders, render
 from chalicelib.features.documents.page import Page
 from chalicelib.features.invoices import service as invoices
 from chalicelib.features.payments import service as payments
-from chalicelib.features.webhooks import store as webhooks
 from chalicelib.platform import agenda, aws, clock, files
 from chalicelib.platform.agenda import runner
 from chalicelib.platform.ids import InvoiceId
 from chalicelib.platform.settings import settings
 from tests.support import documents as samples
 from tests.support.credit_notes import stored
+from tests.support.messages import messages
 from tests.support.story import Story, received, work
 
 LOGO = base64.b64encode(samples.logo()).decode()
@@ -198,7 +198,7 @@ def test_a_receipt_is_printed_at_the_payment(billed, drawn):
     assert "20. Dez. 2023" in page.amount_note
     assert [(line.title, line.cells[-1]) for line in page.table.lines] == [(invoice["number"], "1,58\xa0€")]
     work()
-    told = [each.webhook_type for each in webhooks.messages(billed.ref.id)]
+    told = [each.webhook_type for each in messages(billed.ref.id)]
     assert [told.count(f"payment_receipt.{name}") for name in ("created", "generated")] == [1, 1]
     order = agenda.task(payments.PRINT, billed.ref, receipt["lago_id"], clock.utc_now())
     assert runner.run(order, now=order.due_at) is None  # Printed already: nothing is drawn again.

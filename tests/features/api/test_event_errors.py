@@ -8,13 +8,13 @@ import pytest
 
 from chalicelib import limits, wiring
 from chalicelib.features.metering import layout, log, messages
-from chalicelib.features.webhooks import store as webhook_store
 from chalicelib.platform import agenda, clock
 from chalicelib.platform.settings import settings
 from chalicelib.platform.usage_table import usage
 from chalicelib.tasks import events as event_jobs
 from tests.support.events import faulty_events, send
 from tests.support.faults import Killed, Plan, failing
+from tests.support.messages import messages as messages_of
 from tests.support.story import Story, meter, received, work
 
 NONE = {"invalid_code": [], "missing_aggregation_property": [], "missing_group_key": [], "invalid_filter_values": []}
@@ -41,7 +41,7 @@ def endpoint(story) -> None:
 def told(story) -> list[dict]:
     """The bodies of the messages about faults, oldest first."""
     work()
-    found = webhook_store.messages(story.ref.id)
+    found = messages_of(story.ref.id)
     assert {m.webhook_type for m in found} <= {"events.errors"}
     return [json.loads(m.payload) for m in reversed(found)]
 

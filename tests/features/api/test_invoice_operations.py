@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import pytest
 
 from chalicelib.features.invoices import store
-from chalicelib.features.webhooks import service as webhooks
+from chalicelib.features.webhooks import streams
 from chalicelib.platform import agenda
 from chalicelib.platform.unit import Unit
 from tests.features.api.test_notes_by_hand import fee_of, invoiced, noted
@@ -23,6 +23,8 @@ def billed(story: Story) -> Story:
     story.subscribe()
     story.customer("late", billing_configuration={"invoice_grace_period": 3})
     story.subscribe("plan", "late", "late")
+    # Of what nobody wants to hear nothing is announced.
+    story.ok("POST", "/webhook_endpoints", {"webhook_endpoint": {"webhook_url": "http://127.0.0.1:9/hook"}})
     return story
 
 
@@ -39,7 +41,7 @@ def operate(story: Story, operation: str, invoice_id: str, body=None):
 def announced(story: Story) -> list[str]:
     """The types of all announcements that wait for their fan-out."""
     pages = core.client.get_paginator("scan").paginate(TableName=core.name)
-    items = [item for page in pages for item in page["Items"] if f"#task#{webhooks.ANNOUNCE.name}#" in item["pk"]["S"]]
+    items = [item for page in pages for item in page["Items"] if f"#order#{streams.ANNOUNCE.name}#" in item["pk"]["S"]]
     return sorted(
         item["detail"]["M"]["webhook_type"]["S"]
         if "M" in item["detail"]

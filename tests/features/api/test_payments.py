@@ -7,9 +7,9 @@ import pytest
 from lago_python_client.models.payment import PaymentResponse
 from lago_python_client.models.payment_receipt import PaymentReceiptResponse
 
-from chalicelib.features.webhooks import store as webhooks
 from chalicelib.platform.clock import utc_now
 from tests.features.api.test_notes_by_hand import again, invoiced, pay
+from tests.support.messages import messages
 from tests.support.parallel import at_once, statuses
 from tests.support.story import Story, work
 
@@ -38,7 +38,7 @@ def test_an_invoice_is_paid_in_parts(story: Story) -> None:
     assert (paid["total_due_amount_cents"], paid["payment_status"]) == (0, "succeeded")
     assert {fee["payment_status"] for fee in paid["fees"]} == {"succeeded"}
     work()
-    sent_types = [message.webhook_type for message in webhooks.messages(story.ref.id)]
+    sent_types = [message.webhook_type for message in messages(story.ref.id)]
     assert sent_types.count("payment_receipt.created") == 2
     assert sent_types.count("invoice.payment_status_updated") == 1
 

@@ -25,6 +25,7 @@ from chalicelib.features.plans import schemas as plans
 from chalicelib.features.subscriptions import schemas as subscriptions
 from chalicelib.features.taxes.service import TaxCreate, TaxUpdate
 from chalicelib.features.wallets import schemas as wallets
+from chalicelib.features.webhooks.asking import ReplayInput
 from chalicelib.features.webhooks.service import EndpointInput
 from chalicelib.platform import metadata, schema
 from chalicelib.platform.addresses import AddressInput
@@ -84,6 +85,7 @@ VALID: dict[type[schema.Request], dict[str, Any]] = {
     TaxCreate: _TAX,
     TaxUpdate: _TAX,
     EndpointInput: {"webhook_url": "http://127.0.0.1:9/h"},
+    ReplayInput: {},
     wallets.WalletInput: bodies.wallet(),
     wallets.WalletUpdate: bodies.wallet_change(),
     wallets.RuleInput: {"trigger": "threshold", "threshold_credits": "10", "paid_credits": "5"},

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 import pytest
 from pydantic import BaseModel
 
-from chalicelib.features.webhooks.service import DELIVER
+from chalicelib.features.webhooks.streams import DELIVER
 from chalicelib.platform import agenda, clock
 from chalicelib.platform.agenda import Task, lease
 from chalicelib.platform.clock import OrganizationRef

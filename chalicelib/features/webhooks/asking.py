@@ -1,0 +1,153 @@
+"""What people ask of messages and endpoints: send again, replay a range, pause, resume."""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from chalicelib.domain.error_codes import ErrorCode, Resource
+from chalicelib.domain.errors import Invalid, NotFound
+from chalicelib.features.webhooks import log, log_store, service, streams
+from chalicelib.features.webhooks.records import Endpoint, Message, Replay
+from chalicelib.features.webhooks.types import TYPES
+from chalicelib.platform import agenda, clock, schema
+from chalicelib.platform.agenda import Task, standing
+from chalicelib.platform.clock import OrganizationRef
+from chalicelib.platform.ids import WebhookEndpointId, new_id
+from chalicelib.platform.retry import retrying
+from chalicelib.platform.unit import Unit
+
+
+def retry(organization: OrganizationRef, message_id: str) -> Message:
+    """Send a message again now, whatever became of it; its planned attempt is replaced. Nothing is sent while the endpoint is
+    paused, but by the probe that this brings forward.
+
+    Raises: NotFound, for the message or its endpoint; ChangedMeanwhile.
+    """
+
+    def attempt() -> tuple[Message, Task]:
+        message = log.find(organization.id, message_id)
+        service.find(organization.id, message.endpoint_id)
+        task = streams.find(organization, message.endpoint_id)
+        now = clock.utc_now()
+        asked = message.model_copy(
+            update={
+                "status": "retrying",
+                "failures": 0,
+                "next_attempt_at": now,
+                "updated_at": max(now, message.updated_at + timedelta(microseconds=1)),
+            }
+        )
+        Unit(
+            log_store.replace(message, asked),
+            log_store.unplan(organization.id, message.endpoint_id, message.next_attempt_at, message.sequence),
+            log_store.plan(asked),
+            standing.wake(task, at=now, changes=streams.changes(retry_at=now, held_until=None)),
+        ).commit()
+        return asked, streams.task_at(task, now)
+
+    asked, task = retrying(attempt, Resource.WEBHOOK)
+    agenda.push([task])
+    return asked
+
+
+class ReplayInput(schema.Request):
+    """The body of a replay: numbers or times, and perhaps types."""
+
+    from_sequence: Annotated[int, Field(ge=1)] | None = None
+    to_sequence: Annotated[int, Field(ge=1)] | None = None
+    from_: Annotated[schema.Instant | None, Field(alias="from")] = None
+    to: schema.Instant | None = None
+    webhook_types: tuple[Annotated[str, schema.one_of(lambda: TYPES)], ...] | None = None
+
+
+def replay(organization: OrganizationRef, endpoint_id: WebhookEndpointId, values: Mapping[str, Any]) -> Replay:
+    """Send a range of an endpoint's messages again, in their order.
+
+    Raises: NotFound; Invalid, also for no range, both kinds of it, or one that ends before it begins.
+    """
+    service.find(organization.id, endpoint_id)
+    request = schema.parse(ReplayInput, values)
+    by_number = request.from_sequence is not None or request.to_sequence is not None
+    by_time = request.from_ is not None or request.to is not None
+    if by_number == by_time:
+        raise Invalid.field("base", ErrorCode.VALUE_IS_INVALID)
+    task = streams.find(organization, endpoint_id)
+    stream = streams.of(task)
+    if by_number:
+        first, last = request.from_sequence or 1, request.to_sequence or stream.sequence
+        if request.to_sequence is not None and last < first:
+            raise Invalid.field("to_sequence", ErrorCode.VALUE_IS_INVALID)
+    else:
+        if request.from_ is not None and request.to is not None and request.to < request.from_:
+            raise Invalid.field("to", ErrorCode.VALUE_IS_INVALID)
+        first, last = log.numbers_between(organization.id, endpoint_id, stream, request.from_, request.to)
+    first, last = max(first, log.first_kept(organization.id, endpoint_id, stream)), min(last, stream.sequence)
+    now = clock.utc_now()
+    types = tuple(dict.fromkeys(request.webhook_types or ())) or None
+    made = Replay(
+        id=new_id(),
+        endpoint_id=endpoint_id,
+        first=first,
+        last=last,
+        webhook_types=types,
+        position=first - 1,
+        messages=log.number_of(organization.id, endpoint_id, first, last, types),
+        created_at=now,
+    )
+    if made.messages == 0:
+        made = made.model_copy(update={"status": "done"})
+    wake = standing.wake(task, at=now, changes=streams.changes(replaying=True))
+    Unit(log_store.put_replay(organization.id, made), wake).commit()
+    agenda.push([streams.task_at(task, now)])
+    return made
+
+
+def find_replay(organization: OrganizationRef, endpoint_id: WebhookEndpointId, replay_id: str) -> Replay:
+    """A replay.
+
+    Raises: NotFound.
+    """
+    service.find(organization.id, endpoint_id)
+    found = log_store.replay(organization.id, endpoint_id, replay_id)
+    if found is None:
+        raise NotFound(Resource.WEBHOOK_REPLAY)
+    return found
+
+
+def pause(organization: OrganizationRef, endpoint_id: WebhookEndpointId) -> Endpoint:
+    """Send an endpoint nothing until it is resumed. Its messages get their numbers meanwhile. Idempotent.
+
+    Raises: NotFound.
+    """
+    return _set(organization, endpoint_id, paused_at=clock.utc_now(), pause_reason="manual")
+
+
+def resume(organization: OrganizationRef, endpoint_id: WebhookEndpointId) -> Endpoint:
+    """Let an endpoint catch up, in order, and go on. Idempotent.
+
+    Raises: NotFound.
+    """
+    return _set(organization, endpoint_id, paused_at=None, pause_reason=None)
+
+
+def _set(
+    organization: OrganizationRef,
+    endpoint_id: WebhookEndpointId,
+    *,
+    paused_at: datetime | None,
+    pause_reason: str | None,
+) -> Endpoint:
+    endpoint = service.find(organization.id, endpoint_id)
+    task = streams.find(organization, endpoint_id)
+    stream = streams.of(task)
+    if (stream.pause_reason == "manual") if paused_at is not None else (stream.paused_at is None):
+        return endpoint
+    values: dict[str, Any] = {"paused_at": paused_at, "pause_reason": pause_reason}
+    if paused_at is None:
+        values |= {"catching_up": True, "failed_at": (), "held_until": None}
+    now = clock.utc_now()
+    standing.wake(task, at=now, changes=streams.changes(**values)).alone()
+    agenda.push([streams.task_at(task, now)])
+    return endpoint
