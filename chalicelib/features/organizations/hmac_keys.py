@@ -115,7 +115,7 @@ def rotated(organization_id: OrganizationId, *, real_now: datetime) -> tuple[Key
     nobody used yet has no overlap."""
     row = HmacKeyRow.find(*_key(organization_id))
     organization = store.get(organization_id) if row is None else None
-    of_record = organization and organization.hmac_key
+    of_record = None if organization is None else organization.hmac_key
     old = _opened(organization_id, row).current if row is not None else of_record
     until = None if old is None else real_now + limits.WEBHOOK_SECRET_OVERLAP
     keys = Keys(secrets.token_hex(32), old, until, real_now)
