@@ -196,7 +196,7 @@ def show(organization_id: OrganizationId, endpoint: Endpoint, *, with_secret: bo
 
 
 def warnings(endpoint: Endpoint) -> list[dict[str, str]]:
-    """What an endpoint's owner should know. Source: rules/webhooks 3."""
+    """What an endpoint's owner should know. Source: rules/webhooks 2."""
     return [dict(_JWT_MAY_BE_TOO_LARGE)] if endpoint.signature_algo == "jwt" else []
 
 

@@ -3,6 +3,7 @@
 import json
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
+from wsgiref.util import setup_testing_defaults
 
 import pytest
 from chalice.config import Config
@@ -16,6 +17,7 @@ from chalicelib.features.webhooks import service as webhooks
 from chalicelib.features.webhooks import store as webhook_store
 from chalicelib.platform import agenda, aws, clock, files
 from chalicelib.platform.settings import settings
+from infra.local.gateway import Gateway
 from tests.support.credit_notes import stored
 from tests.support.story import Story, work
 
@@ -123,10 +125,7 @@ def test_no_other_address_leads_anywhere(printed):
         files.address(place.format("credit_notes"), own.secret),
         files.address(place.format("logos"), own.secret),
         files.address(f"{other}/invoices/{own.id}.pdf", own.secret),
-        *(
-            f"{base}/{each}"
-            for each in ("x", token[:-1], token + "A", token + "=", token[:40], "%00", "é", "A" * 5000)
-        ),
+        *(f"{base}/{each}" for each in ("x", token[:-1], token + "A", token + "=", token[:40], "%00", "é", "A" * 5000)),
     ]
     # Each character counts, the bits that base64 leaves over too.
     wrong += [f"{base}/{token[:n]}{'B' if token[n] == 'A' else 'A'}{token[n + 1 :]}" for n in range(len(token))]
@@ -174,3 +173,14 @@ def test_the_address_stands_below_a_stage(monkeypatch):
         "invoices", "01900000-0000-7000-8000-000000000001", "01900000-0000-7000-8000-000000000002", "ab" * 16
     )
     settings.cache_clear()
+
+
+def test_the_local_gateway_asks_for_headers_as_clients_do(printed):
+    seen: list[tuple[str, dict[str, str]]] = []
+    for path in (urlsplit(shown(printed)["invoice"]).path, "/health"):
+        environ: dict[str, Any] = {"REQUEST_METHOD": "HEAD", "REQUEST_URI": path}
+        setup_testing_defaults(environ)
+        body = Gateway(app)(environ, lambda status, headers: seen.append((status[:3], dict(headers))))
+        assert b"".join(body) == b""
+    assert [status for status, _ in seen] == ["302", "200"]
+    assert "response-content-disposition" not in seen[0][1]["Location"]
