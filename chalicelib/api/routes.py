@@ -178,5 +178,7 @@ GET     webhooks               /api/v1/webhooks/json_public_key
 GET     webhooks               /api/v1/webhooks/public_key
 GET     webhook_messages       /api/v1/webhooks/{lago_id}
 POST    webhook_messages       /api/v1/webhooks/{lago_id}/retry
+GET     files                  /files/{token}
+HEAD    files                  /files/{token}
 GET     health                 /health
 """

@@ -216,6 +216,7 @@ class Resource(StrEnum):
     EVENT = "event"
     FEE = "fee"
     FEES = "fees"
+    FILE = "file"
     FIXED_CHARGE = "fixed_charge"
     INVITE = "invite"
     INVOICE = "invoice"

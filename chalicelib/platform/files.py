@@ -1,6 +1,16 @@
-"""S3: documents and large payloads, and links to them that expire."""
+"""S3: documents and large payloads, links to them that expire, and addresses of ours that do not.
 
+An address carries what names the document and a secret that stands with it, so it needs no API key, and nothing is kept for it.
+Answered by `api/files.py`.
+"""
+
+import base64
+import binascii
+import hmac
 import re
+import secrets
+import uuid
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 from urllib.parse import quote
@@ -9,7 +19,10 @@ from botocore.exceptions import ClientError
 
 from chalicelib import limits
 from chalicelib.platform import aws
+from chalicelib.platform.ids import OrganizationId
 from chalicelib.platform.settings import settings
+
+_SECRET_BYTES = 16
 
 
 def put(name: str, content: bytes, content_type: str) -> None:
@@ -41,15 +54,59 @@ def disposition(filename: str, how: str = "inline") -> str:
     return f'{how}; filename="{plain}"{encoded}'
 
 
-def link(name: str, filename: str, how: str = "inline") -> str:
-    """A presigned URL of a file, at the public host, which expires after a quarter of an hour. `how`: see `disposition`."""
-    parameters = {
-        "Bucket": settings().files_bucket,
-        "Key": name,
-        "ResponseContentDisposition": disposition(filename, how),
-    }
-    url = _linker().generate_presigned_url("get_object", Params=parameters, ExpiresIn=limits.LINK_SECONDS)
-    return str(url)
+def link(name: str, filename: str, how: str = "inline", *, head: bool = False) -> str:
+    """A presigned URL of a file, at the public host, which expires after a quarter of an hour. `how`: see `disposition`;
+    `head`: for requests that ask for its headers only, as the method is part of the signature."""
+    parameters = {"Bucket": settings().files_bucket, "Key": name}
+    if not head:
+        parameters["ResponseContentDisposition"] = disposition(filename, how)
+    operation = "head_object" if head else "get_object"
+    return str(_linker().generate_presigned_url(operation, Params=parameters, ExpiresIn=limits.LINK_SECONDS))
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """The document that an address names, in the folder of its kind, and the secret that was given for it."""
+
+    folder: str
+    organization_id: OrganizationId
+    id: str
+    secret: str
+
+    def is_opened_by(self, secret: str | None) -> bool:
+        """Whether the secret given is the document's own."""
+        return secret is not None and hmac.compare_digest(self.secret, secret)
+
+
+def new_secret() -> str:
+    """A secret for the address of a document: 128 random bits."""
+    return secrets.token_hex(_SECRET_BYTES)
+
+
+def address(name: str, secret: str) -> str:
+    """The address of a document `<organization>/<folder>/<id>.pdf`, which leads to it as long as the document is there."""
+    organization_id, folder, file = name.split("/")
+    ids = uuid.UUID(organization_id).bytes + uuid.UUID(file.removesuffix(".pdf")).bytes
+    token = base64.urlsafe_b64encode(ids + bytes.fromhex(secret) + folder.encode()).rstrip(b"=").decode()
+    return f"{settings().public_url.rstrip('/')}/files/{token}"
+
+
+def document_of(token: str) -> Document | None:
+    """The document that the last part of an address names; None for one that was never given."""
+    try:
+        content = base64.b64decode(token + "=" * (-len(token) % 4), altchars=b"-_", validate=True)
+        organization_id, document_id, rest = (
+            uuid.UUID(bytes=content[:16]),
+            uuid.UUID(bytes=content[16:32]),
+            content[32:],
+        )
+        folder = rest[_SECRET_BYTES:].decode()
+    except (ValueError, binascii.Error):
+        return None
+    found = Document(folder, OrganizationId(str(organization_id)), str(document_id), rest[:_SECRET_BYTES].hex())
+    # Bits that base64 leaves over would make several addresses of one.
+    canonical = base64.urlsafe_b64encode(content).rstrip(b"=").decode() == token
+    return found if canonical and len(rest) > _SECRET_BYTES else None
 
 
 @lru_cache(maxsize=1)

@@ -46,11 +46,12 @@ def print_invoice(task: Task, now: datetime) -> None:
     if invoice.file_key is not None:
         agenda.done(task).alone()
         return
-    payload = shown | {"file_url": files.link(name, f"{invoice.number}.pdf")}
+    printed = invoice.model_copy(update=_named(name))
+    payload = shown | {"file_url": invoice_whole.file_url(printed)}
     told = webhooks.announcement(
         task.organization, "invoice.generated", "invoice", payload, subject=f"invoice.generated#{invoice.id}", now=now
     )
-    actions = invoices.printed_actions(organization_id, invoice, name)
+    actions = invoices.printed_actions(organization_id, invoice, printed)
     Unit(actions, (agenda.put(each, now=now) for each in told), agenda.done(task)).commit()
     agenda.push(told)
 
@@ -71,12 +72,13 @@ def print_credit_note(task: Task, now: datetime) -> None:
     if note.file_key is not None:
         agenda.done(task).alone()
         return
-    payload = shown | {"file_url": files.link(name, f"{note.number}.pdf")}
+    printed = note.model_copy(update=_named(name))
+    payload = shown | {"file_url": credit_notes.file_url(printed)}
     subject = f"credit_note.generated#{note.id}"
     told = webhooks.announcement(
         task.organization, "credit_note.generated", "credit_note", payload, subject=subject, now=now
     )
-    actions = credit_notes.printed_actions(organization_id, note, name)
+    actions = credit_notes.printed_actions(organization_id, note, printed)
     Unit(actions, (agenda.put(each, now=now) for each in told), agenda.done(task)).commit()
     agenda.push(told)
 
@@ -97,12 +99,13 @@ def print_payment_receipt(task: Task, now: datetime) -> None:
     shown = payments.show_receipts(organization_id, [receipt])[0]
     paid_on = payments.paid_on(payments.find(organization_id, receipt.payment_id), invoice)
     name = _stored(task, "payment_receipts", receipts.page(shown, paid, look, paid_on=paid_on))
-    payload = shown | {"file_url": files.link(name, f"{receipt.number}.pdf")}
+    printed = receipt.model_copy(update=_named(name))
+    payload = shown | {"file_url": payments.file_url(printed)}
     subject = f"payment_receipt.generated#{receipt.id}"
     told = webhooks.announcement(
         task.organization, "payment_receipt.generated", "payment_receipt", payload, subject=subject, now=now
     )
-    named = payments.printed_action(organization_id, receipt, name)
+    named = payments.printed_action(organization_id, receipt, printed)
     Unit(named, (agenda.put(each, now=now) for each in told), agenda.done(task)).commit()
     agenda.push(told)
 
@@ -126,6 +129,11 @@ def _look(own: Organization, locale: str | None, intervals: Mapping[Subscription
         logo=None if own.logo is None else files.get(own.logo),
         intervals={str(each): interval for each, interval in (intervals or {}).items()},
     )
+
+
+def _named(name: str) -> dict[str, str]:
+    """The fields by which an object names its document."""
+    return {"file_key": name, "file_secret": files.new_secret()}
 
 
 def _stored(task: Task, folder: str, page: Page) -> str:

@@ -107,7 +107,9 @@ def test_from_an_event_to_an_invoice_on_the_deployed_system(base: str) -> None:
     while (printed := client.invoices.download(invoice.lago_id)) is None and time.monotonic() < end:
         time.sleep(1)
     assert printed is not None
-    assert requests.get(printed.file_url, timeout=30).content.startswith(b"%PDF")
+    lasting = base + printed.file_url.removeprefix("https://billing.example")
+    assert requests.get(lasting, timeout=30).content.startswith(b"%PDF")
+    assert requests.head(lasting, timeout=30).status_code == 302
 
 
 def test_several_statuses_and_unknown_keys_pass_the_gateway(base: str) -> None:

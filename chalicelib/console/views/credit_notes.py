@@ -14,7 +14,7 @@ from chalicelib.domain.money import CURRENCIES
 from chalicelib.features.credit_notes import listings, service
 from chalicelib.features.credit_notes.records import CreditNote, CreditStatus, Reason, RefundStatus
 from chalicelib.features.credit_notes.schemas import METADATA_KEYS_MAX
-from chalicelib.features.documents import orders
+from chalicelib.features.documents import addresses, orders
 from chalicelib.platform.http.inside import path_of
 from chalicelib.platform.ids import CreditNoteId, CustomerId
 
@@ -82,7 +82,7 @@ def pdf(visit: Visit) -> Page | Redirect:
     """Lead to the document, or say that it is being printed; the page asks again."""
     note = service.download(visit.organization.ref, CreditNoteId(visit.path["id"]))
     if orders.ready(note.file_key):
-        return Redirect(str(service.file_url(note)))
+        return Redirect(str(addresses.link(note)))
     template = "credit_notes/printing_part.html" if visit.is_htmx else "credit_notes/printing.html"
     return Page(template, {"note": {"lago_id": note.id, "number": note.number}})
 

@@ -14,7 +14,7 @@ from chalicelib.domain import periods
 from chalicelib.domain.error_codes import ErrorCode, Resource
 from chalicelib.domain.errors import Invalid, NotFound
 from chalicelib.domain.money import CURRENCIES
-from chalicelib.features.documents import orders
+from chalicelib.features.documents import addresses, orders
 from chalicelib.features.invoices import figures, reading, serializer, service
 from chalicelib.features.invoices import whole as whole_invoices
 from chalicelib.features.invoices.figures import Figures, Sum
@@ -213,7 +213,7 @@ def pdf(visit: Visit) -> Page | Redirect:
     """Lead to the document, or say that it is being printed; the page asks again."""
     invoice = service.download(visit.organization, InvoiceId(visit.path["id"]))
     if orders.ready(invoice.file_key):
-        return Redirect(str(whole_invoices.file_url(invoice)))
+        return Redirect(str(addresses.link(invoice)))
     template = "invoices/printing_part.html" if visit.is_htmx else "invoices/printing.html"
     return Page(template, {"invoice": {"lago_id": invoice.id, "number": invoice.number}})
 

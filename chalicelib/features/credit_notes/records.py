@@ -64,6 +64,7 @@ class CreditNote(Record):
     applied_taxes: tuple[AppliedTaxPart, ...]
     voided_at: datetime | None = None
     file_key: str | None = None
+    file_secret: str | None = None
     metadata: dict[str, str | None] = {}
 
     @property

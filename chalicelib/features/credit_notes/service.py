@@ -13,12 +13,12 @@ from chalicelib.features.credit_notes.schemas import METADATA_KEYS_MAX, CreditNo
 from chalicelib.features.customers import serializer as customer_serializer
 from chalicelib.features.customers import service as customer_service
 from chalicelib.features.customers.items import CustomerItems
-from chalicelib.features.documents import orders
+from chalicelib.features.documents import addresses, orders
 from chalicelib.features.invoices import reading as invoices
 from chalicelib.features.invoices import serializer as invoice_serializer
 from chalicelib.features.invoices.records import Fee, Invoice
 from chalicelib.features.organizations import service as organizations
-from chalicelib.platform import agenda, clock, files, schema
+from chalicelib.platform import agenda, clock, schema
 from chalicelib.platform.agenda import Task
 from chalicelib.platform.clock import OrganizationRef
 from chalicelib.platform.ids import CreditNoteId, InvoiceId, OrganizationId
@@ -124,8 +124,8 @@ def uses(organization_id: OrganizationId, note: CreditNote) -> NoteUses:
 
 
 def file_url(note: CreditNote) -> str | None:
-    """A fresh link to the document, once it is printed."""
-    return None if note.file_key is None else files.link(note.file_key, f"{note.number}.pdf")
+    """The lasting address of the document, once it is printed."""
+    return addresses.lasting(note)
 
 
 def get_many(organization_id: OrganizationId, ids: Iterable[str]) -> dict[str, CreditNote]:
@@ -181,9 +181,9 @@ def write_actions(
     return store.write_notes(organization_id, created=created, replaced=replaced)
 
 
-def printed_actions(organization_id: OrganizationId, note: CreditNote, file_key: str) -> list[Write]:
+def printed_actions(organization_id: OrganizationId, old: CreditNote, new: CreditNote) -> list[Write]:
     """Let a note name its document; refused if somebody else wrote in between."""
-    return store.replace_actions(organization_id, note, note.model_copy(update={"file_key": file_key}))
+    return store.replace_actions(organization_id, old, new)
 
 
 def update(

@@ -154,6 +154,7 @@ class Invoice(Record):
     payment_dispute_lost_at: datetime | None = None
     metadata: tuple[MetadataPair, ...] = ()
     file_key: str | None = None
+    file_secret: str | None = None
     customer_search: str = ""
     note_ids: tuple[str, ...] = ()
     credited: dict[str, str] = {}

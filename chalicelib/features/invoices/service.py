@@ -151,9 +151,9 @@ def print_again_task(organization: OrganizationRef, invoice: Invoice, now: datet
     return agenda.task(PRINT, organization, invoice.id, now, {orders.AGAIN: True})
 
 
-def printed_actions(organization_id: OrganizationId, invoice: Invoice, file_key: str) -> list[Write]:
+def printed_actions(organization_id: OrganizationId, old: Invoice, new: Invoice) -> list[Write]:
     """Let an invoice name its document; refused if somebody else wrote in between."""
-    return store.replace_actions(organization_id, invoice, invoice.model_copy(update={"file_key": file_key}))
+    return store.replace_actions(organization_id, old, new)
 
 
 def _status_message(organization: OrganizationRef, old: Invoice, new: Invoice, *, now: datetime) -> list[Task]:

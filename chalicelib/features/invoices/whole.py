@@ -8,6 +8,7 @@ from typing import Any
 from chalicelib.features.customers import serializer as customer_serializer
 from chalicelib.features.customers import service as customers
 from chalicelib.features.customers.records import Customer
+from chalicelib.features.documents import addresses
 from chalicelib.features.invoices import serializer, store
 from chalicelib.features.invoices.records import Fee, Invoice
 from chalicelib.features.organizations import service as organizations
@@ -20,7 +21,6 @@ from chalicelib.features.subscriptions.records import Subscription
 from chalicelib.features.taxes import service as taxes
 from chalicelib.features.wallets import reading as wallet_reading
 from chalicelib.features.wallets.records import Wallet
-from chalicelib.platform import files
 from chalicelib.platform.ids import InvoiceId, OrganizationId
 
 
@@ -99,5 +99,5 @@ def _left(wallet: Wallet | None, now: datetime) -> int:
 
 
 def file_url(invoice: Invoice) -> str | None:
-    """A fresh link to the document, once it is printed."""
-    return None if invoice.file_key is None else files.link(invoice.file_key, f"{invoice.number}.pdf")
+    """The lasting address of the document, once it is printed."""
+    return addresses.lasting(invoice)

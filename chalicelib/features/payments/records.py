@@ -28,7 +28,8 @@ class Payment(Record):
 
 
 class PaymentReceipt(Record):
-    """The receipt of a succeeded payment. `number`: in the invoice's own sequence; `file_key`: the name of its document."""
+    """The receipt of a succeeded payment. `number`: in the invoice's own sequence; `file_key`: the name of its document;
+    `file_secret`: of the document's lasting address."""
 
     id: PaymentReceiptId
     payment_id: PaymentId
@@ -36,3 +37,4 @@ class PaymentReceipt(Record):
     customer_id: CustomerId
     number: str
     file_key: str | None = None
+    file_secret: str | None = None

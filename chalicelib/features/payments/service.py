@@ -9,6 +9,7 @@ from chalicelib.domain import periods
 from chalicelib.domain.error_codes import ErrorCode, Resource
 from chalicelib.domain.errors import Forbidden, Invalid, existing
 from chalicelib.domain.invoicing import numbers
+from chalicelib.features.documents import addresses
 from chalicelib.features.invoices import purchases
 from chalicelib.features.invoices import service as invoices
 from chalicelib.features.invoices.records import Invoice
@@ -16,7 +17,7 @@ from chalicelib.features.payments import serializer, store
 from chalicelib.features.payments.records import Payment, PaymentReceipt
 from chalicelib.features.payments.schemas import PaymentInput
 from chalicelib.features.webhooks import service as webhooks
-from chalicelib.platform import agenda, clock, files, schema
+from chalicelib.platform import agenda, clock, schema
 from chalicelib.platform.agenda import Task
 from chalicelib.platform.clock import OrganizationRef
 from chalicelib.platform.ids import InvoiceId, OrganizationId, PaymentId, PaymentReceiptId, new_id
@@ -95,13 +96,13 @@ def get_receipt(organization_id: OrganizationId, receipt_id: PaymentReceiptId) -
 
 
 def file_url(receipt: PaymentReceipt) -> str | None:
-    """A fresh link to the document, once it is printed."""
-    return None if receipt.file_key is None else files.link(receipt.file_key, f"{receipt.number}.pdf")
+    """The lasting address of the document, once it is printed."""
+    return addresses.lasting(receipt)
 
 
-def printed_action(organization_id: OrganizationId, receipt: PaymentReceipt, file_key: str) -> Write:
+def printed_action(organization_id: OrganizationId, old: PaymentReceipt, new: PaymentReceipt) -> Write:
     """Let a receipt name its document; refused if somebody else wrote in between."""
-    return store.replace_receipt(organization_id, receipt, receipt.model_copy(update={"file_key": file_key}))
+    return store.replace_receipt(organization_id, old, new)
 
 
 def paid_on(payment: Payment, invoice: Invoice) -> date:

@@ -16,7 +16,7 @@ _READ_DIFFERENTLY = frozenset("ßς\u200c\u200d")
 _KEPT_IN_PATH = "/%:@!$&'()*+,;=~"
 _KEPT_IN_QUERY = _KEPT_IN_PATH + "?"
 
-# What is no public address of one host. Source: IANA's registries of special-purpose and of multicast addresses. Relays and
+# What is no public address of one host, as IANA's registries of special-purpose and of multicast addresses have it. Relays and
 # sinks (AMT, AS112, 6to4) are public, but nobody's endpoint.
 _SPECIAL_V4 = (
     "0.0.0.0/8 10.0.0.0/8 100.64.0.0/10 127.0.0.0/8 169.254.0.0/16 172.16.0.0/12 192.0.0.0/24 192.0.2.0/24 192.31.196.0/24 "

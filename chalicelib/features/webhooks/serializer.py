@@ -55,7 +55,7 @@ def _endpoint(organization: OrganizationRef, shown: Endpoint, stream: Stream, *,
 
 
 def _warnings(shown: Endpoint, stream: Stream) -> list[dict[str, str]]:
-    """What an endpoint's owner should know. Source: rules/webhooks 3."""
+    """What an endpoint's owner should know. Source: rules/webhooks 2."""
     if shown.signature_algo != "jwt":
         return []
     return [dict(_JWT_WAS_TOO_LARGE if stream.warned else _JWT_MAY_BE_TOO_LARGE)]

@@ -63,8 +63,8 @@ def hmac_signature(body: bytes, key: str) -> str:
 
 
 def standard_signature(message_id: str, timestamp: int, body: bytes, secret: str) -> str:
-    """A signature as Standard Webhooks has it: over id, Unix time and body, by a secret `whsec_<base64>`. Source:
-    standardwebhooks.com."""
+    """A signature as Standard Webhooks has it: over id, Unix time and body, by a secret `whsec_<base64>`.
+    Source: rules/webhooks 2."""
     key = base64.b64decode(secret.removeprefix("whsec_"))
     signed = f"{message_id}.{timestamp}.".encode() + body
     return "v1," + base64.b64encode(hmac.new(key, signed, hashlib.sha256).digest()).decode()

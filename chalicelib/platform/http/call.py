@@ -85,6 +85,10 @@ class Routes:
         """A view that reads."""
         return self._route("GET", path, **how)
 
+    def head(self, path: str, **how: Any) -> Callable[[View], View]:
+        """A view that answers the headers of a read."""
+        return self._route("HEAD", path, **how)
+
     def post(self, path: str, **how: Any) -> Callable[[View], View]:
         """A view that creates or acts."""
         return self._route("POST", path, **how)

@@ -10,6 +10,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from chalicelib import limits
+from chalicelib.api import files
 from chalicelib.domain import errors
 from chalicelib.domain.error_codes import ErrorCode, Resource
 from chalicelib.features.invoices.records import Invoice
@@ -312,6 +313,7 @@ _ORG = OrganizationId("none")
 NOT_FOUND_BY_RULES: dict[Resource, Callable[[], Any]] = {
     Resource.API_KEY: lambda: api_keys.get(_ORG, ApiKeyId("none")),
     Resource.ORGANIZATION: lambda: organizations.get(_ORG),
+    Resource.FILE: lambda: files._printed("none"),
     Resource.INVITE: lambda: invitations.renew(_ORG, "none", now=NOW),
     Resource.MEMBERSHIP: lambda: members.remove(_ORG, UserId("a"), by=UserId("b"), now=NOW),
     Resource.PASSWORD_RESET: lambda: resets.use("none", "x", browser="", address="", now=NOW),
