@@ -1,5 +1,6 @@
 """moto without what costs it most: what `infra/resources.json` describes is created once per process and copied for each
-test, and requests for items of tables are answered by `quick_tables`, mostly without going over a wire.
+test, and requests for items of tables and for messages are answered by `quick_tables` and `quick_queues`, mostly without
+going over a wire.
 
 Requests to other services still pass all events of botocore's clients and moto's own reading of parameters.
 """
@@ -22,6 +23,7 @@ from moto.core import DEFAULT_ACCOUNT_ID, responses
 from moto.core.botocore_stubber import BotocoreStubber
 from moto.kms import models as kms
 
+from tests.support import quick_queues
 from tests.support.quick_tables import carried_out
 from tests.support.tables.common import Refusal
 from tests.support.tables.requests import OPERATIONS
@@ -29,7 +31,7 @@ from tests.support.tables.requests import OPERATIONS
 Everything = dict[str, dict[str, Any]]
 _SERVICES = {"dynamodb": "us-east-1", "sqs": "us-east-1", "kms": "us-east-1", "s3": "aws"}  # and where moto keeps each
 _process, _make = BotocoreStubber.process_request, BaseClient._make_api_call  # type: ignore[attr-defined]
-_DYNAMODB = "https://dynamodb.us-east-1.amazonaws.com"
+_DYNAMODB, _SQS = (f"https://{service}.us-east-1.amazonaws.com" for service in ("dynamodb", "sqs"))
 _on_the_wire: list[bool] = []  # Whether somebody looks at what goes over it.
 _prepared: Everything = {}
 copyreg.pickle(threading.Condition, lambda _: (threading.Condition, ()))  # For copies of queues.
@@ -107,6 +109,8 @@ def _made(client: BaseClient, operation: str, asked: dict[str, Any]) -> Any:
 
 
 def _answering(client: BaseClient, operation: str, asked: dict[str, Any]) -> Callable[..., dict[str, Any]] | None:
+    if client.meta.endpoint_url == _SQS and quick_queues.answers(operation, asked):
+        return quick_queues.answer
     if client.meta.endpoint_url == _DYNAMODB and operation in OPERATIONS and not _on_the_wire:
         return carried_out
     return None
