@@ -339,3 +339,28 @@ def test_an_item_that_cannot_be_changed_cancels_its_transaction(tables: None, ca
     reasons = {"CancellationReasons": [{"Code": "None"}, {"Code": "ValidationError"}]}
     assert ours(store, case[0], named(case[1], table)) == ("TransactionCanceledException", reasons)
     assert ours(store, "GetItem", {"TableName": table, "Key": key("n1")}) == {}
+
+
+@pytest.mark.parametrize("backwards", [False, True])
+@pytest.mark.parametrize("index", [None, "list"])
+def test_pages_end_at_the_same_items(tables: None, index: str | None, backwards: bool) -> None:
+    client, table = aws.client("dynamodb", "single"), settings().core_table
+    store = Store(("pk", "sk"), INDEXES)
+    for number in range(40):
+        item = {**key(f"{number:03}"), "text": s("é" * (10_000 + number * 700)), "map": {"M": {"a": n("12345")}}}
+        item |= {"list_pk": s("p"), "list_sk": s(f"{number:03}")}
+        client.put_item(TableName=table, Item=item)
+        ours(store, "PutItem", {"TableName": table, "Item": item})
+    asked = {"TableName": table, "ScanIndexForward": not backwards, "ExpressionAttributeValues": P}
+    asked |= {"KeyConditionExpression": "pk = :p"} if index is None else {"KeyConditionExpression": "list_pk = :p"}
+    asked |= {} if index is None else {"IndexName": index}
+    pages: list[list[int]] = []
+    for say in (partial(ours, store), partial(theirs, client)):
+        position: Any = None
+        pages.append([])
+        while position is not None or not pages[-1]:
+            found = say("Query", {**asked, **({} if position is None else {"ExclusiveStartKey": position})})
+            pages[-1].append(found["Count"])
+            position = found.get("LastEvaluatedKey")
+    assert pages[0] == pages[1]
+    assert len(pages[0]) == 2

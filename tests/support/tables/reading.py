@@ -10,6 +10,7 @@ from tests.support.tables.grammar import Parsed
 from tests.support.tables.store import Place, Store
 from tests.support.tables.values import Item, Wrong
 
+PAGE_BYTES_MAX = 1024 * 1024
 _READS = {"TableName", "IndexName", "FilterExpression", "ProjectionExpression", "ExclusiveStartKey", "Limit", "Select"}
 _READS |= {"ConsistentRead", *EXPRESSIONS}
 
@@ -129,22 +130,23 @@ def scan(tables: Tables, request: Request) -> dict[str, Any]:
 
 
 def _page(request: Request, shown: _Shown, rows: Iterator[Any]) -> dict[str, Any]:
-    """Pages end by their number of items alone, whatever their size."""
+    """A page ends with its last item, or with the one that makes it larger than 1 MB, whatever a filter leaves of them."""
     limit, select = request.get("Limit"), request.get("Select", "ALL_ATTRIBUTES")
     if select not in ("ALL_ATTRIBUTES", "COUNT"):
         raise NotImplementedError(f"Select {select}")
     if limit is not None and (type(limit) is not int or limit < 1):
         raise Wrong("Limit must be greater than or equal to 1")
     found: list[Item] = []
-    scanned = number = 0
+    scanned = number = room = 0
     more: dict[str, Any] = {}
     for key_at, place, row in rows:
         scanned += 1
+        room += row.size
         if shown.takes(row.item):
             number += 1
             if select != "COUNT":
                 found.append(shown.of(row.copy()))
-        if scanned == limit:
+        if scanned == limit or room > PAGE_BYTES_MAX:
             more = {"LastEvaluatedKey": key_at(place)}
             break
     return {**({} if select == "COUNT" else {"Items": found}), "Count": number, "ScannedCount": scanned, **more}

@@ -18,11 +18,19 @@ Place = tuple[str, ...]
 class Row:
     """One item as it is kept: nobody may change it."""
 
-    __slots__ = ("_packed", "item")
+    __slots__ = ("_packed", "_size", "item")
 
     def __init__(self, item: Item) -> None:
         self.item = item
         self._packed: bytes | None = None
+        self._size = 0
+
+    @property
+    def size(self) -> int:
+        """The item's bytes, by DynamoDB's rules."""
+        if not self._size:
+            self._size = size_of(self.item)
+        return self._size
 
     def copy(self) -> Item:
         """An item of the caller's own."""
