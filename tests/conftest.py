@@ -23,16 +23,17 @@ settings.load_profile("tollgate")
 LONGEST = tuple(
     f"tests/{name}"
     for name in (
-        "bench/test_bounds",
         "browser/",
+        "contracts/storage/",
+        "contracts/",
+        "local/",
+        "deployed/",
         "scenarios/test_fairness",
         "scenarios/test_flights",
         "scenarios/test_leaps",
         "scenarios/test_advance_hot",
-        "features/metering/test_laws_of_usage",
-        "contracts/test_killed_workers",
         "scenarios/test_year",
-        "local/",
+        "bench/",
     )
 )
 
@@ -41,7 +42,9 @@ LONGEST = tuple(
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """The longest first; all others stay in their order. Those of a group say so in their ids, by which workers share them:
     pytest 9.2 does not see what pytest-xdist 3.8 writes there, and each worker would prepare what a group prepares once."""
-    items.sort(key=lambda item: not item.nodeid.startswith(LONGEST))
+    items.sort(
+        key=lambda item: next((n for n, name in enumerate(LONGEST) if item.nodeid.startswith(name)), len(LONGEST))
+    )
     for item in items if config.getoption("loadgroup", default=False) else ():
         for mark in item.iter_markers("xdist_group"):
             if not item.nodeid.endswith(f"@{mark.args[0]}"):

@@ -1,8 +1,9 @@
-"""Cost of pages of lists with few and with many rows before them, counted on DynamoDB Local: it answers in pages of 1
-MB as DynamoDB does."""
+"""Cost of pages of lists with few and with many rows before them, counted on DynamoDB Local, or on the tables in memory of the
+tests: both answer in pages of 1 MB as DynamoDB does."""
 
 import copy
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -24,6 +25,8 @@ _MARCH = datetime(2026, 3, 1, tzinfo=UTC)
 _BEFORE = datetime(2030, 1, 1, tzinfo=UTC)  # Lists begin with what is newer.
 _NOON = datetime(2024, 1, 10, 12, tzinfo=UTC)
 _A_DAY = 86_400
+
+Around = Callable[[], AbstractContextManager[None]]
 
 
 @dataclass(frozen=True)
@@ -58,10 +61,12 @@ QUESTIONS = (
 )
 
 
-def rows(sizes: Sequence[int] = SIZES) -> list[Row]:
+def rows(
+    sizes: Sequence[int] = SIZES, tables: Around = ours.tables, filling: Around = ours.raw_events_beside
+) -> list[Row]:
     """Requests of each page at a large size against the smallest, and as they are. `sizes`: a small one, that of lists
-    that are walked, and that of the others."""
-    few, some, many = (_counted(size, is_walked=n != 2) for n, size in enumerate(sizes))
+    that are walked, and that of the others; `tables`: new ones for each; `filling`: how they are filled with events."""
+    few, some, many = (_counted(size, tables, filling, is_walked=n != 2) for n, size in enumerate(sizes))
     rows: list[Row] = []
     for question in QUESTIONS:
         size, counted = (sizes[1], some) if question.walks else (sizes[2], many)
@@ -72,9 +77,9 @@ def rows(sizes: Sequence[int] = SIZES) -> list[Row]:
     return rows
 
 
-def _counted(size: int, *, is_walked: bool) -> dict[Question, int]:
-    with ours.tables():
-        return _asked(_world(size), [question for question in QUESTIONS if is_walked or not question.walks])
+def _counted(size: int, tables: Around, filling: Around, *, is_walked: bool) -> dict[Question, int]:
+    with tables():
+        return _asked(_world(size, filling), [question for question in QUESTIONS if is_walked or not question.walks])
 
 
 def _asked(story: Story, questions: Sequence[Question]) -> dict[Question, int]:
@@ -90,7 +95,7 @@ def _asked(story: Story, questions: Sequence[Question]) -> dict[Question, int]:
     return found
 
 
-def _world(size: int) -> Story:
+def _world(size: int, filling: Around) -> Story:
     """So many invoices, fees and events before those that are looked for."""
     made = request("POST", "/admin/organizations", {"name": "Lists", "sandbox": True}, {"X-Admin-API-Key": "bench"})
     story = Story(made.body["api_key"])
@@ -105,7 +110,7 @@ def _world(size: int) -> Story:
     assert item is not None
     core.write_many(list(_invoices(item, size)))
     core.write_many(list(_fees(story, item, fee, size)))
-    with ours.raw_events_beside():
+    with filling():
         _meter(story, size)
     return story
 

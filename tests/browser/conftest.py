@@ -41,12 +41,15 @@ _failed = pytest.StashKey[bool]()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the tests of this folder, and deal its files to as many workers as there are groups."""
+    """Mark the tests of this folder, and deal its files to as many workers as there are groups: `half` of one that takes as
+    long as all others together to each."""
     own = [item for item in items if _HERE in item.path.parents]
-    groups = dealt(Counter(str(item.path) for item in own))
+    halves = {item: item.callspec.params["half"] for item in own if "half" in getattr(item, "fixturenames", ())}  # type: ignore[attr-defined]
+    groups = dealt(Counter(str(item.path) for item in own if item not in halves))
     for item in own:
         item.add_marker(pytest.mark.browser)
-        item.add_marker(pytest.mark.xdist_group(f"browser-{groups[str(item.path)]}"))
+        group = halves[item] + 1 if item in halves else groups[str(item.path)]
+        item.add_marker(pytest.mark.xdist_group(f"browser-{group}"))
 
 
 def dealt(tests: Mapping[str, int]) -> dict[str, int]:

@@ -5,18 +5,16 @@ For models that price units alone: of the highest level. For percentages: where 
 """
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from fractions import Fraction
 from typing import Any
 
-import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from tests.support import recount, recount_prices
 from tests.support.charging import ALL, tiers
-from tests.support.exact_numbers import exact_numbers
 from tests.support.examples import examples
 from tests.support.in_advance import advance
 from tests.support.recount import Fact, Gauge
@@ -72,12 +70,6 @@ events = st.lists(
     max_size=18,
     unique_by=lambda event: event["at"],  # Of one instant the order of reception decides.
 )
-
-
-@pytest.fixture(autouse=True)
-def exact() -> Iterator[None]:
-    with exact_numbers():
-        yield
 
 
 def filtered(code: str, model: str) -> bool:

@@ -3,7 +3,7 @@ a naive recount, usage says what all events owe by their places, and in order th
 Source: decisions/0018."""
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from fractions import Fraction
 from typing import Any
@@ -15,7 +15,6 @@ from hypothesis import strategies as st
 from tests.scenarios import test_advance_adds_up as adds_up
 from tests.support import recount, recount_advance
 from tests.support.charging import tiers
-from tests.support.exact_numbers import exact_numbers
 from tests.support.examples import examples
 from tests.support.in_advance import advance
 from tests.support.recount import Fact, Gauge
@@ -68,12 +67,6 @@ def events(code: str) -> st.SearchStrategy[list[Drawn]]:
         "operation_type": st.sampled_from([None, "add", "remove"]),
     }
     return st.lists(st.fixed_dictionaries(one), min_size=6, max_size=9, unique_by=lambda event: event["at"])
-
-
-@pytest.fixture(autouse=True)
-def exact() -> Iterator[None]:
-    with exact_numbers():
-        yield
 
 
 @pytest.mark.parametrize("code", list(METRICS))

@@ -3,7 +3,6 @@
 Source: rules/catalog 2.2.
 """
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -16,14 +15,7 @@ from chalicelib.platform import agenda, clock
 from chalicelib.platform.agenda import runner, walk
 from tests.support.charging import priced, ts, use_many
 from tests.support.items import core
-from tests.support.quick_tables import quick_tables
 from tests.support.story import Story, meter
-
-
-@pytest.fixture(autouse=True)
-def quick() -> Iterator[None]:
-    with quick_tables():
-        yield
 
 
 def delete(story: Story, code: str = "calls") -> dict[str, Any]:

@@ -2,18 +2,16 @@
 batches they were sent. Source: rules/usage 1 to 4. (tests/features/metering has the laws of what lies behind.)"""
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from fractions import Fraction
 from typing import Any
 from zoneinfo import ZoneInfo
 
-import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from tests.support.charging import priced
-from tests.support.exact_numbers import exact_numbers
 from tests.support.examples import examples
 from tests.support.recount import Fact, Gauge, Line, Price, Range, lines
 from tests.support.story import Story, meter
@@ -66,12 +64,6 @@ events = st.lists(
     max_size=100,
     unique_by=lambda event: event["at"],  # Of one instant the order of reception decides.
 )
-
-
-@pytest.fixture(autouse=True)
-def exact() -> Iterator[None]:
-    with exact_numbers():
-        yield
 
 
 def properties_of(event: Drawn) -> dict[str, Any]:

@@ -13,7 +13,6 @@ from chalicelib.platform.settings import settings
 from infra.local import provision
 from infra.local.emulator import CREDENTIALS
 from tests.support.quick_moto import Everything, only_services_used, prepared, quick_moto, restore
-from tests.support.quick_tables import quick_tables
 from tests.support.waiting import waiting_works
 
 only_services_used()
@@ -40,13 +39,9 @@ def forget() -> None:
 
 
 @contextlib.contextmanager
-def in_memory(*, plain: bool = False) -> Iterator[None]:
-    """Moto with everything provisioned, its tables made quick; `plain`: as moto has them, with pages of 1 MB."""
-    with mock_aws(), contextlib.ExitStack() as quick:
-        if not plain:
-            quick.enter_context(quick_moto())
-            quick.enter_context(quick_tables())
-            quick.enter_context(waiting_works())
+def in_memory() -> Iterator[None]:
+    """Moto with everything provisioned, made quick."""
+    with mock_aws(), quick_moto(), waiting_works():
         forget()
         prepared(_provision)
         yield

@@ -13,6 +13,7 @@ from botocore.awsrequest import AWSResponse
 from botocore.exceptions import ClientError
 
 from chalicelib.platform import aws
+from tests.support.quick_moto import on_the_wire
 
 
 @dataclass
@@ -96,6 +97,7 @@ def wired(status: int, body: dict[str, Any], times: int) -> Iterator[list[int]]:
     events = aws.client("dynamodb").meta.events
     events.register_first("before-send.dynamodb", answer)
     try:
-        yield left
+        with on_the_wire():
+            yield left
     finally:
         events.unregister("before-send.dynamodb", answer)
