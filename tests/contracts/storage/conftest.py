@@ -10,7 +10,7 @@ from chalicelib.features.events import service as events
 from chalicelib.platform import agenda, aws, files, queues
 from infra.local import provision
 from tests.support import aws as support
-from tests.support.dynamodb_local import running
+from tests.support.dynamodb_local import running, without_kms
 
 SQS_BYTES_MAX = 256 * 1024
 # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html
@@ -31,6 +31,7 @@ def tables(
     stage = f"t{abs(hash(request.node.name)) % 10**8}"
     monkeypatch.setenv("AWS_ENDPOINT_URL", server)
     monkeypatch.setenv("STAGE", stage)
+    without_kms(monkeypatch)
     support.forget()
     provision.tables(aws.client("dynamodb"), stage)
     yield

@@ -11,7 +11,7 @@ from chalicelib import limits
 from chalicelib.platform import agenda, aws
 from infra.local import provision
 from tests.support import aws as support
-from tests.support.dynamodb_local import running
+from tests.support.dynamodb_local import running, without_kms
 from tests.support.faults import colliding
 from tests.support.parallel import at_once, statuses
 from tests.support.story import Story
@@ -35,6 +35,7 @@ def story(
     stage = f"p{abs(hash(request.node.name)) % 10**8}"
     monkeypatch.setenv("AWS_ENDPOINT_URL", server)
     monkeypatch.setenv("STAGE", stage)
+    without_kms(monkeypatch)
     monkeypatch.setattr(agenda, "push", lambda tasks: None)
     monkeypatch.setattr(limits, "CHANGE_RETRIED_FOR", timedelta(minutes=2))  # Whatever else this machine has to do.
     support.forget()
