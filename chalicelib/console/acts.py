@@ -42,9 +42,19 @@ def begin(
     ids: Sequence[str] = (),
 ) -> Redirect:
     """Begin a long act, and lead to its page. A second click of the same form leads to the same work."""
-    organization, mark = visit.organization.ref, forms.request_id(visit) or visit.request_id
-    of = to_json({"act": act, "place": place, "query": query or {}, "ids": list(ids)})
-    work_id = derived_id("work", organization.id, mark, of)
+    work_id = _work_id(visit, act, place, query or {}, ids)
     work = Work(id=work_id, act=act, title=title, place=place, query=query or {}, ids=ids, begun_at=visit.real_now)
-    agenda.push(works.begin(organization, work, number=number, real_now=visit.real_now))
+    agenda.push(works.begin(visit.organization.ref, work, number=number, real_now=visit.real_now))
     return Redirect(visit.link("work", work_id))
+
+
+def begun(visit: Visit, act: Act, place: str, query: Mapping[str, Sequence[str]]) -> Redirect | None:
+    """Where an earlier click of the same form led; None where this is the first. A work may have left nothing to do."""
+    work_id = _work_id(visit, act, place, query, ())
+    known = works.find(visit.organization.id, work_id) is not None
+    return Redirect(visit.link("work", work_id)) if known else None
+
+
+def _work_id(visit: Visit, act: Act, place: str, query: Mapping[str, Sequence[str]], ids: Sequence[str]) -> str:
+    of = to_json({"act": act, "place": place, "query": query, "ids": list(ids)})
+    return derived_id("work", visit.organization.id, forms.request_id(visit) or visit.request_id, of)

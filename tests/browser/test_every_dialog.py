@@ -1,5 +1,5 @@
-"""Pages that need something begun first: removals, invitations, keys, works, cancelations and drafts. Each is clean for those
-who hear it, in both colours and at both widths."""
+"""Pages that need something begun first: removals, invitations, keys, works, cancelations and drafts. Each is clean for
+those who hear it, in both colours and at both widths."""
 
 import re
 from collections.abc import Callable, Iterator

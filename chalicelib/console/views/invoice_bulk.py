@@ -75,9 +75,12 @@ def _all(visit: Visit, act: Act) -> Page | Redirect:
     number = 0
     if query is not None:
         number = int(listings.page(visit.api.asking({**query, "per_page": 1}))[1]["total_count"] or 0)
-    if query is not None and number and visit.form.one("confirmed"):
-        visit.api.check_may_change()
-        return acts.begin(visit, act, _title(act, number), "invoices", number=number, query=exports.texts_of(query))
+    if query is not None and visit.form.one("confirmed"):
+        kept_query = exports.texts_of(query)
+        before = acts.begun(visit, act, "invoices", kept_query)
+        if before is not None or number:
+            visit.api.check_may_change()
+            return before or acts.begin(visit, act, _title(act, number), "invoices", number=number, query=kept_query)
     kept = [(name, each) for name, values in source.query.items() for each in values if name in invoices.NAMES and each]
     values = {"act": act, "number": number, "kept": kept, "form": Form()}
     return Page("invoices/bulk_all.html", values)

@@ -24,7 +24,7 @@ class Export:
 
 
 def plain(value: object) -> str:
-    """What somebody typed, or a word of the API, as a cell that is no formula. Source: OWASP, CSV injection."""
+    """What somebody typed, or a word of the API, as a cell that is no formula."""
     if value is None:
         return ""
     if isinstance(value, bool):
