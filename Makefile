@@ -44,6 +44,12 @@ fmt: setup ## Format
 	.venv/bin/ruff check --fix .
 	.venv/bin/ruff format .
 
+listen: setup ## Receive messages on PORT (9000), verify and print them (API_KEY= makes it an endpoint, ARGS=-v, KEEP=1)
+	$(PY) -m scripts.listen $(ARGS)
+
+webhook-docs: setup-test ## Write docs/webhooks.md anew, with examples from a run
+	$(PY) -m scripts.webhook_docs
+
 rooms: setup ## Draw the picture of the rooms in docs/architecture.md anew
 	$(PY) -m scripts.rooms
 
@@ -84,4 +90,4 @@ export-events: setup ## Raw events of days as files in the bucket (ORGANIZATION=
 	$(PY) -m scripts.export_events
 
 .PHONY: help setup setup-test run reset demo test test-domain lint types check fmt bench package deploy tasks dead-letters
-.PHONY: setup-bench rooms routes pictures audit rebuild export-events reset-link
+.PHONY: setup-bench listen webhook-docs rooms routes pictures audit rebuild export-events reset-link

@@ -56,6 +56,7 @@ EVENT_SENT_BYTES_MAX = 2 * 1024  # Further sent values of an event; beyond, the 
 MESSAGE_BYTES_MAX = 250_000  # SQS takes 256 KB.
 MESSAGE_HEAD_BYTES_MAX = 1000  # The part of these that is common to all events of a message.
 EVENT_ERRORS_MAX = 10_000  # Events that one `events.errors` names; the debugger shows all.
+EVENT_ERRORS_SINGLY_MAX = 500  # Of them those that have an `event.error` each. Their tasks fit in one transaction.
 EVENT_LOG_KEPT = timedelta(days=30)  # The debugger shows what came lately.
 METERING_LOST_SECONDS = (
     10  # A batch goes on so long with an organization whose transactions fail; the rest comes again.

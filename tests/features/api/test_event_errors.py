@@ -7,8 +7,10 @@ from datetime import timedelta
 import pytest
 
 from chalicelib import limits, wiring
+from chalicelib.features.events import faulty as singly
 from chalicelib.features.metering import layout, log, messages
 from chalicelib.platform import agenda, clock
+from chalicelib.platform.agenda import runner
 from chalicelib.platform.settings import settings
 from chalicelib.platform.usage_table import usage
 from chalicelib.tasks import events as event_jobs
@@ -122,6 +124,39 @@ def test_a_worker_killed_at_any_write_tells_once(aws, after, monkeypatch):
         event_jobs.tell(task, task.due_at)
     wiring.tick()  # The push may be lost with its worker.
     assert [sorted(each["events_errors"]["invalid_code"]) for each in told(story)] == [["t0", "t1", "t2"]]
+
+
+def test_each_event_with_a_fault_is_told_alone_as_the_api_shows_it(faulty):
+    body = {"webhook_url": "http://127.0.0.1:9/hook", "event_types": ["event.error"]}
+    faulty.ok("POST", "/webhook_endpoints", {"webhook_endpoint": body})
+    faulty.travel("2024-01-01T01:00:00Z")
+    (due,) = _single()
+    for _ in range(2):
+        assert runner.run(due, now=due.due_at) is None
+    work()
+    found = {m["event_error"]["event"]["transaction_id"]: m["event_error"] for m in _messages(faulty)}
+    assert {name: each["message"] for name, each in found.items()} == {
+        "t2": "invalid_code",
+        "t4": "missing_aggregation_property",
+        "t5": "missing_aggregation_property, invalid_filter_values",
+        "t7": "missing_group_key",
+        "t8": "invalid_filter_values",
+        "t9": "missing_group_key",
+    }
+    assert len(_messages(faulty)) == len(found)
+    for name, each in found.items():
+        assert (each["status"], each["error"]) == (422, "Unprocessable entity")
+        assert each["event"] == faulty.ok("GET", f"/events/{name}")["event"]
+
+
+def _single() -> list[agenda.Task]:
+    until = clock.utc_now() + timedelta(hours=2)
+    found = [task for n in range(limits.DUE_SHARDS) for task in agenda.due(n, until=until)]
+    return [task for task in found if task.kind is singly.TELL]
+
+
+def _messages(story) -> list[dict]:
+    return [json.loads(m.payload) for m in webhook_store.messages(story.ref.id)]
 
 
 def test_many_faults_are_told_up_to_a_number(story, monkeypatch):
