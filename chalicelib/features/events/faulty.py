@@ -5,7 +5,7 @@ from datetime import datetime
 
 from chalicelib import limits
 from chalicelib.domain.aggregation import faults
-from chalicelib.features.events import service
+from chalicelib.features.events import lookup
 from chalicelib.features.metering import erase, layout, reading
 from chalicelib.features.metering.event import event_id
 from chalicelib.features.metering.log_items import Reference
@@ -48,7 +48,7 @@ def tell(task: Task, now: datetime) -> None:
     stored = usage.get_many(list(found))
     standing = [key for key in found if key in stored and not erase.is_erased(stored[key])]
     wanted = standing if webhooks.listening(organization.id, _MESSAGE) else []
-    shown = service.show_items(organization.id, [stored[key] for key in wanted])
+    shown = lookup.show_items(organization.id, [stored[key] for key in wanted])
     told: list[Task] = []
     for key, event in zip(wanted, shown, strict=True):
         payload = {

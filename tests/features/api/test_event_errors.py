@@ -156,7 +156,7 @@ def _single() -> list[agenda.Task]:
 
 
 def _messages(story) -> list[dict]:
-    return [json.loads(m.payload) for m in webhook_store.messages(story.ref.id)]
+    return [json.loads(m.payload) for m in messages_of(story.ref.id)]
 
 
 def test_many_faults_are_told_up_to_a_number(story, monkeypatch):
