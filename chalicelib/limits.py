@@ -196,6 +196,7 @@ WEBHOOK_NUMBERING_SECONDS = 20  # So long one worker numbers an organization's m
 WEBHOOK_NUMBERING_LEASE = timedelta(seconds=45)
 WEBHOOK_LANE_SECONDS = 20  # So long a lane begins new attempts, each of which may take 30 s more.
 WEBHOOK_LANE_LEASE = timedelta(seconds=55)  # An attempt's deadline and what is written before and after it.
+WEBHOOK_LANE_LOOKS = timedelta(seconds=5)  # Between looks for a worker that died, while a lane is busy.
 WEBHOOK_LANE_WIDTH_MAX = 16  # Attempts of one endpoint at the same time.
 WEBHOOK_LANE_WAITING = 50  # For each so many messages that wait one attempt more at the same time.
 WEBHOOK_RETRIES_READ = 200  # Planned attempts that one look at a lane reads.

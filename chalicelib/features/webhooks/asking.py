@@ -8,7 +8,7 @@ from pydantic import Field
 
 from chalicelib.domain.error_codes import ErrorCode, Resource
 from chalicelib.domain.errors import Invalid, NotFound
-from chalicelib.features.webhooks import log, log_store, service, streams
+from chalicelib.features.webhooks import lane_store, log, log_store, service, streams
 from chalicelib.features.webhooks.records import Endpoint, Message, Replay
 from chalicelib.features.webhooks.types import TYPES
 from chalicelib.platform import agenda, clock, schema
@@ -41,8 +41,8 @@ def retry(organization: OrganizationRef, message_id: str) -> Message:
         )
         Unit(
             log_store.replace(message, asked),
-            log_store.unplan(organization.id, message.endpoint_id, message.next_attempt_at, message.sequence),
-            log_store.plan(asked),
+            lane_store.unplan(organization.id, message.endpoint_id, message.next_attempt_at, message.sequence),
+            lane_store.plan(asked),
             standing.wake(task, at=now, changes=streams.changes(retry_at=now, held_until=None)),
         ).commit()
         return asked, streams.task_at(task, now)
@@ -99,7 +99,7 @@ def replay(organization: OrganizationRef, endpoint_id: WebhookEndpointId, values
     if made.messages == 0:
         made = made.model_copy(update={"status": "done"})
     wake = standing.wake(task, at=now, changes=streams.changes(replaying=True))
-    Unit(log_store.put_replay(organization.id, made), wake).commit()
+    Unit(lane_store.put_replay(organization.id, made), wake).commit()
     agenda.push([streams.task_at(task, now)])
     return made
 
@@ -110,7 +110,7 @@ def find_replay(organization: OrganizationRef, endpoint_id: WebhookEndpointId, r
     Raises: NotFound.
     """
     service.find(organization.id, endpoint_id)
-    found = log_store.replay(organization.id, endpoint_id, replay_id)
+    found = lane_store.replay(organization.id, endpoint_id, replay_id)
     if found is None:
         raise NotFound(Resource.WEBHOOK_REPLAY)
     return found

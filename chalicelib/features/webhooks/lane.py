@@ -5,18 +5,20 @@ the other while few wait, and more at the same time the more there are. Its roun
 a worker that dies in one, each attempt counts as one, and nothing else is lost.
 """
 
+import contextlib
 import time
-from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
 from chalicelib import limits
-from chalicelib.features.webhooks import delivery, log_store, outcomes, serializer, signing, store, streams
+from chalicelib.features.webhooks import delivery, lane_store, log_store, outcomes, signing, store, streams
+from chalicelib.features.webhooks.attempts import Outcome, attempt_all, latest, prepared
 from chalicelib.features.webhooks.picking import Round, first_planned, next_round
 from chalicelib.features.webhooks.records import Endpoint, Message, Stream
 from chalicelib.platform import agenda, clock, metrics, rows
 from chalicelib.platform.agenda import Task, standing
+from chalicelib.platform.busy import Busy
 from chalicelib.platform.dynamodb import ConditionFailed
 from chalicelib.platform.log import logger
 from chalicelib.platform.settings import settings
@@ -24,13 +26,22 @@ from chalicelib.platform.settings import settings
 
 def run(task: Task) -> None:
     """Deliver what is due at an endpoint, until nothing is left or others should get a turn."""
-    if _is_taken(streams.of(task)):
-        return  # Its worker sees the wake-up at its end.
+    lease = streams.of(task).leased_until
+    if lease is not None and lease > clock.utc_now():
+        _look_later(task, lease)  # Its worker sees the wake-up at its end, unless it has died.
+        return
     _Lane(task).run(time.monotonic() + limits.WEBHOOK_LANE_SECONDS)
 
 
-def _is_taken(stream: Stream) -> bool:
-    return stream.leased_until is not None and stream.leased_until > clock.utc_now()
+def _look_later(task: Task, lease: datetime) -> None:
+    """Have somebody look when the lease has run out. Of the many wake-ups of a busy lane one in a few seconds does so."""
+    looked = standing.state("looked_until")
+    due = looked.does_not_exist() | (looked < streams.kept(lease - limits.WEBHOOK_LANE_LOOKS))
+    try:
+        standing.keep(task, *streams.changes(looked_until=lease), condition=due).alone()
+    except ConditionFailed:
+        return
+    agenda.push([streams.task_at(task, lease)])
 
 
 @dataclass(slots=True)
@@ -66,6 +77,16 @@ class _Lane:
         except ConditionFailed:
             # The lease has run out, and another worker has the lane now.
             logger.warning("webhook lane lost", extra={"endpoint": self.task.subject})
+        except Exception:
+            self._let_go()
+            raise
+
+    def _let_go(self) -> None:
+        """End the lease after a failure of ours, so that the next run need not wait for it: it finds what was under way."""
+        if self.lease is not None:
+            mine = standing.state("leased_until") == streams.kept(self.lease)
+            with contextlib.suppress(ConditionFailed, Busy):
+                standing.keep(self.task, *streams.changes(leased_until=None), condition=mine).alone()
 
     def _looked_again(self) -> bool:
         """Read the task anew; False where it is gone, or another worker's."""
@@ -102,7 +123,7 @@ class _Lane:
             in_flight=(),
             retry_at=clock.utc_now(),
             sent_through=min(stream.sequence, max([stream.sent_through, *numbers])),
-            failed_at=_latest([*stream.failed_at, *failed]),
+            failed_at=latest([*stream.failed_at, *failed]),
         )
 
     def _carry_out(self, found: Round) -> None:
@@ -119,12 +140,12 @@ class _Lane:
             self.pending = {"sent_through": found.sent_through or self.stream.sent_through}
             return
         # What fails here is ours, and no attempt.
-        ready = [(each, _prepared(endpoint, each, payloads)) for each in found.messages]
+        ready = [(each, prepared(endpoint, each, payloads)) for each in found.messages]
         self._changed(**values, in_flight=tuple((each.sequence, each.attempts) for each in found.messages))
-        outcome = _Outcome(failed_at=self.stream.failed_at, retry_at=self.stream.retry_at)
-        _attempt_all(ready, outcome, counts=not found.is_probe)
+        outcome = Outcome(failed_at=self.stream.failed_at, retry_at=self.stream.retry_at)
+        attempt_all(ready, outcome, counts=not found.is_probe)
         if found.replay is not None:
-            log_store.put_replay(self.task.organization.id, found.replay).alone()
+            lane_store.put_replay(self.task.organization.id, found.replay).alone()
         self.pending = {"in_flight": (), **self._afterwards(found, outcome, endpoint, payloads)}
 
     def _read(self, messages: list[Message]) -> tuple[Endpoint | None, dict[str, str]]:
@@ -139,13 +160,13 @@ class _Lane:
         return None if row is None else row.value, texts
 
     def _afterwards(
-        self, found: Round, outcome: "_Outcome", endpoint: Endpoint, payloads: dict[str, str]
+        self, found: Round, outcome: Outcome, endpoint: Endpoint, payloads: dict[str, str]
     ) -> dict[str, Any]:
         """What a round changes in the stream."""
         now = clock.utc_now()
         values: dict[str, Any] = {}
         if outcome.failed_at != self.stream.failed_at:
-            values["failed_at"] = _latest(outcome.failed_at)
+            values["failed_at"] = latest(outcome.failed_at)
         if outcome.retry_at != self.stream.retry_at:
             values["retry_at"] = outcome.retry_at
         if found.sent_through is not None:
@@ -207,80 +228,13 @@ class _Lane:
         agenda.push([streams.task_at(self.task, clock.utc_now())])
 
 
-@dataclass(slots=True)
-class _Outcome:
-    """What the attempts of a round showed about the endpoint."""
-
-    failed_at: tuple[datetime, ...]
-    retry_at: datetime | None
-    held_until: datetime | None = None
-    succeeded: bool = False
-    gone: bool = False
-
-    def add(self, message: Message, verdict: delivery.Verdict) -> None:
-        """Add one attempt."""
-        now = clock.utc_now()
-        if verdict.delivered:
-            self.failed_at, self.succeeded = (), True
-        else:
-            self.failed_at = (*self.failed_at, now)
-        if message.next_attempt_at is not None:
-            self.retry_at = (
-                message.next_attempt_at if self.retry_at is None else min(self.retry_at, message.next_attempt_at)
-            )
-        if verdict.retry_after is not None and verdict.http_status in (429, 503):
-            self.held_until = max(self.held_until or now, now + verdict.retry_after)
-        self.gone = self.gone or verdict.gone
-
-    def pause_reason(self, now: datetime) -> str | None:
-        """Why the endpoint is to be paused, if it is."""
-        if self.gone:
-            return "gone"
-        number = settings().webhook_pause_failures
-        if len(self.failed_at) < number:
-            return None
-        within = timedelta(minutes=settings().webhook_pause_minutes)
-        return "failures" if self.failed_at[-1] - self.failed_at[-number] <= within else None
-
-
-def _attempt_all(ready: list[tuple[Message, delivery.Request | None]], outcome: _Outcome, *, counts: bool) -> None:
-    """Make the attempts of a round at the same time, and write each result as it comes."""
-    with ThreadPoolExecutor(len(ready)) as threads:
-        began = clock.utc_now()
-        under_way = {threads.submit(_attempt, request): message for message, request in ready}
-        for each in as_completed(under_way):
-            verdict = each.result()
-            noted = outcomes.note(under_way[each], verdict, at=began, counts=counts)
-            outcome.add(noted, verdict)
-
-
-def _prepared(endpoint: Endpoint, message: Message, payloads: dict[str, str]) -> delivery.Request | None:
-    text = payloads.get(message.payload_key)
-    if text is None:
-        return None
-    envelope = delivery.Envelope(
-        organization_id=message.organization_id,
-        message_id=message.id,
-        sequence=message.sequence,
-        attempt=message.attempts + 1,
-        at=clock.utc_now(),
-    )
-    return delivery.prepare(envelope, endpoint, serializer.body_of(message, text).encode())
-
-
-def _attempt(request: delivery.Request | None) -> delivery.Verdict:
-    if request is None:
-        return replace(delivery.UNFINISHED, error="the payload has expired")
-    return delivery.attempt(request)
-
-
 def _give_up(message: Message) -> None:
     """An endpoint that was deleted gets nothing more."""
     if message.status in ("pending", "retrying"):
         later = max(clock.utc_now(), message.updated_at + timedelta(microseconds=1))
         update = {"status": "failed", "next_attempt_at": None, "updated_at": later}
         log_store.replace(message, message.model_copy(update=update)).alone()
-    for write in log_store.unplan(
+    for write in lane_store.unplan(
         message.organization_id, message.endpoint_id, message.next_attempt_at, message.sequence
     ):
         write.alone()
@@ -291,7 +245,3 @@ def _free_or(lease: datetime | None, now: datetime) -> Any:
     leased = standing.state("leased_until")
     free = leased.does_not_exist() | leased.is_type("NULL") | (leased <= streams.kept(now))
     return free if lease is None else free | (leased == streams.kept(lease))
-
-
-def _latest(failures: Any) -> tuple[datetime, ...]:
-    return tuple(failures)[-settings().webhook_pause_failures :]

@@ -14,7 +14,7 @@ from pynamodb.expressions.condition import Condition
 from chalicelib import limits
 from chalicelib.domain.error_codes import Resource
 from chalicelib.domain.errors import NotFound
-from chalicelib.features.webhooks import log_store, streams
+from chalicelib.features.webhooks import lane_store, log_store, streams
 from chalicelib.features.webhooks.records import Message, Stream, message_id, sequence_in
 from chalicelib.platform import positions, rows
 from chalicelib.platform.clock import OrganizationRef
@@ -55,7 +55,7 @@ def find(organization_id: OrganizationId, message_id_: str) -> Message:
     Raises: NotFound.
     """
     sequence = sequence_in(message_id_)
-    for endpoint_id in [] if sequence is None else log_store.endpoints_ever(organization_id):
+    for endpoint_id in [] if sequence is None else lane_store.endpoints_ever(organization_id):
         assert sequence is not None, "there is none to look for otherwise"
         if message_id(organization_id, endpoint_id, sequence) == message_id_:
             found = log_store.message(organization_id, endpoint_id, sequence)
@@ -187,7 +187,7 @@ class _Range:
 
 
 def _ranges(organization: OrganizationRef, filters: Filters) -> list[_Range]:
-    ids = log_store.endpoints_ever(organization.id)
+    ids = lane_store.endpoints_ever(organization.id)
     if filters.endpoint_id is not None:
         ids = [each for each in ids if each == filters.endpoint_id]
     found = []

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from chalicelib import limits
-from chalicelib.features.webhooks import log_store, store, streams
+from chalicelib.features.webhooks import lane_store, log_store, store, streams
 from chalicelib.features.webhooks.records import Endpoint, Message, News, Stream, message_id
 from chalicelib.features.webhooks.types import subscribed
 from chalicelib.platform import agenda, clock
@@ -23,8 +23,8 @@ from chalicelib.platform.unit import Unit, Write
 
 def number(organization: OrganizationRef) -> None:
     """Number all that an organization announced, and wake the deliveries. Idempotent: what is numbered is gone."""
-    while not log_store.open_gate(organization.id, now=clock.utc_now()):
-        if log_store.knock(organization.id, now=clock.utc_now()):
+    while not lane_store.open_gate(organization.id, now=clock.utc_now()):
+        if lane_store.knock(organization.id, now=clock.utc_now()):
             return
     give_up_at = time.monotonic() + limits.WEBHOOK_NUMBERING_SECONDS
     pushed: set[str] = set()
@@ -36,10 +36,10 @@ def number(organization: OrganizationRef) -> None:
         woken_again |= {endpoint_id: task for endpoint_id, task in woken.items() if endpoint_id in pushed}
         pushed |= set(woken)
         if left and time.monotonic() > give_up_at:
-            log_store.close_gate(organization.id)
+            lane_store.close_gate(organization.id)
             woken_again["rest"] = left[0]
             break
-        if not left and log_store.close_gate(organization.id):
+        if not left and lane_store.close_gate(organization.id):
             break
     agenda.push(list(woken_again.values()))
 

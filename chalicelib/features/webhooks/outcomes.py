@@ -5,7 +5,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from chalicelib import limits
-from chalicelib.features.webhooks import log_store
+from chalicelib.features.webhooks import lane_store, log_store
 from chalicelib.features.webhooks.delivery import Verdict
 from chalicelib.features.webhooks.records import Attempt, Message
 from chalicelib.platform import clock, metrics
@@ -78,12 +78,12 @@ def note(message: Message, verdict: Verdict, *, at: datetime, counts: bool = Tru
 
 def _write(old: Message, new: Message) -> None:
     replaced = log_store.replace(old, new)
-    planned_before = log_store.unplan(old.organization_id, old.endpoint_id, old.next_attempt_at, old.sequence)
+    planned_before = lane_store.unplan(old.organization_id, old.endpoint_id, old.next_attempt_at, old.sequence)
     if old.next_attempt_at == new.next_attempt_at:
         planned_before = []
     rest = [*log_store.keep_attempt(old), *planned_before]
     if new.next_attempt_at is not None and new.next_attempt_at != old.next_attempt_at:
-        rest.append(log_store.plan(new))
+        rest.append(lane_store.plan(new))
     if rest:
         Unit(replaced, rest).commit()
     else:

@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from chalicelib import limits
-from chalicelib.features.webhooks import log_store
+from chalicelib.features.webhooks import lane_store, log_store
 from chalicelib.features.webhooks.records import Message, Replay, Stream
 from chalicelib.platform import clock
 from chalicelib.platform.clock import OrganizationRef
@@ -51,7 +51,7 @@ def next_round(organization: OrganizationRef, subject: str, stream: Stream, *, t
 
 def first_planned(organization: OrganizationRef, subject: str) -> datetime | None:
     """When the earliest planned attempt is due."""
-    found = log_store.planned(organization.id, WebhookEndpointId(subject), until=None, at_most=1)
+    found = lane_store.planned(organization.id, WebhookEndpointId(subject), until=None, at_most=1)
     return found[0][0] if found else None
 
 
@@ -72,7 +72,7 @@ class _Picker:
             return None
         if until is not None and self.stream.retry_at is not None and self.stream.retry_at > until:
             return None
-        entries = log_store.planned(
+        entries = lane_store.planned(
             self.organization.id, self.endpoint_id, until=until, at_most=limits.WEBHOOK_RETRIES_READ
         )
         entries.sort(key=lambda entry: entry[1])
@@ -84,7 +84,7 @@ class _Picker:
             if message is not None and message.next_attempt_at == run_at:
                 valid.append(message)
             else:
-                for write in log_store.unplan(self.organization.id, self.endpoint_id, run_at, number):
+                for write in lane_store.unplan(self.organization.id, self.endpoint_id, run_at, number):
                     write.alone()
         if not chosen:
             return None
@@ -94,7 +94,7 @@ class _Picker:
         """Messages of the oldest replay that is not done."""
         if not self.stream.replaying:
             return None
-        open_ones = [r for r in log_store.replays(self.organization.id, self.endpoint_id) if r.status != "done"]
+        open_ones = [r for r in lane_store.replays(self.organization.id, self.endpoint_id) if r.status != "done"]
         if not open_ones:
             return Round(changes={"replaying": False})
         replay = min(open_ones, key=lambda r: (r.created_at, r.id))
@@ -117,7 +117,7 @@ class _Picker:
         status = "done" if position >= replay.last else "running"
         after = replay.model_copy(update={"position": position, "status": status})
         if not messages:
-            log_store.put_replay(self.organization.id, after).alone()
+            lane_store.put_replay(self.organization.id, after).alone()
             return Round()
         return Round(messages, replay=after)
 

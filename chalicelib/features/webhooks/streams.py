@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from chalicelib import limits
-from chalicelib.features.webhooks import log_store
+from chalicelib.features.webhooks import lane_store
 from chalicelib.features.webhooks.records import Stream, stream_in
 from chalicelib.platform import agenda
 from chalicelib.platform.agenda import Task, standing
@@ -30,7 +30,7 @@ def begin(organization: OrganizationRef, endpoint_id: WebhookEndpointId) -> list
     """Part of the transaction that makes an endpoint."""
     return [
         standing.create(task_of(organization, endpoint_id)),
-        log_store.enter_stream(organization.id, endpoint_id),
+        lane_store.enter_stream(organization.id, endpoint_id),
     ]
 
 
@@ -40,7 +40,7 @@ def end(
     """Part of the transaction that deletes an endpoint, and the task to push then: what was not sent is given up."""
     task = task_of(organization, endpoint_id)
     wake = standing.wake(task, at=real_now, changes=changes(deleted_at=real_now))
-    return [wake, log_store.leave_stream(organization.id, endpoint_id, now=real_now)], task_at(task, real_now)
+    return [wake, lane_store.leave_stream(organization.id, endpoint_id, now=real_now)], task_at(task, real_now)
 
 
 def find(organization: OrganizationRef, endpoint_id: WebhookEndpointId) -> Task:

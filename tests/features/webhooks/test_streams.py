@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from chalicelib import limits
-from chalicelib.features.webhooks import log_store, numbering, streams
+from chalicelib.features.webhooks import lane_store, numbering, streams
 from chalicelib.features.webhooks.records import message_id, sequence_in
 from chalicelib.features.webhooks.streams import ANNOUNCE
 from chalicelib.platform import agenda, clock
@@ -108,13 +108,13 @@ def test_an_announcement_is_numbered_once_by_however_many_workers(story, receive
         list(threads.map(lambda _: numbering.number(story.ref), range(8)))
     deliver()
     assert sorted(receiver.sequences) == list(range(1, 9))
-    assert log_store.open_gate(story.ref.id, now=clock.utc_now())
+    assert lane_store.open_gate(story.ref.id, now=clock.utc_now())
 
 
 def test_a_worker_that_died_with_the_turn_delays_others_by_its_lease_at_the_most(story, receiver, monkeypatch):
     listen(story, receiver)
     customers(story, 1)
-    assert log_store.open_gate(story.ref.id, now=clock.utc_now())
+    assert lane_store.open_gate(story.ref.id, now=clock.utc_now())
     numbering.number(story.ref)
     assert len(agenda.in_order(ANNOUNCE, story.ref.id, at_most=9)) == 1
     with later(monkeypatch, limits.WEBHOOK_NUMBERING_LEASE + timedelta(seconds=1)):
