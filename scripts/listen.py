@@ -29,7 +29,7 @@ import jwt
 # A request of the API: method, path below /api/v1, body; its decoded answer.
 Api = Callable[[str, str, Any], Any]
 
-# How far the clock of the sender may be from this one. Source: the specification of Standard Webhooks.
+# How far the clock of the sender may be from this one. So the specification of Standard Webhooks advises.
 _TOLERANCE_SECONDS = 300
 
 
