@@ -29,7 +29,7 @@ import jwt
 # A request of the API: method, path below /api/v1, body; its decoded answer.
 Api = Callable[[str, str, Any], Any]
 
-# How far the clock of the sender may be from this one. Source: the specification of Standard Webhooks.
+# How far the clock of the sender may be from this one. So the specification of Standard Webhooks advises.
 _TOLERANCE_SECONDS = 300
 
 
@@ -196,18 +196,14 @@ def register(listener: Listener, api: Api) -> str:
     an earlier listener left behind is taken over."""
     public = api("GET", "/webhooks/json_public_key", None)["webhook"]["public_key"]
     known = api("GET", "/webhook_endpoints?per_page=100", None)["webhook_endpoints"]
-    endpoint = next((each for each in known if each["webhook_url"] == listener.url), None)
+    endpoint, secret = next((each for each in known if each["webhook_url"] == listener.url), None), None
     if endpoint is None:
         made = {"webhook_endpoint": {"webhook_url": listener.url}}
         endpoint = api("POST", "/webhook_endpoints", made)["webhook_endpoint"]
-    secret = listener.keys.secret or _whole(endpoint.get("secret"))
+        secret = endpoint.get("secret")  # Said once: later answers mask it.
+    secret = listener.keys.secret or secret
     listener.keys = Keys(base64.b64decode(public).decode(), listener.keys.hmac_key, secret)
     return str(endpoint["lago_id"])
-
-
-def _whole(secret: Any) -> str | None:
-    """A secret that is no mask of one."""
-    return secret if isinstance(secret, str) and secret.startswith("whsec_") and secret.isascii() else None
 
 
 def over_http(url: str, key: str) -> Api:

@@ -1,6 +1,6 @@
 """`make webhook-docs`: an example of each type of message into docs/webhooks.md, from a run in which everything happens.
 
-When a type is sent stands in docs/rules/webhooks.md, section 4.1. Ids, links and instants of the run's own day are made the
+When a type is sent is said by rules/webhooks 4.1. Ids, links and instants of the run's own day are made the
 same each time; of lists the first element is shown.
 """
 
@@ -10,8 +10,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-DOCS = Path(__file__).parents[1] / "docs"
-PAGE, RULES = DOCS / "webhooks.md", DOCS / "rules" / "webhooks.md"
+ROOT = Path(__file__).parents[1]
+PAGE, RULES = ROOT / "docs/webhooks.md", ROOT / "docs/rules/webhooks.md"
 BEGIN, END = "<!-- types: written by make webhook-docs -->\n", "<!-- end of types -->\n"
 
 _UUID = re.compile(r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b")

@@ -23,6 +23,7 @@ def tasks(
         return serializer.show(subscription, plan, zone=customer.zone(organization.timezone), now=now) | {
             "plan": plan_serializer.show_all(organization.id, [plan])[0],
             "customer": customer_serializer.base(organization, customer),
+            "applicable_usage_thresholds": [],
         }
 
     subject = f"{name}#{subscription.id}#{subscription.version}"

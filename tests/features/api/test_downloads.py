@@ -37,6 +37,8 @@ def drawn(monkeypatch) -> list[Page]:
 @pytest.fixture
 def billed(story: Story, drawn: list[Page]) -> Story:
     """A customer with an invoice that nobody printed yet."""
+    # Of what nobody wants to hear nothing is announced.
+    story.ok("POST", "/webhook_endpoints", {"webhook_endpoint": {"webhook_url": "http://127.0.0.1:9/hook"}})
     story.plan(amount_cents=4900, pay_in_advance=True)
     story.customer(legal_name="Kundin GmbH", billing_configuration={"document_locale": "de"})
     story.subscribe()
@@ -177,7 +179,6 @@ def test_a_credit_note_is_printed_when_it_is_issued(billed, drawn):
 
 def test_a_receipt_is_printed_at_the_payment(billed, drawn):
     endpoint = {"webhook_url": "http://127.0.0.1:9/hook"}
-    billed.ok("POST", "/webhook_endpoints", {"webhook_endpoint": endpoint})
     billed.customer("far", timezone="America/Los_Angeles", billing_configuration={"document_locale": "de"})
     billed.subscribe("plan", "far", "far")
     (invoice,) = billed.ok("GET", "/customers/far/invoices")["invoices"]

@@ -173,10 +173,12 @@ def test_plans_are_announced_once_per_change(story, catalog, monkeypatch):
     announce = changes.webhooks.announcement
 
     def listen(organization: Any, name: str, object_type: str, payload: Any, **how: Any) -> Any:
-        told.append((name, (object_type, payload["code"], payload["name"], len(payload["charges"]), how["subject"])))
+        shown = payload()
+        told.append((name, (object_type, shown["code"], shown["name"], len(shown["charges"]), how["subject"])))
         return announce(organization, name, object_type, payload, **how)
 
     monkeypatch.setattr(changes.webhooks, "announcement", listen)
+    story.ok("POST", "/webhook_endpoints", {"webhook_endpoint": {"webhook_url": "http://127.0.0.1:9/hook"}})
     plan = story.plan("new")
     story.ok("PUT", "/plans/plan", {"plan": {"name": "Other"}})
     story.ok("DELETE", "/plans/plan/charges/calls")
