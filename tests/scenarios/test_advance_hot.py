@@ -4,6 +4,7 @@ does. Source: decisions/0018."""
 
 import random
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
@@ -13,7 +14,7 @@ import pytest
 from chalicelib.features.metering import messages as metering
 from chalicelib.features.metering import write
 from chalicelib.features.metering.advance import CHARGE_EVENT
-from chalicelib.platform import agenda, dynamodb
+from chalicelib.platform import agenda, dynamodb, retry
 from chalicelib.platform.agenda import Task, runner
 from chalicelib.platform.settings import settings
 from tests.support.charging import tiers, ts
@@ -50,6 +51,9 @@ def at_once(
     how = {"sleep": wait, "draw": chance.random}
     monkeypatch.setattr(dynamodb, "transact", partial(dynamodb.transact, **how))
     monkeypatch.setattr(write, "_commit", partial(write._commit, **how))
+    # Workers are processes of one thread each: none waits for another's turn.
+    monkeypatch.setattr(retry.retrying, "__kwdefaults__", {**(retry.retrying.__kwdefaults__ or {}), **how})
+    monkeypatch.setattr(retry, "_turn", lambda resource: nullcontext())
     with colliding(turns.pause) as met:
         turns.run(works)
     return met
