@@ -321,20 +321,18 @@ def test_webhooks_tell_of_each_change_once(story):
     changed = change(story, name="Meter")
     story.ok("DELETE", "/billable_metrics/m")
     work()
-    told = [json.loads(message.payload) for message in messages(story.ref.id)]
+    told = [json.loads(message.payload) for message in reversed(messages(story.ref.id))]
     expected = [("created", made), ("updated", changed), ("deleted", changed)]
-    assert sorted(
-        [
-            {
-                "webhook_type": f"billable_metric.{name}",
-                "object_type": "billable_metric",
-                "organization_id": story.ref.id,
-                "billable_metric": shown,
-            }
-            for name, shown in expected
-        ],
-        key=str,
-    ) == sorted(told, key=str)
+    assert told == [
+        {
+            "webhook_type": f"billable_metric.{name}",
+            "object_type": "billable_metric",
+            "organization_id": story.ref.id,
+            "sequence": number,
+            "billable_metric": shown,
+        }
+        for number, (name, shown) in enumerate(expected, 1)
+    ]
 
 
 def test_the_plans_that_use_a_metric(story):
