@@ -179,6 +179,7 @@ def test_a_credit_note_is_printed_when_it_is_issued(billed, drawn):
 
 def test_a_receipt_is_printed_at_the_payment(billed, drawn):
     endpoint = {"webhook_url": "http://127.0.0.1:9/hook"}
+    billed.ok("POST", "/webhook_endpoints", {"webhook_endpoint": endpoint})
     billed.customer("far", timezone="America/Los_Angeles", billing_configuration={"document_locale": "de"})
     billed.subscribe("plan", "far", "far")
     (invoice,) = billed.ok("GET", "/customers/far/invoices")["invoices"]
