@@ -107,12 +107,15 @@ class World:
         (fee,) = [f for f in story.ok("GET", "/fees?per_page=1000")["fees"] if f["lago_invoice_id"] is None]
         url = {"webhook_url": "https://example.com/first"}
         endpoint = story.ok("POST", "/webhook_endpoints", {"webhook_endpoint": url})["webhook_endpoint"]
+        silent = {"webhook_url": "https://example.com/silent", "event_types": []}
+        paused = story.ok("POST", "/webhook_endpoints", {"webhook_endpoint": silent})["webhook_endpoint"]["lago_id"]
+        story.ok("POST", f"/webhook_endpoints/{paused}/pause")
         story.customer("told")
         numbering.number(story.ref)
         (message,) = story.ok("GET", "/webhooks")["webhooks"]
         names = {"metric": calls["lago_id"], "spare_metric": spare["lago_id"], "invoice": invoice["lago_id"]}
         names |= {"draft": draft["lago_id"], "fee": fee["lago_id"], "note": note.id, "endpoint": endpoint["lago_id"]}
-        names["message"] = message["lago_id"]
+        names |= {"message": message["lago_id"], "paused": paused}
         names["credited"] = max(invoice["fees"], key=lambda each: each["amount_cents"])["lago_id"]
         for code, reusable in (("rest", True), ("single", False)):
             coupon = {**_COUPON, "code": code, "reusable": reusable}
@@ -285,7 +288,7 @@ CHANGES: list[Change] = [
     Change(f"POST {_ENDPOINTS}/{{lago_id}}/replay", "/webhook_endpoints/{endpoint}/replay", {"replay": {
         "from_sequence": 1, "to_sequence": 1}}),
     Change(f"POST {_ENDPOINTS}/{{lago_id}}/pause", "/webhook_endpoints/{endpoint}/pause"),
-    Change(f"POST {_ENDPOINTS}/{{lago_id}}/resume", "/webhook_endpoints/{endpoint}/resume"),
+    Change(f"POST {_ENDPOINTS}/{{lago_id}}/resume", "/webhook_endpoints/{paused}/resume"),
     Change("POST /api/v1/webhooks/{lago_id}/retry", "/webhooks/{message}/retry"),
     Change(f"DELETE {_ENDPOINTS}/{{lago_id}}", "/webhook_endpoints/{endpoint}", again=404),
 ]  # fmt: skip

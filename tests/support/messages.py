@@ -26,6 +26,10 @@ class Told:
         return self.message.webhook_type
 
     @property
+    def object_type(self) -> str:
+        return self.message.object_type
+
+    @property
     def object_id(self) -> str | None:
         return self.message.object_id
 

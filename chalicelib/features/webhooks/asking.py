@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import Field, create_model
 
+from chalicelib import limits
 from chalicelib.domain.error_codes import ErrorCode, Resource
 from chalicelib.domain.errors import Invalid, NotFound
 from chalicelib.features.webhooks import lane_store, log, log_store, service, streams
@@ -52,14 +53,17 @@ def retry(organization: OrganizationRef, message_id: str) -> Message:
     return asked
 
 
-class ReplayInput(schema.Request):
-    """The body of a replay: numbers or times, and perhaps types."""
-
-    from_sequence: Annotated[int, Field(ge=1)] | None = None
-    to_sequence: Annotated[int, Field(ge=1)] | None = None
-    from_: Annotated[schema.Instant | None, Field(alias="from")] = None
-    to: schema.Instant | None = None
-    webhook_types: tuple[Annotated[str, schema.one_of(lambda: TYPES)], ...] | None = None
+# The body of a replay: numbers or times, and perhaps types. (`from` cannot be written as an attribute.)
+_NUMBER = Annotated[int, Field(ge=1, le=limits.INTEGER_MAX, strict=True)] | None
+_TYPES = tuple[Annotated[str, schema.one_of(lambda: TYPES)], ...] | None
+_FIELDS: dict[str, Any] = {
+    "from_sequence": (_NUMBER, None),
+    "to_sequence": (_NUMBER, None),
+    "from": (schema.Instant | None, None),
+    "to": (schema.Instant | None, None),
+    "webhook_types": (_TYPES, None),
+}
+ReplayInput: Any = create_model("ReplayInput", __base__=schema.Request, __module__=__name__, **_FIELDS)
 
 
 def replay(organization: OrganizationRef, endpoint_id: WebhookEndpointId, values: Mapping[str, Any]) -> Replay:
@@ -67,40 +71,45 @@ def replay(organization: OrganizationRef, endpoint_id: WebhookEndpointId, values
 
     Raises: NotFound; Invalid, also for no range, both kinds of it, or one that ends before it begins.
     """
-    service.find(organization.id, endpoint_id)
-    request = schema.parse(ReplayInput, values)
+    request: Any = schema.parse(ReplayInput, values)
+    since, until = getattr(request, "from"), request.to
     by_number = request.from_sequence is not None or request.to_sequence is not None
-    by_time = request.from_ is not None or request.to is not None
-    if by_number == by_time:
+    if by_number == (since is not None or until is not None):
         raise Invalid.field("base", ErrorCode.VALUE_IS_INVALID)
-    task = streams.find(organization, endpoint_id)
-    stream = streams.of(task)
-    if by_number:
-        first, last = request.from_sequence or 1, request.to_sequence or stream.sequence
-        if request.to_sequence is not None and last < first:
-            raise Invalid.field("to_sequence", ErrorCode.VALUE_IS_INVALID)
-    else:
-        if request.from_ is not None and request.to is not None and request.to < request.from_:
-            raise Invalid.field("to", ErrorCode.VALUE_IS_INVALID)
-        first, last = log.numbers_between(organization.id, endpoint_id, stream, request.from_, request.to)
-    first, last = max(first, log.first_kept(organization.id, endpoint_id, stream)), min(last, stream.sequence)
-    now = clock.utc_now()
+    if None not in (request.from_sequence, request.to_sequence) and request.to_sequence < request.from_sequence:
+        raise Invalid.field("to_sequence", ErrorCode.VALUE_IS_INVALID)
+    if None not in (since, until) and until < since:
+        raise Invalid.field("to", ErrorCode.VALUE_IS_INVALID)
     types = tuple(dict.fromkeys(request.webhook_types or ())) or None
-    made = Replay(
-        id=new_id(),
-        endpoint_id=endpoint_id,
-        first=first,
-        last=last,
-        webhook_types=types,
-        position=first - 1,
-        messages=log.number_of(organization.id, endpoint_id, first, last, types),
-        created_at=now,
-    )
-    if made.messages == 0:
-        made = made.model_copy(update={"status": "done"})
-    wake = standing.wake(task, at=now, changes=streams.changes(replaying=True))
-    Unit(lane_store.put_replay(organization.id, made), wake).commit()
-    agenda.push([streams.task_at(task, now)])
+
+    def attempt() -> tuple[Replay, Task]:
+        service.find(organization.id, endpoint_id)
+        task = streams.find(organization, endpoint_id)
+        stream = streams.of(task)
+        if by_number:
+            first, last = request.from_sequence or 1, request.to_sequence or stream.sequence
+        else:
+            first, last = log.numbers_between(organization.id, endpoint_id, stream, since, until)
+        first, last = max(first, log.first_kept(organization.id, endpoint_id, stream)), min(last, stream.sequence)
+        now = clock.utc_now()
+        number = log.number_of(organization.id, endpoint_id, first, last, types)
+        made = Replay(
+            id=new_id(),
+            endpoint_id=endpoint_id,
+            first=first,
+            last=last,
+            webhook_types=types,
+            position=first - 1,
+            messages=number,
+            status="pending" if number else "done",
+            created_at=now,
+        )
+        wake = standing.wake(task, at=now, changes=streams.changes(replaying=True))
+        Unit(lane_store.put_replay(organization.id, made), wake).commit()
+        return made, streams.task_at(task, now)
+
+    made, task = retrying(attempt, Resource.WEBHOOK_ENDPOINT)
+    agenda.push([task])
     return made
 
 
@@ -139,15 +148,19 @@ def _set(
     paused_at: datetime | None,
     pause_reason: str | None,
 ) -> Endpoint:
-    endpoint = service.find(organization.id, endpoint_id)
-    task = streams.find(organization, endpoint_id)
-    stream = streams.of(task)
-    if (stream.pause_reason == "manual") if paused_at is not None else (stream.paused_at is None):
-        return endpoint
-    values: dict[str, Any] = {"paused_at": paused_at, "pause_reason": pause_reason}
-    if paused_at is None:
-        values |= {"catching_up": True, "failed_at": (), "held_until": None}
-    now = clock.utc_now()
-    standing.wake(task, at=now, changes=streams.changes(**values)).alone()
-    agenda.push([streams.task_at(task, now)])
+    def attempt() -> tuple[Endpoint, list[Task]]:
+        endpoint = service.find(organization.id, endpoint_id)
+        task = streams.find(organization, endpoint_id)
+        stream = streams.of(task)
+        if (stream.pause_reason == "manual") if paused_at is not None else (stream.paused_at is None):
+            return endpoint, []
+        values: dict[str, Any] = {"paused_at": paused_at, "pause_reason": pause_reason}
+        if paused_at is None:
+            values |= {"catching_up": True, "failed_at": (), "held_until": None}
+        now = clock.utc_now()
+        Unit(standing.wake(task, at=now, changes=streams.changes(**values))).commit()
+        return endpoint, [streams.task_at(task, now)]
+
+    endpoint, tasks = retrying(attempt, Resource.WEBHOOK_ENDPOINT)
+    agenda.push(tasks)
     return endpoint

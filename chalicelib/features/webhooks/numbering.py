@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from chalicelib import limits
+from chalicelib.domain.error_codes import Resource
 from chalicelib.features.webhooks import lane_store, log_store, store, streams
 from chalicelib.features.webhooks.records import Endpoint, Message, News, Stream, message_id
 from chalicelib.features.webhooks.types import subscribed
@@ -30,7 +31,7 @@ def number(organization: OrganizationRef) -> None:
     pushed: set[str] = set()
     woken_again: dict[str, Task] = {}
     while True:
-        left, woken = retrying(lambda: _number_some(organization), "webhook")
+        left, woken = retrying(lambda: _number_some(organization), Resource.WEBHOOK)
         agenda.push([task for endpoint_id, task in woken.items() if endpoint_id not in pushed])
         # A delivery that goes on sees what was added; one that has ended meanwhile has to be told.
         woken_again |= {endpoint_id: task for endpoint_id, task in woken.items() if endpoint_id in pushed}

@@ -13,12 +13,11 @@ from app import app
 from chalicelib.features.credit_notes import service as credit_notes
 from chalicelib.features.documents import render
 from chalicelib.features.invoices import store as invoices
-from chalicelib.features.webhooks import service as webhooks
-from chalicelib.features.webhooks import store as webhook_store
 from chalicelib.platform import agenda, aws, clock, files
 from chalicelib.platform.settings import settings
 from infra.local.gateway import Gateway
 from tests.support.credit_notes import stored
+from tests.support.messages import messages
 from tests.support.story import Story, work
 
 
@@ -61,7 +60,7 @@ def asked(url: str, method: str = "GET") -> tuple[int, dict[str, str], str]:
 
 def test_answers_and_messages_show_one_address_that_leads_to_the_document(printed):
     addresses = shown(printed)
-    told = {m.webhook_type: json.loads(webhooks.body_of(m)) for m in webhook_store.messages(printed.ref.id)}
+    told = {m.webhook_type: json.loads(m.payload) for m in messages(printed.ref.id)}
     for kind, url in addresses.items():
         assert url.startswith(f"{settings().public_url}/files/")
         assert told[f"{kind}.generated"][kind]["file_url"] == url

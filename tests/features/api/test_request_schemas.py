@@ -84,7 +84,7 @@ VALID: dict[type[schema.Request], dict[str, Any]] = {
     invoicing.SubscriptionsInput: {},
     TaxCreate: _TAX,
     TaxUpdate: _TAX,
-    EndpointInput: {"webhook_url": "http://127.0.0.1:9/h"},
+    EndpointInput: {"webhook_url": "http://127.0.0.1/h"},
     ReplayInput: {},
     wallets.WalletInput: bodies.wallet(),
     wallets.WalletUpdate: bodies.wallet_change(),
