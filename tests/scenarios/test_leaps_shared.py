@@ -116,8 +116,8 @@ def test_leaps_take_turns_and_no_job_of_anybody_else_lies_behind_them(aws, no_ti
     work()
     for story in leaping:
         put(story, "2024-07-01T00:00:00Z")
-    real.customer("new")
     real.terminate()
+    real.organization(timezone="Europe/Paris")
     of_sandboxes, of_others = settings().sandbox_queue, settings().jobs_queue
     references = [story.ref for story in leaping]
     while records := received(of_sandboxes, 1):

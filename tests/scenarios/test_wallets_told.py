@@ -1,5 +1,6 @@
 """What is told of wallets, and when what depends on usage happens in real time. Decision 0026."""
 
+import json
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -14,6 +15,7 @@ from chalicelib.platform.agenda import runner
 from tests.support import wallets
 from tests.support.charging import ts
 from tests.support.items import core
+from tests.support.messages import messages
 from tests.support.story import Story, meter, work
 from tests.support.wallets import ledger, pay, read, top_up, wallet
 
@@ -32,19 +34,11 @@ def begin(**how: Any) -> Story:
     return story
 
 
-def messages() -> list[tuple[str, Any]]:
+def told_of(story: Story) -> list[tuple[str, Any]]:
     """The messages so far: type, and the object in the body."""
-    import json
-
     work()
-    found = []
-    pages = core.client.get_paginator("scan").paginate(TableName=core.name)
-    for item in (item for page in pages for item in page["Items"]):
-        record = item.get("record", {}).get("M", {})
-        if "webhook_type" in record:
-            body = json.loads(record["payload"]["S"])
-            found.append((body["webhook_type"], body[body["object_type"]]))
-    return found
+    bodies = [json.loads(message.payload) for message in messages(story.ref.id)]
+    return [(body["webhook_type"], body[body["object_type"]]) for body in bodies]
 
 
 def test_changes_are_told_with_the_balance(aws: None) -> None:
@@ -56,7 +50,7 @@ def test_changes_are_told_with_the_balance(aws: None) -> None:
     pay(story, lost["lago_invoice_id"], "failed")
     story.ok("PUT", f"/wallets/{made['lago_id']}", {"wallet": {"name": "New"}})
     story.ok("DELETE", f"/wallets/{made['lago_id']}")
-    found = messages()
+    found = told_of(story)
     assert Counter(name for name, _ in found) == {
         "wallet.created": 1,
         "wallet_transaction.created": 3,
@@ -81,7 +75,7 @@ def test_an_empty_ongoing_balance_is_told_once_until_it_is_positive_again(aws: N
     def told() -> list[int]:
         read(story, made)
         return sorted(
-            body["ongoing_balance_cents"] for name, body in messages() if name.endswith("depleted_ongoing_balance")
+            body["ongoing_balance_cents"] for name, body in told_of(story) if name.endswith("depleted_ongoing_balance")
         )
 
     for number, expected in ((1, []), (1, [0]), (1, [0])):
@@ -152,7 +146,7 @@ def test_a_subscription_that_starts_later_is_watched_and_a_last_wallet_lets_go(a
         story.use(at=ts("2024-01-01T00:00:00"), subscription="more")
     meter()
     assert read(story, made)["ongoing_balance_cents"] == 0
-    assert "wallet.depleted_ongoing_balance" in {name for name, _ in messages()}
+    assert "wallet.depleted_ongoing_balance" in {name for name, _ in told_of(story)}
     story.ok("DELETE", f"/wallets/{made['lago_id']}")
     story.use(at=ts("2024-01-01T00:00:00"), subscription="more")
     meter()
