@@ -9,7 +9,7 @@ from pydantic import Field
 from chalicelib.domain.error_codes import ErrorCode, Resource
 from chalicelib.domain.errors import Invalid, NotFound
 from chalicelib.features.webhooks import lane_store, log, log_store, service, streams
-from chalicelib.features.webhooks.records import Endpoint, Message, Replay
+from chalicelib.features.webhooks.records import Endpoint, Message, Replay, Stream
 from chalicelib.features.webhooks.types import TYPES
 from chalicelib.platform import agenda, clock, schema
 from chalicelib.platform.agenda import Task, standing
@@ -67,26 +67,34 @@ def replay(organization: OrganizationRef, endpoint_id: WebhookEndpointId, values
 
     Raises: NotFound; Invalid, also for no range, both kinds of it, or one that ends before it begins.
     """
+    made, task = _planned(organization, endpoint_id, values)
+    if made.messages == 0:
+        made = made.model_copy(update={"status": "done"})
+    wake = standing.wake(task, at=made.created_at, changes=streams.changes(replaying=True))
+    Unit(lane_store.put_replay(organization.id, made), wake).commit()
+    agenda.push([streams.task_at(task, made.created_at)])
+    return made
+
+
+def replayed(organization: OrganizationRef, endpoint_id: WebhookEndpointId, values: Mapping[str, Any]) -> int:
+    """Number of messages that such a replay would send.
+
+    Raises: as `replay`.
+    """
+    return _planned(organization, endpoint_id, values)[0].messages
+
+
+def _planned(
+    organization: OrganizationRef, endpoint_id: WebhookEndpointId, values: Mapping[str, Any]
+) -> tuple[Replay, Task]:
     service.find(organization.id, endpoint_id)
     request = schema.parse(ReplayInput, values)
-    by_number = request.from_sequence is not None or request.to_sequence is not None
-    by_time = request.from_ is not None or request.to is not None
-    if by_number == by_time:
-        raise Invalid.field("base", ErrorCode.VALUE_IS_INVALID)
     task = streams.find(organization, endpoint_id)
     stream = streams.of(task)
-    if by_number:
-        first, last = request.from_sequence or 1, request.to_sequence or stream.sequence
-        if request.to_sequence is not None and last < first:
-            raise Invalid.field("to_sequence", ErrorCode.VALUE_IS_INVALID)
-    else:
-        if request.from_ is not None and request.to is not None and request.to < request.from_:
-            raise Invalid.field("to", ErrorCode.VALUE_IS_INVALID)
-        first, last = log.numbers_between(organization.id, endpoint_id, stream, request.from_, request.to)
+    first, last = _range(organization, endpoint_id, request, stream)
     first, last = max(first, log.first_kept(organization.id, endpoint_id, stream)), min(last, stream.sequence)
-    now = clock.utc_now()
     types = tuple(dict.fromkeys(request.webhook_types or ())) or None
-    made = Replay(
+    planned = Replay(
         id=new_id(),
         endpoint_id=endpoint_id,
         first=first,
@@ -94,14 +102,26 @@ def replay(organization: OrganizationRef, endpoint_id: WebhookEndpointId, values
         webhook_types=types,
         position=first - 1,
         messages=log.number_of(organization.id, endpoint_id, first, last, types),
-        created_at=now,
+        created_at=clock.utc_now(),
     )
-    if made.messages == 0:
-        made = made.model_copy(update={"status": "done"})
-    wake = standing.wake(task, at=now, changes=streams.changes(replaying=True))
-    Unit(lane_store.put_replay(organization.id, made), wake).commit()
-    agenda.push([streams.task_at(task, now)])
-    return made
+    return planned, task
+
+
+def _range(
+    organization: OrganizationRef, endpoint_id: WebhookEndpointId, request: ReplayInput, stream: Stream
+) -> tuple[int, int]:
+    by_number = request.from_sequence is not None or request.to_sequence is not None
+    by_time = request.from_ is not None or request.to is not None
+    if by_number == by_time:
+        raise Invalid.field("base", ErrorCode.VALUE_IS_INVALID)
+    if by_number:
+        first, last = request.from_sequence or 1, request.to_sequence or stream.sequence
+        if request.to_sequence is not None and last < first:
+            raise Invalid.field("to_sequence", ErrorCode.VALUE_IS_INVALID)
+        return first, last
+    if request.from_ is not None and request.to is not None and request.to < request.from_:
+        raise Invalid.field("to", ErrorCode.VALUE_IS_INVALID)
+    return log.numbers_between(organization.id, endpoint_id, stream, request.from_, request.to)
 
 
 def find_replay(organization: OrganizationRef, endpoint_id: WebhookEndpointId, replay_id: str) -> Replay:
