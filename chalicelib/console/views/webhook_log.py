@@ -15,6 +15,7 @@ from chalicelib.domain import errors
 from chalicelib.domain.error_codes import Resource
 from chalicelib.domain.errors import NotFound
 from chalicelib.features.webhooks import service
+from chalicelib.features.webhooks.records import Endpoint
 from chalicelib.features.webhooks.types import TYPES
 from chalicelib.platform.http.inside import path_of
 from chalicelib.platform.ids import WebhookEndpointId
@@ -129,7 +130,7 @@ def show(visit: Visit) -> Page:
     )
 
 
-def _endpoint(visit: Visit) -> service.Endpoint | None:
+def _endpoint(visit: Visit) -> Endpoint | None:
     try:
         return service.find(visit.organization.id, WebhookEndpointId(visit.path["endpoint"]))
     except NotFound:

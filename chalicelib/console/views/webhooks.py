@@ -17,6 +17,9 @@ from chalicelib.platform.ids import WebhookEndpointId
 
 Shown = Mapping[str, Any]
 
+# Of a longer name or URL headings show the beginning.
+_NAME_MAX = 60
+
 
 def index(visit: Visit) -> Page:
     """All endpoints; there are ten at most."""
@@ -38,8 +41,9 @@ def path(visit: Visit, *more: str) -> str:
 
 
 def name_of(endpoint: Shown) -> str:
-    """What an endpoint is called."""
-    return str(endpoint["name"] or endpoint["webhook_url"])
+    """What an endpoint is called: its name, or the beginning of its URL."""
+    name = str(endpoint["name"] or endpoint["webhook_url"])
+    return name if len(name) <= _NAME_MAX else f"{name[:_NAME_MAX]}\N{HORIZONTAL ELLIPSIS}"
 
 
 def show(visit: Visit) -> Page:
