@@ -111,7 +111,7 @@ def tell(story: HttpStory) -> dict[str, str]:
 
 
 def _listen(story: HttpStory) -> str:
-    """An endpoint that misses some of its messages; its id."""
+    """An endpoint that misses some of its messages, and listens while pictures are taken; its id."""
     receiver = Receiver()
     receiver.always = lambda number: 503 if number % 5 == 3 else 200
     body = {"webhook_url": receiver.url, "name": "Accounting", "signature_algo": "hmac"}
@@ -125,7 +125,6 @@ def _listen(story: HttpStory) -> str:
     while story.ok("GET", "/webhooks?status=pending")["webhooks"] or len(receiver.calls) < len(_CUSTOMERS):
         assert time.monotonic() < end, "every message has its first attempt"
         time.sleep(0.2)
-    receiver.stop()
     return str(endpoint)
 
 

@@ -88,14 +88,7 @@ def create_once(
         known = ENDPOINTS.get(organization.id, endpoint_id)
         return known or _create(organization, request, endpoint_id, now=now)
 
-    try:
-        return retrying(attempt, Resource.WEBHOOK_ENDPOINT)
-    except Invalid:
-        # The other click may have been faster.
-        known = ENDPOINTS.get(organization.id, endpoint_id)
-        if known is None:
-            raise
-        return known
+    return retrying(attempt, Resource.WEBHOOK_ENDPOINT)
 
 
 def _create(
