@@ -7,6 +7,7 @@ import shutil
 import signal
 import sys
 import tempfile
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -19,6 +20,7 @@ from tests.support import browsing
 from tests.support.browsing import Organization, Running
 from tests.support.http_story import HttpStory
 from tests.support.make_run import MakeRun
+from tests.support.receiving import Receiver
 
 FOLDER = Path("docs/console")
 _FLAGS = ("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking")
@@ -33,6 +35,7 @@ _CUSTOMERS = (
     ("ember", "Ember Studios", "Europe/Paris", "scale"),
     ("delta", "Delta Grid Energy", "Europe/Paris", "growth"),
 )
+_DELIVERED_WITHIN_SECONDS = 60
 _MONTHS = ("2026-08", "2026-09", "2026-10")
 
 
@@ -103,7 +106,26 @@ def tell(story: HttpStory) -> dict[str, str]:
     invoices = story.invoices()
     ids["invoice"] = next(each["lago_id"] for each in invoices if each["customer"]["external_id"] == "cobalt")
     ids["plan"] = story.ok("GET", "/plans/scale")["plan"]["lago_id"]
+    ids["endpoint"] = _listen(story)
     return ids
+
+
+def _listen(story: HttpStory) -> str:
+    """An endpoint that misses some of its messages, and listens while pictures are taken; its id."""
+    receiver = Receiver()
+    receiver.always = lambda number: 503 if number % 5 == 3 else 200
+    body = {"webhook_url": receiver.url, "name": "Accounting", "signature_algo": "hmac"}
+    endpoint = story.ok("POST", "/webhook_endpoints", {"webhook_endpoint": body})["webhook_endpoint"]["lago_id"]
+    for external_id, name, _, _ in _CUSTOMERS:
+        story.customer(external_id, name=name, url=f"https://{external_id}.example")
+    for invoice in story.invoices()[:6]:
+        if invoice["payment_status"] == "pending":
+            story.ok("PUT", f"/invoices/{invoice['lago_id']}", {"invoice": {"payment_status": "succeeded"}})
+    end = time.monotonic() + _DELIVERED_WITHIN_SECONDS
+    while story.ok("GET", "/webhooks?status=pending")["webhooks"] or len(receiver.calls) < len(_CUSTOMERS):
+        assert time.monotonic() < end, "every message has its first attempt"
+        time.sleep(0.2)
+    return str(endpoint)
 
 
 def _metrics(story: HttpStory) -> dict[str, str]:
@@ -209,6 +231,7 @@ def _shots(ids: dict[str, str]) -> list[Shot]:
         Shot("plan", ["plans", ids["plan"]]),
         Shot("plan-form", ["plans", ids["plan"], "edit"]),
         Shot("events", ["events"]),
+        Shot("webhooks", ["webhooks", ids["endpoint"]]),
         Shot("settings", ["settings", "invoicing"]),
         Shot("clock-dark", ["invoices"], theme="dark", press="Choose…"),
         Shot("customer-phone", ["customers", ids["cobalt"]], width="phone"),

@@ -122,6 +122,15 @@ def day(value: str | date | None) -> str:
     return f"{_MONTHS[found.month - 1]} {found.day}, {found.year}"
 
 
+def ago(value: str | datetime, now: datetime) -> str:
+    """How long ago an instant was, in the largest unit that it fills: `5 min ago`."""
+    seconds = max(0, int((now - instant_of(value)).total_seconds()))
+    for size, unit in ((86_400, "d"), (3_600, "h"), (60, "min")):
+        if seconds >= size:
+            return f"{seconds // size} {unit} ago"
+    return f"{seconds} s ago"
+
+
 def last_day(value: str | datetime, zone: str) -> str:
     """The last day of a period that ends at or right before an instant, in a zone."""
     instant = instant_of(value)

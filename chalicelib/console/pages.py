@@ -58,6 +58,7 @@ def environment(source: BaseLoader) -> Environment:
         "console": link,
         "slug_of": slug_of,
         "moment": format.moment,
+        "ago": format.ago,
         "day": format.day,
         "last_day": format.last_day,
         "tip": format.tip,

@@ -168,6 +168,24 @@ ROUTES: Sequence[Route] = [
         GET       /events                           events.index
         GET       /events/{id}                      events.show
 
+        GET       /webhooks                         webhooks.index
+        GET,POST  /webhooks/new                     webhooks.new
+        GET       /webhooks/log                     webhook_log.index
+        POST      /webhooks/resend                  webhook_log.resend_selected
+        GET       /webhooks/signatures              webhook_keys.index
+        GET,POST  /webhooks/hmac_key                webhook_keys.show_hmac_key
+        GET,POST  /webhooks/hmac_key/rotate         webhook_keys.rotate_hmac_key
+        GET       /webhooks/{endpoint}              webhooks.show
+        GET,POST  /webhooks/{endpoint}/edit         webhooks.edit
+        GET,POST  /webhooks/{endpoint}/delete       webhooks.delete
+        GET,POST  /webhooks/{endpoint}/rotate_secret webhook_keys.rotate_secret
+        GET,POST  /webhooks/{endpoint}/pause        webhooks.pause
+        POST      /webhooks/{endpoint}/resume       webhooks.resume
+        GET,POST  /webhooks/{endpoint}/replay       webhook_replays.begin
+        GET       /webhooks/{endpoint}/replays/{replay} webhook_replays.show
+        GET       /webhooks/{endpoint}/{message}    webhook_log.show
+        GET,POST  /webhooks/{endpoint}/{message}/resend webhook_log.resend
+
         GET       /api_keys                         api_keys.index
         GET,POST  /api_keys/new                     api_keys.new
         GET,POST  /api_keys/{id}/rotate             api_keys.rotate

@@ -154,11 +154,16 @@ _LABELS: Mapping[str, str] = {
     "order_change": "Order change",
     "order_cancellation": "Order cancellation",
     "fraudulent_charge": "Fraudulent charge",
+    "jwt": "JWT",
+    "hmac": "HMAC",
 }
 
 _TONES: Mapping[str, str] = {
-    **dict.fromkeys(("succeeded", "active", "available", "finalized", "settled", "paid", "refunded"), "ok"),
-    **dict.fromkeys(("pending", "processing", "requires_action", "partially_paid", "advancing"), "warn"),
+    **dict.fromkeys(("succeeded", "active", "available", "finalized", "settled", "paid", "refunded", "done"), "ok"),
+    **dict.fromkeys(
+        ("pending", "processing", "requires_action", "partially_paid", "advancing", "retrying", "paused", "running"),
+        "warn",
+    ),
     **dict.fromkeys(("failed", "overdue", "error", "disputed"), "bad"),
 }
 

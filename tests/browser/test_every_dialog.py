@@ -47,6 +47,15 @@ def invited(page: Page, visitor: Page, organization: Organization, stack) -> str
     return organization.slug
 
 
+def paused(organization: Organization) -> list[str]:
+    """The pages of an endpoint that is paused."""
+    story = organization.story
+    body = {"webhook_endpoint": {"webhook_url": "http://127.0.0.1:9/hook", "name": "Accounting"}}
+    endpoint = story.ok("POST", "/webhook_endpoints", body)["webhook_endpoint"]["lago_id"]
+    story.ok("POST", f"/webhook_endpoints/{endpoint}/pause")
+    return [organization.address("webhooks"), organization.address("webhooks", endpoint)]
+
+
 def linked(page: Page, address: str, pattern: str) -> Iterator[str]:
     """The addresses that a page links to, of a pattern."""
     page.goto(address)
@@ -77,7 +86,8 @@ def test_pages_of_what_is_begun_are_fit_for_everybody(
     organization.story.travel("2024-03-02T00:00:00Z")
     draft = next(each["lago_id"] for each in organization.story.invoices() if each["status"] == "draft")
     addresses += [organization.address("invoices", draft, act) for act in ("delete", "finalize")]
-    assert len(addresses) >= 14
+    addresses += paused(organization)
+    assert len(addresses) >= 16
     wrong = []
     for number, address in enumerate(addresses):
         for scheme, width in (("light", 1360), ("dark", 390)):

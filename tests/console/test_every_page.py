@@ -84,6 +84,7 @@ def test_no_name_is_more_than_text_on_any_page(story: Story):
         "ada", name=name, legal_name=name, metadata=[{"key": "k", "value": name, "display_in_invoice": True}]
     )
     story.ok("PUT", "/subscriptions/main", {"subscription": {"name": name}})
+    story.ok("PUT", f"/webhook_endpoints/{ids['endpoint']}", {"webhook_endpoint": {"name": name}})
     visitor = console_world.visited(story)
     seen = 0
     for _, address in console_world.addresses(visitor, ids):

@@ -1,5 +1,6 @@
 """An organization that has something on every page of the console, and the addresses of all of them."""
 
+import time
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -10,7 +11,10 @@ from chalicelib.platform.clock import utc_now
 from tests.support import story as queues
 from tests.support.console import Visitor, member_of
 from tests.support.http_story import HttpStory
+from tests.support.receiving import deliver
 from tests.support.story import Story
+
+_ARRIVED_WITHIN_SECONDS = 60
 
 # Tabs of objects that have some, beside the first.
 TABS = {
@@ -66,7 +70,22 @@ def full(story: Story) -> dict[str, str]:
     ]
     if not isinstance(story, HttpStory):
         queues.work()
-    return ids
+    return ids | _told(story)
+
+
+def _told(story: Story) -> dict[str, str]:
+    """An endpoint where nobody listens, a message to it, and a replay."""
+    body = {"webhook_url": "http://127.0.0.1:9/hook", "name": "Accounting"}
+    endpoint = story.ok("POST", "/webhook_endpoints", {"webhook_endpoint": body})["webhook_endpoint"]["lago_id"]
+    story.customer("ada", name="Ada")
+    end = time.monotonic() + _ARRIVED_WITHIN_SECONDS
+    while not (messages := story.ok("GET", "/webhooks")["webhooks"]):
+        assert time.monotonic() < end, "the change is announced"
+        if not isinstance(story, HttpStory):
+            deliver()
+        time.sleep(0.1)
+    replay = story.ok("POST", f"/webhook_endpoints/{endpoint}/replay", {"replay": {"from_sequence": 1}})["replay"]
+    return {"endpoint": endpoint, "message": messages[-1]["lago_id"], "replay": replay["lago_id"]}
 
 
 def visited(story: Story) -> Visitor:

@@ -36,6 +36,9 @@ from chalicelib.platform.retry import retrying
 from chalicelib.platform.rows import Row
 from chalicelib.platform.unit import Unit, Write
 
+# What a key begins with that is not shown whole.
+MASK = "••••"
+
 
 class HmacKeyRow(Row):
     """An organization's key, encrypted. `shown`: somebody has seen it."""
@@ -59,7 +62,7 @@ class Keys:
     @property
     def masked(self) -> str:
         """The key as it is shown to whoever cannot see it any more."""
-        return f"••••{self.current[-4:]}"
+        return f"{MASK}{self.current[-4:]}"
 
     def previous_at(self, real_now: datetime) -> str | None:
         """The key before the last rotation, while it signs too."""

@@ -10,7 +10,7 @@ from chalicelib import limits
 from chalicelib.domain.error_codes import ErrorCode, Resource
 from chalicelib.domain.errors import Invalid, NotFound
 from chalicelib.features.webhooks import lane_store, log, log_store, service, streams
-from chalicelib.features.webhooks.records import Endpoint, Message, Replay
+from chalicelib.features.webhooks.records import Endpoint, Message, Replay, Stream
 from chalicelib.features.webhooks.types import TYPES
 from chalicelib.platform import agenda, clock, schema
 from chalicelib.platform.agenda import Task, standing
@@ -71,46 +71,66 @@ def replay(organization: OrganizationRef, endpoint_id: WebhookEndpointId, values
 
     Raises: NotFound; Invalid, also for no range, both kinds of it, or one that ends before it begins.
     """
-    request: Any = schema.parse(ReplayInput, values)
-    since, until = getattr(request, "from"), request.to
-    by_number = request.from_sequence is not None or request.to_sequence is not None
-    if by_number == (since is not None or until is not None):
-        raise Invalid.field("base", ErrorCode.VALUE_IS_INVALID)
-    if None not in (request.from_sequence, request.to_sequence) and request.to_sequence < request.from_sequence:
-        raise Invalid.field("to_sequence", ErrorCode.VALUE_IS_INVALID)
-    if None not in (since, until) and until < since:
-        raise Invalid.field("to", ErrorCode.VALUE_IS_INVALID)
-    types = tuple(dict.fromkeys(request.webhook_types or ())) or None
 
     def attempt() -> tuple[Replay, Task]:
-        service.find(organization.id, endpoint_id)
-        task = streams.find(organization, endpoint_id)
-        stream = streams.of(task)
-        if by_number:
-            first, last = request.from_sequence or 1, request.to_sequence or stream.sequence
-        else:
-            first, last = log.numbers_between(organization.id, endpoint_id, stream, since, until)
-        first, last = max(first, log.first_kept(organization.id, endpoint_id, stream)), min(last, stream.sequence)
-        now = clock.utc_now()
-        number = log.number_of(organization.id, endpoint_id, first, last, types)
-        made = Replay(
-            id=new_id(),
-            endpoint_id=endpoint_id,
-            first=first,
-            last=last,
-            webhook_types=types,
-            position=first - 1,
-            messages=number,
-            status="pending" if number else "done",
-            created_at=now,
-        )
-        wake = standing.wake(task, at=now, changes=streams.changes(replaying=True))
+        made, task = _planned(organization, endpoint_id, values)
+        wake = standing.wake(task, at=made.created_at, changes=streams.changes(replaying=True))
         Unit(lane_store.put_replay(organization.id, made), wake).commit()
-        return made, streams.task_at(task, now)
+        return made, streams.task_at(task, made.created_at)
 
     made, task = retrying(attempt, Resource.WEBHOOK_ENDPOINT)
     agenda.push([task])
     return made
+
+
+def replayed(organization: OrganizationRef, endpoint_id: WebhookEndpointId, values: Mapping[str, Any]) -> int:
+    """Number of messages that such a replay would send.
+
+    Raises: as `replay`.
+    """
+    return _planned(organization, endpoint_id, values)[0].messages
+
+
+def _planned(
+    organization: OrganizationRef, endpoint_id: WebhookEndpointId, values: Mapping[str, Any]
+) -> tuple[Replay, Task]:
+    service.find(organization.id, endpoint_id)
+    request: Any = schema.parse(ReplayInput, values)
+    task = streams.find(organization, endpoint_id)
+    stream = streams.of(task)
+    first, last = _range(organization, endpoint_id, request, stream)
+    first, last = max(first, log.first_kept(organization.id, endpoint_id, stream)), min(last, stream.sequence)
+    types = tuple(dict.fromkeys(request.webhook_types or ())) or None
+    number = log.number_of(organization.id, endpoint_id, first, last, types)
+    planned = Replay(
+        id=new_id(),
+        endpoint_id=endpoint_id,
+        first=first,
+        last=last,
+        webhook_types=types,
+        position=first - 1,
+        messages=number,
+        status="pending" if number else "done",
+        created_at=clock.utc_now(),
+    )
+    return planned, task
+
+
+def _range(
+    organization: OrganizationRef, endpoint_id: WebhookEndpointId, request: Any, stream: Stream
+) -> tuple[int, int]:
+    since, until = getattr(request, "from"), request.to
+    by_number = request.from_sequence is not None or request.to_sequence is not None
+    if by_number == (since is not None or until is not None):
+        raise Invalid.field("base", ErrorCode.VALUE_IS_INVALID)
+    if by_number:
+        first, last = request.from_sequence or 1, request.to_sequence or stream.sequence
+        if request.to_sequence is not None and last < first:
+            raise Invalid.field("to_sequence", ErrorCode.VALUE_IS_INVALID)
+        return first, last
+    if None not in (since, until) and until < since:
+        raise Invalid.field("to", ErrorCode.VALUE_IS_INVALID)
+    return log.numbers_between(organization.id, endpoint_id, stream, since, until)
 
 
 def find_replay(organization: OrganizationRef, endpoint_id: WebhookEndpointId, replay_id: str) -> Replay:

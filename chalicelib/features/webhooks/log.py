@@ -16,7 +16,7 @@ from chalicelib.domain.error_codes import Resource
 from chalicelib.domain.errors import NotFound
 from chalicelib.features.webhooks import lane_store, log_store, streams
 from chalicelib.features.webhooks.records import Message, Stream, message_id, sequence_in
-from chalicelib.platform import positions, rows
+from chalicelib.platform import clock, positions, rows
 from chalicelib.platform.clock import OrganizationRef
 from chalicelib.platform.ids import OrganizationId, WebhookEndpointId
 from chalicelib.platform.listing import Wanted, meta
@@ -131,10 +131,7 @@ def numbers_between(
 
 def first_kept(organization_id: OrganizationId, endpoint_id: WebhookEndpointId, stream: Stream) -> int:
     """The number of the oldest message that has not expired; behind the last one where all have."""
-    if stream.sequence == 0:
-        return 1
-    first = log_store.message(organization_id, endpoint_id, 1)
-    if first is not None and log_store.is_kept(first):
+    if stream.first_at is None or stream.first_at + limits.WEBHOOK_LOG_KEPT > clock.utc_now():
         return 1
     return _halved(organization_id, endpoint_id, stream, log_store.is_kept)
 

@@ -112,7 +112,8 @@ class _Line:
         """The write of the endpoint's new last number, which wakes its delivery unless that is paused; refused if another
         writer numbered meanwhile."""
         same = standing.state("sequence") == {"N": str(self.stream.sequence)}
-        changes = streams.changes(sequence=self.stream.sequence + self.kept, last_at=self.now)
+        first = {"first_at": self.now} if self.stream.sequence == 0 else {}
+        changes = streams.changes(sequence=self.stream.sequence + self.kept, last_at=self.now, **first)
         if self.stream.paused_at is not None:
             return standing.keep(self.task, *changes, condition=same)
         return standing.wake(self.task, at=self.now, changes=changes, condition=same)

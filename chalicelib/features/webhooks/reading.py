@@ -45,6 +45,12 @@ def pulled(
     return shown, _meta(stream, after, at_most)
 
 
+def waiting(organization: OrganizationRef, endpoint_id: WebhookEndpointId) -> int:
+    """Number of an endpoint's messages that were not tried yet."""
+    found = streams.find_many(organization, [endpoint_id]).get(endpoint_id)
+    return 0 if found is None else streams.of(found).waiting
+
+
 def _meta(stream: Stream, after: int, at_most: int) -> dict[str, int | None]:
     wanted = listing.Wanted(1, at_most)
     return listing.meta(wanted, max(0, stream.sequence - after)) | {"last_sequence": stream.sequence}

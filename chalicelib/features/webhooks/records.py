@@ -41,7 +41,8 @@ class Endpoint(Record):
 
 
 class Stream(BaseModel):
-    """State of an endpoint's messages. `sequence`: the number of the newest one. `sent_through`: up to this number each had its
+    """State of an endpoint's messages. `sequence`: the number of the newest one; `first_at`, `last_at`: when
+    the first and the newest were made. `sent_through`: up to this number each had its
     first attempt. `retry_at`: no planned attempt is due before it (None: none is planned). `in_flight`: numbers whose attempt
     is under way while the lease holds, each with the number of attempts before. `failed_at`: failures since the last success.
     `held_until`: the endpoint asked for so much time. `catching_up`: after a pause planned attempts go out at once, before
@@ -51,6 +52,7 @@ class Stream(BaseModel):
 
     sequence: int = 0
     sent_through: int = 0
+    first_at: datetime | None = None
     last_at: datetime | None = None
     retry_at: datetime | None = None
     replaying: bool = False

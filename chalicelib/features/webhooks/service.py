@@ -17,7 +17,7 @@ from chalicelib.platform import agenda, clock, schema, spans
 from chalicelib.platform.agenda import Task
 from chalicelib.platform.clock import OrganizationRef
 from chalicelib.platform.collection import Catalog
-from chalicelib.platform.ids import OrganizationId, WebhookEndpointId, new_id
+from chalicelib.platform.ids import OrganizationId, WebhookEndpointId, derived_id, new_id
 from chalicelib.platform.json import to_json
 from chalicelib.platform.retry import retrying
 from chalicelib.platform.unit import Unit, Write
@@ -74,12 +74,34 @@ def create(organization: OrganizationRef, values: Mapping[str, Any], *, now: dat
     return retrying(lambda: _create(organization, request, now=now), Resource.WEBHOOK_ENDPOINT)
 
 
+def create_once(
+    organization: OrganizationRef, values: Mapping[str, Any], *, request_id: str, now: datetime
+) -> Endpoint:
+    """A new endpoint; the one that was made before where a form is sent twice.
+
+    Raises: as `create`.
+    """
+    endpoint_id = WebhookEndpointId(derived_id(organization.id, "webhook endpoint", request_id))
+    request = schema.parse(EndpointInput, values)
+
+    def attempt() -> Endpoint:
+        known = ENDPOINTS.get(organization.id, endpoint_id)
+        return known or _create(organization, request, endpoint_id, now=now)
+
+    return retrying(attempt, Resource.WEBHOOK_ENDPOINT)
+
+
 def _create(
-    organization: OrganizationRef, request: EndpointInput, *, now: datetime, extra: Sequence[Write] = ()
+    organization: OrganizationRef,
+    request: EndpointInput,
+    endpoint_id: WebhookEndpointId | None = None,
+    *,
+    now: datetime,
+    extra: Sequence[Write] = (),
 ) -> Endpoint:
     known = store.endpoint_set(organization.id)
     _check_number(known.endpoints)
-    endpoint_id = WebhookEndpointId(new_id())
+    endpoint_id = endpoint_id or WebhookEndpointId(new_id())
     endpoint = Endpoint(
         id=endpoint_id,
         created_at=now,
