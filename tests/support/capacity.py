@@ -23,11 +23,21 @@ class Meter:
     requests: Counter[str] = field(default_factory=Counter)
     read_units: float = 0
     write_units: int = 0
+    # Write units by table or index and key; of what leaves an index the key is not known.
+    by_key: Counter[tuple[str, str]] = field(default_factory=Counter)
 
     @property
     def total(self) -> int:
         """All requests."""
         return sum(self.requests.values())
+
+    def busiest(self) -> dict[str, tuple[str, int]]:
+        """The busiest key of the tables and of each index, with its write units."""
+        found: dict[str, tuple[str, int]] = {}
+        for (place, key), number in self.by_key.items():
+            if number > found.get(place, ("", 0))[1]:
+                found[place] = key, number
+        return found
 
     def note(self, name: str, request: dict[str, Any], answer: dict[str, Any]) -> None:
         """Count one request."""
@@ -37,26 +47,46 @@ class Meter:
             counter(request, answer)
 
     def _put_item(self, request: dict[str, Any], _: dict[str, Any]) -> None:
-        self.write_units += written(request["Item"])
+        self._put(request["Item"], 1)
 
     def _update_item(self, request: dict[str, Any], _: dict[str, Any]) -> None:
-        self.write_units += 1 + _touched(request)
+        self._changed(request, 1)
 
-    def _delete_item(self, _request: dict[str, Any], _: dict[str, Any]) -> None:
-        self.write_units += 1
+    def _delete_item(self, request: dict[str, Any], _: dict[str, Any]) -> None:
+        self._changed(request, 1)
 
     def _batch_write_item(self, request: dict[str, Any], _: dict[str, Any]) -> None:
         for puts in request["RequestItems"].values():
-            self.write_units += sum(written(put["PutRequest"]["Item"]) for put in puts)
+            for put in puts:
+                self._put(put["PutRequest"]["Item"], 1)
 
     def _transact_write_items(self, request: dict[str, Any], _: dict[str, Any]) -> None:
         for action in request["TransactItems"]:
             ((kind, change),) = action.items()
             if kind == "Put":
-                own = units(size(change["Item"]), 1024)
-                self.write_units += 2 * own + (written(change["Item"]) - own)
+                self._put(change["Item"], 2)
             else:
-                self.write_units += 2 + _touched(change)
+                self._changed(change, 2)
+
+    def _put(self, item: dict[str, Any], times: int) -> None:
+        """A put: of the table, in a transaction twice, and of each index that the item is in."""
+        own = units(size(item), 1024)
+        self._add("table", item["pk"]["S"], times * own)
+        for name in _INDEX_KEYS:
+            if name in item:
+                self._add(name, item[name]["S"], own)
+
+    def _changed(self, request: dict[str, Any], times: int) -> None:
+        """A change of single attributes, or a deletion."""
+        self._add("table", request["Key"]["pk"]["S"], times)
+        given = [value["S"] for value in request.get("ExpressionAttributeValues", {}).values() if "S" in value]
+        for name in _names_touched(request):
+            key = next((each for each in given if each.startswith("DUE#")), "?") if name == "due_pk" else "?"
+            self._add(name, key, 1)
+
+    def _add(self, place: str, key: str, number: int) -> None:
+        self.write_units += number
+        self.by_key[place, key] += number
 
     def _get_item(self, request: dict[str, Any], answer: dict[str, Any]) -> None:
         self.read_units += units(size(answer.get("Item", {})), 4096) * (1 if request.get("ConsistentRead") else 0.5)
@@ -74,12 +104,6 @@ class Meter:
 def units(size_bytes: int, step: int) -> int:
     """Whole steps, at least one."""
     return max(1, -(-size_bytes // step))
-
-
-def written(item: dict[str, Any]) -> int:
-    """The write units of a put: the table's, and as many for each index that the item is in."""
-    own = units(size(item), 1024)
-    return own * (1 + sum(1 for name in _INDEX_KEYS if name in item))
 
 
 def size(item: dict[str, Any]) -> int:
@@ -102,8 +126,12 @@ def _size(attribute: dict[str, Any]) -> int:
     return 1
 
 
-def _touched(request: dict[str, Any]) -> int:
-    return sum(1 for name in _INDEX_KEYS if name in request.get("UpdateExpression", ""))
+def _names_touched(request: dict[str, Any]) -> list[str]:
+    """The keys of indexes that an update names, by themselves or by a placeholder."""
+    expression = request.get("UpdateExpression", "")
+    placeholders = request.get("ExpressionAttributeNames", {})
+    named = {name for placeholder, name in placeholders.items() if placeholder in expression}
+    return [name for name in _INDEX_KEYS if name in expression or name in named]
 
 
 @contextlib.contextmanager
