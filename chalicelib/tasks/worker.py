@@ -14,7 +14,7 @@ from chalicelib.features.sandbox import service as test_clock
 from chalicelib.platform import agenda, clock, log, queues
 from chalicelib.platform.agenda import Task, runner
 from chalicelib.platform.busy import is_busy
-from chalicelib.platform.dynamodb import ConditionFailed
+from chalicelib.platform.dynamodb import ConditionFailed, Key
 from chalicelib.platform.fairness import in_turns
 from chalicelib.platform.log import logger
 from chalicelib.platform.queues import Record
@@ -55,18 +55,23 @@ def handle_at_once(records: Sequence[Mapping[str, Any]]) -> list[str]:
     return [str(record["messageId"]) for failed in done for record in failed]
 
 
-def _piece_handled(piece: Sequence[Record], carry_out: Callable[[Mapping[str, Any]], bool]) -> Sequence[Record]:
-    """Carry out messages until one finds its task, which stands for all of them; those to deliver again."""
-    found: list[bool] = []
-    for record in piece:
-        if not _handled(record, lambda message: found.append(carry_out(message))):
-            return piece
-        if found and found[-1]:
-            break
-    return []
+def _piece_handled(piece: Sequence[Record], carry_out: Callable[[Mapping[str, Any]], None]) -> Sequence[Record]:
+    """Carry out a piece of work; its messages where they are to be delivered again. One task that is there stands for all:
+    they are looked for together."""
+    record: Record | None = piece[0]
+    if len(piece) > 1:
+        keys = {_key_of(each): each for each in piece}
+        found = agenda.find_many(list(keys))
+        record = keys[found[0].key] if found else None
+    return [] if record is None or _handled(record, carry_out) else piece
 
 
-def _handled(record: Mapping[str, Any], carry_out: Callable[[Mapping[str, Any]], object]) -> bool:
+def _key_of(record: Mapping[str, Any]) -> Key:
+    message = json.loads(record["body"])
+    return str(message["pk"]), str(message["sk"])
+
+
+def _handled(record: Mapping[str, Any], carry_out: Callable[[Mapping[str, Any]], None]) -> bool:
     with log.about(message_id=str(record["messageId"])):
         try:
             message = json.loads(record["body"])
@@ -119,21 +124,19 @@ def _order(record: Mapping[str, Any]) -> str:
         return str(record["messageId"])
 
 
-def _handle_one(message: Mapping[str, Any], holder: Holder) -> bool:
-    """Carry out a message; whether it found a task to do."""
+def _handle_one(message: Mapping[str, Any], holder: Holder) -> None:
     if "shard" in message:
         pushing.carry_out(message)
-        return True
+        return
     task = agenda.find((message["pk"], message["sk"]))
     if task is None or task.parked:
-        return False
+        return
     log.note(kind=task.kind.name)
     real_now = clock.utc_now()
     if task.in_clock:
         _handle_sandbox(task)
     elif task.run_at <= real_now + _EARLY and not holder.hold(task, real_now=real_now):
         runner.run(task, now=task.due_at)
-    return True
 
 
 def _handle_sandbox(task: Task) -> None:

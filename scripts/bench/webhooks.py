@@ -41,7 +41,10 @@ def rows(announcements: int = _ANNOUNCEMENTS, second: int = _SECOND) -> list[Row
 def _quick_endpoints() -> Iterator[None]:
     """Endpoints that answer at once, and documents that need no drawing."""
     well = delivery.Verdict(delivered=True, http_status=200, response="ok")
-    with mock.patch.object(delivery, "attempt", lambda _: well), mock.patch.object(render, "pdf", lambda _: b"%PDF"):
+    with (
+        mock.patch.object(delivery, "attempt", return_value=well),
+        mock.patch.object(render, "pdf", return_value=b"%PDF"),
+    ):
         yield
 
 
@@ -96,7 +99,6 @@ def _numbering(announcements: int) -> Row:
             assert wiring.deliver(announced[start : start + 10]) == {"batchItemFailures": []}
     waiting = _all_of_queue()
     number = announcements * _ENDPOINTS
-    # What puts the messages is writing them: 25 puts a request, had they nothing else with them.
     beyond = _own(numbering) + pushes
     assert all("webhook_stream" in record["body"] for record in waiting)
     return Row(

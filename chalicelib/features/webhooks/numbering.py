@@ -13,13 +13,16 @@ from datetime import datetime
 from chalicelib import limits
 from chalicelib.domain.error_codes import Resource
 from chalicelib.features.webhooks import lane_store, log_store, store, streams
-from chalicelib.features.webhooks.records import Endpoint, Message, News, Stream, message_id
+from chalicelib.features.webhooks.records import Endpoint, Message, News, message_id
 from chalicelib.features.webhooks.types import subscribed
 from chalicelib.platform import agenda, clock
 from chalicelib.platform.agenda import Task, standing
 from chalicelib.platform.clock import OrganizationRef
 from chalicelib.platform.retry import retrying
 from chalicelib.platform.unit import Unit, Write
+
+# Announcements that one look reads.
+_LOOK = 100
 
 
 def number(organization: OrganizationRef) -> None:
@@ -46,53 +49,55 @@ def number(organization: OrganizationRef) -> None:
 
 
 def _number_some(organization: OrganizationRef) -> tuple[list[Task], dict[str, Task]]:
-    """Number as much as one transaction takes. Returns one of the announcements that are left, if there are any, and the
-    deliveries that were woken, by endpoint."""
-    announced = agenda.in_order(streams.ANNOUNCE, organization.id, at_most=limits.WEBHOOK_ACTIONS_MAX)
+    """Number as much as one look finds, in as few transactions as it takes. Returns one of the announcements that may be
+    left, and the deliveries that were woken, by endpoint."""
+    announced = agenda.in_order(streams.ANNOUNCE, organization.id, at_most=_LOOK)
     if not announced:
         return [], {}
-    lines = {line.endpoint.id: line for line in _lines(organization)}
+    lines = list(_lines(organization))
+    woken: dict[str, Task] = {}
     writes: list[Write] = []
-    for count, task in enumerate(announced):
-        made = list(_numbered(task, list(lines.values())))
-        touched = sum(1 for line in lines.values() if line.messages)
-        if len(writes) + 1 + len(made) + touched > limits.WEBHOOK_ACTIONS_MAX:
-            rest = announced[count:]
-            break
-        writes += [agenda.done(task), *made]
-        for line in lines.values():
-            line.keep()
-    else:
-        # A full look may not have seen all.
-        rest = announced[-1:] if len(announced) == limits.WEBHOOK_ACTIONS_MAX else []
-    written = [line for line in lines.values() if line.kept]
-    Unit(writes, [line.advanced() for line in written]).commit()
-    return rest[:1], {line.endpoint.id: line.task_to_push() for line in written if line.stream.paused_at is None}
+    for task in announced:
+        news = News.model_validate(task.detail)
+        wanting = [line for line in lines if subscribed(line.endpoint.event_types, news.webhook_type)]
+        touched = sum(1 for line in lines if line.messages or line in wanting)
+        if len(writes) + 1 + len(wanting) + touched > limits.WEBHOOK_ACTIONS_MAX:
+            woken |= _committed(writes, lines)
+            writes = []
+        writes += [agenda.done(task), *(log_store.create(line.next_message(news)) for line in wanting)]
+    woken |= _committed(writes, lines)
+    return (announced[-1:] if len(announced) == _LOOK else []), woken
 
 
-@dataclass(slots=True)
+def _committed(writes: Sequence[Write], lines: Sequence["_Line"]) -> dict[str, Task]:
+    """Make messages visible, with the endpoints' new last numbers; the deliveries that this wakes."""
+    grown = [line for line in lines if line.messages]
+    Unit(writes, [line.advanced() for line in grown]).commit()
+    for line in grown:
+        line.sequence += len(line.messages)
+        line.messages = []
+    return {line.endpoint.id: streams.task_at(line.task, line.now) for line in grown if not line.is_paused}
+
+
+@dataclass(slots=True, eq=False)
 class _Line:
-    """An endpoint and the messages that it is about to get."""
+    """An endpoint, its last number, and the messages that it is about to get."""
 
     organization: OrganizationRef
     endpoint: Endpoint
     task: Task
     now: datetime
+    sequence: int
     messages: list[Message] = field(default_factory=list)
-    kept: int = 0
 
     @property
-    def stream(self) -> Stream:
-        """The stream as it was read."""
-        return streams.of(self.task)
-
-    def keep(self) -> None:
-        """Let the messages made so far be part of the transaction."""
-        self.kept = len(self.messages)
+    def is_paused(self) -> bool:
+        """Whether nothing is delivered now."""
+        return streams.of(self.task).paused_at is not None
 
     def next_message(self, news: News) -> Message:
         """Make the endpoint's next message."""
-        number = self.stream.sequence + len(self.messages) + 1
+        number = self.sequence + len(self.messages) + 1
         made = Message(
             id=message_id(self.organization.id, self.endpoint.id, number),
             organization_id=self.organization.id,
@@ -111,16 +116,12 @@ class _Line:
     def advanced(self) -> Write:
         """The write of the endpoint's new last number, which wakes its delivery unless that is paused; refused if another
         writer numbered meanwhile."""
-        same = standing.state("sequence") == {"N": str(self.stream.sequence)}
-        first = {"first_at": self.now} if self.stream.sequence == 0 else {}
-        changes = streams.changes(sequence=self.stream.sequence + self.kept, last_at=self.now, **first)
-        if self.stream.paused_at is not None:
+        same = standing.state("sequence") == streams.kept(self.sequence)
+        first = {"first_at": self.now} if self.sequence == 0 else {}
+        changes = streams.changes(sequence=self.sequence + len(self.messages), last_at=self.now, **first)
+        if self.is_paused:
             return standing.keep(self.task, *changes, condition=same)
         return standing.wake(self.task, at=self.now, changes=changes, condition=same)
-
-    def task_to_push(self) -> Task:
-        """The task that delivers."""
-        return streams.task_at(self.task, self.now)
 
 
 def _lines(organization: OrganizationRef) -> Iterator[_Line]:
@@ -130,12 +131,5 @@ def _lines(organization: OrganizationRef) -> Iterator[_Line]:
     now = clock.utc_now()
     for endpoint in endpoints:
         task = found.get(endpoint.id) or streams.find(organization, endpoint.id)
-        last = streams.of(task).last_at
-        yield _Line(organization, endpoint, task, now if last is None else max(now, last))
-
-
-def _numbered(task: Task, lines: Sequence[_Line]) -> Iterator[Write]:
-    news = News.model_validate(task.detail)
-    for line in lines:
-        if subscribed(line.endpoint.event_types, news.webhook_type):
-            yield log_store.create(line.next_message(news))
+        stream = streams.of(task)
+        yield _Line(organization, endpoint, task, max(now, stream.last_at or now), stream.sequence)
