@@ -35,12 +35,19 @@ FUNCTIONS: dict[str, tuple[int, int, str | None, int | None]] = {
     "PrintDocuments": (120, 2048, "DocumentsQueue", 10),
     # Work that somebody waits for never stands behind that of the night.
     "PrintAsked": (120, 2048, "AskedQueue", 10),
-    "Deliver": (60, 512, "WebhooksQueue", 20),
+    # Each holds ten endpoints: a thousand that hang until they are paused leave room for others.
+    "Deliver": (60, 512, "WebhooksQueue", 150),
     "Tick": (60, 512, None, None),
 }
 _ROLES = {"APIHandler": "ApiHandlerRole"}
 # Settings that who deploys may change.
-_PASSED_ON = ("EVENTS_PER_BATCH_MAX", "WEBHOOK_PORTS")
+_PASSED_ON = (
+    "EVENTS_PER_BATCH_MAX",
+    "WEBHOOK_PORTS",
+    "WEBHOOK_PAUSE_FAILURES",
+    "WEBHOOK_PAUSE_MINUTES",
+    "WEBHOOK_PROBE_MINUTES",
+)
 # botocore describes every service of AWS; only these are called.
 _SERVICES = ("dynamodb", "sqs", "s3", "kms", "sts")
 

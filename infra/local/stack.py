@@ -22,6 +22,9 @@ _SERVER_BODY_MAX = 64 * 1024 * 1024
 _FINISHED_WITHIN_SECONDS = 60
 
 
+# Workers of webhooks: an endpoint that hangs keeps one of them for as long as an attempt may take.
+_DELIVERIES = 10
+
 # Queues and handlers that have a process of their own.
 _CONSUMERS = (
     ("events", "meter"),
@@ -54,7 +57,7 @@ class Stack:
             self._gate, host="127.0.0.1", port=port, threads=16, max_request_body_size=_SERVER_BODY_MAX, ident=None
         )
         self._server.channel_class = Channel
-        handlers = ((own.jobs_queue, worker, 2), (own.webhooks_queue, deliver, 2))
+        handlers = ((own.jobs_queue, worker, 2), (own.webhooks_queue, deliver, _DELIVERIES))
         self._threads: list[threading.Thread] = [
             QueueWorker(sqs, queues.url(name), f"arn:aws:sqs:us-east-1:000000000000:{name}", handler, self._stop)
             for name, handler, number in handlers

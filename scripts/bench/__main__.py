@@ -30,6 +30,10 @@ def main() -> int:
         counted += [*documents.rows(), money.numbers(_DRAFTS)]
         timed, profile = metering.speed()
     with _emulator():
+        from scripts.bench import webhooks
+
+        told = [*webhooks.rows(), webhooks.isolation()]
+    with _emulator():
         from scripts.bench import lists
 
         listed = lists.rows()
@@ -49,11 +53,19 @@ def main() -> int:
     page = _page(
         tables.markdown(counted), _midnight(tables.markdown(nights), scale.parts(found), tables.markdown(scaled))
     )
-    page += _lists(tables.markdown(listed)) + hot_section + compared.section + _timed(tables.markdown(timed), profile)
+    page += (
+        _told(tables.markdown(told))
+        + _lists(tables.markdown(listed))
+        + hot_section
+        + compared.section
+        + _timed(tables.markdown(timed), profile)
+    )
     _PAGE.write_text(page)
     print(page)
     broken = [
-        row.work for row in (*counted, *listed, *nights, *scaled, *crowded, *compared.rows, *timed) if not row.kept
+        row.work
+        for row in (*counted, *told, *listed, *nights, *scaled, *crowded, *compared.rows, *timed)
+        if not row.kept
     ]
     for text in (*found.wrong[:20], *(f"Bound not kept: {work}" for work in broken)):
         print(text, file=sys.stderr)
@@ -123,6 +135,19 @@ units, $0.25 a million read units, $0.40 a million requests to SQS, $5 a million
 conflicts between transactions: each one that happens on AWS repeats a transaction.
 
 {scaled}
+"""
+
+
+def _told(told: str) -> str:
+    return f"""
+## Webhooks
+
+An invoice with all that follows: billing, issuing, printing, and telling each endpoint that it was created and printed.
+Write units of a key are those of so many invoices as if all that they write fell into the same second; of what leaves an
+index only the place is known, not the key. Endpoints answer at once, or after 30 ms where it is measured how they hold each
+other up.
+
+{told}
 """
 
 

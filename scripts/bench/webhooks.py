@@ -2,11 +2,15 @@
 
 import contextlib
 import json
+import threading
+import time
+from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from unittest import mock
 
-from chalicelib import wiring
+from chalicelib import limits, wiring
 from chalicelib.features.documents import render
 from chalicelib.features.webhooks import delivery
 from chalicelib.platform import agenda
@@ -24,6 +28,7 @@ _WRITE, _READ, _SQS = 1.25, 0.25, 0.40
 _ENDPOINTS, _ANNOUNCEMENTS = 10, 1_000
 _SECOND = 100  # Invoices of a second.
 _KEY_MAX = 500
+_ANSWER_SECONDS = 0.03
 
 
 def rows(announcements: int = _ANNOUNCEMENTS, second: int = _SECOND) -> list[Row]:
@@ -140,6 +145,45 @@ def _delivering() -> list[Row]:
     number, meter = costs[-1]
     dollars = (meter.write_units * _WRITE + meter.read_units * _READ + _sqs(meter) * _SQS) / number
     return [*rows, Row("a million deliveries, by list price, without Lambda", "dollars", dollars, None)]
+
+
+def isolation(messages: int = 1_000) -> Row:
+    """The time that eight endpoints take for so many messages beside one that hangs and one that refuses, in times of what
+    they take without them."""
+    alone, crowded = (_time_of_eight(messages // _ENDPOINTS, others) for others in (0, 2))
+    name = f"{messages:,} messages to ten endpoints, one of which hangs and one refuses: the other eight"
+    return Row(name, "times as long as without them", crowded / alone, 1.2)
+
+
+def _time_of_eight(each: int, others: int) -> float:
+    """Seconds until eight endpoints have all their messages; each lane is a function of its own, as on Lambda."""
+    story = bench_story()
+    hanging, done = threading.Event(), Counter[str]()
+
+    def attempt(request: delivery.Request) -> delivery.Verdict:
+        kind = request.url.rsplit("/", 1)[1]
+        if kind == "9":
+            hanging.wait(limits.WEBHOOK_TIMEOUT_SECONDS)
+        time.sleep(_ANSWER_SECONDS)
+        status = 200 if kind < "8" else None
+        done[kind] += 1
+        return delivery.Verdict(delivered=status == 200, http_status=status, error=None if status else "refused")
+
+    _listened(story, 8 + others)
+    for number in range(each):
+        story.customer(f"c{number}")
+    announced = _all_of_queue()
+    assert wiring.deliver(announced[:10]) == {"batchItemFailures": []}
+    lanes = _all_of_queue()
+    begun = time.monotonic()
+    with mock.patch.object(delivery, "attempt", attempt), ThreadPoolExecutor(len(lanes)) as functions:
+        for lane in lanes:
+            functions.submit(wiring.deliver, [lane])
+        while sum(number for kind, number in done.items() if kind < "8") < 8 * each:
+            time.sleep(0.005)
+        took = time.monotonic() - begun
+        hanging.set()
+    return took
 
 
 def _own(meter: Meter) -> int:
