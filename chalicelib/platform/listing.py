@@ -12,9 +12,12 @@ Items
 """
 
 import functools
+import heapq
+import itertools
 import operator
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Any, Generic, TypeVar
 
 from pynamodb.expressions.condition import Condition
@@ -23,7 +26,7 @@ from pynamodb.expressions.operand import Path
 from chalicelib import limits
 from chalicelib.platform import parameters, positions, rows
 from chalicelib.platform.http import Call
-from chalicelib.platform.ids import OrganizationId
+from chalicelib.platform.ids import OrganizationId, shard
 from chalicelib.platform.rows import Position, Row, Searched
 
 RowT = TypeVar("RowT", bound=Row)
@@ -93,13 +96,16 @@ class Filter:
 class Listing(Generic[RowT]):
     """A list: a key (of an index or the table itself), its rows, filters, and how to know the total.
 
-    `total` None: count the rows that the filters leave. `sieve`: leaves of some rows those that no filter can tell,
-    `sieved_by` says which. Bounds of `between` that leave nothing are allowed.
+    `parts`: the keys that share the list, where so many objects are made in one night that one key would be hot (`part_of`);
+    its pages are merged from them, for one more request each. `total` None: count the rows that the filters leave. `sieve`:
+    leaves of some rows those that no filter can tell, `sieved_by` says which. Bounds of `between` that leave nothing are
+    allowed.
     """
 
     organization_id: OrganizationId
     row: type[RowT]
     pk: str
+    parts: int = 1
     index: str | None = "list"
     begins: str | None = None
     between: tuple[str, str] | None = None
@@ -128,6 +134,23 @@ class Listing(Generic[RowT]):
         return {"index": self.index, "within": within, "where": where, "descending": self.descending}
 
 
+def part_of(pk: str, record_id: str, parts: int) -> str:
+    """The key of the part of a list in which an object stands. The first part has the list's own key, which was the only one
+    in earlier versions."""
+    return _part(pk, shard(record_id, parts))
+
+
+def parts_of(pk: str, parts: int) -> list[str]:
+    """The keys of all parts of a list."""
+    return [_part(pk, number) for number in range(parts)]
+
+
+def merged(row: type[RowT], pk: str, parts: int, *, index: str, **how: Any) -> Iterator[RowT]:
+    """The rows of a list in several parts, in their order, read as they are asked for."""
+    found = [row.select(each, index=index, **how) for each in parts_of(pk, parts)]
+    return heapq.merge(*found, key=attrgetter(rows.sort_key_of(index)), reverse=bool(how.get("descending")))
+
+
 def wanted(call: Call) -> Wanted:
     """The page that a call asks for. 0 means the first page, or the default size; a page past the end is allowed.
 
@@ -146,10 +169,10 @@ def read(listing: Listing[RowT], page: Wanted) -> tuple[list[RowT], dict[str, in
     first = (page.number - 1) * page.size
     if first >= total:
         return [], meta(page, total)
-    start, skip = (None, first) if kept is None else (kept["position"], 0)
-    found, position = _collect(listing, start, skip + page.size)
-    if position is not None and first + page.size < total:
-        _remember(listing, Wanted(page.number + 1, page.size), position, total if is_long else None)
+    starts, skip = (None, first) if kept is None else (kept["position"], 0)
+    found, ends = _collect(listing, starts, skip + page.size)
+    if first + page.size < total:
+        _remember(listing, Wanted(page.number + 1, page.size), ends, total if is_long else None)
     return found[skip:], meta(page, total)
 
 
@@ -167,20 +190,44 @@ def meta(page: Wanted, total: int) -> dict[str, int | None]:
     }
 
 
-def _collect(listing: Listing[RowT], start: Position | None, number: int) -> tuple[list[RowT], Position | None]:
-    """`number` rows from a position on, and the position after the last of them."""
+class _Part(Generic[RowT]):
+    """The rows of one part of a list, read as they are asked for. `position`: right behind the last one that was given."""
+
+    def __init__(self, listing: Listing[RowT], pk: str, start: Position | None, number: int) -> None:
+        self._listing, self._pk, self._number = listing, pk, number
+        self.position = start
+
+    def __iter__(self) -> Iterator[tuple["_Part[RowT]", RowT]]:
+        start, left = self.position, self._number
+        while True:
+            limit = None if self._listing.is_filtered else left
+            page = rows.page(self._pk, position=start, limit=limit, **self._listing.how())
+            for row in _left(self._listing, page):
+                yield self, row
+            start, left = page.position, left - page.number
+            if start is None or (limit is not None and left <= 0):
+                return
+
+
+def _collect(
+    listing: Listing[RowT], starts: Sequence[Position | None] | Position | None, number: int
+) -> tuple[list[RowT], list[Position | None]]:
+    """`number` rows from a position of each part on, and the positions after the last of them."""
+    if isinstance(starts, dict):
+        starts = [starts]  # Kept by an earlier version.
+    begins = [*(starts or ()), *([None] * listing.parts)][: listing.parts]
+    parts = [_Part(listing, _part(listing.pk, n), start, number) for n, start in enumerate(begins)]
+    name = rows.sort_key_of(listing.index)
+    whole = heapq.merge(*parts, key=lambda given: getattr(given[1], name), reverse=listing.descending)
     found: list[RowT] = []
-    while True:
-        limit = None if listing.is_filtered else number - len(found)
-        page = rows.page(listing.pk, position=start, limit=limit, **listing.how())
-        found += _left(listing, page)
-        start = page.position
-        if len(found) >= number or start is None:
-            break
-    if len(found) > number or (start is None and len(found) == number):
-        found = found[:number]
-        start = rows.position_of(found[-1], listing.index) if found else None
-    return found, start
+    for part, row in itertools.islice(whole, number):
+        part.position = rows.position_of(row, listing.index)
+        found.append(row)
+    return found, [part.position for part in parts]
+
+
+def _part(pk: str, number: int) -> str:
+    return pk if number == 0 else f"{pk}#{number}"
 
 
 def _left(listing: Listing[RowT], page: rows.Page) -> list[RowT]:
@@ -194,13 +241,18 @@ def _total(listing: Listing[RowT], kept: dict[str, Any] | None) -> tuple[int, bo
         return listing.total(), False
     if kept is not None and kept["total"] is not None:
         return int(kept["total"]), True
-    total, requests, start = 0, 0, None
-    while True:
-        page = rows.page(listing.pk, position=start, count_only=listing.sieve is None, **listing.how())
-        total += len(_left(listing, page)) if listing.sieve else page.number
-        requests, start = requests + 1, page.position
-        if start is None:
-            return total, requests > 1
+    total, requests = 0, 0
+    for number in range(listing.parts):
+        start = None
+        while True:
+            page = rows.page(
+                _part(listing.pk, number), position=start, count_only=listing.sieve is None, **listing.how()
+            )
+            total += len(_left(listing, page)) if listing.sieve else page.number
+            requests, start = requests + 1, page.position
+            if start is None:
+                break
+    return total, requests > listing.parts
 
 
 def _kept(listing: Listing[RowT], page: Wanted) -> dict[str, Any] | None:
@@ -211,7 +263,7 @@ def _kept(listing: Listing[RowT], page: Wanted) -> dict[str, Any] | None:
     return kept
 
 
-def _remember(listing: Listing[RowT], page: Wanted, position: Position, total: int | None) -> None:
+def _remember(listing: Listing[RowT], page: Wanted, position: Sequence[Position | None], total: int | None) -> None:
     value = {"position": position, "total": total}
     positions.keep(listing.organization_id, _name(listing, page), str(page.number), value)
 
@@ -221,6 +273,7 @@ def _name(listing: Listing[RowT], page: Wanted) -> list[Any]:
     where = [repr(each) for each in listing.where]
     return [
         listing.pk,
+        listing.parts,
         listing.index,
         listing.begins,
         listing.between,

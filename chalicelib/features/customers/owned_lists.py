@@ -40,7 +40,8 @@ def page(
     if owner_id == NOBODY:
         return [], listing.meta(wanted, 0)
     if owner_id is not None:
-        return listing.read(replace(whole, pk=owner_pk(whole.organization_id, owner_id), index="owner"), wanted)
+        own = replace(whole, pk=owner_pk(whole.organization_id, owner_id), index="owner", parts=1)
+        return listing.read(own, wanted)
     if counted is not None and not whole.is_filtered and whole.between is None:
         whole = replace(whole, total=lambda: counters.total(whole.organization_id, counted))
     return listing.read(whole, wanted)

@@ -7,7 +7,7 @@ from chalicelib import limits
 from chalicelib.features.customers import owned_lists
 from chalicelib.features.customers import service as customers
 from chalicelib.features.invoices import figures, store
-from chalicelib.features.invoices.figures import LIST
+from chalicelib.features.invoices.figures import LIST, LIST_PARTS
 from chalicelib.features.invoices.records import VISIBLE, Invoice, InvoiceType, PaymentStatus
 from chalicelib.features.invoices.store import InvoiceRow
 from chalicelib.platform import counters, listing, parameters
@@ -39,7 +39,8 @@ def page(call: Call, customer_id: CustomerId | None = None) -> tuple[list[Invoic
     elif owner_id is not None and not (narrowed or statuses or payment_statuses):
         total = _total_of_owner(organization_id, owner_id)
     pk, between = key(organization_id, LIST), _dates(call)
-    whole = listing.Listing(organization_id, InvoiceRow, pk, between=between, where=chosen.conditions, total=total)
+    filters = chosen.conditions
+    whole = listing.Listing(organization_id, InvoiceRow, pk, LIST_PARTS, between=between, where=filters, total=total)
     found, meta = owned_lists.page(call, whole, owner_id, store.owner_pk)
     return [row.value for row in found], meta
 

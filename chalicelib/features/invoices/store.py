@@ -3,7 +3,7 @@
 Items
     pk                          sk                          what it is
     <org>#invoice#<id>          -                           the invoice
-        index list:  <org>#invoice                 <issuing date>#<created_at>#<id>   visible ones only (sparse)
+        index list:  <org>#invoice[#1|#2]          <issuing date>#<created_at>#<id>   visible ones only (sparse), in parts
         index owner: <org>#invoice-of#<customer>   the same
     <org>#invoice#<id>          fee#<build>#<n>             a fee of one revision; readers read the one that the invoice names
 
@@ -29,12 +29,13 @@ import itertools
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date
+from typing import Any
 
 from chalicelib.features.customers import figures as customer_figures
 from chalicelib.features.invoices import figures
-from chalicelib.features.invoices.figures import LIST
+from chalicelib.features.invoices.figures import LIST, LIST_PARTS
 from chalicelib.features.invoices.records import Fee, Invoice
-from chalicelib.platform import counters, rows
+from chalicelib.platform import counters, listing, rows
 from chalicelib.platform.attributes import RecordAttribute
 from chalicelib.platform.collection import RecordRow
 from chalicelib.platform.dynamodb import Key
@@ -97,7 +98,7 @@ def drafts(organization_id: OrganizationId, *, before: str = "") -> Iterator[tup
     they stand close together. `before`: only those that follow a place."""
     left = counters.total(organization_id, LIST, "status=draft")
     within = InvoiceRow.list_sk.between("0", before or "A")
-    found = InvoiceRow.select(key(organization_id, LIST), index="list", within=within, descending=True, where=_IS_DRAFT)
+    found = _listed(organization_id, within=within, where=_IS_DRAFT)
     for row in itertools.islice(found, left):
         current = get(organization_id, row.record.id) if row.list_sk != before else None
         if current is not None and current.status == "draft":
@@ -105,10 +106,15 @@ def drafts(organization_id: OrganizationId, *, before: str = "") -> Iterator[tup
 
 
 def some_drafts(organization_id: OrganizationId, most: int) -> tuple[list[Invoice], bool]:
-    """Drafts of the latest issuing dates, and whether there are more; from an index, one request."""
-    page = rows.page(key(organization_id, LIST), index="list", descending=True, where=_IS_DRAFT)
-    found = [InvoiceRow.read(item).value for item in page.items[:most]]
-    return found, page.position is not None or len(page.items) > most
+    """Drafts of the latest issuing dates, and whether there may be more; from an index, one request for each part."""
+    pages = [
+        rows.page(pk, index="list", descending=True, where=_IS_DRAFT)
+        for pk in listing.parts_of(key(organization_id, LIST), LIST_PARTS)
+    ]
+    found = [InvoiceRow.read(item) for page in pages for item in page.items]
+    found.sort(key=lambda row: str(row.list_sk), reverse=True)
+    is_more = len(found) > most or any(page.position is not None for page in pages)
+    return [row.value for row in found[:most]], is_more
 
 
 def of_customer(organization_id: OrganizationId, customer_id: CustomerId) -> list[Invoice]:
@@ -137,8 +143,7 @@ def issued_from(organization_id: OrganizationId, customer_id: CustomerId, day: d
 
 def latest(organization_id: OrganizationId, number: int) -> list[Invoice]:
     """So many visible invoices of the latest issuing dates; from an index, which may lag."""
-    page = rows.page(key(organization_id, LIST), index="list", descending=True, limit=number)
-    return [InvoiceRow.read(item).value for item in page.items]
+    return [row.value for row in itertools.islice(_listed(organization_id, limit=number), number)]
 
 
 def write_fees(organization_id: OrganizationId, invoice_id: InvoiceId, build: str, fees: Sequence[Fee]) -> None:
@@ -232,11 +237,16 @@ def _figures(invoice: Invoice) -> dict[str, int]:
     return {"all": 1, invoiced: invoice.total_amount_cents, customer_figures.overdue_name(invoice.currency): overdue}
 
 
+def _listed(organization_id: OrganizationId, **how: Any) -> Iterator[InvoiceRow]:
+    """The list's rows, the latest issuing date first."""
+    return listing.merged(InvoiceRow, key(organization_id, LIST), LIST_PARTS, index="list", descending=True, **how)
+
+
 def _row(organization_id: OrganizationId, invoice: Invoice) -> InvoiceRow:
     pk, sk = invoice_key(organization_id, invoice.id)
     row = InvoiceRow(pk=pk, sk=sk, version=invoice.version, record=invoice)
     if invoice.visible:
-        row.list_pk = key(organization_id, LIST)
+        row.list_pk = listing.part_of(key(organization_id, LIST), invoice.id, LIST_PARTS)
         row.owner_pk = owner_pk(organization_id, invoice.customer_id)
         row.list_sk = row.owner_sk = f"{invoice.issuing_date.isoformat()}#{stamp(invoice.created_at)}#{invoice.id}"
         row.words = rows.words_of(invoice.number, invoice.id, invoice.customer_search)
