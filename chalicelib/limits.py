@@ -172,6 +172,11 @@ WEBHOOK_URL_CHARS_MAX = 2048
 WEBHOOK_LOG_KEPT = timedelta(days=90)
 WEBHOOK_PAYLOAD_INLINE_BYTES = 200_000  # Larger payloads lie in S3: neither a message nor an item holds them.
 
+# Payment providers.
+PROVIDER_CONNECT_SECONDS, PROVIDER_READ_SECONDS = 3, 20  # Of one call, which is made once.
+PROVIDER_LISTED_MAX = 10_000  # Objects of one list; nobody has as many payments since a call that got no answer.
+PROVIDER_MESSAGE_CHARS = 500  # Of a provider's error, which stands on payments and in messages.
+
 # Files.
 LINK_SECONDS = 15 * 60
 LOGO_BYTES_MAX = 800 * 1024
