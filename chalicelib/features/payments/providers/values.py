@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from types import MappingProxyType
 from typing import Any, Literal
 
 PayableType = Literal["Invoice", "PaymentRequest"]
@@ -16,7 +15,6 @@ MethodState = Literal["usable", "kept", "forgotten"]
 Lost = Literal["customer", "method"]
 EventKind = Literal["payment", "refund", "method", "customer", "page", "dispute", "other"]
 
-_NONE: Mapping[str, Any] = MappingProxyType({})
 _HIDDEN = "***"
 
 
@@ -31,7 +29,7 @@ class Connection:
     secrets: Mapping[str, str] = field(repr=False)
     webhook_url: str = ""
     webhook_id: str | None = None
-    options: Mapping[str, Any] = field(default=_NONE, repr=False)
+    options: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
     def without_secrets(self, text: str) -> str:
         """A text in which a provider may have repeated what it was sent."""
@@ -186,13 +184,13 @@ class Outcome:
     amount_cents: int = 0
     currency: str = ""
     error: ProviderError | None = None
-    next_action: Mapping[str, Any] = field(default=_NONE, repr=False)
+    next_action: Mapping[str, Any] = field(default_factory=dict, repr=False)
     retry_announced: bool = False
     charge_date: date | None = None
     known: bool = True
     lost: Lost | None = None
     method_id: str | None = None
-    metadata: Mapping[str, str] = _NONE
+    metadata: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def payment_id(self) -> str | None:
@@ -211,7 +209,7 @@ class RefundOutcome:
     error: ProviderError | None = None
     known: bool = True
     provider_payment_id: str | None = None
-    metadata: Mapping[str, str] = _NONE
+    metadata: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
