@@ -24,7 +24,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import urlsplit
 
-from tests.support.providers.faults import Faults
+from tests.support.providers.faults import UNDONE, Fault, Faults
 
 CONTROL = "/_test/"
 
@@ -184,27 +184,29 @@ class _Handler(BaseHTTPRequestHandler):
         if page is not None:
             return self._send(page)
         fake.log.append(asked)
-        fault = fake.faults.take(asked.call)
-        kind = fault.kind if fault else ""
-        if kind in ("429", "503", "502", "500", "409", "echo", "odd"):
-            return self._send(fake.broken(kind, asked))
-        if kind == "lost_undone":
-            return self._hang_up()
-        if kind == "lost_later":
+        fault = fake.faults.take(asked.call) or Fault(asked.call, "")
+        if fault.kind in UNDONE:
+            return self._undone(fault, asked)
+        answer = self._stored(fault.kind, asked) if fault.kind.startswith("stored") else fake.handle(asked)
+        fake.after()
+        return self._done(fault, asked, answer)
+
+    def _undone(self, fault: Fault, asked: Asked) -> None:
+        fake = self.server.fake
+        if not fault.kind.startswith("lost"):
+            return self._send(fake.broken(fault.kind, asked))
+        if fault.kind == "lost_later":
             fake.begin(asked)
             fake.put_off(lambda: fake.handle(asked))
+        return self._hang_up()
+
+    def _done(self, fault: Fault, asked: Asked, answer: Answer) -> None:
+        if fault.kind == "lost_done":
             return self._hang_up()
-        if kind in ("stored", "stored_done"):
-            return self._send(self._stored(kind, asked))
-        answer = fake.handle(asked)
-        fake.after()
-        if kind == "lost_done":
-            return self._hang_up()
-        if kind == "reset":
-            return self._send(answer, part=0.5)
-        if fault and kind == "slow":
-            time.sleep(fault.seconds)
-        return self._send(answer)
+        if fault.kind in ("500_done", "502_done", "503_done"):
+            return self._send(self.server.fake.broken(fault.kind.removesuffix("_done"), asked))
+        time.sleep(fault.seconds)
+        return self._send(answer, part=0.5 if fault.kind == "reset" else 1.0)
 
     do_GET = do_POST = do_PUT = do_DELETE = _work
 

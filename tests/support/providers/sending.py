@@ -25,13 +25,14 @@ class Told:
 class How:
     """How events are sent. `forged`: signed with a secret that nobody has; `unsigned`: without the header; `shift`: seconds by
     which the signature's time is off; `secret`: another one than that of the endpoint; `tail`: bytes after the body, signed
-    with it."""
+    with it; `batch`: events of one request at most, where a provider sends several."""
 
     forged: bool = False
     unsigned: bool = False
     shift: int = 0
     secret: str | None = None
     tail: bytes = b""
+    batch: int = 50
 
 
 @dataclass(frozen=True)

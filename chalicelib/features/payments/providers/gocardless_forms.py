@@ -229,16 +229,18 @@ def event(found: Any) -> Event:
 
 
 def hint(found: Mapping[str, Any]) -> Hint:
-    """What an event explains. What its cause is decides, never the bank's own reason code."""
+    """What an event explains: of a failure the cause, never the bank's own reason code."""
     cause, description = text(found, "details", "cause"), text(found, "details", "description")
-    error = ProviderError((description or cause)[: limits.PROVIDER_MESSAGE_CHARS], cause) if cause else None
+    failed = "failed" in (STATUSES.get(str(found.get("action"))), REFUND_STATUSES.get(str(found.get("action"))))
     return Hint(
         payment_id=text(found, "resource_metadata", "lago_payment_id"),
         provider_payment_id=identifier(found, "links", "payment"),
         provider_customer_id=identifier(found, "links", "customer"),
         replaced_by=identifier(found, "links", "new_mandate"),
-        error=error,
-        retry_announced=part(found, "details", "will_attempt_retry") is True,
+        error=ProviderError((description or cause)[: limits.PROVIDER_MESSAGE_CHARS], cause)
+        if failed and cause
+        else None,
+        retry_announced=failed and part(found, "details", "will_attempt_retry") is True,
     )
 
 
