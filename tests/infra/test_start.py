@@ -31,7 +31,7 @@ def test_a_process_starts_without_what_few_requests_need_and_collects_no_garbage
         'said["tasks"] = [name for name in sys.modules if name.removeprefix("chalicelib.tasks.") in handlers]\n'
         'seldom = ("invoicing", "rating", "usage_views", "audit", "members")\n'
         'said["rooms"] = [name for name in own if name.split(".")[2] in seldom]\n'
-        'rare = ("weasyprint", "babel", "jinja2", "cryptography", "argon2", "zxcvbn")\n'
+        'rare = ("weasyprint", "babel", "jinja2", "cryptography", "argon2", "zxcvbn", "stripe", "gocardless_pro")\n'
         'said["libraries"] = [name for name in rare if name in sys.modules]\n'
         'said["gc"] = [gc.isenabled(), gc.get_freeze_count() > 10_000]'
     )

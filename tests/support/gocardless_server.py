@@ -68,6 +68,8 @@ class GoCardlessFake(Fake):
         """Errors that have nothing to do with what was asked."""
         if kind == "502":
             return Answer(502, "<html><body><h1>502 Bad Gateway</h1></body></html>")
+        if kind == "empty":
+            return Answer(200, {})
         if kind == "odd":
             return Answer(422, {"error": {"type": "invalid_state", "code": 422, "message": "Something is wrong."}})
         message = f"You sent {asked.secret}." if kind == "echo" else "Something is wrong."
@@ -96,8 +98,7 @@ class GoCardlessFake(Fake):
                 self._complete(found, flow_id)
             except Problem as problem:
                 return said(problem.answer.body["error"]["message"], 422)
-        self.after()
-        return back(flow["redirect_uri"])
+            return back(flow["redirect_uri"])
 
     def after(self) -> None:
         """Send what is new."""

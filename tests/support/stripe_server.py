@@ -62,8 +62,8 @@ class StripeFake(Fake):
         """Errors that have nothing to do with what was asked."""
         if kind == "502":
             return Answer(502, "<html><body><h1>502 Bad Gateway</h1></body></html>")
-        if kind == "odd":
-            return Answer(200, {"error": None})
+        if kind in ("odd", "empty"):
+            return Answer(400, {"error": None}) if kind == "odd" else Answer(200, {})
         status, error = {
             "429": (429, {"type": "invalid_request_error", "code": "rate_limit", "message": "Too many requests."}),
             "503": (503, {"type": "api_error", "message": "Unavailable."}),
@@ -71,13 +71,17 @@ class StripeFake(Fake):
             "409": (409, _in_use()),
             "echo": (400, {"type": "invalid_request_error", "message": f"You sent {asked.secret}."}),
         }[kind]
-        return Answer(status, {"error": error})
+        return Answer(status, {"error": error}, {"Retry-After": "7"} if status == 429 else {})
 
-    def begin(self, asked: Asked) -> None:
+    def begin(self, asked: Asked) -> bool:
         """Under the key something is going on."""
+        keys, now = self.account(asked.secret).keys, int(self.now().timestamp())
+        if asked.key in keys and now - keys[asked.key][1] < KEY_KEPT_SECONDS:
+            return False
         if asked.key:
-            self.account(asked.secret).keys[asked.key] = (_print(asked), int(self.now().timestamp()), None)
-            self.put_off(lambda: self.account(asked.secret).keys.pop(asked.key, None))
+            keys[asked.key] = (_print(asked), now, None)
+            self.put_off(lambda: keys.pop(asked.key, None))
+        return True
 
     def store(self, asked: Asked, answer: Answer) -> None:
         """Whatever was done, this is what the key answers from now on."""

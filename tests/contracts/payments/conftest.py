@@ -10,13 +10,11 @@ from chalicelib.platform.settings import settings
 from tests.contracts.payments import rigs
 from tests.contracts.payments.rigs import GoCardlessRig, Rig, StripeRig, TillpayRig
 
-READ_SECONDS = 0.4
-
 
 @pytest.fixture(autouse=True)
-def quickly(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Nobody waits long for an answer, no proxy is asked, and the third provider is one of them."""
-    monkeypatch.setattr(limits, "PROVIDER_READ_SECONDS", READ_SECONDS)
+def surroundings(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """No proxy is asked, the third provider is one of them, and who waits shorter for answers does so in one test."""
+    monkeypatch.setattr(limits, "PROVIDER_READ_SECONDS", limits.PROVIDER_READ_SECONDS)
     monkeypatch.setitem(registry.MODULES, "tillpay", "tests.support.third_provider")
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     settings.cache_clear()

@@ -4,6 +4,7 @@ from abc import ABC, abstractmethod
 from dataclasses import replace
 from typing import Any
 
+from chalicelib import limits
 from chalicelib.features.payments.providers import registry, values
 from chalicelib.features.payments.providers.base import Provider
 from chalicelib.features.payments.providers.values import ChargeRequest, Connection, Method, RefundRequest, SetupRequest
@@ -13,8 +14,22 @@ from tests.support.providers import stripe_calls
 from tests.support.providers.frame import Running
 from tests.support.stripe_server import StripeFake
 
+READ_SECONDS = 0.6
 WEBHOOK_URL = "http://127.0.0.1:9/webhooks/provider/o1?code=main%20one"
-_NETWORK = ("lost_undone", "lost_done", "lost_later", "reset", "slow", "429", "503", "502", "500", "409", "odd")
+_NETWORK = (
+    "lost_undone",
+    "lost_done",
+    "lost_later",
+    "reset",
+    "slow",
+    "429",
+    "503",
+    "502",
+    "500",
+    "409",
+    "odd",
+    "empty",
+)
 _DONE = ("500_done", "502_done", "503_done")
 
 CUSTOMER = values.CustomerDetails(
@@ -66,8 +81,15 @@ class Rig(ABC):
         return SetupRequest(CUSTOMER.id, self.customer_id, self.currency, "http://127.0.0.1:9/done")
 
     def fail(self, act: str, kind: str, **more: Any) -> None:
-        """The next calls of an act fail."""
+        """The next calls of an act fail. Nobody waits long for an answer that is too slow."""
+        if kind == "slow":
+            limits.PROVIDER_READ_SECONDS = READ_SECONDS  # The surroundings of a test undo it.
+            more["seconds"] = READ_SECONDS * 1.5
         self._faults().add(self.acts[act], kind, **more)
+
+    def wait_longer(self) -> None:
+        """Wait for answers, however slow this machine is."""
+        limits.PROVIDER_READ_SECONDS = 20
 
     @abstractmethod
     def entered(self) -> None:

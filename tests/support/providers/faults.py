@@ -15,7 +15,7 @@ import threading
 from dataclasses import dataclass, field
 
 # Nothing is done; and all is done (or, with `stored`, kept as if it was).
-UNDONE = ("lost_undone", "lost_later", "429", "503", "502", "500", "409", "echo", "odd")
+UNDONE = ("lost_undone", "lost_later", "429", "503", "502", "500", "409", "echo", "odd", "empty")
 DONE = ("lost_done", "reset", "slow", "500_done", "502_done", "503_done", "stored", "stored_done")
 
 

@@ -124,8 +124,9 @@ class Fake:
         """The answer of a fault that does nothing."""
         raise NotImplementedError
 
-    def begin(self, asked: Asked) -> None:
-        """Note that a call is being worked off, and will end later."""
+    def begin(self, asked: Asked) -> bool:
+        """Note that a call is being worked off, and will end later; False where it would be answered from what is known."""
+        return True
 
     def store(self, asked: Asked, answer: Answer) -> None:
         """Keep a failure under a call's key."""
@@ -182,6 +183,7 @@ class _Handler(BaseHTTPRequestHandler):
             return self._controlled(asked)
         page = fake.page(asked)
         if page is not None:
+            fake.after()
             return self._send(page)
         fake.log.append(asked)
         fault = fake.faults.take(asked.call) or Fault(asked.call, "")
@@ -195,8 +197,7 @@ class _Handler(BaseHTTPRequestHandler):
         fake = self.server.fake
         if not fault.kind.startswith("lost"):
             return self._send(fake.broken(fault.kind, asked))
-        if fault.kind == "lost_later":
-            fake.begin(asked)
+        if fault.kind == "lost_later" and fake.begin(asked):
             fake.put_off(lambda: fake.handle(asked))
         return self._hang_up()
 

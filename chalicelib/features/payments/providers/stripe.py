@@ -3,6 +3,7 @@
 The calls stand here, what is sent and what comes back in `stripe_forms.py`. The library is imported at the first call.
 """
 
+import logging
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -244,6 +245,8 @@ def _library() -> Any:
     import stripe
 
     stripe.enable_telemetry = False
+    # It logs what it sends and gets, the secrets of endpoints among it.
+    logging.getLogger("stripe").setLevel(logging.WARNING)
     return stripe
 
 
