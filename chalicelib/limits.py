@@ -204,6 +204,11 @@ WEBHOOK_PULL_BYTES_MAX = 4_000_000  # Payloads of one pull: an answer of Lambda 
 WEBHOOK_BLOCKS_READ = 80  # Blocks of the log that one page of it reads, where few messages fit its filters.
 WEBHOOK_ATTEMPTS_SHOWN = 100
 
+# Payment providers.
+PROVIDER_CONNECT_SECONDS, PROVIDER_READ_SECONDS = 3, 20  # Of one call, which is made once.
+PROVIDER_LISTED_MAX = 10_000  # Objects of one list; nobody has as many payments since a call that got no answer.
+PROVIDER_MESSAGE_CHARS = 500  # Of a provider's error, which stands on payments and in messages.
+
 # Files.
 LINK_SECONDS = 15 * 60
 LOGO_BYTES_MAX = 800 * 1024
