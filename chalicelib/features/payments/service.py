@@ -166,6 +166,6 @@ def _written(
     )
     order = agenda.task(PRINT, organization, receipt.id, clock.utc_now())
     tasks = [*told, *change.tasks, order]
-    entered = store.create_actions(organization.id, payment, receipt)
+    entered = [*store.create(organization.id, payment), *store.create_receipt(organization.id, receipt)]
     Unit(change.actions, entered, held, [agenda.put(task, now=now) for task in tasks]).commit()
     return tasks
