@@ -1,0 +1,1 @@
+"""Collection: invoices charged through payment providers, each exactly once."""
