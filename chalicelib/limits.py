@@ -207,6 +207,12 @@ WEBHOOK_ATTEMPTS_SHOWN = 100
 # Payment providers.
 PROVIDER_CONNECT_SECONDS, PROVIDER_READ_SECONDS = 3, 20  # Of one call, which is made once.
 PROVIDER_LISTED_MAX = 10_000  # Objects of one list; nobody has as many payments since a call that got no answer.
+PROVIDER_SECRET_OVERLAP = timedelta(hours=24)  # So long events signed with the secret before a rotation are taken.
+PROVIDER_SECRETS_REMEMBERED = 2_000  # By a process.
+PROVIDER_AGAIN, PROVIDER_AGAIN_MAX = timedelta(minutes=1), timedelta(hours=12)  # As long as it has waited already.
+PROVIDER_MENDED_LOOK = timedelta(minutes=10)  # Between two looks whether a connection's secret is good again.
+PROVIDER_EVENTS_AT_ONCE = 25  # Each an item and a task, in one transaction.
+PROVIDER_EVENT_KEPT = timedelta(days=90)  # Providers send an event again for some days.
 PROVIDER_MESSAGE_CHARS = 500  # Of a provider's error, which stands on payments and in messages.
 
 # Files.

@@ -92,6 +92,12 @@ GET     organizations          /api/v1/organizations
 PUT     organizations          /api/v1/organizations
 GET     organizations          /api/v1/organizations/hmac_key
 POST    organizations          /api/v1/organizations/rotate_hmac_key
+GET     payment_providers      /api/v1/payment_providers
+POST    payment_providers      /api/v1/payment_providers
+DELETE  payment_providers      /api/v1/payment_providers/{code}
+GET     payment_providers      /api/v1/payment_providers/{code}
+PUT     payment_providers      /api/v1/payment_providers/{code}
+POST    payment_providers      /api/v1/payment_providers/{code}/rotate_webhook_secret
 GET     payments               /api/v1/payment_receipts
 GET     payments               /api/v1/payment_receipts/{lago_id}
 GET     payments               /api/v1/payments

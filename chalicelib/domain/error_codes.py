@@ -188,6 +188,16 @@ class ErrorCode(StrEnum):
         "The invoice is not final, or it is paid.",
     )
     MISSING_PAYMENT_PROVIDER = "missing_payment_provider", "The organization is not connected with the provider."
+    PAYMENT_PROVIDER_CODE_MISSING = (
+        "payment_provider_code_missing",
+        "The organization has several connections with the provider, and none is named.",
+    )
+    PAYMENT_PROVIDER_NOT_FOUND = "payment_provider_not_found", "The organization has no such connection."
+    PAYMENT_PROVIDER_REFUSED = "payment_provider_refused", "The payment provider refuses it."
+    PAYMENT_PROVIDER_NOT_REACHED = (
+        "payment_provider_not_reached",
+        "The payment provider gave no answer; the same request may succeed later.",
+    )
     TOTAL_AMOUNT_EXCEEDS_INVOICE_AMOUNT = (
         "total_amount_exceeds_invoice_amount",
         "More is to be credited or refunded than the void invoice leaves.",
@@ -225,6 +235,7 @@ class Resource(StrEnum):
     ORGANIZATION = "organization"
     PASSWORD_RESET = "password_reset"
     PAYMENT = "payment"
+    PAYMENT_PROVIDER = "payment_provider"
     PAYMENT_RECEIPT = "payment_receipt"
     PLAN = "plan"
     PLANS = "plans"

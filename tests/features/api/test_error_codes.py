@@ -290,6 +290,7 @@ NOT_FOUND: dict[Resource, Request] = {
     Resource.INVOICE: ("GET", "/invoices/none", None),
     Resource.METADATA: ("DELETE", "/plans/plan/metadata/none", None),
     Resource.PAYMENT: ("GET", "/payments/none", None),
+    Resource.PAYMENT_PROVIDER: ("GET", "/payment_providers/none", None),
     Resource.PAYMENT_RECEIPT: ("GET", "/payment_receipts/none", None),
     Resource.PLAN: ("GET", "/plans/none", None),
     Resource.PLANS: _coupon(applies_to={"plan_codes": ["none"]}),
@@ -297,13 +298,16 @@ NOT_FOUND: dict[Resource, Request] = {
     Resource.TAX: ("GET", "/taxes/none", None),
     Resource.WALLET: ("GET", "/wallets/none", None),
     Resource.WALLET_TRANSACTION: ("GET", "/wallet_transactions/none", None),
+    Resource.WEBHOOK: ("GET", "/webhooks/none", None),
     Resource.WEBHOOK_ENDPOINT: ("GET", "/webhook_endpoints/none", None),
+    Resource.WEBHOOK_REPLAY: ("GET", "/webhook_endpoints/@endpoint/replays/none", None),
 }
 
 
 @pytest.mark.parametrize("resource", NOT_FOUND, ids=str)
 def test_what_is_not_there_is_named(world, resource):
-    answer = world.story.call(*NOT_FOUND[resource])
+    method, path, body = NOT_FOUND[resource]
+    answer = world.story.call(method, path.replace("@endpoint", world.ids["endpoint"]), body)
     assert (answer.status, answer.body["code"]) == (404, f"{resource}_not_found")
 
 

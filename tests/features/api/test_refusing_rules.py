@@ -23,6 +23,11 @@ from chalicelib.features.invoices import service as invoices
 from chalicelib.features.invoices.records import Invoice
 from chalicelib.features.members import passwords
 from chalicelib.features.members import service as members
+from chalicelib.features.payments.connections import reading as connections
+from chalicelib.features.payments.connections import service as connecting
+from chalicelib.features.payments.connections.records import ProviderConnection
+from chalicelib.features.payments.providers.errors import Refused, Unknown
+from chalicelib.features.payments.providers.values import ProviderError
 from chalicelib.features.wallets import ledger
 from chalicelib.features.wallets import service as wallets
 from chalicelib.features.wallets.ledger import EntryInput
@@ -84,6 +89,14 @@ def _raise_too_many() -> None:
 
 
 # Rules that say the code, where a request would have to come a long way.
+_CONNECTION = ProviderConnection.model_construct(code="main", payment_provider="stripe")
+
+
+def _failing(failure: type[Refused] | type[Unknown]) -> None:
+    with connecting._in_our_words():
+        raise failure(ProviderError("x", "x"))
+
+
 RULES: dict[ErrorCode, Callable[[], Any]] = {
     C.METADATA_ON_DRAFT_INVOICE: _change("draft", metadata=[]),
     C.PAYMENT_STATUS_UPDATE_ON_DRAFT_INVOICE: _change("draft", payment_status="failed"),
@@ -127,6 +140,10 @@ RULES: dict[ErrorCode, Callable[[], Any]] = {
     C.VALUE_IS_TOO_SHORT: lambda: passwords.check("x", near=[]),
     C.TOO_MANY_ATTEMPTS: _raise_too_many,
     C.CANNOT_REVOKE_OWN_MEMBERSHIP: lambda: members.remove(OrganizationId("o"), UserId("u"), by=UserId("u"), now=NOW),
+    C.PAYMENT_PROVIDER_NOT_FOUND: lambda: connections.check_choice("stripe", "other", [_CONNECTION]),
+    C.PAYMENT_PROVIDER_CODE_MISSING: lambda: connections.check_choice("stripe", None, [_CONNECTION, _CONNECTION]),
+    C.PAYMENT_PROVIDER_REFUSED: lambda: _failing(Refused),
+    C.PAYMENT_PROVIDER_NOT_REACHED: lambda: _failing(Unknown),
     C.EXCEEDED_LIMIT: lambda: webhooks._check_number([None] * limits.WEBHOOK_ENDPOINTS_MAX),  # type: ignore[list-item]
 }
 
