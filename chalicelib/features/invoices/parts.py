@@ -154,8 +154,8 @@ class WalletPart(Part):
 
 
 class PaymentPagePart(Part):
-    """A page of a provider on which the invoice can be paid, or could. `number`: in the order of the invoice's pages, which names
-    the request for it; `page_id`, `url`: None until the provider has answered; `ends_at`: in real time."""
+    """A page of a provider on which the invoice can be paid, or could. `number`: in the order of the invoice's pages, which
+    names the request for it; `page_id`, `url`: None until the provider has answered; `ends_at`: in real time."""
 
     number: int
     connection_id: str

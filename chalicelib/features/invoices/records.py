@@ -191,7 +191,9 @@ class Invoice(Record):
     @property
     def collectable(self) -> bool:
         """Whether its payment may be begun: it is owed, and none is under way."""
-        is_owed = self.status in ("finalized", "open") and self.payment_status != "succeeded" and self.due_amount_cents > 0
+        is_owed = (
+            self.status in ("finalized", "open") and self.payment_status != "succeeded" and self.due_amount_cents > 0
+        )
         return is_owed and self.payment_under_way is None and self.payment_dispute_lost_at is None
 
     @property

@@ -24,11 +24,11 @@ class Share(BaseModel):
 
 
 class Collection(BaseModel):
-    """The collection of a payment through a provider. `request`: all that a charge asks for, frozen before the first call; None
-    of a payment that the customer made on a page. In real time: `sent_at`: the first call; `last_sent_at`: the last one that was
-    not answered with a stored failure (`replayed`); `leased_until`: a worker's call is under way. `tries`: calls of which
-    nobody knows what they did; `withdrawn`: nothing is to be collected any more; `announced`: so many failures that the
-    provider follows up by itself were told of; `asked`: the action that the customer was asked for."""
+    """The collection of a payment through a provider. `request`: all that a charge asks for, frozen before the first call;
+    None of a payment that the customer made on a page. In real time: `sent_at`: the first call; `last_sent_at`: the last
+    one that was not answered with a stored failure (`replayed`); `leased_until`: a worker's call is under way. `tries`:
+    calls of which nobody knows what they did; `withdrawn`: nothing is to be collected any more; `announced`: a failure
+    that the provider follows up by itself was told of; `receipted`: it has a receipt."""
 
     model_config = ConfigDict(defer_build=True, frozen=True, extra="ignore")
 
@@ -48,7 +48,8 @@ class Collection(BaseModel):
     replayed: bool = False
     tries: int = 0
     withdrawn: bool = False
-    announced: int = 0
+    announced: bool = False
+    receipted: bool = False
     next_action: dict[str, Any] = {}
     error: ProviderError | None = None
 

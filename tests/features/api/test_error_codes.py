@@ -215,6 +215,7 @@ def _raises(error: Exception) -> Callable[..., Any]:
 
 _LOST = ConditionFailed()
 _THROTTLED = ClientError({"Error": {"Code": "ThrottlingException"}}, "GetItem")
+_UNDER_WAY = Invoice.model_construct(status="finalized", payment_status="pending", payment_under_way="p")
 _DRAFT = Invoice.model_construct(status="draft", invoice_type="subscription")
 _REGROUPED = Invoice.model_construct(invoice_type="advance_charges", status="finalized")
 STATES: dict[ErrorCode, tuple[str, Callable[..., Any], Request]] = {
@@ -230,6 +231,11 @@ STATES: dict[ErrorCode, tuple[str, Callable[..., Any], Request]] = {
         "chalicelib.features.invoices.service.find",
         lambda *_: _DRAFT,
         ("POST", "/invoices/@invoice/void", {}),
+    ),
+    C.PAYMENT_PROCESSOR_IS_CURRENTLY_HANDLING_PAYMENT: (
+        "chalicelib.features.invoices.service.find",
+        lambda *_: _UNDER_WAY,
+        ("POST", "/invoices/@invoice/retry_payment", None),
     ),
     C.NOT_DISPUTABLE: (
         "chalicelib.features.invoices.service.find",

@@ -1,4 +1,4 @@
-"""The messages of what becomes of a payment. Source: rules/payments 4; rules/webhooks 4."""
+"""The messages of what becomes of a payment. Source: rules/collection 1; rules/webhooks 4."""
 
 from collections.abc import Mapping
 from datetime import datetime

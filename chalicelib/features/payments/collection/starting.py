@@ -1,4 +1,4 @@
-"""Beginning a payment: the row comes first, with all that will be asked of the provider. Source: rules/payments 5."""
+"""Beginning a payment: the row comes first, with all that will be asked of the provider. Source: rules/collection 2."""
 
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -21,9 +21,14 @@ from chalicelib.platform.unit import Write
 COLLECT = agenda.kind("collect_payment", rank=88, real_time=True)
 
 
+# Where a provider's pages lead afterwards, if a connection does not say it.
+SUCCESS_URL = "https://stripe.com"
+
+
 @dataclass(frozen=True, slots=True)
 class Begun:
-    """A payment that begins: the invoice that names it, not yet written, the writes beside it, and the task that charges it."""
+    """A payment that begins: the invoice that names it, not yet written, the writes beside it, and the task that
+    charges it, which the same transaction puts on the agenda."""
 
     invoice: Invoice
     payment: Payment
@@ -57,10 +62,9 @@ def begun(
 
 def entered(organization: OrganizationRef, invoice: Invoice, payment: Payment, *, now: datetime) -> Begun:
     """A payment that begins, with what is written of it."""
-    named = invoice.model_copy(update={"payment_under_way": payment.id})
+    named = invoice.changed(now=now, payment_under_way=payment.id, payment_status="pending")
     task = agenda.task(COLLECT, organization, payment.id, clock.utc_now())
-    writes = [*store.create(organization.id, payment), agenda.put(task, now=now)]
-    return Begun(named, payment, writes, task)
+    return Begun(named, payment, store.create(organization.id, payment), task)
 
 
 def on_session(payment: Payment, *, return_url: str, now: datetime) -> Payment:
