@@ -26,6 +26,7 @@ from chalicelib.features.members import service as members
 from chalicelib.features.payments.connections import reading as connections
 from chalicelib.features.payments.connections import service as connecting
 from chalicelib.features.payments.connections.records import ProviderConnection
+from chalicelib.features.payments.links import pages
 from chalicelib.features.payments.providers.errors import Refused, Unknown
 from chalicelib.features.payments.providers.values import ProviderError
 from chalicelib.features.wallets import ledger
@@ -141,6 +142,7 @@ RULES: dict[ErrorCode, Callable[[], Any]] = {
     C.TOO_MANY_ATTEMPTS: _raise_too_many,
     C.CANNOT_REVOKE_OWN_MEMBERSHIP: lambda: members.remove(OrganizationId("o"), UserId("u"), by=UserId("u"), now=NOW),
     C.PAYMENT_PROVIDER_NOT_FOUND: lambda: connections.check_choice("stripe", "other", [_CONNECTION]),
+    C.NO_PAYMENT_METHODS_TO_SETUP_AVAILABLE: lambda: pages.types_left(["crypto"], frozenset(["crypto"])),
     C.PAYMENT_PROVIDER_CODE_MISSING: lambda: connections.check_choice("stripe", None, [_CONNECTION, _CONNECTION]),
     C.PAYMENT_PROVIDER_REFUSED: lambda: _failing(Refused),
     C.PAYMENT_PROVIDER_NOT_REACHED: lambda: _failing(Unknown),
