@@ -55,10 +55,14 @@ DELETE  customers              /api/v1/customers/{external_id}
 GET     customers              /api/v1/customers/{external_id}
 GET     applied_coupons        /api/v1/customers/{external_id}/applied_coupons
 DELETE  applied_coupons        /api/v1/customers/{external_id}/applied_coupons/{lago_id}
+POST    payment_methods        /api/v1/customers/{external_id}/checkout_url
 GET     credit_notes           /api/v1/customers/{external_id}/credit_notes
 GET     customers              /api/v1/customers/{external_id}/current_usage
 GET     invoices               /api/v1/customers/{external_id}/invoices
 GET     customers              /api/v1/customers/{external_id}/past_usage
+GET     payment_methods        /api/v1/customers/{external_id}/payment_methods
+DELETE  payment_methods        /api/v1/customers/{external_id}/payment_methods/{lago_id}
+PUT     payment_methods        /api/v1/customers/{external_id}/payment_methods/{lago_id}/set_as_default
 GET     payments               /api/v1/customers/{external_id}/payments
 GET     customers              /api/v1/customers/{external_id}/projected_usage
 GET     subscriptions          /api/v1/customers/{external_id}/subscriptions
@@ -187,4 +191,5 @@ POST    webhook_messages       /api/v1/webhooks/{lago_id}/retry
 GET     files                  /files/{token}
 HEAD    files                  /files/{token}
 GET     health                 /health
+POST    provider_webhooks      /webhooks/{provider}/{organization_id}
 """

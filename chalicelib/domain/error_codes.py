@@ -192,6 +192,10 @@ class ErrorCode(StrEnum):
         "payment_processor_is_currently_handling_payment",
         "A payment of the invoice is under way.",
     )
+    NO_PAYMENT_METHODS_TO_SETUP_AVAILABLE = (
+        "no_payment_methods_to_setup_available",
+        "None of the customer's kinds of payment method can be left on a page.",
+    )
     PAYMENT_PROVIDER_CODE_MISSING = (
         "payment_provider_code_missing",
         "The organization has several connections with the provider, and none is named.",
@@ -239,6 +243,7 @@ class Resource(StrEnum):
     ORGANIZATION = "organization"
     PASSWORD_RESET = "password_reset"
     PAYMENT = "payment"
+    PAYMENT_METHOD = "payment_method"
     PAYMENT_PROVIDER = "payment_provider"
     PAYMENT_RECEIPT = "payment_receipt"
     PLAN = "plan"

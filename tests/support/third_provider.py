@@ -103,6 +103,7 @@ class Tillpay(Provider):
     secret_fields = ("pin",)
     signature_header = "Till-Signature"
     pays_by_link = False
+    home = "https://example.com"
 
     def connect(self, connection: Connection, key: str) -> Connected:
         """Nothing is registered: the secret is derived from the PIN."""

@@ -296,6 +296,7 @@ NOT_FOUND: dict[Resource, Request] = {
     Resource.INVOICE: ("GET", "/invoices/none", None),
     Resource.METADATA: ("DELETE", "/plans/plan/metadata/none", None),
     Resource.PAYMENT: ("GET", "/payments/none", None),
+    Resource.PAYMENT_METHOD: ("DELETE", "/customers/cust/payment_methods/none", None),
     Resource.PAYMENT_PROVIDER: ("GET", "/payment_providers/none", None),
     Resource.PAYMENT_RECEIPT: ("GET", "/payment_receipts/none", None),
     Resource.PLAN: ("GET", "/plans/none", None),

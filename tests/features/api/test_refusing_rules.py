@@ -23,10 +23,11 @@ from chalicelib.features.invoices import service as invoices
 from chalicelib.features.invoices.records import Invoice
 from chalicelib.features.members import passwords
 from chalicelib.features.members import service as members
-from chalicelib.features.payments.collection import pages
+from chalicelib.features.payments.collection import pages as payment_pages
 from chalicelib.features.payments.connections import reading as connections
 from chalicelib.features.payments.connections import service as connecting
 from chalicelib.features.payments.connections.records import ProviderConnection
+from chalicelib.features.payments.links import pages
 from chalicelib.features.payments.providers.errors import Refused, Unknown
 from chalicelib.features.payments.providers.values import ProviderError
 from chalicelib.features.wallets import ledger
@@ -88,7 +89,7 @@ _EMPTY = Wallet.model_construct(balance_credits=Decimal(0))
 
 def _no_account() -> None:
     provider = SimpleNamespace(payment_provider="stripe", provider_customer_id=None)
-    pages._account(None, SimpleNamespace(billing_configuration=provider), _UNPAID)
+    payment_pages._account(None, SimpleNamespace(billing_configuration=provider), _UNPAID)
 
 
 def _raise_too_many() -> None:
@@ -108,8 +109,8 @@ RULES: dict[ErrorCode, Callable[[], Any]] = {
     C.METADATA_ON_DRAFT_INVOICE: _change("draft", metadata=[]),
     C.PAYMENT_STATUS_UPDATE_ON_DRAFT_INVOICE: _change("draft", payment_status="failed"),
     C.UPDATE_ON_VOIDED_INVOICE: _change("voided", payment_status="failed"),
-    C.INVALID_PAYMENT_PROVIDER: lambda: [pages._refusal("gocardless", _UNPAID)],
-    C.INVALID_INVOICE_STATUS_OR_PAYMENT_STATUS: lambda: [pages._refusal("stripe", _DRAFT)],
+    C.INVALID_PAYMENT_PROVIDER: lambda: [payment_pages._refusal("gocardless", _UNPAID)],
+    C.INVALID_INVOICE_STATUS_OR_PAYMENT_STATUS: lambda: [payment_pages._refusal("stripe", _DRAFT)],
     C.MISSING_PAYMENT_PROVIDER: lambda: _no_account(),
     C.HIGHER_THAN_REMAINING_FEE_AMOUNT: _note(101, credit=101),
     C.HIGHER_THAN_REMAINING_INVOICE_AMOUNT: _note(100, credit=102),
@@ -148,6 +149,7 @@ RULES: dict[ErrorCode, Callable[[], Any]] = {
     C.TOO_MANY_ATTEMPTS: _raise_too_many,
     C.CANNOT_REVOKE_OWN_MEMBERSHIP: lambda: members.remove(OrganizationId("o"), UserId("u"), by=UserId("u"), now=NOW),
     C.PAYMENT_PROVIDER_NOT_FOUND: lambda: connections.check_choice("stripe", "other", [_CONNECTION]),
+    C.NO_PAYMENT_METHODS_TO_SETUP_AVAILABLE: lambda: pages.types_left(["crypto"], frozenset(["crypto"])),
     C.PAYMENT_PROVIDER_CODE_MISSING: lambda: connections.check_choice("stripe", None, [_CONNECTION, _CONNECTION]),
     C.PAYMENT_PROVIDER_REFUSED: lambda: _failing(Refused),
     C.PAYMENT_PROVIDER_NOT_REACHED: lambda: _failing(Unknown),

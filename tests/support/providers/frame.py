@@ -96,7 +96,8 @@ class Fake:
         return datetime.now(UTC) + self._ahead
 
     def forward(self, **by: float) -> None:
-        """Let the provider's clock go forward."""
+        """Let the provider's clock go forward. What was put off is done by then: no call takes as long as a key is kept."""
+        self.release()
         self._ahead += timedelta(**by)
 
     def release(self) -> None:

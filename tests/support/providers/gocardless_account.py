@@ -119,7 +119,8 @@ class Account:
 
     def stamp(self) -> str:
         """Now, as GoCardless writes it."""
-        return self.now().strftime("%Y-%m-%dT%H:%M:%S.") + f"{self.now().microsecond // 1000:03d}Z"
+        now = self.now()
+        return now.strftime("%Y-%m-%dT%H:%M:%S.") + f"{now.microsecond // 1000:03d}Z"
 
     def tell(self, kind: str, about: Object, action: str, details: Object | None = None, **links: str) -> None:
         """An event of an object."""

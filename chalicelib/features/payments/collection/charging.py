@@ -14,13 +14,14 @@ from chalicelib.features.invoices.records import Invoice
 from chalicelib.features.payments import store
 from chalicelib.features.payments.collection import outcomes, pages
 from chalicelib.features.payments.collection.desk import Desk, desk_of
+from chalicelib.features.payments.connections import trouble
+from chalicelib.features.payments.links import losing
 from chalicelib.features.payments.providers.errors import KeyReused, Misconfigured, Refused, Unknown
 from chalicelib.features.payments.providers.values import Outcome, ProviderError
 from chalicelib.features.payments.records import Payment
 from chalicelib.platform import agenda, clock, metrics
 from chalicelib.platform.agenda import Task
 from chalicelib.platform.ids import PaymentId
-from chalicelib.platform.log import logger
 from chalicelib.platform.unit import Unit, Write
 
 WITHDRAWN = ProviderError("The payment was not wanted any more.", "canceled")
@@ -47,8 +48,7 @@ def collect(task: Task) -> None:
         else:
             _again(task, desk, payment)
     except Misconfigured as failure:
-        logger.warning("a payment waits: its connection's secret is no good", extra={"payment_id": payment.id})
-        _put_off(task, payment, failure.error, at=clock.utc_now() + limits.PROVIDER_MENDED_LOOK)
+        _misconfigured(task, desk, payment, failure)
     except Unknown as failure:
         _unknown(task, payment, failure)
 
@@ -114,7 +114,7 @@ def _send(task: Task, desk: Desk, payment: Payment, held: list[Write]) -> None:
         # The provider repeated what it had answered before: this call was none.
         _unknown(task, leased, failure, last_sent_at=before.last_sent_at if failure.replayed else real_now)
     except Misconfigured as failure:
-        _put_off(task, leased, failure.error, at=real_now + limits.PROVIDER_MENDED_LOOK)
+        _misconfigured(task, desk, leased, failure)
     else:
         _settle(task, desk, leased, outcome)
 
@@ -156,6 +156,7 @@ def _withdrawn(payment: Payment) -> Payment:
 def _settle(task: Task, desk: Desk, payment: Payment, outcome: Outcome, following: Sequence[Task] = ()) -> None:
     """Write what became of a payment with the end of its task, or with the next time to ask. `following`: tasks beside it."""
     real_now = clock.utc_now()
+    _forget(task, desk, payment, outcome)
 
     def ends(after: Payment) -> list[Write]:
         beside = [agenda.put(each, now=real_now) for each in following]
@@ -182,6 +183,24 @@ def _unknown(task: Task, payment: Payment, failure: Unknown, *, last_sent_at: da
         "last_sent_at": last_sent_at or payment.collected.last_sent_at,
     }
     _put_off(task, payment, failure.error, at=clock.utc_now() + wait, **values)
+
+
+def _misconfigured(task: Task, desk: Desk, payment: Payment, failure: Misconfigured) -> None:
+    """The secret is no good: until it is mended nothing is sent, and nobody is told of the payment."""
+    trouble.mark(task.organization, desk.connection, failure, source="payment", action="collect")
+    wait = limits.PROVIDER_MENDED_LOOK if desk.connection.live else limits.PAYMENT_ASKED
+    _put_off(task, payment, failure.error, at=clock.utc_now() + wait)
+
+
+def _forget(task: Task, desk: Desk, payment: Payment, outcome: Outcome) -> None:
+    """Note what the provider has no more, so that nothing else is sent to it."""
+    collection, error = payment.collected, outcome.error or WITHDRAWN
+    if outcome.lost == "method" and collection.provider_method_id is not None:
+        losing.method(task.organization, payment.customer_id, desk.connection.id, collection.provider_method_id)
+    elif outcome.lost == "customer":
+        customer = customers.get(task.organization.id, payment.customer_id)
+        assert customer is not None, "a payment has a customer, deleted or not"
+        losing.customer(task.organization, customer, desk.connection.id, error)
 
 
 def _put_off(task: Task, payment: Payment, error: ProviderError | None, *, at: datetime, **values: object) -> None:

@@ -7,9 +7,10 @@ from chalicelib.domain.error_codes import Resource
 from chalicelib.features.invoices import reading
 from chalicelib.features.invoices import service as invoices
 from chalicelib.features.invoices.records import Invoice
-from chalicelib.features.payments import store
+from chalicelib.features.payments import store, waiting
 from chalicelib.features.payments.collection import adopting, pages, starting
-from chalicelib.features.payments.collection.desk import desk_of
+from chalicelib.features.payments.collection.desk import Desk, desk_of
+from chalicelib.features.payments.providers.errors import Misconfigured, Unknown
 from chalicelib.platform import agenda, clock
 from chalicelib.platform.agenda import Task
 from chalicelib.platform.clock import OrganizationRef
@@ -19,21 +20,25 @@ from chalicelib.platform.unit import Unit
 
 
 def tidy(task: Task) -> None:
-    """Bring what is to collect an invoice in line with what is due of it.
-
-    Raises: Unknown, Misconfigured; the task is tried again.
-    """
+    """Bring what is to collect an invoice in line with what is due of it; while the provider gives no answer, it waits."""
     organization, invoice_id = task.organization, InvoiceId(task.subject)
     invoice = reading.get(organization.id, invoice_id)
     if invoice is None:
         agenda.done(task).alone()
         return
-    for connection_id in dict.fromkeys(page.connection_id for page in invoice.payment_pages):
-        desk = desk_of(organization, connection_id)
-        for paid in pages.close_all(desk, invoice):
-            adopting.adopt(organization, desk.connection, paid, now=clock.now(organization))
+    try:
+        for connection_id in dict.fromkeys(page.connection_id for page in invoice.payment_pages):
+            _end_pages(organization, desk_of(organization, connection_id), invoice)
+    except (Unknown, Misconfigured) as failure:
+        waiting.for_answer(task, failure)
+        return
     closed = {page.number for page in invoice.payment_pages}
     agenda.push(retrying(lambda: _tidied(task, invoice_id, closed), Resource.INVOICE))
+
+
+def _end_pages(organization: OrganizationRef, desk: Desk, invoice: Invoice) -> None:
+    for paid in pages.close_all(desk, invoice):
+        adopting.adopt(organization, desk.connection, paid, now=clock.now(organization))
 
 
 def _tidied(task: Task, invoice_id: InvoiceId, closed: set[int]) -> list[Task]:

@@ -52,6 +52,7 @@ class GoCardless(Provider):
     secret_fields = (_SECRET,)
     signature_header = "Webhook-Signature"
     pays_by_link = False
+    home = "https://gocardless.com"
 
     def connect(self, connection: Connection, key: str) -> Connected:
         """Read something with the token. The endpoint is entered by hand in GoCardless' dashboard, with this secret."""

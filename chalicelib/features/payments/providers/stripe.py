@@ -52,6 +52,8 @@ class Stripe(Provider):
     secret_fields = (_SECRET,)
     signature_header = "Stripe-Signature"
     pays_by_link = True
+    home = "https://stripe.com"
+    not_left = frozenset(["crypto", "customer_balance"])
 
     def connect(self, connection: Connection, key: str) -> Connected:
         """Register an endpoint. Its secret is told now and never again; without a version, events come in the account's old
