@@ -4,6 +4,7 @@ from datetime import datetime
 
 from chalicelib.features.invoices import service as invoices
 from chalicelib.features.payments.collection import charging, starting, tidying
+from chalicelib.features.payments.refunds import service as refunds
 from chalicelib.platform.agenda import Task, runner
 
 
@@ -17,3 +18,9 @@ def collect(task: Task, now: datetime) -> None:
 def tidy(task: Task, now: datetime) -> None:
     """Withdraw what is not to be collected any more."""
     tidying.tidy(task)
+
+
+@runner.handles(refunds.REFUND)
+def refund(task: Task, now: datetime) -> None:
+    """Give back what a credit note refunds."""
+    refunds.run(task)

@@ -119,7 +119,8 @@ class Invoice(Record):
     invoices' notes; `coupons`: of applied coupons; `payments`: how many payments were recorded; `paid_on`: the organization's
     day on which its payment succeeded; `in_months`: the figures of its month count it (`figures.py`); `purchase_id`: the
     purchase of credits that a credit invoice bills; `payment_under_way`: the payment through a provider that may still succeed:
-    while there is one, no other is begun; `pages`: so many pages for paying it were made, and `payment_pages` may be open."""
+    while there is one, no other is begun; `pages`: so many pages for paying it were made, and `payment_pages` may be open;
+    `collected_payments`: those through providers that succeeded, the oldest first."""
 
     id: InvoiceId
     customer_id: CustomerId
@@ -169,6 +170,7 @@ class Invoice(Record):
     wallet_payments: tuple[WalletPart, ...] = ()
     purchase_id: WalletTransactionId | None = None
     payment_under_way: PaymentId | None = None
+    collected_payments: tuple[PaymentId, ...] = ()
     payment_pages: tuple[PaymentPagePart, ...] = ()
     pages: int = 0
 

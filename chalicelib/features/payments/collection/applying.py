@@ -11,6 +11,7 @@ from chalicelib.features.payments.connections.records import ProviderConnection
 from chalicelib.features.payments.providers.errors import Refused
 from chalicelib.features.payments.providers.values import Event, Outcome, Paid
 from chalicelib.features.payments.records import Payment
+from chalicelib.features.payments.refunds import service as refunds
 from chalicelib.platform import agenda, clock
 from chalicelib.platform.clock import OrganizationRef
 from chalicelib.platform.ids import PaymentId
@@ -29,6 +30,8 @@ def apply(organization: OrganizationRef, connection: ProviderConnection, event: 
             _page(organization, opened, event.object_id, now=now)
         elif event.kind == "dispute":
             _dispute(organization, opened, event.object_id, now=now)
+        elif event.kind == "refund":
+            refunds.apply(organization, connection, opened.provider.ask_refund(opened.opened, event.object_id))
     except Refused:
         return  # The provider does not know of it: it is of no account of ours.
 

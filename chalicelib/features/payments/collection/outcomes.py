@@ -188,8 +188,10 @@ def _invoice_after(change: _Change, invoice: Invoice, part: Share) -> Invoice:
     if change.is_paid:
         paid = invoice.total_paid_amount_cents + part.amount_cents
         values = {"total_paid_amount_cents": paid, "payments": invoice.payments + 1}
+        values["collected_payments"] = (*invoice.collected_payments, change.before.id)
     elif change.is_reversed:
         values["total_paid_amount_cents"] = invoice.total_paid_amount_cents - part.amount_cents
+        values["collected_payments"] = tuple(each for each in invoice.collected_payments if each != change.before.id)
         lowered = invoice.model_copy(update=values)
         if invoice.status == "finalized" and lowered.due_amount_cents > 0:
             values["payment_status"] = "failed" if status == "failed" else "pending"
