@@ -2,7 +2,7 @@
 
 import pytest
 
-from chalicelib.features.payments.connections import reading, sealing
+from chalicelib.features.payments.connections import reading, sealing, service
 from chalicelib.platform import clock
 from tests.support.changes import core_items
 from tests.support.story import Story, work
@@ -65,6 +65,14 @@ def test_a_code_names_one_connection(story: Story, stripe):
         pytest.param({"secret_key": None}, {"secret_key": ["value_is_mandatory"]}, id="no key"),
         pytest.param({"secret_key": "sk test"}, {"secret_key": ["value_is_invalid"]}, id="no key at all"),
         pytest.param({"secret_key": "s" * 501}, {"secret_key": ["value_is_too_long"]}, id="a novel"),
+        pytest.param({"secret_key": 5}, {"secret_key": ["value_is_invalid"]}, id="a number as key"),
+        pytest.param({"secret_key": ["x"]}, {"secret_key": ["value_is_invalid"]}, id="a list as key"),
+        pytest.param({"secret_key": "schl\u00fcssel"}, {"secret_key": ["value_is_invalid"]}, id="no ASCII"),
+        pytest.param({"code": ""}, {"code": ["value_is_mandatory"]}, id="no code"),
+        pytest.param({"code": "x" * 256}, {"code": ["value_is_too_long"]}, id="a long code"),
+        pytest.param({"supports_3ds": "yes"}, {"supports_3ds": ["value_is_invalid"]}, id="a word as switch"),
+        pytest.param({"payment_provider": None}, {"payment_provider": ["value_is_invalid"]}, id="no provider"),
+        pytest.param({"payment_provider": {}}, {"payment_provider": ["value_is_invalid"]}, id="an object as provider"),
         pytest.param({"payment_provider": "paypal"}, {"payment_provider": ["value_is_invalid"]}, id="another provider"),
         pytest.param(
             {"success_redirect_url": "x"}, {"success_redirect_url": ["url_is_invalid"]}, id="an address that is none"
@@ -175,3 +183,19 @@ def test_an_organization_sees_its_own_only(story: Story, stripe):
     other = Story.begin()
     assert other.call("GET", "/payment_providers/main%20one").status == 404
     assert other.ok("GET", "/payment_providers")["payment_providers"] == []
+
+
+def test_a_rotation_that_lost_its_race_leaves_no_endpoint(story: Story, stripe, monkeypatch: pytest.MonkeyPatch):
+    connect(story)
+    meanwhile = service._connect
+
+    def slowly(*given, **how):
+        made = meanwhile(*given, **how)
+        story.ok("PUT", "/payment_providers/main%20one", {"payment_provider": {"name": "Meanwhile"}})
+        return made
+
+    monkeypatch.setattr(service, "_connect", slowly)
+    lost = story.call("POST", "/payment_providers/main%20one/rotate_webhook_secret")
+    assert (lost.status, lost.body["code"]) == (409, "payment_provider_changed_meanwhile")
+    (endpoint,) = endpoints(stripe)
+    assert reading.find(story.ref.id, "main one").webhook_id == endpoint["id"]

@@ -7,7 +7,7 @@ from tests.support.providers.pages import back, choice, form_page, said
 from tests.support.providers.stripe_account import Account
 from tests.support.providers.stripe_calls import complete
 
-_CHOICES = {
+CHOICES = {
     "4242424242424242": "4242 4242 4242 4242: pays",
     "4000000000000341": "4000 0000 0000 0341: can be left, then is declined",
     "4000000000009995": "4000 0000 0000 9995: insufficient funds",
@@ -30,7 +30,7 @@ def page(accounts: Iterable[Account], asked: Asked) -> Answer:
         about = (
             "Leave a way to pay." if session["mode"] == "setup" else f"{session['amount_total']} {session['currency']}"
         )
-        return form_page("Checkout (a fake)", about, "Card or account", _CHOICES)
+        return form_page("Checkout (a fake)", about, "Card or account", CHOICES)
     try:
         complete(found, session_id, choice(asked))
     except Problem as problem:

@@ -40,7 +40,7 @@ def get_many(organization_id: OrganizationId, ids: Sequence[PaymentProviderId]) 
 
 
 def live(organization_id: OrganizationId) -> list[ProviderConnection]:
-    """All live connections, the oldest first; from an index, which may lag."""
+    """All live connections, the oldest first."""
     return [each for each in store.listed(organization_id) if each.live]
 
 

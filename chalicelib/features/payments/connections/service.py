@@ -1,14 +1,14 @@
 """Connecting payment providers, changing connections, ending them. Source: rules/catalog 10."""
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from typing import Any
 
 from chalicelib import limits
 from chalicelib.domain.error_codes import ErrorCode, Resource
-from chalicelib.domain.errors import Invalid
-from chalicelib.features.payments.connections import reading, retiring, schemas, sealing
+from chalicelib.domain.errors import ChangedMeanwhile, Invalid
+from chalicelib.features.payments.connections import reading, retiring, schemas, sealing, store
 from chalicelib.features.payments.connections.records import ProviderConnection
 from chalicelib.features.payments.connections.schemas import ConnectionInput, OptionsInput
 from chalicelib.features.payments.connections.store import CONNECTIONS
@@ -106,7 +106,7 @@ def remove(organization: OrganizationRef, code: str, *, now: datetime) -> tuple[
     def attempt() -> tuple[ProviderConnection, list[Task]]:
         old = reading.find(organization.id, code)
         tasks = retiring.tasks(organization, old)
-        extra = [agenda.put(task, now=now) for task in tasks]
+        extra = [store.leave(organization.id, old.id), *(agenda.put(task, now=now) for task in tasks)]
         gone = CONNECTIONS.remove(organization.id, old, now=now, extra=extra)
         return gone.model_copy(update={"state": "disconnected"}), tasks
 
@@ -136,14 +136,14 @@ def _begun(
         ends=ends,
     )
     if old is None:
-        return CONNECTIONS.create(organization.id, begun)
+        return CONNECTIONS.create(organization.id, begun, [store.enter(organization.id, own_id)])
     return CONNECTIONS.replace(organization.id, old, begun.model_copy(update={"version": old.version}))
 
 
 def _given_up(organization_id: OrganizationId, begun: ProviderConnection, *, now: datetime) -> None:
     current = CONNECTIONS.get(organization_id, begun.id)
     if current is not None and current.state == "connecting" and current.version == begun.version:
-        CONNECTIONS.remove(organization_id, current, now=now)
+        CONNECTIONS.remove(organization_id, current, now=now, extra=[store.leave(organization_id, current.id)])
 
 
 def _replaced(
@@ -170,7 +170,13 @@ def _moved(
     moved = new.model_copy(update=_kept(organization.id, old.id, connected) | before)
     tasks = retiring.tasks(organization, old)
     extra = [agenda.put(task, now=now) for task in tasks]
-    return CONNECTIONS.replace(organization.id, old, moved, extra), tasks
+    try:
+        return CONNECTIONS.replace(organization.id, old, moved, extra), tasks
+    except ChangedMeanwhile:
+        # Nobody will know of the endpoint that was just registered.
+        with suppress(ProviderFailure):
+            reading.provider_of(moved).disconnect(reading.opened(organization, moved))
+        raise
 
 
 def _connect(organization: OrganizationRef, connection: ProviderConnection, *, key: str) -> Connected:

@@ -1,4 +1,4 @@
-"""Messages about customers at payment providers. Source: rules/webhooks."""
+"""Messages about customers at payment providers. Source: rules/webhooks 4."""
 
 from chalicelib.features.customers import serializer as customer_serializer
 from chalicelib.features.customers.records import Customer
