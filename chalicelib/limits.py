@@ -222,6 +222,7 @@ PAYMENT_LEASE = timedelta(seconds=50)  # Longer than the calls of one charge: of
 PAYMENT_REPLAYED = timedelta(hours=1)  # A failure that a provider keeps is final so long after the last call.
 PAYMENT_ASKED = timedelta(days=1)  # Between two questions what became of a payment: an event may be lost.
 PAYMENT_ASKED_DEBIT = timedelta(days=5)  # After the day of a debit.
+REQUESTED_INVOICES_MAX = 10  # Each with its totals and messages, in one transaction.
 PAYMENT_PAGE_OPEN = timedelta(hours=23)  # Providers close pages after a day.
 PROVIDER_MESSAGE_CHARS = 500  # Of a provider's error, which stands on payments and in messages.
 

@@ -63,6 +63,7 @@ GET     customers              /api/v1/customers/{external_id}/past_usage
 GET     payment_methods        /api/v1/customers/{external_id}/payment_methods
 DELETE  payment_methods        /api/v1/customers/{external_id}/payment_methods/{lago_id}
 PUT     payment_methods        /api/v1/customers/{external_id}/payment_methods/{lago_id}/set_as_default
+GET     payment_requests       /api/v1/customers/{external_id}/payment_requests
 GET     payments               /api/v1/customers/{external_id}/payments
 GET     customers              /api/v1/customers/{external_id}/projected_usage
 GET     subscriptions          /api/v1/customers/{external_id}/subscriptions
@@ -104,6 +105,9 @@ PUT     payment_providers      /api/v1/payment_providers/{code}
 POST    payment_providers      /api/v1/payment_providers/{code}/rotate_webhook_secret
 GET     payments               /api/v1/payment_receipts
 GET     payments               /api/v1/payment_receipts/{lago_id}
+GET     payment_requests       /api/v1/payment_requests
+POST    payment_requests       /api/v1/payment_requests
+GET     payment_requests       /api/v1/payment_requests/{lago_id}
 GET     payments               /api/v1/payments
 POST    payments               /api/v1/payments
 GET     payments               /api/v1/payments/{lago_id}

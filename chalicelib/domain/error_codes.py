@@ -192,6 +192,7 @@ class ErrorCode(StrEnum):
         "payment_processor_is_currently_handling_payment",
         "A payment of the invoice is under way.",
     )
+    INVOICES_NOT_OVERDUE = "invoices_not_overdue", "An invoice of a payment request is not overdue."
     NO_PAYMENT_METHODS_TO_SETUP_AVAILABLE = (
         "no_payment_methods_to_setup_available",
         "None of the customer's kinds of payment method can be left on a page.",
@@ -246,6 +247,7 @@ class Resource(StrEnum):
     PAYMENT_METHOD = "payment_method"
     PAYMENT_PROVIDER = "payment_provider"
     PAYMENT_RECEIPT = "payment_receipt"
+    PAYMENT_REQUEST = "payment_request"
     PLAN = "plan"
     PLANS = "plans"
     SUBSCRIPTION = "subscription"

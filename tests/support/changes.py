@@ -14,7 +14,7 @@ from tests.support.quick_tables import State, state
 from tests.support.story import Answer, Story, meter, request, work
 
 # Routes that change no object: what comes in goes to a queue, or nothing is kept, or the clock has rules of its own.
-# Connections and ways to pay need a provider: tests/features/payments has them.
+# Connections, ways to pay and requests for payment need a provider: tests/features/payments has them.
 OTHERS = {
     "POST /api/v1/events",
     "POST /api/v1/events/batch",
@@ -31,6 +31,7 @@ OTHERS = {
     "POST /api/v1/credit_notes/{lago_id}/download_pdf",
     "POST /api/v1/wallet_transactions/{lago_id}/payment_url",
     "POST /api/v1/payment_providers",
+    "POST /api/v1/payment_requests",
     "POST /api/v1/customers/{external_id}/checkout_url",
     "DELETE /api/v1/customers/{external_id}/payment_methods/{lago_id}",
     "PUT /api/v1/customers/{external_id}/payment_methods/{lago_id}/set_as_default",

@@ -53,6 +53,7 @@ def routes_with_bodies() -> list[Route]:
 WITHOUT_BODY: frozenset[Route] = frozenset(
     [
         ("POST", f"{API}/payment_providers"),
+        ("POST", f"{API}/payment_requests"),
         ("POST", f"{API}/customers/{{external_id}}/checkout_url"),
         ("DELETE", f"{API}/customers/{{external_id}}/payment_methods/{{lago_id}}"),
         ("PUT", f"{API}/customers/{{external_id}}/payment_methods/{{lago_id}}/set_as_default"),

@@ -12,13 +12,13 @@ from chalicelib.features.invoices import reading
 from chalicelib.features.invoices import service as invoices
 from chalicelib.features.invoices.records import Invoice
 from chalicelib.features.payments import store
-from chalicelib.features.payments.collection import outcomes, pages
+from chalicelib.features.payments.collection import outcomes, pages, starting
 from chalicelib.features.payments.collection.desk import Desk, desk_of
 from chalicelib.features.payments.connections import trouble
 from chalicelib.features.payments.links import losing
 from chalicelib.features.payments.providers.errors import KeyReused, Misconfigured, Refused, Unknown
 from chalicelib.features.payments.providers.values import Outcome, ProviderError
-from chalicelib.features.payments.records import Payment
+from chalicelib.features.payments.records import Payment, Share
 from chalicelib.platform import agenda, clock, metrics
 from chalicelib.platform.agenda import Task
 from chalicelib.platform.ids import PaymentId
@@ -63,28 +63,34 @@ def _ask(task: Task, desk: Desk, payment: Payment) -> None:
 def _first(task: Task, desk: Desk, payment: Payment) -> None:
     """The last look at what is to be paid, and then the call."""
     organization_id = task.organization.id
-    invoice = reading.get(organization_id, payment.invoice_id)
-    assert invoice is not None
+    ids = [part.invoice_id for part in payment.parts]
+    found = reading.get_many(organization_id, ids)
+    left = tuple(filter(None, (_left(payment, found[part.invoice_id], part) for part in payment.parts)))
     customer = customers.get(organization_id, payment.customer_id)
-    is_wanted = _wanted(payment, invoice) and customer is not None and customer.deleted_at is None
-    if not is_wanted or payment.collected.withdrawn or not desk.connection.live:
-        _settle(task, desk, _withdrawn(payment), _NOTHING_SENT)
+    is_wanted = customer is not None and customer.deleted_at is None and desk.connection.live
+    if not is_wanted or left != payment.parts or payment.collected.withdrawn:
+        rest = starting.of_what_is_left(payment, left, now=clock.now(task.organization)) if is_wanted and left else None
+        _settle(task, desk, _withdrawn(payment), _NOTHING_SENT, successor=rest)
         return
     if desk.connection.state == "misconfigured":
         _put_off(task, payment, None, at=clock.utc_now() + limits.PROVIDER_MENDED_LOOK)
         return
-    if pages.close_all(desk, invoice):
-        # Paid there: that is a payment of its own, which the invoice's next task takes on.
-        after = invoices.tidy_task(task.organization, invoice.id)
-        _settle(task, desk, _withdrawn(payment), _NOTHING_SENT, [after])
+    # What was paid on a page is a payment of its own, which the invoice's next task takes on.
+    paid = [each.id for each in found.values() if pages.close_all(desk, each)]
+    if paid:
+        after = [invoices.tidy_task(task.organization, each) for each in paid]
+        _settle(task, desk, _withdrawn(payment), _NOTHING_SENT, after)
         return
-    _send(task, desk, payment, _held(task, invoice))
+    _send(task, desk, payment, [write for each in found.values() for write in _held(task, each)])
 
 
-def _wanted(payment: Payment, invoice: Invoice) -> bool:
+def _left(payment: Payment, invoice: Invoice, part: Share) -> Share | None:
+    """What is still to be collected of an invoice; None where that is nothing."""
     is_owed = invoice.status in ("finalized", "open") and invoice.payment_status != "succeeded"
-    is_same = invoice.due_amount_cents == payment.amount_cents and invoice.payment_under_way == payment.id
-    return is_owed and is_same and invoice.payment_dispute_lost_at is None
+    is_ours = invoice.payment_under_way == payment.id and invoice.payment_dispute_lost_at is None
+    if not is_owed or not is_ours or invoice.due_amount_cents == 0:
+        return None
+    return part.model_copy(update={"amount_cents": invoice.due_amount_cents})
 
 
 def _held(task: Task, invoice: Invoice) -> list[Write]:
@@ -153,7 +159,15 @@ def _withdrawn(payment: Payment) -> Payment:
     return payment.model_copy(update={"collection": payment.collected.after(withdrawn=True)})
 
 
-def _settle(task: Task, desk: Desk, payment: Payment, outcome: Outcome, following: Sequence[Task] = ()) -> None:
+def _settle(
+    task: Task,
+    desk: Desk,
+    payment: Payment,
+    outcome: Outcome,
+    following: Sequence[Task] = (),
+    *,
+    successor: Payment | None = None,
+) -> None:
     """Write what became of a payment with the end of its task, or with the next time to ask. `following`: tasks beside it."""
     real_now = clock.utc_now()
     _forget(task, desk, payment, outcome)
@@ -165,7 +179,7 @@ def _settle(task: Task, desk: Desk, payment: Payment, outcome: Outcome, followin
         return [*agenda.move(task, outcomes.asked_at(after.collected, real_now=real_now), now=real_now), *beside]
 
     now = clock.now(task.organization)
-    outcomes.settle(task.organization, desk.connection, payment, outcome, now=now, ends=ends)
+    outcomes.settle(task.organization, desk.connection, payment, outcome, now=now, ends=ends, successor=successor)
     agenda.push(following)
 
 

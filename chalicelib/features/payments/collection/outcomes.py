@@ -3,7 +3,7 @@
 Source: rules/collection 1; rules/invoices 10.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, time
 
@@ -19,6 +19,8 @@ from chalicelib.features.payments.collection import messages, starting
 from chalicelib.features.payments.connections.records import ProviderConnection
 from chalicelib.features.payments.providers.values import Outcome, ProviderError
 from chalicelib.features.payments.records import Collection, Payment, PaymentReceipt, Share
+from chalicelib.features.payments.requests import following
+from chalicelib.features.payments.requests.records import RequestStatus
 from chalicelib.features.payments.service import PRINT
 from chalicelib.platform import agenda, clock, metrics
 from chalicelib.platform.agenda import Task
@@ -71,10 +73,11 @@ def settle(
     now: datetime,
     ends: Ends = lambda after: (),
     create: bool = False,
+    successor: Payment | None = None,
 ) -> Payment:
     """Bring a payment as it was read, and all that hangs on it, in line with its state at the provider, and push what follows.
     Returns the payment as it is stored. `connection`: asked whether its customers may be asked to confirm a payment; `create`:
-    the payment is not stored yet.
+    the payment is not stored yet; `successor`: the one that begins in its place.
 
     Raises: ChangedMeanwhile, where another worker wrote the payment.
     """
@@ -82,7 +85,7 @@ def settle(
     def attempt() -> tuple[Payment, list[Task]] | None:
         if _is_stale(organization, payment, create=create):
             return None
-        change = _change(organization, connection, payment, outcome, now=now)
+        change = _change(organization, connection, payment, outcome, successor, now=now)
         stored = payment if not create else None
         writes = _written(organization, change, stored)
         Unit(writes, ends(change.after), [agenda.put(task, now=now) for task in change.tasks]).commit()
@@ -122,13 +125,14 @@ def _change(
     connection: ProviderConnection | None,
     payment: Payment,
     outcome: Outcome,
+    successor: Payment | None,
     *,
     now: datetime,
 ) -> _Change:
     before = payment.collected
     noted = _noted(before, outcome)
     after = payment.changed(now=now, payment_status=outcome.status, collection=noted)
-    change = _Change(organization, payment, after, now)
+    change = _Change(organization, payment, after, now, following=successor)
     code = noted.error.error_code if noted.error else ""
     if outcome.status == "failed" and payment.payment_status != "succeeded":
         change.is_quiet = before.withdrawn or code == TOO_SMALL
@@ -139,6 +143,8 @@ def _change(
     for part in payment.parts:
         _follow(change, found[part.invoice_id], part)
     _tell(change, outcome)
+    if payment.payable_type == "PaymentRequest":
+        _follow_request(change)
     if change.following is not None:
         task = agenda.task(starting.COLLECT, organization, change.following.id, clock.utc_now())
         change.writes += store.create(organization.id, change.following)
@@ -199,7 +205,7 @@ def _invoice_after(change: _Change, invoice: Invoice, part: Share) -> Invoice:
         values["payment_status"] = "failed"
     elif is_owed and status == "processing" and change.before.payment_status == "failed":
         values["payment_status"] = "pending"
-    under_way = _under_way(change, invoice)
+    under_way = _under_way(change, invoice, part)
     if under_way != invoice.payment_under_way:
         values["payment_under_way"] = under_way
     if not values:
@@ -210,13 +216,23 @@ def _invoice_after(change: _Change, invoice: Invoice, part: Share) -> Invoice:
     return new
 
 
-def _under_way(change: _Change, invoice: Invoice) -> str | None:
+def _under_way(change: _Change, invoice: Invoice, part: Share) -> str | None:
     """The payment that is under way afterwards. One that the provider takes up again does not displace another."""
     after = change.following or change.after
-    if after.under_way:
+    if after.under_way and part.invoice_id in {each.invoice_id for each in after.parts}:
         is_free = invoice.payment_under_way in (None, change.before.id)
         return after.id if is_free else invoice.payment_under_way
     return None if invoice.payment_under_way == change.before.id else invoice.payment_under_way
+
+
+def _follow_request(change: _Change) -> None:
+    """Bring the payment request in line."""
+    if change.is_paid or change.is_failed or change.is_reversed:
+        ends: Mapping[str, RequestStatus] = {"succeeded": "succeeded", "failed": "failed"}
+        known = ends.get(change.after.payment_status, "pending")
+        writes, tasks = following.followed(change.organization, change.after, known, now=change.now)
+        change.writes += writes
+        change.tasks += tasks
 
 
 def _receipt(change: _Change, invoice: Invoice, payments: int) -> None:
@@ -247,5 +263,7 @@ def _tell(change: _Change, outcome: Outcome) -> None:
     is_announced = outcome.retry_announced and not before.announced
     if change.is_failed or is_announced or (change.is_reversed and after.payment_status == "processing"):
         error = noted.error or _UNEXPLAINED
-        for part in after.parts:
+        if after.payable_type == "PaymentRequest":
+            change.tasks += following.failed(organization, after, error, now=now)
+        for part in after.parts if after.payable_type == "Invoice" else ():
             change.tasks += messages.failed(organization, after, part.invoice_id, error, now=now)

@@ -1,5 +1,6 @@
 """Beginning a payment: the row comes first, with all that will be asked of the provider. Source: rules/collection 2."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -9,7 +10,7 @@ from chalicelib.features.payments import store
 from chalicelib.features.payments.links import reading as links
 from chalicelib.features.payments.links.records import Account, LinkedMethod
 from chalicelib.features.payments.providers.values import ChargeRequest
-from chalicelib.features.payments.records import Collection, Payment
+from chalicelib.features.payments.records import Collection, Payment, Share
 from chalicelib.platform import agenda, clock
 from chalicelib.platform.agenda import Task
 from chalicelib.platform.clock import OrganizationRef
@@ -23,6 +24,16 @@ COLLECT = agenda.kind("collect_payment", rank=88, real_time=True)
 
 # Where a provider's pages lead afterwards, if a connection does not say it.
 SUCCESS_URL = "https://stripe.com"
+
+
+@dataclass(frozen=True, slots=True)
+class BegunTogether:
+    """As `Begun`, of several invoices, in their order."""
+
+    invoices: list[Invoice]
+    payment: Payment
+    writes: list[Write]
+    task: Task
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +69,59 @@ def begun(
         return None
     payment = _payment(account, method, organization_name, invoice, now=now)
     return entered(organization, invoice, payment, now=now)
+
+
+def begun_together(
+    organization: OrganizationRef,
+    organization_name: str,
+    customer: Customer,
+    request_id: str,
+    invoices: Sequence[Invoice],
+    *,
+    now: datetime,
+) -> BegunTogether | None:
+    """The one payment of a payment request's invoices; None where there is nothing to collect it by."""
+    account = None if customer.deleted_at is not None else links.account_of(organization, customer)
+    if account is None or account.method is None:
+        return None
+    shares = shares_of(invoices)
+    first = _payment(account, account.method, organization_name, invoices[0], now=now)
+    request = first.collected.request
+    assert request is not None, "it is to be charged"
+    amount = sum(share.amount_cents for share in shares)
+    together = replace(
+        request,
+        payable_type="PaymentRequest",
+        payable_id=request_id,
+        amount_cents=amount,
+        description=f"{organization_name} - {len(invoices)} invoices",
+        issuing_date="",
+        invoice_type="",
+    )
+    update = {"payable_type": "PaymentRequest", "payable_id": request_id, "amount_cents": amount, "shares": shares}
+    payment = first.model_copy(update={**update, "collection": first.collected.after(request=together)})
+    task = agenda.task(COLLECT, organization, payment.id, clock.utc_now())
+    named = [each.changed(now=now, payment_under_way=payment.id, payment_status="pending") for each in invoices]
+    return BegunTogether(named, payment, store.create(organization.id, payment), task)
+
+
+def shares_of(invoices: Sequence[Invoice]) -> tuple[Share, ...]:
+    """What is due of each invoice."""
+    return tuple(
+        Share(invoice_id=each.id, invoice_number=each.number, amount_cents=each.due_amount_cents) for each in invoices
+    )
+
+
+def of_what_is_left(payment: Payment, shares: tuple[Share, ...], *, now: datetime) -> Payment:
+    """The payment that follows one of which a part is paid by now: of the rest."""
+    before = payment.collected
+    assert before.request is not None, "nothing was charged yet"
+    own_id, amount = PaymentId(new_id()), sum(share.amount_cents for share in shares)
+    request = replace(before.request, payment_id=own_id, amount_cents=amount)
+    first = {"invoice_id": shares[0].invoice_id, "invoice_number": shares[0].invoice_number}
+    several = {"shares": shares if payment.payable_type == "PaymentRequest" else (), "amount_cents": amount}
+    left = payment.model_copy(update={**first, **several})
+    return again(left, own_id, before.after(request=request, withdrawn=False), now=now)
 
 
 def entered(organization: OrganizationRef, invoice: Invoice, payment: Payment, *, now: datetime) -> Begun:

@@ -64,7 +64,8 @@ def _withdrawn(organization: OrganizationRef, invoice: Invoice, unit: Unit) -> l
     is_owed = invoice.status in ("finalized", "open") and invoice.payment_status != "succeeded"
     if payment is None or not payment.under_way or payment.collected.withdrawn:
         return []
-    if is_owed and invoice.due_amount_cents >= payment.amount_cents:
+    asked = sum(part.amount_cents for part in payment.parts if part.invoice_id == invoice.id)
+    if is_owed and invoice.due_amount_cents >= asked:
         return []
     task = agenda.task(starting.COLLECT, organization, payment.id, clock.utc_now())
     gone = payment.model_copy(update={"collection": payment.collected.after(withdrawn=True)})
