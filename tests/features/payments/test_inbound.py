@@ -314,5 +314,5 @@ def test_the_mandate_that_replaces_the_default_takes_its_place(signed: Story, go
     )
     deliver(gocardless)
     work()
-    assert [each["provider_method_id"] for each in methods(signed)][0] == by_age[1]
+    assert methods(signed)[0]["provider_method_id"] == by_age[1]
     assert len(methods(signed)) == 2
