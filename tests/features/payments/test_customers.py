@@ -260,3 +260,21 @@ def test_debit_customers_sign_a_mandate_which_is_their_method(story: Story, goca
     (method,) = methods(story)
     assert method["is_default"] is True
     assert method["payment_provider_type"] == "gocardless"
+
+
+@pytest.mark.parametrize("asked", [True, False], ids=["created by us", "given"])
+def test_connected_anew_with_the_same_account_a_customer_is_found_again(story: Story, stripe, asked):
+    connect(story)
+    customer(story, "first")
+    own = there(stripe)[0]["id"]
+    if not asked:
+        customer(story, "cust", sync_with_provider=False, provider_customer_id=own)
+    external_id = "first" if asked else "cust"
+    story.ok("DELETE", "/payment_providers/main")
+    work()
+    connect(story, "again")
+    story.customer(external_id, name="Edited")
+    work()
+    assert provider_customer_id(story, external_id) == own
+    assert len(there(stripe)) == 1
+    assert account_of(story.ref, customers.find(story.ref.id, external_id)) is not None

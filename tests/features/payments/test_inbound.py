@@ -239,3 +239,80 @@ def test_a_batch_of_many_events_is_taken_whole(story: Story, gocardless):
         answer = request("POST", made["webhook_url"].partition("8000")[2], body, {"Webhook-Signature": signature})
         assert answer.status == 200
         assert work() == expected
+
+
+@pytest.fixture
+def signed(story: Story, gocardless, submitted) -> Story:
+    """A customer who signed a mandate, of which we know."""
+    far_side.connect_gocardless(story, gocardless)
+    billing = {"payment_provider": "gocardless", "sync_with_provider": True}
+    story.customer("cust", name="Umbra", currency="EUR", email="a@example.com", billing_configuration=billing)
+    work()
+    sign(story, gocardless)
+    return story
+
+
+def sign(story: Story, gocardless) -> None:
+    account = gocardless.fake.account(far_side.TOKEN)
+    url = story.ok("POST", "/customers/cust/checkout_url")["customer"]["checkout_url"]
+    flow = next(each["id"] for each in account.listed("billing_request_flows") if each["authorisation_url"] == url)
+    gocardless.fake.control("complete", {"key": far_side.TOKEN, "id": flow})
+    assert set(deliver(gocardless)) == {200}
+    work()
+
+
+@pytest.mark.parametrize("status", ["cancelled", "failed", "expired"])
+def test_a_mandate_that_has_ended_is_forgotten_and_another_one_is_the_default(signed: Story, gocardless, status):
+    (first,) = methods(signed)
+    sign(signed, gocardless)
+    assert [each["is_default"] for each in methods(signed)] == [True, False]
+    gocardless.fake.account(far_side.TOKEN).move(first["provider_method_id"], status)
+    deliver(gocardless)
+    work()
+    (left,) = methods(signed)
+    assert left["is_default"] is True
+    assert left["lago_id"] != first["lago_id"]
+
+
+def test_a_blocked_mandate_is_kept_and_not_charged(signed: Story, gocardless):
+    (method,) = methods(signed)
+    gocardless.fake.account(far_side.TOKEN).move(method["provider_method_id"], "blocked")
+    deliver(gocardless)
+    work()
+    (kept,) = methods(signed)
+    assert (kept["lago_id"], kept["is_default"]) == (method["lago_id"], False)
+    account = account_of(signed.ref, customers.find(signed.ref.id, "cust"))
+    assert account is not None
+    assert account.method is None
+    path = f"/customers/cust/payment_methods/{kept['lago_id']}"
+    refused = signed.call("PUT", f"{path}/set_as_default")
+    assert (refused.status, refused.body["error_details"]) == (422, {"payment_method": ["value_is_invalid"]})
+
+
+def test_a_mandate_is_cancelled_when_it_is_deleted_here(signed: Story, gocardless):
+    (method,) = methods(signed)
+    signed.ok("DELETE", f"/customers/cust/payment_methods/{method['lago_id']}")
+    (there,) = gocardless.fake.account(far_side.TOKEN).listed("mandates")
+    assert there["status"] == "cancelled"
+    assert methods(signed) == []
+
+
+@pytest.mark.parametrize("how", [{"forged": True}, {"unsigned": True}, {"tail": b" "}])
+def test_batches_that_are_not_signed_are_refused(signed: Story, gocardless, how):
+    expected = {200} if how == {"tail": b" "} else {400}  # What is behind the body is signed with it.
+    assert set(deliver(gocardless, **how)) == expected
+
+
+def test_the_mandate_that_replaces_the_default_takes_its_place(signed: Story, gocardless):
+    (first,) = methods(signed)
+    for _ in range(2):
+        sign(signed, gocardless)
+    by_age = [each["id"] for each in gocardless.fake.account(far_side.TOKEN).listed("mandates")][::-1]
+    assert by_age[0] == first["provider_method_id"]
+    gocardless.fake.account(far_side.TOKEN).move(
+        by_age[0], "cancelled", new_mandate=by_age[1], cause="mandate_replaced"
+    )
+    deliver(gocardless)
+    work()
+    assert methods(signed)[0]["provider_method_id"] == by_age[1]
+    assert len(methods(signed)) == 2

@@ -1,5 +1,6 @@
 """Bringing a customer in line at its payment provider: created there once, linked, told of edits. Source: rules/catalog 10."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 
@@ -103,8 +104,8 @@ def _brought_in_line(organization: OrganizationRef, customer: Customer, connecti
     old = next((each for each in links if each.connection_id == connection.id), none)
     configuration = customer.billing_configuration
     given = configuration.provider_customer_id
-    if given is not None and any(each.provider_customer_id == given for each in links if each is not old):
-        given = None  # It is of another connection, which knows nobody of this one.
+    if given is not None and _is_foreign(organization, customer, given, [each for each in links if each is not old]):
+        given = None
     link = old
     if given is not None and given != old.provider_customer_id:
         link = _linked(old, given)
@@ -121,6 +122,15 @@ def _brought_in_line(organization: OrganizationRef, customer: Customer, connecti
         writes = [] if gone == old else store.write(organization.id, old, gone)
         subject = f"{connection.id}#{customer.version}"
         return Result(writes, telling.failed(organization, customer, refusal.error, subject=subject))
+
+
+def _is_foreign(organization: OrganizationRef, customer: Customer, given: str, others: Sequence[ProviderLink]) -> bool:
+    """Whether an id is of another connection, which knows nobody of this one. Where that was disconnected this one may be of
+    the same account: the id is tried, unless the customer may be looked for and created."""
+    theirs = [each.connection_id for each in others if each.provider_customer_id == given]
+    if not theirs or customer.billing_configuration.sync_with_provider:
+        return bool(theirs)
+    return any(each.live for each in connections.get_many(organization.id, theirs).values())
 
 
 def _created(
