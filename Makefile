@@ -18,7 +18,7 @@ setup-test: ## What testing needs (make test does it by itself)
 setup-bench: ## What the benchmark needs (make bench does it by itself)
 	@infra/setup.sh bench
 
-run: setup ## The whole system on 127.0.0.1:8000 (PORT, ADMIN_API_KEY, API_KEY)
+run: setup ## The whole system on 127.0.0.1:8000 (PORT, ADMIN_API_KEY, API_KEY, PROVIDERS=fake)
 	@exec $(PY) -m infra.local.run
 
 demo: setup ## Bill the airlines of New York's airports for January 2013 (MONTHS=12 for the year)

@@ -148,7 +148,9 @@ IN_FLIGHT_KEPT = timedelta(hours=1)  # A message that died must not hold the clo
 
 # Issuing: shares of the last transaction's places, which are DynamoDB's own bound, as is its size of 4 MB.
 TRANSACTION_PLACES = 100
-ISSUE_PLACES = 16  # Invoice, totals, billing state and task, number, messages; a void's with its notes are no more.
+ISSUE_PLACES = (
+    19  # Invoice, totals, billing state and task, number, messages, payment; a void's with its notes are no more.
+)
 CREDIT_PLACES = 2  # A coupon that ends (also when a void gives it back), or a note with its open balance.
 WALLET_PLACES = 3  # Balance, entry and message; and one for all.
 UNUSED_NOTE_PLACES, NOTED_INVOICE_PLACES = 3, 5  # A note made with an invoice, and the invoice that it stands on.
@@ -204,6 +206,26 @@ WEBHOOK_PAGE_MAX = 1_000  # Messages of one pull.
 WEBHOOK_PULL_BYTES_MAX = 4_000_000  # Payloads of one pull: an answer of Lambda has 6 MB at most.
 WEBHOOK_BLOCKS_READ = 80  # Blocks of the log that one page of it reads, where few messages fit its filters.
 WEBHOOK_ATTEMPTS_SHOWN = 100
+
+# Payment providers.
+PROVIDER_CONNECT_SECONDS, PROVIDER_READ_SECONDS = 3, 20  # Of one call, which is made once.
+PROVIDER_LISTED_MAX = 10_000  # Objects of one list; nobody has as many payments since a call that got no answer.
+PROVIDER_SECRET_OVERLAP = timedelta(hours=24)  # So long events signed with the secret before a rotation are taken.
+PROVIDER_SECRETS_REMEMBERED = 2_000  # By a process.
+PROVIDER_AGAIN, PROVIDER_AGAIN_MAX = timedelta(minutes=1), timedelta(hours=12)  # As long as it has waited already.
+PROVIDER_MENDED_LOOK = timedelta(minutes=10)  # Between two looks whether a connection's secret is good again.
+PROVIDER_EVENTS_AT_ONCE = 25  # Each an item and a task, in one transaction.
+PROVIDER_EVENT_KEPT = timedelta(days=90)  # Providers send an event again for some days.
+PAYMENT_WAITS = tuple(
+    timedelta(minutes=each) for each in (1, 5, 30, 120, 360, 720, 1440)
+)  # Before a payment of which nobody knows is tried again; the last one for ever.
+PAYMENT_LEASE = timedelta(seconds=50)  # Longer than the calls of one charge: of two workers one makes them.
+PAYMENT_REPLAYED = timedelta(hours=1)  # A failure that a provider keeps is final so long after the last call.
+PAYMENT_ASKED = timedelta(days=1)  # Between two questions what became of a payment: an event may be lost.
+PAYMENT_ASKED_DEBIT = timedelta(days=5)  # After the day of a debit.
+REQUESTED_INVOICES_MAX = 10  # Each with its totals and messages, in one transaction.
+PAYMENT_PAGE_OPEN = timedelta(hours=23)  # Providers close pages after a day.
+PROVIDER_MESSAGE_CHARS = 500  # Of a provider's error, which stands on payments and in messages.
 
 # Files.
 LINK_SECONDS = 15 * 60

@@ -45,6 +45,8 @@ def _worker(queue: str = "JobsQueue") -> list[dict[str, Any]]:
         # Billing waits for events that are not metered yet.
         _look("EventsQueue"),
         _files("s3:GetObject", "s3:PutObject"),
+        # Secrets of payment providers, which only the API seals.
+        _key("kms:Decrypt"),
     ]
 
 

@@ -17,6 +17,8 @@ BEGIN, END = "<!-- types: written by make webhook-docs -->\n", "<!-- end of type
 _UUID = re.compile(r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b")
 _INSTANT = re.compile(r'"(\d{4})-\d\d-\d\dT[0-9:.]+(?:Z|\+00:00)"')
 _LINK = re.compile(r'"https?://[^"]*(?:/files/|\.pdf|AWSAccessKeyId|X-Amz)[^"]*"')
+_PAGE = re.compile(r'"http://127\.0\.0\.1:\d+/pay/[^"]*"')
+_THEIRS = re.compile(r'"(cus|pm|pi|re|cs|evt|dp)_[0-9a-f]{24}"')  # A provider's ids.
 _NUMBER = re.compile(r'"ACM-[0-9A-F]{4}')
 _YEAR = "2024"  # Of the story's clock; instants of other years are the real day's.
 _LINE_MAX = 120
@@ -72,6 +74,8 @@ def placed(page: str, own: str) -> str:
 def _stable(text: str) -> str:
     text = _INSTANT.sub(lambda found: found[0] if found[1] == _YEAR else f'"{_YEAR}-01-01T00:00:00Z"', text)
     text = _LINK.sub('"https://api.example.com/files/…"', text)
+    text = _PAGE.sub('"https://checkout.stripe.com/c/pay/…"', text)
+    text = _THEIRS.sub(r'"\1_1A2B3C4D"', text)
     return _NUMBER.sub('"ACM-1A2B', text)
 
 

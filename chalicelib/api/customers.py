@@ -3,16 +3,19 @@
 The modules that price usage are a tenth of the app: only the views that show usage import them, at their first request.
 """
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from chalicelib.domain.error_codes import ErrorCode
 from chalicelib.domain.errors import Invalid
-from chalicelib.features.customers import listings, serializer, service
+from chalicelib.features.customers import listings, provider, serializer, service
 from chalicelib.features.customers.records import Customer
 from chalicelib.features.organizations import service as organizations
 from chalicelib.features.sandbox import service as test_clock
 from chalicelib.platform import parameters
+from chalicelib.platform.agenda import Task, runner
 from chalicelib.platform.http import Call, Routes
+from chalicelib.platform.ids import OrganizationId
 
 routes = Routes(__name__)
 
@@ -20,9 +23,37 @@ routes = Routes(__name__)
 @routes.post("/customers")
 def upsert(call: Call) -> dict[str, Any]:
     """Create or change."""
-    customer, tasks = service.upsert(call.organization, call.root("customer"), now=call.now)
+    values = call.root("customer")
+    check_provider(call.organization.id, values)
+    customer, tasks = service.upsert(call.organization, values, now=call.now)
+    if customer.billing_configuration.sync:
+        customer = _synced(call, customer, tasks)
     test_clock.run_due(call.organization, now=call.now, tasks=tasks)
     return _answer(call, customer)
+
+
+def check_provider(organization_id: OrganizationId, values: Mapping[str, Any]) -> None:
+    """Refuse a payment provider that a request names where no connection fits it, or several do.
+
+    Raises: Invalid.
+    """
+    given = values.get("billing_configuration")
+    name, code = (
+        (given.get("payment_provider"), given.get("payment_provider_code")) if isinstance(given, dict) else ("", "")
+    )
+    if not name or not isinstance(name, str) or not isinstance(code, str | None):
+        return
+    from chalicelib.features.payments.connections import reading as connections
+
+    connections.check_choice(name, code, connections.live(organization_id))
+
+
+def _synced(call: Call, customer: Customer, tasks: Sequence[Task]) -> Customer:
+    """The customer after its task at the payment provider, which the request waits for; what fails is tried again later."""
+    for task in tasks:
+        if task.kind == provider.SYNC:
+            runner.run(task, now=task.due_at)
+    return service.get(call.organization.id, customer.id) or customer
 
 
 @routes.get("/customers")

@@ -151,15 +151,19 @@ def retry(call: Call) -> dict[str, Any]:
 @routes.post("/invoices/{lago_id}/retry_payment")
 def retry_payment(call: Call) -> Answer:
     """Ask for the money again."""
-    tasks = collecting.retry_payment(call.organization, _id(call), now=call.now)
+    from chalicelib.features.payments.collection import again
+
+    tasks = again.retry_payment(call.organization, _id(call), call.optional_body(), now=call.now)
     test_clock.run_due(call.organization, now=call.now, tasks=tasks)
     return Answer(None)
 
 
 @routes.post("/invoices/{lago_id}/payment_url")
-def payment_url(call: Call) -> None:
+def payment_url(call: Call) -> dict[str, Any]:
     """The link to a payment page."""
-    collecting.check_payment_page(call.organization.id, _id(call))
+    from chalicelib.features.payments.collection import pages
+
+    return {"invoice_payment_details": pages.payment_url(call.organization, _id(call), now=call.now)}
 
 
 def _id(call: Call) -> InvoiceId:

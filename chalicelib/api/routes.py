@@ -55,10 +55,15 @@ DELETE  customers              /api/v1/customers/{external_id}
 GET     customers              /api/v1/customers/{external_id}
 GET     applied_coupons        /api/v1/customers/{external_id}/applied_coupons
 DELETE  applied_coupons        /api/v1/customers/{external_id}/applied_coupons/{lago_id}
+POST    payment_methods        /api/v1/customers/{external_id}/checkout_url
 GET     credit_notes           /api/v1/customers/{external_id}/credit_notes
 GET     customers              /api/v1/customers/{external_id}/current_usage
 GET     invoices               /api/v1/customers/{external_id}/invoices
 GET     customers              /api/v1/customers/{external_id}/past_usage
+GET     payment_methods        /api/v1/customers/{external_id}/payment_methods
+DELETE  payment_methods        /api/v1/customers/{external_id}/payment_methods/{lago_id}
+PUT     payment_methods        /api/v1/customers/{external_id}/payment_methods/{lago_id}/set_as_default
+GET     payment_requests       /api/v1/customers/{external_id}/payment_requests
 GET     payments               /api/v1/customers/{external_id}/payments
 GET     customers              /api/v1/customers/{external_id}/projected_usage
 GET     subscriptions          /api/v1/customers/{external_id}/subscriptions
@@ -92,8 +97,17 @@ GET     organizations          /api/v1/organizations
 PUT     organizations          /api/v1/organizations
 GET     organizations          /api/v1/organizations/hmac_key
 POST    organizations          /api/v1/organizations/rotate_hmac_key
+GET     payment_providers      /api/v1/payment_providers
+POST    payment_providers      /api/v1/payment_providers
+DELETE  payment_providers      /api/v1/payment_providers/{code}
+GET     payment_providers      /api/v1/payment_providers/{code}
+PUT     payment_providers      /api/v1/payment_providers/{code}
+POST    payment_providers      /api/v1/payment_providers/{code}/rotate_webhook_secret
 GET     payments               /api/v1/payment_receipts
 GET     payments               /api/v1/payment_receipts/{lago_id}
+GET     payment_requests       /api/v1/payment_requests
+POST    payment_requests       /api/v1/payment_requests
+GET     payment_requests       /api/v1/payment_requests/{lago_id}
 GET     payments               /api/v1/payments
 POST    payments               /api/v1/payments
 GET     payments               /api/v1/payments/{lago_id}
@@ -181,4 +195,5 @@ POST    webhook_messages       /api/v1/webhooks/{lago_id}/retry
 GET     files                  /files/{token}
 HEAD    files                  /files/{token}
 GET     health                 /health
+POST    provider_webhooks      /webhooks/{provider}/{organization_id}
 """

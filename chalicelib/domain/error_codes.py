@@ -188,6 +188,25 @@ class ErrorCode(StrEnum):
         "The invoice is not final, or it is paid.",
     )
     MISSING_PAYMENT_PROVIDER = "missing_payment_provider", "The organization is not connected with the provider."
+    PAYMENT_PROCESSOR_IS_CURRENTLY_HANDLING_PAYMENT = (
+        "payment_processor_is_currently_handling_payment",
+        "A payment of the invoice is under way.",
+    )
+    INVOICES_NOT_OVERDUE = "invoices_not_overdue", "An invoice of a payment request is not overdue."
+    NO_PAYMENT_METHODS_TO_SETUP_AVAILABLE = (
+        "no_payment_methods_to_setup_available",
+        "None of the customer's kinds of payment method can be left on a page.",
+    )
+    PAYMENT_PROVIDER_CODE_MISSING = (
+        "payment_provider_code_missing",
+        "The organization has several connections with the provider, and none is named.",
+    )
+    PAYMENT_PROVIDER_NOT_FOUND = "payment_provider_not_found", "The organization has no such connection."
+    PAYMENT_PROVIDER_REFUSED = "payment_provider_refused", "The payment provider refuses it."
+    PAYMENT_PROVIDER_NOT_REACHED = (
+        "payment_provider_not_reached",
+        "The payment provider gave no answer; the same request may succeed later.",
+    )
     TOTAL_AMOUNT_EXCEEDS_INVOICE_AMOUNT = (
         "total_amount_exceeds_invoice_amount",
         "More is to be credited or refunded than the void invoice leaves.",
@@ -225,7 +244,10 @@ class Resource(StrEnum):
     ORGANIZATION = "organization"
     PASSWORD_RESET = "password_reset"
     PAYMENT = "payment"
+    PAYMENT_METHOD = "payment_method"
+    PAYMENT_PROVIDER = "payment_provider"
     PAYMENT_RECEIPT = "payment_receipt"
+    PAYMENT_REQUEST = "payment_request"
     PLAN = "plan"
     PLANS = "plans"
     SUBSCRIPTION = "subscription"

@@ -2,6 +2,7 @@
 
 import os
 from functools import lru_cache
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -30,6 +31,8 @@ class Settings(BaseModel):
     public_url: str = "http://127.0.0.1:8000"
     files_url: str = ""
     admin_api_key: str = ""
+    stripe_api_base: str = ""
+    gocardless_api_base: str = ""
     events_per_batch_max: int = limits.EVENTS_PER_BATCH_MAX
     webhook_pause_failures: int = Field(default=10, ge=1, le=100)
     webhook_pause_minutes: float = Field(default=10, gt=0)
@@ -43,12 +46,14 @@ class Settings(BaseModel):
 
     def model_post_init(self, context: object) -> None:
         """Derive the names that are not given from the stage. Refuse a short admin key: a guessed one creates
-        organizations."""
+        organizations. Refuse providers' addresses to which a secret would go unencrypted."""
         if not self.local and 0 < len(self.admin_api_key) < limits.ADMIN_KEY_LENGTH_MIN:
             raise ValueError(f"ADMIN_API_KEY needs at least {limits.ADMIN_KEY_LENGTH_MIN} characters")
         # A list that cannot be read fails here, at the start, instead of in each delivery.
         if any(not 0 < port < 65536 for port in self.webhook_ports_allowed or ()):
             raise ValueError("WEBHOOK_PORTS are numbers of ports with commas between them, or *")
+        for name in ("stripe_api_base", "gocardless_api_base"):
+            object.__setattr__(self, name, _origin(name, getattr(self, name), local=self.local))
         prefix = f"tollgate-{self.stage}"
         for name, default in {
             "core_table": f"{prefix}-core",
@@ -78,6 +83,22 @@ class Settings(BaseModel):
         if not self.webhook_ports:
             return limits.WEBHOOK_PORTS
         return frozenset(int(port) for port in self.webhook_ports.split(","))
+
+
+def _origin(name: str, url: str, *, local: bool) -> str:
+    """The origin that calls to a payment provider go to; empty for the provider's own. A path would be dropped by one library
+    and kept by another, so there is none.
+
+    Raises: ValueError.
+    """
+    if not url:
+        return ""
+    parts = urlsplit(url)
+    if parts.scheme != "https" and not (local and parts.scheme == "http"):
+        raise ValueError(f"{name.upper()} must begin with https://")
+    if not parts.hostname or parts.username or parts.path.strip("/") or parts.query or parts.fragment:
+        raise ValueError(f"{name.upper()} must be an origin: https://host, perhaps with a port")
+    return f"{parts.scheme}://{parts.netloc}"
 
 
 @lru_cache(maxsize=1)

@@ -8,6 +8,8 @@ from chalicelib.tasks import customers as customer_jobs
 from chalicelib.tasks import documents as document_jobs
 from chalicelib.tasks import events as event_jobs
 from chalicelib.tasks import invoices as invoice_jobs
+from chalicelib.tasks import payment_providers as payment_provider_jobs
+from chalicelib.tasks import payments as payment_jobs
 from chalicelib.tasks import plans as plan_jobs
 from chalicelib.tasks import subscriptions as subscription_jobs
 from chalicelib.tasks import taxes as tax_jobs
@@ -27,6 +29,8 @@ ALL = (
     document_jobs,
     event_jobs,
     invoice_jobs,
+    payment_provider_jobs,
+    payment_jobs,
     plan_jobs,
     subscription_jobs,
     tax_jobs,

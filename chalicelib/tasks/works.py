@@ -14,8 +14,9 @@ from chalicelib import limits
 from chalicelib.domain.error_codes import Resource
 from chalicelib.domain.errors import BillingError, ChangedMeanwhile, Invalid
 from chalicelib.features.exports import service as exports
-from chalicelib.features.invoices import collecting, listings, reading
+from chalicelib.features.invoices import listings, reading
 from chalicelib.features.invoicing import finalize as finalizing
+from chalicelib.features.payments.collection import again as collecting
 from chalicelib.features.sandbox import service as test_clock
 from chalicelib.features.works import service
 from chalicelib.features.works.records import Progress, Target, Work

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.request import Request, urlopen
 
-from infra.local import lock
+from infra.local import fake_providers, lock
 from infra.local.emulator import Emulator, NotUp, environment, free_port, taken
 
 if TYPE_CHECKING:
@@ -55,6 +55,11 @@ def _run(at_the_end: contextlib.ExitStack) -> int:
     emulator = Emulator(_emulator_port(), FOLDER / "emulator", FOLDER / "emulator.log")
     at_the_end.callback(emulator.stop)
     emulator.wait_until_up(_tell_progress)
+    fakes = None
+    if fake_providers.wanted():
+        fakes = fake_providers.start()
+        at_the_end.callback(fakes.stop)
+        os.environ.update(fakes.environment())
     os.environ.update(environment(emulator.url, port, ADMIN_API_KEY=admin_key))
     from infra.local.stack import Stack
 
@@ -65,6 +70,9 @@ def _run(at_the_end: contextlib.ExitStack) -> int:
     from infra.local import demo_member
 
     _greet(port, admin_key, api_key, demo_member.found_or_made(api_key, FOLDER / "demo_password"))
+    if fakes is not None:
+        fakes.connect(f"http://127.0.0.1:{port}", api_key)
+        print(fakes.text(), flush=True)
     _wait_for_a_signal()
     print("Stopping: what is under way is finished first (Ctrl-C again: at once). All is kept in .local/.", flush=True)
     return 0

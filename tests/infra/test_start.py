@@ -35,7 +35,7 @@ def test_a_process_starts_without_what_few_requests_need_and_collects_no_garbage
         'own = [name for name in sys.modules if name.startswith("chalicelib.") and name.count(".") > 1]\n'
         'said["rooms"] = sorted(name for name in own if name.split(".")[1] in rooms)\n'
         'said["platform"] = [name for name in own if name.startswith("chalicelib.platform.agenda")]\n'
-        'rare = ("weasyprint", "babel", "jinja2", "cryptography", "argon2", "zxcvbn")\n'
+        'rare = ("weasyprint", "babel", "jinja2", "cryptography", "argon2", "zxcvbn", "stripe", "gocardless_pro")\n'
         'said["libraries"] = [name for name in rare if name in sys.modules]\n'
         'said["gc"] = [gc.isenabled(), gc.get_freeze_count() > 10_000]'
     )

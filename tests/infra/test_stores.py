@@ -15,7 +15,11 @@ FEATURES = ROOT / "chalicelib" / "features"
 
 # Modules with a table; of these the stores, whose functions are all in it.
 TABLED = sorted(p for p in (ROOT / "chalicelib").rglob("*.py") if "\nAccess patterns\n" in p.read_text())
-STORES = [*sorted(FEATURES.glob("*/store.py")), FEATURES / "plans" / "subscribers.py"]
+STORES = [
+    *sorted(FEATURES.glob("*/store.py")),
+    *sorted(FEATURES.glob("payments/*/store.py")),
+    FEATURES / "plans" / "subscribers.py",
+]
 
 
 def name_of(path: Path) -> str:

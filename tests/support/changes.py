@@ -14,6 +14,7 @@ from tests.support.quick_tables import State, state
 from tests.support.story import Answer, Story, meter, request, work
 
 # Routes that change no object: what comes in goes to a queue, or nothing is kept, or the clock has rules of its own.
+# Connections, ways to pay and requests for payment need a provider: tests/features/payments has them.
 OTHERS = {
     "POST /api/v1/events",
     "POST /api/v1/events/batch",
@@ -29,6 +30,14 @@ OTHERS = {
     "POST /api/v1/credit_notes/{lago_id}/download",
     "POST /api/v1/credit_notes/{lago_id}/download_pdf",
     "POST /api/v1/wallet_transactions/{lago_id}/payment_url",
+    "POST /api/v1/payment_providers",
+    "POST /api/v1/payment_requests",
+    "POST /api/v1/customers/{external_id}/checkout_url",
+    "DELETE /api/v1/customers/{external_id}/payment_methods/{lago_id}",
+    "PUT /api/v1/customers/{external_id}/payment_methods/{lago_id}/set_as_default",
+    "PUT /api/v1/payment_providers/{code}",
+    "DELETE /api/v1/payment_providers/{code}",
+    "POST /api/v1/payment_providers/{code}/rotate_webhook_secret",
     "PUT /api/v1/test_clock",
     "DELETE /api/v1/test_clock",
 }

@@ -9,6 +9,7 @@ from chalicelib import wiring
 from chalicelib.features.documents import render
 from chalicelib.platform.settings import settings
 from scripts.listen import Listener, register
+from tests.support import telling_payments
 from tests.support.charging import priced, ts
 from tests.support.events import send
 from tests.support.story import Story, meter, received
@@ -50,11 +51,12 @@ def _only(types: tuple[str, ...], body: object) -> object:
 
 def everything(story: Story) -> None:
     """All that messages tell of, on a sandbox's clock from New Year 2024; documents are not drawn."""
-    with patch.object(render, "pdf", lambda page: b"%PDF-1.7"):
+    with patch.object(render, "pdf", lambda page: b"%PDF-1.7"), telling_payments.stripe() as server:
         _catalog(story)
         _subscriptions(story)
         _invoices(story)
         _wallets(story)
+        telling_payments.customers(story, server)
         _endings(story)
         deliver()
 

@@ -16,7 +16,7 @@ from chalicelib.domain.errors import Invalid, NotAllowed, NotFound
 from chalicelib.domain.invoicing import creditable
 from chalicelib.domain.invoicing.credit_notes import Split
 from chalicelib.domain.invoicing.creditable import CreditableFee, CreditableInvoice, Estimate, NotesSoFar
-from chalicelib.features.credit_notes import purchases, refunds, service, store, values
+from chalicelib.features.credit_notes import purchases, service, store, values
 from chalicelib.features.credit_notes.purchases import PurchasedWallet
 from chalicelib.features.credit_notes.records import CreditNote
 from chalicelib.features.credit_notes.schemas import METADATA_KEYS_MAX, CreditNoteInput, EstimateInput
@@ -86,12 +86,7 @@ def create(
         told: list[Task] = []
         if source.wallet is not None:
             voided, told = source.wallet.voided(note.refund_amount_cents, now=now)
-        tasks = [
-            service.issued_task(organization, note, now),
-            *told,
-            *change.tasks,
-            *refunds.tasks(organization, invoice, note, now=now),
-        ]
+        tasks = [service.issued_task(organization, note, now), *told, *change.tasks]
         Unit(
             change.actions,
             store.create_actions(organization.id, note),

@@ -8,7 +8,7 @@ from typing import Any
 from chalicelib.domain.error_codes import ErrorCode, Resource
 from chalicelib.domain.errors import Invalid, NotAllowed, NotFound
 from chalicelib.features.credit_notes import serializer, store
-from chalicelib.features.credit_notes.records import CreditNote
+from chalicelib.features.credit_notes.records import CreditNote, RefundStatus
 from chalicelib.features.credit_notes.schemas import METADATA_KEYS_MAX, CreditNoteMetadata, CreditNoteUpdate
 from chalicelib.features.customers import serializer as customer_serializer
 from chalicelib.features.customers import service as customer_service
@@ -184,6 +184,13 @@ def write_actions(
 def printed_actions(organization_id: OrganizationId, old: CreditNote, new: CreditNote) -> list[Write]:
     """Let a note name its document; refused if somebody else wrote in between."""
     return store.replace_actions(organization_id, old, new)
+
+
+def refunded_actions(
+    organization_id: OrganizationId, old: CreditNote, status: RefundStatus, *, now: datetime
+) -> list[Write]:
+    """Give a note's refund the status that its provider tells; refused if somebody else wrote in between."""
+    return store.replace_actions(organization_id, old, old.changed(now=now, refund_status=status))
 
 
 def update(

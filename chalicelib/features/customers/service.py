@@ -7,7 +7,7 @@ from typing import Any
 
 from chalicelib.domain.error_codes import ErrorCode, Resource
 from chalicelib.domain.errors import Invalid, existing
-from chalicelib.features.customers import drafts_follow, eu_tax, schemas, serializer, store
+from chalicelib.features.customers import drafts_follow, eu_tax, provider, schemas, serializer, store
 from chalicelib.features.customers.figures import CustomerHead
 from chalicelib.features.customers.items import CustomerItems
 from chalicelib.features.customers.records import BillingState, Customer
@@ -137,6 +137,11 @@ def with_given(old: Customer, request: CustomerInput, tax_ids: tuple[TaxId, ...]
     for name in ("billing_configuration", "shipping_address"):
         if name in request.model_fields_set:
             fields[name] = getattr(old, name).model_copy(update=getattr(request, name).given())
+    if "billing_configuration" in fields:
+        given = frozenset(request.billing_configuration.given())
+        fields["billing_configuration"] = provider.settled(
+            old.billing_configuration, fields["billing_configuration"], given
+        )
     return old.model_copy(update={**fields, "updated_at": now})
 
 
@@ -150,7 +155,8 @@ def creation(
         blank = blank.model_copy(update={"tax_ids": eu_tax.added(organization, blank, blank.tax_ids)})
     customer = blank.model_copy(update={"sequential_id": number()})
     told = _told(organization, customer, "customer.created", subject=customer.id, now=now)
-    return customer, CUSTOMERS.create_actions(organization.id, customer), told
+    tasks = [*told, *provider.tasks(organization.ref, customer)]
+    return customer, CUSTOMERS.create_actions(organization.id, customer), tasks
 
 
 def remove(organization: OrganizationRef, external_id: str, *, now: datetime) -> tuple[Customer, list[Task]]:
@@ -258,6 +264,7 @@ def _change(organization: Organization, old: Customer, new: Customer, *, now: da
             tasks.append(agenda.task(BILL, organization.ref, old.id, now))
         extra += billing_actions(organization.ref, state, earlier, now=now)
     told = _told(organization, new, "customer.updated", subject=f"{old.id}#{old.version + 1}", now=now)
+    told += provider.tasks(organization.ref, new)
     written = CUSTOMERS.replace(organization.id, old, new, [*extra, *(agenda.put(each, now=now) for each in told)])
     return written, [*tasks, *told]
 

@@ -153,6 +153,23 @@ class WalletPart(Part):
     granted_cents: int
 
 
+class PaymentPagePart(Part):
+    """A page of a provider on which the invoice can be paid, or could. `number`: in the order of the invoice's pages, which
+    names the request for it; `page_id`, `url`: None until the provider has answered; `ends_at`: in real time."""
+
+    number: int
+    connection_id: str
+    amount_cents: int
+    ends_at: datetime
+    name: str
+    description: str
+    provider_customer_id: str
+    success_url: str
+    methods: tuple[str, ...] = ()
+    page_id: str | None = None
+    url: str | None = None
+
+
 class MetadataPair(Part):
     """One pair of an invoice's metadata."""
 

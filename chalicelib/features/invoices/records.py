@@ -14,6 +14,7 @@ from chalicelib.features.invoices.parts import (
     MetadataPair,
     NoteSums,
     Part,
+    PaymentPagePart,
     PeriodPart,
     WalletPart,
 )
@@ -25,6 +26,7 @@ from chalicelib.platform.ids import (
     FeeId,
     FixedChargeId,
     InvoiceId,
+    PaymentId,
     SubscriptionId,
     WalletTransactionId,
 )
@@ -116,7 +118,9 @@ class Invoice(Record):
     `credited`: exact cents given back so far by fee; `noted`: the sums of these notes; `credits`: the parts taken of other
     invoices' notes; `coupons`: of applied coupons; `payments`: how many payments were recorded; `paid_on`: the organization's
     day on which its payment succeeded; `in_months`: the figures of its month count it (`figures.py`); `purchase_id`: the
-    purchase of credits that a credit invoice bills."""
+    purchase of credits that a credit invoice bills; `payment_under_way`: the payment through a provider that may still succeed:
+    while there is one, no other is begun; `pages`: so many pages for paying it were made, and `payment_pages` may be open;
+    `collected_payments`: those through providers that succeeded, the oldest first."""
 
     id: InvoiceId
     customer_id: CustomerId
@@ -165,6 +169,10 @@ class Invoice(Record):
     coupons: tuple[CouponPart, ...] = ()
     wallet_payments: tuple[WalletPart, ...] = ()
     purchase_id: WalletTransactionId | None = None
+    payment_under_way: PaymentId | None = None
+    collected_payments: tuple[PaymentId, ...] = ()
+    payment_pages: tuple[PaymentPagePart, ...] = ()
+    pages: int = 0
 
     @property
     def late_coupons_amount_cents(self) -> int:
@@ -178,9 +186,17 @@ class Invoice(Record):
 
     @property
     def due_amount_cents(self) -> int:
-        """The amount still to be paid; a voided invoice owes nothing."""
+        """The amount still to be paid; a voided invoice owes nothing, nor does one that was paid twice."""
         left = self.total_amount_cents - self.total_paid_amount_cents - self.offset_amount_cents
-        return 0 if self.status == "voided" else left
+        return 0 if self.status == "voided" else max(0, left)
+
+    @property
+    def collectable(self) -> bool:
+        """Whether its payment may be begun: it is owed, and none is under way."""
+        is_owed = (
+            self.status in ("finalized", "open") and self.payment_status != "succeeded" and self.due_amount_cents > 0
+        )
+        return is_owed and self.payment_under_way is None and self.payment_dispute_lost_at is None
 
     @property
     def creditable_cents(self) -> int:

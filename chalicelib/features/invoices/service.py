@@ -28,6 +28,8 @@ ISSUED = agenda.kind("invoice_issued", rank=85, real_time=True)
 _CREATED = {"one_off": "invoice.one_off_created", "credit": "invoice.paid_credit_added"}
 # After the payment of a credit invoice succeeded or failed: what it purchased is added, or given up.
 SETTLE = agenda.kind("settle_credits", rank=3)
+# After an invoice is paid otherwise, or void: what was to collect it is withdrawn. In real time, as providers are.
+TIDY = agenda.kind("tidy_payments", rank=88, real_time=True)
 PRINT = agenda.kind("print_invoice", rank=95, real_time=True, queue="documents")
 
 
@@ -109,6 +111,7 @@ def changed(organization_id: OrganizationId, old: Invoice, new: Invoice, *, now:
     tasks: list[Task] = []
     if new.payment_status != old.payment_status:
         tasks = [*_status_message(organization, old, new, now=now), *settle_tasks(organization, new, now=now)]
+    tasks += tidy_tasks(organization, old, new)
     actions = [*store.replace_actions(organization_id, old, new), *followed]
     return InvoiceChange(new.model_copy(update={"version": old.version + 1}), actions, tasks)
 
@@ -127,10 +130,22 @@ def settle_tasks(organization: OrganizationRef, invoice: Invoice, *, now: dateti
     return [agenda.task(SETTLE, organization, f"{invoice.id}#{invoice.version}", now)]
 
 
+def tidy_tasks(organization: OrganizationRef, old: Invoice, new: Invoice) -> list[Task]:
+    """The task that withdraws a payment under way and closes open pages, where less is due than they are to collect."""
+    is_owed = new.status in ("finalized", "open") and new.payment_status != "succeeded"
+    is_less = not is_owed or new.due_amount_cents < old.due_amount_cents
+    return [tidy_task(organization, new.id)] if is_less and (new.payment_under_way or new.payment_pages) else []
+
+
+def tidy_task(organization: OrganizationRef, invoice_id: InvoiceId) -> Task:
+    """The task that brings the payment under way, and the pages, of an invoice in line with what is due of it."""
+    return agenda.task(TIDY, organization, invoice_id, clock.utc_now())
+
+
 def given_up(organization: OrganizationRef, old: Invoice, *, now: datetime) -> InvoiceChange:
     """The end of an open invoice that nobody paid: it is never shown."""
     new: Invoice = old.changed(now=now, status="closed")
-    tasks = settle_tasks(organization, new, now=now)
+    tasks = [*settle_tasks(organization, new, now=now), *tidy_tasks(organization, old, new)]
     return InvoiceChange(new, store.replace_actions(organization.id, old, new), tasks)
 
 

@@ -29,6 +29,7 @@ from chalicelib.features.invoices.records import Fee, Invoice
 from chalicelib.features.invoicing import compose
 from chalicelib.features.invoicing.drafts import FINALIZE
 from chalicelib.features.organizations import store as organization_store
+from chalicelib.features.payments.collection import starting
 from chalicelib.features.rating.billing_context import BillingContext
 from chalicelib.platform import agenda, counters
 from chalicelib.platform.agenda import Task
@@ -107,6 +108,7 @@ def carry_out(issue: Issue, *, now: datetime) -> None:
 
     Raises: Cancelled.
     """
+    issue = _collected(issue, now=now)
     context, invoice = issue.context, issue.invoice
     ref = context.organization.ref
     # Several changes that call for the same task make one.
@@ -124,6 +126,20 @@ def carry_out(issue: Issue, *, now: datetime) -> None:
         ]
     ).commit()
     agenda.push([task for task in (*tasks, *_moved(issue)) if not task.in_clock])
+
+
+def _collected(issue: Issue, *, now: datetime) -> Issue:
+    """The issue with the payment of its invoice, where the customer has a way to pay with a provider: from the moment that the
+    invoice is owed, its collection cannot be lost. Source: rules/collection 2."""
+    context, invoice = issue.context, issue.invoice
+    if invoice is None or context.customer.billing_configuration.payment_provider is None:
+        return issue
+    organization = context.organization
+    begun = starting.begun(organization.ref, organization.name, context.customer, invoice, now=now)
+    if begun is None:
+        return issue
+    actions, tasks = [*issue.actions, *begun.writes], [*issue.tasks, begun.task]
+    return replace(issue, invoice=begun.invoice, actions=actions, tasks=tasks)
 
 
 def _numbered(context: BillingContext, draft: Invoice, *, now: datetime) -> tuple[str, list[Write]]:

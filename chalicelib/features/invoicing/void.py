@@ -89,7 +89,7 @@ def _carry_out(
     new, followed = overdue.followed(own.ref, old, new, now=now)
     tasks = [*invoices.announced(own, new, "invoice.voided", subject=old.id, now=now), *restored.tasks]
     tasks.append(invoices.print_again_task(own.ref, new, now))
-    tasks += invoices.settle_tasks(own.ref, new, now=now)
+    tasks += [*invoices.settle_tasks(own.ref, new, now=now), *invoices.tidy_tasks(own.ref, old, new)]
     tasks += [credit_notes.issued_task(own.ref, each.after, now) for each in made if each.shows]
     at_once = _void_first(own.id, old, voided, restored)
     Unit(

@@ -74,6 +74,12 @@ def find(organization_id: OrganizationId, payment_id: PaymentId) -> Payment:
     return existing(store.get(organization_id, payment_id), Resource.PAYMENT)
 
 
+def get_many(organization_id: OrganizationId, ids: Sequence[PaymentId]) -> list[Payment]:
+    """The payments under these ids, in their order, in one request."""
+    found = store.get_many(organization_id, ids) if ids else {}
+    return [found[each] for each in ids if each in found]
+
+
 def find_receipt(organization_id: OrganizationId, receipt_id: PaymentReceiptId) -> PaymentReceipt:
     """A receipt.
 
@@ -166,6 +172,6 @@ def _written(
     )
     order = agenda.task(PRINT, organization, receipt.id, clock.utc_now())
     tasks = [*told, *change.tasks, order]
-    entered = store.create_actions(organization.id, payment, receipt)
+    entered = [*store.create(organization.id, payment), *store.create_receipt(organization.id, receipt)]
     Unit(change.actions, entered, held, [agenda.put(task, now=now) for task in tasks]).commit()
     return tasks

@@ -13,9 +13,11 @@ Access patterns
     1 get(org, id)                   GetItem    consistent
     2 get_many(org, ids)             BatchGet   consistent
     3 get_receipt(org, id)           GetItem    consistent
-    4 create_actions(...)            part of the transaction that raises the invoice's paid amount, with totals
-    5 replace_receipt(...)           part of the transaction that names its document
-    6 listings.payments, listings.receipts    Query   index list or owner
+    4 create(...)                    part of the transaction that begins or records a payment, with totals
+    5 replace(...)                   part of the transaction of what became of it
+    6 create_receipt(...)            part of the transaction that raises the invoice's paid amount, with totals
+    7 replace_receipt(...)           part of the transaction that names its document
+    8 listings.payments, listings.receipts    Query   index list or owner
 """
 
 from collections.abc import Iterable
@@ -63,12 +65,23 @@ def get_receipt(organization_id: OrganizationId, receipt_id: PaymentReceiptId) -
     return None if found is None else found.value
 
 
-def create_actions(organization_id: OrganizationId, payment: Payment, receipt: PaymentReceipt) -> list[Write]:
-    """Store a new payment with its receipt."""
+def create(organization_id: OrganizationId, payment: Payment) -> list[Write]:
+    """Store a new payment."""
     return [
         _entered(PaymentRow, organization_id, PAYMENTS, payment, payment.customer_id).create(),
-        _entered(PaymentReceiptRow, organization_id, RECEIPTS, receipt, receipt.customer_id).create(),
         *counters.moved(organization_id, PAYMENTS, payment.id, {"all": 1}),
+    ]
+
+
+def replace(organization_id: OrganizationId, old: Payment, new: Payment) -> Write:
+    """Write `new` over `old`; refused if somebody else wrote in between."""
+    return _entered(PaymentRow, organization_id, PAYMENTS, new, new.customer_id).replace(old.version)
+
+
+def create_receipt(organization_id: OrganizationId, receipt: PaymentReceipt) -> list[Write]:
+    """Store a new receipt."""
+    return [
+        _entered(PaymentReceiptRow, organization_id, RECEIPTS, receipt, receipt.customer_id).create(),
         *counters.moved(organization_id, RECEIPTS, receipt.id, {"all": 1}),
     ]
 

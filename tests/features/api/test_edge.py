@@ -184,6 +184,7 @@ def test_no_organization_reaches_anothers_objects(aws):
             for name in names[placeholder]:
                 body = {
                     "plan": {"name": "x"},
+                    "payment_provider": {"name": "x"},
                     "billable_metric": {"name": "x"},
                     "tax": {"name": "x"},
                     "subscription": {"name": "x"},

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from unittest.mock import ANY
 
 import pytest
 from botocore.exceptions import ClientError
@@ -215,6 +216,8 @@ def _raises(error: Exception) -> Callable[..., Any]:
 
 _LOST = ConditionFailed()
 _THROTTLED = ClientError({"Error": {"Code": "ThrottlingException"}}, "GetItem")
+_ON_TIME = SimpleNamespace(customer_id=ANY, visible=True, payment_overdue=False)
+_UNDER_WAY = Invoice.model_construct(status="finalized", payment_status="pending", payment_under_way="p")
 _DRAFT = Invoice.model_construct(status="draft", invoice_type="subscription")
 _REGROUPED = Invoice.model_construct(invoice_type="advance_charges", status="finalized")
 STATES: dict[ErrorCode, tuple[str, Callable[..., Any], Request]] = {
@@ -230,6 +233,16 @@ STATES: dict[ErrorCode, tuple[str, Callable[..., Any], Request]] = {
         "chalicelib.features.invoices.service.find",
         lambda *_: _DRAFT,
         ("POST", "/invoices/@invoice/void", {}),
+    ),
+    C.INVOICES_NOT_OVERDUE: (
+        "chalicelib.features.invoices.reading.get_many",
+        lambda _, ids: dict.fromkeys(ids, _ON_TIME),
+        ("POST", "/payment_requests", {"payment_request": {"external_customer_id": "cust", "lago_invoice_ids": ["i"]}}),
+    ),
+    C.PAYMENT_PROCESSOR_IS_CURRENTLY_HANDLING_PAYMENT: (
+        "chalicelib.features.invoices.service.find",
+        lambda *_: _UNDER_WAY,
+        ("POST", "/invoices/@invoice/retry_payment", None),
     ),
     C.NOT_DISPUTABLE: (
         "chalicelib.features.invoices.service.find",
@@ -290,6 +303,9 @@ NOT_FOUND: dict[Resource, Request] = {
     Resource.INVOICE: ("GET", "/invoices/none", None),
     Resource.METADATA: ("DELETE", "/plans/plan/metadata/none", None),
     Resource.PAYMENT: ("GET", "/payments/none", None),
+    Resource.PAYMENT_METHOD: ("DELETE", "/customers/cust/payment_methods/none", None),
+    Resource.PAYMENT_PROVIDER: ("GET", "/payment_providers/none", None),
+    Resource.PAYMENT_REQUEST: ("GET", "/payment_requests/none", None),
     Resource.PAYMENT_RECEIPT: ("GET", "/payment_receipts/none", None),
     Resource.PLAN: ("GET", "/plans/none", None),
     Resource.PLANS: _coupon(applies_to={"plan_codes": ["none"]}),

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from decimal import Decimal
 from fractions import Fraction
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -18,11 +19,17 @@ from chalicelib.domain.invoicing import creditable
 from chalicelib.domain.invoicing.credit_notes import Split
 from chalicelib.domain.invoicing.creditable import CreditableFee, CreditableInvoice, NotesSoFar
 from chalicelib.features.billable_metrics.formulas import Formula
-from chalicelib.features.invoices import collecting
 from chalicelib.features.invoices import service as invoices
 from chalicelib.features.invoices.records import Invoice
 from chalicelib.features.members import passwords
 from chalicelib.features.members import service as members
+from chalicelib.features.payments.collection import pages as payment_pages
+from chalicelib.features.payments.connections import reading as connections
+from chalicelib.features.payments.connections import service as connecting
+from chalicelib.features.payments.connections.records import ProviderConnection
+from chalicelib.features.payments.links import pages
+from chalicelib.features.payments.providers.errors import Refused, Unknown
+from chalicelib.features.payments.providers.values import ProviderError
 from chalicelib.features.wallets import ledger
 from chalicelib.features.wallets import service as wallets
 from chalicelib.features.wallets.ledger import EntryInput
@@ -74,9 +81,15 @@ _PACKAGES = {"amount": "1", "package_size": 10, "free_units": 1}
 _NAMING = Naming("user")
 _WRONG = {name: [bodies.tier() | {"rate": "1", "to_value": 1}] for name in _RANGES.values()}
 
-_UNPAID = Invoice.model_construct(status="finalized", payment_status="pending")
+_NOTHING = {"total_paid_amount_cents": 0, "offset_amount_cents": 0}
+_UNPAID = Invoice.model_construct(status="finalized", payment_status="pending", total_amount_cents=1, **_NOTHING)
 _DRAFT = Invoice.model_construct(status="draft", invoice_type="subscription")
 _EMPTY = Wallet.model_construct(balance_credits=Decimal(0))
+
+
+def _no_account() -> None:
+    provider = SimpleNamespace(payment_provider="stripe", provider_customer_id=None)
+    payment_pages._account(None, SimpleNamespace(billing_configuration=provider), _UNPAID)
 
 
 def _raise_too_many() -> None:
@@ -84,13 +97,21 @@ def _raise_too_many() -> None:
 
 
 # Rules that say the code, where a request would have to come a long way.
+_CONNECTION = ProviderConnection.model_construct(code="main", payment_provider="stripe")
+
+
+def _failing(failure: type[Refused] | type[Unknown]) -> None:
+    with connecting._in_our_words():
+        raise failure(ProviderError("x", "x"))
+
+
 RULES: dict[ErrorCode, Callable[[], Any]] = {
     C.METADATA_ON_DRAFT_INVOICE: _change("draft", metadata=[]),
     C.PAYMENT_STATUS_UPDATE_ON_DRAFT_INVOICE: _change("draft", payment_status="failed"),
     C.UPDATE_ON_VOIDED_INVOICE: _change("voided", payment_status="failed"),
-    C.INVALID_PAYMENT_PROVIDER: lambda: [collecting._page_refusal("gocardless", _UNPAID)],
-    C.INVALID_INVOICE_STATUS_OR_PAYMENT_STATUS: lambda: [collecting._page_refusal("stripe", _DRAFT)],
-    C.MISSING_PAYMENT_PROVIDER: lambda: [collecting._page_refusal("stripe", _UNPAID)],
+    C.INVALID_PAYMENT_PROVIDER: lambda: [payment_pages._refusal("gocardless", _UNPAID)],
+    C.INVALID_INVOICE_STATUS_OR_PAYMENT_STATUS: lambda: [payment_pages._refusal("stripe", _DRAFT)],
+    C.MISSING_PAYMENT_PROVIDER: lambda: _no_account(),
     C.HIGHER_THAN_REMAINING_FEE_AMOUNT: _note(101, credit=101),
     C.HIGHER_THAN_REMAINING_INVOICE_AMOUNT: _note(100, credit=102),
     C.HIGHER_THAN_WALLET_BALANCE: _note(100, refund=100, wallet=99),
@@ -127,6 +148,11 @@ RULES: dict[ErrorCode, Callable[[], Any]] = {
     C.VALUE_IS_TOO_SHORT: lambda: passwords.check("x", near=[]),
     C.TOO_MANY_ATTEMPTS: _raise_too_many,
     C.CANNOT_REVOKE_OWN_MEMBERSHIP: lambda: members.remove(OrganizationId("o"), UserId("u"), by=UserId("u"), now=NOW),
+    C.PAYMENT_PROVIDER_NOT_FOUND: lambda: connections.check_choice("stripe", "other", [_CONNECTION]),
+    C.NO_PAYMENT_METHODS_TO_SETUP_AVAILABLE: lambda: pages.types_left(["crypto"], frozenset(["crypto"])),
+    C.PAYMENT_PROVIDER_CODE_MISSING: lambda: connections.check_choice("stripe", None, [_CONNECTION, _CONNECTION]),
+    C.PAYMENT_PROVIDER_REFUSED: lambda: _failing(Refused),
+    C.PAYMENT_PROVIDER_NOT_REACHED: lambda: _failing(Unknown),
     C.EXCEEDED_LIMIT: lambda: webhooks._check_number([None] * limits.WEBHOOK_ENDPOINTS_MAX),  # type: ignore[list-item]
 }
 

@@ -1,0 +1,79 @@
+"""Payments that we did not charge: made by the customer on a page of the provider. Source: rules/collection 2."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from chalicelib.features.invoices import reading
+from chalicelib.features.payments import store
+from chalicelib.features.payments.collection import outcomes, starting
+from chalicelib.features.payments.connections.records import ProviderConnection
+from chalicelib.features.payments.providers.values import Outcome
+from chalicelib.features.payments.records import Collection, Payment
+from chalicelib.platform import agenda, clock
+from chalicelib.platform.clock import OrganizationRef
+from chalicelib.platform.ids import InvoiceId, PaymentId, derived_id
+from chalicelib.platform.unit import Write
+
+_ONE_TIME = "one-time"
+
+
+def adopt(
+    organization: OrganizationRef, connection: ProviderConnection, outcome: Outcome, *, now: datetime
+) -> Payment | None:
+    """The payment that was made on a page for one of our invoices, as it stands at the provider; None of any other
+    payment. Its id follows from the provider's, so that it is one, whoever finds it first.
+
+    Raises: ChangedMeanwhile.
+    """
+    if outcome.provider_id is None or outcome.metadata.get("payment_type") != _ONE_TIME:
+        return None
+    invoice = reading.get(organization.id, InvoiceId(outcome.metadata.get("lago_invoice_id", "")))
+    if invoice is None or invoice.currency != outcome.currency:
+        return None
+    own_id = PaymentId(derived_id(connection.id, outcome.provider_id))
+    known = store.get(organization.id, own_id)
+    if known is not None:
+        return bring_in_line(organization, connection, known, outcome, now=now)
+    collection = Collection(
+        connection_id=connection.id,
+        provider_code=connection.code,
+        provider_type=connection.payment_provider,
+        provider_customer_id="",
+        provider_method_id=outcome.method_id,
+        provider_payment_id=outcome.provider_id,
+    )
+    payment = starting.of_invoice(invoice, own_id, collection, outcome.amount_cents, now=now)
+    return _settled(organization, connection, payment, outcome, now=now, create=True)
+
+
+def bring_in_line(
+    organization: OrganizationRef, connection: ProviderConnection, payment: Payment, outcome: Outcome, *, now: datetime
+) -> Payment:
+    """A payment after what the provider says of it now; unchanged where that is known.
+
+    Raises: ChangedMeanwhile.
+    """
+    known = payment.collected
+    is_told = known.announced or not outcome.retry_announced
+    said = (outcome.status, outcome.provider_status, outcome.provider_id or known.provider_payment_id)
+    if said == (payment.payment_status, known.provider_status, known.provider_payment_id) and is_told:
+        return payment
+    return _settled(organization, connection, payment, outcome, now=now)
+
+
+def _settled(
+    organization: OrganizationRef,
+    connection: ProviderConnection,
+    payment: Payment,
+    outcome: Outcome,
+    *,
+    now: datetime,
+    create: bool = False,
+) -> Payment:
+    def ends(after: Payment) -> Sequence[Write]:
+        real_now = clock.utc_now()
+        at = outcomes.asked_at(after.collected, real_now=real_now)
+        task = agenda.task(starting.COLLECT, organization, after.id, at)
+        return [agenda.put(task, now=real_now) if after.under_way else agenda.remove(task)]
+
+    return outcomes.settle(organization, connection, payment, outcome, now=now, ends=ends, create=create)

@@ -1,0 +1,230 @@
+"""Charging a payment, exactly once: in doubt the provider is asked, and then sent the same under the same key.
+
+Source: rules/collection 2.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from chalicelib import limits
+from chalicelib.features.customers import service as customers
+from chalicelib.features.invoices import reading
+from chalicelib.features.invoices import service as invoices
+from chalicelib.features.invoices.records import Invoice
+from chalicelib.features.payments import store
+from chalicelib.features.payments.collection import outcomes, pages, starting
+from chalicelib.features.payments.collection.desk import Desk, desk_of
+from chalicelib.features.payments.connections import trouble
+from chalicelib.features.payments.links import losing
+from chalicelib.features.payments.providers.errors import KeyReused, Misconfigured, Refused, Unknown
+from chalicelib.features.payments.providers.values import Outcome, ProviderError
+from chalicelib.features.payments.records import Payment, Share
+from chalicelib.platform import agenda, clock, metrics
+from chalicelib.platform.agenda import Task
+from chalicelib.platform.ids import PaymentId
+from chalicelib.platform.unit import Unit, Write
+
+WITHDRAWN = ProviderError("The payment was not wanted any more.", "canceled")
+_GIVEN_UP = ProviderError("The provider failed, and keeps its failure.", "provider_error")
+_NOTHING_SENT = Outcome(None, "", "failed", error=WITHDRAWN)
+
+
+def collect(task: Task) -> None:
+    """Take a payment one step further: charge it, find out what came of a charge, or ask where it stands."""
+    organization = task.organization
+    payment = store.get(organization.id, PaymentId(task.subject))
+    if payment is None or not payment.under_way or payment.collection is None:
+        agenda.done(task).alone()
+        return
+    held = payment.collection.leased_until
+    if held is not None and held > clock.utc_now():
+        return  # Another worker's call is under way; where that has died, the tick finds the task.
+    desk = desk_of(organization, payment.collection.connection_id)
+    try:
+        if payment.collection.provider_payment_id is not None:
+            _ask(task, desk, payment)
+        elif payment.collection.sent_at is None:
+            _first(task, desk, payment)
+        else:
+            _again(task, desk, payment)
+    except Misconfigured as failure:
+        _misconfigured(task, desk, payment, failure)
+    except Unknown as failure:
+        _unknown(task, payment, failure)
+
+
+def _ask(task: Task, desk: Desk, payment: Payment) -> None:
+    provider_id = payment.collected.provider_payment_id
+    assert provider_id is not None
+    act = desk.provider.cancel if payment.collected.withdrawn else desk.provider.ask
+    _settle(task, desk, payment, act(desk.opened, provider_id))
+
+
+def _first(task: Task, desk: Desk, payment: Payment) -> None:
+    """The last look at what is to be paid, and then the call."""
+    organization_id = task.organization.id
+    ids = [part.invoice_id for part in payment.parts]
+    found = reading.get_many(organization_id, ids)
+    left = tuple(filter(None, (_left(payment, found[part.invoice_id], part) for part in payment.parts)))
+    customer = customers.get(organization_id, payment.customer_id)
+    is_wanted = customer is not None and customer.deleted_at is None and desk.connection.live
+    if not is_wanted or left != payment.parts or payment.collected.withdrawn:
+        rest = starting.of_what_is_left(payment, left, now=clock.now(task.organization)) if is_wanted and left else None
+        _settle(task, desk, _withdrawn(payment), _NOTHING_SENT, successor=rest)
+        return
+    if desk.connection.state == "misconfigured":
+        _put_off(task, payment, None, at=clock.utc_now() + limits.PROVIDER_MENDED_LOOK)
+        return
+    # What was paid on a page is a payment of its own, which the invoice's next task takes on.
+    paid = [each.id for each in found.values() if pages.close_all(desk, each)]
+    if paid:
+        after = [invoices.tidy_task(task.organization, each) for each in paid]
+        _settle(task, desk, _withdrawn(payment), _NOTHING_SENT, after)
+        return
+    _send(task, desk, payment, [write for each in found.values() for write in _held(task, each)])
+
+
+def _left(payment: Payment, invoice: Invoice, part: Share) -> Share | None:
+    """What is still to be collected of an invoice; None where that is nothing."""
+    is_owed = invoice.status in ("finalized", "open") and invoice.payment_status != "succeeded"
+    is_ours = invoice.payment_under_way == payment.id and invoice.payment_dispute_lost_at is None
+    if not is_owed or not is_ours or invoice.due_amount_cents == 0:
+        return None
+    return part.model_copy(update={"amount_cents": invoice.due_amount_cents})
+
+
+def _held(task: Task, invoice: Invoice) -> list[Write]:
+    """The writes that hold that an invoice is still to be paid as it was read; its pages are closed."""
+    if not invoice.payment_pages:
+        return [reading.check_action(task.organization.id, invoice)]
+    now = clock.now(task.organization)
+    closed = invoice.changed(now=now, payment_pages=())
+    return invoices.changed(task.organization.id, invoice, closed, now=now).actions
+
+
+def _send(task: Task, desk: Desk, payment: Payment, held: list[Write]) -> None:
+    """Write that the call is made, then make it."""
+    real_now = clock.utc_now()
+    before = payment.collected
+    assert before.request is not None, "only charges are sent"
+    sent = before.after(
+        sent_at=before.sent_at or real_now,
+        last_sent_at=real_now,
+        leased_until=real_now + limits.PAYMENT_LEASE,
+    )
+    leased = _written(task, payment, payment.model_copy(update={"collection": sent}), held)
+    key = f"payment-{payment.id}"
+    try:
+        outcome = desk.provider.charge(desk.opened, before.request, key)
+    except Unknown as failure:
+        # The provider repeated what it had answered before: this call was none.
+        _unknown(task, leased, failure, last_sent_at=before.last_sent_at if failure.replayed else real_now)
+    except Misconfigured as failure:
+        _misconfigured(task, desk, leased, failure)
+    else:
+        _settle(task, desk, leased, outcome)
+
+
+def _again(task: Task, desk: Desk, payment: Payment) -> None:
+    """What came of a charge that got no answer; nothing, where the provider does not know of it: then the same again."""
+    collection, real_now = payment.collected, clock.utc_now()
+    assert collection.request is not None, "only charges are sent"
+    assert collection.sent_at is not None
+    try:
+        found = desk.provider.find(desk.opened, collection.request, collection.sent_at)
+    except Refused:
+        found = None  # There is nothing to look among: the same call again is refused, or answered as before.
+    if found is not None:
+        _settle(task, desk, payment, found)
+        return
+    last = collection.last_sent_at or collection.sent_at
+    if collection.replayed and real_now - last >= limits.PAYMENT_REPLAYED:
+        _settle(task, desk, payment, Outcome(None, "", "failed", error=_GIVEN_UP))
+        return
+    if collection.withdrawn:
+        _withdraw_sent(task, desk, payment, last)
+        return
+    _send(task, desk, payment, [])
+
+
+def _withdraw_sent(task: Task, desk: Desk, payment: Payment, last: datetime) -> None:
+    """A call got no answer, and nothing is wanted any more: it is not sent again, and what it did may show for a while."""
+    if clock.utc_now() - last >= limits.PAYMENT_REPLAYED:
+        _settle(task, desk, payment, _NOTHING_SENT)
+    else:
+        _put_off(task, payment, WITHDRAWN, at=last + limits.PAYMENT_REPLAYED)
+
+
+def _withdrawn(payment: Payment) -> Payment:
+    return payment.model_copy(update={"collection": payment.collected.after(withdrawn=True)})
+
+
+def _settle(
+    task: Task,
+    desk: Desk,
+    payment: Payment,
+    outcome: Outcome,
+    following: Sequence[Task] = (),
+    *,
+    successor: Payment | None = None,
+) -> None:
+    """Write what became of a payment with the end of its task, or with the next time to ask. `following`: tasks beside it."""
+    real_now = clock.utc_now()
+    _forget(task, desk, payment, outcome)
+
+    def ends(after: Payment) -> list[Write]:
+        beside = [agenda.put(each, now=real_now) for each in following]
+        if not after.under_way:
+            return [agenda.done(task), *beside]
+        return [*agenda.move(task, outcomes.asked_at(after.collected, real_now=real_now), now=real_now), *beside]
+
+    now = clock.now(task.organization)
+    outcomes.settle(task.organization, desk.connection, payment, outcome, now=now, ends=ends, successor=successor)
+    agenda.push(following)
+
+
+def _unknown(task: Task, payment: Payment, failure: Unknown, *, last_sent_at: datetime | None = None) -> None:
+    """Nobody knows: later again."""
+    if isinstance(failure, KeyReused):
+        metrics.count("ReusedPaymentKeys", subject=payment.id)
+    tries = payment.collected.tries
+    wait = limits.PAYMENT_WAITS[min(tries, len(limits.PAYMENT_WAITS) - 1)]
+    if failure.retry_after is not None:
+        wait = max(wait, timedelta(seconds=failure.retry_after))
+    values = {
+        "tries": tries + 1,
+        "replayed": payment.collected.replayed or failure.replayed,
+        "last_sent_at": last_sent_at or payment.collected.last_sent_at,
+    }
+    _put_off(task, payment, failure.error, at=clock.utc_now() + wait, **values)
+
+
+def _misconfigured(task: Task, desk: Desk, payment: Payment, failure: Misconfigured) -> None:
+    """The secret is no good: until it is mended nothing is sent, and nobody is told of the payment."""
+    trouble.mark(task.organization, desk.connection, failure, source="payment", action="collect")
+    wait = limits.PROVIDER_MENDED_LOOK if desk.connection.live else limits.PAYMENT_ASKED
+    _put_off(task, payment, failure.error, at=clock.utc_now() + wait)
+
+
+def _forget(task: Task, desk: Desk, payment: Payment, outcome: Outcome) -> None:
+    """Note what the provider has no more, so that nothing else is sent to it."""
+    collection, error = payment.collected, outcome.error or WITHDRAWN
+    if outcome.lost == "method" and collection.provider_method_id is not None:
+        losing.method(task.organization, payment.customer_id, desk.connection.id, collection.provider_method_id)
+    elif outcome.lost == "customer":
+        customer = customers.get(task.organization.id, payment.customer_id)
+        assert customer is not None, "a payment has a customer, deleted or not"
+        losing.customer(task.organization, customer, desk.connection.id, error)
+
+
+def _put_off(task: Task, payment: Payment, error: ProviderError | None, *, at: datetime, **values: object) -> None:
+    waiting = payment.collected.after(error=error, leased_until=None, **values)
+    moved = agenda.move(task, at, now=clock.utc_now())
+    _written(task, payment, payment.model_copy(update={"collection": waiting}), moved)
+    agenda.push([agenda.task(task.kind, task.organization, task.subject, at)])
+
+
+def _written(task: Task, old: Payment, new: Payment, beside: list[Write]) -> Payment:
+    """Write a payment's next state over the one that was read; the payment as it is stored."""
+    Unit(store.replace(task.organization.id, old, new), beside).commit()
+    return new.model_copy(update={"version": old.version + 1})

@@ -1,0 +1,53 @@
+"""What becomes of a payment request when something becomes of its payment. Source: rules/collection 6."""
+
+from datetime import datetime
+
+from chalicelib.features.payments.providers.values import ProviderError
+from chalicelib.features.payments.records import Payment
+from chalicelib.features.payments.requests import reading, store
+from chalicelib.features.payments.requests.records import PaymentRequest, RequestStatus
+from chalicelib.features.webhooks import service as webhooks
+from chalicelib.platform.agenda import Task
+from chalicelib.platform.clock import OrganizationRef
+from chalicelib.platform.ids import PaymentRequestId
+from chalicelib.platform.unit import Write
+
+
+def followed(
+    organization: OrganizationRef, payment: Payment, status: RequestStatus, *, now: datetime
+) -> tuple[list[Write], list[Task]]:
+    """The writes that give a payment's request a status, and the message of that."""
+    old = store.get(organization.id, PaymentRequestId(payment.payable_id or ""))
+    if old is None or old.payment_status == status:
+        return [], []
+    new: PaymentRequest = old.changed(now=now, payment_status=status)
+    name = "payment_request.payment_status_updated"
+    told = webhooks.announcement(
+        organization,
+        name,
+        "payment_request",
+        lambda: reading.show(organization.id, new, now=now),
+        subject=f"{name}#{old.id}#{old.version}",
+        now=now,
+    )
+    return [store.replace(organization.id, old, new)], told
+
+
+def failed(organization: OrganizationRef, payment: Payment, error: ProviderError, *, now: datetime) -> list[Task]:
+    """A provider refused the payment of a request, or took it back."""
+    collection = payment.collected
+    name = "payment_request.payment_failure"
+    payload = {
+        "lago_payment_request_id": payment.payable_id,
+        "lago_invoice_ids": [part.invoice_id for part in payment.parts],
+        "lago_customer_id": payment.customer_id,
+        "external_customer_id": payment.external_customer_id,
+        "provider_customer_id": collection.provider_customer_id,
+        "payment_provider": collection.provider_type,
+        "payment_provider_code": collection.provider_code,
+        "provider_error": error.shown(),
+        "error_details": {},
+    }
+    subject = f"{name}#{payment.id}#{payment.version}"
+    kind = "payment_provider_payment_request_payment_error"
+    return webhooks.announcement(organization, name, kind, payload, subject=subject, now=now)
