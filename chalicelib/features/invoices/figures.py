@@ -27,7 +27,7 @@ from chalicelib.platform.ids import OrganizationId
 
 LIST = "invoice"
 # A hundred invoices a second, each of 3 KB and written twice, are too many for one key.
-LIST_PARTS = 3
+LIST_PARTS = 2
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 Items
     pk                          sk                          what it is
     <org>#invoice#<id>          -                           the invoice
-        index list:  <org>#invoice[#1|#2]          <issuing date>#<created_at>#<id>   visible ones only (sparse), in parts
+        index list:  <org>#invoice[#1]             <issuing date>#<created_at>#<id>   visible ones only (sparse), in parts
         index owner: <org>#invoice-of#<customer>   the same
     <org>#invoice#<id>          fee#<build>#<n>             a fee of one revision; readers read the one that the invoice names
 
