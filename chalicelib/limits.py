@@ -148,9 +148,8 @@ IN_FLIGHT_KEPT = timedelta(hours=1)  # A message that died must not hold the clo
 
 # Issuing: shares of the last transaction's places, which are DynamoDB's own bound, as is its size of 4 MB.
 TRANSACTION_PLACES = 100
-ISSUE_PLACES = (
-    19  # Invoice, totals, billing state and task, number, messages, payment; a void's with its notes are no more.
-)
+ISSUE_PLACES = 16  # Invoice, totals, billing state and task, number, messages; a void's with its notes are no more.
+COLLECT_PLACES = 3  # A payment with its total and task, where the customer has a provider.
 CREDIT_PLACES = 2  # A coupon that ends (also when a void gives it back), or a note with its open balance.
 WALLET_PLACES = 3  # Balance, entry and message; and one for all.
 UNUSED_NOTE_PLACES, NOTED_INVOICE_PLACES = 3, 5  # A note made with an invoice, and the invoice that it stands on.

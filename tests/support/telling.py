@@ -57,7 +57,10 @@ def everything(story: Story) -> None:
         _invoices(story)
         _wallets(story)
         telling_payments.customers(story, server)
+        deliver()
+        telling_payments.invoices(story)
         _endings(story)
+        telling_payments.payments(story, server, deliver)
         deliver()
 
 

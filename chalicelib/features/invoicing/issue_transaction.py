@@ -75,7 +75,8 @@ def finalized(
         closed = draft.model_copy(update={"status": "closed", "finalized_at": now, "updated_at": now})
         return _with_notes(Issue(context, context.state, closed, fees), now=now)
     own_notes = limits.UNUSED_NOTE_PLACES * len(draft.note_ids)
-    places = credits.PLACES - reserved - own_notes
+    has_provider = context.customer.billing_configuration.payment_provider is not None
+    places = credits.PLACES - reserved - own_notes - has_provider * limits.COLLECT_PLACES
     offer = credits.offered(context.credits, draft, fees, places=places)
     mode = MODES[draft.version_number]
     sums = compose.sums_of(fees, offer.credits(), mode)
