@@ -76,12 +76,17 @@ def fundings(call: Call) -> dict[str, Any]:
 
 @routes.post("/wallet_transactions/{lago_id}/payment_url")
 def payment_url(call: Call) -> dict[str, Any]:
-    """A page to pay a purchase: there is none without a payment provider.
+    """A page to pay a purchase: there is none without a payment provider, nor for credits that were given.
 
     Raises: NotFound; Invalid.
     """
-    reading.transaction(call.organization.id, WalletTransactionId(call.path["lago_id"]))
-    raise Invalid.field("base", ErrorCode.NO_LINKED_PAYMENT_PROVIDER)
+    from chalicelib.features.payments.collection import pages
+
+    entry = reading.transaction(call.organization.id, WalletTransactionId(call.path["lago_id"]))
+    if entry.invoice_id is None or entry.transaction_status != "purchased":
+        raise Invalid.field("base", ErrorCode.NO_LINKED_PAYMENT_PROVIDER)
+    made = pages.payment_url(call.organization, entry.invoice_id, now=call.now, of_purchase=True)
+    return {"wallet_transaction_payment_details": {"payment_url": made["payment_url"]}}
 
 
 def _entry(call: Call) -> WalletTransaction:

@@ -163,3 +163,19 @@ def test_a_lost_dispute_is_kept_with_the_invoice(payer: Payer) -> None:
     hear(payer, "dispute", dispute["id"])
     assert payer.again(invoice)["payment_dispute_lost_at"] is not None
     assert told(payer).count("invoice.payment_dispute_lost") == 1
+
+
+def test_a_purchase_of_credits_is_paid_on_a_page(payer: Payer) -> None:
+    payer.begin(None)
+    body = {"external_customer_id": "cust", "rate_amount": "1", "currency": "EUR", "paid_credits": "12"}
+    made = payer.story.ok("POST", "/wallets", {"wallet": {**body, "invoice_requires_successful_payment": True}})
+    path = f"/wallets/{made['wallet']['lago_id']}/wallet_transactions"
+    (bought,) = payer.story.ok("GET", path)["wallet_transactions"]
+    body = payer.story.ok("POST", f"/wallet_transactions/{bought['lago_id']}/payment_url")
+    assert body["wallet_transaction_payment_details"]["payment_url"]
+    (open_page,) = sessions(payer, "open")
+    assert open_page["amount_total"] == 1200
+    stripe_calls.complete(payer.account, open_page["id"], GOOD)
+    hear(payer, "page", open_page["id"])
+    payer.story.travel("2024-01-02T00:00:00Z")
+    assert [each["status"] for each in payer.story.ok("GET", path)["wallet_transactions"]] == ["settled"]

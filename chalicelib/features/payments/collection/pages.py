@@ -28,14 +28,18 @@ from chalicelib.platform.unit import Unit
 _CARD = ("card",)
 
 
-def payment_url(organization: OrganizationRef, invoice_id: InvoiceId, *, now: datetime) -> dict[str, Any]:
+def payment_url(
+    organization: OrganizationRef, invoice_id: InvoiceId, *, now: datetime, of_purchase: bool = False
+) -> dict[str, Any]:
     """A page for paying what is due of an invoice: the one that is open, as long as its amount holds, else a new one.
+    `of_purchase`: the invoice of a purchase of credits, which may be shown only once it is paid.
 
     Raises: NotFound; Invalid; ChangedMeanwhile.
     """
 
     def attempt() -> dict[str, Any]:
-        invoice = invoices.find(organization.id, invoice_id)
+        find = invoices.payable if of_purchase else invoices.find
+        invoice = find(organization.id, invoice_id)
         customer = customers.get(organization.id, invoice.customer_id)
         assert customer is not None, "an invoice has a customer, deleted or not"
         account = _account(organization, customer, invoice)
@@ -99,7 +103,7 @@ def _refusal(provider: str | None, invoice: Invoice) -> ErrorCode | None:
         return ErrorCode.NO_LINKED_PAYMENT_PROVIDER
     if provider not in registry.names() or not registry.provider(provider).pays_by_link:
         return ErrorCode.INVALID_PAYMENT_PROVIDER
-    if not invoice.collectable or invoice.status != "finalized":
+    if not invoice.collectable:
         return ErrorCode.INVALID_INVOICE_STATUS_OR_PAYMENT_STATUS
     return None
 
