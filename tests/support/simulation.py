@@ -101,6 +101,7 @@ class Simulation:
     doubled: int = 0
     refused: int = 0
     _turns: "Turns | None" = None
+    _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def run(self, ticks: Iterable[datetime]) -> Costs:
         """Tick at these instants, and then on until nothing is left, with the workers working in between; what it
@@ -185,9 +186,10 @@ class Simulation:
             copies = 0 if drawn < self.disturbance.lost else 2 if drawn > 1 - self.disturbance.doubled else 1
         self.lost += copies == 0
         self.doubled += copies == 2
-        for _ in range(copies):
-            self.sent += 1
-            heapq.heappush(self.waiting, Message(self.now + delay, self.sent, body, queue, group))
+        with self._lock:  # Workers of webhooks send from threads of their own.
+            for _ in range(copies):
+                self.sent += 1
+                heapq.heappush(self.waiting, Message(self.now + delay, self.sent, body, queue, group))
 
 
 def _work(messages: Sequence[Message]) -> None:
