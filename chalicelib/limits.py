@@ -220,6 +220,8 @@ PAYMENT_WAITS = tuple(
 )  # Before a payment of which nobody knows is tried again; the last one for ever.
 PAYMENT_LEASE = timedelta(seconds=50)  # Longer than the calls of one charge: of two workers one makes them.
 PAYMENT_REPLAYED = timedelta(hours=1)  # A failure that a provider keeps is final so long after the last call.
+PAYMENT_CONFIRMED = timedelta(hours=23)  # So long a customer may take to confirm a payment, before it is cancelled.
+PAYMENT_GIVEN_UP = timedelta(days=7)  # After these nobody answers for a payment of a connection that is gone.
 PAYMENT_ASKED = timedelta(days=1)  # Between two questions what became of a payment: an event may be lost.
 PAYMENT_ASKED_DEBIT = timedelta(days=5)  # After the day of a debit.
 REQUESTED_INVOICES_MAX = 10  # Each with its totals and messages, in one transaction.

@@ -36,7 +36,7 @@ def submit(task: Task, now: datetime) -> None:
     """Submit what a customer owes, now that it can be charged."""
     customer = customers.get(task.organization.id, CustomerId(task.subject))
     if customer is not None and customer.deleted_at is None:
-        collection.submit_unpaid(task.organization, customer)
+        collection.submit_unpaid(task.organization, customer, task.detail.get("method_id"))
     agenda.done(task).alone()
 
 

@@ -21,7 +21,7 @@ from tests.support.story import Story, request, work
 def submitted(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The external ids of customers whose invoices are submitted."""
     found: list[str] = []
-    monkeypatch.setattr(collection, "submit_unpaid", lambda _, customer: found.append(customer.external_id))
+    monkeypatch.setattr(collection, "submit_unpaid", lambda _, customer, method_id: found.append(customer.external_id))
     return found
 
 

@@ -87,8 +87,16 @@ def _begin(
     return [*change.tasks, begun.task]
 
 
-def submit(organization: OrganizationRef, customer: Customer, invoice_id: InvoiceId, *, now: datetime) -> list[Task]:
-    """Begin the payment of an invoice that waited for a way to pay; nothing where it is not ready. Returns the tasks to push.
+def submit(
+    organization: OrganizationRef,
+    customer: Customer,
+    invoice_id: InvoiceId,
+    method_id: str | None = None,
+    *,
+    now: datetime,
+) -> list[Task]:
+    """Begin the payment of an invoice that waited for a way to pay, by the method of an id or else by the default; nothing
+    where it is not ready. Returns the tasks to push.
 
     Raises: ChangedMeanwhile.
     """
@@ -97,7 +105,9 @@ def submit(organization: OrganizationRef, customer: Customer, invoice_id: Invoic
         invoice = invoices.find(organization.id, invoice_id)
         unit = Unit()
         own = organizations.get(organization.id)
-        tasks = _begin(organization, own.name, customer, invoice, None, unit, now=now)
+        tasks = _begin(organization, own.name, customer, invoice, method_id, unit, now=now)
+        if not tasks and method_id is not None:
+            tasks = _begin(organization, own.name, customer, invoice, None, unit, now=now)
         if tasks:
             unit.add(agenda.put(task, now=now) for task in tasks)
             unit.commit()

@@ -13,7 +13,9 @@ from chalicelib.features.invoices.parts import PaymentPagePart
 from chalicelib.features.invoices.records import Invoice
 from chalicelib.features.organizations import service as organizations
 from chalicelib.features.payments.collection import adopting, starting
-from chalicelib.features.payments.collection.desk import Desk, desk
+from chalicelib.features.payments.collection.desk import Desk, desk, desk_of
+from chalicelib.features.payments.connections import trouble
+from chalicelib.features.payments.connections.records import ProviderConnection
 from chalicelib.features.payments.links import reading as links
 from chalicelib.features.payments.links.records import Account
 from chalicelib.features.payments.providers import registry
@@ -61,16 +63,24 @@ def payment_url(
     return retrying(attempt, Resource.INVOICE)
 
 
-def close_all(opened: Desk, invoice: Invoice) -> list[Outcome]:
-    """Close an invoice's pages of a connection at the provider; the payments of those that were completed before."""
-    paid: list[Outcome] = []
+def close_all(organization: OrganizationRef, invoice: Invoice) -> list[tuple[ProviderConnection, Outcome]]:
+    """Close an invoice's pages at their providers; the payments of those that were completed before, by connection.
+
+    Raises: Unknown, also where a connection's secret is no good: until its page has ended, somebody may pay on it.
+    """
+    paid: list[tuple[ProviderConnection, Outcome]] = []
     for page in invoice.payment_pages:
-        if page.connection_id != opened.connection.id:
+        opened = desk_of(organization, page.connection_id)
+        try:
+            link_id = page.page_id or _lost(opened, invoice, page)
+            found = opened.provider.close_link(opened.opened, link_id) if link_id else None
+        except Misconfigured as failure:
+            trouble.mark(organization, opened.connection, failure, source="payment", action="close_page")
+            if page.ends_at > clock.utc_now():
+                raise Unknown(failure.error) from None
             continue
-        link_id = page.page_id or _lost(opened, invoice, page)
-        found = opened.provider.close_link(opened.opened, link_id) if link_id else None
         if isinstance(found, Paid) and found.payment is not None:
-            paid.append(found.payment)
+            paid.append((opened.connection, found.payment))
     return paid
 
 
@@ -123,7 +133,7 @@ def _url(
         if page.url is not None:
             return page.url
     else:
-        _end_pages(organization, opened, invoice, now=now)
+        _end_pages(organization, invoice, now=now)
         page = _page(organization, account, customer, invoice, real_now=real_now)
         # Kept before the call: the same request after a lost answer gives the same page.
         invoice = _replaced(organization, invoice, (page,), page.number, now=now)
@@ -143,14 +153,14 @@ def _is_open(opened: Desk, invoice: Invoice, page: PaymentPagePart, *, real_now:
     return page.page_id is None or isinstance(opened.provider.ask_link(opened.opened, page.page_id), Open)
 
 
-def _end_pages(organization: OrganizationRef, opened: Desk, invoice: Invoice, *, now: datetime) -> None:
+def _end_pages(organization: OrganizationRef, invoice: Invoice, *, now: datetime) -> None:
     """Close what is open.
 
     Raises: Invalid, where a page was paid meanwhile.
     """
-    paid = close_all(opened, invoice)
-    for outcome in paid:
-        adopting.adopt(organization, opened.connection, outcome, now=now)
+    paid = close_all(organization, invoice)
+    for connection, outcome in paid:
+        adopting.adopt(organization, connection, outcome, now=now)
     if paid:
         raise Invalid.field("base", ErrorCode.INVALID_INVOICE_STATUS_OR_PAYMENT_STATUS)
 
@@ -167,7 +177,7 @@ def _page(
         name=f"Invoice {invoice.number}",
         description=name,
         provider_customer_id=account.provider_customer_id,
-        success_url=account.connection.success_redirect_url or starting.SUCCESS_URL,
+        success_url=starting.return_url(account.connection),
         methods=customer.billing_configuration.provider_payment_methods or _CARD,
     )
 

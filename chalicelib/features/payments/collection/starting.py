@@ -7,6 +7,8 @@ from datetime import datetime
 from chalicelib.features.customers.records import Customer
 from chalicelib.features.invoices.records import Invoice
 from chalicelib.features.payments import store
+from chalicelib.features.payments.connections import reading as connections
+from chalicelib.features.payments.connections.records import ProviderConnection
 from chalicelib.features.payments.links import reading as links
 from chalicelib.features.payments.links.records import Account, LinkedMethod
 from chalicelib.features.payments.providers.values import ChargeRequest
@@ -20,10 +22,6 @@ from chalicelib.platform.unit import Write
 # Charges a payment, and asks what became of it. In real time, as banks are, also for organizations with a test clock. What a
 # provider leaves open is tried again by the payment's own rules; the attempts are for failures of ours.
 COLLECT = agenda.kind("collect_payment", rank=88, real_time=True)
-
-
-# Where a provider's pages lead afterwards, if a connection does not say it.
-SUCCESS_URL = "https://stripe.com"
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +65,7 @@ def begun(
     method = account.method if method_id is None else account.link.method(method_id)
     if method is None or method.state != "usable":
         return None
-    payment = _payment(account, method, organization_name, invoice, now=now)
+    payment = _payment(account, method, organization_name, customer, invoice, now=now)
     return entered(organization, invoice, payment, now=now)
 
 
@@ -85,7 +83,7 @@ def begun_together(
     if account is None or account.method is None:
         return None
     shares = shares_of(invoices)
-    first = _payment(account, account.method, organization_name, invoices[0], now=now)
+    first = _payment(account, account.method, organization_name, customer, invoices[0], now=now)
     request = first.collected.request
     assert request is not None, "it is to be charged"
     amount = sum(share.amount_cents for share in shares)
@@ -155,10 +153,22 @@ def again(payment: Payment, own_id: PaymentId, collection: Collection, *, now: d
     return payment.model_copy(update={**fresh, "payment_status": "pending", **values})
 
 
+def return_url(connection: ProviderConnection) -> str:
+    """Where a provider's page leads afterwards."""
+    return connection.success_redirect_url or connections.provider_of(connection).home
+
+
 def _payment(
-    account: Account, method: LinkedMethod, organization_name: str, invoice: Invoice, *, now: datetime
+    account: Account,
+    method: LinkedMethod,
+    organization_name: str,
+    customer: Customer,
+    invoice: Invoice,
+    *,
+    now: datetime,
 ) -> Payment:
     own_id, connection = PaymentId(new_id()), account.connection
+    is_confirmed = customer.country in connections.provider_of(connection).confirmed_in
     request = ChargeRequest(
         payment_id=own_id,
         customer_id=invoice.customer_id,
@@ -173,6 +183,8 @@ def _payment(
         issuing_date=invoice.issuing_date.isoformat(),
         invoice_type=invoice.invoice_type,
         retry_if_possible=connection.retry_if_possible,
+        on_session=is_confirmed,
+        return_url=return_url(connection) if is_confirmed else "",
     )
     collection = Collection(
         connection_id=connection.id,

@@ -64,9 +64,10 @@ def run(task: Task) -> None:
         _finish(task, result)
 
 
-def submission(organization: OrganizationRef, customer_id: CustomerId) -> Task:
-    """The task that submits what a customer owes; written with what makes it possible."""
-    return agenda.task(SUBMIT, organization, customer_id, clock.utc_now())
+def submission(organization: OrganizationRef, customer_id: CustomerId, *, method_id: str | None = None) -> Task:
+    """The task that submits what a customer owes; written with what makes it possible. `method_id`: the way to pay that was
+    just left, which is charged; None for the default."""
+    return agenda.task(SUBMIT, organization, customer_id, clock.utc_now(), {"method_id": method_id})
 
 
 def _finish(task: Task, result: Result) -> None:

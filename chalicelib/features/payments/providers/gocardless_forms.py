@@ -11,6 +11,7 @@ from chalicelib import limits
 from chalicelib.features.payments.providers.errors import Misconfigured, NotVerified, ProviderFailure, Refused, Unknown
 from chalicelib.features.payments.providers.signed import identifier, part, text
 from chalicelib.features.payments.providers.values import (
+    CHARGED_BACK,
     ChargeRequest,
     Connection,
     CustomerDetails,
@@ -147,6 +148,8 @@ def outcome(payment: Mapping[str, Any], why: Hint | None = None) -> Outcome:
     ours = STATUSES.get(status, "processing")
     retried = status == "failed" and why is not None and why.retry_announced
     error = (why.error if why else None) or ProviderError(f"The payment is {status}.", status)
+    if status == CHARGED_BACK:
+        error = ProviderError(error.message, CHARGED_BACK)
     return Outcome(
         provider_id=payment["id"],
         provider_status=status,

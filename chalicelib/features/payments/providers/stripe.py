@@ -54,6 +54,7 @@ class Stripe(Provider):
     pays_by_link = True
     home = "https://stripe.com"
     not_left = frozenset(["crypto", "customer_balance"])
+    confirmed_in = frozenset(["IN"])
 
     def connect(self, connection: Connection, key: str) -> Connected:
         """Register an endpoint. Its secret is told now and never again; without a version, events come in the account's old

@@ -15,6 +15,9 @@ MethodState = Literal["usable", "kept", "forgotten"]
 Lost = Literal["customer", "method"]
 EventKind = Literal["payment", "refund", "method", "customer", "page", "dispute", "other"]
 
+# The code of the error of a payment that its payer took back, with every provider.
+CHARGED_BACK = "charged_back"
+
 _HIDDEN = "***"
 
 

@@ -4,10 +4,9 @@ from datetime import datetime
 
 from chalicelib.features.payments.providers.values import ProviderError
 from chalicelib.features.payments.records import Payment
-from chalicelib.features.payments.requests import reading, store
+from chalicelib.features.payments.requests import store
 from chalicelib.features.payments.requests.records import PaymentRequest, RequestStatus
-from chalicelib.features.webhooks import service as webhooks
-from chalicelib.platform.agenda import Task
+from chalicelib.features.payments.telling import Told
 from chalicelib.platform.clock import OrganizationRef
 from chalicelib.platform.ids import PaymentRequestId
 from chalicelib.platform.unit import Write
@@ -15,25 +14,17 @@ from chalicelib.platform.unit import Write
 
 def followed(
     organization: OrganizationRef, payment: Payment, status: RequestStatus, *, now: datetime
-) -> tuple[list[Write], list[Task]]:
+) -> tuple[list[Write], list[Told]]:
     """The writes that give a payment's request a status, and the message of that."""
     old = store.get(organization.id, PaymentRequestId(payment.payable_id or ""))
     if old is None or old.payment_status == status:
         return [], []
     new: PaymentRequest = old.changed(now=now, payment_status=status)
-    name = "payment_request.payment_status_updated"
-    told = webhooks.announcement(
-        organization,
-        name,
-        "payment_request",
-        lambda: reading.show(organization.id, new, now=now),
-        subject=f"{name}#{old.id}#{old.version}",
-        now=now,
-    )
-    return [store.replace(organization.id, old, new)], told
+    name, subject = "payment_request.payment_status_updated", f"{old.id}#{old.version}"
+    return [store.replace(organization.id, old, new)], [Told(name, "payment_request", subject, object_id=old.id)]
 
 
-def failed(organization: OrganizationRef, payment: Payment, error: ProviderError, *, now: datetime) -> list[Task]:
+def failed(payment: Payment, error: ProviderError) -> Told:
     """A provider refused the payment of a request, or took it back."""
     collection = payment.collected
     name = "payment_request.payment_failure"
@@ -48,6 +39,5 @@ def failed(organization: OrganizationRef, payment: Payment, error: ProviderError
         "provider_error": error.shown(),
         "error_details": {},
     }
-    subject = f"{name}#{payment.id}#{payment.version}"
     kind = "payment_provider_payment_request_payment_error"
-    return webhooks.announcement(organization, name, kind, payload, subject=subject, now=now)
+    return Told(name, kind, f"{payment.id}#{payment.version}", payload)
