@@ -37,6 +37,8 @@ FUNCTIONS: dict[str, tuple[int, int, str | None, int | None]] = {
     "PrintAsked": (120, 2048, "AskedQueue", 10),
     # Each holds ten endpoints: a thousand that hang until they are paused leave room for others.
     "Deliver": (60, 512, "WebhooksQueue", 150),
+    # Each waits for ten tasks: a provider that hangs keeps one for three calls of 23 s at the most, and nothing else waits.
+    "CallProviders": (120, 512, "ProvidersQueue", 50),
     "Tick": (60, 512, None, None),
 }
 _ROLES = {"APIHandler": "ApiHandlerRole"}

@@ -26,6 +26,7 @@ class Settings(BaseModel):
     documents_queue: str = ""
     asked_queue: str = ""
     webhooks_queue: str = ""
+    providers_queue: str = ""
     files_bucket: str = ""
     signing_key: str = ""
     public_url: str = "http://127.0.0.1:8000"
@@ -64,6 +65,7 @@ class Settings(BaseModel):
             "documents_queue": f"{prefix}-documents",
             "asked_queue": f"{prefix}-asked",
             "webhooks_queue": f"{prefix}-webhooks",
+            "providers_queue": f"{prefix}-providers",
             "files_bucket": f"{prefix}-files",
             "signing_key": f"alias/{prefix}",
         }.items():

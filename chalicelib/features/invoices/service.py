@@ -29,7 +29,7 @@ _CREATED = {"one_off": "invoice.one_off_created", "credit": "invoice.paid_credit
 # After the payment of a credit invoice succeeded or failed: what it purchased is added, or given up.
 SETTLE = agenda.kind("settle_credits", rank=3)
 # After an invoice is paid otherwise, or void: what was to collect it is withdrawn. In real time, as providers are.
-TIDY = agenda.kind("tidy_payments", rank=88, real_time=True)
+TIDY = agenda.kind("tidy_payments", rank=88, real_time=True, queue="providers")
 PRINT = agenda.kind("print_invoice", rank=95, real_time=True, queue="documents")
 
 

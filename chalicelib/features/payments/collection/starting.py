@@ -21,7 +21,7 @@ from chalicelib.platform.unit import Write
 
 # Charges a payment, and asks what became of it. In real time, as banks are, also for organizations with a test clock. What a
 # provider leaves open is tried again by the payment's own rules; the attempts are for failures of ours.
-COLLECT = agenda.kind("collect_payment", rank=88, real_time=True)
+COLLECT = agenda.kind("collect_payment", rank=88, real_time=True, queue="providers")
 
 
 @dataclass(frozen=True, slots=True)

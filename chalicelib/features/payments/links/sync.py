@@ -26,7 +26,7 @@ from chalicelib.platform.unit import Unit, Write
 
 SYNC = customer_provider.SYNC
 # Makes a page for leaving a way to pay, and announces it.
-PAGE = agenda.kind("make_provider_page", rank=96, real_time=True)
+PAGE = agenda.kind("make_provider_page", rank=96, real_time=True, queue="providers")
 # Submits what a customer owes, now that it can be charged.
 SUBMIT = agenda.kind("submit_unpaid_invoices", rank=97, real_time=True)
 

@@ -28,7 +28,7 @@ from chalicelib.platform.retry import retrying
 from chalicelib.platform.unit import Unit, Write
 
 # Gives back what a credit note refunds. In real time, as banks are, also for organizations with a test clock.
-REFUND = agenda.kind("refund_credit_note", rank=88, real_time=True)
+REFUND = agenda.kind("refund_credit_note", rank=88, real_time=True, queue="providers")
 _GIVEN_UP = ProviderError("The provider failed, and keeps its failure.", "provider_error")
 
 
