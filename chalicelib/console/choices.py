@@ -6,8 +6,9 @@ from typing import get_args
 
 from babel import Locale
 
+from chalicelib.domain import payment_providers
 from chalicelib.domain.money import CURRENCIES
-from chalicelib.features.customers.records import PaymentMethod, PaymentProvider
+from chalicelib.features.customers.records import PaymentMethod
 from chalicelib.platform import schema
 
 Choices = Sequence[tuple[str, str]]
@@ -24,7 +25,7 @@ LANGUAGES: Choices = (
     ("zh-TW", "Chinese (Taiwan)"),
 )
 _PROVIDERS = {"stripe": "Stripe", "gocardless": "GoCardless"}
-PROVIDERS: Choices = tuple((each, _PROVIDERS.get(each, each.capitalize())) for each in get_args(PaymentProvider))
+PROVIDERS: Choices = tuple((each, _PROVIDERS.get(each, each.capitalize())) for each in payment_providers.names())
 _METHODS = {"sepa_debit": "SEPA debit", "us_bank_account": "US bank account", "bacs_debit": "Bacs debit"}
 METHODS: Choices = tuple(
     (each, _METHODS.get(each, each.replace("_", " ").capitalize())) for each in get_args(PaymentMethod)
