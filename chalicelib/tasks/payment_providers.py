@@ -5,9 +5,10 @@ from datetime import datetime
 from chalicelib.features.customers import service as customers
 from chalicelib.features.payments.collection import service as collection
 from chalicelib.features.payments.connections import retiring
+from chalicelib.features.payments.connections import service as connections
 from chalicelib.features.payments.inbound import applying
 from chalicelib.features.payments.inbound.receiving import APPLY
-from chalicelib.features.payments.links import pages, sync
+from chalicelib.features.payments.links import named, pages, sync
 from chalicelib.platform import agenda
 from chalicelib.platform.agenda import Task, runner
 from chalicelib.platform.ids import CustomerId
@@ -23,6 +24,12 @@ def retire(task: Task, now: datetime) -> None:
 def sync_customer(task: Task, now: datetime) -> None:
     """Create, link or tell a customer at its provider."""
     sync.run(task)
+
+
+@runner.handles(connections.NAMED)
+def sync_named(task: Task, now: datetime) -> None:
+    """Bring the customers in line who named a provider before it was connected."""
+    named.run(task, now=now)
 
 
 @runner.handles(sync.PAGE)

@@ -22,11 +22,15 @@ from chalicelib.platform.ids import OrganizationId, PaymentProviderId, new_id
 from chalicelib.platform.log import logger
 from chalicelib.platform.retry import retrying
 
+# Asks for the sync of the customers who named a provider before it was connected. In real time, as providers are.
+NAMED = agenda.kind("sync_named_customers", rank=96, real_time=True)
+
 
 def create(
     organization: OrganizationRef, values: Mapping[str, Any], *, now: datetime
-) -> tuple[ProviderConnection, str | None]:
-    """Connect a provider; the connection, and the secret to be entered there by hand, where the provider wants that.
+) -> tuple[ProviderConnection, str | None, list[Task]]:
+    """Connect a provider; the connection, the secret to be entered there by hand, where the provider wants that, and the tasks
+    to push: customers who named the provider before are brought in line.
 
     The connection is written before the provider is told, and its id is the key of that call: the same request again, after one
     that was cut off, finds both. Raises: Invalid, also for a secret that the provider does not take.
@@ -48,10 +52,12 @@ def create(
                 "code", ErrorCode.VALUE_ALREADY_EXIST
             )  # The same request, sent twice: one of them was it.
         active = begun.model_copy(update=_kept(organization.id, begun.id, connected) | {"state": "active"})
-        return CONNECTIONS.replace(organization.id, current, active.model_copy(update={"version": current.version}))
+        new = active.model_copy(update={"version": current.version})
+        return CONNECTIONS.replace(organization.id, current, new, [agenda.put(named, now=now)])
 
+    named = agenda.task(NAMED, organization, begun.id, clock.utc_now())
     made = retrying(attempt, Resource.PAYMENT_PROVIDER)
-    return made, _to_enter(connected)
+    return made, _to_enter(connected), [named]
 
 
 def update(
