@@ -117,6 +117,7 @@ _REFUSALS: Mapping[str, str] = {
     "invalid_payment_provider": "The customer's provider has no payment pages.",
     "invalid_invoice_status_or_payment_status": "The invoice is not final, or it is paid.",
     "missing_payment_provider": "The organization is not connected with the provider.",
+    "missing_payment_provider_customer": "The customer is not linked with a customer of the provider.",
     "total_amount_exceeds_invoice_amount": "This is more than the void invoice leaves.",
     "incorrect_login_or_password": "E-mail or password is wrong.",
     "password_too_weak": "This password is easy to guess. Take a longer one, or several words.",

@@ -219,6 +219,7 @@ def test_an_event_waits_while_the_provider_gives_no_answer(story: Story, stripe,
 
 def test_a_batch_of_many_events_is_taken_whole(story: Story, gocardless):
     made = far_side.connect_gocardless(story, gocardless)
+    work()
     events = [
         {
             "id": f"EV{number}",

@@ -13,7 +13,7 @@ from chalicelib.features.invoices import reading
 from chalicelib.features.invoices import service as invoices
 from chalicelib.features.invoices.records import Invoice
 from chalicelib.features.payments import store
-from chalicelib.features.payments.collection import outcomes, pages, starting
+from chalicelib.features.payments.collection import closing, outcomes, starting
 from chalicelib.features.payments.collection.desk import Desk, desk_of
 from chalicelib.features.payments.connections import trouble
 from chalicelib.features.payments.links import losing, sync
@@ -93,7 +93,7 @@ def _first(task: Task, desk: Desk, payment: Payment, customer: Customer | None) 
         _put_off(task, payment, None, at=clock.utc_now() + limits.PROVIDER_MENDED_LOOK)
         return
     # What was paid on a page is a payment of its own, which the invoice's next task takes on.
-    paid = [each.id for each in found.values() if pages.close_all(organization, each)]
+    paid = [each.id for each in found.values() if closing.close_all(organization, each)]
     if paid:
         _settle(
             task, desk, _withdrawn(payment), _NOTHING_SENT, [invoices.tidy_task(organization, each) for each in paid]

@@ -7,6 +7,8 @@ from chalicelib.features.payments.records import Payment, PaymentReceipt
 from chalicelib.features.payments.telling import Told
 from chalicelib.platform.ids import InvoiceId
 
+NO_PROVIDER = ProviderError("The customer has no payment provider", "customer_must_have_payment_provider")
+
 
 def succeeded(payment: Payment) -> Told:
     """A payment went through."""

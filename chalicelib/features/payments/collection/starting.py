@@ -59,14 +59,22 @@ def begun(
     without a provider."""
     if customer.deleted_at is not None or not invoice.collectable:
         return None
+    chosen = _chosen(organization, customer, method_id)
+    if chosen is None:
+        return None
+    payment = _payment(*chosen, organization_name, customer, invoice, now=now)
+    return entered(organization, invoice, payment, now=now)
+
+
+def _chosen(
+    organization: OrganizationRef, customer: Customer, method_id: str | None
+) -> tuple[Account, LinkedMethod] | None:
+    """The account of a customer and the method to be charged: that of an id, else the default; None where none can be."""
     account = links.account_of(organization, customer)
     if account is None:
         return None
     method = account.method if method_id is None else account.link.method(method_id)
-    if method is None or method.state != "usable":
-        return None
-    payment = _payment(account, method, organization_name, customer, invoice, now=now)
-    return entered(organization, invoice, payment, now=now)
+    return None if method is None or method.state != "usable" else (account, method)
 
 
 def begun_together(
@@ -77,13 +85,14 @@ def begun_together(
     invoices: Sequence[Invoice],
     *,
     now: datetime,
+    method_id: str | None = None,
 ) -> BegunTogether | None:
-    """The one payment of a payment request's invoices; None where there is nothing to collect it by."""
-    account = None if customer.deleted_at is not None else links.account_of(organization, customer)
-    if account is None or account.method is None:
+    """The one payment of a payment request's invoices, as `begun`; None where there is nothing to collect it by."""
+    chosen = None if customer.deleted_at is not None else _chosen(organization, customer, method_id)
+    if chosen is None:
         return None
     shares = shares_of(invoices)
-    first = _payment(account, account.method, organization_name, customer, invoices[0], now=now)
+    first = _payment(*chosen, organization_name, customer, invoices[0], now=now)
     request = first.collected.request
     assert request is not None, "it is to be charged"
     amount = sum(share.amount_cents for share in shares)
@@ -92,7 +101,7 @@ def begun_together(
         payable_type="PaymentRequest",
         payable_id=request_id,
         amount_cents=amount,
-        description=f"{organization_name} - {len(invoices)} invoices",
+        description=described_together(organization_name, invoices),
         issuing_date="",
         invoice_type="",
     )
@@ -217,6 +226,11 @@ def of_invoice(
         paid_at=now,
         collection=collection,
     )
+
+
+def described_together(organization_name: str, invoices: Sequence[Invoice]) -> str:
+    """What the payer reads of a payment of several invoices."""
+    return f"{organization_name} - {len(invoices)} invoices".strip()
 
 
 def described(organization_name: str, invoice: Invoice) -> str:

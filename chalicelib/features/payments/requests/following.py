@@ -2,6 +2,8 @@
 
 from datetime import datetime
 
+from chalicelib.features.customers.records import Customer
+from chalicelib.features.payments.collection.messages import NO_PROVIDER
 from chalicelib.features.payments.providers.values import ProviderError
 from chalicelib.features.payments.records import Payment
 from chalicelib.features.payments.requests import store
@@ -10,6 +12,9 @@ from chalicelib.features.payments.telling import Told
 from chalicelib.platform.clock import OrganizationRef
 from chalicelib.platform.ids import PaymentRequestId
 from chalicelib.platform.unit import Write
+
+_FAILURE = "payment_request.payment_failure"
+_FAILURE_KIND = "payment_provider_payment_request_payment_error"
 
 
 def followed(
@@ -27,7 +32,6 @@ def followed(
 def failed(payment: Payment, error: ProviderError) -> Told:
     """A provider refused the payment of a request, or took it back."""
     collection = payment.collected
-    name = "payment_request.payment_failure"
     payload = {
         "lago_payment_request_id": payment.payable_id,
         "lago_invoice_ids": [part.invoice_id for part in payment.parts],
@@ -39,5 +43,21 @@ def failed(payment: Payment, error: ProviderError) -> Told:
         "provider_error": error.shown(),
         "error_details": {},
     }
-    kind = "payment_provider_payment_request_payment_error"
-    return Told(name, kind, f"{payment.id}#{payment.version}", payload)
+    return Told(_FAILURE, _FAILURE_KIND, f"{payment.id}#{payment.version}", payload)
+
+
+def nobody_collects(request: PaymentRequest, customer: Customer, *, subject: str) -> Told:
+    """A payment of a request was asked for again, for a customer without a provider: clients collect from that message."""
+    configuration = customer.billing_configuration
+    payload = {
+        "lago_payment_request_id": request.id,
+        "lago_invoice_ids": [share.invoice_id for share in request.shares],
+        "lago_customer_id": customer.id,
+        "external_customer_id": customer.external_id,
+        "provider_customer_id": configuration.provider_customer_id,
+        "payment_provider": configuration.payment_provider,
+        "payment_provider_code": configuration.payment_provider_code,
+        "provider_error": NO_PROVIDER.shown(),
+        "error_details": {},
+    }
+    return Told(_FAILURE, _FAILURE_KIND, f"{request.id}#{subject}", payload)
