@@ -79,18 +79,31 @@ def _shares(owed: Sequence[Invoice], amount_cents: int) -> tuple[Share, ...]:
 
 
 def bring_in_line(
-    organization: OrganizationRef, connection: ProviderConnection, payment: Payment, outcome: Outcome, *, now: datetime
+    organization: OrganizationRef,
+    connection: ProviderConnection,
+    payment: Payment,
+    outcome: Outcome,
+    *,
+    now: datetime,
+    heard_at: datetime | None = None,
 ) -> Payment:
-    """A payment after what the provider says of it now; unchanged where that is known.
+    """A payment after what the provider says of it now; unchanged where that is known. `heard_at`: the provider's time of the
+    event that made us ask. One that is older than what explained the present state explains it no better.
 
     Raises: ChangedMeanwhile.
     """
     known = payment.collected
+    is_older = heard_at is not None and known.heard_at is not None and heard_at < known.heard_at
+    if is_older and outcome.provider_status == known.provider_status:
+        return payment
     is_told = known.announced or not outcome.retry_announced
     said = (outcome.status, outcome.provider_status, outcome.provider_id or known.provider_payment_id)
-    if said == (payment.payment_status, known.provider_status, known.provider_payment_id) and is_told:
-        return payment
-    return _settled(organization, connection, payment, outcome, now=now)
+    heard = payment if heard_at is None else payment.model_copy(update={"collection": known.after(heard_at=heard_at)})
+    if said != (payment.payment_status, known.provider_status, known.provider_payment_id) or not is_told:
+        return _settled(organization, connection, heard, outcome, now=now)
+    if outcome.status == "failed" and heard != payment:
+        store.replace(organization.id, payment, heard).alone()
+    return payment
 
 
 def _settled(

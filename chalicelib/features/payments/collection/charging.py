@@ -4,6 +4,7 @@ Source: rules/collection 2.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from chalicelib import limits
@@ -12,7 +13,7 @@ from chalicelib.features.customers.records import Customer
 from chalicelib.features.invoices import reading
 from chalicelib.features.invoices import service as invoices
 from chalicelib.features.invoices.records import Invoice
-from chalicelib.features.payments import store
+from chalicelib.features.payments import store, waiting
 from chalicelib.features.payments.collection import closing, outcomes, starting
 from chalicelib.features.payments.collection.desk import Desk, desk_of
 from chalicelib.features.payments.connections import trouble
@@ -39,7 +40,9 @@ def collect(task: Task) -> None:
         return
     held = payment.collection.leased_until
     if held is not None and held > clock.utc_now():
-        return  # Another worker's call is under way; where that has died, the tick finds the task.
+        # Another worker's call is under way; where that has died, this message finds the task as it was left.
+        agenda.push([replace(task, run_at=held)])
+        return
     desk = desk_of(organization, payment.collection.connection_id)
     customer = customers.get(organization.id, payment.customer_id)
     is_wanted = customer is not None and customer.deleted_at is None and desk.connection.live
@@ -48,7 +51,9 @@ def collect(task: Task) -> None:
             _first(task, desk, payment, customer if is_wanted else None)
             return
         payment = payment if is_wanted else _withdrawn(payment)
-        if payment.collected.provider_payment_id is not None:
+        if desk.connection.live and desk.connection.state == "misconfigured":
+            _until_mended(task, payment, payment.collected.error)
+        elif payment.collected.provider_payment_id is not None:
             _ask(task, desk, payment)
         else:
             _again(task, desk, payment)
@@ -67,8 +72,14 @@ def _ask(task: Task, desk: Desk, payment: Payment) -> None:
         _settle(task, desk, payment, desk.provider.cancel(desk.opened, provider_id))
         return
     # What was announced holds until the provider says something else, which not all of them repeat.
-    known = Hint(error=collection.error, retry_announced=True) if collection.announced else None
+    known = Hint(error=collection.error, retry_announced=True) if _is_announced(collection) else None
     _settle(task, desk, payment, desk.provider.ask(desk.opened, provider_id, known))
+
+
+def _is_announced(collection: Collection) -> bool:
+    """Whether the provider said lately that it tries a failed payment again."""
+    heard_at = collection.heard_at or clock.utc_now()
+    return collection.announced and clock.utc_now() - heard_at < limits.PAYMENT_ANNOUNCED
 
 
 def _is_unconfirmed(collection: Collection) -> bool:
@@ -90,7 +101,7 @@ def _first(task: Task, desk: Desk, payment: Payment, customer: Customer | None) 
         _settle(task, desk, _withdrawn(payment), _NOTHING_SENT, after, successor=rest)
         return
     if desk.connection.state == "misconfigured":
-        _put_off(task, payment, None, at=clock.utc_now() + limits.PROVIDER_MENDED_LOOK)
+        _until_mended(task, payment, None)
         return
     # What was paid on a page is a payment of its own, which the invoice's next task takes on.
     paid = [each.id for each in found.values() if closing.close_all(organization, each)]
@@ -245,8 +256,17 @@ def _misconfigured(task: Task, desk: Desk, payment: Payment, failure: Misconfigu
         # Nobody will ever answer for a connection that is gone: its invoices can be collected otherwise.
         _settle(task, desk, payment, Outcome(None, "", "failed", error=failure.error))
         return
-    wait = limits.PROVIDER_MENDED_LOOK if desk.connection.live else limits.PAYMENT_ASKED
-    _put_off(task, payment, failure.error, at=real_now + wait)
+    if desk.connection.live:
+        _until_mended(task, payment, failure.error)
+    else:
+        _put_off(task, payment, failure.error, at=real_now + limits.PAYMENT_ASKED)
+
+
+def _until_mended(task: Task, payment: Payment, error: ProviderError | None) -> None:
+    """Look again when the connection's secret may have been mended."""
+    real_now = clock.utc_now()
+    since = payment.collected.stopped_at or real_now
+    _put_off(task, payment, error, at=real_now + waiting.until_mended(since), stopped_at=since)
 
 
 def _forget(task: Task, desk: Desk, payment: Payment, outcome: Outcome) -> None:
@@ -261,9 +281,9 @@ def _forget(task: Task, desk: Desk, payment: Payment, outcome: Outcome) -> None:
 
 
 def _put_off(task: Task, payment: Payment, error: ProviderError | None, *, at: datetime, **values: object) -> None:
-    waiting = payment.collected.after(error=error, leased_until=None, **values)
+    later = payment.collected.after(error=error, leased_until=None, **values)
     moved = agenda.move(task, at, now=clock.utc_now())
-    _written(task, payment, payment.model_copy(update={"collection": waiting}), moved)
+    _written(task, payment, payment.model_copy(update={"collection": later}), moved)
     agenda.push([agenda.task(task.kind, task.organization, task.subject, at)])
 
 

@@ -185,6 +185,7 @@ def _noted(before: Collection, outcome: Outcome) -> Collection:
         announced=outcome.retry_announced,
         receipted=before.receipted or outcome.status == "succeeded",
         leased_until=None,
+        stopped_at=None,
         tries=0,
     )
 

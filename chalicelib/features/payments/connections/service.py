@@ -13,7 +13,7 @@ from chalicelib.features.payments.connections.records import ProviderConnection
 from chalicelib.features.payments.connections.schemas import ConnectionInput, OptionsInput
 from chalicelib.features.payments.connections.store import CONNECTIONS
 from chalicelib.features.payments.providers import registry
-from chalicelib.features.payments.providers.errors import Misconfigured, ProviderFailure, Refused
+from chalicelib.features.payments.providers.errors import Misconfigured, ProviderFailure, Refused, Unknown
 from chalicelib.features.payments.providers.values import Connected
 from chalicelib.platform import agenda, clock, schema
 from chalicelib.platform.agenda import Task
@@ -41,6 +41,8 @@ def create(
     begun = retrying(lambda: _begun(organization, request, secrets, now=now), Resource.PAYMENT_PROVIDER)
     try:
         connected = _connect(organization, begun, key=f"connect-{begun.id}")
+    except _Unanswered:
+        raise  # Perhaps the endpoint is there: the same request again finds it under the same key.
     except Invalid:
         _given_up(organization.id, begun, now=now)
         raise
@@ -190,6 +192,10 @@ def _connect(organization: OrganizationRef, connection: ProviderConnection, *, k
         return reading.provider_of(connection).connect(reading.opened(organization, connection), key)
 
 
+class _Unanswered(Invalid):
+    """Nobody knows whether the provider did it."""
+
+
 @contextmanager
 def _in_our_words() -> Iterator[None]:
     """A provider's failure inside as a refusal of the request.
@@ -203,8 +209,12 @@ def _in_our_words() -> Iterator[None]:
     except ProviderFailure as failure:
         refused = isinstance(failure, Refused)
         logger.warning("a payment provider did not connect", extra={"error_code": failure.error.error_code})
-        code = ErrorCode.PAYMENT_PROVIDER_REFUSED if refused else ErrorCode.PAYMENT_PROVIDER_NOT_REACHED
-        raise Invalid.field("base", code) from None
+        if refused:
+            raise Invalid.field("base", ErrorCode.PAYMENT_PROVIDER_REFUSED) from None
+        # A failure that it keeps under the key would be repeated for a day.
+        again = isinstance(failure, Unknown) and not failure.replayed
+        unanswered = {"base": [ErrorCode.PAYMENT_PROVIDER_NOT_REACHED]}
+        raise (_Unanswered if again else Invalid)(unanswered) from None
 
 
 def _sealed(

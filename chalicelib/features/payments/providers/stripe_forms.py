@@ -248,6 +248,7 @@ def event(found: Mapping[str, Any]) -> Event:
             payment_id=text(about, "metadata", "lago_payment_id"),
             provider_payment_id=object_id if kind == "payment" else identifier(about, "payment_intent"),
             provider_customer_id=customer,
+            lost=kind == "dispute" and text(about, "status") == "lost",
         ),
     )
 
