@@ -45,6 +45,7 @@ _ROLES = {"APIHandler": "ApiHandlerRole"}
 # Settings that who deploys may change.
 _PASSED_ON = (
     "EVENTS_PER_BATCH_MAX",
+    "GOCARDLESS_CLIENT_ID",
     "WEBHOOK_PORTS",
     "WEBHOOK_PRIVATE_ADDRESSES",
     "WEBHOOK_PAUSE_FAILURES",
@@ -134,6 +135,7 @@ def _complete(template: dict[str, Any], stage: str, environment: Mapping[str, st
             "AllowedPattern": f"^$|^.{{{limits.ADMIN_KEY_LENGTH_MIN},}}$",
             "ConstraintDescription": f"needs at least {limits.ADMIN_KEY_LENGTH_MIN} characters (or none: the route is closed)",
         },
+        "GoCardlessClientSecret": {"Type": "String", "NoEcho": True, "Default": ""},
         "PublicUrl": {"Type": "String", "Default": ""},
         "PrintLayerArn": {"Type": "String", "Default": ""},
     }
@@ -145,6 +147,8 @@ def _complete(template: dict[str, Any], stage: str, environment: Mapping[str, st
         properties = function["Properties"]
         properties |= {"Timeout": timeout, "MemorySize": memory, "CodeUri": "code.zip"}
         properties["Environment"] = {"Variables": _variables(stage) | dict(environment)}
+        if name == "APIHandler":  # Only connections are made with it.
+            properties["Environment"]["Variables"]["GOCARDLESS_CLIENT_SECRET"] = {"Ref": "GoCardlessClientSecret"}
         role = template["Resources"][_ROLES.get(name, f"{name}Role")]["Properties"]
         role["Policies"] = [{"PolicyName": "own", "PolicyDocument": policies.document(name)}]
         if queue is not None:

@@ -13,6 +13,7 @@ from chalicelib.features.payments.connections.records import ProviderConnection
 from chalicelib.features.payments.connections.schemas import ConnectionInput, OptionsInput
 from chalicelib.features.payments.connections.store import CONNECTIONS
 from chalicelib.features.payments.providers import registry
+from chalicelib.features.payments.providers.base import Provider
 from chalicelib.features.payments.providers.errors import Misconfigured, ProviderFailure, Refused, Unknown
 from chalicelib.features.payments.providers.values import Connected
 from chalicelib.platform import agenda, clock, schema
@@ -37,7 +38,7 @@ def create(
     """
     request = schema.parse(ConnectionInput, values)
     provider = registry.provider(request.payment_provider)
-    secrets = schemas.secrets_of(provider, values, mandatory=True)
+    secrets = _secrets(organization, provider, values, mandatory=True)
     begun = retrying(lambda: _begun(organization, request, secrets, now=now), Resource.PAYMENT_PROVIDER)
     try:
         connected = _connect(organization, begun, key=f"connect-{begun.id}")
@@ -75,7 +76,7 @@ def update(
     for name in ("code", "payment_provider"):
         if name in values and values[name] != getattr(old, name):
             raise Invalid.field(name, ErrorCode.VALUE_IS_INVALID)
-    fresh = schemas.secrets_of(reading.provider_of(old), values, mandatory=False)
+    fresh = _secrets(organization, reading.provider_of(old), values, mandatory=False)
     given = {name: value for name, value in request.given().items() if name in values}
     options = {name: _default(name, old.code) if value is None else value for name, value in given.items()}
     if not fresh:
@@ -119,6 +120,20 @@ def remove(organization: OrganizationRef, code: str, *, now: datetime) -> tuple[
         return gone.model_copy(update={"state": "disconnected"}), tasks
 
     return retrying(attempt, Resource.PAYMENT_PROVIDER)
+
+
+def _secrets(
+    organization: OrganizationRef, provider: Provider, values: Mapping[str, Any], *, mandatory: bool
+) -> dict[str, str]:
+    """The secrets that a request brings, or a one-time code for them.
+
+    Raises: Invalid.
+    """
+    code = schemas.code_of(provider, values)
+    if code is None:
+        return schemas.secrets_of(provider, values, mandatory=mandatory)
+    with _in_our_words():
+        return provider.exchanged(*code, sandbox=organization.sandbox)
 
 
 def _begun(
