@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+from chalicelib import limits
 from chalicelib.features.customers import service as customers
 from chalicelib.features.payments import store
 from chalicelib.features.payments.records import Payment, PaymentReceipt
@@ -37,7 +38,7 @@ def _page(
     chosen = listing.Filter()
     invoice_id = call.one("invoice_id")
     if invoice_id is not None:
-        chosen.one_of("invoice_id", [invoice_id])
+        chosen.one_among("invoice_id", invoice_id, parts="shares", most=limits.REQUESTED_INVOICES_MAX)
     total: Callable[[], int] | None = None
     if customer_id is None and invoice_id is None:
         total = lambda: counters.total(organization_id, name)  # noqa: E731
