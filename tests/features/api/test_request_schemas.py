@@ -20,6 +20,8 @@ from chalicelib.features.members.emails import EmailInput
 from chalicelib.features.organizations.api_keys import NameInput
 from chalicelib.features.organizations.billing_entities import BillingEntityUpdate
 from chalicelib.features.organizations.schemas import BillingConfigurationInput, OrganizationCreate, OrganizationUpdate
+from chalicelib.features.payments.connections.schemas import ConnectionInput, OptionsInput
+from chalicelib.features.payments.requests.service import PaymentRequestInput
 from chalicelib.features.payments.schemas import PaymentInput
 from chalicelib.features.plans import schemas as plans
 from chalicelib.features.subscriptions import schemas as subscriptions
@@ -54,6 +56,9 @@ VALID: dict[type[schema.Request], dict[str, Any]] = {
     credit_notes.ItemInput: {},
     credit_notes.CreditNoteMetadata: {"metadata": {}},
     PaymentInput: {"invoice_id": "i", "amount_cents": 1},
+    PaymentRequestInput: {"external_customer_id": "c", "lago_invoice_ids": ["i"]},
+    OptionsInput: {},
+    ConnectionInput: {"code": "main", "payment_provider": "stripe"},
     CustomerInput: bodies.customer(),
     CustomerConfiguration: {},
     AddressInput: {},
