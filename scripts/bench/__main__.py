@@ -78,11 +78,12 @@ def _emulator() -> Iterator[None]:
     emulator = Emulator(free_port(), None, Path(".local/bench.log"))
     try:
         emulator.wait_until_up()
-        os.environ.update(environment(emulator.url, 8000, LOG_LEVEL="ERROR", ADMIN_API_KEY="bench"))
+        from tests.support.aws import ADMIN_KEY, forget
+
+        os.environ.update(environment(emulator.url, 8000, LOG_LEVEL="ERROR", ADMIN_API_KEY=ADMIN_KEY))
         from chalicelib.platform import aws
         from chalicelib.platform.settings import settings
         from infra.local import provision
-        from tests.support.aws import forget
 
         forget()
         provision.tables(aws.client("dynamodb"), "local")
