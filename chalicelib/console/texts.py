@@ -162,6 +162,9 @@ _LABELS: Mapping[str, str] = {
     "fraudulent_charge": "Fraudulent charge",
     "jwt": "JWT",
     "hmac": "HMAC",
+    "gocardless": "GoCardless",
+    "misconfigured": "Needs a new secret",
+    "PaymentRequest": "Payment request",
 }
 
 _TONES: Mapping[str, str] = {
@@ -170,7 +173,7 @@ _TONES: Mapping[str, str] = {
         ("pending", "processing", "requires_action", "partially_paid", "advancing", "retrying", "paused", "running"),
         "warn",
     ),
-    **dict.fromkeys(("failed", "overdue", "error", "disputed"), "bad"),
+    **dict.fromkeys(("failed", "overdue", "error", "disputed", "misconfigured"), "bad"),
 }
 
 

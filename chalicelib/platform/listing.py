@@ -82,6 +82,11 @@ class Filter:
         else:
             self.conditions.append(~functools.reduce(operator.or_, keys))
 
+    def of_or_among(self, name: str, entries: str, value: Any, *, most: int) -> None:
+        """The record's field has this value, or that of one of `most` entries of a list has."""
+        found = [rows.field(name) == value, *(rows.field(entries)[place][name] == value for place in range(most))]
+        self.conditions.append(functools.reduce(operator.or_, found))
+
     def words(self, term: str | None) -> None:
         """A search finds the row by this term; any row where there is none."""
         if term:
