@@ -53,6 +53,12 @@ def deliver(event: Any) -> dict[str, Any]:
     return wiring.deliver(event.to_dict()["Records"])
 
 
+@app.on_sqs_message(queue=settings().providers_queue, batch_size=10, name="call_providers")
+def call_providers(event: Any) -> dict[str, Any]:
+    """Carry out tasks that wait for payment providers."""
+    return wiring.call_providers(event.to_dict()["Records"])
+
+
 @app.schedule("rate(15 minutes)", name="tick")
 def tick(event: Any) -> None:
     """Push what is due."""

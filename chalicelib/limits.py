@@ -212,7 +212,9 @@ PROVIDER_LISTED_MAX = 10_000  # Objects of one list; nobody has as many payments
 PROVIDER_SECRET_OVERLAP = timedelta(hours=24)  # So long events signed with the secret before a rotation are taken.
 PROVIDER_SECRETS_REMEMBERED = 2_000  # By a process.
 PROVIDER_AGAIN, PROVIDER_AGAIN_MAX = timedelta(minutes=1), timedelta(hours=12)  # As long as it has waited already.
-PROVIDER_MENDED_LOOK = timedelta(minutes=10)  # Between two looks whether a connection's secret is good again.
+PROVIDER_MENDED_LOOK = timedelta(
+    minutes=10
+)  # At the most between two looks whether a connection's secret is good again.
 PROVIDER_EVENTS_AT_ONCE = 25  # Each an item and a task, in one transaction.
 PROVIDER_EVENT_KEPT = timedelta(days=90)  # Providers send an event again for some days.
 PAYMENT_WAITS = tuple(
@@ -220,6 +222,9 @@ PAYMENT_WAITS = tuple(
 )  # Before a payment of which nobody knows is tried again; the last one for ever.
 PAYMENT_LEASE = timedelta(seconds=50)  # Longer than the calls of one charge: of two workers one makes them.
 PAYMENT_REPLAYED = timedelta(hours=1)  # A failure that a provider keeps is final so long after the last call.
+PAYMENT_ANNOUNCED = timedelta(days=35)  # Providers try a failed debit again within a month.
+PAYMENT_CONFIRMED = timedelta(hours=23)  # So long a customer may take to confirm a payment, before it is cancelled.
+PAYMENT_GIVEN_UP = timedelta(days=7)  # After these nobody answers for a payment of a connection that is gone.
 PAYMENT_ASKED = timedelta(days=1)  # Between two questions what became of a payment: an event may be lost.
 PAYMENT_ASKED_DEBIT = timedelta(days=5)  # After the day of a debit.
 REQUESTED_INVOICES_MAX = 10  # Each with its totals and messages, in one transaction.

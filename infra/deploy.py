@@ -31,6 +31,7 @@ def main() -> int:
     parameters = {
         "Stage": stage,
         "AdminApiKey": admin_key,
+        "GoCardlessClientSecret": os.environ.get("GOCARDLESS_CLIENT_SECRET", ""),
         "PublicUrl": os.environ.get("PUBLIC_URL", ""),
         "PrintLayerArn": os.environ.get("PRINT_LAYER", ""),
     }

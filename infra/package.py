@@ -37,12 +37,15 @@ FUNCTIONS: dict[str, tuple[int, int, str | None, int | None]] = {
     "PrintAsked": (120, 2048, "AskedQueue", 10),
     # Each holds ten endpoints: a thousand that hang until they are paused leave room for others.
     "Deliver": (60, 512, "WebhooksQueue", 150),
+    # Each waits for ten tasks: a provider that hangs keeps one for three calls of 23 s at the most, and nothing else waits.
+    "CallProviders": (120, 512, "ProvidersQueue", 50),
     "Tick": (60, 512, None, None),
 }
 _ROLES = {"APIHandler": "ApiHandlerRole"}
 # Settings that who deploys may change.
 _PASSED_ON = (
     "EVENTS_PER_BATCH_MAX",
+    "GOCARDLESS_CLIENT_ID",
     "WEBHOOK_PORTS",
     "WEBHOOK_PRIVATE_ADDRESSES",
     "WEBHOOK_PAUSE_FAILURES",
@@ -132,6 +135,7 @@ def _complete(template: dict[str, Any], stage: str, environment: Mapping[str, st
             "AllowedPattern": f"^$|^.{{{limits.ADMIN_KEY_LENGTH_MIN},}}$",
             "ConstraintDescription": f"needs at least {limits.ADMIN_KEY_LENGTH_MIN} characters (or none: the route is closed)",
         },
+        "GoCardlessClientSecret": {"Type": "String", "NoEcho": True, "Default": ""},
         "PublicUrl": {"Type": "String", "Default": ""},
         "PrintLayerArn": {"Type": "String", "Default": ""},
     }
@@ -143,6 +147,8 @@ def _complete(template: dict[str, Any], stage: str, environment: Mapping[str, st
         properties = function["Properties"]
         properties |= {"Timeout": timeout, "MemorySize": memory, "CodeUri": "code.zip"}
         properties["Environment"] = {"Variables": _variables(stage) | dict(environment)}
+        if name == "APIHandler":  # Only connections are made with it.
+            properties["Environment"]["Variables"]["GOCARDLESS_CLIENT_SECRET"] = {"Ref": "GoCardlessClientSecret"}
         role = template["Resources"][_ROLES.get(name, f"{name}Role")]["Properties"]
         role["Policies"] = [{"PolicyName": "own", "PolicyDocument": policies.document(name)}]
         if queue is not None:

@@ -19,7 +19,15 @@ def _api() -> list[dict[str, Any]]:
         _table("CoreTable", *_READ_TABLE, *_WRITE_TABLE, *_CONDITION),
         # Reading usage compacts closed days, and the API marks a sandbox's messages in flight.
         _table("UsageTable", *_READ_TABLE, *_WRITE_TABLE),
-        _send("EventsQueue", "JobsQueue", "SandboxQueue", "DocumentsQueue", "AskedQueue", "WebhooksQueue"),
+        _send(
+            "EventsQueue",
+            "JobsQueue",
+            "SandboxQueue",
+            "DocumentsQueue",
+            "AskedQueue",
+            "WebhooksQueue",
+            "ProvidersQueue",
+        ),
         _files("s3:GetObject", "s3:PutObject"),
         _list_files(),
         _key("kms:Encrypt", "kms:Decrypt"),
@@ -41,10 +49,19 @@ def _worker(queue: str = "JobsQueue") -> list[dict[str, Any]]:
         _table("CoreTable", *_READ_TABLE, *_WRITE_TABLE, *_CONDITION),
         _table("UsageTable", *_READ_TABLE, *_WRITE_TABLE),
         _consume(queue),
-        _send("JobsQueue", "SandboxQueue", "DocumentsQueue", "WebhooksQueue"),
+        _send("JobsQueue", "SandboxQueue", "DocumentsQueue", "WebhooksQueue", "ProvidersQueue"),
         # Billing waits for events that are not metered yet.
         _look("EventsQueue"),
         _files("s3:GetObject", "s3:PutObject"),
+    ]
+
+
+def _call_providers() -> list[dict[str, Any]]:
+    return [
+        _table("CoreTable", *_READ_TABLE, *_WRITE_TABLE, *_CONDITION),
+        _consume("ProvidersQueue"),
+        _send("JobsQueue", "SandboxQueue", "WebhooksQueue", "ProvidersQueue"),
+        _files("s3:PutObject"),
         # Secrets of payment providers, which only the API seals.
         _key("kms:Decrypt"),
     ]
@@ -89,6 +106,7 @@ _OWN = {
     "PrintDocuments": _print,
     "PrintAsked": _print_asked,
     "Deliver": _deliver,
+    "CallProviders": _call_providers,
     "Tick": _tick,
 }
 

@@ -1,5 +1,5 @@
-"""`make dead-letters`: look at a dead-letter queue (QUEUE=events|jobs|sandbox|documents|asked|webhooks), and with REDRIVE=1
-send its messages to their queue again.
+"""`make dead-letters`: look at a dead-letter queue (QUEUE=events|jobs|sandbox|documents|asked|webhooks|providers), and with
+REDRIVE=1 send its messages to their queue again.
 
 A message is received, sent, and only then deleted: a stop in between may send it twice, which every handler takes. Looking
 shows messages without taking them off.

@@ -12,7 +12,8 @@ routes = Routes(__name__)
 @routes.post("/payment_providers")
 def create(call: Call) -> dict[str, Any]:
     """Connect a provider. What has to be entered there by hand is shown only here."""
-    made, to_enter = service.create(call.organization, call.root("payment_provider"), now=call.now)
+    made, to_enter, tasks = service.create(call.organization, call.root("payment_provider"), now=call.now)
+    agenda.push(tasks)
     return {"payment_provider": serializer.show(call.organization.id, made, webhook_secret=to_enter)}
 
 

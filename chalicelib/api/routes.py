@@ -108,6 +108,8 @@ GET     payments               /api/v1/payment_receipts/{lago_id}
 GET     payment_requests       /api/v1/payment_requests
 POST    payment_requests       /api/v1/payment_requests
 GET     payment_requests       /api/v1/payment_requests/{lago_id}
+POST    payment_requests       /api/v1/payment_requests/{lago_id}/payment_url
+POST    payment_requests       /api/v1/payment_requests/{lago_id}/retry_payment
 GET     payments               /api/v1/payments
 POST    payments               /api/v1/payments
 GET     payments               /api/v1/payments/{lago_id}

@@ -6,9 +6,9 @@ from typing import get_args
 
 from babel import Locale
 
+from chalicelib.domain import payment_providers
 from chalicelib.domain.money import CURRENCIES
 from chalicelib.features.customers.records import PaymentMethod
-from chalicelib.features.payments.providers import registry
 from chalicelib.platform import schema
 
 Choices = Sequence[tuple[str, str]]
@@ -32,7 +32,7 @@ def provider(name: str) -> str:
     return _PROVIDERS.get(name, name.replace("_", " ").capitalize())
 
 
-PROVIDERS: Choices = tuple((each, provider(each)) for each in registry.names())
+PROVIDERS: Choices = tuple((each, provider(each)) for each in payment_providers.names())
 _METHODS = {"sepa_debit": "SEPA debit", "us_bank_account": "US bank account", "bacs_debit": "Bacs debit"}
 METHODS: Choices = tuple(
     (each, _METHODS.get(each, each.replace("_", " ").capitalize())) for each in get_args(PaymentMethod)

@@ -123,6 +123,7 @@ _REFUSALS: Mapping[str, str] = {
     "payment_provider_code_missing": "There are several connections with this provider. Say which.",
     "payment_provider_refused": "The payment provider refuses this.",
     "payment_provider_not_reached": "The payment provider gave no answer. Try again in a moment.",
+    "missing_payment_provider_customer": "The customer is not linked with a customer of the provider.",
     "total_amount_exceeds_invoice_amount": "This is more than the void invoice leaves.",
     "incorrect_login_or_password": "E-mail or password is wrong.",
     "password_too_weak": "This password is easy to guess. Take a longer one, or several words.",

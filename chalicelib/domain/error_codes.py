@@ -188,6 +188,10 @@ class ErrorCode(StrEnum):
         "The invoice is not final, or it is paid.",
     )
     MISSING_PAYMENT_PROVIDER = "missing_payment_provider", "The organization is not connected with the provider."
+    MISSING_PAYMENT_PROVIDER_CUSTOMER = (
+        "missing_payment_provider_customer",
+        "The customer is not linked with a customer of the provider.",
+    )
     PAYMENT_PROCESSOR_IS_CURRENTLY_HANDLING_PAYMENT = (
         "payment_processor_is_currently_handling_payment",
         "A payment of the invoice is under way.",

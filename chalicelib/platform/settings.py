@@ -26,6 +26,7 @@ class Settings(BaseModel):
     documents_queue: str = ""
     asked_queue: str = ""
     webhooks_queue: str = ""
+    providers_queue: str = ""
     files_bucket: str = ""
     signing_key: str = ""
     public_url: str = "http://127.0.0.1:8000"
@@ -33,6 +34,9 @@ class Settings(BaseModel):
     admin_api_key: str = ""
     stripe_api_base: str = ""
     gocardless_api_base: str = ""
+    gocardless_connect_base: str = ""
+    gocardless_client_id: str = ""
+    gocardless_client_secret: str = Field(default="", repr=False)
     events_per_batch_max: int = limits.EVENTS_PER_BATCH_MAX
     webhook_pause_failures: int = Field(default=10, ge=1, le=100)
     webhook_pause_minutes: float = Field(default=10, gt=0)
@@ -52,7 +56,7 @@ class Settings(BaseModel):
         # A list that cannot be read fails here, at the start, instead of in each delivery.
         if any(not 0 < port < 65536 for port in self.webhook_ports_allowed or ()):
             raise ValueError("WEBHOOK_PORTS are numbers of ports with commas between them, or *")
-        for name in ("stripe_api_base", "gocardless_api_base"):
+        for name in ("stripe_api_base", "gocardless_api_base", "gocardless_connect_base"):
             object.__setattr__(self, name, _origin(name, getattr(self, name), local=self.local))
         prefix = f"tollgate-{self.stage}"
         for name, default in {
@@ -64,6 +68,7 @@ class Settings(BaseModel):
             "documents_queue": f"{prefix}-documents",
             "asked_queue": f"{prefix}-asked",
             "webhooks_queue": f"{prefix}-webhooks",
+            "providers_queue": f"{prefix}-providers",
             "files_bucket": f"{prefix}-files",
             "signing_key": f"alias/{prefix}",
         }.items():

@@ -5,9 +5,10 @@ from datetime import datetime
 from chalicelib.features.customers import service as customers
 from chalicelib.features.payments.collection import service as collection
 from chalicelib.features.payments.connections import retiring
+from chalicelib.features.payments.connections import service as connections
 from chalicelib.features.payments.inbound import applying
 from chalicelib.features.payments.inbound.receiving import APPLY
-from chalicelib.features.payments.links import pages, sync
+from chalicelib.features.payments.links import named, pages, sync
 from chalicelib.platform import agenda
 from chalicelib.platform.agenda import Task, runner
 from chalicelib.platform.ids import CustomerId
@@ -25,6 +26,12 @@ def sync_customer(task: Task, now: datetime) -> None:
     sync.run(task)
 
 
+@runner.handles(connections.NAMED)
+def sync_named(task: Task, now: datetime) -> None:
+    """Bring the customers in line who named a provider before it was connected."""
+    named.run(task, now=now)
+
+
 @runner.handles(sync.PAGE)
 def make_page(task: Task, now: datetime) -> None:
     """Make a page for leaving a way to pay, and announce it."""
@@ -36,7 +43,7 @@ def submit(task: Task, now: datetime) -> None:
     """Submit what a customer owes, now that it can be charged."""
     customer = customers.get(task.organization.id, CustomerId(task.subject))
     if customer is not None and customer.deleted_at is None:
-        collection.submit_unpaid(task.organization, customer)
+        collection.submit_unpaid(task.organization, customer, task.detail.get("method_id"))
     agenda.done(task).alone()
 
 

@@ -3,6 +3,7 @@
 from datetime import datetime
 
 from chalicelib.features.invoices import service as invoices
+from chalicelib.features.payments import telling
 from chalicelib.features.payments.collection import charging, starting, tidying
 from chalicelib.features.payments.refunds import service as refunds
 from chalicelib.platform.agenda import Task, runner
@@ -24,3 +25,9 @@ def tidy(task: Task, now: datetime) -> None:
 def refund(task: Task, now: datetime) -> None:
     """Give back what a credit note refunds."""
     refunds.run(task)
+
+
+@runner.handles(telling.TELL)
+def tell(task: Task, now: datetime) -> None:
+    """Make the messages of what became of a payment."""
+    telling.run(task)

@@ -24,6 +24,8 @@ _FINISHED_WITHIN_SECONDS = 60
 
 # Workers of webhooks: an endpoint that hangs keeps one of them for as long as an attempt may take.
 _DELIVERIES = 10
+# Workers of tasks that wait for payment providers, likewise; each carries ten of them out at once.
+_PROVIDER_CALLS = 4
 
 # Queues and handlers that have a process of their own.
 _CONSUMERS = (
@@ -39,7 +41,7 @@ class Stack:
 
     def __init__(self, emulator: Emulator, *, port: int, folder: Path) -> None:
         # Only now: the app reads its settings when it is imported.
-        from app import app, deliver, worker
+        from app import app, call_providers, deliver, worker
         from chalicelib import wiring
         from chalicelib.platform import aws, queues
         from chalicelib.platform.settings import settings
@@ -57,7 +59,11 @@ class Stack:
             self._gate, host="127.0.0.1", port=port, threads=16, max_request_body_size=_SERVER_BODY_MAX, ident=None
         )
         self._server.channel_class = Channel
-        handlers = ((own.jobs_queue, worker, 2), (own.webhooks_queue, deliver, _DELIVERIES))
+        handlers = (
+            (own.jobs_queue, worker, 2),
+            (own.webhooks_queue, deliver, _DELIVERIES),
+            (own.providers_queue, call_providers, _PROVIDER_CALLS),
+        )
         self._threads: list[threading.Thread] = [
             QueueWorker(sqs, queues.url(name), f"arn:aws:sqs:us-east-1:000000000000:{name}", handler, self._stop)
             for name, handler, number in handlers

@@ -32,6 +32,8 @@ OTHERS = {
     "POST /api/v1/wallet_transactions/{lago_id}/payment_url",
     "POST /api/v1/payment_providers",
     "POST /api/v1/payment_requests",
+    "POST /api/v1/payment_requests/{lago_id}/payment_url",
+    "POST /api/v1/payment_requests/{lago_id}/retry_payment",
     "POST /api/v1/customers/{external_id}/checkout_url",
     "DELETE /api/v1/customers/{external_id}/payment_methods/{lago_id}",
     "PUT /api/v1/customers/{external_id}/payment_methods/{lago_id}/set_as_default",

@@ -151,11 +151,11 @@ def meter() -> None:
 
 
 def work(queue: str = "jobs") -> int:
-    """Work off a queue of tasks ("jobs": the sandboxes' too); how many messages there were."""
+    """Work off a queue of tasks ("jobs": the sandboxes' too, and what waits for payment providers); how many messages there
+    were."""
     total = 0
-    names = [
-        str(getattr(settings(), f"{name}_queue")) for name in (("jobs", "sandbox") if queue == "jobs" else (queue,))
-    ]
+    wanted = ("jobs", "sandbox", "providers") if queue == "jobs" else (queue,)
+    names = [str(getattr(settings(), f"{name}_queue")) for name in wanted]
     while records := [record for name in names for record in received(name)]:
         assert wiring.work(records) == {"batchItemFailures": []}
         total += len(records)

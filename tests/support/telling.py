@@ -15,7 +15,7 @@ from tests.support.events import send
 from tests.support.story import Story, meter, received
 from tests.support.wallets import pay, read, top_up, wallet
 
-_QUEUES = ("jobs", "sandbox", "documents", "webhooks")
+_QUEUES = ("jobs", "sandbox", "providers", "documents", "webhooks")
 
 
 def deliver() -> None:

@@ -258,6 +258,9 @@ class Tillpay(Provider):
         event_id, payment = signed.identifier(found, "id"), signed.identifier(found, "payment")
         if event_id is None:
             raise NotVerified("the event has no id")
+        if method := signed.identifier(found, "method"):
+            hint = Hint(provider_customer_id=TILL.methods[method].customer_id)
+            return [Event(event_id, "method", method, "method.left", None, hint)]
         kind = "payment" if payment else "other"
         return [Event(event_id, kind, payment or "", "payment.done", None, Hint(provider_payment_id=payment))]
 

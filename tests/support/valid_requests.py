@@ -54,6 +54,8 @@ WITHOUT_BODY: frozenset[Route] = frozenset(
     [
         ("POST", f"{API}/payment_providers"),
         ("POST", f"{API}/payment_requests"),
+        ("POST", f"{API}/payment_requests/{{lago_id}}/payment_url"),
+        ("POST", f"{API}/payment_requests/{{lago_id}}/retry_payment"),
         ("POST", f"{API}/customers/{{external_id}}/checkout_url"),
         ("DELETE", f"{API}/customers/{{external_id}}/payment_methods/{{lago_id}}"),
         ("PUT", f"{API}/customers/{{external_id}}/payment_methods/{{lago_id}}/set_as_default"),

@@ -36,7 +36,7 @@ def _metered(seconds: float) -> None:
 
 def _worked(seconds: float) -> None:
     own = settings()
-    if not _taken_turn([own.jobs_queue, own.sandbox_queue], wiring.work):
+    if not _taken_turn([own.jobs_queue, own.sandbox_queue, own.providers_queue], wiring.work):
         time.sleep(seconds)
 
 

@@ -32,7 +32,7 @@ class CreditNoteItem(Part):
 class CreditNote(Record):
     """One credit note. `status` draft or finalized, as its invoice; `sequential_id` counts the invoice's notes. Precise
     amounts (cents) and `taxes_rate` (percent) are exact text. `customer_search`: the customer's names, by which lists
-    find it."""
+    find it; `refunded_at`: when its refund succeeded."""
 
     id: CreditNoteId
     invoice_id: InvoiceId
@@ -63,6 +63,7 @@ class CreditNote(Record):
     items: tuple[CreditNoteItem, ...]
     applied_taxes: tuple[AppliedTaxPart, ...]
     voided_at: datetime | None = None
+    refunded_at: datetime | None = None
     file_key: str | None = None
     file_secret: str | None = None
     metadata: dict[str, str | None] = {}

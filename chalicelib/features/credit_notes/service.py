@@ -190,7 +190,14 @@ def refunded_actions(
     organization_id: OrganizationId, old: CreditNote, status: RefundStatus, *, now: datetime
 ) -> list[Write]:
     """Give a note's refund the status that its provider tells; refused if somebody else wrote in between."""
-    return store.replace_actions(organization_id, old, old.changed(now=now, refund_status=status))
+    return store.replace_actions(organization_id, old, _refunded(old, status, now=now))
+
+
+def _refunded(old: CreditNote, status: RefundStatus | None, *, now: datetime) -> CreditNote:
+    """A note with another refund status, and the instant at which its refund succeeded."""
+    at = (old.refunded_at or now) if status == "succeeded" else None
+    new: CreditNote = old.changed(now=now, refund_status=status, refunded_at=at)
+    return new
 
 
 def update(
@@ -208,7 +215,8 @@ def update(
         if len(metadata) > METADATA_KEYS_MAX:
             raise Invalid.field("metadata", ErrorCode.INVALID_COUNT)
         fields = request.given("refund_status")
-        return _replaced(organization_id, old, old.changed(now=now, **fields, metadata=metadata))
+        new = _refunded(old, request.refund_status, now=now) if fields else old
+        return _replaced(organization_id, old, new.changed(now=now, metadata=metadata))
 
     return retrying(attempt, Resource.CREDIT_NOTE)
 

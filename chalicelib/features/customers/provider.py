@@ -9,7 +9,7 @@ from chalicelib.platform.agenda import Task
 from chalicelib.platform.clock import OrganizationRef
 
 # Links, creates or tells a customer at its payment provider. In real time, also for organizations with a test clock.
-SYNC = agenda.kind("sync_provider_customer", rank=96, real_time=True)
+SYNC = agenda.kind("sync_provider_customer", rank=96, real_time=True, queue="providers")
 
 
 def tasks(organization: OrganizationRef, customer: Customer) -> list[Task]:

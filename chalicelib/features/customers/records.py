@@ -11,7 +11,6 @@ from chalicelib.platform.ids import CustomerId, TaxId
 
 AccountType = Literal["customer", "partner"]
 CustomerType = Literal["company", "individual"]
-PaymentProvider = Literal["stripe", "gocardless", "adyen", "cashfree", "flutterwave", "moneyhash"]
 PaymentMethod = Literal[
     "card", "sepa_debit", "us_bank_account", "bacs_debit", "link", "boleto", "crypto", "customer_balance"
 ]
@@ -53,7 +52,7 @@ class CustomerBillingConfiguration(BaseModel):
     invoice_grace_period: int | None = None
     subscription_invoice_issuing_date_anchor: IssuingDateAnchor | None = None
     subscription_invoice_issuing_date_adjustment: IssuingDateAdjustment | None = None
-    payment_provider: PaymentProvider | None = None
+    payment_provider: str | None = None
     payment_provider_code: str | None = None
     provider_customer_id: str | None = None
     sync: bool | None = None

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, FailFast, Field
 
 from chalicelib import limits
+from chalicelib.domain import payment_providers
 from chalicelib.domain.error_codes import ErrorCode
 from chalicelib.domain.errors import Invalid, merge
 from chalicelib.features.customers.records import (
@@ -16,7 +17,6 @@ from chalicelib.features.customers.records import (
     IssuingDateAnchor,
     Metadata,
     PaymentMethod,
-    PaymentProvider,
     ZeroAmountInvoices,
 )
 from chalicelib.platform import metadata, schema
@@ -36,7 +36,7 @@ class BillingConfigurationInput(schema.Request):
     invoice_grace_period: schema.Count | None = None
     subscription_invoice_issuing_date_anchor: IssuingDateAnchor | None = None
     subscription_invoice_issuing_date_adjustment: IssuingDateAdjustment | None = None
-    payment_provider: PaymentProvider | None = None
+    payment_provider: Annotated[str, schema.one_of(payment_providers.names)] | None = None
     payment_provider_code: schema.OptionalName = None
     provider_customer_id: schema.OptionalName = None
     sync: schema.Boolean | None = None

@@ -197,6 +197,11 @@ def billing_actions(
     return [written, *moved]
 
 
+def listed(organization_id: OrganizationId, *, after: str = "") -> Iterator[tuple[str, Customer]]:
+    """All live customers, the oldest first, each with its place; from an index. `after`: only those that follow a place."""
+    return store.listed_after(organization_id, after)
+
+
 def look_now(organization: OrganizationRef, *, now: datetime) -> Iterator[list[Task]]:
     """Let billing look at each live customer without a time zone of its own; yields the tasks to push. Idempotent."""
     for customer in store.listed(organization.id):

@@ -15,7 +15,7 @@ Access patterns
     2 everything_of(org, id)      Query     consistent: all that decides the customer's money, at once
     3 state_of(org, id)           GetItem   consistent
     4 billing_action(...)         Put       conditional on the version read; part of a decision's transaction
-    5 listed(org)                 Query     index list: all live ones
+    5 listed(org), listed_after(org, place)   Query   index list: all live ones
     6 heads(org, ids)             BatchGet  consistent: customers, their billing states and figures
     7 without_zone(org)           Query     the list's counters
 """
@@ -105,6 +105,13 @@ def listed(organization_id: OrganizationId) -> Iterator[Customer]:
     """All live customers, from the index of the list."""
     for row in CustomerRow.select(key(organization_id, CUSTOMERS.name), index="list"):
         yield row.value
+
+
+def listed_after(organization_id: OrganizationId, place: str) -> Iterator[tuple[str, Customer]]:
+    """Those of all live customers that follow a place of the list, each with its own, from the index of the list."""
+    within = CustomerRow.list_sk > place if place else None
+    for row in CustomerRow.select(key(organization_id, CUSTOMERS.name), index="list", within=within):
+        yield str(row.list_sk), row.value
 
 
 def billing_action(organization_id: OrganizationId, old: BillingState, new: BillingState) -> Write:

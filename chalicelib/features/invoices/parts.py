@@ -154,9 +154,11 @@ class WalletPart(Part):
 
 
 class PaymentPagePart(Part):
-    """A page of a provider on which the invoice can be paid, or could. `number`: in the order of the invoice's pages, which
-    names the request for it; `page_id`, `url`: None until the provider has answered; `ends_at`: in real time."""
+    """A page of a provider on which the invoice can be paid, or could. `request_id`: of the payment request that it is for,
+    whose other invoices have it too; None for the invoice's own. `number`: in the order of the pages of either, which names the
+    call that makes it; `page_id`, `url`: None until the provider has answered; `ends_at`: in real time."""
 
+    request_id: str | None = None
     number: int
     connection_id: str
     amount_cents: int

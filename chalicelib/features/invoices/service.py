@@ -29,7 +29,7 @@ _CREATED = {"one_off": "invoice.one_off_created", "credit": "invoice.paid_credit
 # After the payment of a credit invoice succeeded or failed: what it purchased is added, or given up.
 SETTLE = agenda.kind("settle_credits", rank=3)
 # After an invoice is paid otherwise, or void: what was to collect it is withdrawn. In real time, as providers are.
-TIDY = agenda.kind("tidy_payments", rank=88, real_time=True)
+TIDY = agenda.kind("tidy_payments", rank=88, real_time=True, queue="providers")
 PRINT = agenda.kind("print_invoice", rank=95, real_time=True, queue="documents")
 
 
@@ -101,16 +101,19 @@ class InvoiceChange:
     tasks: list[Task]
 
 
-def changed(organization_id: OrganizationId, old: Invoice, new: Invoice, *, now: datetime) -> InvoiceChange:
+def changed(
+    organization_id: OrganizationId, old: Invoice, new: Invoice, *, now: datetime, tells: bool = True
+) -> InvoiceChange:
     """The change of an issued invoice, whether it was asked for, paid or offset: the one place that knows what follows from
     another payment status: its message, and of a credit invoice the settlement of what it purchased. A paid invoice is not
-    overdue. Source: rules/invoices 10."""
+    overdue. `tells`: the message is among the tasks; else the caller sees to it. Source: rules/invoices 10."""
     own = organizations.get(organization_id)
     organization = own.ref
     new, followed = overdue.followed(organization, old, figures.dated(new, old, own.timezone, now=now), now=now)
     tasks: list[Task] = []
     if new.payment_status != old.payment_status:
-        tasks = [*_status_message(organization, old, new, now=now), *settle_tasks(organization, new, now=now)]
+        told = _status_message(organization, old, new, now=now) if tells else []
+        tasks = [*told, *settle_tasks(organization, new, now=now)]
     tasks += tidy_tasks(organization, old, new)
     actions = [*store.replace_actions(organization_id, old, new), *followed]
     return InvoiceChange(new.model_copy(update={"version": old.version + 1}), actions, tasks)

@@ -28,7 +28,8 @@ class Collection(BaseModel):
     None of a payment that the customer made on a page. In real time: `sent_at`: the first call; `last_sent_at`: the last
     one that was not answered with a stored failure (`replayed`); `leased_until`: a worker's call is under way. `tries`:
     calls of which nobody knows what they did; `withdrawn`: nothing is to be collected any more; `announced`: a failure
-    that the provider follows up by itself was told of; `receipted`: it has a receipt."""
+    that the provider follows up by itself was told of; `heard_at`: the provider's time of the event that last explained it;
+    `receipted`: it has a receipt; `stopped_at`: since then it waits for a secret that is good."""
 
     model_config = ConfigDict(defer_build=True, frozen=True, extra="ignore")
 
@@ -49,6 +50,8 @@ class Collection(BaseModel):
     tries: int = 0
     withdrawn: bool = False
     announced: bool = False
+    heard_at: datetime | None = None
+    stopped_at: datetime | None = None
     receipted: bool = False
     next_action: dict[str, Any] = {}
     error: ProviderError | None = None

@@ -13,10 +13,10 @@ from chalicelib.features.documents import addresses
 from chalicelib.features.invoices import purchases
 from chalicelib.features.invoices import service as invoices
 from chalicelib.features.invoices.records import Invoice
-from chalicelib.features.payments import serializer, store
+from chalicelib.features.payments import serializer, store, telling
+from chalicelib.features.payments.collection import messages
 from chalicelib.features.payments.records import Payment, PaymentReceipt
 from chalicelib.features.payments.schemas import PaymentInput
-from chalicelib.features.webhooks import service as webhooks
 from chalicelib.platform import agenda, clock, schema
 from chalicelib.platform.agenda import Task
 from chalicelib.platform.clock import OrganizationRef
@@ -24,8 +24,7 @@ from chalicelib.platform.ids import InvoiceId, OrganizationId, PaymentId, Paymen
 from chalicelib.platform.retry import retrying
 from chalicelib.platform.unit import Unit, Write
 
-# Prints a receipt. In real time, also for organizations with a test clock.
-PRINT = agenda.kind("print_payment_receipt", rank=97, real_time=True, queue="documents")
+PRINT = telling.PRINT
 
 
 def record(
@@ -162,14 +161,8 @@ def _written(
         customer_id=invoice.customer_id,
         number=numbers.receipt(invoice.number, after.payments),
     )
-    told = webhooks.announcement(
-        organization,
-        "payment_receipt.created",
-        "payment_receipt",
-        lambda: serializer.receipt(receipt, payment),
-        subject=f"payment_receipt.created#{receipt.id}",
-        now=now,
-    )
+    news = [messages.succeeded(payment), messages.receipt_made(receipt, payment)]
+    told = [task for each in news for task in each.announced(organization, now=now)]
     order = agenda.task(PRINT, organization, receipt.id, clock.utc_now())
     tasks = [*told, *change.tasks, order]
     entered = [*store.create(organization.id, payment), *store.create_receipt(organization.id, receipt)]

@@ -1,7 +1,7 @@
 """Tasks that wait for a payment provider: for its answer, or until its secret is good again. No attempt is counted, as
 nothing of ours failed."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from chalicelib import limits
 from chalicelib.features.payments.providers.errors import ProviderFailure, Unknown
@@ -27,5 +27,10 @@ def for_answer(task: Task, failure: ProviderFailure) -> None:
 def for_secret(task: Task) -> None:
     """Run a task again when the connection's secret may have been mended."""
     real_now = clock.utc_now()
-    later = agenda.wait(task, run_at=real_now + limits.PROVIDER_MENDED_LOOK, busy_since=task.busy_since or real_now)
-    agenda.push([later])
+    since = task.busy_since or real_now
+    agenda.push([agenda.wait(task, run_at=real_now + until_mended(since), busy_since=since)])
+
+
+def until_mended(since: datetime) -> timedelta:
+    """So long something that waits for a secret since an instant waits for the next look: it is often mended at once."""
+    return min(max(clock.utc_now() - since, limits.PROVIDER_AGAIN), limits.PROVIDER_MENDED_LOOK)

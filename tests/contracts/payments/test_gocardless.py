@@ -297,7 +297,7 @@ def test_lists_are_read_to_their_end_or_not_believed(gocardless_rig: GoCardlessR
     rig = gocardless_rig
     for number in range(5):
         charged(rig, f"pay-{number}")
-    monkeypatch.setattr("chalicelib.features.payments.providers.gocardless._PAGE", 2)
+    monkeypatch.setattr("chalicelib.features.payments.providers.gocardless_client._PAGE", 2)
     found = rig.provider.find(rig.connection, rig.request("pay-0"), datetime.now(UTC))
     assert found is not None
     assert rig.calls("find") == 3

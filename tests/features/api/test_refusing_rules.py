@@ -87,9 +87,13 @@ _DRAFT = Invoice.model_construct(status="draft", invoice_type="subscription")
 _EMPTY = Wallet.model_construct(balance_credits=Decimal(0))
 
 
-def _no_account() -> None:
-    provider = SimpleNamespace(payment_provider="stripe", provider_customer_id=None)
-    payment_pages._account(None, SimpleNamespace(billing_configuration=provider), _UNPAID)
+def _no_account(*connections: Any) -> None:
+    """A page for a customer who is not linked, of an organization with these connections."""
+    own = SimpleNamespace(payment_provider="stripe", payment_provider_code=None, provider_customer_id=None)
+    organization, customer = SimpleNamespace(id="org"), SimpleNamespace(billing_configuration=own)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(payment_pages.connections, "live", lambda _: list(connections))
+        payment_pages.account_for(organization, customer, [_UNPAID])
 
 
 def _raise_too_many() -> None:
@@ -109,9 +113,10 @@ RULES: dict[ErrorCode, Callable[[], Any]] = {
     C.METADATA_ON_DRAFT_INVOICE: _change("draft", metadata=[]),
     C.PAYMENT_STATUS_UPDATE_ON_DRAFT_INVOICE: _change("draft", payment_status="failed"),
     C.UPDATE_ON_VOIDED_INVOICE: _change("voided", payment_status="failed"),
-    C.INVALID_PAYMENT_PROVIDER: lambda: [payment_pages._refusal("gocardless", _UNPAID)],
-    C.INVALID_INVOICE_STATUS_OR_PAYMENT_STATUS: lambda: [payment_pages._refusal("stripe", _DRAFT)],
+    C.INVALID_PAYMENT_PROVIDER: lambda: [payment_pages._refusal("gocardless", [_UNPAID])],
+    C.INVALID_INVOICE_STATUS_OR_PAYMENT_STATUS: lambda: [payment_pages._refusal("stripe", [_DRAFT])],
     C.MISSING_PAYMENT_PROVIDER: lambda: _no_account(),
+    C.MISSING_PAYMENT_PROVIDER_CUSTOMER: lambda: _no_account(_CONNECTION),
     C.HIGHER_THAN_REMAINING_FEE_AMOUNT: _note(101, credit=101),
     C.HIGHER_THAN_REMAINING_INVOICE_AMOUNT: _note(100, credit=102),
     C.HIGHER_THAN_WALLET_BALANCE: _note(100, refund=100, wallet=99),

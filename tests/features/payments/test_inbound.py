@@ -21,7 +21,7 @@ from tests.support.story import Story, request, work
 def submitted(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The external ids of customers whose invoices are submitted."""
     found: list[str] = []
-    monkeypatch.setattr(collection, "submit_unpaid", lambda _, customer: found.append(customer.external_id))
+    monkeypatch.setattr(collection, "submit_unpaid", lambda _, customer, method_id: found.append(customer.external_id))
     return found
 
 
@@ -219,6 +219,7 @@ def test_an_event_waits_while_the_provider_gives_no_answer(story: Story, stripe,
 
 def test_a_batch_of_many_events_is_taken_whole(story: Story, gocardless):
     made = far_side.connect_gocardless(story, gocardless)
+    work()
     events = [
         {
             "id": f"EV{number}",

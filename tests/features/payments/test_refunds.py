@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from chalicelib.features.credit_notes import service as credit_notes
 from chalicelib.features.payments.collection import applying
 from chalicelib.features.payments.providers.values import Event, Hint
 from tests.features.payments.collecting import Payer
@@ -91,3 +92,35 @@ def test_what_was_paid_by_hand_is_refunded_by_hand(payer: Payer) -> None:
     payer.later(days=1)
     made = note(payer, payer.again(invoice), 1000)
     assert (status(payer, made), refunds(payer)) == ("pending", [])
+
+
+def test_a_failure_that_the_provider_keeps_ends_the_refund_after_an_hour(payer: Payer) -> None:
+    invoice = paid(payer)
+    payer.stripe.fake.faults.add("POST /v1/refunds", "stored")
+    made = note(payer, invoice, 1000)
+    for minutes in (2, 6, 31):
+        payer.later(minutes=minutes)
+        assert (status(payer, made), failures(payer)) == ("pending", 0)
+    payer.later(hours=3)
+    assert (status(payer, made), failures(payer), refunds(payer)) == ("failed", 1, [])
+    (told,) = [each for each in messages(payer.story.ref.id) if each.webhook_type == "credit_note.refund_failure"]
+    assert '"error_code":"provider_error"' in told.payload
+
+
+def test_a_payment_that_the_provider_does_not_know_is_refused_once(payer: Payer) -> None:
+    invoice = paid(payer)
+    del payer.account.objects[payer.intents()[0]["id"]]
+    made = note(payer, invoice, 1000)
+    payer.later(days=2)
+    assert (status(payer, made), failures(payer)) == ("failed", 1)
+
+
+def test_a_refund_that_succeeded_is_kept_with_its_time(payer: Payer) -> None:
+    made = note(payer, paid(payer), 1000)
+    kept = credit_notes.get(payer.story.ref.id, made["lago_id"])
+    assert kept is not None
+    assert kept.refunded_at == kept.updated_at
+    payer.story.ok("PUT", f"/credit_notes/{made['lago_id']}", {"credit_note": {"refund_status": "failed"}})
+    again = credit_notes.get(payer.story.ref.id, made["lago_id"])
+    assert again is not None
+    assert again.refunded_at is None

@@ -12,6 +12,7 @@ from chalicelib.features.invoices import service as invoices
 from chalicelib.features.invoices.records import Invoice
 from chalicelib.features.organizations import service as organizations
 from chalicelib.features.payments.collection import starting
+from chalicelib.features.payments.collection.messages import NO_PROVIDER
 from chalicelib.features.payments.links import reading as links
 from chalicelib.features.webhooks import service as webhooks
 from chalicelib.platform import agenda
@@ -20,11 +21,6 @@ from chalicelib.platform.clock import OrganizationRef
 from chalicelib.platform.ids import InvoiceId, new_id
 from chalicelib.platform.retry import retrying
 from chalicelib.platform.unit import Unit, Write
-
-_NO_PROVIDER = {
-    "message": "The customer has no payment provider",
-    "error_code": "customer_must_have_payment_provider",
-}
 
 
 def retry_payment(
@@ -41,7 +37,7 @@ def retry_payment(
 
     Raises: NotFound; NotAllowed, also while a payment is under way; Invalid, for an unknown method; ChangedMeanwhile.
     """
-    method_id, again = _method_id(values or {}), new_id()
+    method_id, again = method_id_in(values or {}), new_id()
 
     def attempt() -> list[Task]:
         invoice = invoices.find(organization.id, invoice_id)
@@ -60,7 +56,7 @@ def retry_payment(
             tasks += _payment_failure(organization, invoice, customer, subject, now=now)
         else:
             if method_id is not None:
-                _check_method(organization, customer, method_id)
+                check_method(organization, customer, method_id)
             tasks += _begin(organization, own.name, customer, invoice, method_id, unit, now=now)
         unit.add(agenda.put(task, now=now) for task in tasks)
         unit.commit()
@@ -87,8 +83,16 @@ def _begin(
     return [*change.tasks, begun.task]
 
 
-def submit(organization: OrganizationRef, customer: Customer, invoice_id: InvoiceId, *, now: datetime) -> list[Task]:
-    """Begin the payment of an invoice that waited for a way to pay; nothing where it is not ready. Returns the tasks to push.
+def submit(
+    organization: OrganizationRef,
+    customer: Customer,
+    invoice_id: InvoiceId,
+    method_id: str | None = None,
+    *,
+    now: datetime,
+) -> list[Task]:
+    """Begin the payment of an invoice that waited for a way to pay, by the method of an id or else by the default; nothing
+    where it is not ready. Returns the tasks to push.
 
     Raises: ChangedMeanwhile.
     """
@@ -97,7 +101,9 @@ def submit(organization: OrganizationRef, customer: Customer, invoice_id: Invoic
         invoice = invoices.find(organization.id, invoice_id)
         unit = Unit()
         own = organizations.get(organization.id)
-        tasks = _begin(organization, own.name, customer, invoice, None, unit, now=now)
+        tasks = _begin(organization, own.name, customer, invoice, method_id, unit, now=now)
+        if not tasks and method_id is not None:
+            tasks = _begin(organization, own.name, customer, invoice, None, unit, now=now)
         if tasks:
             unit.add(agenda.put(task, now=now) for task in tasks)
             unit.commit()
@@ -106,7 +112,7 @@ def submit(organization: OrganizationRef, customer: Customer, invoice_id: Invoic
     return retrying(attempt, Resource.INVOICE)
 
 
-def _method_id(values: Mapping[str, Any]) -> str | None:
+def method_id_in(values: Mapping[str, Any]) -> str | None:
     """The payment method that a request names.
 
     Raises: Invalid.
@@ -122,7 +128,11 @@ def _method_id(values: Mapping[str, Any]) -> str | None:
     return own_id
 
 
-def _check_method(organization: OrganizationRef, customer: Customer, method_id: str) -> None:
+def check_method(organization: OrganizationRef, customer: Customer, method_id: str) -> None:
+    """Refuse a method that the customer cannot be charged by.
+
+    Raises: Invalid.
+    """
     account = links.account_of(organization, customer)
     method = account.link.method(method_id) if account else None
     if method is None or method.state != "usable":
@@ -140,7 +150,7 @@ def _payment_failure(
         "provider_customer_id": configuration.provider_customer_id,
         "payment_provider": configuration.payment_provider,
         "payment_provider_code": configuration.payment_provider_code,
-        "provider_error": _NO_PROVIDER,
+        "provider_error": NO_PROVIDER.shown(),
         "error_details": {},
     }
     name = "invoice.payment_failure"

@@ -25,11 +25,12 @@ def apply(organization: OrganizationRef, connection: ProviderConnection, event: 
     opened, now = desk(organization, connection), clock.now(organization)
     try:
         if event.kind == "payment":
-            _payment(organization, opened, opened.provider.ask(opened.opened, event.object_id, event.hint), now=now)
+            outcome = opened.provider.ask(opened.opened, event.object_id, event.hint)
+            _payment(organization, opened, outcome, now=now, heard_at=event.at)
         elif event.kind == "page":
             _page(organization, opened, event.object_id, now=now)
         elif event.kind == "dispute":
-            _dispute(organization, opened, event.object_id, now=now)
+            _dispute(organization, opened, event, now=now)
         elif event.kind == "refund":
             refunds.apply(organization, connection, opened.provider.ask_refund(opened.opened, event.object_id))
     except Refused:
@@ -50,11 +51,13 @@ def payment_of(organization: OrganizationRef, connection: ProviderConnection, ou
     return payment if is_same and is_exact else None
 
 
-def _payment(organization: OrganizationRef, opened: Desk, outcome: Outcome, *, now: datetime) -> Payment | None:
+def _payment(
+    organization: OrganizationRef, opened: Desk, outcome: Outcome, *, now: datetime, heard_at: datetime | None = None
+) -> Payment | None:
     payment = payment_of(organization, opened.connection, outcome)
     if payment is None:
         return adopting.adopt(organization, opened.connection, outcome, now=now)
-    return adopting.bring_in_line(organization, opened.connection, payment, outcome, now=now)
+    return adopting.bring_in_line(organization, opened.connection, payment, outcome, now=now, heard_at=heard_at)
 
 
 def _page(organization: OrganizationRef, opened: Desk, page_id: str, *, now: datetime) -> None:
@@ -63,12 +66,17 @@ def _page(organization: OrganizationRef, opened: Desk, page_id: str, *, now: dat
         adopting.adopt(organization, opened.connection, found.payment, now=now)
 
 
-def _dispute(organization: OrganizationRef, opened: Desk, dispute_id: str, *, now: datetime) -> None:
-    """A lost dispute is kept with the invoices of its payment."""
-    dispute = opened.provider.ask_dispute(opened.opened, dispute_id)
-    if dispute is None or not dispute.lost:
+def _dispute(organization: OrganizationRef, opened: Desk, event: Event, *, now: datetime) -> None:
+    """A lost dispute is kept with the invoices of its payment. That end is final: where the dispute cannot be read, the event
+    that the provider signed says it."""
+    try:
+        dispute = opened.provider.ask_dispute(opened.opened, event.object_id)
+        is_lost, payment_id = dispute is not None and dispute.lost, dispute.provider_payment_id if dispute else ""
+    except Refused:
+        is_lost, payment_id = event.hint.lost, event.hint.provider_payment_id or ""
+    if not is_lost or not payment_id:
         return
-    outcome = opened.provider.ask(opened.opened, dispute.provider_payment_id)
+    outcome = opened.provider.ask(opened.opened, payment_id)
     payment = _payment(organization, opened, outcome, now=now)
     for part in payment.parts if payment else ():
         try:

@@ -1,43 +1,40 @@
 """The messages of what becomes of a payment. Source: rules/collection 1; rules/webhooks 4."""
 
-from collections.abc import Mapping
-from datetime import datetime
-from typing import Any
-
+from chalicelib.features.invoices.records import Invoice
 from chalicelib.features.payments import serializer
 from chalicelib.features.payments.providers.values import ProviderError
 from chalicelib.features.payments.records import Payment, PaymentReceipt
-from chalicelib.features.webhooks import service as webhooks
-from chalicelib.platform.agenda import Task
-from chalicelib.platform.clock import OrganizationRef
+from chalicelib.features.payments.telling import Told
 from chalicelib.platform.ids import InvoiceId
 
+NO_PROVIDER = ProviderError("The customer has no payment provider", "customer_must_have_payment_provider")
 
-def succeeded(organization: OrganizationRef, payment: Payment, *, now: datetime) -> list[Task]:
+
+def succeeded(payment: Payment) -> Told:
     """A payment went through."""
-    return _of_payment(organization, "payment.succeeded", payment, now=now)
+    return _of_payment("payment.succeeded", payment)
 
 
-def requires_action(organization: OrganizationRef, payment: Payment, *, now: datetime) -> list[Task]:
+def requires_action(payment: Payment) -> Told:
     """The customer has to confirm a payment."""
-    return _of_payment(organization, "payment.requires_action", payment, now=now)
+    return _of_payment("payment.requires_action", payment)
 
 
-def receipt_made(
-    organization: OrganizationRef, receipt: PaymentReceipt, payment: Payment, *, now: datetime
-) -> list[Task]:
+def receipt_made(receipt: PaymentReceipt, payment: Payment) -> Told:
     """A receipt was made."""
-    name = "payment_receipt.created"
-    shown = lambda: serializer.receipt(receipt, payment)  # noqa: E731
-    return webhooks.announcement(organization, name, "payment_receipt", shown, subject=f"{name}#{receipt.id}", now=now)
+    shown = serializer.receipt(receipt, payment)
+    return Told("payment_receipt.created", "payment_receipt", receipt.id, shown)
 
 
-def failed(
-    organization: OrganizationRef, payment: Payment, invoice_id: InvoiceId, error: ProviderError, *, now: datetime
-) -> list[Task]:
+def status_changed(old: Invoice) -> Told:
+    """An invoice has another payment status. `old`: as it was before."""
+    return Told("invoice.payment_status_updated", "invoice", f"{old.id}#{old.version}", object_id=old.id)
+
+
+def failed(payment: Payment, invoice_id: InvoiceId, error: ProviderError) -> Told:
     """A provider refused the payment of an invoice, or took it back."""
     collection = payment.collected
-    payload: Mapping[str, Any] = {
+    payload = {
         "lago_invoice_id": invoice_id,
         "lago_customer_id": payment.customer_id,
         "external_customer_id": payment.external_customer_id,
@@ -47,12 +44,9 @@ def failed(
         "provider_error": error.shown(),
         "error_details": {},
     }
-    name, kind = "invoice.payment_failure", "payment_provider_invoice_payment_error"
-    subject = f"{name}#{payment.id}#{payment.version}#{invoice_id}"
-    return webhooks.announcement(organization, name, kind, payload, subject=subject, now=now)
+    subject = f"{payment.id}#{payment.version}#{invoice_id}"
+    return Told("invoice.payment_failure", "payment_provider_invoice_payment_error", subject, payload)
 
 
-def _of_payment(organization: OrganizationRef, name: str, payment: Payment, *, now: datetime) -> list[Task]:
-    shown = lambda: serializer.show(payment)  # noqa: E731
-    subject = f"{name}#{payment.id}#{payment.version}"
-    return webhooks.announcement(organization, name, "payment", shown, subject=subject, now=now)
+def _of_payment(name: str, payment: Payment) -> Told:
+    return Told(name, "payment", f"{payment.id}#{payment.version}", serializer.show(payment))

@@ -15,24 +15,25 @@ from chalicelib.domain.invoicing import numbers
 from chalicelib.features.invoices import reading
 from chalicelib.features.invoices import service as invoices
 from chalicelib.features.invoices.records import Invoice
-from chalicelib.features.payments import store
+from chalicelib.features.payments import store, telling
 from chalicelib.features.payments.collection import messages, starting
 from chalicelib.features.payments.connections.records import ProviderConnection
-from chalicelib.features.payments.providers.values import Outcome, ProviderError
+from chalicelib.features.payments.providers.values import CHARGED_BACK, Outcome, ProviderError
 from chalicelib.features.payments.records import Collection, Payment, PaymentReceipt, Share
 from chalicelib.features.payments.requests import following
 from chalicelib.features.payments.requests.records import RequestStatus
-from chalicelib.features.payments.service import PRINT
+from chalicelib.features.payments.telling import Told
 from chalicelib.platform import agenda, clock, metrics
 from chalicelib.platform.agenda import Task
 from chalicelib.platform.clock import OrganizationRef
-from chalicelib.platform.ids import PaymentReceiptId, derived_id
+from chalicelib.platform.ids import InvoiceId, PaymentReceiptId, derived_id
 from chalicelib.platform.retry import retrying
 from chalicelib.platform.unit import Unit, Write
 
 # Less than a provider collects: nobody is told, and the invoice can be part of a payment request.
 TOO_SMALL = "amount_too_small"
 CONFIRM = "authentication_required"
+LATE_FAILURE = "late_failure"
 _UNEXPLAINED = ProviderError("The provider gave no reason.", "unknown")
 
 # The writes that go with the end of a payment's task, or that move it, by what became of the payment.
@@ -41,16 +42,20 @@ Ends = Callable[[Payment], Sequence[Write]]
 
 @dataclass(slots=True)
 class _Change:
-    """What is written of a payment, and the tasks that follow."""
+    """What is written of a payment, and what follows. `is_quiet`: its failure changes nothing of its invoices, and is not
+    told; `is_unsaid`: no message says why it failed."""
 
     organization: OrganizationRef
     before: Payment
     after: Payment
     now: datetime
     is_quiet: bool = False
+    is_unsaid: bool = False
     following: Payment | None = None
     writes: list[Write] = field(default_factory=list)
     tasks: list[Task] = field(default_factory=list)
+    told: list[Told] = field(default_factory=list)
+    receipt_id: PaymentReceiptId | None = None
 
     @property
     def is_paid(self) -> bool:
@@ -75,10 +80,12 @@ def settle(
     ends: Ends = lambda after: (),
     create: bool = False,
     successor: Payment | None = None,
+    read: Mapping[InvoiceId, Invoice] | None = None,
 ) -> Payment:
     """Bring a payment as it was read, and all that hangs on it, in line with its state at the provider, and push what follows.
     Returns the payment as it is stored. `connection`: asked whether its customers may be asked to confirm a payment; `create`:
-    the payment is not stored yet; `successor`: the one that begins in its place.
+    the payment is not stored yet; `successor`: the one that begins in its place; `read`: its invoices, where they were just
+    read: a write that somebody else made meanwhile has them read again.
 
     Raises: ChangedMeanwhile, where another worker wrote the payment.
     """
@@ -87,9 +94,11 @@ def settle(
 
     def attempt() -> tuple[Payment, list[Task]] | None:
         # Whether the payment was read too early shows when a race was lost: mostly none is.
-        if (create or next(attempts) > 0) and _is_stale(organization, payment, create=create):
+        is_first = next(attempts) == 0
+        if (create or not is_first) and _is_stale(organization, payment, create=create):
             return None
-        change = _change(organization, connection, payment, outcome, successor, now=now)
+        known = read if is_first and read is not None else _invoices_of(organization, payment)
+        change = _change(organization, connection, payment, outcome, successor, known, now=now)
         stored = payment if not create else None
         writes = _written(organization, change, stored)
         Unit(writes, ends(change.after), [agenda.put(task, now=now) for task in change.tasks]).commit()
@@ -113,6 +122,10 @@ def asked_at(collection: Collection, *, real_now: datetime) -> datetime:
     return max(day, real_now + limits.PAYMENT_ASKED)
 
 
+def _invoices_of(organization: OrganizationRef, payment: Payment) -> Mapping[InvoiceId, Invoice]:
+    return reading.get_many(organization.id, [part.invoice_id for part in payment.parts])
+
+
 def _is_stale(organization: OrganizationRef, payment: Payment, *, create: bool) -> bool:
     current = store.get(organization.id, payment.id)
     return current is not None if create else current is None or current.version != payment.version
@@ -130,22 +143,25 @@ def _change(
     payment: Payment,
     outcome: Outcome,
     successor: Payment | None,
+    known: Mapping[InvoiceId, Invoice],
     *,
     now: datetime,
 ) -> _Change:
     before = payment.collected
     noted = _noted(before, outcome)
+    if payment.payment_status == "succeeded" and outcome.status == "failed":
+        noted = noted.after(error=_reversal(noted.error or _UNEXPLAINED))
     after = payment.changed(now=now, payment_status=outcome.status, collection=noted)
     change = _Change(organization, payment, after, now, following=successor)
     code = noted.error.error_code if noted.error else ""
     if outcome.status == "failed" and payment.payment_status != "succeeded":
         change.is_quiet = before.withdrawn or code == TOO_SMALL
-        if code == CONFIRM and connection is not None and connection.supports_3ds and _is_off_session(before):
+        change.is_unsaid = code == CONFIRM and not before.withdrawn and _is_off_session(before)
+        if change.is_unsaid and connection is not None and connection.supports_3ds:
             change.is_quiet = True
-            change.following = starting.on_session(payment, return_url=_return_url(connection), now=now)
-    found = reading.get_many(organization.id, [part.invoice_id for part in payment.parts])
+            change.following = starting.on_session(payment, return_url=starting.return_url(connection), now=now)
     for part in payment.parts:
-        _follow(change, found[part.invoice_id], part)
+        _follow(change, known[part.invoice_id], part)
     _tell(change, outcome)
     if payment.payable_type == "PaymentRequest":
         _follow_request(change)
@@ -153,6 +169,8 @@ def _change(
         task = agenda.task(starting.COLLECT, organization, change.following.id, clock.utc_now())
         change.writes += store.create(organization.id, change.following)
         change.tasks.append(task)
+    subject = f"{payment.id}#{payment.version}"
+    change.tasks += telling.task(organization, subject, change.told, receipt_id=change.receipt_id)
     return change
 
 
@@ -164,19 +182,21 @@ def _noted(before: Collection, outcome: Outcome) -> Collection:
         charge_date=outcome.charge_date or before.charge_date,
         next_action=dict(outcome.next_action),
         error=outcome.error or (_UNEXPLAINED if outcome.status == "failed" else None),
-        announced=before.announced or outcome.retry_announced,
+        announced=outcome.retry_announced,
         receipted=before.receipted or outcome.status == "succeeded",
         leased_until=None,
+        stopped_at=None,
         tries=0,
     )
 
 
+def _reversal(error: ProviderError) -> ProviderError:
+    """Why money that was there is gone: the payer took it back, or the bank found out late."""
+    return error if error.error_code == CHARGED_BACK else ProviderError(error.message, LATE_FAILURE)
+
+
 def _is_off_session(collection: Collection) -> bool:
     return collection.request is not None and not collection.request.on_session
-
-
-def _return_url(connection: ProviderConnection) -> str:
-    return connection.success_redirect_url or starting.SUCCESS_URL
 
 
 def _follow(change: _Change, invoice: Invoice, part: Share) -> None:
@@ -184,9 +204,11 @@ def _follow(change: _Change, invoice: Invoice, part: Share) -> None:
     new = _invoice_after(change, invoice, part)
     if new is invoice:
         return
-    written = invoices.changed(change.organization.id, invoice, new, now=change.now)
+    written = invoices.changed(change.organization.id, invoice, new, now=change.now, tells=False)
     change.writes += written.actions
     change.tasks += written.tasks
+    if new.payment_status != invoice.payment_status:
+        change.told.append(messages.status_changed(invoice))
     if change.is_paid and not change.before.collected.receipted and part == change.before.parts[0]:
         _receipt(change, invoice, new.payments)
 
@@ -234,9 +256,9 @@ def _follow_request(change: _Change) -> None:
     if change.is_paid or change.is_failed or change.is_reversed:
         ends: Mapping[str, RequestStatus] = {"succeeded": "succeeded", "failed": "failed"}
         known = ends.get(change.after.payment_status, "pending")
-        writes, tasks = following.followed(change.organization, change.after, known, now=change.now)
+        writes, told = following.followed(change.organization, change.after, known, now=change.now)
         change.writes += writes
-        change.tasks += tasks
+        change.told += told
 
 
 def _receipt(change: _Change, invoice: Invoice, payments: int) -> None:
@@ -252,22 +274,22 @@ def _receipt(change: _Change, invoice: Invoice, payments: int) -> None:
         number=numbers.receipt(invoice.number, payments),
     )
     change.writes += store.create_receipt(change.organization.id, receipt)
-    change.tasks += messages.receipt_made(change.organization, receipt, payment, now=change.now)
-    change.tasks.append(agenda.task(PRINT, change.organization, receipt.id, clock.utc_now()))
+    change.told.append(messages.receipt_made(receipt, payment))
+    change.receipt_id = receipt.id
 
 
 def _tell(change: _Change, outcome: Outcome) -> None:
     """The messages of the payment itself."""
-    organization, after, now = change.organization, change.after, change.now
-    before, noted = change.before.collected, after.collected
+    after, before, noted = change.after, change.before.collected, change.after.collected
     if change.is_paid:
-        change.tasks += messages.succeeded(organization, after, now=now)
+        change.told.append(messages.succeeded(after))
     if noted.next_action and dict(noted.next_action) != dict(before.next_action):
-        change.tasks += messages.requires_action(organization, after, now=now)
+        change.told.append(messages.requires_action(after))
     is_announced = outcome.retry_announced and not before.announced
-    if change.is_failed or is_announced or (change.is_reversed and after.payment_status == "processing"):
+    is_told = change.is_failed and not change.is_unsaid
+    if is_told or is_announced or (change.is_reversed and after.payment_status == "processing"):
         error = noted.error or _UNEXPLAINED
         if after.payable_type == "PaymentRequest":
-            change.tasks += following.failed(organization, after, error, now=now)
+            change.told.append(following.failed(after, error))
         for part in after.parts if after.payable_type == "Invoice" else ():
-            change.tasks += messages.failed(organization, after, part.invoice_id, error, now=now)
+            change.told.append(messages.failed(after, part.invoice_id, error))

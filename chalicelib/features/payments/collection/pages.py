@@ -1,5 +1,10 @@
-"""Pages of a provider on which a customer pays one invoice. Source: rules/collection 2, 4."""
+"""Pages of a provider on which a customer pays an invoice, or the invoices of a payment request. Source: rules/collection 2, 4.
 
+A page stands on each invoice that it is for: whoever is about to collect an invoice closes it first.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -12,20 +17,46 @@ from chalicelib.features.invoices import service as invoices
 from chalicelib.features.invoices.parts import PaymentPagePart
 from chalicelib.features.invoices.records import Invoice
 from chalicelib.features.organizations import service as organizations
-from chalicelib.features.payments.collection import adopting, starting
+from chalicelib.features.payments.collection import adopting, closing, starting
 from chalicelib.features.payments.collection.desk import Desk, desk
+from chalicelib.features.payments.connections import reading as connections
 from chalicelib.features.payments.links import reading as links
 from chalicelib.features.payments.links.records import Account
 from chalicelib.features.payments.providers import registry
 from chalicelib.features.payments.providers.errors import Misconfigured, Refused, Unknown
-from chalicelib.features.payments.providers.values import Link, NotOffered, Open, Outcome, Paid, PayRequest
+from chalicelib.features.payments.providers.values import NotOffered, Open
 from chalicelib.platform import agenda, clock
 from chalicelib.platform.clock import OrganizationRef
 from chalicelib.platform.ids import InvoiceId
 from chalicelib.platform.retry import retrying
-from chalicelib.platform.unit import Unit
+from chalicelib.platform.unit import Unit, Write
 
 _CARD = ("card",)
+
+
+@dataclass(frozen=True, slots=True)
+class Payable:
+    """What a page is for. `request_id`: of a payment request; None for one invoice. `name`, `description`: as the payer reads
+    them; `pages`: so many were made for it; `numbered`: the writes that raise that number, beside those of its invoices."""
+
+    request_id: str | None
+    name: str
+    description: str
+    invoices: tuple[Invoice, ...]
+    pages: int
+    numbered: Callable[[int], Sequence[Write]] = lambda number: ()
+
+    @property
+    def due_cents(self) -> int:
+        """What is still to be paid."""
+        return sum(each.due_amount_cents for each in self.invoices)
+
+    @property
+    def page(self) -> PaymentPagePart | None:
+        """The newest page for it, where all its invoices have that."""
+        own = [{each.number: each for each in _of(self.request_id, invoice)} for invoice in self.invoices]
+        common = set(own[0]).intersection(*own[1:])
+        return own[0][max(common)] if common else None
 
 
 def payment_url(
@@ -42,68 +73,65 @@ def payment_url(
         invoice = find(organization.id, invoice_id)
         customer = customers.get(organization.id, invoice.customer_id)
         assert customer is not None, "an invoice has a customer, deleted or not"
-        account = _account(organization, customer, invoice)
-        opened = desk(organization, account.connection)
-        try:
-            url = _url(organization, opened, account, customer, invoice, now=now)
-        except Refused as refusal:
-            raise Invalid({"base": [f"{ErrorCode.PAYMENT_PROVIDER_REFUSED}: {refusal.error.message}"]}) from None
-        except (Unknown, Misconfigured):
-            raise Invalid.field("base", ErrorCode.PAYMENT_PROVIDER_NOT_REACHED) from None
+        account = account_for(organization, customer, [invoice])
+        description = starting.described(organizations.get(organization.id).name, invoice)
+        payable = Payable(None, f"Invoice {invoice.number}", description, (invoice,), invoice.pages)
         return {
             "lago_customer_id": customer.id,
             "lago_invoice_id": invoice.id,
             "external_customer_id": customer.external_id,
             "payment_provider": account.connection.payment_provider,
-            "payment_url": url,
+            "payment_url": url_of(organization, account, customer, payable, now=now),
         }
 
     return retrying(attempt, Resource.INVOICE)
 
 
-def close_all(opened: Desk, invoice: Invoice) -> list[Outcome]:
-    """Close an invoice's pages of a connection at the provider; the payments of those that were completed before."""
-    paid: list[Outcome] = []
-    for page in invoice.payment_pages:
-        if page.connection_id != opened.connection.id:
-            continue
-        link_id = page.page_id or _lost(opened, invoice, page)
-        found = opened.provider.close_link(opened.opened, link_id) if link_id else None
-        if isinstance(found, Paid) and found.payment is not None:
-            paid.append(found.payment)
-    return paid
+def account_for(organization: OrganizationRef, customer: Customer, payable: Sequence[Invoice]) -> Account:
+    """The account that a page for invoices is made by.
 
-
-def _lost(opened: Desk, invoice: Invoice, page: PaymentPagePart) -> str | None:
-    """The id of a page that was asked for, and whose answer nobody has; None where it has ended, or never was."""
-    if page.ends_at <= clock.utc_now():
-        return None
-    try:
-        made = _asked(opened, invoice, page)
-    except Refused:
-        return None
-    return made.id if isinstance(made, Link) else None
-
-
-def _account(organization: OrganizationRef, customer: Customer, invoice: Invoice) -> Account:
-    """The account that a page is made by.
-
-    Raises: Invalid.
+    Raises: Invalid, also where there is nothing to be paid, or a payment is under way.
     """
-    refusal = _refusal(customer.billing_configuration.payment_provider, invoice)
-    account = links.account_of(organization, customer) if refusal is None else None
-    if account is None:
-        raise Invalid.field("base", refusal or ErrorCode.MISSING_PAYMENT_PROVIDER)
-    return account
+    provider = customer.billing_configuration.payment_provider
+    refusal = _refusal(provider, payable)
+    if provider is None or refusal is not None:
+        raise Invalid.field("base", refusal or ErrorCode.NO_LINKED_PAYMENT_PROVIDER)
+    account = links.account_of(organization, customer)
+    if account is not None:
+        return account
+    code = customer.billing_configuration.payment_provider_code
+    connection, _ = connections.chosen(organization.id, provider, code)
+    missing = ErrorCode.MISSING_PAYMENT_PROVIDER if connection is None else ErrorCode.MISSING_PAYMENT_PROVIDER_CUSTOMER
+    raise Invalid.field("base", missing)
 
 
-def _refusal(provider: str | None, invoice: Invoice) -> ErrorCode | None:
-    """The first reason why an invoice has no page, whoever its customer is."""
+def url_of(
+    organization: OrganizationRef, account: Account, customer: Customer, payable: Payable, *, now: datetime
+) -> str:
+    """The page that is open for what is due, else a new one.
+
+    Raises: Invalid, where the provider refuses or gives no answer.
+    """
+    opened = desk(organization, account.connection)
+    try:
+        return _url(organization, opened, account, customer, payable, now=now)
+    except Refused as refusal:
+        raise Invalid({"base": [f"{ErrorCode.PAYMENT_PROVIDER_REFUSED}: {refusal.error.message}"]}) from None
+    except (Unknown, Misconfigured):
+        raise Invalid.field("base", ErrorCode.PAYMENT_PROVIDER_NOT_REACHED) from None
+
+
+def _of(request_id: str | None, invoice: Invoice) -> list[PaymentPagePart]:
+    return [each for each in invoice.payment_pages if each.request_id == request_id]
+
+
+def _refusal(provider: str | None, payable: Sequence[Invoice]) -> ErrorCode | None:
+    """The first reason why there is no page, whoever the customer is."""
     if provider is None:
         return ErrorCode.NO_LINKED_PAYMENT_PROVIDER
     if provider not in registry.names() or not registry.provider(provider).pays_by_link:
         return ErrorCode.INVALID_PAYMENT_PROVIDER
-    if not invoice.collectable:
+    if not payable or not all(each.collectable for each in payable):
         return ErrorCode.INVALID_INVOICE_STATUS_OR_PAYMENT_STATUS
     return None
 
@@ -113,93 +141,74 @@ def _url(
     opened: Desk,
     account: Account,
     customer: Customer,
-    invoice: Invoice,
+    payable: Payable,
     *,
     now: datetime,
 ) -> str:
     real_now = clock.utc_now()
-    page = invoice.payment_pages[-1] if invoice.payment_pages else None
-    if page is not None and _is_open(opened, invoice, page, real_now=real_now):
+    page = payable.page
+    if page is not None and _is_open(opened, payable, page, real_now=real_now):
         if page.url is not None:
             return page.url
     else:
-        _end_pages(organization, opened, invoice, now=now)
-        page = _page(organization, account, customer, invoice, real_now=real_now)
+        _end_pages(organization, payable, now=now)
+        page = _new_page(account, customer, payable, real_now=real_now)
         # Kept before the call: the same request after a lost answer gives the same page.
-        invoice = _replaced(organization, invoice, (page,), page.number, now=now)
-    made = _asked(opened, invoice, page)
+        payable = _replaced(organization, payable, page, now=now)
+    made = closing.asked(opened, payable.invoices[0], page)
     if isinstance(made, NotOffered):
         raise Invalid.field("base", ErrorCode.INVALID_PAYMENT_PROVIDER)
     answered = page.model_copy(update={"page_id": made.id, "url": made.url})
-    _replaced(organization, invoice, (answered,), page.number, now=now)
+    _replaced(organization, payable, answered, now=now)
     return made.url
 
 
-def _is_open(opened: Desk, invoice: Invoice, page: PaymentPagePart, *, real_now: datetime) -> bool:
+def _is_open(opened: Desk, payable: Payable, page: PaymentPagePart, *, real_now: datetime) -> bool:
     """Whether a page is still good for what is due."""
-    is_same = page.amount_cents == invoice.due_amount_cents and page.connection_id == opened.connection.id
-    if not is_same or page.ends_at <= real_now + timedelta(minutes=10):
+    is_same = page.amount_cents == payable.due_cents and page.connection_id == opened.connection.id
+    is_alone = all(len(each.payment_pages) == 1 for each in payable.invoices)
+    if not is_same or not is_alone or page.ends_at <= real_now + timedelta(minutes=10):
         return False
     return page.page_id is None or isinstance(opened.provider.ask_link(opened.opened, page.page_id), Open)
 
 
-def _end_pages(organization: OrganizationRef, opened: Desk, invoice: Invoice, *, now: datetime) -> None:
+def _end_pages(organization: OrganizationRef, payable: Payable, *, now: datetime) -> None:
     """Close what is open.
 
     Raises: Invalid, where a page was paid meanwhile.
     """
-    paid = close_all(opened, invoice)
-    for outcome in paid:
-        adopting.adopt(organization, opened.connection, outcome, now=now)
+    paid = [each for invoice in payable.invoices for each in closing.close_all(organization, invoice)]
+    for connection, outcome in paid:
+        adopting.adopt(organization, connection, outcome, now=now)
     if paid:
         raise Invalid.field("base", ErrorCode.INVALID_INVOICE_STATUS_OR_PAYMENT_STATUS)
 
 
-def _page(
-    organization: OrganizationRef, account: Account, customer: Customer, invoice: Invoice, *, real_now: datetime
-) -> PaymentPagePart:
-    name = starting.described(organizations.get(organization.id).name, invoice)
+def _new_page(account: Account, customer: Customer, payable: Payable, *, real_now: datetime) -> PaymentPagePart:
     return PaymentPagePart(
-        number=invoice.pages + 1,
+        request_id=payable.request_id,
+        number=payable.pages + 1,
         connection_id=account.connection.id,
-        amount_cents=invoice.due_amount_cents,
+        amount_cents=payable.due_cents,
         ends_at=real_now.replace(microsecond=0) + limits.PAYMENT_PAGE_OPEN,
-        name=f"Invoice {invoice.number}",
-        description=name,
+        name=payable.name,
+        description=payable.description,
         provider_customer_id=account.provider_customer_id,
-        success_url=account.connection.success_redirect_url or starting.SUCCESS_URL,
+        success_url=starting.return_url(account.connection),
         methods=customer.billing_configuration.provider_payment_methods or _CARD,
     )
 
 
-def _asked(opened: Desk, invoice: Invoice, page: PaymentPagePart) -> Link | NotOffered:
-    request = PayRequest(
-        customer_id=invoice.customer_id,
-        payable_type="Invoice",
-        payable_id=invoice.id,
-        provider_customer_id=page.provider_customer_id,
-        amount_cents=page.amount_cents,
-        currency=invoice.currency,
-        name=page.name,
-        description=page.description,
-        success_url=page.success_url,
-        expires_at=page.ends_at,
-        methods=page.methods,
-        issuing_date=invoice.issuing_date.isoformat(),
-        invoice_type=invoice.invoice_type,
-    )
-    return opened.provider.pay_link(opened.opened, request, f"checkout-{invoice.id}-{page.number}")
-
-
-def _replaced(
-    organization: OrganizationRef,
-    invoice: Invoice,
-    pages: tuple[PaymentPagePart, ...],
-    number: int,
-    *,
-    now: datetime,
-) -> Invoice:
-    new = invoice.changed(now=now, payment_pages=pages, pages=number)
-    change = invoices.changed(organization.id, invoice, new, now=now)
-    Unit(change.actions, [agenda.put(task, now=now) for task in change.tasks]).commit()
-    return change.invoice
+def _replaced(organization: OrganizationRef, payable: Payable, page: PaymentPagePart, *, now: datetime) -> Payable:
+    """Let all invoices of what is to be paid have this page, and no other."""
+    unit, after = Unit(), list[Invoice]()
+    for invoice in payable.invoices:
+        number = page.number if payable.request_id is None else invoice.pages
+        new = invoice.changed(now=now, payment_pages=(page,), pages=number)
+        change = invoices.changed(organization.id, invoice, new, now=now)
+        unit.add(change.actions, [agenda.put(task, now=now) for task in change.tasks])
+        after.append(change.invoice)
+    if page.number > payable.pages:
+        unit.add(payable.numbered(page.number))
+    unit.commit()
+    return replace(payable, invoices=tuple(after), pages=page.number)

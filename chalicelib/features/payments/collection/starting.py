@@ -7,6 +7,8 @@ from datetime import datetime
 from chalicelib.features.customers.records import Customer
 from chalicelib.features.invoices.records import Invoice
 from chalicelib.features.payments import store
+from chalicelib.features.payments.connections import reading as connections
+from chalicelib.features.payments.connections.records import ProviderConnection
 from chalicelib.features.payments.links import reading as links
 from chalicelib.features.payments.links.records import Account, LinkedMethod
 from chalicelib.features.payments.providers.values import ChargeRequest
@@ -19,11 +21,7 @@ from chalicelib.platform.unit import Write
 
 # Charges a payment, and asks what became of it. In real time, as banks are, also for organizations with a test clock. What a
 # provider leaves open is tried again by the payment's own rules; the attempts are for failures of ours.
-COLLECT = agenda.kind("collect_payment", rank=88, real_time=True)
-
-
-# Where a provider's pages lead afterwards, if a connection does not say it.
-SUCCESS_URL = "https://stripe.com"
+COLLECT = agenda.kind("collect_payment", rank=88, real_time=True, queue="providers")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,14 +59,22 @@ def begun(
     without a provider."""
     if customer.deleted_at is not None or not invoice.collectable:
         return None
+    chosen = _chosen(organization, customer, method_id)
+    if chosen is None:
+        return None
+    payment = _payment(*chosen, organization_name, customer, invoice, now=now)
+    return entered(organization, invoice, payment, now=now)
+
+
+def _chosen(
+    organization: OrganizationRef, customer: Customer, method_id: str | None
+) -> tuple[Account, LinkedMethod] | None:
+    """The account of a customer and the method to be charged: that of an id, else the default; None where none can be."""
     account = links.account_of(organization, customer)
     if account is None:
         return None
     method = account.method if method_id is None else account.link.method(method_id)
-    if method is None or method.state != "usable":
-        return None
-    payment = _payment(account, method, organization_name, invoice, now=now)
-    return entered(organization, invoice, payment, now=now)
+    return None if method is None or method.state != "usable" else (account, method)
 
 
 def begun_together(
@@ -79,13 +85,14 @@ def begun_together(
     invoices: Sequence[Invoice],
     *,
     now: datetime,
+    method_id: str | None = None,
 ) -> BegunTogether | None:
-    """The one payment of a payment request's invoices; None where there is nothing to collect it by."""
-    account = None if customer.deleted_at is not None else links.account_of(organization, customer)
-    if account is None or account.method is None:
+    """The one payment of a payment request's invoices, as `begun`; None where there is nothing to collect it by."""
+    chosen = None if customer.deleted_at is not None else _chosen(organization, customer, method_id)
+    if chosen is None:
         return None
     shares = shares_of(invoices)
-    first = _payment(account, account.method, organization_name, invoices[0], now=now)
+    first = _payment(*chosen, organization_name, customer, invoices[0], now=now)
     request = first.collected.request
     assert request is not None, "it is to be charged"
     amount = sum(share.amount_cents for share in shares)
@@ -94,7 +101,7 @@ def begun_together(
         payable_type="PaymentRequest",
         payable_id=request_id,
         amount_cents=amount,
-        description=f"{organization_name} - {len(invoices)} invoices",
+        description=described_together(organization_name, invoices),
         issuing_date="",
         invoice_type="",
     )
@@ -155,10 +162,22 @@ def again(payment: Payment, own_id: PaymentId, collection: Collection, *, now: d
     return payment.model_copy(update={**fresh, "payment_status": "pending", **values})
 
 
+def return_url(connection: ProviderConnection) -> str:
+    """Where a provider's page leads afterwards."""
+    return connection.success_redirect_url or connections.provider_of(connection).home
+
+
 def _payment(
-    account: Account, method: LinkedMethod, organization_name: str, invoice: Invoice, *, now: datetime
+    account: Account,
+    method: LinkedMethod,
+    organization_name: str,
+    customer: Customer,
+    invoice: Invoice,
+    *,
+    now: datetime,
 ) -> Payment:
     own_id, connection = PaymentId(new_id()), account.connection
+    is_confirmed = customer.country in connections.provider_of(connection).confirmed_in
     request = ChargeRequest(
         payment_id=own_id,
         customer_id=invoice.customer_id,
@@ -173,6 +192,8 @@ def _payment(
         issuing_date=invoice.issuing_date.isoformat(),
         invoice_type=invoice.invoice_type,
         retry_if_possible=connection.retry_if_possible,
+        on_session=is_confirmed,
+        return_url=return_url(connection) if is_confirmed else "",
     )
     collection = Collection(
         connection_id=connection.id,
@@ -205,6 +226,11 @@ def of_invoice(
         paid_at=now,
         collection=collection,
     )
+
+
+def described_together(organization_name: str, invoices: Sequence[Invoice]) -> str:
+    """What the payer reads of a payment of several invoices."""
+    return f"{organization_name} - {len(invoices)} invoices".strip()
 
 
 def described(organization_name: str, invoice: Invoice) -> str:

@@ -3,14 +3,15 @@
 Source: rules/collection 2.
 """
 
+from collections.abc import Set
+
 from chalicelib.domain.error_codes import Resource
 from chalicelib.features.invoices import reading
 from chalicelib.features.invoices import service as invoices
 from chalicelib.features.invoices.records import Invoice
 from chalicelib.features.payments import store, waiting
-from chalicelib.features.payments.collection import adopting, pages, starting
-from chalicelib.features.payments.collection.desk import Desk, desk_of
-from chalicelib.features.payments.providers.errors import Misconfigured, Unknown
+from chalicelib.features.payments.collection import adopting, closing, starting
+from chalicelib.features.payments.providers.errors import Unknown
 from chalicelib.platform import agenda, clock
 from chalicelib.platform.agenda import Task
 from chalicelib.platform.clock import OrganizationRef
@@ -27,28 +28,23 @@ def tidy(task: Task) -> None:
         agenda.done(task).alone()
         return
     try:
-        for connection_id in dict.fromkeys(page.connection_id for page in invoice.payment_pages):
-            _end_pages(organization, desk_of(organization, connection_id), invoice)
-    except (Unknown, Misconfigured) as failure:
+        for connection, paid in closing.close_all(organization, invoice):
+            adopting.adopt(organization, connection, paid, now=clock.now(organization))
+    except Unknown as failure:
         waiting.for_answer(task, failure)
         return
-    closed = {page.number for page in invoice.payment_pages}
+    closed = {(page.request_id, page.number) for page in invoice.payment_pages}
     agenda.push(retrying(lambda: _tidied(task, invoice_id, closed), Resource.INVOICE))
 
 
-def _end_pages(organization: OrganizationRef, desk: Desk, invoice: Invoice) -> None:
-    for paid in pages.close_all(desk, invoice):
-        adopting.adopt(organization, desk.connection, paid, now=clock.now(organization))
-
-
-def _tidied(task: Task, invoice_id: InvoiceId, closed: set[int]) -> list[Task]:
+def _tidied(task: Task, invoice_id: InvoiceId, closed: Set[tuple[str | None, int]]) -> list[Task]:
     """Write it, with the end of the task; the tasks to push."""
     organization = task.organization
     invoice = reading.get(organization.id, invoice_id)
     assert invoice is not None
     now = clock.now(organization)
     unit = Unit(agenda.done(task))
-    left = tuple(page for page in invoice.payment_pages if page.number not in closed)
+    left = tuple(page for page in invoice.payment_pages if (page.request_id, page.number) not in closed)
     if left != invoice.payment_pages:
         new = invoice.changed(now=now, payment_pages=left)
         unit.add(invoices.changed(organization.id, invoice, new, now=now).actions)

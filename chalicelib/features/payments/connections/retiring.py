@@ -14,7 +14,7 @@ from chalicelib.platform.ids import PaymentProviderId
 from chalicelib.platform.log import logger
 
 # Removes an endpoint at a provider. In real time, also for organizations with a test clock.
-RETIRE = agenda.kind("retire_provider_endpoint", rank=98, real_time=True)
+RETIRE = agenda.kind("retire_provider_endpoint", rank=98, real_time=True, queue="providers")
 
 
 def tasks(organization: OrganizationRef, connection: ProviderConnection) -> list[Task]:

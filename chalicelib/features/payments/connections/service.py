@@ -13,7 +13,8 @@ from chalicelib.features.payments.connections.records import ProviderConnection
 from chalicelib.features.payments.connections.schemas import ConnectionInput, OptionsInput
 from chalicelib.features.payments.connections.store import CONNECTIONS
 from chalicelib.features.payments.providers import registry
-from chalicelib.features.payments.providers.errors import Misconfigured, ProviderFailure, Refused
+from chalicelib.features.payments.providers.base import Provider
+from chalicelib.features.payments.providers.errors import Misconfigured, ProviderFailure, Refused, Unknown
 from chalicelib.features.payments.providers.values import Connected
 from chalicelib.platform import agenda, clock, schema
 from chalicelib.platform.agenda import Task
@@ -22,21 +23,27 @@ from chalicelib.platform.ids import OrganizationId, PaymentProviderId, new_id
 from chalicelib.platform.log import logger
 from chalicelib.platform.retry import retrying
 
+# Asks for the sync of the customers who named a provider before it was connected. In real time, as providers are.
+NAMED = agenda.kind("sync_named_customers", rank=96, real_time=True)
+
 
 def create(
     organization: OrganizationRef, values: Mapping[str, Any], *, now: datetime
-) -> tuple[ProviderConnection, str | None]:
-    """Connect a provider; the connection, and the secret to be entered there by hand, where the provider wants that.
+) -> tuple[ProviderConnection, str | None, list[Task]]:
+    """Connect a provider; the connection, the secret to be entered there by hand, where the provider wants that, and the tasks
+    to push: customers who named the provider before are brought in line.
 
     The connection is written before the provider is told, and its id is the key of that call: the same request again, after one
     that was cut off, finds both. Raises: Invalid, also for a secret that the provider does not take.
     """
     request = schema.parse(ConnectionInput, values)
     provider = registry.provider(request.payment_provider)
-    secrets = schemas.secrets_of(provider, values, mandatory=True)
+    secrets = _secrets(organization, provider, values, mandatory=True)
     begun = retrying(lambda: _begun(organization, request, secrets, now=now), Resource.PAYMENT_PROVIDER)
     try:
         connected = _connect(organization, begun, key=f"connect-{begun.id}")
+    except _Unanswered:
+        raise  # Perhaps the endpoint is there: the same request again finds it under the same key.
     except Invalid:
         _given_up(organization.id, begun, now=now)
         raise
@@ -48,10 +55,12 @@ def create(
                 "code", ErrorCode.VALUE_ALREADY_EXIST
             )  # The same request, sent twice: one of them was it.
         active = begun.model_copy(update=_kept(organization.id, begun.id, connected) | {"state": "active"})
-        return CONNECTIONS.replace(organization.id, current, active.model_copy(update={"version": current.version}))
+        new = active.model_copy(update={"version": current.version})
+        return CONNECTIONS.replace(organization.id, current, new, [agenda.put(named, now=now)])
 
+    named = agenda.task(NAMED, organization, begun.id, clock.utc_now())
     made = retrying(attempt, Resource.PAYMENT_PROVIDER)
-    return made, _to_enter(connected)
+    return made, _to_enter(connected), [named]
 
 
 def update(
@@ -67,7 +76,7 @@ def update(
     for name in ("code", "payment_provider"):
         if name in values and values[name] != getattr(old, name):
             raise Invalid.field(name, ErrorCode.VALUE_IS_INVALID)
-    fresh = schemas.secrets_of(reading.provider_of(old), values, mandatory=False)
+    fresh = _secrets(organization, reading.provider_of(old), values, mandatory=False)
     given = {name: value for name, value in request.given().items() if name in values}
     options = {name: _default(name, old.code) if value is None else value for name, value in given.items()}
     if not fresh:
@@ -111,6 +120,20 @@ def remove(organization: OrganizationRef, code: str, *, now: datetime) -> tuple[
         return gone.model_copy(update={"state": "disconnected"}), tasks
 
     return retrying(attempt, Resource.PAYMENT_PROVIDER)
+
+
+def _secrets(
+    organization: OrganizationRef, provider: Provider, values: Mapping[str, Any], *, mandatory: bool
+) -> dict[str, str]:
+    """The secrets that a request brings, or a one-time code for them.
+
+    Raises: Invalid.
+    """
+    code = schemas.code_of(provider, values)
+    if code is None:
+        return schemas.secrets_of(provider, values, mandatory=mandatory)
+    with _in_our_words():
+        return provider.exchanged(*code, sandbox=organization.sandbox)
 
 
 def _begun(
@@ -184,6 +207,10 @@ def _connect(organization: OrganizationRef, connection: ProviderConnection, *, k
         return reading.provider_of(connection).connect(reading.opened(organization, connection), key)
 
 
+class _Unanswered(Invalid):
+    """Nobody knows whether the provider did it."""
+
+
 @contextmanager
 def _in_our_words() -> Iterator[None]:
     """A provider's failure inside as a refusal of the request.
@@ -197,8 +224,12 @@ def _in_our_words() -> Iterator[None]:
     except ProviderFailure as failure:
         refused = isinstance(failure, Refused)
         logger.warning("a payment provider did not connect", extra={"error_code": failure.error.error_code})
-        code = ErrorCode.PAYMENT_PROVIDER_REFUSED if refused else ErrorCode.PAYMENT_PROVIDER_NOT_REACHED
-        raise Invalid.field("base", code) from None
+        if refused:
+            raise Invalid.field("base", ErrorCode.PAYMENT_PROVIDER_REFUSED) from None
+        # A failure that it keeps under the key would be repeated for a day.
+        again = isinstance(failure, Unknown) and not failure.replayed
+        unanswered = {"base": [ErrorCode.PAYMENT_PROVIDER_NOT_REACHED]}
+        raise (_Unanswered if again else Invalid)(unanswered) from None
 
 
 def _sealed(

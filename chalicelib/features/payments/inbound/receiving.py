@@ -24,7 +24,7 @@ from chalicelib.platform.timestamps import iso
 from chalicelib.platform.unit import Unit
 
 # Applies an event by asking the provider. In real time, also for organizations with a test clock.
-APPLY = agenda.kind("apply_provider_event", rank=95, real_time=True)
+APPLY = agenda.kind("apply_provider_event", rank=95, real_time=True, queue="providers")
 
 
 def receive(

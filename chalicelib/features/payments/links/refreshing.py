@@ -56,4 +56,6 @@ def refresh(
 
 def _submission(organization: OrganizationRef, customer: Customer, link: ProviderLink, about: str | None) -> list[Task]:
     method = None if about is None else link.method(about)
-    return [sync.submission(organization, customer.id)] if method is not None and method.state == "usable" else []
+    if method is None or method.state != "usable":
+        return []
+    return [sync.submission(organization, customer.id, method_id=method.id)]

@@ -26,7 +26,7 @@ from chalicelib.platform.unit import Unit, Write
 
 SYNC = customer_provider.SYNC
 # Makes a page for leaving a way to pay, and announces it.
-PAGE = agenda.kind("make_provider_page", rank=96, real_time=True)
+PAGE = agenda.kind("make_provider_page", rank=96, real_time=True, queue="providers")
 # Submits what a customer owes, now that it can be charged.
 SUBMIT = agenda.kind("submit_unpaid_invoices", rank=97, real_time=True)
 
@@ -64,9 +64,10 @@ def run(task: Task) -> None:
         _finish(task, result)
 
 
-def submission(organization: OrganizationRef, customer_id: CustomerId) -> Task:
-    """The task that submits what a customer owes; written with what makes it possible."""
-    return agenda.task(SUBMIT, organization, customer_id, clock.utc_now())
+def submission(organization: OrganizationRef, customer_id: CustomerId, *, method_id: str | None = None) -> Task:
+    """The task that submits what a customer owes; written with what makes it possible. `method_id`: the way to pay that was
+    just left, which is charged; None for the default."""
+    return agenda.task(SUBMIT, organization, customer_id, clock.utc_now(), {"method_id": method_id})
 
 
 def _finish(task: Task, result: Result) -> None:

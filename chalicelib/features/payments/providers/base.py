@@ -39,7 +39,8 @@ class Provider(ABC):
     """One payment provider. `secret_fields`: the names of a connection's secrets, as the API takes them, that for calls first;
     `signature_header`: where its events carry their signature; `pays_by_link`: whether it has pages for paying one amount;
     `home`: where a page leads when the connection names no other place; `not_left`: the kinds of method that nobody leaves for
-    later."""
+    later; `confirmed_in`: the countries whose banks have each payment confirmed by the customer; `code_field`: the name under
+    which the API takes a one-time code instead of the secrets, None where the provider gives none."""
 
     name: ClassVar[str]
     title: ClassVar[str]
@@ -48,6 +49,12 @@ class Provider(ABC):
     pays_by_link: ClassVar[bool]
     home: ClassVar[str]
     not_left: ClassVar[frozenset[str]] = frozenset()
+    confirmed_in: ClassVar[frozenset[str]] = frozenset()
+    code_field: ClassVar[str | None] = None
+
+    def exchanged(self, code: str, redirect_uri: str, *, sandbox: bool) -> dict[str, str]:
+        """The secrets that a one-time code is exchanged for, which the owner got on the provider's page for `redirect_uri`."""
+        raise NotImplementedError(f"{self.name} gives no codes")
 
     @abstractmethod
     def connect(self, connection: Connection, key: str) -> Connected:

@@ -1,19 +1,18 @@
 """GoCardless: customers, mandates, payments, refunds. Source: rules/catalog 10.3.
 
-The calls stand here, what is sent and what comes back in `gocardless_forms.py`. The library is imported at the first call.
+The calls stand here, what is sent and what comes back in `gocardless_forms.py`, the library in `gocardless_client.py`.
 """
 
 import secrets as random
 import string
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+from functools import partial
 from typing import Any
 
-from chalicelib import limits
-from chalicelib.features.payments.providers import gocardless_forms, signed
-from chalicelib.features.payments.providers.base import CLOCKS_DIFFER, Provider
-from chalicelib.features.payments.providers.errors import Misconfigured, NotVerified, ProviderFailure, Refused
+from chalicelib.features.payments.providers import gocardless_client, gocardless_forms, gocardless_oauth, signed
+from chalicelib.features.payments.providers.base import Provider
+from chalicelib.features.payments.providers.errors import Misconfigured, NotVerified, Refused
 from chalicelib.features.payments.providers.values import (
     ChargeRequest,
     Closed,
@@ -23,24 +22,18 @@ from chalicelib.features.payments.providers.values import (
     Event,
     Hint,
     Link,
-    Lost,
     Method,
     NotOffered,
     Open,
     Outcome,
     Paid,
     PayRequest,
-    ProviderError,
     RefundOutcome,
     RefundRequest,
     SetupRequest,
 )
-from chalicelib.platform.settings import settings
-from chalicelib.platform.timestamps import iso
 
-_SECRET = "access_token"
 _WEBHOOK_SECRET_CHARS = 50
-_PAGE = 500
 _EVENTS_READ = 50
 
 
@@ -49,14 +42,19 @@ class GoCardless(Provider):
 
     name = "gocardless"
     title = "GoCardless"
-    secret_fields = (_SECRET,)
+    secret_fields = (gocardless_client.SECRET,)
     signature_header = "Webhook-Signature"
     pays_by_link = False
     home = "https://gocardless.com"
+    code_field = gocardless_oauth.CODE
+
+    def exchanged(self, code: str, redirect_uri: str, *, sandbox: bool) -> dict[str, str]:
+        """By OAuth."""
+        return {gocardless_client.SECRET: gocardless_oauth.token_of(code, redirect_uri, sandbox=sandbox)}
 
     def connect(self, connection: Connection, key: str) -> Connected:
         """Read something with the token. The endpoint is entered by hand in GoCardless' dashboard, with this secret."""
-        with _calls(connection) as api:
+        with gocardless_client.calls(connection) as api:
             api.creditors.list({"limit": 1})
         letters = string.ascii_letters + string.digits
         return Connected(webhook_secret="".join(random.choice(letters) for _ in range(_WEBHOOK_SECRET_CHARS)))
@@ -68,27 +66,27 @@ class GoCardless(Provider):
         self, connection: Connection, customer: CustomerDetails, key: str, since: datetime | None
     ) -> str:
         """In doubt looked for among all that were made since."""
-        with _calls(connection) as api:
+        with gocardless_client.calls(connection) as api:
             if since is not None:
-                for each in _listed(api.customers, _since(since)):
+                for each in gocardless_client.listed(api.customers, gocardless_client.since(since)):
                     if signed.part(each, "metadata", "lago_customer_id") == customer.id:
                         return str(each["id"])
             try:
-                made = api.customers.create(gocardless_forms.customer_body(customer), _key(key))
-            except _library().errors.IdempotentCreationConflictError as conflict:
+                made = api.customers.create(gocardless_forms.customer_body(customer), gocardless_client.keyed(key))
+            except gocardless_client.library().errors.IdempotentCreationConflictError as conflict:
                 return str(conflict.conflicting_resource_id)
             return str(made.attributes["id"])
 
     def update_customer(self, connection: Connection, provider_customer_id: str, customer: CustomerDetails) -> None:
         """All details that there are."""
-        with _calls(connection, about="customer") as api:
+        with gocardless_client.calls(connection, about="customer") as api:
             api.customers.update(provider_customer_id, gocardless_forms.customer_body(customer))
 
     def setup_link(self, connection: Connection, request: SetupRequest) -> Link:
         """A page on which the customer signs a mandate in the currency."""
         if request.currency.upper() not in gocardless_forms.CURRENCIES.values():
             raise Refused(gocardless_forms.CURRENCY_NOT_SUPPORTED)
-        with _calls(connection, about="customer") as api:
+        with gocardless_client.calls(connection, about="customer") as api:
             made = api.billing_requests.create(gocardless_forms.mandate_body(request)).attributes
             back = {"redirect_uri": request.success_url, "exit_uri": request.success_url}
             flow = api.billing_request_flows.create({**back, "links": {"billing_request": made["id"]}}).attributes
@@ -113,8 +111,8 @@ class GoCardless(Provider):
 
     def methods(self, connection: Connection, provider_customer_id: str) -> list[Method]:
         """The default is the newest that can be charged."""
-        with _calls(connection, about="customer") as api:
-            listed = _listed(api.mandates, {"customer": provider_customer_id})
+        with gocardless_client.calls(connection, about="customer") as api:
+            listed = gocardless_client.listed(api.mandates, {"customer": provider_customer_id})
             found = [gocardless_forms.method(each) for each in listed]
             default = next((each.id for each in found if each.state == "usable"), None)
             return [gocardless_forms.method(each, is_default=each["id"] == default) for each in listed]
@@ -122,7 +120,7 @@ class GoCardless(Provider):
     def ask_method(self, connection: Connection, method_id: str) -> Method:
         """A mandate as it is."""
         try:
-            with _calls(connection, about="method") as api:
+            with gocardless_client.calls(connection, about="method") as api:
                 return gocardless_forms.method(api.mandates.get(method_id).attributes)
         except Refused as refusal:
             if refusal.lost != "method":
@@ -132,7 +130,7 @@ class GoCardless(Provider):
     def forget(self, connection: Connection, method_id: str) -> None:
         """Cancel; refused for what is no mandate any more."""
         try:
-            with _calls(connection, about="method") as api:
+            with gocardless_client.calls(connection, about="method") as api:
                 api.mandates.cancel(method_id)
         except Refused:
             if self.ask_method(connection, method_id).state != "forgotten":
@@ -144,8 +142,10 @@ class GoCardless(Provider):
             return Refused(gocardless_forms.CURRENCY_NOT_SUPPORTED).outcome()
         body = gocardless_forms.charge_body(request)
         try:
-            with _calls(connection, about="method") as api:
-                made = _once(api.payments, body, key, same=lambda there: _same_charge(there, request))
+            with gocardless_client.calls(connection, about="method") as api:
+                made = gocardless_client.once(
+                    api.payments, body, key, same=partial(gocardless_forms.same_charge, request=request)
+                )
                 return self._explained(api, made, None)
         except Refused as refusal:
             return refusal.outcome()
@@ -153,8 +153,10 @@ class GoCardless(Provider):
     def find(self, connection: Connection, request: ChargeRequest, since: datetime) -> Outcome | None:
         """Among the payments of the mandate; one that does not exist has none."""
         try:
-            with _calls(connection, about="method") as api:
-                listed = _listed(api.payments, {"mandate": request.method_id, **_since(since)})
+            with gocardless_client.calls(connection, about="method") as api:
+                listed = gocardless_client.listed(
+                    api.payments, {"mandate": request.method_id, **gocardless_client.since(since)}
+                )
                 found = [
                     each for each in listed if signed.part(each, "metadata", "lago_payment_id") == request.payment_id
                 ]
@@ -167,13 +169,13 @@ class GoCardless(Provider):
 
     def ask(self, connection: Connection, provider_id: str, hint: Hint | None = None) -> Outcome:
         """The payment, and of one that failed the event that says why."""
-        with _calls(connection) as api:
+        with gocardless_client.calls(connection) as api:
             return self._explained(api, api.payments.get(provider_id).attributes, hint)
 
     def cancel(self, connection: Connection, provider_id: str) -> Outcome:
         """Refused for what was submitted to the bank."""
         try:
-            with _calls(connection) as api:
+            with gocardless_client.calls(connection) as api:
                 return gocardless_forms.outcome(api.payments.cancel(provider_id).attributes)
         except Refused:
             return self.ask(connection, provider_id)
@@ -192,20 +194,20 @@ class GoCardless(Provider):
 
     def find_refund(self, connection: Connection, request: RefundRequest) -> RefundOutcome | None:
         """Among the refunds of the payment."""
-        with _calls(connection) as api:
-            listed = _listed(api.refunds, {"payment": request.provider_payment_id})
+        with gocardless_client.calls(connection) as api:
+            listed = gocardless_client.listed(api.refunds, {"payment": request.provider_payment_id})
             found = [gocardless_forms.refund_outcome(each) for each in listed]
         ours = [each for each in found if each.metadata.get("lago_credit_note_id") == request.refund_id]
         return min(ours, key=lambda each: ("succeeded", "pending", "failed").index(each.status), default=None)
 
     def ask_refund(self, connection: Connection, refund_id: str) -> RefundOutcome:
         """The refund says all."""
-        with _calls(connection) as api:
+        with gocardless_client.calls(connection) as api:
             return gocardless_forms.refund_outcome(api.refunds.get(refund_id).attributes)
 
     def refundable(self, connection: Connection, provider_id: str) -> int:
         """Of what was collected, less what refunds took."""
-        with _calls(connection) as api:
+        with gocardless_client.calls(connection) as api:
             payment = api.payments.get(provider_id).attributes
             collected = payment["status"] in ("confirmed", "paid_out")
             left = gocardless_forms.cents(payment["amount"]) - gocardless_forms.cents(
@@ -223,7 +225,7 @@ class GoCardless(Provider):
     def _explained(self, api: Any, payment: dict[str, Any], hint: Hint | None) -> Outcome:
         """A payment as an outcome. Why it failed, and whether it is tried again, stands in its events; a token that may not
         read them leaves the hint."""
-        status, errors = str(payment["status"]), _library().errors
+        status, errors = str(payment["status"]), gocardless_client.library().errors
         if gocardless_forms.STATUSES.get(status) != "failed":
             return gocardless_forms.outcome(payment)
         try:
@@ -235,14 +237,16 @@ class GoCardless(Provider):
 
     def _refund(self, connection: Connection, request: RefundRequest, key: str) -> RefundOutcome:
         try:
-            with _calls(connection) as api:
+            with gocardless_client.calls(connection) as api:
                 payment = api.payments.get(request.provider_payment_id).attributes
                 refunded = gocardless_forms.cents(payment.get("amount_refunded") or 0)
                 body = gocardless_forms.refund_body(request, refunded=refunded)
-                made = _once(api.refunds, body, key, same=lambda there: _same_refund(there, request))
+                made = gocardless_client.once(
+                    api.refunds, body, key, same=partial(gocardless_forms.same_refund, request=request)
+                )
                 return gocardless_forms.refund_outcome(made)
         except Misconfigured as problem:
-            with _calls(connection) as api:
+            with gocardless_client.calls(connection) as api:
                 creditors = [each.attributes for each in api.creditors.list({}).records]
             if creditors and all(each.get("can_create_refunds") is False for each in creditors):
                 raise Refused(problem.error) from None  # Nothing is wrong with the token: the account has no refunds.
@@ -250,103 +254,3 @@ class GoCardless(Provider):
 
 
 PROVIDER = GoCardless()
-
-
-class _Api:
-    """The library's services, which try everything three times unless they are told not to."""
-
-    def __init__(self, client: Any) -> None:
-        self._client = client
-
-    def __getattr__(self, name: str) -> Any:
-        service = getattr(self._client, name)
-        service.max_network_retries = 1
-        return service
-
-
-def _library() -> Any:
-    import gocardless_pro
-
-    return gocardless_pro
-
-
-@contextmanager
-def _calls(connection: Connection, *, about: Lost | None = None) -> Iterator[Any]:
-    """GoCardless' calls on behalf of a connection; what fails inside fails as one of our errors.
-
-    Raises: Refused, Unknown, Misconfigured.
-    """
-    token = connection.secrets[_SECRET]
-    if token.startswith("live_" if connection.sandbox else "sandbox_"):
-        raise Misconfigured(
-            ProviderError("The token is of the other environment.", "access_token_invalid"), field=_SECRET
-        )
-    library, base = _library(), settings().gocardless_api_base
-    try:
-        client = library.Client(
-            access_token=token,
-            environment="sandbox" if connection.sandbox else "live",
-            base_url=base or None,
-            timeout=(limits.PROVIDER_CONNECT_SECONDS, limits.PROVIDER_READ_SECONDS),
-            raise_on_idempotency_conflict=True,
-        )
-        yield _Api(client)
-    except ProviderFailure:
-        raise
-    except Exception as error:  # noqa: BLE001  whatever an answer makes the library do, nobody knows what GoCardless did
-        raise gocardless_forms.failure(library, error, connection, about) from None
-
-
-def _once(service: Any, body: dict[str, Any], key: str, *, same: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
-    """What was made under a key, now or before.
-
-    Raises: Refused, where something else was.
-    """
-    try:
-        made: dict[str, Any] = service.create(body, _key(key)).attributes
-    except _library().errors.IdempotentCreationConflictError as conflict:
-        made = service.get(conflict.conflicting_resource_id).attributes
-        if not same(made):
-            told = ProviderError("Something else was made under the same key.", "idempotent_creation_conflict")
-            raise Refused(told) from None
-    return made
-
-
-def _same_charge(there: dict[str, Any], request: ChargeRequest) -> bool:
-    return (
-        gocardless_forms.cents(there["amount"]) == request.amount_cents
-        and there["currency"] == request.currency.upper()
-        and signed.part(there, "metadata", "lago_payment_id") == request.payment_id
-    )
-
-
-def _same_refund(there: dict[str, Any], request: RefundRequest) -> bool:
-    return (
-        gocardless_forms.cents(there["amount"]) == request.amount_cents
-        and signed.part(there, "metadata", "lago_credit_note_id") == request.refund_id
-    )
-
-
-def _key(key: str) -> dict[str, str]:
-    return {"Idempotency-Key": key}
-
-
-def _since(since: datetime) -> dict[str, str]:
-    return {"created_at[gte]": iso(since - CLOCKS_DIFFER)}
-
-
-def _listed(service: Any, query: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """All objects of a list, page by page.
-
-    Raises: OverflowError, for more than anybody has: the list may not be taken for a whole one.
-    """
-    found: list[dict[str, Any]] = []
-    after: str | None = None
-    while True:
-        page = service.list({**query, "limit": _PAGE, **({"after": after} if after else {})})
-        found += [each.attributes for each in page.records]
-        after = page.after
-        if after is None:
-            return found
-        if len(found) > limits.PROVIDER_LISTED_MAX:
-            raise OverflowError("too many objects")

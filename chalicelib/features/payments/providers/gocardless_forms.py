@@ -1,4 +1,4 @@
-"""GoCardless's objects and ours, each as the other: what is sent, what comes back, what its errors and events mean.
+"""GoCardless's objects and ours, each as the other: what is sent, what comes back, what its events mean.
 
 Source: rules/catalog 10.3.
 """
@@ -8,16 +8,15 @@ from datetime import date, datetime
 from typing import Any
 
 from chalicelib import limits
-from chalicelib.features.payments.providers.errors import Misconfigured, NotVerified, ProviderFailure, Refused, Unknown
+from chalicelib.features.payments.providers.errors import NotVerified
 from chalicelib.features.payments.providers.signed import identifier, part, text
 from chalicelib.features.payments.providers.values import (
+    CHARGED_BACK,
     ChargeRequest,
-    Connection,
     CustomerDetails,
     Event,
     EventKind,
     Hint,
-    Lost,
     Method,
     MethodState,
     Outcome,
@@ -141,12 +140,26 @@ def refund_body(request: RefundRequest, *, refunded: int) -> dict[str, Any]:
     }
 
 
+def same_charge(there: Mapping[str, Any], request: ChargeRequest) -> bool:
+    """Whether a payment is what was asked for."""
+    about = (cents(there["amount"]), there["currency"], part(there, "metadata", "lago_payment_id"))
+    return about == (request.amount_cents, request.currency.upper(), request.payment_id)
+
+
+def same_refund(there: Mapping[str, Any], request: RefundRequest) -> bool:
+    """Whether a refund is what was asked for."""
+    about = (cents(there["amount"]), part(there, "metadata", "lago_credit_note_id"))
+    return about == (request.amount_cents, request.refund_id)
+
+
 def outcome(payment: Mapping[str, Any], why: Hint | None = None) -> Outcome:
     """Where a payment stands. `why`: what an event told of its failure; that another try is announced stands nowhere else."""
     status, day = str(payment["status"]), payment.get("charge_date")
     ours = STATUSES.get(status, "processing")
     retried = status == "failed" and why is not None and why.retry_announced
     error = (why.error if why else None) or ProviderError(f"The payment is {status}.", status)
+    if status == CHARGED_BACK:
+        error = ProviderError(error.message, CHARGED_BACK)
     return Outcome(
         provider_id=payment["id"],
         provider_status=status,
@@ -250,39 +263,9 @@ def explaining(found: Iterable[Mapping[str, Any]], status: str) -> Hint | None:
     return hint(max(told, key=lambda each: str(each.get("created_at")))) if told else None
 
 
-def failure(library: Any, error: Exception, connection: Connection, about: Lost | None) -> ProviderFailure:
-    """An error of the library, or of the network, as one of ours. `about`: what the call was about, if it turns out to be
-    missing."""
-    errors, name = library.errors, type(error).__name__
-    said = error.error if isinstance(error, errors.ApiError) and isinstance(error.error, dict) else {}
-    first = next((each for each in said.get("errors") or [] if isinstance(each, dict)), {})
-    told = f"{first.get('field') or ''} {first.get('message') or ''}".strip() or said.get("message") or name
-    code = first.get("reason") or said.get("type") or name
-    why = ProviderError(connection.without_secrets(str(told))[: limits.PROVIDER_MESSAGE_CHARS], str(code))
-    if isinstance(error, errors.AuthenticationError | errors.PermissionsError):
-        return Misconfigured(why, field="access_token")
-    definite = (errors.ValidationFailedError, errors.InvalidStateError, errors.InvalidApiUsageError)
-    status = said.get("code")
-    if not isinstance(error, definite) or (
-        isinstance(status, int) and not (400 <= status < 500 and status not in (409, 429))
-    ):
-        return Unknown(why)
-    return Refused(
-        why, lost=_lost(why.error_code, str(first.get("field") or first.get("request_pointer") or ""), about)
-    )
-
-
 def cents(amount: Any) -> int:
     """An amount, which comes as a number or as digits in a string."""
     return int(amount)
-
-
-def _lost(code: str, place: str, about: Lost | None) -> Lost | None:
-    if code == "mandate_is_inactive":
-        return "method"
-    if code not in ("resource_not_found", "customer_removed", "mandate_not_found"):
-        return None
-    return "method" if "mandate" in place else "customer" if "customer" in place else about
 
 
 def _instant(value: Any) -> datetime | None:

@@ -1,20 +1,15 @@
-"""The payment providers there are: the one place that names them. A module is imported when its provider is first asked for."""
+"""The payment providers, by their names. A module is imported when its provider is first asked for."""
 
 import importlib
 
+from chalicelib.domain.payment_providers import MODULES
 from chalicelib.features.payments.providers.base import Provider
 
-_HERE = "chalicelib.features.payments.providers"
-
-# By the name that `payment_provider` has in the API. Each module has a `PROVIDER`.
-MODULES: dict[str, str] = {
-    "stripe": f"{_HERE}.stripe",
-    "gocardless": f"{_HERE}.gocardless",
-}
+__all__ = ["MODULES", "names", "provider"]
 
 
 def names() -> list[str]:
-    """The names of all providers."""
+    """The names of all providers that we speak to."""
     return list(MODULES)
 
 

@@ -1,20 +1,16 @@
 """Stripe: customers, Checkout pages, payment intents, refunds. Source: rules/catalog 10.2.
 
-The calls stand here, what is sent and what comes back in `stripe_forms.py`. The library is imported at the first call.
+The calls stand here, what is sent and what comes back in `stripe_forms.py`, the library in `stripe_client.py`.
 """
 
-import logging
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from datetime import datetime
-from itertools import islice
 from typing import Any
 
-from chalicelib import limits
-from chalicelib.features.payments.providers import signed, stripe_forms
-from chalicelib.features.payments.providers.base import CLOCKS_DIFFER, Provider
-from chalicelib.features.payments.providers.errors import Misconfigured, NotVerified, ProviderFailure, Refused
+from chalicelib.features.payments.providers import signed, stripe_client, stripe_forms
+from chalicelib.features.payments.providers.base import Provider
+from chalicelib.features.payments.providers.errors import NotVerified, Refused
 from chalicelib.features.payments.providers.values import (
     ChargeRequest,
     Closed,
@@ -25,7 +21,6 @@ from chalicelib.features.payments.providers.values import (
     Event,
     Hint,
     Link,
-    Lost,
     Method,
     NotOffered,
     Open,
@@ -37,9 +32,7 @@ from chalicelib.features.payments.providers.values import (
     RefundRequest,
     SetupRequest,
 )
-from chalicelib.platform.settings import settings
 
-_SECRET = "secret_key"
 _TOLERANCE_SECONDS = 300
 _PAGE = 100
 
@@ -49,20 +42,21 @@ class Stripe(Provider):
 
     name = "stripe"
     title = "Stripe"
-    secret_fields = (_SECRET,)
+    secret_fields = (stripe_client.SECRET,)
     signature_header = "Stripe-Signature"
     pays_by_link = True
     home = "https://stripe.com"
     not_left = frozenset(["crypto", "customer_balance"])
+    confirmed_in = frozenset(["IN"])
 
     def connect(self, connection: Connection, key: str) -> Connected:
         """Register an endpoint. Its secret is told now and never again; without a version, events come in the account's old
         shape."""
-        with _calls(connection) as api:
+        with stripe_client.calls(connection) as api:
             body = {
                 "url": connection.webhook_url,
                 "enabled_events": list(stripe_forms.EVENTS),
-                "api_version": _library().api_version,
+                "api_version": stripe_client.library().api_version,
                 "description": f"Tollgate: {connection.code}"[:100],
             }
             made = api.webhook_endpoints.create(body, {"idempotency_key": key})
@@ -71,7 +65,7 @@ class Stripe(Provider):
     def disconnect(self, connection: Connection) -> None:
         """Delete the endpoint."""
         if connection.webhook_id is not None:
-            with _missing_is_fine(), _calls(connection) as api:
+            with stripe_client.missing_is_fine(), stripe_client.calls(connection) as api:
                 api.webhook_endpoints.delete(connection.webhook_id)
 
     def ensure_customer(
@@ -79,10 +73,10 @@ class Stripe(Provider):
     ) -> str:
         """Looked for by e-mail, as another connection with the same account may have made it; in doubt among all that were made
         since, as the e-mail may have changed."""
-        with _calls(connection) as api:
+        with stripe_client.calls(connection) as api:
             found = _customer_of(api, customer, {"email": customer.email}) if customer.email else None
             if found is None and since is not None:
-                found = _customer_of(api, customer, {"created": _since(since)})
+                found = _customer_of(api, customer, {"created": stripe_client.since(since)})
             if found is None:
                 body = {name: value for name, value in stripe_forms.customer_body(customer).items() if value}
                 found = str(api.customers.create(body, {"idempotency_key": key}).id)
@@ -90,23 +84,23 @@ class Stripe(Provider):
 
     def update_customer(self, connection: Connection, provider_customer_id: str, customer: CustomerDetails) -> None:
         """All details; what is empty by now is emptied there."""
-        with _calls(connection, about="customer") as api:
+        with stripe_client.calls(connection, about="customer") as api:
             api.customers.update(provider_customer_id, stripe_forms.customer_body(customer))
 
     def setup_link(self, connection: Connection, request: SetupRequest) -> Link:
         """A Checkout page that charges nothing."""
-        with _calls(connection) as api:
+        with stripe_client.calls(connection) as api:
             return stripe_forms.link(api.checkout.sessions.create(stripe_forms.setup_body(request)).to_dict())
 
     def pay_link(self, connection: Connection, request: PayRequest, key: str) -> Link | NotOffered:
         """A Checkout page for one amount."""
-        with _calls(connection) as api:
+        with stripe_client.calls(connection) as api:
             made = api.checkout.sessions.create(stripe_forms.pay_body(request), {"idempotency_key": key})
             return stripe_forms.link(made.to_dict())
 
     def ask_link(self, connection: Connection, link_id: str) -> Open | Closed | Paid:
         """A page that Stripe does not know is closed."""
-        with _missing_is_fine(), _calls(connection) as api:
+        with stripe_client.missing_is_fine(), stripe_client.calls(connection) as api:
             session = api.checkout.sessions.retrieve(link_id).to_dict()
             if session["status"] == "open":
                 return Open()
@@ -118,7 +112,7 @@ class Stripe(Provider):
     def close_link(self, connection: Connection, link_id: str) -> Closed | Paid:
         """Only an open page can be expired: whatever else it is, it stays."""
         try:
-            with _calls(connection) as api:
+            with stripe_client.calls(connection) as api:
                 api.checkout.sessions.expire(link_id)
         except Refused:
             state = self.ask_link(connection, link_id)
@@ -129,11 +123,11 @@ class Stripe(Provider):
 
     def methods(self, connection: Connection, provider_customer_id: str) -> list[Method]:
         """The default is that of the customer's invoices, else its default source, else the newest."""
-        with _calls(connection, about="customer") as api:
+        with stripe_client.calls(connection, about="customer") as api:
             customer = api.customers.retrieve(provider_customer_id).to_dict()
             if customer.get("deleted"):
-                raise Refused(ProviderError("The customer was deleted.", stripe_forms.MISSING), lost="customer")
-            found = _listed(api.payment_methods.list({"customer": provider_customer_id, "limit": _PAGE}))
+                raise Refused(ProviderError("The customer was deleted.", stripe_client.MISSING), lost="customer")
+            found = stripe_client.listed(api.payment_methods.list({"customer": provider_customer_id, "limit": _PAGE}))
         settled = signed.part(customer, "invoice_settings", "default_payment_method") or customer.get("default_source")
         ids = [each["id"] for each in found]
         default = settled if settled in ids else next(iter(ids), None)
@@ -141,14 +135,14 @@ class Stripe(Provider):
 
     def ask_method(self, connection: Connection, method_id: str) -> Method:
         """A payment method as it is."""
-        with _missing_is_fine(), _calls(connection) as api:
+        with stripe_client.missing_is_fine(), stripe_client.calls(connection) as api:
             return stripe_forms.method(api.payment_methods.retrieve(method_id).to_dict(), is_default=False)
         return Method(method_id, "", "forgotten")
 
     def forget(self, connection: Connection, method_id: str) -> None:
         """Detach; refused for one that is detached already."""
         try:
-            with _calls(connection) as api:
+            with stripe_client.calls(connection) as api:
                 api.payment_methods.detach(method_id)
         except Refused:
             if self.ask_method(connection, method_id).state != "forgotten":
@@ -157,32 +151,34 @@ class Stripe(Provider):
     def charge(self, connection: Connection, request: ChargeRequest, key: str) -> Outcome:
         """A payment intent, confirmed at once."""
         try:
-            with _calls(connection) as api:
+            with stripe_client.calls(connection) as api:
                 return _outcome(api.payment_intents.create(stripe_forms.charge_body(request), {"idempotency_key": key}))
         except Refused as refusal:
             return refusal.outcome()
 
     def find(self, connection: Connection, request: ChargeRequest, since: datetime) -> Outcome | None:
         """By listing: Stripe's search lags by up to a minute. If the customer is gone by now, among all that were made."""
-        lately = {"created": _since(since), "limit": _PAGE}
-        with _calls(connection) as api:
+        lately = {"created": stripe_client.since(since), "limit": _PAGE}
+        with stripe_client.calls(connection) as api:
             try:
-                listed = _listed(api.payment_intents.list({"customer": request.provider_customer_id, **lately}))
-            except _library().InvalidRequestError:
-                listed = _listed(api.payment_intents.list(lately))
+                listed = stripe_client.listed(
+                    api.payment_intents.list({"customer": request.provider_customer_id, **lately})
+                )
+            except stripe_client.library().InvalidRequestError:
+                listed = stripe_client.listed(api.payment_intents.list(lately))
             found = [stripe_forms.outcome(each) for each in listed]
         ours = [each for each in found if each.payment_id == request.payment_id]
         return min(ours, key=lambda each: ("succeeded", "processing", "failed").index(each.status), default=None)
 
     def ask(self, connection: Connection, provider_id: str, hint: Hint | None = None) -> Outcome:
         """The intent says all."""
-        with _calls(connection) as api:
+        with stripe_client.calls(connection) as api:
             return _outcome(api.payment_intents.retrieve(provider_id))
 
     def cancel(self, connection: Connection, provider_id: str) -> Outcome:
         """Refused for what is paid, processing or cancelled."""
         try:
-            with _calls(connection) as api:
+            with stripe_client.calls(connection) as api:
                 return _outcome(api.payment_intents.cancel(provider_id))
         except Refused:
             return self.ask(connection, provider_id)
@@ -190,7 +186,7 @@ class Stripe(Provider):
     def refund(self, connection: Connection, request: RefundRequest, key: str) -> RefundOutcome:
         """A refund of an intent."""
         try:
-            with _calls(connection) as api:
+            with stripe_client.calls(connection) as api:
                 made = api.refunds.create(stripe_forms.refund_body(request), {"idempotency_key": key})
                 return stripe_forms.refund_outcome(made.to_dict())
         except Refused as refusal:
@@ -198,29 +194,29 @@ class Stripe(Provider):
 
     def find_refund(self, connection: Connection, request: RefundRequest) -> RefundOutcome | None:
         """Among the refunds of the intent."""
-        with _calls(connection) as api:
+        with stripe_client.calls(connection) as api:
             query = {"payment_intent": request.provider_payment_id, "limit": _PAGE}
-            found = [stripe_forms.refund_outcome(each) for each in _listed(api.refunds.list(query))]
+            found = [stripe_forms.refund_outcome(each) for each in stripe_client.listed(api.refunds.list(query))]
         ours = [each for each in found if each.metadata.get("lago_credit_note_id") == request.refund_id]
         return min(ours, key=lambda each: ("succeeded", "pending", "failed").index(each.status), default=None)
 
     def ask_refund(self, connection: Connection, refund_id: str) -> RefundOutcome:
         """The refund says all."""
-        with _calls(connection) as api:
+        with stripe_client.calls(connection) as api:
             return stripe_forms.refund_outcome(api.refunds.retrieve(refund_id).to_dict())
 
     def refundable(self, connection: Connection, provider_id: str) -> int:
         """What was paid, less what refunds took or are about to take."""
-        with _calls(connection) as api:
+        with stripe_client.calls(connection) as api:
             payment = _outcome(api.payment_intents.retrieve(provider_id))
-            refunds = _listed(api.refunds.list({"payment_intent": provider_id, "limit": _PAGE}))
+            refunds = stripe_client.listed(api.refunds.list({"payment_intent": provider_id, "limit": _PAGE}))
         given = [each for each in map(stripe_forms.refund_outcome, refunds) if each.status != "failed"]
         paid = payment.amount_cents if payment.status == "succeeded" else 0
         return max(paid - sum(each.amount_cents for each in given), 0)
 
     def ask_dispute(self, connection: Connection, dispute_id: str) -> Dispute | None:
         """One that is lost stays so; one that is won or withdrawn leaves the payment as it was."""
-        with _calls(connection) as api:
+        with stripe_client.calls(connection) as api:
             found = api.disputes.retrieve(dispute_id).to_dict()
             return Dispute(found["id"], found.get("payment_intent") or "", found["status"], found["status"] == "lost")
 
@@ -243,76 +239,13 @@ class Stripe(Provider):
 PROVIDER = Stripe()
 
 
-def _library() -> Any:
-    import stripe
-
-    stripe.enable_telemetry = False
-    # It logs what it sends and gets, the secrets of endpoints among it.
-    logging.getLogger("stripe").setLevel(logging.WARNING)
-    return stripe
-
-
-@contextmanager
-def _calls(connection: Connection, *, about: Lost | None = None) -> Iterator[Any]:
-    """Stripe's calls on behalf of a connection; what fails inside fails as one of our errors.
-
-    Raises: Refused, Unknown, Misconfigured.
-    """
-    key = connection.secrets[_SECRET]
-    if not key.startswith(("sk_test_", "rk_test_") if connection.sandbox else ("sk_live_", "rk_live_")):
-        raise Misconfigured(ProviderError("The key is of the other mode.", "invalid_api_key"), field=_SECRET)
-    import requests
-
-    library, base = _library(), settings().stripe_api_base
-    timeout = (limits.PROVIDER_CONNECT_SECONDS, limits.PROVIDER_READ_SECONDS)
-    try:
-        with requests.Session() as session:
-            session.max_redirects = 0
-            client = library.StripeClient(
-                key,
-                base_addresses={"api": base} if base else None,
-                max_network_retries=0,
-                http_client=library.RequestsClient(timeout=timeout, session=session),
-            )
-            yield client.v1
-    except ProviderFailure:
-        raise
-    except Exception as error:  # noqa: BLE001  whatever an answer makes the library do, nobody knows what Stripe did
-        raise stripe_forms.failure(library, error, connection, about) from None
-
-
-@contextmanager
-def _missing_is_fine() -> Iterator[None]:
-    """Go on after the block where Stripe does not know the object."""
-    try:
-        yield
-    except Refused as refusal:
-        if refusal.error.error_code != stripe_forms.MISSING:
-            raise
-
-
 def _outcome(intent: Any) -> Outcome:
     return stripe_forms.outcome(intent.to_dict())
 
 
 def _customer_of(api: Any, customer: CustomerDetails, query: Mapping[str, Any]) -> str | None:
     """The id of the customer of a list that is ours."""
-    for each in _listed(api.customers.list({**query, "limit": _PAGE})):
+    for each in stripe_client.listed(api.customers.list({**query, "limit": _PAGE})):
         if signed.part(each, "metadata", "lago_customer_id") == customer.id:
             return str(each["id"])
     return None
-
-
-def _listed(page: Any) -> list[dict[str, Any]]:
-    """All objects of a list, page by page.
-
-    Raises: OverflowError, for more than anybody has: the list may not be taken for a whole one.
-    """
-    found = [each.to_dict() for each in islice(page.auto_paging_iter(), limits.PROVIDER_LISTED_MAX + 1)]
-    if len(found) > limits.PROVIDER_LISTED_MAX:
-        raise OverflowError("too many objects")
-    return found
-
-
-def _since(since: datetime) -> dict[str, int]:
-    return {"gte": int((since - CLOCKS_DIFFER).timestamp())}

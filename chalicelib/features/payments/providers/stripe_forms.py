@@ -1,4 +1,4 @@
-"""Stripe's objects and ours, each as the other: what is sent, what comes back, what its errors and events mean.
+"""Stripe's objects and ours, each as the other: what is sent, what comes back, what its events mean.
 
 Source: rules/catalog 10.2.
 """
@@ -9,23 +9,16 @@ from typing import Any
 
 from chalicelib import limits
 from chalicelib.features.payments.providers.errors import (
-    KeyReused,
-    Misconfigured,
     NotVerified,
-    ProviderFailure,
-    Refused,
-    Unknown,
 )
 from chalicelib.features.payments.providers.signed import identifier, part, text
 from chalicelib.features.payments.providers.values import (
     ChargeRequest,
-    Connection,
     CustomerDetails,
     Event,
     EventKind,
     Hint,
     Link,
-    Lost,
     Method,
     Outcome,
     PayRequest,
@@ -70,7 +63,6 @@ EVENTS: dict[str, tuple[EventKind, str]] = {
     "charge.refund.updated": ("refund", "id"),
     "charge.dispute.closed": ("dispute", "id"),
 }
-MISSING = "resource_missing"
 # Other reasons of credit notes have no counterpart, and none is sent.
 _REASONS = {
     "duplicated_charge": "duplicate",
@@ -248,29 +240,9 @@ def event(found: Mapping[str, Any]) -> Event:
             payment_id=text(about, "metadata", "lago_payment_id"),
             provider_payment_id=object_id if kind == "payment" else identifier(about, "payment_intent"),
             provider_customer_id=customer,
+            lost=kind == "dispute" and text(about, "status") == "lost",
         ),
     )
-
-
-def failure(library: Any, error: Exception, connection: Connection, about: Lost | None) -> ProviderFailure:
-    """An error of the library as one of ours. `about`: what the call was about, if it turns out to be missing."""
-    told = getattr(error, "error", None)
-    said = {} if told is None else told.to_dict()
-    code = said.get("decline_code") or said.get("code") or said.get("type") or type(error).__name__
-    message = connection.without_secrets(str(said.get("message") or type(error).__name__))
-    why = ProviderError(message[: limits.PROVIDER_MESSAGE_CHARS], str(code))
-    status, headers = getattr(error, "http_status", None), getattr(error, "headers", None) or {}
-    if isinstance(error, library.AuthenticationError | library.PermissionError):
-        return Misconfigured(why, field="secret_key")
-    if isinstance(error, library.IdempotencyError):
-        return KeyReused(why)
-    if isinstance(error, library.CardError):
-        intent = said.get("payment_intent") or {}
-        return Refused(why, provider_id=intent.get("id"), provider_status=str(intent.get("status") or ""))
-    if isinstance(error, library.InvalidRequestError) and status not in (409, 429):
-        return Refused(why, lost=_lost(said, about))
-    wait, replayed = str(headers.get("Retry-After", "")), str(headers.get("Idempotent-Replayed", ""))
-    return Unknown(why, retry_after=int(wait) if wait.isdecimal() else None, replayed=replayed.lower() == "true")
 
 
 def theirs(amount_cents: int, currency: str) -> int:
@@ -281,16 +253,6 @@ def theirs(amount_cents: int, currency: str) -> int:
 def ours_of(amount: int, currency: str) -> int:
     """Stripe's amount in our minor units."""
     return amount // 100 if currency.upper() in _TIMES_HUNDRED else amount
-
-
-def _lost(said: Mapping[str, Any], about: Lost | None) -> Lost | None:
-    """What is missing. A payment method that was detached is refused without any code."""
-    code, param = said.get("code"), said.get("param")
-    if param == "payment_method" and code in (MISSING, "payment_method_unexpected_state", None):
-        return "method"
-    if code != MISSING:
-        return None
-    return "customer" if param == "customer" else about
 
 
 def _intent_error(intent: Mapping[str, Any], status: str) -> ProviderError:

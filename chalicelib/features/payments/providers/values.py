@@ -15,6 +15,9 @@ MethodState = Literal["usable", "kept", "forgotten"]
 Lost = Literal["customer", "method"]
 EventKind = Literal["payment", "refund", "method", "customer", "page", "dispute", "other"]
 
+# The code of the error of a payment that its payer took back, with every provider.
+CHARGED_BACK = "charged_back"
+
 _HIDDEN = "***"
 
 
@@ -242,7 +245,8 @@ class Dispute:
 
 @dataclass(frozen=True, slots=True)
 class Hint:
-    """What an event says beside the object it is about. It explains, and decides nothing. `payment_id`: ours."""
+    """What an event says beside the object it is about. It explains, and decides nothing. `payment_id`: ours; `lost`: of a
+    dispute."""
 
     payment_id: str | None = None
     provider_payment_id: str | None = None
@@ -250,6 +254,7 @@ class Hint:
     replaced_by: str | None = None
     error: ProviderError | None = None
     retry_announced: bool = False
+    lost: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,8 @@ from chalicelib.platform.ids import CreditNoteId, InvoiceId, PaymentId
 
 class Refund(Record):
     """What a credit note gives back of one payment; its id is that of the payment. `request`: all that is asked of the
-    provider, frozen before the first call; `key`: makes the calls one; `sent_at`: the first call, in real time."""
+    provider, frozen before the first call; `key`: makes the calls one. In real time: `sent_at`: the first call; `last_sent_at`:
+    the last one not answered with a stored failure (`replayed`). `tries`: calls of which nobody knows what they did."""
 
     note_id: CreditNoteId
     payment_id: PaymentId
@@ -22,4 +23,7 @@ class Refund(Record):
     provider_refund_id: str | None = None
     provider_status: str = ""
     sent_at: datetime | None = None
+    last_sent_at: datetime | None = None
+    replayed: bool = False
+    tries: int = 0
     error: ProviderError | None = None

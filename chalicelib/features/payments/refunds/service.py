@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from chalicelib import limits
 from chalicelib.domain.error_codes import Resource
@@ -14,8 +14,8 @@ from chalicelib.features.payments import waiting
 from chalicelib.features.payments.collection.desk import Desk, desk_of
 from chalicelib.features.payments.connections import trouble
 from chalicelib.features.payments.connections.records import ProviderConnection
-from chalicelib.features.payments.providers.errors import Misconfigured, Refused, Unknown
-from chalicelib.features.payments.providers.values import RefundOutcome, RefundRequest, RefundStatus
+from chalicelib.features.payments.providers.errors import KeyReused, Misconfigured, Refused, Unknown
+from chalicelib.features.payments.providers.values import ProviderError, RefundOutcome, RefundRequest, RefundStatus
 from chalicelib.features.payments.records import Payment
 from chalicelib.features.payments.refunds import store
 from chalicelib.features.payments.refunds.records import Refund
@@ -28,7 +28,8 @@ from chalicelib.platform.retry import retrying
 from chalicelib.platform.unit import Unit, Write
 
 # Gives back what a credit note refunds. In real time, as banks are, also for organizations with a test clock.
-REFUND = agenda.kind("refund_credit_note", rank=88, real_time=True)
+REFUND = agenda.kind("refund_credit_note", rank=88, real_time=True, queue="providers")
+_GIVEN_UP = ProviderError("The provider failed, and keeps its failure.", "provider_error")
 
 
 def tasks(organization: OrganizationRef, note: CreditNote) -> list[Task]:
@@ -49,19 +50,16 @@ def run(task: Task) -> None:
     if note is None or not note.visible:
         agenda.done(task).alone()
         return
-    known = store.of_note(organization.id, note.id)
     try:
-        for refund in known or _decided(organization, note):
-            if refund.status == "pending":
-                with _at(organization, refund.connection_id) as desk:
-                    _step(organization, desk, refund)
+        known = store.of_note(organization.id, note.id) or _decided(organization, note)
+        waits = [_step(organization, each) for each in known if each.status == "pending"]
     except Unknown as failure:
         waiting.for_answer(task, failure)
         return
     except Misconfigured:
         waiting.for_secret(task)
         return
-    _end(task, note.id)
+    _end(task, note.id, [each for each in waits if each is not None])
 
 
 def apply(organization: OrganizationRef, connection: ProviderConnection, outcome: RefundOutcome) -> None:
@@ -103,13 +101,22 @@ def _decided(organization: OrganizationRef, note: CreditNote) -> list[Refund]:
             continue
         provider_id = payment.collected.provider_payment_id
         assert provider_id is not None, "a provider collected it"
-        with _at(organization, payment.collected.connection_id) as desk:
-            amount = min(left, desk.provider.refundable(desk.opened, provider_id), payment.amount_cents)
+        share = next(part.amount_cents for part in payment.parts if part.invoice_id == invoice.id)
+        amount = min(left, share, _refundable(organization, payment, provider_id))
         if amount > 0:
             made.append(_refund(note, payment, provider_id, amount, len(made) + 1))
             left -= amount
     Unit(store.create(organization.id, each) for each in made).commit()
     return made
+
+
+def _refundable(organization: OrganizationRef, payment: Payment, provider_id: str) -> int:
+    """What is left of a payment there. Of one that the provider does not know, all: the refund itself is refused, and told."""
+    with _at(organization, payment.collected.connection_id) as desk:
+        try:
+            return desk.provider.refundable(desk.opened, provider_id)
+        except Refused:
+            return payment.amount_cents
 
 
 def _refund(note: CreditNote, payment: Payment, provider_id: str, amount_cents: int, number: int) -> Refund:
@@ -128,27 +135,68 @@ def _refund(note: CreditNote, payment: Payment, provider_id: str, amount_cents: 
     )
 
 
-def _step(organization: OrganizationRef, desk: Desk, refund: Refund) -> None:
-    """Ask where a refund stands, find out what came of one that was sent, or send it.
+def _step(organization: OrganizationRef, refund: Refund) -> timedelta | None:
+    """Ask where a refund stands, find out what came of one that was sent, or send it; how long to wait, where nobody knows.
 
-    Raises: Unknown, Misconfigured.
+    Raises: Misconfigured.
     """
-    provider, opened = desk.provider, desk.opened
-    if refund.provider_refund_id is not None:
-        _settle(organization, desk.connection, refund, provider.ask_refund(opened, refund.provider_refund_id))
-        return
-    if refund.sent_at is None:
-        sent = refund.model_copy(update={"sent_at": clock.utc_now()})
-        store.replace(organization.id, refund, sent).alone()
-        refund = sent.model_copy(update={"version": refund.version + 1})
-        found = None
-    else:
+    sent = refund
+    with _at(organization, refund.connection_id) as desk:
+        provider, opened = desk.provider, desk.opened
         try:
-            found = provider.find_refund(opened, refund.request)
-        except Refused:
-            found = None  # The payment is gone there: the same call again says so.
-    outcome = found or provider.refund(opened, refund.request, refund.key)
-    _settle(organization, desk.connection, refund, outcome)
+            if refund.provider_refund_id is not None:
+                outcome = provider.ask_refund(opened, refund.provider_refund_id)
+            elif (found := _found(desk, refund)) is not None:
+                outcome = found
+            elif _is_given_up(refund):
+                outcome = RefundOutcome(None, "", "failed", error=_GIVEN_UP)
+            else:
+                sent = _sent(organization, refund)
+                outcome = provider.refund(opened, refund.request, refund.key)
+        except Unknown as failure:
+            return _unknown(organization, refund, sent, failure)
+        except Refused as refusal:
+            outcome = refusal.refund_outcome()
+        _settle(organization, desk.connection, refund, outcome)
+    return None
+
+
+def _found(desk: Desk, refund: Refund) -> RefundOutcome | None:
+    """What came of a refund that was sent; None where it was not, or where the provider made none."""
+    if refund.sent_at is None:
+        return None
+    try:
+        return desk.provider.find_refund(desk.opened, refund.request)
+    except Refused:
+        return None  # The payment is gone there: the same call again says so.
+
+
+def _is_given_up(refund: Refund) -> bool:
+    """Whether the provider repeats a failure that it keeps, an hour after the last call that was none of these repetitions."""
+    last = refund.last_sent_at or refund.sent_at
+    return refund.replayed and last is not None and clock.utc_now() - last >= limits.PAYMENT_REPLAYED
+
+
+def _sent(organization: OrganizationRef, refund: Refund) -> Refund:
+    """Write that the call is made, before it is."""
+    real_now = clock.utc_now()
+    sent = refund.model_copy(update={"sent_at": refund.sent_at or real_now, "last_sent_at": real_now})
+    store.replace(organization.id, refund, sent).alone()
+    return sent.model_copy(update={"version": refund.version + 1})
+
+
+def _unknown(organization: OrganizationRef, before: Refund, sent: Refund, failure: Unknown) -> timedelta:
+    """Nobody knows: later again, as payments are. `before`: as it was before the call."""
+    if isinstance(failure, KeyReused):
+        metrics.count("ReusedPaymentKeys", subject=sent.key)
+    wait = limits.PAYMENT_WAITS[min(sent.tries, len(limits.PAYMENT_WAITS) - 1)]
+    if failure.retry_after is not None:
+        wait = max(wait, timedelta(seconds=failure.retry_after))
+    # The provider repeated what it had answered before: this call was none.
+    last = before.last_sent_at if failure.replayed else sent.last_sent_at
+    values = {"tries": sent.tries + 1, "replayed": sent.replayed or failure.replayed, "last_sent_at": last}
+    store.replace(organization.id, sent, sent.model_copy(update=values)).alone()
+    return wait
 
 
 def _settle(
@@ -162,7 +210,7 @@ def _settle(
         all_of_it = store.of_note(organization.id, refund.note_id)
         current = next(each for each in all_of_it if each.payment_id == refund.payment_id)
         if (current.status, current.provider_status) == (outcome.status, outcome.provider_status):
-            return []
+            return []  # Told before.
         now = clock.now(organization)
         new = current.changed(
             now=now,
@@ -170,6 +218,7 @@ def _settle(
             provider_status=outcome.provider_status,
             provider_refund_id=outcome.provider_id or current.provider_refund_id,
             error=outcome.error,
+            tries=0,
         )
         others = [each for each in all_of_it if each.payment_id != refund.payment_id]
         told, writes = _noted(organization, connection, new, others, now=now)
@@ -225,10 +274,15 @@ def _failure(
     return webhooks.announcement(organization, name, kind, payload, subject=subject, now=now)
 
 
-def _end(task: Task, note_id: CreditNoteId) -> None:
-    """End the task, or ask again tomorrow: an event may be lost."""
-    if all(each.status != "pending" for each in store.of_note(task.organization.id, note_id)):
+def _end(task: Task, note_id: CreditNoteId, waits: Sequence[timedelta]) -> None:
+    """End the task, try again what nobody knows of, or ask again tomorrow: an event may be lost."""
+    real_now = clock.utc_now()
+    if waits:
+        at = real_now + min(waits)
+    elif all(each.status != "pending" for each in store.of_note(task.organization.id, note_id)):
         agenda.done(task).alone()
         return
-    at = clock.utc_now() + limits.PAYMENT_ASKED
-    Unit(agenda.move(task, at, now=clock.utc_now())).commit()
+    else:
+        at = real_now + limits.PAYMENT_ASKED
+    Unit(agenda.move(task, at, now=real_now)).commit()
+    agenda.push([agenda.task(task.kind, task.organization, task.subject, at)])

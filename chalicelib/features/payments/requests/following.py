@@ -2,41 +2,36 @@
 
 from datetime import datetime
 
+from chalicelib.features.customers.records import Customer
+from chalicelib.features.payments.collection.messages import NO_PROVIDER
 from chalicelib.features.payments.providers.values import ProviderError
 from chalicelib.features.payments.records import Payment
-from chalicelib.features.payments.requests import reading, store
+from chalicelib.features.payments.requests import store
 from chalicelib.features.payments.requests.records import PaymentRequest, RequestStatus
-from chalicelib.features.webhooks import service as webhooks
-from chalicelib.platform.agenda import Task
+from chalicelib.features.payments.telling import Told
 from chalicelib.platform.clock import OrganizationRef
 from chalicelib.platform.ids import PaymentRequestId
 from chalicelib.platform.unit import Write
 
+_FAILURE = "payment_request.payment_failure"
+_FAILURE_KIND = "payment_provider_payment_request_payment_error"
+
 
 def followed(
     organization: OrganizationRef, payment: Payment, status: RequestStatus, *, now: datetime
-) -> tuple[list[Write], list[Task]]:
+) -> tuple[list[Write], list[Told]]:
     """The writes that give a payment's request a status, and the message of that."""
     old = store.get(organization.id, PaymentRequestId(payment.payable_id or ""))
     if old is None or old.payment_status == status:
         return [], []
     new: PaymentRequest = old.changed(now=now, payment_status=status)
-    name = "payment_request.payment_status_updated"
-    told = webhooks.announcement(
-        organization,
-        name,
-        "payment_request",
-        lambda: reading.show(organization.id, new, now=now),
-        subject=f"{name}#{old.id}#{old.version}",
-        now=now,
-    )
-    return [store.replace(organization.id, old, new)], told
+    name, subject = "payment_request.payment_status_updated", f"{old.id}#{old.version}"
+    return [store.replace(organization.id, old, new)], [Told(name, "payment_request", subject, object_id=old.id)]
 
 
-def failed(organization: OrganizationRef, payment: Payment, error: ProviderError, *, now: datetime) -> list[Task]:
+def failed(payment: Payment, error: ProviderError) -> Told:
     """A provider refused the payment of a request, or took it back."""
     collection = payment.collected
-    name = "payment_request.payment_failure"
     payload = {
         "lago_payment_request_id": payment.payable_id,
         "lago_invoice_ids": [part.invoice_id for part in payment.parts],
@@ -48,6 +43,21 @@ def failed(organization: OrganizationRef, payment: Payment, error: ProviderError
         "provider_error": error.shown(),
         "error_details": {},
     }
-    subject = f"{name}#{payment.id}#{payment.version}"
-    kind = "payment_provider_payment_request_payment_error"
-    return webhooks.announcement(organization, name, kind, payload, subject=subject, now=now)
+    return Told(_FAILURE, _FAILURE_KIND, f"{payment.id}#{payment.version}", payload)
+
+
+def nobody_collects(request: PaymentRequest, customer: Customer, *, subject: str) -> Told:
+    """A payment of a request was asked for again, for a customer without a provider: clients collect from that message."""
+    configuration = customer.billing_configuration
+    payload = {
+        "lago_payment_request_id": request.id,
+        "lago_invoice_ids": [share.invoice_id for share in request.shares],
+        "lago_customer_id": customer.id,
+        "external_customer_id": customer.external_id,
+        "provider_customer_id": configuration.provider_customer_id,
+        "payment_provider": configuration.payment_provider,
+        "payment_provider_code": configuration.payment_provider_code,
+        "provider_error": NO_PROVIDER.shown(),
+        "error_details": {},
+    }
+    return Told(_FAILURE, _FAILURE_KIND, f"{request.id}#{subject}", payload)

@@ -20,6 +20,11 @@ from chalicelib.platform.ids import CustomerId, OrganizationId, PaymentRequestId
 from chalicelib.platform.timestamps import iso
 
 
+def get(organization_id: OrganizationId, request_id: PaymentRequestId) -> PaymentRequest | None:
+    """The payment request under an id."""
+    return store.get(organization_id, request_id)
+
+
 def find(organization_id: OrganizationId, request_id: PaymentRequestId) -> PaymentRequest:
     """A payment request.
 

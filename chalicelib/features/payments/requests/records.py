@@ -10,7 +10,8 @@ RequestStatus = Literal["pending", "succeeded", "failed"]
 
 
 class PaymentRequest(Record):
-    """One payment request. `shares`: what was due of each invoice when it was made; `amount_cents`: their sum."""
+    """One payment request. `shares`: what was due of each invoice when it was made; `amount_cents`: their sum;
+    `pages`: so many pages for paying it were made."""
 
     id: PaymentRequestId
     customer_id: CustomerId
@@ -20,3 +21,4 @@ class PaymentRequest(Record):
     currency: str
     payment_status: RequestStatus = "pending"
     shares: tuple[Share, ...]
+    pages: int = 0
