@@ -73,6 +73,11 @@ class Filter:
         found = [rows.field(name) > 0 for name in names]
         self.conditions.append(functools.reduce(operator.or_, found))
 
+    def one_among(self, name: str, value: str, *, parts: str, most: int) -> None:
+        """The record's field has this value, or that of one of its at most so many `parts` has."""
+        own = [rows.field(name) == value, *(rows.field(parts)[place][name] == value for place in range(most))]
+        self.conditions.append(functools.reduce(operator.or_, own))
+
     def pair(self, name: str, key: str, value: str, *, most: int) -> None:
         """The record's list of `most` pairs has this one; with an empty value: none of this key."""
         keys = [rows.field(name)[place]["key"] == key for place in range(most)]
@@ -81,11 +86,6 @@ class Filter:
             self.conditions.append(functools.reduce(operator.or_, matching))
         else:
             self.conditions.append(~functools.reduce(operator.or_, keys))
-
-    def of_or_among(self, name: str, entries: str, value: Any, *, most: int) -> None:
-        """The record's field has this value, or that of one of `most` entries of a list has."""
-        found = [rows.field(name) == value, *(rows.field(entries)[place][name] == value for place in range(most))]
-        self.conditions.append(functools.reduce(operator.or_, found))
 
     def words(self, term: str | None) -> None:
         """A search finds the row by this term; any row where there is none."""

@@ -32,6 +32,12 @@ def sync_named(task: Task, now: datetime) -> None:
     named.run(task, now=now)
 
 
+@runner.handles(connections.FORGET)
+def forget_provider(task: Task, now: datetime) -> None:
+    """Let the customers of a removed connection name no provider any more."""
+    named.forget(task, now=now)
+
+
 @runner.handles(sync.PAGE)
 def make_page(task: Task, now: datetime) -> None:
     """Make a page for leaving a way to pay, and announce it."""

@@ -31,7 +31,7 @@ def payments(call: Call, customer_id: CustomerId | None = None) -> tuple[list[Pa
 def last_of(organization_id: OrganizationId, invoice: Invoice) -> Payment | None:
     """The last payment that was begun or recorded of an invoice."""
     chosen = listing.Filter()
-    chosen.of_or_among("invoice_id", "shares", invoice.id, most=limits.REQUESTED_INVOICES_MAX)
+    chosen.one_among("invoice_id", invoice.id, parts="shares", most=limits.REQUESTED_INVOICES_MAX)
     pk = store.owner_pk(organization_id, store.PAYMENTS, invoice.customer_id)
     wanted = listing.Listing(organization_id, PaymentRow, pk, index="owner", where=chosen.conditions)
     how = wanted.how()
@@ -61,7 +61,7 @@ def _page(
             return [], listing.meta(listing.wanted(call), 0)
         # Its customer's are few; the organization's are not.
         customer_id = invoice.customer_id
-        chosen.of_or_among("invoice_id", "shares", invoice.id, most=invoices_max)
+        chosen.one_among("invoice_id", invoice.id, parts="shares", most=invoices_max)
     total: Callable[[], int] | None = None
     if customer_id is None:
         total = lambda: counters.total(organization_id, name)  # noqa: E731

@@ -273,7 +273,9 @@ def test_connected_anew_with_the_same_account_a_customer_is_found_again(story: S
     story.ok("DELETE", "/payment_providers/main")
     work()
     connect(story, "again")
-    story.customer(external_id, name="Edited")
+    assert provider_customer_id(story, external_id) is None
+    billing = {"sync_with_provider": True} if asked else {"provider_customer_id": own}
+    story.customer(external_id, name="Edited", billing_configuration={"payment_provider": "stripe", **billing})
     work()
     assert provider_customer_id(story, external_id) == own
     assert len(there(stripe)) == 1

@@ -62,3 +62,36 @@ def test_many_are_asked_for_in_slices(story: Story, stripe: Running, monkeypatch
     connect(story)
     settled()
     assert customers_there(stripe) == ["c0", "c1", "c2", "c3"]
+
+
+def configuration(story: Story, external_id: str) -> tuple[Any, Any, Any]:
+    shown = story.ok("GET", f"/customers/{external_id}")["customer"]["billing_configuration"]
+    return shown["payment_provider"], shown["payment_provider_code"], shown["provider_customer_id"]
+
+
+def test_customers_of_a_removed_connection_name_no_provider(story: Story, stripe: Running) -> None:
+    named(story, "other", payment_provider_code="another")
+    connect(story)
+    named(story, "plain")
+    named(story, "coded", payment_provider_code="main")
+    named(story, "debit", payment_provider="gocardless")
+    settled()
+    story.ok("DELETE", "/payment_providers/main")
+    settled()
+    assert configuration(story, "plain") == configuration(story, "coded") == (None, None, None)
+    assert configuration(story, "debit")[0] == "gocardless"
+    assert configuration(story, "other")[:2] == ("stripe", "another")
+
+
+def test_where_another_connection_takes_its_place_they_go_on(story: Story, stripe: Running) -> None:
+    connect(story)
+    named(story, "plain")
+    named(story, "coded", payment_provider_code="main")
+    settled()
+    own = provider_customer_id(story, "coded")
+    story.ok("DELETE", "/payment_providers/main")
+    connect(story)
+    settled()
+    assert configuration(story, "coded") == ("stripe", "main", own)
+    assert configuration(story, "plain")[0] == "stripe"
+    assert customers_there(stripe) == ["coded", "plain"]

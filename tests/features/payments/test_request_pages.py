@@ -97,6 +97,9 @@ def test_its_page_pays_all_invoices(payer: Payer, invoices: list[Any], request_i
     (payment,) = payer.payments()
     assert (payment["payable_type"], payment["lago_payable_id"]) == ("PaymentRequest", request_id)
     assert (payment["amount_cents"], payment["invoice_ids"]) == (3500, [each["lago_id"] for each in invoices])
+    for each in invoices:
+        assert payer.story.ok("GET", f"/payments?invoice_id={each['lago_id']}")["payments"] == [payment]
+    assert payer.story.ok("GET", "/payments?invoice_id=another")["payments"] == []
     assert told(payer).count("payment_request.payment_status_updated") == 1
     refused = page(payer, request_id)
     assert refused.body["error_details"] == {"base": ["invalid_invoice_status_or_payment_status"]}

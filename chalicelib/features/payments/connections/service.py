@@ -25,6 +25,8 @@ from chalicelib.platform.retry import retrying
 
 # Asks for the sync of the customers who named a provider before it was connected. In real time, as providers are.
 NAMED = agenda.kind("sync_named_customers", rank=96, real_time=True)
+# Lets the customers of a connection that was removed name no provider any more, likewise.
+FORGET = agenda.kind("forget_provider_of_customers", rank=97, real_time=True)
 
 
 def create(
@@ -106,15 +108,15 @@ def rotate_webhook_secret(
 
 
 def remove(organization: OrganizationRef, code: str, *, now: datetime) -> tuple[ProviderConnection, list[Task]]:
-    """Disconnect: nothing is charged by it any more, and its endpoint is removed at the provider. Its secrets stay sealed, as
-    payments under way are asked for by them. The tasks to push are returned too.
+    """Disconnect: nothing is charged by it any more, its endpoint is removed at the provider, and its customers name no
+    provider any more. Its secrets stay sealed, as payments under way are asked for by them. The tasks to push are returned too.
 
     Raises: NotFound; ChangedMeanwhile.
     """
 
     def attempt() -> tuple[ProviderConnection, list[Task]]:
         old = reading.find(organization.id, code)
-        tasks = retiring.tasks(organization, old)
+        tasks = [*retiring.tasks(organization, old), agenda.task(FORGET, organization, old.id, clock.utc_now())]
         extra = [store.leave(organization.id, old.id), *(agenda.put(task, now=now) for task in tasks)]
         gone = CONNECTIONS.remove(organization.id, old, now=now, extra=extra)
         return gone.model_copy(update={"state": "disconnected"}), tasks
