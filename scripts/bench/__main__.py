@@ -100,10 +100,10 @@ def _page(counted: str, midnight: str) -> str:
 
 Written by `make bench` on {datetime.now(UTC).date().isoformat()}. Requests and capacity units are counted at the client by
 AWS's documented rules (1 KB per write unit, 4 KB per read unit, twice in a transaction, once more per index touched); they do
-not depend on the machine. Each bound in these tables must hold: `make bench` fails where one
-does not. Three bounds are tests alone: an invoice of 2,000 fees is issued whole or not at all, whichever of its writes is
-the last (tests/scenarios/test_large_invoices.py), a document that somebody asks for while 1,000 wait is there within 3
-times the time of one alone (tests/scenarios/test_fairness.py), and collecting an invoice through a provider takes 9 requests (at most
+not depend on the machine. Each bound in these tables must hold: `make bench` fails where one does not. Three bounds are tests
+alone: an invoice of 2,000 fees is issued whole or not at all, whichever of its writes is the last
+(tests/scenarios/test_large_invoices.py), a document that somebody asks for while 1,000 wait is there within 3 times the
+time of one alone (tests/scenarios/test_fairness.py), and collecting an invoice through a provider takes 9 requests (at most
 12) and one call of the provider, whoever listens (tests/features/payments/test_collection.py).
 
 {counted}
