@@ -16,7 +16,7 @@ from typing import Any
 
 from playwright.sync_api import Page, sync_playwright
 
-from tests.support import browsing
+from tests.support import browsing, paying
 from tests.support.browsing import Organization, Running
 from tests.support.http_story import HttpStory
 from tests.support.make_run import MakeRun
@@ -54,7 +54,7 @@ def main() -> int:
     """Tell the story, and take all pictures."""
     FOLDER.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
-        run = MakeRun(Path(folder)).wait_until_up()
+        run = MakeRun(Path(folder), PROVIDERS="fake").wait_until_up()
         try:
             url = f"http://127.0.0.1:{run.port}"
             stack = Running(url, (run.folder / ".local" / "admin_api_key").read_text().strip(), run.said)
@@ -107,7 +107,22 @@ def tell(story: HttpStory) -> dict[str, str]:
     ids["invoice"] = next(each["lago_id"] for each in invoices if each["customer"]["external_id"] == "cobalt")
     ids["plan"] = story.ok("GET", "/plans/scale")["plan"]["lago_id"]
     ids["endpoint"] = _listen(story)
+    _collect(story)
     return ids
+
+
+def _collect(story: HttpStory) -> None:
+    """Two who owe leave cards, of which one is declined: what they owe is charged."""
+    paying.connect(story)
+    owing = {each["customer"]["external_id"] for each in story.invoices() if each["payment_status"] == "pending"}
+    for external_id, card in zip(sorted(owing), (paying.GOOD, paying.DECLINED), strict=False):
+        paying.link(story, external_id)
+        paying.leave(story, external_id, card)
+    paying.until(story, lambda: {"succeeded", "failed"} <= {each["payment_status"] for each in _by_provider(story)})
+
+
+def _by_provider(story: HttpStory) -> list[Any]:
+    return [each for each in story.ok("GET", "/payments?per_page=100")["payments"] if each["type"] == "provider"]
 
 
 def _listen(story: HttpStory) -> str:
@@ -232,6 +247,8 @@ def _shots(ids: dict[str, str]) -> list[Shot]:
         Shot("plan-form", ["plans", ids["plan"], "edit"]),
         Shot("events", ["events"]),
         Shot("webhooks", ["webhooks", ids["endpoint"]]),
+        Shot("payments", ["payments"]),
+        Shot("integrations", ["settings", "integrations"]),
         Shot("settings", ["settings", "invoicing"]),
         Shot("clock-dark", ["invoices"], theme="dark", press="Choose…"),
         Shot("customer-phone", ["customers", ids["cobalt"]], width="phone"),

@@ -25,7 +25,14 @@ LANGUAGES: Choices = (
     ("zh-TW", "Chinese (Taiwan)"),
 )
 _PROVIDERS = {"stripe": "Stripe", "gocardless": "GoCardless"}
-PROVIDERS: Choices = tuple((each, _PROVIDERS.get(each, each.capitalize())) for each in payment_providers.names())
+
+
+def provider(name: str) -> str:
+    """What a payment provider is called."""
+    return _PROVIDERS.get(name, name.replace("_", " ").capitalize())
+
+
+PROVIDERS: Choices = tuple((each, provider(each)) for each in payment_providers.names())
 _METHODS = {"sepa_debit": "SEPA debit", "us_bank_account": "US bank account", "bacs_debit": "Bacs debit"}
 METHODS: Choices = tuple(
     (each, _METHODS.get(each, each.replace("_", " ").capitalize())) for each in get_args(PaymentMethod)

@@ -85,6 +85,9 @@ ROUTES: Sequence[Route] = [
         GET,POST  /customers/{id}/coupons/{applied}/remove   coupons.remove
         GET,POST  /customers/{id}/subscriptions/new subscription_forms.new
         GET,POST  /customers/{id}/wallets/new       wallets.new
+        GET,POST  /customers/{id}/payment_methods/new       payment_methods.new
+        POST      /customers/{id}/payment_methods/{method}/default payment_methods.set_as_default
+        GET,POST  /customers/{id}/payment_methods/{method}/delete  payment_methods.delete
         GET       /customers/{id}/{tab}             customers.show
 
         GET       /subscriptions                    subscriptions.index
@@ -109,6 +112,7 @@ ROUTES: Sequence[Route] = [
         GET,POST  /invoices/{id}/retry              invoice_acts.retry
         GET,POST  /invoices/{id}/retry_payment      invoice_acts.retry_payment
         GET,POST  /invoices/{id}/payment            invoice_acts.record_payment
+        GET,POST  /invoices/{id}/payment_url        payment_methods.payment_url
         GET,POST  /invoices/{id}/payment_status     invoice_acts.payment_status
         GET,POST  /invoices/{id}/metadata           invoice_acts.metadata
         GET       /invoices/{id}/fees/{fee}         invoices.fee
@@ -124,6 +128,9 @@ ROUTES: Sequence[Route] = [
 
         GET       /payments                         payments.index
         GET       /payments/{id}                    payments.show
+        GET       /payment_requests                 payment_requests.index
+        GET,POST  /payment_requests/new             payment_requests.new
+        GET       /payment_requests/{id}            payment_requests.show
 
         GET       /wallets/{id}                     wallets.show
         GET,POST  /wallets/{id}/edit                wallets.edit
@@ -197,6 +204,12 @@ ROUTES: Sequence[Route] = [
         GET,POST  /settings/members/{id}/remove     members.remove
         GET,POST  /settings/invitations/{id}/renew  members.renew
         GET,POST  /settings/invitations/{id}/revoke members.revoke
+        GET       /settings/integrations            integrations.index
+        GET,POST  /settings/integrations/new/{provider} integrations.new
+        GET       /settings/integrations/{id}       integrations.show
+        GET,POST  /settings/integrations/{id}/edit  integrations.edit
+        GET,POST  /settings/integrations/{id}/rotate integrations.rotate
+        GET,POST  /settings/integrations/{id}/disconnect integrations.disconnect
         GET,POST  /settings/{tab}                   settings.show
 
         GET,POST  /clock                            clock.show

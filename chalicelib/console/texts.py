@@ -117,6 +117,12 @@ _REFUSALS: Mapping[str, str] = {
     "invalid_payment_provider": "The customer's provider has no payment pages.",
     "invalid_invoice_status_or_payment_status": "The invoice is not final, or it is paid.",
     "missing_payment_provider": "The organization is not connected with the provider.",
+    "payment_processor_is_currently_handling_payment": "A payment is under way. Wait until it has succeeded or failed.",
+    "invoices_not_overdue": "Only overdue invoices can be asked for. One of these is not.",
+    "no_payment_methods_to_setup_available": "None of the customer's kinds of payment method can be left on a page.",
+    "payment_provider_code_missing": "There are several connections with this provider. Say which.",
+    "payment_provider_refused": "The payment provider refuses this.",
+    "payment_provider_not_reached": "The payment provider gave no answer. Try again in a moment.",
     "missing_payment_provider_customer": "The customer is not linked with a customer of the provider.",
     "total_amount_exceeds_invoice_amount": "This is more than the void invoice leaves.",
     "incorrect_login_or_password": "E-mail or password is wrong.",
@@ -157,6 +163,9 @@ _LABELS: Mapping[str, str] = {
     "fraudulent_charge": "Fraudulent charge",
     "jwt": "JWT",
     "hmac": "HMAC",
+    "gocardless": "GoCardless",
+    "misconfigured": "Needs a new secret",
+    "PaymentRequest": "Payment request",
 }
 
 _TONES: Mapping[str, str] = {
@@ -165,7 +174,7 @@ _TONES: Mapping[str, str] = {
         ("pending", "processing", "requires_action", "partially_paid", "advancing", "retrying", "paused", "running"),
         "warn",
     ),
-    **dict.fromkeys(("failed", "overdue", "error", "disputed"), "bad"),
+    **dict.fromkeys(("failed", "overdue", "error", "disputed", "misconfigured"), "bad"),
 }
 
 

@@ -57,6 +57,11 @@ class ChangedMeanwhile(Conflict):
         super().__init__(f"{resource}_changed_meanwhile")
 
 
+class Overtaken(ChangedMeanwhile):
+    """The task whose effect a change is was ended or moved by another: the change cannot succeed, however often it begins
+    again, before somebody has looked at the task."""
+
+
 class TooLarge(BillingError):
     """The body is over the limit (413 in the API)."""
 

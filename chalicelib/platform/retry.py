@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator
 from typing import TypeVar
 
 from chalicelib import limits
-from chalicelib.domain.errors import ChangedMeanwhile
+from chalicelib.domain.errors import ChangedMeanwhile, Overtaken
 from chalicelib.platform.dynamodb import Cancelled, ConditionFailed
 
 T = TypeVar("T")
@@ -39,7 +39,8 @@ def retrying(
     """Run `attempt`, a whole use case from its reads to its transaction, until it wins its race; returns its result.
 
     Full jitter: the wait before the n-th repetition is drawn between 0 and a bound that doubles with n.
-    Raises: ChangedMeanwhile, when it still lost after `limits.CHANGE_RETRIED_FOR`; any other error of `attempt`.
+    Raises: ChangedMeanwhile, when it still lost after `limits.CHANGE_RETRIED_FOR`; Overtaken, at once, where the task of the
+    change is gone, which its caller has to read again; any other error of `attempt`.
     """
     end = elapsed() + limits.CHANGE_RETRIED_FOR.total_seconds()
     bound = limits.CHANGE_PAUSE.total_seconds()
@@ -48,6 +49,8 @@ def retrying(
         try:
             with turn:
                 return attempt()
+        except Overtaken:
+            raise
         except (Cancelled, ConditionFailed, ChangedMeanwhile) as error:
             if isinstance(error, Cancelled) and not error.is_race:
                 raise

@@ -78,11 +78,12 @@ def _emulator() -> Iterator[None]:
     emulator = Emulator(free_port(), None, Path(".local/bench.log"))
     try:
         emulator.wait_until_up()
-        os.environ.update(environment(emulator.url, 8000, LOG_LEVEL="ERROR", ADMIN_API_KEY="bench"))
+        from tests.support.aws import ADMIN_KEY, forget
+
+        os.environ.update(environment(emulator.url, 8000, LOG_LEVEL="ERROR", ADMIN_API_KEY=ADMIN_KEY))
         from chalicelib.platform import aws
         from chalicelib.platform.settings import settings
         from infra.local import provision
-        from tests.support.aws import forget
 
         forget()
         provision.tables(aws.client("dynamodb"), "local")
@@ -99,11 +100,11 @@ def _page(counted: str, midnight: str) -> str:
 
 Written by `make bench` on {datetime.now(UTC).date().isoformat()}. Requests and capacity units are counted at the client by
 AWS's documented rules (1 KB per write unit, 4 KB per read unit, twice in a transaction, once more per index touched); they do
-not depend on the machine. Each bound in these tables must hold: `make bench` fails where one
-does not. Three bounds are tests alone: an invoice of 2,000 fees is issued whole or not at all, whichever of its writes is
-the last (tests/scenarios/test_large_invoices.py), a document that somebody asks for while 1,000 wait is there within 3
-times the time of one alone (tests/scenarios/test_fairness.py), and collecting an invoice through a provider takes 9 requests
-(at most 12) and one call of the provider, whoever listens (tests/features/payments/test_collection.py).
+not depend on the machine. Each bound in these tables must hold: `make bench` fails where one does not. Three bounds are tests
+alone: an invoice of 2,000 fees is issued whole or not at all, whichever of its writes is the last
+(tests/scenarios/test_large_invoices.py), a document that somebody asks for while 1,000 wait is there within 3 times the
+time of one alone (tests/scenarios/test_fairness.py), and collecting an invoice through a provider takes 9 requests (at most
+12) and one call of the provider, whoever listens (tests/features/payments/test_collection.py).
 
 {counted}
 {midnight}"""

@@ -14,6 +14,7 @@ from chalicelib.platform.timestamps import stamp
 from chalicelib.platform.values import Item
 from scripts.bench import ours
 from scripts.bench.tables import Row
+from tests.support.aws import ADMIN_KEY
 from tests.support.capacity import counting
 from tests.support.items import core
 from tests.support.story import Story, request
@@ -97,7 +98,7 @@ def _asked(story: Story, questions: Sequence[Question]) -> dict[Question, int]:
 
 def _world(size: int, filling: Around) -> Story:
     """So many invoices, fees and events before those that are looked for."""
-    made = request("POST", "/admin/organizations", {"name": "Lists", "sandbox": True}, {"X-Admin-API-Key": "bench"})
+    made = request("POST", "/admin/organizations", {"name": "Lists", "sandbox": True}, {"X-Admin-API-Key": ADMIN_KEY})
     story = Story(made.body["api_key"])
     story.travel("2024-01-01T00:00:00Z")
     story.plan(amount_cents=1000, pay_in_advance=True)

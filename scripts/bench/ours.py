@@ -35,7 +35,7 @@ from chalicelib.platform.settings import settings
 from infra.local import provision
 from scripts.bench import heavy
 from scripts.bench.rivals import Answers
-from tests.support.aws import forget
+from tests.support.aws import ADMIN_KEY, forget
 from tests.support.dynamodb_local import running
 from tests.support.story import Story, request
 from tests.support.usage import message
@@ -128,7 +128,9 @@ class World:
     @classmethod
     def begin(cls) -> "World":
         """A new one."""
-        made = request("POST", "/admin/organizations", {"name": "Bench", "sandbox": True}, {"X-Admin-API-Key": "bench"})
+        made = request(
+            "POST", "/admin/organizations", {"name": "Bench", "sandbox": True}, {"X-Admin-API-Key": ADMIN_KEY}
+        )
         story = Story(made.body["api_key"])
         story.travel(f"{heavy.MONTH.start:%Y-%m-%dT%H:%M:%SZ}")
         charges = []

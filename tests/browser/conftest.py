@@ -91,8 +91,8 @@ def _told(item: pytest.Item) -> list[str]:
 # Of this folder, not of the session: Playwright's loop would be in the way of other tests of the same worker.
 @pytest.fixture(scope="package")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    """The whole system, as a process of its own."""
-    made = MakeRun(tmp_path_factory.mktemp("stack"))
+    """The whole system, as a process of its own, with fakes of the payment providers."""
+    made = MakeRun(tmp_path_factory.mktemp("stack"), PROVIDERS="fake")
     try:
         made.wait_until_up()
         key = (made.folder / ".local" / "admin_api_key").read_text().strip()

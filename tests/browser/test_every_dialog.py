@@ -104,17 +104,6 @@ def test_pages_of_what_is_begun_are_fit_for_everybody(
     assert wrong == []
 
 
-def test_retry_of_all_shows_progress(organization: Organization, page: Page):
-    told(organization.story)
-    page.goto(organization.address("invoices"))
-    page.get_by_role("button", name="More actions").click()
-    page.get_by_role("link", name="Resend all for collection").click()
-    page.get_by_role("dialog").get_by_role("button", name="Resend 1 for collection").click()
-    page.wait_for_url("**/work/*")
-    expect(page.get_by_role("heading", level=1)).to_contain_text("Resending 1 invoice for collection")
-    expect(page.get_by_text("1 of 1 done")).to_be_visible()
-
-
 def test_a_list_with_its_filters_is_downloaded(organization: Organization, page: Page):
     organization.story.customer("ada", name="Ada", currency="EUR")
     organization.story.customer("bob", name="Bob", currency="USD")

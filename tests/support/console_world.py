@@ -8,6 +8,7 @@ from chalicelib.console import router
 from chalicelib.console.router import Route
 from chalicelib.features.members import service as members
 from chalicelib.platform.clock import utc_now
+from tests.support import paying
 from tests.support import story as queues
 from tests.support.console import Visitor, member_of
 from tests.support.http_story import HttpStory
@@ -70,7 +71,20 @@ def full(story: Story) -> dict[str, str]:
     ]
     if not isinstance(story, HttpStory):
         queues.work()
-    return ids | _told(story)
+    return ids | _told(story) | _collected(story)
+
+
+def _collected(story: Story) -> dict[str, str]:
+    """A connection, the customer's card that is declined, and a request of what is overdue. The ids by what they have in the
+    addresses."""
+    connection = paying.connect(story)["lago_id"]
+    paying.link(story, "ada", currency="EUR")
+    (method,) = paying.leave(story, "ada", paying.DECLINED)
+    (invoice,) = paying.until(story, lambda: [each for each in story.invoices() if each["payment_status"] == "failed"])
+    body = {"external_customer_id": "ada", "lago_invoice_ids": [invoice["lago_id"]]}
+    asked = story.ok("POST", "/payment_requests", {"payment_request": body})["payment_request"]["lago_id"]
+    paying.until(story, lambda: len(story.ok("GET", "/payments?external_customer_id=ada")["payments"]) >= 3)
+    return {"integrations": connection, "provider": "stripe", "method": method["lago_id"], "payment_requests": asked}
 
 
 def _told(story: Story) -> dict[str, str]:
@@ -109,9 +123,9 @@ def places(known: dict[str, Any]) -> Iterator[tuple[Route, Sequence[str], dict[s
     for route in router.ROUTES:
         if route.who != "member" or "GET" not in route.methods or _is_left_out(route):
             continue
-        of_subscription = route.pattern.startswith("{org}/subscriptions/{id}") and "customers" in known
+        of_customer = route.pattern.startswith("{org}/subscriptions/{id}") or "payment_requests/new" in route.pattern
         for segments in _filled(route, known):
-            yield route, segments, {"customer": known["customers"]} if of_subscription else {}
+            yield route, segments, {"customer": known["customers"]} if of_customer and "customers" in known else {}
 
 
 def _is_left_out(route: Route) -> bool:
@@ -141,5 +155,5 @@ def _value(name: str, segments: Sequence[str], known: dict[str, Any]) -> str:
     if kind == "list":
         return "invoices"
     if kind == "id":
-        kind = "members" if "members" in segments else segments[0]
+        kind = next((each for each in ("members", "integrations") if each in segments), segments[0])
     return str(known.get(kind, "none"))

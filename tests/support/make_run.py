@@ -15,15 +15,15 @@ from infra.local.emulator import ROOT, free_port
 class MakeRun:
     """A `make run` over a folder of its own."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder, self.port = folder, free_port()
+    def __init__(self, folder: Path, **environment: str) -> None:
+        self.folder, self.port, self.environment = folder, free_port(), environment
         self.said = folder / "said"
         self.process = self.begin()
 
     def begin(self) -> subprocess.Popen[bytes]:
         """Start it, without waiting."""
         environment = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "STAGE"))}
-        environment |= {"PYTHONPATH": str(ROOT), "PORT": str(self.port)}
+        environment |= {"PYTHONPATH": str(ROOT), "PORT": str(self.port), **self.environment}
         for name in ("ADMIN_API_KEY", "API_KEY", "LOCAL", "PUBLIC_URL", "FILES_URL"):
             environment.pop(name, None)
         with self.said.open("wb") as out:

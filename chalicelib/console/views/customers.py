@@ -13,6 +13,9 @@ from chalicelib.domain.errors import NotFound
 from chalicelib.features.customers import serializer
 from chalicelib.features.customers import service as customers
 from chalicelib.features.customers.figures import CustomerHead
+from chalicelib.features.payments import listings as payments
+from chalicelib.features.payments import serializer as payment_serializer
+from chalicelib.features.payments.links import service as payment_methods
 from chalicelib.platform.http.inside import path_of
 from chalicelib.platform.ids import CustomerId
 
@@ -115,7 +118,15 @@ def _credit_notes(visit: Visit, head: CustomerHead) -> dict[str, Any]:
 
 
 def _payments(visit: Visit, head: CustomerHead) -> dict[str, Any]:
-    return framed(visit, head) | {"listed": _listed(visit, head, "payments")}
+    has_provider = head.customer.billing_configuration.payment_provider is not None
+    methods = payment_methods.shown_of(visit.organization.ref, head.customer) if has_provider else []
+
+    def fetch(query: Mapping[str, Any]) -> Mapping[str, Any]:
+        found, meta = payments.payments(visit.api.asking(query), head.customer.id)
+        return {"payments": [payment_serializer.show(each) for each in found], "meta": meta}
+
+    listed = lists.gather(visit, visit.here, "payments", fetch=fetch)
+    return framed(visit, head) | {"listed": listed, "methods": methods, "has_provider": has_provider}
 
 
 def _information(visit: Visit, head: CustomerHead) -> dict[str, Any]:

@@ -91,13 +91,20 @@ def retry(visit: Visit) -> Page | Redirect:
 
 def retry_payment(visit: Visit) -> Page | Redirect:
     """Ask for the money again."""
-    text = "Its messages are sent to your webhook endpoints again, from which payments are collected."
+
+    def text(shown: _Shown) -> str:
+        provider = shown["customer"]["billing_configuration"]["payment_provider"]
+        if provider is None:
+            return "Its messages are sent to your webhook endpoints again, from which payments are collected."
+        by = f"It is collected by {texts.label(provider)} once more"
+        return f"{by}, and its messages are sent to your webhook endpoints again."
+
     return _confirmed(
         visit,
         lambda: visit.api.post(_path(visit, "retry_payment")),
         lambda shown: {
             "heading": f"Resend {shown['number']} for collection",
-            "text": f"{format.money(shown['total_due_amount_cents'], shown['currency'])} is due. {text}",
+            "text": f"{format.money(shown['total_due_amount_cents'], shown['currency'])} is due. {text(shown)}",
             "submit": "Resend for collection",
         },
         "Resent for collection",

@@ -19,6 +19,7 @@ from chalicelib.features.invoices import figures, reading, serializer, service
 from chalicelib.features.invoices import whole as whole_invoices
 from chalicelib.features.invoices.figures import Figures, Sum
 from chalicelib.features.invoices.records import VISIBLE, Invoice, InvoiceType, PaymentStatus
+from chalicelib.features.payments import listings as payments
 from chalicelib.features.plans import service as plans
 from chalicelib.platform.http.inside import path_of
 from chalicelib.platform.ids import InvoiceId, PlanId
@@ -173,8 +174,9 @@ def whole(visit: Visit) -> dict[str, Any]:
     return answer
 
 
-def _counts(record: Invoice) -> dict[str, int]:
-    return {"payments": record.payments, "credit_notes": len(record.note_ids)}
+def _counts(record: Invoice) -> dict[str, int | None]:
+    """Of payments only those that were made are counted."""
+    return {"payments": record.payments or None, "credit_notes": len(record.note_ids)}
 
 
 def _overview(visit: Visit, record: Invoice) -> Page:
@@ -195,7 +197,9 @@ def _overview(visit: Visit, record: Invoice) -> Page:
         more = number + 1 if begin + _FEES_PIECE < len(card.lines) else None
         values |= {"card": card, "lines": piece, "more": more, "first": begin + 1}
         return Page("invoices/fees_part.html" if visit.is_htmx else "invoices/fees.html", values)
-    values |= {"cards": cards, "closed": closed, "sums": invoice_parts.sums(invoice)}
+    is_open = record.payment_under_way is not None or record.payment_status == "failed"
+    last = payments.last_of(visit.organization.id, record) if is_open and record.status == "finalized" else None
+    values |= {"cards": cards, "closed": closed, "sums": invoice_parts.sums(invoice), "last": last}
     return Page("invoices/show.html", values | {"until": invoice_parts.usage_until(invoice)})
 
 

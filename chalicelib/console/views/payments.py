@@ -32,11 +32,13 @@ def index(visit: Visit) -> Page:
 def show(visit: Visit) -> Page:
     """One payment."""
     payment = visit.api.get(path_of("payments", visit.path["id"]))["payment"]
-    query = {"invoice_id": payment["lago_payable_id"], "per_page": 100}
+    kept = payments.find(visit.organization.id, PaymentId(payment["lago_id"]))
+    query: dict[str, str | int] = {"invoice_id": kept.invoice_id, "per_page": 100}
     receipts = visit.api.get("/payment_receipts", query)["payment_receipts"]
     values = {
         "payment": payment,
-        "paid_at": payments.find(visit.organization.id, PaymentId(payment["lago_id"])).paid_at,
+        "paid_at": kept.paid_at,
+        "collection": kept.collection,
         "receipt": next((each for each in receipts if each["payment"]["lago_id"] == payment["lago_id"]), None),
         "customer": customers.get(visit.organization.id, CustomerId(payment["lago_customer_id"])),
     }

@@ -44,7 +44,13 @@ def show(visit: Visit) -> Page | Redirect:
 
 def tabs(visit: Visit) -> list[tuple[str, str, None]]:
     """The tabs of settings."""
-    words = (("Organization", ""), ("Invoicing", "invoicing"), ("Members", "members"), ("About", "about"))
+    words = (
+        ("Organization", ""),
+        ("Invoicing", "invoicing"),
+        ("Members", "members"),
+        ("Integrations", "integrations"),
+        ("About", "about"),
+    )
     return [(text, visit.link("settings", name) if name else visit.link("settings"), None) for text, name in words]
 
 

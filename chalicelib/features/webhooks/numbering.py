@@ -12,6 +12,7 @@ from datetime import datetime
 
 from chalicelib import limits
 from chalicelib.domain.error_codes import Resource
+from chalicelib.domain.errors import ChangedMeanwhile, Overtaken
 from chalicelib.features.webhooks import lane_store, log_store, store, streams
 from chalicelib.features.webhooks.records import Endpoint, Message, News, message_id
 from chalicelib.features.webhooks.types import subscribed
@@ -34,7 +35,7 @@ def number(organization: OrganizationRef) -> None:
     pushed: set[str] = set()
     woken_again: dict[str, Task] = {}
     while True:
-        left, woken = retrying(lambda: _number_some(organization), Resource.WEBHOOK)
+        left, woken = retrying(lambda: _numbered(organization), Resource.WEBHOOK)
         agenda.push([task for endpoint_id, task in woken.items() if endpoint_id not in pushed])
         # A delivery that goes on sees what was added; one that has ended meanwhile has to be told.
         woken_again |= {endpoint_id: task for endpoint_id, task in woken.items() if endpoint_id in pushed}
@@ -46,6 +47,13 @@ def number(organization: OrganizationRef) -> None:
         if not left and lane_store.close_gate(organization.id):
             break
     agenda.push(list(woken_again.values()))
+
+
+def _numbered(organization: OrganizationRef) -> tuple[list[Task], dict[str, Task]]:
+    try:
+        return _number_some(organization)
+    except Overtaken as error:
+        raise ChangedMeanwhile(Resource.WEBHOOK) from error  # What another numbered is not found again.
 
 
 def _number_some(organization: OrganizationRef) -> tuple[list[Task], dict[str, Task]]:

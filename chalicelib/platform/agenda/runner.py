@@ -9,7 +9,7 @@ from collections.abc import Callable
 from datetime import datetime
 
 from chalicelib import limits
-from chalicelib.domain.errors import ChangedMeanwhile
+from chalicelib.domain.errors import ChangedMeanwhile, Overtaken
 from chalicelib.platform import agenda, clock, declaring, metrics, spans
 from chalicelib.platform.agenda import Kind, Task
 from chalicelib.platform.busy import is_busy
@@ -61,7 +61,10 @@ def _carry_out(task: Task, now: datetime) -> Exception | None:
         current = read_before.pop() if read_before else agenda.find(task.key)
         if current is not None and current.due_at == task.due_at:
             with spans.span():
-                _handler(task.kind)(current, now)
+                try:
+                    _handler(task.kind)(current, now)
+                except Overtaken as error:
+                    raise ChangedMeanwhile(task.kind.name) from error  # Read again, it says what is left to do.
 
     try:
         retrying(attempt, task.kind.name)

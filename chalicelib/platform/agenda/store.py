@@ -25,6 +25,7 @@ from pynamodb.attributes import BooleanAttribute, UnicodeAttribute
 from pynamodb.expressions.operand import Path
 
 from chalicelib import limits
+from chalicelib.domain.errors import Overtaken
 from chalicelib.platform import clock, declaring, rows
 from chalicelib.platform.agenda.tasks import KINDS, Kind, Task, order_pk, task
 from chalicelib.platform.attributes import InstantAttribute, ValuesAttribute, WholeAttribute
@@ -88,7 +89,11 @@ def create(new: Task, *, now: datetime) -> Write:
 
 
 def done(old: Task) -> Write:
-    """Remove a task together with its effect; the transaction is refused if it is gone or was moved meanwhile."""
+    """Remove a task together with its effect; the transaction is refused (Overtaken) if it is gone or was moved meanwhile."""
+    return replace(_ended(old), refusal=Overtaken(old.kind.name))
+
+
+def _ended(old: Task) -> Write:
     return TaskRow.remove_key(old.key, TaskRow.due_at == old.due_at)
 
 
@@ -101,7 +106,7 @@ def move(old: Task, due_at: datetime, *, now: datetime, at_once: bool = False) -
     """Give a task another due time, earlier or later; refused if it is gone or was moved meanwhile."""
     new = task(old.kind, old.organization, old.subject, due_at, old.detail, at_once=at_once)
     if new.key != old.key:
-        return [done(old), put(new, now=now)]
+        return [_ended(old), put(new, now=now)]
     return [row_of(new, indexed=_indexed(new, now)).put(TaskRow.due_at == old.due_at)]
 
 
@@ -120,7 +125,7 @@ def reschedule(
     if old is not None and new_due_at is not None:
         return [] if old_due_at == new_due_at else move(old, new_due_at, now=now, at_once=at_once)
     if old is not None:
-        return [done(old)]
+        return [_ended(old)]
     if new_due_at is None:
         return []
     return [put(task(kind, organization, subject, new_due_at, at_once=at_once), now=now)]

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from chalicelib import limits
-from chalicelib.domain.errors import ChangedMeanwhile, Conflict, Invalid, NotFound
+from chalicelib.domain.errors import ChangedMeanwhile, Conflict, Invalid, NotFound, Overtaken
 from chalicelib.features.organizations import store as organizations
 from chalicelib.platform import agenda, dynamodb
 from chalicelib.platform.agenda import Kind, runner
@@ -68,6 +68,7 @@ def test_a_lost_race_is_repeated(error: Exception) -> None:
         pytest.param(Conflict("test_clock_advancing"), id="another conflict"),
         pytest.param(Cancelled([RACED, WRONG]), id="something is wrong with the transaction"),
         pytest.param(Cancelled([BUSY, OK]), id="the service was merely busy"),
+        pytest.param(Overtaken("raced"), id="the task of the change is gone"),
         pytest.param(RuntimeError(), id="a bug"),
     ],
 )
@@ -168,3 +169,23 @@ def test_a_task_whose_races_do_not_end_is_pushed_again_and_counts_no_attempt(
     assert (standing.attempts, standing.parked, standing.due_at) == (0, False, task.due_at)
     assert standing.busy_since is not None
     assert [each.key for each in pushed] == [task.key] * (limits.TASK_ATTEMPTS_MAX + 1)
+
+
+def test_a_change_whose_task_is_gone_is_not_tried_again_for_nothing(aws: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A handler that repeats a part of its work cannot win against whoever ended its task."""
+    kind = Kind("overtaken", rank=1)
+    task = agenda.task(kind, OrganizationRef("org", sandbox=False), "subject", NOW)
+    agenda.put(task, now=NOW).alone()
+    commits: list[None] = []
+
+    def handler(given: agenda.Task, now: datetime) -> None:
+        def part() -> None:
+            commits.append(agenda.done(task).alone() if not commits else Unit(agenda.done(task)).commit())
+
+        part()
+        retrying(part, "part")
+
+    monkeypatch.setitem(runner._handlers, kind.name, handler)
+    monkeypatch.setattr(limits, "CHANGE_RETRIED_FOR", timedelta(days=1))
+    assert runner.run(task, now=NOW) is None
+    assert len(commits) == 1

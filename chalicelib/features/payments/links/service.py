@@ -24,7 +24,12 @@ def methods_of(organization: OrganizationRef, external_customer_id: str) -> list
 
     Raises: NotFound.
     """
-    account = account_of(organization, customers.find(organization.id, external_customer_id))
+    return shown_of(organization, customers.find(organization.id, external_customer_id))
+
+
+def shown_of(organization: OrganizationRef, customer: Customer) -> list[dict[str, Any]]:
+    """The same of a customer who was read before."""
+    account = account_of(organization, customer)
     if account is None:
         return []
     found = sorted(account.link.methods, key=lambda each: not each.is_default)

@@ -35,21 +35,31 @@ def find(organization_id: OrganizationId, request_id: PaymentRequestId) -> Payme
 
 def show(organization_id: OrganizationId, request: PaymentRequest, *, now: datetime) -> dict[str, Any]:
     """A payment request with its customer and its invoices as they are now."""
+    return show_many(organization_id, [request], now=now)[0]
+
+
+def show_many(
+    organization_id: OrganizationId, requests: Sequence[PaymentRequest], *, now: datetime
+) -> list[dict[str, Any]]:
+    """The same of several, in as many reads as of one."""
     own = organizations.get(organization_id)
-    customer = customers.get(organization_id, request.customer_id)
-    assert customer is not None, "a request has a customer, deleted or not"
-    ids = [share.invoice_id for share in request.shares]
-    found = invoices.get_many(organization_id, ids)
-    return {
-        "lago_id": request.id,
-        "email": request.email,
-        "amount_cents": request.amount_cents,
-        "amount_currency": request.currency,
-        "payment_status": request.payment_status,
-        "created_at": iso(request.created_at),
-        "customer": customer_serializer.show_all(own, [customer])[0],
-        "invoices": whole.show_many(organization_id, [found[each] for each in ids if each in found], now=now),
-    }
+    known = customers.get_many(organization_id, list({each.customer_id for each in requests}))
+    shown = dict(zip(known, customer_serializer.show_all(own, list(known.values())), strict=True))
+    found = invoices.get_many(organization_id, list({part.invoice_id for each in requests for part in each.shares}))
+    of_id = dict(zip(found, whole.show_many(organization_id, list(found.values()), now=now), strict=True))
+    return [
+        {
+            "lago_id": request.id,
+            "email": request.email,
+            "amount_cents": request.amount_cents,
+            "amount_currency": request.currency,
+            "payment_status": request.payment_status,
+            "created_at": iso(request.created_at),
+            "customer": shown[request.customer_id],
+            "invoices": [of_id[part.invoice_id] for part in request.shares if part.invoice_id in of_id],
+        }
+        for request in requests
+    ]
 
 
 def page(
@@ -81,4 +91,4 @@ def page(
         ),
         listing.wanted(call),
     )
-    return [show(organization_id, each.value, now=call.now) for each in found], meta
+    return show_many(organization_id, [each.value for each in found], now=call.now), meta

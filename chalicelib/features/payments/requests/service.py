@@ -36,16 +36,24 @@ class PaymentRequestInput(schema.Request):
 
 
 def create(
-    organization: OrganizationRef, values: Mapping[str, Any], *, now: datetime
+    organization: OrganizationRef,
+    values: Mapping[str, Any],
+    *,
+    now: datetime,
+    own_id: PaymentRequestId | None = None,
 ) -> tuple[PaymentRequest, list[Task]]:
     """Ask a customer for the payment of overdue invoices, and begin it where there is a way to pay. Returns the tasks to push.
+    `own_id`: of the request, where a second one under it shall be the same.
 
     Raises: Invalid; NotFound; NotAllowed, also while a payment of one of them is under way; ChangedMeanwhile.
     """
     wanted = schema.parse(PaymentRequestInput, values)
-    own_id = PaymentRequestId(new_id())
+    repeated, own_id = own_id, own_id or PaymentRequestId(new_id())
 
     def attempt() -> tuple[PaymentRequest, list[Task]]:
+        made = store.get(organization.id, repeated) if repeated else None
+        if made is not None:
+            return made, []
         customer = customers.find(organization.id, wanted.external_customer_id)
         chosen = _chosen(organization.id, customer, list(dict.fromkeys(wanted.lago_invoice_ids)))
         request = _made(own_id, customer, chosen, wanted.email, now=now)
