@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from chalicelib.console.format import ago
+from chalicelib.features.webhooks import failing
 from chalicelib.features.webhooks.types import TYPES
 from chalicelib.platform import clock
 from tests.support import capacity
@@ -362,3 +363,15 @@ def test_pages_cost_few_requests(told: Visitor):
 def test_how_long_ago(seconds, expected):
     now = datetime(2024, 1, 2, tzinfo=UTC)
     assert ago(now - timedelta(seconds=seconds), now) == expected
+
+
+def test_what_failed_lately_is_told_at_home_and_by_endpoint(told: Visitor, monkeypatch: pytest.MonkeyPatch):
+    told.headers["hx-request"] = "true"
+    assert "Failed webhook messages 1 since" in told.get(part="failing").words
+    del told.headers["hx-request"]
+    assert re.search(r'num"><a href="[^"]*status=retrying&amp;status=failed">1</a>', told.get("webhooks").text)
+    later = clock.utc_now() + timedelta(hours=26)
+    monkeypatch.setattr(clock, "utc_now", lambda: later)
+    deliver()  # It fails no more, and no second time is counted.
+    found, since = failing.lately(told.story.ref.id, real_now=later)
+    assert (sum(found.values()), since.minute) == (0, 0)

@@ -17,6 +17,7 @@ from chalicelib.features.events import debugger
 from chalicelib.features.invoices import figures, reading
 from chalicelib.features.invoices.figures import Figures, Invoiced, Sum
 from chalicelib.features.subscriptions import first_steps
+from chalicelib.features.webhooks import failing
 from chalicelib.platform.settings import settings
 
 # What the example makes.
@@ -31,6 +32,8 @@ def show(visit: Visit) -> Page | Bare:
     organization_id = visit.organization.ref.id
     if visit.is_htmx and visit.query.one("step") == "event":
         return _event(visit)
+    if visit.is_htmx and visit.query.one("part") == "failing":
+        return Page("home/failing.html", {"failing": _failing(visit)})
     today = periods.local_date(visit.now, ZoneInfo(visit.organization.timezone))
     found, invoiced = figures.by_month(organization_id, today, _MONTHS)
     totals = reading.totals(organization_id)
@@ -43,6 +46,7 @@ def show(visit: Visit) -> Page | Bare:
         "has_invoices": has_invoices,
         "is_billed": totals.get("status=finalized", 0) > 0,
         "figures": _figures(visit, found) if has_invoices and found is not None else None,
+        "failing": None,
         "invoiced": _charts(visit, invoiced),
         "not_counted": invoiced.before if has_invoices else 0,
         **_curl(visit, steps),
@@ -133,6 +137,12 @@ def _figures(visit: Visit, found: Figures) -> list[tuple[str, str, str, str]]:
 def _warned(visit: Visit) -> tuple[str, str]:
     number, since = debugger.warned_lately(visit.organization.ref.id, real_now=visit.real_now)
     return format.count(number), f"since {format.moment(since, visit.organization.timezone, time=True)}"
+
+
+def _failing(visit: Visit) -> tuple[str, str]:
+    by_endpoint, since = failing.lately(visit.organization.ref.id, real_now=visit.real_now)
+    note = f"since {format.moment(since, visit.organization.timezone, time=True)}"
+    return format.count(sum(by_endpoint.values())), note
 
 
 def _charts(visit: Visit, invoiced: Invoiced) -> list[Chart]:

@@ -9,7 +9,7 @@ from chalicelib.console.forms import Form
 from chalicelib.console.views import webhook_log
 from chalicelib.console.visit import Page, Redirect, Visit
 from chalicelib.domain.error_codes import ErrorCode
-from chalicelib.features.webhooks import reading, serializer, service
+from chalicelib.features.webhooks import failing, reading, serializer, service
 from chalicelib.features.webhooks.records import Endpoint
 from chalicelib.features.webhooks.types import TYPES
 from chalicelib.platform.http.inside import path_of
@@ -23,7 +23,8 @@ _NAME_MAX = 60
 
 def index(visit: Visit) -> Page:
     """All endpoints; there are ten at most."""
-    return Page("webhooks/index.html", {"endpoints": webhook_log.endpoints(visit)})
+    found, _ = failing.lately(visit.organization.ref.id, real_now=visit.real_now)
+    return Page("webhooks/index.html", {"endpoints": webhook_log.endpoints(visit), "failing": found})
 
 
 def found(visit: Visit) -> Shown:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from chalicelib import limits
-from chalicelib.features.webhooks import lane_store, log_store
+from chalicelib.features.webhooks import failing, lane_store, log_store
 from chalicelib.features.webhooks.delivery import Verdict
 from chalicelib.features.webhooks.records import Attempt, Message
 from chalicelib.platform import clock, metrics
@@ -84,6 +84,8 @@ def _write(old: Message, new: Message) -> None:
     rest = [*log_store.keep_attempt(old), *planned_before]
     if new.next_attempt_at is not None and new.next_attempt_at != old.next_attempt_at:
         rest.append(lane_store.plan(new))
+    if old.status == "pending" and new.status != "succeeded":
+        rest.append(failing.counted(new, at=new.updated_at))
     if rest:
         Unit(replaced, rest).commit()
     else:
