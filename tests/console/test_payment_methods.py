@@ -164,3 +164,24 @@ def test_a_page_of_requests_costs_as_much_as_one(overdue: Visitor):
             assert overdue.get("payment_requests").status == 200
         costs.append(meter.total)
     assert costs[0] == costs[1] <= 8
+
+
+def test_a_request_has_a_link_and_a_retry_of_its_own(linked: Visitor):
+    for _ in range(2):
+        billed(linked)
+    linked.story.travel("2024-01-03T00:00:00Z")
+    paying.leave(linked.story, "cust", paying.DECLINED)
+    paying.until(linked.story, lambda: states(linked) == ["failed", "failed"])
+    ids = [each["lago_id"] for each in linked.story.invoices()]
+    body = {"external_customer_id": "cust", "lago_invoice_ids": ids}
+    asked = linked.story.ok("POST", "/payment_requests", {"payment_request": body})["payment_request"]["lago_id"]
+    paying.until(linked.story, lambda: states(linked) == ["failed"] * 3)
+    page = linked.get("payment_requests", asked).words
+    assert "Payment link" in page
+    assert "Resend for collection" in page
+    assert (
+        "collected by Stripe once more, as one payment" in linked.get("payment_requests", asked, "retry_payment").words
+    )
+    assert linked.post("payment_requests", asked, "retry_payment").status == 303
+    paying.until(linked.story, lambda: states(linked) == ["failed"] * 4)
+    assert "/pay/cs_" in sent(linked, "payment_requests", asked, "payment_url").text

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from chalicelib.console import forms
+from chalicelib.console import format, forms
 from chalicelib.console.forms import Form
 from chalicelib.console.views import invoices
 from chalicelib.console.views.customers import head_of
@@ -39,6 +39,20 @@ def payment_url(visit: Visit) -> Page:
         text="The payment provider makes a page on which the customer pays what is due of this invoice, once. While it is "
         "open and the amount holds, the same link is given again.",
         back=visit.link("invoices", shown["lago_id"]),
+    )
+
+
+def request_url(visit: Visit) -> Page:
+    """A page of the provider on which all invoices of a payment request are paid at once."""
+    path = path_of("payment_requests", visit.path["id"])
+    shown = visit.api.get(path)["payment_request"]
+    amount = format.money(shown["amount_cents"], shown["amount_currency"])
+    return _link(
+        visit,
+        lambda: visit.api.post(f"{path}/payment_url")["payment_request_payment_details"]["payment_url"],
+        heading=f"Payment link of the request of {amount}",
+        text="The payment provider makes a page on which the customer pays all its invoices at once.",
+        back=visit.link("payment_requests", shown["lago_id"]),
     )
 
 

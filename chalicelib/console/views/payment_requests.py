@@ -67,6 +67,18 @@ def new(visit: Visit) -> Page | Redirect:
     return Redirect(visit.link("payment_requests", made), said="Asked for the payment")
 
 
+def retry_payment(visit: Visit) -> Page | Redirect:
+    """Collect a request once more, as one payment."""
+    path = path_of("payment_requests", visit.path["id"])
+    shown, form = visit.api.get(path)["payment_request"], Form()
+    back = visit.link("payment_requests", shown["lago_id"])
+    if visit.method == "POST":
+        done = forms.submit(form, lambda: (visit.api.post(f"{path}/retry_payment"), True)[1])
+        if done:
+            return Redirect(back, said="Resent for collection")
+    return Page("payment_requests/retry.html", {"request": shown, "form": form, "back": back}, form.status)
+
+
 def _made(visit: Visit, body: Mapping[str, Any]) -> PaymentRequestId:
     """The request, under an id that a second click has as well."""
     ref = visit.organization.ref
