@@ -10,7 +10,7 @@ from chalicelib.domain.periods import Span
 from chalicelib.features.metering import messages, progress
 from chalicelib.platform import clock
 from scripts.bench import billing, documents, flood, lists, money
-from tests.support.aws import again
+from tests.support.aws import ADMIN_KEY, again
 from tests.support.capacity import counting
 from tests.support.faults import atomic, conflicting
 from tests.support.quick_moto import everything
@@ -20,7 +20,7 @@ from tests.support.usage import event, message, units
 def test_requests_transactions_and_reads_keep_their_bounds(aws, monkeypatch):
     from chalicelib.platform.settings import settings
 
-    monkeypatch.setenv("ADMIN_API_KEY", "bench")
+    monkeypatch.setenv("ADMIN_API_KEY", ADMIN_KEY)
     settings.cache_clear()
     rows = billing.requests()
     assert [row for row in rows if not row.kept] == []
@@ -68,7 +68,7 @@ def test_documents_are_drawn_about_as_fast_as_weasyprint_and_in_bounded_memory()
 def test_a_page_of_a_list_costs_the_same_whatever_lies_before_it(aws, monkeypatch):
     from chalicelib.platform.settings import settings
 
-    monkeypatch.setenv("ADMIN_API_KEY", "bench")
+    monkeypatch.setenv("ADMIN_API_KEY", ADMIN_KEY)
     settings.cache_clear()
     rows = lists.rows((400, 4_000, 4_000), partial(again, everything()), nullcontext)
     assert [row for row in rows if not row.kept] == [], rows  # A ratio follows the row that says of which page.

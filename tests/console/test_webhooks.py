@@ -7,11 +7,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from chalicelib.console.format import ago
-from chalicelib.features.webhooks import failing
 from chalicelib.features.webhooks.types import TYPES
 from chalicelib.platform import clock
 from tests.support import capacity
-from tests.support.console import Shown, Visitor, member_of, sent
+from tests.support.console import Shown, Visitor, member_of, requests_of, sent
 from tests.support.receiving import Receiver, deliver, listen
 from tests.support.story import Story
 
@@ -365,13 +364,35 @@ def test_how_long_ago(seconds, expected):
     assert ago(now - timedelta(seconds=seconds), now) == expected
 
 
-def test_what_failed_lately_is_told_at_home_and_by_endpoint(told: Visitor, monkeypatch: pytest.MonkeyPatch):
-    told.headers["hx-request"] = "true"
-    assert "Failed webhook messages 1 since" in told.get(part="failing").words
-    del told.headers["hx-request"]
+def test_what_fails_is_told_at_home_and_by_endpoint(told: Visitor, receiver: Receiver):
+    """Also where there are no invoices yet."""
+
+    def at_home(**query: str) -> Shown:
+        told.headers["hx-request"] = "true"
+        shown = told.get(part="failing", **query)
+        del told.headers["hx-request"]
+        return shown
+
+    assert "part=failing&amp;alone=true" in told.get().text
+    for query in ({}, {"alone": "true"}):
+        assert "Failed webhook messages 1 of those since" in at_home(**query).words
     assert re.search(r'num"><a href="[^"]*status=retrying&amp;status=failed">1</a>', told.get("webhooks").text)
-    later = clock.utc_now() + timedelta(hours=26)
-    monkeypatch.setattr(clock, "utc_now", lambda: later)
-    deliver()  # It fails no more, and no second time is counted.
-    found, since = failing.lately(told.story.ref.id, real_now=later)
-    assert (sum(found.values()), since.minute) == (0, 0)
+    failed = message(told, 2)
+    receiver.answers = [200]
+    told.story.ok("POST", f"/webhooks/{failed['lago_id']}/retry")
+    deliver()
+    assert message(told, 2)["status"] == "succeeded"
+    assert "Failed webhook messages 0 of those since" in at_home().words
+    assert at_home(alone="true").status == 204
+
+
+def test_a_log_of_many_endpoints_costs_as_much_as_of_one(visitor: Visitor, receiver: Receiver):
+    costs = []
+    for number in (1, 4):
+        for each in range(number):
+            listen(visitor.story, receiver, f"/more{number}-{each}")
+        visitor.story.customer(f"c{number}", name="Ada")
+        deliver()
+        visitor.get("webhooks", "log")
+        costs.append(requests_of(visitor, "webhooks", "log"))
+    assert max(costs) <= 8, costs

@@ -33,7 +33,7 @@ def show(visit: Visit) -> Page | Bare:
     if visit.is_htmx and visit.query.one("step") == "event":
         return _event(visit)
     if visit.is_htmx and visit.query.one("part") == "failing":
-        return Page("home/failing.html", {"failing": _failing(visit)})
+        return _failing(visit)
     today = periods.local_date(visit.now, ZoneInfo(visit.organization.timezone))
     found, invoiced = figures.by_month(organization_id, today, _MONTHS)
     totals = reading.totals(organization_id)
@@ -47,6 +47,7 @@ def show(visit: Visit) -> Page | Bare:
         "is_billed": totals.get("status=finalized", 0) > 0,
         "figures": _figures(visit, found) if has_invoices and found is not None else None,
         "failing": None,
+        "alone": False,
         "invoiced": _charts(visit, invoiced),
         "not_counted": invoiced.before if has_invoices else 0,
         **_curl(visit, steps),
@@ -139,10 +140,14 @@ def _warned(visit: Visit) -> tuple[str, str]:
     return format.count(number), f"since {format.moment(since, visit.organization.timezone, time=True)}"
 
 
-def _failing(visit: Visit) -> tuple[str, str]:
+def _failing(visit: Visit) -> Page | Bare:
+    """The figure of failing messages; without other figures only where some fail."""
     by_endpoint, since = failing.lately(visit.organization.ref.id, real_now=visit.real_now)
-    note = f"since {format.moment(since, visit.organization.timezone, time=True)}"
-    return format.count(sum(by_endpoint.values())), note
+    number, alone = sum(by_endpoint.values()), bool(visit.query.one("alone"))
+    if alone and not number:
+        return Bare("", 204)
+    note = f"of those since {format.moment(since, visit.organization.timezone, time=True)}"
+    return Page("home/failing.html", {"failing": (format.count(number), note), "alone": alone})
 
 
 def _charts(visit: Visit, invoiced: Invoiced) -> list[Chart]:

@@ -9,7 +9,7 @@ from pydantic import Field, create_model
 from chalicelib import limits
 from chalicelib.domain.error_codes import ErrorCode, Resource
 from chalicelib.domain.errors import Invalid, NotFound
-from chalicelib.features.webhooks import lane_store, log, log_store, service, streams
+from chalicelib.features.webhooks import failing, lane_store, log, log_store, service, streams, times
 from chalicelib.features.webhooks.records import Endpoint, Message, Replay, Stream
 from chalicelib.features.webhooks.types import TYPES
 from chalicelib.platform import agenda, clock, schema
@@ -44,6 +44,7 @@ def retry(organization: OrganizationRef, message_id: str) -> Message:
             log_store.replace(message, asked),
             lane_store.unplan(organization.id, message.endpoint_id, message.next_attempt_at, message.sequence),
             lane_store.plan(asked),
+            failing.counted(message, asked),
             standing.wake(task, at=now, changes=streams.changes(retry_at=now, held_until=None)),
         ).commit()
         return asked, streams.task_at(task, now)
@@ -99,7 +100,6 @@ def _planned(
     task = streams.find(organization, endpoint_id)
     stream = streams.of(task)
     first, last = _range(organization, endpoint_id, request, stream)
-    first, last = max(first, log.first_kept(organization.id, endpoint_id, stream)), min(last, stream.sequence)
     types = tuple(dict.fromkeys(request.webhook_types or ())) or None
     number = log.number_of(organization.id, endpoint_id, first, last, types)
     planned = Replay(
@@ -127,10 +127,11 @@ def _range(
         first, last = request.from_sequence or 1, request.to_sequence or stream.sequence
         if request.to_sequence is not None and last < first:
             raise Invalid.field("to_sequence", ErrorCode.VALUE_IS_INVALID)
-        return first, last
+        return max(first, times.first_kept(organization.id, endpoint_id, stream)), min(last, stream.sequence)
     if None not in (since, until) and until < since:
         raise Invalid.field("to", ErrorCode.VALUE_IS_INVALID)
-    return log.numbers_between(organization.id, endpoint_id, stream, since, until)
+    (found,) = times.spans(organization.id, [(endpoint_id, stream)], since, until)
+    return found.first, found.last
 
 
 def find_replay(organization: OrganizationRef, endpoint_id: WebhookEndpointId, replay_id: str) -> Replay:

@@ -1,11 +1,10 @@
 """Reading the log of messages: by id, by pages, by number.
 
-Numbers of an endpoint rise with time, so a time is found among them by halving, and pages of all endpoints are merged from
-the endpoints' own order. Nothing but the page itself is in memory.
+Pages of all endpoints are merged from the endpoints' own order. Nothing but the page itself is in memory.
 """
 
 import heapq
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -14,12 +13,16 @@ from pynamodb.expressions.condition import Condition
 from chalicelib import limits
 from chalicelib.domain.error_codes import Resource
 from chalicelib.domain.errors import NotFound
-from chalicelib.features.webhooks import lane_store, log_store, streams
+from chalicelib.features.webhooks import lane_store, log_store, streams, times
 from chalicelib.features.webhooks.records import Message, Stream, message_id, sequence_in
-from chalicelib.platform import clock, positions, rows
+from chalicelib.features.webhooks.times import Span
+from chalicelib.platform import positions, rows
 from chalicelib.platform.clock import OrganizationRef
 from chalicelib.platform.ids import OrganizationId, WebhookEndpointId
 from chalicelib.platform.listing import Wanted, meta
+
+# Messages that are read ahead in one request.
+_AHEAD = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +104,7 @@ def after(
     organization_id: OrganizationId, endpoint_id: WebhookEndpointId, stream: Stream, sequence: int, *, at_most: int
 ) -> Iterator[Message]:
     """The messages of an endpoint behind a number, in order."""
-    position, given = max(sequence, first_kept(organization_id, endpoint_id, stream) - 1), 0
+    position, given = max(sequence, times.first_kept(organization_id, endpoint_id, stream) - 1), 0
     while position < stream.sequence and given < at_most:
         number = (position + 1) // limits.WEBHOOK_BLOCK
         last = min(stream.sequence, (number + 1) * limits.WEBHOOK_BLOCK - 1)
@@ -111,29 +114,6 @@ def after(
             if given == at_most:
                 return
         position = last
-
-
-def numbers_between(
-    organization_id: OrganizationId,
-    endpoint_id: WebhookEndpointId,
-    stream: Stream,
-    since: datetime | None,
-    until: datetime | None,
-) -> tuple[int, int]:
-    """The first and the last number of the messages from one instant to another, both inclusive."""
-    first, last = 1, stream.sequence
-    if since is not None:
-        first = _halved(organization_id, endpoint_id, stream, lambda message: message.created_at >= since)
-    if until is not None:
-        last = _halved(organization_id, endpoint_id, stream, lambda message: message.created_at > until) - 1
-    return first, last
-
-
-def first_kept(organization_id: OrganizationId, endpoint_id: WebhookEndpointId, stream: Stream) -> int:
-    """The number of the oldest message that has not expired; behind the last one where all have."""
-    if stream.first_at is None or stream.first_at + limits.WEBHOOK_LOG_KEPT > clock.utc_now():
-        return 1
-    return _halved(organization_id, endpoint_id, stream, log_store.is_kept)
 
 
 def number_of(
@@ -146,66 +126,32 @@ def number_of(
     """Number of an endpoint's messages in a range; of some types as far as a bounded number of blocks tells."""
     if types is None or last < first:
         return max(0, last - first + 1)
-    walk = _Walk(organization_id, Filters(types=types).condition, {endpoint_id: _Range(endpoint_id, first, last)})
+    walk = _Walk(organization_id, Filters(types=types).condition, {endpoint_id: Span(endpoint_id, first, last)})
     return sum(1 for _ in walk)
 
 
-def _halved(
-    organization_id: OrganizationId, endpoint_id: WebhookEndpointId, stream: Stream, is_late: Callable[[Message], bool]
-) -> int:
-    """The lowest number whose message is late enough; the numbers before it are not, or have expired."""
-    low, high = 1, stream.sequence + 1
-    while low < high:
-        middle = (low + high) // 2
-        message = log_store.message(organization_id, endpoint_id, middle)
-        if message is not None and is_late(message):
-            high = middle
-        else:
-            low = middle + 1
-    return low
-
-
-@dataclass(frozen=True, slots=True)
-class _Range:
-    """Numbers of an endpoint's messages, both ends inclusive."""
-
-    endpoint_id: WebhookEndpointId
-    first: int
-    last: int
-
-    @property
-    def number(self) -> int:
-        """How many there are."""
-        return max(0, self.last - self.first + 1)
-
-    def up_to(self, last: int) -> "_Range":
-        """The part of it up to a number."""
-        return _Range(self.endpoint_id, self.first, min(self.last, last))
-
-
-def _ranges(organization: OrganizationRef, filters: Filters) -> list[_Range]:
+def _ranges(organization: OrganizationRef, filters: Filters) -> list[Span]:
     ids = lane_store.endpoints_ever(organization.id)
     if filters.endpoint_id is not None:
         ids = [each for each in ids if each == filters.endpoint_id]
-    found = []
-    for endpoint_id, task in streams.find_many(organization, ids).items():
-        stream, which = streams.of(task), WebhookEndpointId(endpoint_id)
-        first, last = numbers_between(organization.id, which, stream, filters.since, filters.until)
-        found.append(_Range(which, max(first, first_kept(organization.id, which, stream)), last))
-    return found
+    found = streams.find_many(organization, ids).items()
+    wanted = [(WebhookEndpointId(endpoint_id), streams.of(task)) for endpoint_id, task in found]
+    return times.spans(organization.id, wanted, filters.since, filters.until)
 
 
 class _Walk:
     """A walk over the messages of several endpoints, newest first, through a bounded number of blocks."""
 
     def __init__(
-        self, organization_id: OrganizationId, condition: Condition | None, ranges: dict[WebhookEndpointId, _Range]
+        self, organization_id: OrganizationId, condition: Condition | None, ranges: dict[WebhookEndpointId, Span]
     ) -> None:
         self._organization_id, self._condition = organization_id, condition
-        self._left = limits.WEBHOOK_BLOCKS_READ
+        # Each endpoint may begin with one, so that every walk gets on.
+        self._left = max(limits.WEBHOOK_BLOCKS_READ, len(ranges))
         # Up to which number of each endpoint nothing was given yet.
         self._below = {each.endpoint_id: each.last for each in ranges.values()}
         self._cut_short = False
+        self._newest = self._read_ahead([each for each in ranges.values() if each.number])
         newest_first = [self._down(each) for each in ranges.values() if each.number]
         self._messages = heapq.merge(*newest_first, key=lambda message: (message.created_at, message.id), reverse=True)
         self._ahead: list[Message] = []
@@ -223,7 +169,7 @@ class _Walk:
 
     def is_more(self) -> bool:
         """Whether anything is left that was not given."""
-        if not self._ahead and (message := next(self._messages, None)) is not None:
+        if not self._ahead and (message := self._following()) is not None:
             self._ahead.append(message)
         return bool(self._ahead) or self._cut_short
 
@@ -233,13 +179,36 @@ class _Walk:
         return {str(endpoint_id): number for endpoint_id, number in self._below.items()}
 
     def _next(self) -> Message | None:
-        message = self._ahead.pop() if self._ahead else next(self._messages, None)
-        if message is not None:
-            self._below[message.endpoint_id] = message.sequence - 1
+        if not self._ahead and (message := self._following()) is not None:
+            self._ahead.append(message)
+        if not self._ahead:
+            return None
+        message = self._ahead.pop()
+        self._below[message.endpoint_id] = message.sequence - 1
         return message
 
-    def _down(self, within: _Range) -> Iterator[Message]:
+    def _following(self) -> Message | None:
+        """The next one; None from where an endpoint was cut short: what it has left may be newer than what others have."""
+        found = None if self._cut_short else next(self._messages, None)
+        return None if self._cut_short else found
+
+    def _read_ahead(self, ranges: Sequence[Span]) -> Mapping[tuple[WebhookEndpointId, int], Message]:
+        """The newest messages of several endpoints, in one request, where no filter passes any over: mostly they are it."""
+        if self._condition is not None or not 1 < len(ranges) <= _AHEAD:
+            return {}
+        each_has = _AHEAD // len(ranges)
+        places = [
+            (each.endpoint_id, number)
+            for each in ranges
+            for number in range(max(each.first, each.last - each_has + 1), each.last + 1)
+        ]
+        return log_store.messages_at(self._organization_id, places)
+
+    def _down(self, within: Span) -> Iterator[Message]:
         last = within.last
+        while (message := self._newest.get((within.endpoint_id, last))) is not None and last >= within.first:
+            yield message
+            last -= 1
         while last >= within.first:
             if self._left == 0:
                 self._cut_short = True

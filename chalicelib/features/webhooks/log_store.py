@@ -72,8 +72,16 @@ def messages_of(
     organization_id: OrganizationId, endpoint_id: WebhookEndpointId, sequences: Iterable[int]
 ) -> dict[int, Message]:
     """The messages of these numbers, as far as they are there, read consistently."""
-    found = MessageRow.find_many([message_key(organization_id, endpoint_id, n) for n in sequences])
-    return {row.record.sequence: row.record for row in found.values()}
+    found = messages_at(organization_id, [(endpoint_id, n) for n in sequences])
+    return {sequence: message for (_, sequence), message in found.items()}
+
+
+def messages_at(
+    organization_id: OrganizationId, places: Iterable[tuple[WebhookEndpointId, int]]
+) -> dict[tuple[WebhookEndpointId, int], Message]:
+    """The messages of these endpoints and numbers, as far as they are there, read consistently."""
+    found = MessageRow.find_many([message_key(organization_id, each, n) for each, n in places])
+    return {(row.record.endpoint_id, row.record.sequence): row.record for row in found.values()}
 
 
 def block(

@@ -84,8 +84,7 @@ def _write(old: Message, new: Message) -> None:
     rest = [*log_store.keep_attempt(old), *planned_before]
     if new.next_attempt_at is not None and new.next_attempt_at != old.next_attempt_at:
         rest.append(lane_store.plan(new))
-    if old.status == "pending" and new.status != "succeeded":
-        rest.append(failing.counted(new, at=new.updated_at))
+    rest += failing.counted(old, new)
     if rest:
         Unit(replaced, rest).commit()
     else:

@@ -6,6 +6,7 @@ from datetime import UTC, date, datetime
 
 import pytest
 
+from chalicelib.domain.errors import Overtaken
 from chalicelib.features.credit_notes import service, store, values
 from chalicelib.features.credit_notes.records import CreditNote, OpenNote
 from chalicelib.platform import agenda
@@ -174,7 +175,7 @@ def test_an_issue_is_told_once_even_if_the_job_runs_twice(billed):
     note = a_note(billed)
     task = issue(billed, note)
     jobs.issued(task, NOW)
-    with pytest.raises(Cancelled):
+    with pytest.raises(Overtaken):
         jobs.issued(task, NOW)
     # Its push comes too late as well.
     agenda.push([task])
