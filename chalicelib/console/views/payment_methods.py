@@ -18,7 +18,7 @@ def new(visit: Visit) -> Page:
     """A page of the provider on which the customer leaves a way to pay."""
     customer = head_of(visit).customer
     path = path_of("customers", customer.external_id, "checkout_url")
-    return _link(
+    return link(
         visit,
         lambda: visit.api.post(path)["customer"]["checkout_url"],
         heading=f"Ask {customer.name or customer.external_id} for a way to pay",
@@ -32,7 +32,7 @@ def payment_url(visit: Visit) -> Page:
     """A page of the provider on which an invoice is paid."""
     shown = invoices.summary(visit, invoices.found(visit))
     path = path_of("invoices", shown["lago_id"], "payment_url")
-    return _link(
+    return link(
         visit,
         lambda: visit.api.post(path)["invoice_payment_details"]["payment_url"],
         heading=f"Payment link of {shown['number']}",
@@ -42,7 +42,8 @@ def payment_url(visit: Visit) -> Page:
     )
 
 
-def _link(visit: Visit, make: Callable[[], str], *, heading: str, text: str, back: str) -> Page:
+def link(visit: Visit, make: Callable[[], str], *, heading: str, text: str, back: str) -> Page:
+    """The page of a link: what it is for, and once it was made, the link to copy."""
     form, url = Form(), None
     if visit.method == "POST":
         url = forms.submit(form, make)
