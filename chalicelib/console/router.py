@@ -131,8 +131,8 @@ ROUTES: Sequence[Route] = [
         GET       /payment_requests                 payment_requests.index
         GET,POST  /payment_requests/new             payment_requests.new
         GET       /payment_requests/{id}            payment_requests.show
+        GET,POST  /payment_requests/{id}/payment_url payment_methods.request_url
         GET,POST  /payment_requests/{id}/retry_payment payment_requests.retry_payment
-        GET,POST  /payment_requests/{id}/payment_url payment_requests.payment_url
 
         GET       /wallets/{id}                     wallets.show
         GET,POST  /wallets/{id}/edit                wallets.edit

@@ -142,68 +142,12 @@ def test_a_request_for_nothing_is_refused_at_the_field(overdue: Visitor):
     assert (refused.status, "value_is_mandatory" in refused.text) == (422, True)
 
 
-def requested(visitor: Visitor) -> str:
-    ids = [each["lago_id"] for each in visitor.story.invoices()]
-    body = {"external_customer_id": "cust", "lago_invoice_ids": ids}
-    return str(visitor.story.ok("POST", "/payment_requests", {"payment_request": body})["payment_request"]["lago_id"])
-
-
-@pytest.fixture
-def declined(linked: Visitor) -> Visitor:
-    """Two overdue invoices of a customer whose card is declined."""
-    for _ in range(2):
-        billed(linked)
-    linked.story.travel("2024-01-03T00:00:00Z")
-    paying.leave(linked.story, "cust", paying.DECLINED)
-    paying.until(linked.story, lambda: states(linked) == ["failed", "failed"])
-    return linked
-
-
-def test_retry_of_a_request_is_one_new_payment(declined: Visitor):
-    asked = requested(declined)
-    paying.until(declined.story, lambda: states(declined) == ["failed"] * 3)
-    shown = declined.get("payment_requests", asked, "retry_payment").words
-    assert "€25.00 is still due of 2 invoices. Stripe collects it once more" in shown
-    assert sent(declined, "payment_requests", asked, "retry_payment").status == 303
-    paying.until(declined.story, lambda: states(declined) == ["failed"] * 4)
-
-
-def test_a_request_has_a_payment_link_until_it_is_paid(declined: Visitor):
-    asked = requested(declined)
-    paying.until(declined.story, lambda: states(declined) == ["failed"] * 3)
-    assert "Payment link" in declined.get("payment_requests", asked).words
-    assert "/pay/cs_" in sent(declined, "payment_requests", asked, "payment_url").text
-    for each in declined.story.invoices():
-        declined.story.ok("POST", "/payments", {"payment": {"invoice_id": each["lago_id"], "amount_cents": 1250}})
-    page = declined.get("payment_requests", asked).words
-    assert "Payment link" not in page
-    assert "Retry the payment" not in page
-    refused = declined.post("payment_requests", asked, "payment_url")
-    assert (refused.status, "invalid_invoice_status_or_payment_status" in refused.text) == (422, True)
-    refused = declined.post("payment_requests", asked, "retry_payment")
-    assert (refused.status, "invalid_status" in refused.text) == (405, True)
-
-
-def test_retry_without_a_provider_says_that_nothing_is_collected(overdue: Visitor):
-    asked = requested(overdue)
-    page = overdue.get("payment_requests", asked).words
-    assert "Retry the payment" in page
-    assert "Payment link" not in page
-    with capacity.counting() as meter:
-        shown = overdue.get("payment_requests", asked, "retry_payment").words
-    assert "nothing is collected" in shown
-    assert meter.total <= 8
-    assert sent(overdue, "payment_requests", asked, "retry_payment").status == 303
-    assert states(overdue) == []
-
-
 def test_nothing_of_others_is_there(overdue: Visitor):
     other = member_of(Story.begin(name="Other"), "otto@example.com")
     body = {"external_customer_id": "cust", "lago_invoice_ids": [overdue.story.invoices()[0]["lago_id"]]}
     asked = overdue.story.ok("POST", "/payment_requests", {"payment_request": body})["payment_request"]
     mine = customer(overdue)
-    for act in ((), ("retry_payment",), ("payment_url",)):
-        assert other.get("payment_requests", asked["lago_id"], *act).status == 404
+    assert other.get("payment_requests", asked["lago_id"]).status == 404
     assert other.get("payment_requests", "new", customer=mine).status == 404
     assert other.get("customers", mine, "payment_methods", "new").status == 404
     assert other.post("customers", mine, "payment_methods", "x", "default").status == 404
@@ -220,3 +164,42 @@ def test_a_page_of_requests_costs_as_much_as_one(overdue: Visitor):
             assert overdue.get("payment_requests").status == 200
         costs.append(meter.total)
     assert costs[0] == costs[1] <= 8
+
+
+def test_a_request_has_a_link_and_a_retry_of_its_own(linked: Visitor):
+    for _ in range(2):
+        billed(linked)
+    linked.story.travel("2024-01-03T00:00:00Z")
+    paying.leave(linked.story, "cust", paying.DECLINED)
+    paying.until(linked.story, lambda: states(linked) == ["failed", "failed"])
+    ids = [each["lago_id"] for each in linked.story.invoices()]
+    body = {"external_customer_id": "cust", "lago_invoice_ids": ids}
+    asked = linked.story.ok("POST", "/payment_requests", {"payment_request": body})["payment_request"]["lago_id"]
+    paying.until(linked.story, lambda: states(linked) == ["failed"] * 3)
+    page = linked.get("payment_requests", asked).words
+    assert "Payment link" in page
+    assert "Resend for collection" in page
+    assert (
+        "€25.00 is still due of 2 invoices. It is collected by Stripe once more, as one payment"
+        in linked.get("payment_requests", asked, "retry_payment").words
+    )
+    assert linked.post("payment_requests", asked, "retry_payment").status == 303
+    paying.until(linked.story, lambda: states(linked) == ["failed"] * 4)
+    assert "/pay/cs_" in sent(linked, "payment_requests", asked, "payment_url").text
+    for each in ids:
+        linked.story.ok("POST", "/payments", {"payment": {"invoice_id": each, "amount_cents": 1250}})
+    page = linked.get("payment_requests", asked).words
+    assert "Payment link" not in page
+    assert "Resend for collection" not in page
+    refused = linked.post("payment_requests", asked, "retry_payment")
+    assert (refused.status, "invalid_status" in refused.text) == (405, True)
+
+
+def test_a_retry_without_a_provider_says_that_nothing_is_collected(overdue: Visitor):
+    ids = [each["lago_id"] for each in overdue.story.invoices()]
+    body = {"external_customer_id": "cust", "lago_invoice_ids": ids}
+    asked = overdue.story.ok("POST", "/payment_requests", {"payment_request": body})["payment_request"]["lago_id"]
+    assert "Payment link" not in overdue.get("payment_requests", asked).words
+    assert "nothing is collected" in overdue.get("payment_requests", asked, "retry_payment").words
+    assert sent(overdue, "payment_requests", asked, "retry_payment").status == 303
+    assert states(overdue) == []

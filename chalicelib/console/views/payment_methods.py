@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from chalicelib.console import forms
+from chalicelib.console import format, forms
 from chalicelib.console.forms import Form
 from chalicelib.console.views import invoices
 from chalicelib.console.views.customers import head_of
@@ -18,7 +18,7 @@ def new(visit: Visit) -> Page:
     """A page of the provider on which the customer leaves a way to pay."""
     customer = head_of(visit).customer
     path = path_of("customers", customer.external_id, "checkout_url")
-    return link(
+    return _link(
         visit,
         lambda: visit.api.post(path)["customer"]["checkout_url"],
         heading=f"Ask {customer.name or customer.external_id} for a way to pay",
@@ -32,7 +32,7 @@ def payment_url(visit: Visit) -> Page:
     """A page of the provider on which an invoice is paid."""
     shown = invoices.summary(visit, invoices.found(visit))
     path = path_of("invoices", shown["lago_id"], "payment_url")
-    return link(
+    return _link(
         visit,
         lambda: visit.api.post(path)["invoice_payment_details"]["payment_url"],
         heading=f"Payment link of {shown['number']}",
@@ -42,8 +42,21 @@ def payment_url(visit: Visit) -> Page:
     )
 
 
-def link(visit: Visit, make: Callable[[], str], *, heading: str, text: str, back: str) -> Page:
-    """The page of a link: what it is for, and once it was made, the link to copy."""
+def request_url(visit: Visit) -> Page:
+    """A page of the provider on which all invoices of a payment request are paid at once."""
+    path = path_of("payment_requests", visit.path["id"])
+    shown = visit.api.get(path)["payment_request"]
+    amount = format.money(shown["amount_cents"], shown["amount_currency"])
+    return _link(
+        visit,
+        lambda: visit.api.post(f"{path}/payment_url")["payment_request_payment_details"]["payment_url"],
+        heading=f"Payment link of the request of {amount}",
+        text="The payment provider makes a page on which the customer pays all its invoices at once.",
+        back=visit.link("payment_requests", shown["lago_id"]),
+    )
+
+
+def _link(visit: Visit, make: Callable[[], str], *, heading: str, text: str, back: str) -> Page:
     form, url = Form(), None
     if visit.method == "POST":
         url = forms.submit(form, make)

@@ -1,13 +1,12 @@
-"""Payment requests: the list, one of them, its retry and its payment link, and asking for several overdue invoices at once."""
+"""Payment requests: the list, one of them, and asking a customer for several overdue invoices at once."""
 
 from collections.abc import Mapping, Sequence
 from itertools import groupby
 from typing import Any
 
-from chalicelib.console import acts, format, forms, lists, texts
+from chalicelib.console import acts, forms, lists
 from chalicelib.console.forms import Form
 from chalicelib.console.lists import Filter
-from chalicelib.console.views import payment_methods
 from chalicelib.console.visit import Page, Redirect, Visit
 from chalicelib.domain.error_codes import ErrorCode, Resource
 from chalicelib.domain.errors import NotFound
@@ -34,37 +33,20 @@ def index(visit: Visit) -> Page:
 
 def show(visit: Visit) -> Page:
     """One, with its invoices as they are now."""
-    found = _found(visit)
-    return Page("payment_requests/show.html", {"request": found, "due": _due(found)})
+    found = visit.api.get(path_of("payment_requests", visit.path["id"]))["payment_request"]
+    return Page("payment_requests/show.html", {"request": found, "due": due_of(found)})
 
 
-def retry_payment(visit: Visit) -> Page | Redirect:
-    """Collect what is still due of it once more, after it was said how."""
-    found, form = _found(visit), Form() if visit.method == "GET" else forms.posted(visit)
-    if visit.method == "POST" and forms.submit(form, lambda: (visit.api.post(_path(found, "retry_payment")), True)[1]):
-        return Redirect(_address(visit, found), said="Asked for the payment again")
-    values = {
-        "request": found,
-        "form": form,
-        "due": _due(found),
-        "amount": _amount(found),
-        "back": _address(visit, found),
-    }
-    return Page("payment_requests/retry.html", values, form.status)
-
-
-def payment_url(visit: Visit) -> Page:
-    """A page of the provider on which all that is still due of it is paid at once."""
-    found = _found(visit)
-    return payment_methods.link(
-        visit,
-        lambda: visit.api.post(_path(found, "payment_url"))["payment_request_payment_details"]["payment_url"],
-        heading="Payment link of the request",
-        text=f"{texts.label(_provider(found) or 'The payment provider')} makes a page on which the customer pays "
-        f"{_amount(found)}, what is still due of this request, once. While it is open and the amount holds, the same link is "
-        "given again.",
-        back=_address(visit, found),
-    )
+def due_of(request: Shown) -> Sequence[Shown]:
+    """The invoices of a request that are still to be paid."""
+    return [
+        each
+        for each in request["invoices"]
+        if each["total_due_amount_cents"] > 0
+        and each["status"] == "finalized"
+        and each["payment_status"] != "succeeded"
+        and not each["payment_dispute_lost_at"]
+    ]
 
 
 def new(visit: Visit) -> Page | Redirect:
@@ -97,39 +79,17 @@ def new(visit: Visit) -> Page | Redirect:
     return Redirect(visit.link("payment_requests", made), said="Asked for the payment")
 
 
-def _found(visit: Visit) -> Shown:
-    found: Shown = visit.api.get(path_of("payment_requests", visit.path["id"]))["payment_request"]
-    return found
-
-
-def _due(request: Shown) -> Sequence[Shown]:
-    """The invoices of a request that are still to be paid."""
-    return [
-        each
-        for each in request["invoices"]
-        if each["total_due_amount_cents"] > 0
-        and each["status"] == "finalized"
-        and each["payment_status"] != "succeeded"
-        and not each["payment_dispute_lost_at"]
-    ]
-
-
-def _amount(request: Shown) -> str:
-    total = sum(each["total_due_amount_cents"] for each in _due(request))
-    return format.money(total, request["amount_currency"])
-
-
-def _provider(request: Shown) -> str | None:
-    provider: str | None = request["customer"]["billing_configuration"]["payment_provider"]
-    return provider
-
-
-def _path(request: Shown, *more: str) -> str:
-    return path_of("payment_requests", request["lago_id"], *more)
-
-
-def _address(visit: Visit, request: Shown) -> str:
-    return visit.link("payment_requests", request["lago_id"])
+def retry_payment(visit: Visit) -> Page | Redirect:
+    """Collect a request once more, as one payment."""
+    path = path_of("payment_requests", visit.path["id"])
+    shown, form = visit.api.get(path)["payment_request"], Form()
+    back = visit.link("payment_requests", shown["lago_id"])
+    if visit.method == "POST":
+        done = forms.submit(form, lambda: (visit.api.post(f"{path}/retry_payment"), True)[1])
+        if done:
+            return Redirect(back, said="Resent for collection")
+    values = {"request": shown, "due": due_of(shown), "form": form, "back": back}
+    return Page("payment_requests/retry.html", values, form.status)
 
 
 def _made(visit: Visit, body: Mapping[str, Any]) -> PaymentRequestId:
