@@ -76,6 +76,10 @@ def test_a_payment_is_requested_for_several_invoices(organization: Organization,
     axe(page)
     (asked,) = story.ok("GET", "/payment_requests")["payment_requests"]
     assert asked["amount_cents"] == 2500
+    page.get_by_role("link", name="Resend for collection").click()
+    expect(page.get_by_role("dialog")).to_contain_text("€25.00 is still due of 2 invoices")
+    page.get_by_role("dialog").get_by_role("button", name="Resend for collection").click()
+    expect(page.get_by_text("Resent for collection")).to_be_visible()
 
 
 def setup(organization: Organization) -> None:

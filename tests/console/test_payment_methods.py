@@ -180,8 +180,26 @@ def test_a_request_has_a_link_and_a_retry_of_its_own(linked: Visitor):
     assert "Payment link" in page
     assert "Resend for collection" in page
     assert (
-        "collected by Stripe once more, as one payment" in linked.get("payment_requests", asked, "retry_payment").words
+        "€25.00 is still due of 2 invoices. It is collected by Stripe once more, as one payment"
+        in linked.get("payment_requests", asked, "retry_payment").words
     )
     assert linked.post("payment_requests", asked, "retry_payment").status == 303
     paying.until(linked.story, lambda: states(linked) == ["failed"] * 4)
     assert "/pay/cs_" in sent(linked, "payment_requests", asked, "payment_url").text
+    for each in ids:
+        linked.story.ok("POST", "/payments", {"payment": {"invoice_id": each, "amount_cents": 1250}})
+    page = linked.get("payment_requests", asked).words
+    assert "Payment link" not in page
+    assert "Resend for collection" not in page
+    refused = linked.post("payment_requests", asked, "retry_payment")
+    assert (refused.status, "invalid_status" in refused.text) == (405, True)
+
+
+def test_a_retry_without_a_provider_says_that_nothing_is_collected(overdue: Visitor):
+    ids = [each["lago_id"] for each in overdue.story.invoices()]
+    body = {"external_customer_id": "cust", "lago_invoice_ids": ids}
+    asked = overdue.story.ok("POST", "/payment_requests", {"payment_request": body})["payment_request"]["lago_id"]
+    assert "Payment link" not in overdue.get("payment_requests", asked).words
+    assert "nothing is collected" in overdue.get("payment_requests", asked, "retry_payment").words
+    assert sent(overdue, "payment_requests", asked, "retry_payment").status == 303
+    assert states(overdue) == []

@@ -34,7 +34,19 @@ def index(visit: Visit) -> Page:
 def show(visit: Visit) -> Page:
     """One, with its invoices as they are now."""
     found = visit.api.get(path_of("payment_requests", visit.path["id"]))["payment_request"]
-    return Page("payment_requests/show.html", {"request": found})
+    return Page("payment_requests/show.html", {"request": found, "due": due_of(found)})
+
+
+def due_of(request: Shown) -> Sequence[Shown]:
+    """The invoices of a request that are still to be paid."""
+    return [
+        each
+        for each in request["invoices"]
+        if each["total_due_amount_cents"] > 0
+        and each["status"] == "finalized"
+        and each["payment_status"] != "succeeded"
+        and not each["payment_dispute_lost_at"]
+    ]
 
 
 def new(visit: Visit) -> Page | Redirect:
@@ -76,7 +88,8 @@ def retry_payment(visit: Visit) -> Page | Redirect:
         done = forms.submit(form, lambda: (visit.api.post(f"{path}/retry_payment"), True)[1])
         if done:
             return Redirect(back, said="Resent for collection")
-    return Page("payment_requests/retry.html", {"request": shown, "form": form, "back": back}, form.status)
+    values = {"request": shown, "due": due_of(shown), "form": form, "back": back}
+    return Page("payment_requests/retry.html", values, form.status)
 
 
 def _made(visit: Visit, body: Mapping[str, Any]) -> PaymentRequestId:
