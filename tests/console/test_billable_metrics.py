@@ -202,3 +202,16 @@ def test_the_pages_cost_few_requests(visitor: Visitor):
     with capacity.counting() as meter:
         assert visitor.get(*its, part="events").status == 200
     assert sum(meter.requests.values()) <= 8
+
+
+def test_the_list_says_how_many_plans_charge_a_metric(visitor: Visitor):
+    metric = used(visitor)
+    charges = [
+        {"billable_metric_id": metric["lago_id"], "charge_model": "standard", "properties": {"amount": str(each)}}
+        for each in (1, 2)
+    ]
+    visitor.story.plan("scale", charges=charges)
+    visitor.story.metric("idle", name="Idle")
+    words = visitor.get("billable_metrics").words
+    assert "Sum of gb Metered – 2 " in words
+    assert "Count Metered – 0 " in words

@@ -302,3 +302,29 @@ def test_forged_metadata_is_refused_and_no_bug(visitor: Visitor, act):
     place = ["customers", act] if act == "new" else ["customers", customer, act]
     answer = visitor.post(*place, form={"external_id": "q1", "metadata": "x"})
     assert (answer.status, "invalid_type" in answer.words) == (422, True)
+
+
+def test_customers_with_overdue_invoices_are_found(visitor: Visitor):
+    story = visitor.story
+    add_on = {"name": "S", "code": "s", "amount_cents": 1250, "amount_currency": "EUR"}
+    story.ok("POST", "/add_ons", {"add_on": add_on})
+    for name in ("late", "prompt", "idle"):
+        story.customer(name, name=name.capitalize(), currency="EUR")
+        if name != "idle":
+            body = {"external_customer_id": name, "fees": [{"add_on_code": "s"}]}
+            invoice = story.ok("POST", "/invoices", {"invoice": body})["invoice"]
+    payment = {"invoice_id": invoice["lago_id"], "amount_cents": 1250}
+    story.ok("POST", "/payments", {"payment": payment})
+    story.travel("2024-01-03T00:00:00Z")
+
+    def found(word: str) -> list[str]:
+        listed = story.ok("GET", f"/customers?has_overdue_invoices={word}")
+        assert listed["meta"]["total_count"] == len(listed["customers"])
+        return sorted(each["external_id"] for each in listed["customers"])
+
+    assert (found("true"), found("false")) == (["late"], ["idle", "prompt"])
+    assert story.call("GET", "/customers?has_overdue_invoices=maybe").status == 422
+    shown = visitor.get("customers", has_overdue_invoices="true").words
+    assert "Late" in shown
+    assert "Prompt" not in shown
+    assert "1–1 of 1" in shown

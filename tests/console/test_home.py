@@ -1,5 +1,7 @@
 """Home: first steps, and figures that ask for attention."""
 
+import re
+
 from chalicelib.features.invoices import figures
 from chalicelib.platform import counters
 from tests.support import capacity
@@ -141,3 +143,18 @@ def test_events_with_warnings_are_counted(visitor: Visitor):
     meter()
     assert "Events with warnings 3 since" in visitor.get().words
     assert len(visitor.story.ok("GET", "/event_logs?warnings[]=any")["event_logs"]) == 3
+
+
+def test_each_step_begins_with_what_the_one_before_made(visitor: Visitor):
+    visitor.story.metric("calls", name="Calls")
+    plan = re.search(r'href="([^"]*plans/new[^"]*)"', visitor.get().text)
+    assert plan is not None
+    form = visitor.at(plan[1].replace("&amp;", "&"))
+    (metric,) = visitor.story.ok("GET", "/billable_metrics")["billable_metrics"]
+    assert form.fields["charges.0.billable_metric_id"] == [metric["lago_id"]]
+    assert form.fields["code"] == ["growth"]
+    assert visitor.post("plans", "new", form=form.fields).status == 303
+    visitor.story.customer("ada", name="Ada")
+    assigned = re.search(r'href="([^"]*subscriptions/new[^"]*)"', visitor.get().text)
+    assert assigned is not None
+    assert visitor.at(assigned[1].replace("&amp;", "&")).fields["plan_code"] == ["growth"]

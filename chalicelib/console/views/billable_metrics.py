@@ -106,8 +106,8 @@ _METRIC = Kind(
 
 
 def index(visit: Visit) -> Page:
-    """All billable metrics, newest first."""
-    return catalog.index(visit, _METRIC)
+    """All billable metrics, newest first, with how many plans price each."""
+    return catalog.index(visit, _METRIC, plans=plans.numbers_by_metric(visit.organization.id))
 
 
 def new(visit: Visit) -> Page | Redirect:

@@ -40,6 +40,9 @@ def _filters() -> tuple[Filter, ...]:
     return (
         Filter("Currency", ("currencies",), "select", choices.currencies()),
         Filter("Country", ("countries",), "select", choices.countries()),
+        Filter(
+            "Overdue", ("has_overdue_invoices",), "choice", [("true", "Has overdue invoices"), ("false", "Has none")]
+        ),
         Filter("Metadata", ("metadata_key", "metadata_value"), "pair"),
     )
 

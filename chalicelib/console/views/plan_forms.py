@@ -14,24 +14,49 @@ from chalicelib.domain.error_codes import ErrorCode, Resource
 from chalicelib.domain.errors import NotFound
 from chalicelib.domain.intervals import Interval
 from chalicelib.domain.money import CURRENCIES
+from chalicelib.features.billable_metrics import service as metrics
 from chalicelib.features.plans import service
 from chalicelib.features.plans.records import Plan
 from chalicelib.platform.http.inside import Query, path_of
 
 _MODELS = ("standard", "graduated", "package", "percentage", "volume", "graduated_percentage", "dynamic")
+# Fields of a new plan that an address may fill; the price of a unit that it proposes.
+_PROPOSED = ("name", "code", "amount_cents")
+_PROPOSED_PRICE = "0.5"
 _FIXED_MODELS = ("standard", "graduated", "volume")
 # Subscriptions that a deletion names.
 _NAMED = 10
 
 
 def new(visit: Visit) -> Page | Redirect:
-    """A new plan, empty or from a ready one; `name` and `amount_cents` of the query: what an empty one begins with."""
+    """A new plan, empty or from a ready one; `name`, `code` and `amount_cents` of the query: what an
+    empty one begins with; `metric`: the code of the metric that its first charge prices."""
     started = ready.find(visit.form.one("template") or visit.query.one("template"))
     if visit.method == "GET":
         form = ready.form_of(visit, started) if started else plan_form.new(visit.organization.default_currency)
-        form.values |= {name: [visit.query.one(name)] for name in ("name", "amount_cents") if name in visit.query}
+        form.values |= {name: [visit.query.one(name)] for name in _PROPOSED if name in visit.query}
+        form.values |= _first_charge(visit)
         return _drawn(visit, form, "New plan", "Create plan", started=started)
     return _created(visit, "New plan", started=started)
+
+
+def _first_charge(visit: Visit) -> dict[str, list[str]]:
+    """The fields of a charge on the metric that the address names; none without it."""
+    code = visit.query.one("metric")
+    metric = metrics.by_codes(visit.organization.id, [code]).get(code) if code else None
+    if metric is None:
+        return {}
+    return plan_form.filled(
+        {
+            "charges": [
+                {
+                    **plan_form.BLANKS["charges"],
+                    "billable_metric_id": metric.id,
+                    "properties": {"amount": _PROPOSED_PRICE},
+                }
+            ]
+        }
+    )
 
 
 def overwrite(visit: Visit) -> Page | Redirect:

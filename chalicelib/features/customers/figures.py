@@ -21,11 +21,13 @@ from typing import Literal
 from chalicelib.features.customers.items import CustomerItems, customer_pk
 from chalicelib.features.customers.records import BillingState, Customer
 from chalicelib.platform import counters
+from chalicelib.platform.dynamodb import RawItem
 from chalicelib.platform.ids import CustomerId, OrganizationId, key
 from chalicelib.platform.unit import Write
 
 Part = Literal["invoices", "subscriptions"]
-SORT_KEYS = ("figures#invoices", "figures#subscriptions")
+INVOICES = "figures#invoices"
+SORT_KEYS = (INVOICES, "figures#subscriptions")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +63,11 @@ def invoiced_name(year: int, currency: str) -> str:
 def overdue_name(currency: str) -> str:
     """The name of the counter of what is overdue."""
     return key("overdue", currency)
+
+
+def has_overdue(item: RawItem) -> bool:
+    """Whether the figures of a customer's invoices have an amount that is overdue."""
+    return any(name.startswith(overdue_name("")) and int(value["N"]) > 0 for name, value in item.items())
 
 
 def moved(

@@ -1,16 +1,18 @@
 """The list of customers and its filters."""
 
+from collections.abc import Callable, Sequence
 from typing import get_args
 
 from chalicelib import limits
 from chalicelib.domain.error_codes import ErrorCode
 from chalicelib.domain.errors import Invalid
 from chalicelib.domain.money import CURRENCIES
+from chalicelib.features.customers import store
 from chalicelib.features.customers.records import AccountType, Customer, CustomerType
 from chalicelib.features.customers.store import CustomerRow
 from chalicelib.platform import counters, listing, parameters, schema
 from chalicelib.platform.http import Call
-from chalicelib.platform.ids import key
+from chalicelib.platform.ids import OrganizationId, key
 
 
 def _fields(call: Call) -> dict[str, list[str]]:
@@ -51,8 +53,29 @@ def page(call: Call) -> tuple[list[Customer], dict[str, int | None]]:
         chosen.pair("metadata", name, value, most=limits.METADATA_PAIRS_MAX)
     chosen.words(call.one("search_term"))
     organization_id = call.organization.id
-    total = None if chosen.conditions else lambda: counters.total(organization_id, "customer")
-    pk = key(organization_id, "customer")
-    wanted_list = listing.Listing(organization_id, CustomerRow, pk, where=chosen.conditions, total=total)
+    overdue = parameters.switch(call, "has_overdue_invoices")
+    is_whole = not chosen.conditions and overdue is None
+    wanted_list = listing.Listing(
+        organization_id,
+        CustomerRow,
+        key(organization_id, "customer"),
+        where=chosen.conditions,
+        total=(lambda: counters.total(organization_id, "customer")) if is_whole else None,
+        sieve=None if overdue is None else _with_overdue(organization_id, wanted=overdue),
+        sieved_by="" if overdue is None else f"overdue={overdue}",
+    )
     found, meta = listing.read(wanted_list, listing.wanted(call))
     return [row.value for row in found], meta
+
+
+def _with_overdue(
+    organization_id: OrganizationId, *, wanted: bool
+) -> Callable[[Sequence[CustomerRow]], list[CustomerRow]]:
+    """Leaves customers with overdue invoices, or those without. The customer itself does not change with its invoices: their
+    figures are read beside it."""
+
+    def kept(found: Sequence[CustomerRow]) -> list[CustomerRow]:
+        overdue = store.overdue_among(organization_id, [row.value.id for row in found])
+        return [row for row in found if (row.value.id in overdue) is wanted]
+
+    return kept

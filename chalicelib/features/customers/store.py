@@ -18,6 +18,7 @@ Access patterns
     5 listed(org), listed_after(org, place)   Query   index list: all live ones
     6 heads(org, ids)             BatchGet  consistent: customers, their billing states and figures
     7 without_zone(org)           Query     the list's counters
+    8 overdue_among(org, ids)     BatchGet  consistent: the figures of their invoices
 """
 
 from collections.abc import Iterator, Sequence
@@ -92,6 +93,13 @@ def heads(organization_id: OrganizationId, ids: Sequence[CustomerId]) -> dict[Cu
     for item in dynamodb.get_many(rows.table(), wanted):
         found.setdefault(item["pk"]["S"], []).append(item)
     return {places[pk]: head for pk, items in found.items() if (head := _head(places[pk], items)) is not None}
+
+
+def overdue_among(organization_id: OrganizationId, ids: Sequence[CustomerId]) -> set[CustomerId]:
+    """Those of some customers who have overdue invoices, by their figures."""
+    places = {customer_pk(organization_id, each): each for each in ids}
+    found = dynamodb.get_many(rows.table(), [(pk, figures.INVOICES) for pk in places])
+    return {places[item["pk"]["S"]] for item in found if figures.has_overdue(item)}
 
 
 def _head(customer_id: CustomerId, items: Sequence[RawItem]) -> CustomerHead | None:

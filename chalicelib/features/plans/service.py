@@ -1,5 +1,6 @@
 """Creating, changing and deleting plans."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from itertools import islice
 from typing import Any
@@ -34,6 +35,8 @@ FIXED_WHEN_TAKEN = frozenset(
         "bill_fixed_charges_monthly",
     }
 )
+# A page shows figures over all plans where these are no more.
+_READ_AT_ONCE = 100
 _MONTHLY_PARTS = ("yearly", "semiannual")
 _PARTS = frozenset({"charges", "fixed_charges", "minimum_commitment"})
 
@@ -126,6 +129,15 @@ def using_metric(organization_id: OrganizationId, metric_id: BillableMetricId, *
     ids = list(islice(metrics.plans_of(organization_id, metric_id), most))
     found = PLANS.get_many(organization_id, ids) if ids else {}
     return [plan for plan in found.values() if plan.deleted_at is None]
+
+
+def numbers_by_metric(organization_id: OrganizationId) -> Mapping[str, int] | None:
+    """How many live plans charge each metric, without those of single subscriptions; None where the plans are too many to
+    read at once."""
+    found = store.first(organization_id, most=_READ_AT_ONCE)
+    if found is None:
+        return None
+    return Counter(metric_id for plan in found for metric_id in {charge.metric_id for charge in plan.charges})
 
 
 def taken_actions(organization_id: OrganizationId, plan: Plan) -> list[Write]:

@@ -15,6 +15,7 @@ Access patterns
     6 step_actions(before, after)               part of the plan's own transaction
     7 steps(org, id, until)                     Query     consistent, the oldest first
     8 step_done_actions(after)                  part of the cascade's last transaction
+    9 first(org, most)                          Query     index list: all live ones, where one request gives them
 """
 
 from collections.abc import Iterator
@@ -55,6 +56,12 @@ PLANS = Collection(
     search=lambda plan: f"{plan.name}\n{plan.code}",
     listed=lambda plan: plan.parent_id is None,
 )
+
+
+def first(organization_id: OrganizationId, *, most: int) -> list[Plan] | None:
+    """All live plans, from the index of the list; None where they are more than `most`, or than one request gives."""
+    page = rows.page(key(organization_id, PLANS.name), index="list", limit=most)
+    return None if page.position is not None else [PlanRow.read(item).value for item in page.items]
 
 
 def taken_action(organization_id: OrganizationId, plan: Plan) -> list[Write]:
