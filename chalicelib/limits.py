@@ -135,6 +135,9 @@ CLOCK_EVENTS_WAIT = timedelta(seconds=60)  # The longest wait for events in flig
 WORKS_KEPT = timedelta(days=14)  # Long acts of members, with what became of each object, and their files.
 WORK_FAILURES_SHOWN = 100  # With the work itself one request.
 WORK_WAITS = timedelta(seconds=10)  # While the clock of its sandbox moves.
+WORK_LOOKS = timedelta(seconds=3)  # Between two looks for documents that are being printed.
+WORK_PRINTING = timedelta(minutes=15)  # So long they are waited for.
+WORK_DOCUMENTS_MAX = 500  # A worker holds the whole file: some 20 MB.
 EXPORT_AT_ONCE = 100  # Rows of a file that one request makes; a longer one is a work.
 EXPORT_ROWS_MAX = 100_000  # A worker holds the whole file: about 30 MB.
 DRAFTS_PREVIEWED_MAX = 200  # Looked at before a grace period changes: with their customers three requests.

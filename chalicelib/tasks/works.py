@@ -28,6 +28,7 @@ from chalicelib.platform.http import Client
 from chalicelib.platform.ids import InvoiceId
 from chalicelib.platform.retry import retrying
 from chalicelib.platform.unit import Unit
+from chalicelib.tasks import works_documents
 
 
 class _ClockMoves(Exception):
@@ -44,6 +45,8 @@ def carry_on(task: Task, now: datetime) -> None:
     try:
         if found.work.act == "export":
             _export(task, found, now=now)
+        elif found.work.act == "pdf":
+            works_documents.collect(task, found, _page, now=now)
         elif _chosen(task, found, now=now):
             targets = ((each.id, each) for each in service.left(task.organization.id, found.work.id))
             if walk(task, targets, lambda target: _act(task.organization, found.work, target), now=now):

@@ -1,5 +1,7 @@
 """Long works: how far they are, what failed, and what they do once."""
 
+import io
+import zipfile
 from datetime import timedelta
 
 import pytest
@@ -8,7 +10,7 @@ from chalicelib import limits
 from chalicelib.console.views import invoice_bulk
 from chalicelib.features.works import service
 from chalicelib.features.works.records import Progress, Target, Work
-from chalicelib.platform import agenda
+from chalicelib.platform import agenda, files
 from chalicelib.platform.clock import utc_now
 from chalicelib.platform.dynamodb import Cancelled
 from chalicelib.platform.ids import OrganizationId
@@ -222,7 +224,39 @@ def test_a_work_goes_on_in_slices_and_waits_while_the_clock_moves(visitor: Visit
 
 def test_acts_on_all_are_refused_where_they_make_no_sense(visitor: Visitor):
     finals(visitor.story, 1)
-    assert visitor.get("invoices", "bulk", act="pdf").status == 404
     assert visitor.post("invoices", "bulk", form={"act": "void", "all": "true"}).status == 404
     form = {"act": "finalize", "all": "true", "confirmed": "true", "status": "finalized"}
     assert "There is nothing to do" in visitor.post("invoices", "bulk", form=form).words
+
+
+def test_the_documents_of_all_that_match_become_one_file(visitor: Visitor):
+    finals(visitor.story, 3)
+    numbers = {each["number"] for each in visitor.story.invoices()}
+    asked = visitor.get("invoices", "bulk", act="pdf")
+    assert "3 invoices. Their documents become one file" in asked.words
+    form = {"act": "pdf", "all": "true", "confirmed": "true", "request_id": "r"}
+    progress = work_of(visitor.post("invoices", "bulk", form=form), visitor)
+    key, looks = agenda.task(service.WORK, visitor.story.ref, progress.work.id, utc_now()).key, 0
+    while (task := agenda.find(key)) is not None:
+        handler.carry_on(task, task.due_at)
+        queues.work("documents")  # Those that are not there are ordered by the first look.
+        looks += 1
+    assert looks <= 3
+    ended = found(visitor.story.ref.id, progress.work.id)
+    assert (ended.has_ended, ended.done, ended.number) == (True, 3, 3)
+    assert "Download ZIP" in visitor.get("work", ended.work.id).words
+    assert ended.file is not None
+    with zipfile.ZipFile(io.BytesIO(files.get(ended.file))) as packed:
+        assert set(packed.namelist()) == {f"{each}.pdf" for each in numbers}
+        assert all(packed.read(each).startswith(b"%PDF") for each in packed.namelist())
+
+
+def test_a_file_holds_so_many_documents_and_no_more(visitor: Visitor, monkeypatch):
+    monkeypatch.setattr(limits, "WORK_DOCUMENTS_MAX", 1)
+    finals(visitor.story, 2)
+    assert (
+        "2 invoices match. One file holds the documents of 1 at most"
+        in visitor.get("invoices", "bulk", act="pdf").words
+    )
+    form = {"act": "pdf", "all": "true", "confirmed": "true", "request_id": "r"}
+    assert visitor.post("invoices", "bulk", form=form).status == 422

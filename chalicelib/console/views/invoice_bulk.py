@@ -4,6 +4,7 @@ import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from chalicelib import limits
 from chalicelib.console import acts, texts
 from chalicelib.console.forms import Form
 from chalicelib.console.views import exports, invoices
@@ -29,15 +30,16 @@ _ACTS: Mapping[Act, Callable[[Visit, InvoiceId], Any]] = {
 _ALLOWED: Mapping[Act, Mapping[str, Sequence[str]]] = {
     "retry_payment": {"status": ["finalized"], "payment_status": ["pending", "failed"]},
     "finalize": {"status": ["draft"]},
+    "pdf": {"status": ["finalized", "voided"]},
 }
 
 
 def show(visit: Visit) -> Page | Redirect:
     """An act on the invoices that are ticked, or the confirmation of one on all that match."""
     asked = (visit.query if visit.method == "GET" else visit.form).one("act")
-    act: Act | None = next((each for each in _ACTS if each == asked), None)
-    if visit.method == "POST" and not visit.form.one("all") and (act or asked == "pdf"):
-        return _ticked(visit, act)
+    act: Act | None = next((each for each in _ALLOWED if each == asked), None)
+    if visit.method == "POST" and not visit.form.one("all") and act:
+        return _ticked(visit, None if act == "pdf" else act)
     if act is None:
         raise NotFound(Resource.INVOICE)
     return _all(visit, act)
@@ -75,14 +77,19 @@ def _all(visit: Visit, act: Act) -> Page | Redirect:
     number = 0
     if query is not None:
         number = int(listings.page(visit.api.asking({**query, "per_page": 1}))[1]["total_count"] or 0)
-    if query is not None and visit.form.one("confirmed"):
+    fits = act != "pdf" or number <= limits.WORK_DOCUMENTS_MAX
+    if query is not None and fits and visit.form.one("confirmed"):
         kept_query = exports.texts_of(query)
         before = acts.begun(visit, act, "invoices", kept_query)
         if before is not None or number:
             visit.api.check_may_change()
             return before or acts.begin(visit, act, _title(act, number), "invoices", number=number, query=kept_query)
     kept = [(name, each) for name, values in source.query.items() for each in values if name in invoices.NAMES and each]
-    values = {"act": act, "number": number, "kept": kept, "form": Form()}
+    too_many = act == "pdf" and number > limits.WORK_DOCUMENTS_MAX
+    values = {"act": act, "number": number, "kept": kept, "form": Form(), "most": limits.WORK_DOCUMENTS_MAX}
+    if too_many:
+        return Page("invoices/bulk_all.html", values | {"too_many": True}, 422 if visit.method == "POST" else 200)
+    values["too_many"] = False
     return Page("invoices/bulk_all.html", values)
 
 
@@ -99,4 +106,8 @@ def _allowed(query: Mapping[str, Any], act: Act) -> dict[str, Any] | None:
 
 def _title(act: Act, number: int) -> str:
     invoices_ = f"{number:,} invoice{'' if number == 1 else 's'}"
-    return f"Resending {invoices_} for collection" if act == "retry_payment" else f"Finalizing {invoices_}"
+    return {
+        "retry_payment": f"Resending {invoices_} for collection",
+        "finalize": f"Finalizing {invoices_}",
+        "pdf": f"Collecting the PDFs of {invoices_}",
+    }[act]

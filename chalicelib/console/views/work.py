@@ -25,4 +25,5 @@ def file(visit: Visit) -> Page | Redirect:
     found = service.find(visit.organization.ref.id, visit.path["id"])
     if found is None or found.file is None:
         return pages.not_found(visit)
-    return Redirect(files.link(found.file, f"{found.work.place}.csv", "attachment"))
+    kind = found.file.rpartition(".")[2]
+    return Redirect(files.link(found.file, f"{found.work.place}.{kind}", "attachment"))

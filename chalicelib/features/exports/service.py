@@ -61,9 +61,9 @@ def total(api: Client, name: str, query: Mapping[str, Sequence[str]]) -> int:
     return int(api.get(EXPORTS[name].path, {**query, "per_page": 1})["meta"]["total_count"])
 
 
-def file_name(organization_id: OrganizationId, work_id: str, part: int | None = None) -> str:
+def file_name(organization_id: OrganizationId, work_id: str, part: int | None = None, kind: str = "csv") -> str:
     """Where the file of a work stands, or a part of it. The store forgets what begins so (infra/resources.json)."""
-    return f"exports/{organization_id}/{work_id}{'' if part is None else f'-{part}'}.csv"
+    return f"exports/{organization_id}/{work_id}{'' if part is None else f'-{part}'}.{kind}"
 
 
 def keep(name: str, text: str) -> None:

@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-Act = Literal["retry_payment", "finalize", "export"]
+Act = Literal["retry_payment", "finalize", "pdf", "export"]
 
 
 class Work(BaseModel):
