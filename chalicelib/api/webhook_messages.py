@@ -91,6 +91,7 @@ def _filters(call: Call) -> log.Filters:
         types=parameters.words(call, ("webhook_type",), TYPES),
         statuses=parameters.words(call, ("status",), _STATUSES),
         http_statuses=_http_statuses(call),
+        object_ids=parameters.texts(call, "object_id"),
         since=since,
         until=until,
     )

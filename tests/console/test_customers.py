@@ -328,3 +328,18 @@ def test_customers_with_overdue_invoices_are_found(visitor: Visitor):
     assert "Late" in shown
     assert "Prompt" not in shown
     assert "1–1 of 1" in shown
+
+
+def test_the_next_invoice_is_estimated_by_the_apis_preview(visitor: Visitor):
+    story = visitor.story
+    story.plan("growth", amount_cents=4900, pay_in_advance=False)
+    customer = story.customer("late", currency="EUR")["lago_id"]
+    story.subscribe("growth", "one", "late")
+    story.subscribe("growth", "two", "late")
+    body = {"customer": {"external_id": "late"}, "subscriptions": {"external_ids": ["one", "two"]}}
+    cents = story.ok("POST", "/invoices/preview", body)["invoice"]["total_amount_cents"]
+    assert "part=estimate" in visitor.get("customers", customer).text
+    visitor.headers["hx-request"] = "true"
+    assert visitor.get("customers", customer, part="estimate").words == f"≈ €{cents / 100:.2f} as things stand"
+    idle = story.customer("idle")["lago_id"]
+    assert visitor.get("customers", idle, part="estimate").words == ""

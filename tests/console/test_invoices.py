@@ -5,6 +5,7 @@ import pytest
 from chalicelib.console import format
 from tests.support.billed import draft, final
 from tests.support.console import requests_of
+from tests.support.receiving import deliver
 
 
 def test_the_list_shows_numbers_states_and_amounts(billed):
@@ -178,3 +179,17 @@ def test_pages_cost_few_requests(billed):
         assert requests_of(billed, "invoices", *path) <= 8, path
     for act in ("payment_status", "metadata", "void", "payment", "retry_payment", "dispute", "finalize", "delete"):
         assert requests_of(billed, "invoices", one, act) <= 8, act
+
+
+def test_an_invoice_shows_what_was_told_of_it(billed):
+    endpoint = {"webhook_endpoint": {"webhook_url": "http://127.0.0.1:9/hook"}}
+    billed.story.ok("POST", "/webhook_endpoints", endpoint)
+    invoice = next(each for each in billed.story.invoices() if each["status"] == "finalized")
+    assert "No messages" in billed.get("invoices", invoice["lago_id"], "messages").words
+    billed.story.ok("PUT", f"/invoices/{invoice['lago_id']}", {"invoice": {"payment_status": "failed"}})
+    billed.story.customer("other", name="Other")
+    deliver()
+    words = billed.get("invoices", invoice["lago_id"], "messages").words
+    assert "invoice.payment_status_updated" in words
+    assert "customer." not in words
+    assert "1–1 of 1" in words

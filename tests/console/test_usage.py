@@ -217,3 +217,29 @@ def test_days_that_begin_within_an_hour_have_no_charts(sold: Visitor):
     words = page(sold, subscription).words
     assert "Compute, API calls, Seats, Peak: days in Asia/Kolkata begin within an hour of UTC" in words
     assert "No chart by day of Users: what single days add" in words
+
+
+def test_a_row_opens_to_the_tiers_that_make_its_amount(visitor: Visitor):
+    story = visitor.story
+    calls = story.metric("calls", name="API calls")
+    seats = story.metric("seats", "sum_agg", name="Seats", field_name="n", filters=REGIONS)
+    tiers = [
+        {"from_value": 0, "to_value": 2, "per_unit_amount": "1", "flat_amount": "0"},
+        {"from_value": 3, "to_value": None, "per_unit_amount": "0.5", "flat_amount": "10"},
+    ]
+    package = {"amount": "5", "package_size": 10, "free_units": 3}
+    graduated = charge(calls, charge_model="graduated", properties={"graduated_ranges": tiers})
+    of_east = {"values": {"region": ["us-east"]}, "properties": {**package, "amount": "7"}}
+    packages = charge(seats, charge_model="package", properties=package, filters=[of_east])
+    story.plan("scale", charges=[graduated, packages])
+    story.customer("cust", currency="EUR")
+    made = story.subscribe("scale", "main", "cust")
+    for n in range(5):
+        story.use("calls", at=FIRST.timestamp() + n, subscription="main")
+    story.use("seats", at=FIRST.timestamp(), subscription="main", n=15, region="us-east")
+    meter()
+    words = page(visitor, made).words
+    assert "€13.50" in words
+    for step in ("2 × €1.00", "3 × €0.50 + €10.00", "3 free", "2 packages of 10 × €7.00"):
+        assert step in words, step
+    assert words.count("Price steps") == 2

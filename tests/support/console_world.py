@@ -21,7 +21,7 @@ _ARRIVED_WITHIN_SECONDS = 60
 TABS = {
     "customers": ("usage", "invoices", "wallets", "credit_notes", "payments", "information"),
     "subscriptions": ("plan", "usage", "invoices"),
-    "invoices": ("payments", "credit_notes"),
+    "invoices": ("payments", "credit_notes", "messages"),
     "settings": ("invoicing", "about"),
 }
 

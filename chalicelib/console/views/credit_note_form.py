@@ -7,6 +7,7 @@ from typing import Any, get_args
 from chalicelib.console import format, forms, pairs, texts
 from chalicelib.console.forms import Form
 from chalicelib.console.texts import Refusal, label
+from chalicelib.console.views import invoice_parts
 from chalicelib.console.visit import Page, Redirect, Visit
 from chalicelib.domain.error_codes import ErrorCode
 from chalicelib.domain.errors import BillingError, Invalid
@@ -31,6 +32,7 @@ class _Line:
 
     fee: Mapping[str, Any]
     left_cents: int
+    name: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +77,9 @@ def _lines(source: CreditedInvoice) -> list[_Line]:
     """The fees of which something is left, in their order."""
     left = source.creditable.remaining
     found = [(fee, int(left[fee.id])) for fee in source.fees]
-    return [_Line(serializer.fee(fee, source.invoice.payment_status), cents) for fee, cents in found if cents > 0]
+    shown = [(serializer.fee(fee, source.invoice.payment_status), cents) for fee, cents in found]
+    filtered = invoice_parts.filtered(fee for fee, _ in shown)
+    return [_Line(fee, cents, invoice_parts.line(fee, filtered).name) for fee, cents in shown if cents > 0]
 
 
 def _begun(source: CreditedInvoice, lines: Sequence[_Line]) -> Form:

@@ -6,7 +6,7 @@ from typing import Any
 
 from chalicelib.console.visit import Visit
 from chalicelib.domain.error_codes import Resource
-from chalicelib.domain.errors import NotFound
+from chalicelib.domain.errors import BillingError, NotFound
 from chalicelib.features.coupons import applying
 from chalicelib.features.customers import figures, serializer
 from chalicelib.features.customers import service as customers
@@ -56,6 +56,22 @@ def gather(visit: Visit) -> dict[str, Any]:
         "coupons": applying.show_all(organization.id, applying.active_of(items)),
         "invoices": [invoice_serializer.summary(each, shown) for each in latest],
     }
+
+
+def estimate(visit: Visit) -> dict[str, Any]:
+    """What the customer's next invoice comes to as things stand: usage is priced for it, so it is asked for after the page."""
+    items = customers.items_of(visit.organization.id, CustomerId(visit.path["id"]))
+    active = [each.external_id for each in subscriptions.among(items) if each.status == Status.ACTIVE]
+    if items.customer is None or not 0 < len(active) <= _SUBSCRIPTIONS:
+        return {"invoice": None}
+    body = {
+        "customer": {"external_id": items.customer.external_id},
+        "subscriptions": {"external_ids": list(dict.fromkeys(active))},
+    }
+    try:
+        return {"invoice": visit.api.post("/invoices/preview", body)["invoice"]}
+    except BillingError:  # Nothing will be billed, or the clock is moving.
+        return {"invoice": None}
 
 
 def wallets(visit: Visit, customer: Customer) -> list[dict[str, Any]]:

@@ -69,6 +69,8 @@ def index(visit: Visit) -> Page:
 def show(visit: Visit) -> Page:
     """One customer: the overview, or another of its tabs."""
     tab = visit.path.get("tab", "overview")
+    if tab == "overview" and visit.is_htmx and visit.query.one("part") == "estimate":
+        return Page("customers/estimate.html", customer_overview.estimate(visit))
     if tab == "overview":
         return Page("customers/overview.html", customer_overview.gather(visit))
     gather = _TABS.get(tab)

@@ -4,7 +4,7 @@ A price stands in a row only where it is one: units times price is the amount. T
 their own, from the fee's `amount_details`.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import ROUND_CEILING, Decimal
 from typing import Any
@@ -59,19 +59,24 @@ class Total:
     is_last: bool = False
 
 
+def filtered(fees: Iterable[_Fee]) -> set[str | None]:
+    """The charges that have fees of dimensions."""
+    return {fee["lago_charge_id"] for fee in fees if fee["lago_charge_filter_id"]}
+
+
 def cards(invoice: Mapping[str, Any], plan_names: Mapping[str, str]) -> list[Card]:
     """One card for each subscription that was billed, and one for all other fees. `plan_names`: by id."""
     spans = {each["lago_subscription_id"]: each for each in invoice["billing_periods"]}
-    filtered = {fee["lago_charge_id"] for fee in invoice["fees"] if fee["lago_charge_filter_id"]}
+    of_dimensions = filtered(invoice["fees"])
     found: list[Card] = []
     for each in invoice["subscriptions"]:
         span = spans.get(each["lago_id"])
-        lines = [line(fee, filtered) for fee in invoice["fees"] if fee["lago_subscription_id"] == each["lago_id"]]
+        lines = [line(fee, of_dimensions) for fee in invoice["fees"] if fee["lago_subscription_id"] == each["lago_id"]]
         plan = plan_names.get(span["lago_plan_id"], "") if span else ""
         card = Card(each["lago_id"], each["name"] or each["external_id"], plan, _period(span))
         found.append(_with_lines(card, lines, invoice["customer"]["applicable_timezone"]))
     known = {card.id for card in found}
-    rest = [line(fee, filtered) for fee in invoice["fees"] if fee["lago_subscription_id"] not in known]
+    rest = [line(fee, of_dimensions) for fee in invoice["fees"] if fee["lago_subscription_id"] not in known]
     if rest:
         title = "Prepaid credits" if invoice["invoice_type"] == "credit" else "Fees"
         found.append(Card(OTHERS, title, "", None, rest))

@@ -143,12 +143,12 @@ def _number(found: Sum) -> str:
 
 
 def show(visit: Visit) -> Page:
-    """One invoice: its overview, its payments or its credit notes."""
+    """One invoice: its overview, or its payments, credit notes or messages."""
     record = found(visit)
     tab = visit.path.get("tab", "overview")
     if tab == "overview":
         return _overview(visit, record)
-    lists_of = {"payments": _payments, "credit_notes": _credit_notes}
+    lists_of = {"payments": _payments, "credit_notes": _credit_notes, "messages": _messages}
     if tab not in lists_of:
         raise NotFound(Resource.INVOICE)
     values = {"invoice": summary(visit, record), "listed": lists_of[tab](visit, record), "tab": tab}
@@ -211,6 +211,12 @@ def _credit_notes(visit: Visit, record: Invoice) -> Listed:
     fetch = partial(credit_notes.heads, visit)
     fixed = {"invoice_number": record.number}
     return lists.gather(visit, "/credit_notes", "credit_notes", fixed=fixed, fetch=fetch)
+
+
+def _messages(visit: Visit, record: Invoice) -> Listed:
+    """What endpoints were told of it. A sandbox's invoices have times of its own clock, messages never."""
+    since = {} if visit.organization.ref.sandbox else {"from": record.created_at.isoformat()}
+    return lists.gather(visit, "/webhooks", "webhooks", fixed={"object_id": record.id, **since})
 
 
 def pdf(visit: Visit) -> Page | Redirect:

@@ -4,6 +4,7 @@ from typing import Any
 
 from chalicelib.console import lists
 from chalicelib.console.visit import Page, Visit
+from chalicelib.features.billable_metrics import service as metrics
 from chalicelib.features.plans import serializer, service
 from chalicelib.features.plans.records import Plan
 
@@ -25,7 +26,10 @@ def show(visit: Visit) -> Page:
         fixed = {"plan_code": plan.code, "status[]": ["active", "pending"]}
         listed = lists.gather(visit, "/subscriptions", "subscriptions", fixed=fixed)
         return Page("plans/show.html", {"own": plan, "tab": "Subscriptions", "listed": listed})
-    return Page("plans/show.html", {"own": plan, "tab": "Overview", "plan": shown(visit, plan)})
+    ids = [charge.metric_id for charge in plan.charges]
+    names = {metric_id: each.name for metric_id, each in metrics.CATALOG.get_many(visit.organization.id, ids).items()}
+    values = {"own": plan, "tab": "Overview", "plan": shown(visit, plan), "metric_names": names}
+    return Page("plans/show.html", values)
 
 
 def shown(visit: Visit, plan: Plan) -> dict[str, Any]:

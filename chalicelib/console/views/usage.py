@@ -8,11 +8,14 @@ from zoneinfo import ZoneInfo
 
 from chalicelib.console import charts, format, texts
 from chalicelib.console.charts import Chart, Place, Series
+from chalicelib.console.views import usage_steps
 from chalicelib.console.visit import Visit
 from chalicelib.domain.error_codes import ErrorCode
 from chalicelib.domain.errors import NotAllowed
 from chalicelib.domain.periods import Span
+from chalicelib.features.plans import service as plans
 from chalicelib.features.subscriptions import reading as subscriptions
+from chalicelib.features.subscriptions.records import Subscription
 from chalicelib.features.usage_views import by_day
 from chalicelib.features.usage_views.by_day import DailyCharge, DailyUsage, Part
 from chalicelib.platform.http.inside import path_of
@@ -110,6 +113,7 @@ def _gather_current(visit: Visit, found: Panel, subscription: Shown) -> None:
         record = _record(visit, found.customer, subscription)
         zone = ZoneInfo(found.customer["applicable_timezone"])
         if record is not None:
+            _explain(visit, found, record)
             _draw(found, by_day.open_period(visit.organization.ref, record, zone, now=visit.now))
 
 
@@ -131,16 +135,23 @@ def _gather_past(visit: Visit, found: Panel, subscription: Shown) -> None:
     assert found.shown is not None
     record = _record(visit, found.customer, subscription)
     if record is not None and found.shown["charges_usage"]:
+        _explain(visit, found, record)
         start, end = (format.instant_of(found.shown[name]) for name in ("from_datetime", "to_datetime"))
         zone = ZoneInfo(found.customer["applicable_timezone"])
         span = Span(start, max(start, end + _SECOND))
         _draw(found, by_day.of_range(visit.organization.ref, record, span, zone, now=visit.now))
 
 
-def _record(visit: Visit, customer: Shown, subscription: Shown) -> Any:
+def _record(visit: Visit, customer: Shown, subscription: Shown) -> Subscription | None:
     return subscriptions.get(
         visit.organization.id, CustomerId(customer["lago_id"]), SubscriptionId(subscription["lago_id"])
     )
+
+
+def _explain(visit: Visit, found: Panel, record: Subscription) -> None:
+    plan = plans.by_ids(visit.organization.id, [record.plan_id]).get(record.plan_id)
+    if plan is not None and found.shown is not None:
+        usage_steps.explain(found.shown, plan)
 
 
 # Charts.

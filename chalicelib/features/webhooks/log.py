@@ -33,6 +33,7 @@ class Filters:
     types: Sequence[str] = ()
     statuses: Sequence[str] = ()
     http_statuses: Sequence[int] = ()
+    object_ids: Sequence[str] = ()
     since: datetime | None = None
     until: datetime | None = None
 
@@ -44,6 +45,8 @@ class Filters:
             wanted.append(rows.field("webhook_type").is_in(*self.types))
         if self.statuses:
             wanted.append(rows.field("status").is_in(*self.statuses))
+        if self.object_ids:
+            wanted.append(rows.field("object_id").is_in(*self.object_ids))
         if self.http_statuses:
             wanted.append(rows.field("last")["http_status"].is_in(*self.http_statuses))
         found: Condition | None = None
