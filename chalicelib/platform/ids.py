@@ -7,6 +7,7 @@ the record is for, so that the second write meets the first.
 import hashlib
 import os
 import re
+import threading
 import time
 import uuid
 from datetime import UTC, datetime, timedelta
@@ -49,14 +50,27 @@ _PLAIN = re.compile(r"[A-Za-z0-9_.:@+-]{0,200}").fullmatch
 _LONGEST_PART_BYTES = 200
 
 
+# The newest id of this process, and who may look at it. A clock set back by so many milliseconds does not count.
+_newest, _newest_lock = 0, threading.Lock()
+_SET_BACK_MS = 1000
+_RANDOM = 1 << 62
+
+
 def new_id() -> str:
-    """A new UUIDv7 as text."""
-    milliseconds = time.time_ns() // 1_000_000
+    """A new UUIDv7 as text, greater than the one that this process made before: within a millisecond too, and where the clock
+    was set back a little."""
+    global _newest
+    milliseconds = time.time_ns() // 1_000_000 & ((1 << 48) - 1)
     random_bits = int.from_bytes(os.urandom(10), "big")
-    value = (milliseconds & ((1 << 48) - 1)) << 80
-    value |= 0x7 << 76 | ((random_bits >> 62) & 0xFFF) << 64
-    value |= 0b10 << 62 | (random_bits & ((1 << 62) - 1))
-    return str(uuid.UUID(int=value))
+    # Without the bits of version and variant: 48 of time, 12 that count up within a millisecond, 62 at random.
+    value = milliseconds << 74 | random_bits & ((1 << 73) - 1)
+    with _newest_lock:
+        ahead = (_newest >> 74) - milliseconds
+        if value <= _newest and ahead <= _SET_BACK_MS:
+            value = (_newest // _RANDOM + 1) * _RANDOM | random_bits & (_RANDOM - 1)
+        _newest = value
+    high, low = value >> 62, value & (_RANDOM - 1)
+    return str(uuid.UUID(int=high >> 12 << 80 | 0x7 << 76 | (high & 0xFFF) << 64 | 0b10 << 62 | low))
 
 
 def made_at(new_id: str) -> datetime:

@@ -1,11 +1,30 @@
-"""Ids that are derived from others."""
+"""Ids that sort by age, and ids that are derived from others."""
 
 import time
 import uuid
 
 import pytest
 
-from chalicelib.platform.ids import derived_like, new_id
+from chalicelib.platform.ids import derived_like, made_at, new_id
+
+
+def test_ids_of_a_process_sort_in_the_order_in_which_they_were_made():
+    """Lists show the newest first: what was made within one millisecond, under a test clock that stands, too."""
+    made = [new_id() for _ in range(5000)]
+    assert made == sorted(made)
+    assert len({*made}) == 5000
+    assert {(uuid.UUID(each).version, uuid.UUID(each).variant) for each in made} == {(7, uuid.RFC_4122)}
+
+
+@pytest.mark.parametrize(("back", "is_after"), [(0.4, True), (3600, False)])
+def test_a_clock_that_is_set_back_a_little_changes_no_order(monkeypatch, back, is_after):
+    before, now = new_id(), time.time_ns()
+    with monkeypatch.context() as clock:
+        clock.setattr(time, "time_ns", lambda: now - int(back * 1e9))
+        after = new_id()
+    assert (after > before) is is_after
+    assert abs(made_at(after).timestamp() - now / 1e9 + (0 if is_after else back)) < 0.1
+    new_id()
 
 
 def test_an_id_derived_from_another_is_the_same_each_time_and_sorts_by_its_age():

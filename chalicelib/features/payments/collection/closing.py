@@ -55,11 +55,16 @@ def asked(opened: Desk, invoice: Invoice, page: PaymentPagePart) -> Link | NotOf
 
 
 def _lost(opened: Desk, invoice: Invoice, page: PaymentPagePart) -> str | None:
-    """The id of a page that was asked for, and whose answer nobody has; None where it has ended, or never was."""
+    """The id of a page that was asked for, and whose answer nobody has; None where it has ended, or never was, or where the
+    provider keeps its failure: then nobody has the address, and nobody can pay there."""
     if page.ends_at <= clock.utc_now():
         return None
     try:
         made = asked(opened, invoice, page)
     except Refused:
         return None
+    except Unknown as failure:
+        if failure.replayed:
+            return None
+        raise
     return made.id if isinstance(made, Link) else None

@@ -155,7 +155,15 @@ def _url(
         page = _new_page(account, customer, payable, real_now=real_now)
         # Kept before the call: the same request after a lost answer gives the same page.
         payable = _replaced(organization, payable, page, now=now)
-    made = closing.asked(opened, payable.invoices[0], page)
+    try:
+        made = closing.asked(opened, payable.invoices[0], page)
+    except Unknown as failure:
+        if not failure.replayed:
+            raise
+        # A failure that is kept under the page's key: nobody will ever see that page.
+        page = _new_page(account, customer, payable, real_now=real_now)
+        payable = _replaced(organization, payable, page, now=now)
+        made = closing.asked(opened, payable.invoices[0], page)
     if isinstance(made, NotOffered):
         raise Invalid.field("base", ErrorCode.INVALID_PAYMENT_PROVIDER)
     answered = page.model_copy(update={"page_id": made.id, "url": made.url})

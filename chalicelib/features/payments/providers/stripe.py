@@ -113,7 +113,8 @@ class Stripe(Provider):
         """Only an open page can be expired: whatever else it is, it stays."""
         try:
             with stripe_client.calls(connection) as api:
-                api.checkout.sessions.expire(link_id)
+                if api.checkout.sessions.expire(link_id).to_dict()["status"] != "expired":
+                    raise ValueError("the page is still there")
         except Refused:
             state = self.ask_link(connection, link_id)
             if isinstance(state, Open):
