@@ -169,6 +169,9 @@ def test_a_balance_is_the_sum_of_its_ledger_whatever_happens(story: Story, rate:
             for invoice in final[value : value + 1]:
                 story.ok("POST", f"/invoices/{invoice['lago_id']}/void")
                 assert read(story, own)["balance_cents"] == before + invoice["prepaid_credit_amount_cents"]
+        elif value * Decimal(rate) < Decimal("0.5"):  # Worth no cent: nobody can buy it.
+            body = {"wallet_transaction": {"wallet_id": own["lago_id"], "paid_credits": credits}}
+            assert story.call("POST", "/wallet_transactions", body).status == 422
         else:
             (bought,) = top_up(story, own, paid_credits=credits)
             assert read(story, own)["balance_cents"] == before
