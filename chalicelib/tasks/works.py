@@ -45,9 +45,11 @@ def carry_on(task: Task, now: datetime) -> None:
     try:
         if found.work.act == "export":
             _export(task, found, now=now)
+        elif not _chosen(task, found, now=now):
+            return
         elif found.work.act == "pdf":
-            works_documents.collect(task, found, _page, now=now)
-        elif _chosen(task, found, now=now):
+            works_documents.collect(task, found.work, list(service.left(task.organization.id, found.work.id)))
+        else:
             targets = ((each.id, each) for each in service.left(task.organization.id, found.work.id))
             if walk(task, targets, lambda target: _act(task.organization, found.work, target), now=now):
                 Unit(service.ended(task.organization.id, found.work.id), agenda.done(task)).commit()

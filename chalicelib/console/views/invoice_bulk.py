@@ -77,20 +77,17 @@ def _all(visit: Visit, act: Act) -> Page | Redirect:
     number = 0
     if query is not None:
         number = int(listings.page(visit.api.asking({**query, "per_page": 1}))[1]["total_count"] or 0)
-    fits = act != "pdf" or number <= limits.WORK_DOCUMENTS_MAX
-    if query is not None and fits and visit.form.one("confirmed"):
+    too_many = act == "pdf" and number > limits.WORK_DOCUMENTS_MAX
+    if query is not None and not too_many and visit.form.one("confirmed"):
         kept_query = exports.texts_of(query)
         before = acts.begun(visit, act, "invoices", kept_query)
         if before is not None or number:
             visit.api.check_may_change()
             return before or acts.begin(visit, act, _title(act, number), "invoices", number=number, query=kept_query)
     kept = [(name, each) for name, values in source.query.items() for each in values if name in invoices.NAMES and each]
-    too_many = act == "pdf" and number > limits.WORK_DOCUMENTS_MAX
-    values = {"act": act, "number": number, "kept": kept, "form": Form(), "most": limits.WORK_DOCUMENTS_MAX}
-    if too_many:
-        return Page("invoices/bulk_all.html", values | {"too_many": True}, 422 if visit.method == "POST" else 200)
-    values["too_many"] = False
-    return Page("invoices/bulk_all.html", values)
+    values = {"act": act, "number": number, "kept": kept, "form": Form()}
+    values |= {"too_many": too_many, "most": limits.WORK_DOCUMENTS_MAX}
+    return Page("invoices/bulk_all.html", values, 422 if too_many and visit.method == "POST" else 200)
 
 
 def _allowed(query: Mapping[str, Any], act: Act) -> dict[str, Any] | None:
